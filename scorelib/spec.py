@@ -1,0 +1,213 @@
+"""Specs: frozen descriptions of work whose nesting is the dependency graph.
+
+A spec is a frozen, keyword-only dataclass. Everything that changes a result is a field of some
+spec; resources, paths, logging and batch sizes of inference are in none. A spec's *key* is a hash
+of its kind, its integer ``VERSION`` and its fields, in which every nested spec stands as its own
+key: a Merkle graph, so raising one ``VERSION`` renews all that rests on it and nothing else.
+
+Specs travel as plain JSON (`Spec.to_json`, `from_json`); a registry of kinds, filled as classes
+are defined, says which class a JSON object describes. Nothing is pickled.
+"""
+
+import dataclasses
+import difflib
+import hashlib
+import json
+import math
+import types
+import typing
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache, cached_property
+from typing import Any, ClassVar, Self, get_args, get_origin
+
+from scorelib.errors import InputError
+
+_KINDS: dict[str, type["Spec"]] = {}
+_KEY_DIGITS = 32
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spec:
+    """Base of all specs: typed fields, a stable key, JSON both ways.
+
+    A subclass must itself be decorated with ``@dataclass(frozen=True, kw_only=True)``, may check
+    its fields in ``validate`` and raises ``VERSION`` when its results change on purpose.
+    """
+
+    VERSION: ClassVar[int] = 1
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        known = _KINDS.get(cls.__name__)
+        if known is not None and known.__module__ != cls.__module__:
+            raise TypeError(f"two specs are named {cls.__name__}: {known} and {cls}")
+        _KINDS[cls.__name__] = cls
+
+    def __post_init__(self) -> None:
+        for name, annotation in _annotations(type(self)).items():
+            value = _coerce(getattr(self, name), annotation, f"{type(self).__name__}.{name}")
+            object.__setattr__(self, name, value)
+        self.validate()
+
+    def validate(self) -> None:
+        """Raises InputError if the fields, each of its right type, do not go together."""
+
+    @cached_property
+    def key(self) -> str:
+        """Content key: 32 hexadecimal digits, equal for equal work."""
+        fields = {f.name: _keyed(getattr(self, f.name)) for f in dataclasses.fields(self)}
+        body = json.dumps(
+            [type(self).__name__, type(self).VERSION, fields], sort_keys=True, allow_nan=False
+        )
+        return hashlib.sha256(body.encode()).hexdigest()[:_KEY_DIGITS]
+
+    def to_json(self) -> dict[str, Any]:
+        """The spec as JSON-ready values, nested specs in full."""
+        return {"spec": type(self).__name__} | {
+            f.name: _plain(getattr(self, f.name)) for f in dataclasses.fields(self)
+        }
+
+    def replace(self, **changes: Any) -> Self:
+        """The same spec with some fields changed (and checked again)."""
+        return dataclasses.replace(self, **changes)
+
+    def flat(self, prefix: str = "") -> dict[str, Any]:
+        """Every field of every nested spec by dotted path, each spec's kind beside them."""
+        rows: dict[str, Any] = {f"{prefix}spec": type(self).__name__}
+        for f in dataclasses.fields(self):
+            value = getattr(self, f.name)
+            if isinstance(value, Spec):
+                rows |= value.flat(f"{prefix}{f.name}.")
+            else:
+                rows[f"{prefix}{f.name}"] = value
+        return rows
+
+
+def from_json(data: dict[str, Any]) -> Any:
+    """The spec that `Spec.to_json` described.
+
+    Raises:
+        InputError: an unknown kind, an unknown field or a value of the wrong type.
+    """
+    kind = data.get("spec")
+    if kind not in _KINDS:
+        raise InputError(f"a spec must be one of {', '.join(sorted(_KINDS))}; got {kind!r}")
+    fields = {name: _revive(value) for name, value in data.items() if name != "spec"}
+    unknown = fields.keys() - {f.name for f in dataclasses.fields(_KINDS[kind])}
+    if unknown:
+        raise InputError(f"{kind} has no field {sorted(unknown)[0]!r}")
+    return _KINDS[kind](**fields)
+
+
+def replace_paths(spec: Any, changes: Mapping[str, str]) -> Any:
+    """The spec with fields at dotted paths set from text (the command line's ``--set``).
+
+    All changes are made together, so the fields of a spec are checked only with one another's new
+    values.
+
+    Args:
+        spec: the outermost spec.
+        changes: by path, such as ``network.width``, the value: JSON where it parses as such
+            (numbers, lists, booleans, null), else a string.
+
+    Raises:
+        InputError: no such path (the nearest is named), or a value of the wrong type or range.
+    """
+    paths = list(_paths(spec))
+    for path in changes:
+        if path not in paths:
+            near = difflib.get_close_matches(path, paths, n=1, cutoff=0.3)
+            hint = f"; the nearest is {near[0]!r}" if near else ""
+            raise InputError(
+                f"--set path must be a field of the study's settings; got {path!r}{hint}"
+            )
+    return _replace(spec, {path: _parsed(text) for path, text in changes.items()})
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return _revive(json.loads(text))
+    except json.JSONDecodeError:
+        return text
+
+
+def _replace(spec: Any, changes: Mapping[str, Any]) -> Any:
+    direct, nested = {}, defaultdict(dict)
+    for path, value in changes.items():
+        head, _, rest = path.partition(".")
+        if rest:
+            nested[head][rest] = value
+        else:
+            direct[head] = value
+    inner = {head: _replace(getattr(spec, head), rest) for head, rest in nested.items()}
+    return dataclasses.replace(spec, **direct, **inner)
+
+
+def _paths(spec: Any, prefix: str = "") -> Iterator[str]:
+    for f in dataclasses.fields(spec):
+        value = getattr(spec, f.name)
+        if dataclasses.is_dataclass(value):
+            yield from _paths(value, f"{prefix}{f.name}.")
+        else:
+            yield f"{prefix}{f.name}"
+
+
+def _keyed(value: Any) -> Any:
+    if isinstance(value, Spec):
+        return value.key
+    if isinstance(value, tuple):
+        return [_keyed(item) for item in value]
+    return value
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Spec):
+        return value.to_json()
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _revive(value: Any) -> Any:
+    if isinstance(value, dict):
+        return from_json(value)
+    if isinstance(value, list):
+        return tuple(_revive(item) for item in value)
+    return value
+
+
+@cache
+def _annotations(cls: type) -> dict[str, Any]:
+    hints = typing.get_type_hints(cls)
+    return {f.name: hints[f.name] for f in dataclasses.fields(cls)}
+
+
+def _coerce(value: Any, annotation: Any, where: str) -> Any:
+    """The value in its annotated type: exact, but an int may stand for a float, a list for a tuple."""
+    origin = get_origin(annotation)
+    if origin in (types.UnionType, typing.Union):
+        for option in get_args(annotation):
+            try:
+                return _coerce(value, option, where)
+            except InputError:
+                continue
+    elif origin is typing.Literal:
+        if value in get_args(annotation):
+            return value
+        choices = ", ".join(map(repr, get_args(annotation)))
+        raise InputError(f"{where} must be one of {choices}; got {value!r}")
+    elif origin is tuple and isinstance(value, (tuple, list)):
+        item = get_args(annotation)[0]
+        return tuple(_coerce(v, item, where) for v in value)
+    elif annotation is float and isinstance(value, (int, float)) and not isinstance(value, bool):
+        if math.isfinite(value):
+            return float(value)
+    elif annotation is int and isinstance(value, int) and not isinstance(value, bool):
+        return value
+    elif annotation not in (int, float) and isinstance(annotation, type):
+        if isinstance(value, annotation):
+            return value
+    wanted = getattr(annotation, "__name__", str(annotation))
+    raise InputError(f"{where} must be {wanted}; got {value!r}")

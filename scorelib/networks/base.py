@@ -1,0 +1,87 @@
+"""What a score network is: the contract between networks, losses and samplers.
+
+Data x_0 plus Gaussian noise of standard deviation sigma has density p_sigma. A score network
+returns, for x = x_0 + sigma * noise,
+
+    network(x, sigma) = sigma * score(x, sigma),    score(x, sigma) = grad_x log p_sigma(x),
+
+which at the optimum of denoising score matching is minus the posterior mean of the noise. The
+factor sigma keeps the output of unit scale at every level, so one loss weight serves them all;
+samplers and the expected denoised sample x + sigma^2 score = x + sigma * network(x, sigma) take
+it as it is.
+
+- x: (B, C, H, W) images in [0, 1] before the noise, or (B, D) vectors around zero; floating.
+- sigma: a tensor of shape () or (B,), positive, in data units.
+- returns: a tensor of the shape of x.
+
+A network is *conditional* when it reads sigma. An unconditional one ignores it and must find the
+level of the noise in x itself; it then takes part in comparisons as one function of x alone.
+"""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.utils.flop_counter import FlopCounterMode
+
+from scorelib.spec import Spec
+
+
+class ScoreNetwork(nn.Module, ABC):
+    """A module (x, sigma) -> sigma * score; see the module's contract."""
+
+    @abstractmethod
+    def forward(self, x: Tensor, sigma: Tensor) -> Tensor:
+        """Sigma times the score at x.
+
+        Args:
+            x: noisy data, (B, C, H, W) or (B, D).
+            sigma: noise level of each example, (B,), or of all, ().
+
+        Returns:
+            A tensor of the shape of x, in units of the standard normal noise.
+        """
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkSpec(Spec, ABC):
+    """Architecture of a score network; the data's shape is given when it is built."""
+
+    @property
+    @abstractmethod
+    def conditional(self) -> bool:
+        """Whether the network reads sigma."""
+
+    @abstractmethod
+    def build(self, shape: tuple[int, ...]) -> ScoreNetwork:
+        """A network with fresh weights, drawn from torch's global generator.
+
+        Args:
+            shape: shape of one example, (C, H, W) or (D,).
+
+        Raises:
+            InputError: the architecture does not fit such examples.
+        """
+
+
+def multiply_adds(network: ScoreNetwork, shape: tuple[int, ...]) -> int:
+    """Multiply-adds of one forward pass for one example: the cost of a network evaluation.
+
+    Counts convolutions and matrix products, on the meta device: no arithmetic, no memory.
+
+    Args:
+        network: any score network; its weights are not touched.
+        shape: shape of one example, (C, H, W) or (D,).
+    """
+    state = {name: value.to("meta") for name, value in network.state_dict().items()}
+    inputs = (torch.empty(1, *shape, device="meta"), torch.empty((), device="meta"))
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        functional_call(network, state, inputs)
+    return counter.get_total_flops() // 2
+
+
+def n_parameters(network: nn.Module) -> int:
+    """Number of trainable numbers."""
+    return sum(p.numel() for p in network.parameters() if p.requires_grad)

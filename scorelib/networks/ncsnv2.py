@@ -1,0 +1,233 @@
+"""NCSNv2: a RefineNet with dilated stages that ignores the noise level.
+
+The body is a stack of stages of two residual blocks each. The first stage keeps the resolution,
+the next ones halve it, and the last two keep it and dilate their convolutions by 2 and 4 instead:
+the field of view grows as if they had pooled, the detail stays. RefineNet blocks then go back up,
+each merging one stage with the refined one below it.
+
+    stage widths (1, 2, 2, 2) * ngf         32, 16, 16, 16 pixels    NCSNv2, 29.7 M parameters
+    stage widths (1, 2, 2, 4, 4) * ngf      64, 32, 16, 16, 16       for 64 pixel scenes, 83.4 M
+    stage widths (1, 2, 2, 2, 4, 4) * ngf   256, 128, 64, 32, 32, 32 for 256 pixels, 94.1 M
+
+The published network divides its output by sigma; here, as in adversarial score matching, it does
+not, so the output is sigma * score (see `scorelib.networks.base`).
+
+References:
+    Song and Ermon 2020, Improved techniques for training score-based generative models, B.1.
+    Song and Ermon 2019, appendix A (InstanceNorm++). Lin et al. 2017, RefineNet.
+"""
+
+import functools
+import itertools
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from scorelib.errors import InputError
+from scorelib.networks.base import NetworkSpec, ScoreNetwork
+
+_DILATIONS = (2, 4)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ncsnv2(NetworkSpec):
+    """NCSNv2 for images of any size from 8x8; the default is the network of the CIFAR-10 tables.
+
+    Args:
+        ngf: channels of the first stage, at least 2.
+        multipliers: channels of each stage in units of ngf, at least 3 stages, the last two
+            dilated.
+    """
+
+    ngf: int = 128
+    multipliers: tuple[int, ...] = (1, 2, 2, 2)
+    conditional: ClassVar[bool] = False
+
+    def validate(self) -> None:
+        """Checks that every stage has channels to normalise over and that two can be dilated."""
+        if self.ngf < 2:
+            raise InputError(f"Ncsnv2.ngf must be at least 2; got {self.ngf}")
+        if len(self.multipliers) < 3 or min(self.multipliers) < 1:
+            raise InputError(
+                "Ncsnv2.multipliers must be three or more positive integers, one per stage; "
+                f"got {self.multipliers}"
+            )
+
+    def build(self, shape: tuple[int, ...]) -> ScoreNetwork:
+        """A network with fresh weights for images of shape (C, H, W)."""
+        n_halvings = len(self.multipliers) - 1 - len(_DILATIONS)
+        smallest = max(8, 2 ** (n_halvings + 1))
+        if len(shape) != 3 or min(shape[1:]) < smallest:
+            raise InputError(
+                f"Ncsnv2 with {len(self.multipliers)} stages needs images (C, H, W) of at least "
+                f"{smallest}x{smallest} pixels; got {shape}; use ResidualMlp for smaller data"
+            )
+        return RefineNet(shape[0], tuple(self.ngf * m for m in self.multipliers))
+
+
+class RefineNet(ScoreNetwork):
+    """The network of `Ncsnv2`: stages down, refinements up.
+
+    Args:
+        channels: channels of the image.
+        widths: channels of each stage, from the full resolution on.
+    """
+
+    def __init__(self, channels: int, widths: tuple[int, ...]) -> None:
+        super().__init__()
+        n_halvings = len(widths) - 1 - len(_DILATIONS)
+        dilations = (1,) * n_halvings + _DILATIONS
+        self.first = _conv(channels, widths[0])
+        self.stages = nn.ModuleList([_stage(widths[0], widths[0], descend=False)])
+        for (before, width), dilation in zip(itertools.pairwise(widths), dilations, strict=True):
+            self.stages.append(_stage(before, width, descend=True, dilation=dilation))
+        # A refinement has the width of the next stage up, which it is merged with there.
+        refined = (widths[0], *widths[:-1])
+        self.refinements = nn.ModuleList([RefineBlock((widths[-1],), refined[-1])])
+        for i in reversed(range(len(widths) - 1)):
+            n_output_units = 3 if i == 0 else 1
+            self.refinements.append(
+                RefineBlock((widths[i], refined[i + 1]), refined[i], n_output_units)
+            )
+        self.norm = InstanceNormPlus(widths[0])
+        self.last = _conv(widths[0], channels)
+
+    def forward(self, x: Tensor, sigma: Tensor) -> Tensor:
+        """Sigma times the score at x, (B, C, H, W); sigma is ignored."""
+        h = self.first(2 * x - 1)
+        levels = []
+        for stage in self.stages:
+            h = stage(h)
+            levels.append(h)
+        h = self.refinements[0](levels.pop())
+        for refinement in self.refinements[1:]:
+            h = refinement(levels.pop(), h)
+        return self.last(F.elu(self.norm(h)))
+
+
+class InstanceNormPlus(nn.Module):
+    """InstanceNorm++: instance normalisation that keeps what it would forget, the channel means.
+
+    With mu_c the mean of channel c over the pixels of one image, and mean and var taken over the
+    channels of that image (var unbiased),
+
+        y_c = gamma_c ((x_c - mu_c) / sd(x_c) + alpha_c (mu_c - mean(mu)) / sd(mu)) + beta_c.
+
+    Args:
+        channels: number of channels, at least 2.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.alpha = nn.Parameter(torch.empty(channels).normal_(1, 0.02))
+        self.gamma = nn.Parameter(torch.empty(channels).normal_(1, 0.02))
+        self.beta = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The normalised x, (B, C, H, W)."""
+        tiny = 1e-5
+        means = x.mean((2, 3))
+        var, mean = torch.var_mean(means, 1, keepdim=True)
+        means = (means - mean) * torch.rsqrt(var + tiny)
+        # A group norm with a group per channel is an instance norm, with a faster kernel.
+        h = F.group_norm(x, x.shape[1], self.gamma, self.beta, tiny)
+        return h + (self.gamma * self.alpha * means)[..., None, None]
+
+
+class ResidualBlock(nn.Module):
+    """Norm, ELU and convolution twice, plus a shortcut.
+
+    A *descending* block, the first of every stage but the first, has a convolution in its
+    shortcut, and pools both branches unless it dilates.
+
+    Args:
+        n_in: channels of the input.
+        n_out: channels of the output; differs from n_in in descending blocks only.
+        descend: whether the block leads to the next stage.
+        dilation: dilation of all its 3x3 convolutions.
+    """
+
+    def __init__(self, n_in: int, n_out: int, *, descend: bool, dilation: int = 1) -> None:
+        super().__init__()
+        self.pools = descend and dilation == 1
+        self.norm1 = InstanceNormPlus(n_in)
+        self.conv1 = _conv(n_in, n_in, dilation=dilation)
+        self.norm2 = InstanceNormPlus(n_in)
+        self.conv2 = _conv(n_in, n_out, dilation=dilation)
+        self.shortcut: nn.Module = nn.Identity()
+        if descend:
+            dilated = _conv(n_in, n_out, dilation=dilation)
+            self.shortcut = nn.Conv2d(n_in, n_out, 1) if self.pools else dilated
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The block's output, at half the size (rounded down) if it pools."""
+        h = self.conv1(F.elu(self.norm1(x)))
+        h = self.conv2(F.elu(self.norm2(h))) + self.shortcut(x)
+        # The mean of the sum is the sum of the means: one pooling serves both branches.
+        return F.avg_pool2d(h, 2) if self.pools else h
+
+
+class RefineBlock(nn.Module):
+    """Adapts each input, fuses them at the first one's size, adds pooled context, adapts again.
+
+    Args:
+        n_in: channels of each input.
+        n_out: channels of the output; equal to n_in for a single input.
+        n_output_units: residual units after the context.
+    """
+
+    def __init__(self, n_in: tuple[int, ...], n_out: int, n_output_units: int = 1) -> None:
+        super().__init__()
+        self.adapters = nn.ModuleList([_units(n, 2) for n in n_in])
+        fused = [_conv(n, n_out) if len(n_in) > 1 else nn.Identity() for n in n_in]
+        self.fusers = nn.ModuleList(fused)
+        self.context = nn.ModuleList([_conv(n_out, n_out, bias=False) for _ in range(2)])
+        self.output = _units(n_out, n_output_units)
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """The refined feature map, at the size of the first input."""
+        size = inputs[0].shape[2:]
+        parts = zip(self.fusers, self.adapters, inputs, strict=True)
+        fused = [_resize(fuser(adapter(x)), size) for fuser, adapter, x in parts]
+        h = pooled = F.elu(functools.reduce(torch.add, fused))
+        for conv in self.context:
+            pooled = conv(F.max_pool2d(pooled, 5, stride=1, padding=2))
+            h = h + pooled
+        return self.output(h)
+
+
+class ResidualUnit(nn.Module):
+    """ELU and convolution twice, plus the input; no normalisation, no bias."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv1 = _conv(channels, channels, bias=False)
+        self.conv2 = _conv(channels, channels, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """A feature map of the shape of x."""
+        return x + self.conv2(F.elu(self.conv1(F.elu(x))))
+
+
+def _stage(n_in: int, n_out: int, *, descend: bool, dilation: int = 1) -> nn.Sequential:
+    return nn.Sequential(
+        ResidualBlock(n_in, n_out, descend=descend, dilation=dilation),
+        ResidualBlock(n_out, n_out, descend=False, dilation=dilation),
+    )
+
+
+def _units(channels: int, n: int) -> nn.Sequential:
+    return nn.Sequential(*(ResidualUnit(channels) for _ in range(n)))
+
+
+def _conv(n_in: int, n_out: int, *, dilation: int = 1, bias: bool = True) -> nn.Conv2d:
+    return nn.Conv2d(n_in, n_out, 3, padding=dilation, dilation=dilation, bias=bias)
+
+
+def _resize(x: Tensor, size: torch.Size) -> Tensor:
+    if x.shape[2:] == size:
+        return x
+    return F.interpolate(x, size=size, mode="bilinear", align_corners=True)

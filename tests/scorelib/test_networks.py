@@ -1,0 +1,288 @@
+"""Networks: counts published for them, a plain transcription, gradients, layout, sigma."""
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from scorelib.errors import InputError
+from scorelib.networks import Ncsnv2, ResidualMlp, multiply_adds, n_parameters
+from scorelib.networks.ncsnv2 import InstanceNormPlus
+from scorelib.spec import from_json
+
+DEEPER = (1, 2, 2, 4, 4)
+SPECS = [
+    Ncsnv2(ngf=4),
+    Ncsnv2(ngf=4, multipliers=DEEPER),
+    ResidualMlp(width=16, depth=2),
+    ResidualMlp(width=16, depth=2, conditional=True),
+]
+
+
+@pytest.fixture(autouse=True)
+def _one_thread_and_seed():
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+
+
+def randomised(network):
+    """The network with no weight left at zero, so that every path carries signal."""
+    with torch.no_grad():
+        for p in network.parameters():
+            p.add_(0.1 * torch.randn_like(p))
+    return network
+
+
+@pytest.mark.parametrize(
+    ("multipliers", "size", "parameters", "giga"),
+    [
+        ((1, 2, 2, 2), 32, 29_694_083, 9.89),
+        (DEEPER, 64, 83_445_379, 37.75),
+        ((1, 2, 2, 2, 4, 4), 256, 94_132_611, None),
+    ],
+)
+def test_published_parameter_counts_and_costs(multipliers, size, parameters, giga):
+    with torch.device("meta"):
+        network = Ncsnv2(multipliers=multipliers).build((3, size, size))
+    assert n_parameters(network) == parameters
+    if giga is not None:
+        assert multiply_adds(network, (3, size, size)) == pytest.approx(giga * 1e9, rel=1e-3)
+
+
+def test_default_is_the_cifar_network_at_every_size():
+    assert Ncsnv2() == Ncsnv2(ngf=128, multipliers=(1, 2, 2, 2))
+    with torch.device("meta"):
+        counts = {n_parameters(Ncsnv2().build((3, s, s))) for s in (8, 28, 32, 64)}
+    assert counts == {29_694_083}
+
+
+@pytest.mark.parametrize("size", [8, 16, 28, 32, 64])
+@pytest.mark.parametrize("spec", SPECS[:2])
+def test_stages_keep_the_resolution_where_they_dilate(spec, size):
+    network = spec.build((3, size, size))
+    sizes = []
+    for stage in network.stages:
+        stage.register_forward_hook(lambda _m, _i, out: sizes.append(tuple(out.shape[2:])))
+    x = torch.rand(2, 3, size, size)
+    assert network(x, torch.ones(())).shape == x.shape
+    halvings = [0, 1, 1, 1] if len(spec.multipliers) == 4 else [0, 1, 2, 2, 2]
+    assert sizes == [(size >> h, size >> h) for h in halvings]
+
+
+def test_dilated_stages_dilate_every_3x3_convolution():
+    network = Ncsnv2(ngf=4).build((3, 32, 32))
+    found = [
+        {m.dilation for m in stage.modules() if isinstance(m, nn.Conv2d) and m.kernel_size[0] == 3}
+        for stage in network.stages
+    ]
+    assert found == [{(1, 1)}, {(1, 1)}, {(2, 2)}, {(4, 4)}]
+
+
+def test_odd_and_oblong_images():
+    x = torch.rand(1, 1, 9, 14)
+    assert Ncsnv2(ngf=2).build((1, 9, 14))(x, torch.ones(1)).shape == x.shape
+
+
+@pytest.mark.parametrize(
+    ("spec", "shape"),
+    [(spec, (c, 8, 8)) for spec in SPECS for c in (1, 3)] + [(spec, (5,)) for spec in SPECS[2:]],
+)
+def test_contract(spec, shape):
+    network = randomised(spec.build(shape)).double()
+    x = torch.rand(6, *shape, dtype=torch.float64)
+    sigma = torch.linspace(0.1, 2, 6, dtype=torch.float64)
+    out = network(x, sigma)
+    assert out.shape == x.shape and out.dtype == x.dtype and bool(out.isfinite().all())
+    each = torch.cat([network(x[i : i + 1], sigma[i]) for i in range(6)])
+    torch.testing.assert_close(out, each)  # examples do not see each other; () and (B,) agree
+    reads_sigma = not torch.equal(out, network(x, 2 * sigma))
+    assert reads_sigma == spec.conditional
+    assert from_json(spec.to_json()) == spec
+
+
+@pytest.mark.parametrize("spec", SPECS)
+def test_every_parameter_is_used(spec):
+    network = randomised(spec.build((3, 16, 16)))
+    network(torch.rand(2, 3, 16, 16), torch.tensor([0.1, 1.0])).square().sum().backward()
+    dead = [n for n, p in network.named_parameters() if p.grad is None or not p.grad.any()]
+    assert not dead
+
+
+@pytest.mark.parametrize(
+    ("spec", "shape"),
+    [
+        (Ncsnv2(ngf=2, multipliers=(1, 2, 1, 1)), (1, 8, 8)),
+        (ResidualMlp(width=6, depth=2), (4,)),
+        (ResidualMlp(width=6, depth=1, conditional=True), (1, 2, 2)),
+    ],
+)
+def test_gradients_against_finite_differences(spec, shape):
+    network = randomised(spec.build(shape)).double()
+    x = torch.rand(2, *shape, dtype=torch.float64, requires_grad=True)
+    sigma = torch.tensor([0.3, 1.2], dtype=torch.float64)
+    assert torch.autograd.gradcheck(lambda x: network(x, sigma), (x,), fast_mode=True)
+    parameters = dict(network.named_parameters())
+
+    def of_parameters(*values):
+        state = dict(zip(parameters, values, strict=True))
+        return torch.func.functional_call(network, state, (x.detach(), sigma))
+
+    assert torch.autograd.gradcheck(of_parameters, tuple(parameters.values()), fast_mode=True)
+
+
+@pytest.mark.parametrize("spec", SPECS[:2])
+def test_memory_layout_changes_nothing(spec):
+    network = spec.build((3, 28, 28))
+    x = torch.rand(2, 3, 28, 28)
+    weights = torch.rand_like(x)  # a plain sum would cancel in the normalisation's gradient
+    results = []
+    for layout in (torch.contiguous_format, torch.channels_last):
+        network = network.to(memory_format=layout)
+        network.zero_grad()
+        out = network(x.contiguous(memory_format=layout), torch.ones(2))
+        (out * weights).sum().backward()
+        results.append([out.detach(), *(p.grad.clone() for p in network.parameters())])
+    for plain, last in zip(*results, strict=True):
+        assert (plain - last).norm() < 1e-3 * plain.norm()
+
+
+def instance_norm_plus(x, alpha, gamma, beta):
+    """InstanceNorm++ by its formula, in numpy, for one image and channel after the other."""
+    out = np.empty_like(x)
+    for image, result in zip(x, out, strict=True):
+        mu = np.array([channel.mean() for channel in image])
+        for c, channel in enumerate(image):
+            within = (channel - mu[c]) / np.sqrt(channel.var() + 1e-5)
+            between = (mu[c] - mu.mean()) / np.sqrt(mu.var(ddof=1) + 1e-5)
+            result[c] = gamma[c] * (within + alpha[c] * between) + beta[c]
+    return out
+
+
+def test_instance_norm_plus_against_its_formula():
+    norm = randomised(InstanceNormPlus(5)).double()
+    x = 3 * torch.randn(3, 5, 4, 6, dtype=torch.float64) + torch.arange(5.0)[:, None, None]
+    own = [p.detach().numpy() for p in (norm.alpha, norm.gamma, norm.beta)]
+    np.testing.assert_allclose(norm(x).detach().numpy(), instance_norm_plus(x.numpy(), *own))
+
+
+def test_instance_norm_plus_initialisation():
+    norm = InstanceNormPlus(20_000)
+    for p in (norm.alpha, norm.gamma):
+        assert p.mean().item() == pytest.approx(1, abs=1e-3)
+        assert p.std().item() == pytest.approx(0.02, rel=0.03)
+    assert not norm.beta.any()
+
+
+def ncsnv2_by_hand(network, x):
+    """NCSNv2 of four stages as its papers describe it, from the network's weights alone."""
+    w = {name: p.detach() for name, p in network.named_parameters()}
+
+    def conv(h, name, d=1):
+        kernel = w[f"{name}.weight"]
+        pad = d * (kernel.shape[-1] // 2)
+        return F.conv2d(h, kernel, w.get(f"{name}.bias"), padding=pad, dilation=d)
+
+    def norm(h, name):
+        own = [w[f"{name}.{p}"].numpy() for p in ("alpha", "gamma", "beta")]
+        return torch.from_numpy(instance_norm_plus(h.numpy(), *own))
+
+    def pool(h):
+        return (h[..., ::2, ::2] + h[..., 1::2, ::2] + h[..., ::2, 1::2] + h[..., 1::2, 1::2]) / 4
+
+    def block(h, name, down, d):
+        pooled = pool if down and d == 1 else (lambda t: t)
+        out = conv(F.elu(norm(h, f"{name}.norm1")), f"{name}.conv1", d)
+        out = pooled(conv(F.elu(norm(out, f"{name}.norm2")), f"{name}.conv2", d))
+        return out + (pooled(conv(h, f"{name}.shortcut", d)) if down else h)
+
+    def unit(h, name):
+        return h + conv(F.elu(conv(F.elu(h), f"{name}.conv1")), f"{name}.conv2")
+
+    h, layers = conv(2 * x - 1, "first"), []
+    for i, d in enumerate((1, 1, 2, 4)):
+        h = block(h, f"stages.{i}.0", i > 0, d)
+        h = block(h, f"stages.{i}.1", False, d)
+        layers.append(h)
+    refined = None
+    for i, layer in enumerate(reversed(layers)):
+        name = f"refinements.{i}"
+        parts = [layer] if refined is None else [layer, refined]
+        for j in range(len(parts)):
+            for k in range(2):
+                parts[j] = unit(parts[j], f"{name}.adapters.{j}.{k}")
+        if len(parts) == 2:
+            for j in range(2):
+                fused = conv(parts[j], f"{name}.fusers.{j}")
+                parts[j] = F.interpolate(
+                    fused, size=layer.shape[2:], mode="bilinear", align_corners=True
+                )
+        total = path = F.elu(sum(parts))
+        for k in range(2):
+            path = conv(F.max_pool2d(path, 5, 1, 2), f"{name}.context.{k}")
+            total = total + path
+        for k in range(3 if i == 3 else 1):
+            total = unit(total, f"{name}.output.{k}")
+        refined = total
+    return conv(F.elu(norm(refined, "norm")), "last")
+
+
+def test_ncsnv2_against_a_plain_transcription():
+    network = randomised(Ncsnv2(ngf=3).build((2, 12, 16))).double()
+    x = torch.rand(2, 2, 12, 16, dtype=torch.float64)
+    expected = ncsnv2_by_hand(network, x)
+    assert expected.std() > 0.1
+    torch.testing.assert_close(network(x, torch.ones(2)), expected)
+
+
+def test_mlp_starts_at_the_answer_for_high_noise():
+    x = torch.rand(64, 1, 8, 8)
+    noise, sigma = torch.randn_like(x), torch.tensor(50.0)
+    for conditional in (False, True):
+        network = ResidualMlp(conditional=conditional).build((1, 8, 8))
+        assert F.mse_loss(network(x + sigma * noise, sigma), -noise) < 0.02
+
+
+def test_unconditional_mlp_learns_the_score_over_a_range_of_noise():
+    """Data N(0, I) in 16 dimensions: sigma * score = -sigma x / (1 + sigma^2), sigma unseen."""
+    network = ResidualMlp(width=64, depth=2).build((16,))
+    optimiser = torch.optim.Adam(network.parameters(), 3e-3)
+    for _ in range(400):
+        sigma = 10 ** (2 * torch.rand(128) - 1)
+        noise = torch.randn(128, 16)
+        x = torch.randn(128, 16) + sigma[:, None] * noise
+        optimiser.zero_grad()
+        (network(x, sigma) + noise).square().mean().backward()
+        optimiser.step()
+    x = torch.randn(500, 16)
+    for sigma in (0.1, 10.0):
+        noisy = (1 + sigma**2) ** 0.5 * x
+        exact = -sigma * noisy / (1 + sigma**2)
+        assert F.mse_loss(network(noisy, torch.tensor(sigma)), exact).item() < 0.08
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Ncsnv2(ngf=1), "ngf must be at least 2; got 1"),
+        (lambda: Ncsnv2(multipliers=(1, 2)), r"three or more .* got \(1, 2\)"),
+        (lambda: Ncsnv2(multipliers=(1, 0, 2)), "positive"),
+        (lambda: Ncsnv2().build((5,)), r"images .* got \(5,\); use ResidualMlp"),
+        (lambda: Ncsnv2().build((3, 7, 32)), "8x8"),
+        (lambda: Ncsnv2(multipliers=(1, 1, 1, 1, 1, 1, 1)).build((3, 31, 31)), "32x32"),
+        (lambda: ResidualMlp(width=1), "width >= 2"),
+        (lambda: ResidualMlp(depth=0), "depth >= 1"),
+    ],
+)
+def test_errors_say_what_must_hold(make, message):
+    with pytest.raises(InputError, match=message):
+        make()
+
+
+def test_multiply_adds_of_a_perceptron_leave_it_as_it_was():
+    network = ResidualMlp(width=16, depth=2).build((5,))
+    before = {k: v.clone() for k, v in network.state_dict().items()}
+    level = 9 * 16 + 16 * 16
+    blocks = 2 * 3 * 16 * 16
+    assert multiply_adds(network, (5,)) == level + blocks + 5 * 16 + 16 * 5 + 16
+    assert all(torch.equal(before[k], v) for k, v in network.state_dict().items())

@@ -1,0 +1,111 @@
+"""Adam: every kernel against the recursion in float64, also for negative beta1."""
+
+import numpy as np
+import pytest
+import torch
+
+from scorelib.errors import InputError
+from scorelib.optim import Adam, AdamSpec
+
+KERNELS = {"loop": {"foreach": False}, "foreach": {"foreach": True}, "fused": {"fused": True}}
+N_STEPS = 30
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    torch.set_num_threads(1)
+
+
+def gradients():
+    rng = np.random.default_rng(0)
+    scale = np.exp(rng.normal(size=(1, 37)))
+    return scale * rng.normal(size=(N_STEPS, 37))
+
+
+def recursion(start, grads, lr, beta1, beta2, eps):
+    p, m, v = start.copy(), np.zeros_like(start), np.zeros_like(start)
+    for t, g in enumerate(grads, start=1):
+        m = beta1 * m + (1 - beta1) * g
+        v = beta2 * v + (1 - beta2) * g * g
+        p = p - lr * (m / (1 - beta1**t)) / (np.sqrt(v / (1 - beta2**t)) + eps)
+    return p
+
+
+def run(optimiser, parameters, grads):
+    for g in grads:
+        for p, part in zip(parameters, np.split(g, [20]), strict=True):
+            p.grad = torch.from_numpy(part).to(p.dtype)
+        optimiser.step()
+
+
+def fresh(dtype):
+    start = np.random.default_rng(1).normal(size=37)
+    parts = [torch.tensor(s, dtype=dtype, requires_grad=True) for s in np.split(start, [20])]
+    return start, parts
+
+
+@pytest.mark.parametrize("beta1", [0.9, 0.5, 0.0, -0.5, -0.9])
+@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize(
+    ("dtype", "rtol"), [(torch.float64, 1e-12), (torch.float32, 2e-5)], ids=["f64", "f32"]
+)
+def test_kernels_follow_the_recursion(beta1, kernel, dtype, rtol):
+    start, parts = fresh(dtype)
+    optimiser = Adam(parts, 0.01, (beta1, 0.9), 1e-3, **KERNELS[kernel])
+    run(optimiser, parts, gradients())
+    moved = torch.cat(parts).detach().double().numpy() - start
+    expected = recursion(start, gradients(), 0.01, beta1, 0.9, 1e-3) - start
+    np.testing.assert_allclose(moved, expected, rtol=0, atol=rtol * np.abs(expected).max())
+
+
+def test_non_negative_beta1_is_torch_adam_bit_for_bit():
+    (_, own), (_, theirs) = fresh(torch.float32), fresh(torch.float32)
+    run(Adam(own, 0.01, (0.9, 0.99), fused=True), own, gradients())
+    run(torch.optim.Adam(theirs, 0.01, (0.9, 0.99), fused=True), theirs, gradients())
+    assert all(torch.equal(a, b) for a, b in zip(own, theirs, strict=True))
+
+
+def test_resume_by_state_dict_is_exact_with_negative_beta1():
+    spec = AdamSpec(learning_rate=0.01, beta1=-0.5, beta2=0.9)
+    grads = gradients()
+    _, whole = fresh(torch.float32)
+    run(spec.build(whole), whole, grads)
+    _, halves = fresh(torch.float32)
+    first = spec.build(halves)
+    run(first, halves, grads[:11])
+    second = spec.build(halves)
+    second.load_state_dict(first.state_dict())
+    run(second, halves, grads[11:])
+    assert all(torch.equal(a, b) for a, b in zip(whole, halves, strict=True))
+
+
+def test_spec_reaches_the_optimiser():
+    spec = AdamSpec(learning_rate=0.02, beta1=-0.3, beta2=0.7, adam_eps=1e-5)
+    (group,) = spec.build([torch.zeros(2, requires_grad=True)]).param_groups
+    assert (group["lr"], group["betas"], group["eps"]) == (0.02, (-0.3, 0.7), 1e-5)
+    assert group["fused"] and group["weight_decay"] == 0
+    default = AdamSpec()
+    values = (default.learning_rate, default.beta1, default.beta2, default.adam_eps)
+    assert values == (1e-4, 0.9, 0.999, 1e-8)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("learning_rate", 0.0),
+        ("beta1", 1.0),
+        ("beta1", -1.0),
+        ("beta2", 1.0),
+        ("beta2", -0.1),
+        ("adam_eps", 0.0),
+    ],
+)
+def test_out_of_range(field, value):
+    with pytest.raises(InputError, match=rf"AdamSpec.{field} must be .*; got {value}"):
+        AdamSpec(**{field: value})
+
+
+@pytest.mark.parametrize("beta1", [-1.0, 1.0, 1.5, float("nan")])
+def test_adam_itself_refuses_beta1_outside(beta1):
+    with pytest.raises(InputError, match="-1 < beta1 < 1 must hold"):
+        Adam([torch.zeros(2, requires_grad=True)], betas=(beta1, 0.9))

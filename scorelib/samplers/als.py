@@ -1,0 +1,68 @@
+"""Annealed Langevin sampling (ALS), Algorithm 1.
+
+At each level sigma_i, `n_sigma` Langevin updates
+
+    x <- x + alpha_i score(x, sigma_i) + sqrt(2 alpha_i) z,     alpha_i = epsilon sigma_i^2 / sigma_L^2.
+
+With an exact score the noise left in x follows ``v^2 <- v^2 (1 - eta)^2 + 2 eta sigma_i^2`` and so
+always stays above sigma_i (Proposition 1): the final x carries visible noise, which is why its
+denoised version scores so much better.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from scorelib.samplers.base import Sampler, SamplerState, ScaledScore
+from scorelib.schedules import GeometricSchedule
+from scorelib.step_size import als_interval, eta, extrapolate_als
+
+
+@dataclass(frozen=True, kw_only=True)
+class Als(Sampler):
+    """Annealed Langevin sampling.
+
+    Attributes:
+        extra_call: take the denoised sample from the final state by one network call more, as
+            NCSNv2's code does, instead of from the state before the last update.
+
+    References:
+        Song and Ermon (2019), https://arxiv.org/abs/1907.05600, Algorithm 1, in the
+        parametrisation of Jolicoeur-Martineau et al. (2021), Algorithm 1.
+    """
+
+    extra_call: bool = False
+
+    def interval(self, schedule: GeometricSchedule) -> tuple[float, float]:
+        """Stable step sizes, (0, 2 sigma_L^2)."""
+        return als_interval(schedule.sigma_L)
+
+    def n_steps(self, schedule: GeometricSchedule) -> int:
+        """n_levels * n_sigma updates; as many network calls unless `extra_call`."""
+        return schedule.n_levels * self.n_sigma + self.extra_call
+
+    def extrapolated(self, schedule: GeometricSchedule, n_sigma: int) -> float:
+        """Epsilon divided in proportion to the number of steps."""
+        return extrapolate_als(self.epsilon, n_from=self.n_sigma, n_to=n_sigma)
+
+    def walk(
+        self,
+        scaled_score: ScaledScore,
+        x: Tensor,
+        schedule: GeometricSchedule,
+        draw: Callable[[], Tensor],
+    ) -> Iterator[SamplerState]:
+        """See `Sampler.walk`."""
+        self.require_admissible(schedule)
+        share = eta(self.epsilon, schedule.sigma_L)
+        levels = [sigma for sigma in schedule.sigmas for _ in range(self.n_sigma)]
+        for step, sigma in enumerate(levels, start=1):
+            move = sigma * scaled_score(x, sigma)
+            last = step == len(levels)
+            denoised = x + move if last else None
+            x = x + share * move + math.sqrt(2 * share) * sigma * draw()
+            if last and self.extra_call:
+                denoised = x + sigma * scaled_score(x, sigma)
+            yield SamplerState(x=x, sigma=sigma, step=step, denoised=denoised)

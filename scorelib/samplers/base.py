@@ -1,0 +1,143 @@
+"""What every sampler is: a spec that walks a batch down the noise schedule, step by step.
+
+A sampler is a generator: it yields after each update, so progress, early stopping, recorded
+trajectories and tests need no callbacks. It sees the network only as a function from ``(x, sigma)``
+to ``sigma * score`` and the noise only as a function that returns a fresh standard normal draw;
+where they run and how they are batched is the caller's business.
+
+By Proposition 3 an update of step share ``eta = epsilon / sigma_L^2`` is an interpolation between
+``x`` and the expected denoised sample ``H(x, sigma) = x + sigma^2 score``. The denoised result is
+``H(x, sigma_L)`` of the state *before* the last update: its network call is the last update's own,
+so it costs nothing more.
+"""
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from scorelib.errors import InputError
+from scorelib.schedules import GeometricSchedule
+from scorelib.spec import Spec
+from scorelib.step_size import relative_step, require_inside
+
+ScaledScore = Callable[[Tensor, float], Tensor]
+"""Maps (x, sigma), shapes (B, ...) and (), to sigma * score, shape (B, ...)."""
+
+Start = Literal["noise", "uniform", "data"]
+"""N(0, sigma_1^2), the paper's default; U[0, 1], the authors' code; data plus sigma_1 noise."""
+
+
+@dataclass(frozen=True)
+class SamplerState:
+    """The batch after one update.
+
+    Attributes:
+        x: current iterate, shape (B, ...), data units.
+        sigma: noise level at which the update was made.
+        step: updates made so far, 1 to `n_steps`.
+        denoised: H(x, sigma_L) of the iterate before the last update, shape (B, ...); only in the
+            last state.
+    """
+
+    x: Tensor
+    sigma: float
+    step: int
+    denoised: Tensor | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sampler(Spec):
+    """Base of the samplers.
+
+    Attributes:
+        epsilon: step size at sigma_L, data units squared, inside `interval`.
+        n_sigma: steps per trained noise level, >= 1.
+    """
+
+    epsilon: float
+    n_sigma: int = 1
+
+    def validate(self) -> None:
+        """Refuses step counts and sizes that no schedule could admit."""
+        if self.n_sigma < 1:
+            raise InputError(f"n_sigma must be at least 1; got {self.n_sigma}")
+        if self.epsilon <= 0:
+            raise InputError(f"epsilon must be positive; got {self.epsilon:g}")
+
+    @abstractmethod
+    def interval(self, schedule: GeometricSchedule) -> tuple[float, float]:
+        """Open interval of the step sizes theory admits on this (trained) schedule."""
+
+    @abstractmethod
+    def n_steps(self, schedule: GeometricSchedule) -> int:
+        """Updates, and so network evaluations per image, on this (trained) schedule."""
+
+    @abstractmethod
+    def extrapolated(self, schedule: GeometricSchedule, n_sigma: int) -> float:
+        """The paper's carry-over of epsilon to another n_sigma on this (trained) schedule."""
+
+    @abstractmethod
+    def walk(
+        self,
+        scaled_score: ScaledScore,
+        x: Tensor,
+        schedule: GeometricSchedule,
+        draw: Callable[[], Tensor],
+    ) -> Iterator[SamplerState]:
+        """Walks a batch from noise to data.
+
+        Args:
+            scaled_score: maps (x, sigma) to sigma * score; (B, ...), () -> (B, ...).
+            x: start (see `start_images`), shape (B, ...), data units. Not written to.
+            schedule: the schedule the network was trained on.
+            draw: returns a fresh standard normal draw of x's shape.
+
+        Yields:
+            The state after each of `n_steps` updates, the last one with `denoised`.
+
+        Raises:
+            InputError: epsilon outside its interval.
+        """
+
+    def require_admissible(self, schedule: GeometricSchedule) -> None:
+        """Raises InputError, with the interval, if theory does not admit epsilon here."""
+        name = type(self).__name__.lower()
+        require_inside(
+            self.epsilon,
+            self.interval(schedule),
+            f"{name} with sigma_L={schedule.sigma_L:g}, n_levels={schedule.n_levels}, "
+            f"n_sigma={self.n_sigma}",
+        )
+
+    def r(self, schedule: GeometricSchedule) -> float:
+        """Epsilon in units of the step that just follows the trained schedule."""
+        return relative_step(self.epsilon, schedule.sigma_L, schedule.gamma, self.n_sigma)
+
+
+def start_images(
+    start: Start, shape: tuple[int, ...], sigma_1: float, draw: torch.Generator, data: Tensor | None
+) -> Tensor:
+    """The batch a sampler starts from.
+
+    Args:
+        start: which start.
+        shape: (B, ...).
+        sigma_1: largest noise level.
+        draw: source of randomness, on the CPU so that all devices start alike.
+        data: clean images to perturb, shape (N, ...), needed for (only) the start "data".
+
+    Returns:
+        Shape (B, ...), float32, on the CPU.
+    """
+    if start == "uniform":
+        return torch.rand(shape, generator=draw)
+    noise = sigma_1 * torch.randn(shape, generator=draw)
+    if start == "noise":
+        return noise
+    if data is None:
+        raise InputError("the start 'data' needs images to perturb; got none")
+    return data[torch.randint(len(data), shape[:1], generator=draw)] + noise

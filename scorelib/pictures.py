@@ -3,8 +3,6 @@
 import io
 
 from torch import Tensor
-from torchvision.transforms.functional import to_pil_image
-from torchvision.utils import make_grid
 
 _SHOWN_PIXELS = 64
 
@@ -19,6 +17,10 @@ def grid_png(images: Tensor, columns: int = 8) -> bytes:
     Returns:
         A PNG file.
     """
+    # Importing torchvision takes two seconds: not in processes that draw nothing.
+    from torchvision.transforms.functional import to_pil_image
+    from torchvision.utils import make_grid
+
     enlarge = max(1, _SHOWN_PIXELS // images.shape[-1])
     big = images.repeat_interleave(enlarge, -1).repeat_interleave(enlarge, -2)
     file = io.BytesIO()

@@ -117,7 +117,9 @@ def n_levels_for_coverage(
         raise InputError(f"coverage target must be in (0, 0.997); got {target:g}")
     if not 0 < sigma_L < sigma_1:
         raise InputError(f"0 < sigma_L < sigma_1 must hold; got {sigma_1=:g}, {sigma_L=:g}")
-    gamma = brentq(lambda g: coverage(g, n_dimensions) - target, 1e-3, 1 - 1e-12)
+    if coverage(sigma_L / sigma_1, n_dimensions) >= target:
+        return 2  # in few dimensions noise spreads so wide that two levels overlap enough
+    gamma = brentq(lambda g: coverage(g, n_dimensions) - target, sigma_L / sigma_1, 1 - 1e-12)
     return max(2, round(math.log(sigma_L / sigma_1) / math.log(gamma)) + 1)
 
 

@@ -185,7 +185,7 @@ def _annotations(cls: type) -> dict[str, Any]:
 
 
 def _coerce(value: Any, annotation: Any, where: str) -> Any:
-    """The value in its annotated type: exact, but an int may stand for a float, a list for a tuple."""
+    """The value in its annotated type; an int may stand for a float, a list for a tuple."""
     origin = get_origin(annotation)
     if origin in (types.UnionType, typing.Union):
         for option in get_args(annotation):
@@ -204,10 +204,11 @@ def _coerce(value: Any, annotation: Any, where: str) -> Any:
     elif annotation is float and isinstance(value, (int, float)) and not isinstance(value, bool):
         if math.isfinite(value):
             return float(value)
-    elif annotation is int and isinstance(value, int) and not isinstance(value, bool):
+    elif (annotation is int and isinstance(value, int) and not isinstance(value, bool)) or (
+        annotation not in (int, float)
+        and isinstance(annotation, type)
+        and isinstance(value, annotation)
+    ):
         return value
-    elif annotation not in (int, float) and isinstance(annotation, type):
-        if isinstance(value, annotation):
-            return value
     wanted = getattr(annotation, "__name__", str(annotation))
     raise InputError(f"{where} must be {wanted}; got {value!r}")

@@ -123,7 +123,7 @@ class DsmTraining:
         return loss.detach()
 
     def _batch(self, iteration: int) -> Tensor:
-        """Indices of the iteration's images: whole epochs, shuffled, the last short batch dropped."""
+        """Indices of the iteration's images: shuffled epochs without their last short batch."""
         per_epoch = len(self._images) // self._batch_size
         epoch, position = divmod(iteration - 1, per_epoch)
         if position == 0 or not hasattr(self, "_order") or self._epoch != epoch:

@@ -18,12 +18,12 @@ A network is *conditional* when it reads sigma. An unconditional one ignores it 
 level of the noise in x itself; it then takes part in comparisons as one function of x alone.
 """
 
+import copy
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 from torch.utils.flop_counter import FlopCounterMode
 
 from scorelib.spec import Spec
@@ -75,10 +75,9 @@ def multiply_adds(network: ScoreNetwork, shape: tuple[int, ...]) -> int:
         network: any score network; its weights are not touched.
         shape: shape of one example, (C, H, W) or (D,).
     """
-    state = {name: value.to("meta") for name, value in network.state_dict().items()}
-    inputs = (torch.empty(1, *shape, device="meta"), torch.empty((), device="meta"))
+    on_meta = copy.deepcopy(network).to("meta")
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        functional_call(network, state, inputs)
+        on_meta(torch.empty(1, *shape, device="meta"), torch.empty((), device="meta"))
     return counter.get_total_flops() // 2
 
 

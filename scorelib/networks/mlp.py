@@ -79,9 +79,7 @@ class Mlp(ScoreNetwork):
         self.is_image = len(shape) == 3
         self.first = nn.Linear(size, width)
         n_features = (2 if conditional else 1) * (1 + 2 * _N_FREQUENCIES)
-        self.level = nn.Sequential(
-            nn.Linear(n_features, width), nn.SiLU(), nn.Linear(width, width)
-        )
+        self.level = nn.Sequential(nn.Linear(n_features, width), nn.SiLU(), nn.Linear(width, width))
         self.blocks = nn.ModuleList([Block(width) for _ in range(depth)])
         self.last = nn.Sequential(nn.LayerNorm(width), nn.SiLU(), _zeroed(nn.Linear(width, size)))
         self.gain = _zeroed(nn.Linear(width, 1))

@@ -13,8 +13,9 @@ The published network divides its output by sigma; here, as in adversarial score
 not, so the output is sigma * score (see `scorelib.networks.base`).
 
 References:
-    Song and Ermon 2020, Improved techniques for training score-based generative models, B.1.
-    Song and Ermon 2019, appendix A (InstanceNorm++). Lin et al. 2017, RefineNet.
+    Song and Ermon 2020, Improved techniques for training score-based generative models.
+    Song and Ermon 2019, Generative modeling by estimating gradients (InstanceNorm++).
+    Lin et al. 2017, RefineNet.
 """
 
 import functools

@@ -2,7 +2,9 @@
 
 At each level sigma_i, `n_sigma` Langevin updates
 
-    x <- x + alpha_i score(x, sigma_i) + sqrt(2 alpha_i) z,     alpha_i = epsilon sigma_i^2 / sigma_L^2.
+    x <- x + alpha_i score(x, sigma_i) + sqrt(2 alpha_i) z,
+
+with ``alpha_i = epsilon sigma_i^2 / sigma_L^2``.
 
 With an exact score the noise left in x follows ``v^2 <- v^2 (1 - eta)^2 + 2 eta sigma_i^2`` and so
 always stays above sigma_i (Proposition 1): the final x carries visible noise, which is why its

@@ -119,7 +119,11 @@ class Sampler(Spec):
 
 
 def start_images(
-    start: Start, shape: tuple[int, ...], sigma_1: float, draw: torch.Generator, data: Tensor | None
+    start: Start,
+    shape: tuple[int, ...],
+    sigma_1: float,
+    draw: torch.Generator,
+    data: Tensor | None,
 ) -> Tensor:
     """The batch a sampler starts from.
 

@@ -1,0 +1,60 @@
+"""What a data set is: labelled images in [0, 1], in a training and a held-out split.
+
+Networks train on the ``train`` split only. The ``test`` split is the yardstick: the Frechet
+distance between the two splits is what a perfect generator of as many images would reach, since
+both splits are draws of the same distribution.
+
+Where the files lie is no field of the spec: the same images at another path give the same
+results, so a path must not change a key. It is an argument of `DataSpec.load`.
+"""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from torch import Tensor
+
+from scorelib.spec import Spec
+
+Split = Literal["train", "test"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSpec(Spec, ABC):
+    """A data set; subclasses state its facts and load it.
+
+    Attributes:
+        name: short name, shown in tables and in the names of metrics.
+        n_classes: number of labels.
+        flips: whether a left-right mirror image is again a likely image, and so may be used to
+            augment training (photographs: yes; digits: no).
+    """
+
+    name: ClassVar[str]
+    n_classes: ClassVar[int]
+    flips: ClassVar[bool]
+
+    @property
+    @abstractmethod
+    def shape(self) -> tuple[int, int, int]:
+        """Shape (channels, height, width) of one image."""
+
+    @abstractmethod
+    def n_images(self, split: Split) -> int:
+        """Number of images of a split, known without loading it."""
+
+    @abstractmethod
+    def load(self, split: Split, root: Path | None = None) -> tuple[Tensor, Tensor]:
+        """All images and labels of a split, in an order that never changes.
+
+        Args:
+            split: ``train`` or the held-out ``test``.
+            root: folder of the data's files; embedded data sets need none and ignore it.
+
+        Returns:
+            Images, float32 (N, C, H, W) in [0, 1], and labels, int64 (N,).
+
+        Raises:
+            MissingDataError: the files are absent or corrupt and could not be downloaded.
+        """

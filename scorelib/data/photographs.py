@@ -1,0 +1,79 @@
+"""Patches of two real colour photographs embedded in scikit-learn (a temple, a flower).
+
+Small colour images with no download. A patch lies wholly inside one vertical band of 64 columns of
+its photograph, and every third band (3 of 10) is held out: the two splits share no pixel. Bands
+rather than halves, because the left and the right of a photograph show different things, while
+neighbouring bands look alike and so make the held-out patches a fair yardstick.
+
+Within a split patches overlap: there are far fewer independent images than `Photographs.n`.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from scorelib.data.base import DataSpec, Split
+from scorelib.errors import InputError
+from scorelib.seeds import generator_of
+
+_HEIGHT, _WIDTH = 427, 640
+_BAND = 64
+_HELD_OUT_EVERY = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Photographs(DataSpec):
+    """Random but fixed RGB patches; the label says of which photograph.
+
+    Args:
+        size: height and width of a patch in pixels, 4 to 64.
+        n: number of training patches, at least 4; half as many are held out.
+    """
+
+    name: ClassVar[str] = "photographs"
+    n_classes: ClassVar[int] = 2
+    flips: ClassVar[bool] = True
+
+    size: int = 16
+    n: int = 3000
+
+    def validate(self) -> None:
+        """Raises InputError if a patch does not fit a band, or a split would miss a class."""
+        if not 4 <= self.size <= _BAND:
+            raise InputError(f"4 <= size <= {_BAND} must hold (pixels), but got {self.size}")
+        if self.n < 4:
+            raise InputError(f"n must be at least 4 patches, but got {self.n}")
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Three channels, `size` x `size` pixels."""
+        return (3, self.size, self.size)
+
+    def n_images(self, split: Split) -> int:
+        """`n` for training, half of it held out."""
+        return self.n if split == "train" else self.n // 2
+
+    def load(self, split: Split, root: Path | None = None) -> tuple[Tensor, Tensor]:
+        """All images and labels of a split; see `DataSpec.load`."""
+        from sklearn.datasets import load_sample_images  # here: its import takes a second
+
+        photographs = [torch.tensor(p).permute(2, 0, 1) for p in load_sample_images().images]
+        labels = torch.arange(self.n_images(split)) % len(photographs)
+        rows, columns = self._corners(split)
+        corners = zip(labels.tolist(), rows.tolist(), columns.tolist(), strict=True)
+        size = self.size
+        patches = [photographs[k][:, i : i + size, j : j + size] for k, i, j in corners]
+        return torch.stack(patches).float() / 255, labels
+
+    def _corners(self, split: Split) -> tuple[Tensor, Tensor]:
+        """Rows and columns of the patches' upper left corners."""
+        n, generator = self.n_images(split), generator_of("photographs", split)
+        held_out = torch.arange(_WIDTH // _BAND) % _HELD_OUT_EVERY == _HELD_OUT_EVERY - 1
+        bands = (held_out if split == "test" else ~held_out).nonzero().squeeze(1)
+        band = bands[torch.randint(len(bands), (n,), generator=generator)]
+        rows = torch.randint(_HEIGHT - self.size + 1, (n,), generator=generator)
+        columns = _BAND * band + torch.randint(_BAND - self.size + 1, (n,), generator=generator)
+        return rows, columns

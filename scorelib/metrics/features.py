@@ -1,0 +1,103 @@
+"""Feature extractors: from images to the space in which distances are measured.
+
+A distance is only as meaningful as its features, so the extractor is part of a number's name:
+`Extractor.distance_name` is ``fid`` for the Inception network and ``fd[...]`` for any other.
+Numbers of different extractors never share a column.
+
+Before its features are taken an image is clamped to [0, 1] and rounded to 8 bits, as if it had
+been saved as PNG and read again, which is how published samples are scored. Real images go the
+same way. Skipping it moves the distance: samples overshoot [0, 1] slightly, and networks see that.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from scorelib.errors import InputError
+from scorelib.spec import Spec
+
+_HIGHEST_LEVEL = 255
+
+
+@dataclass(frozen=True, kw_only=True)
+class Extractor(Spec, ABC):
+    """A feature extractor: which network, and how many features it gives."""
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """Short name of the feature space, such as ``digits-cnn``."""
+
+    @property
+    @abstractmethod
+    def n_features(self) -> int:
+        """Dimension d of the feature space."""
+
+    @property
+    @abstractmethod
+    def n_classes(self) -> int:
+        """Number of class probabilities."""
+
+    @property
+    def distance_name(self) -> str:
+        """Name under which Frechet distances in this space are shown."""
+        return f"fd[{self.name}]"
+
+    @abstractmethod
+    def build(self, weights: Mapping[str, Tensor]) -> nn.Module:
+        """The extractor as a module in evaluation mode, for `extract`.
+
+        Args:
+            weights: the network's state dict.
+
+        Returns:
+            A module that maps images (B, C, H, W), float in [0, 1] with 8-bit values, to features
+            (B, n_features) and class probabilities (B, n_classes), both float32.
+        """
+
+
+def quantize(images: Tensor) -> Tensor:
+    """Images as an 8-bit file would hold them: clamped to [0, 1], rounded to multiples of 1 / 255.
+
+    Args:
+        images: floating, any shape, finite, nominally in [0, 1].
+
+    Returns:
+        A tensor of the same shape and dtype. Quantizing twice changes nothing.
+
+    Raises:
+        InputError: values that are not finite; no 8-bit level stands for them.
+    """
+    bad = (~images.isfinite()).sum().item()
+    if bad:
+        raise InputError(
+            f"images must be finite to be scored, but {bad} of {images.numel()} values are not: "
+            "the sampler diverged, try a smaller epsilon"
+        )
+    return (images.clamp(0, 1) * _HIGHEST_LEVEL).round() / _HIGHEST_LEVEL
+
+
+@torch.inference_mode()
+def extract(module: nn.Module, images: Tensor, batch_size: int = 256) -> tuple[Tensor, Tensor]:
+    """Features and class probabilities of images, quantized first.
+
+    Args:
+        module: what `Extractor.build` returned, on the device to use.
+        images: (N, C, H, W), floating, nominally in [0, 1], on any device.
+        batch_size: images per forward pass; changes memory and speed, results only by rounding.
+
+    Returns:
+        Features (N, d) and probabilities (N, n_classes), float32 on the CPU.
+
+    Raises:
+        InputError: no images, or values that are not finite.
+    """
+    if len(images) == 0:
+        raise InputError("there must be at least one image to extract features of, but got none")
+    device = next(module.parameters()).device
+    batches = [module(quantize(batch.to(device))) for batch in images.split(batch_size)]
+    features, probabilities = zip(*batches, strict=True)
+    return torch.cat(features).float().cpu(), torch.cat(probabilities).float().cpu()

@@ -1,0 +1,299 @@
+"""Runs a study: whatever its cells still need, nothing twice; then prints its table.
+
+    python -m studies.run NAME [--scale demo|paper] [--set path=value ...] [--plan] [--store URL]
+                               [--tracking-uri URI] [--address auto|HOST:PORT] [--cpus N] [--gpus N]
+                               [--max-concurrent N] [--seeds N] [--allow-cpu]
+    python -m studies.run --list
+
+The same command starts a study, continues it after any interruption and, when all is done, only
+prints the table. This module puts the layers together: it alone among the studies may use the
+dashboards.
+"""
+
+import argparse
+import contextlib
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+
+from dashboards.cells import view
+from dashboards.evidence import (
+    FIGURE,
+    cell_records,
+    records,
+    table_records,
+    training_record,
+    trial_records,
+)
+from dashboards.figures import epsilon_curves
+from dashboards.plan import print_plan
+from dashboards.table import render
+from scorelib.errors import InputError
+from studies.command import (
+    Arguments,
+    add_study_arguments,
+    configured,
+    remember_settings,
+    run_command,
+)
+from studies.registry import STUDIES, find_study
+from tuning.forecast import Rates, forecast, needs_in_words
+from tuning.jobs import Job
+from tuning.lock import StudyLock
+from tuning.mlflow_projection import (
+    MlflowWriter,
+    TrackingServerError,
+    require_listening,
+    require_server,
+)
+from tuning.progress import Display
+from tuning.resources import Capacity, require_gpus
+from tuning.scheduler import Scheduler
+from tuning.stages import Score, Snapshot
+from tuning.store import Manifest, Store
+from tuning.study import Study
+
+STOPPED = 130
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line; a test keeps its options as they are."""
+    made = Arguments(prog="python -m studies.run", description=(__doc__ or "").split("\n\n")[0])
+    add_study_arguments(made)
+    made.add_argument(
+        "--set", action="append", default=[], metavar="PATH=VALUE", dest="changes",
+        help="change a setting, such as train.seed=1 or data.root=FOLDER (repeatable)",
+    )  # fmt: skip
+    made.add_argument("--list", action=_List, nargs=0, help="list the studies and exit")
+    made.add_argument("--plan", action="store_true", help="print what would run, and its cost")
+    made.add_argument(
+        "--tracking-uri", metavar="URI", help="MLflow server; default: a database in the store"
+    )
+    made.add_argument(
+        "--address", metavar="auto|HOST:PORT", help="Ray cluster; default: one of our own here"
+    )
+    made.add_argument("--cpus", type=_positive, metavar="N", help="CPUs to use; default: all")
+    made.add_argument("--gpus", type=_count, metavar="N", help="GPUs to use; default: all")
+    made.add_argument("--max-concurrent", type=_positive, metavar="N", help="most jobs at a time")
+    made.add_argument(
+        "--seeds", type=_positive, metavar="N", help="fresh seeds each winner is measured with"
+    )
+    made.add_argument("--allow-cpu", action="store_true", help="run GPU jobs on CPUs")
+    return made
+
+
+class _List(argparse.Action):
+    def __call__(self, owner: argparse.ArgumentParser, *_: Any) -> None:
+        for name, title in STUDIES.items():
+            print(f"{name:24} {title}")
+        owner.exit()
+
+
+def _count(text: str) -> int:
+    if not text.isdigit():
+        raise argparse.ArgumentTypeError(f"must be a whole number of at least 0; got {text!r}")
+    return int(text)
+
+
+def _positive(text: str) -> int:
+    if _count(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1; got {text!r}")
+    return int(text)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The command line; returns the exit code."""
+    return run_command(parser(), _command, argv)
+
+
+def _command(args: argparse.Namespace) -> int:
+    changes = args.changes + ([f"seeds={args.seeds}"] if args.seeds else [])
+    settings = configured(args.name, args.scale, changes)
+    study = find_study(args.name).study(args.scale, settings)
+    console = Console()
+    if args.plan:
+        return _plan(args, study, console)
+    _probe(args)
+    _require_local_gpus(args, study)
+    store = Store(args.store, create=True)
+    store.require_writable()
+    with StudyLock(store, f"{study.name}-{study.scale}"):
+        remember_settings(store, study)
+        return _run(args, study, settings, store, console)
+
+
+def _plan(args: argparse.Namespace, study: Study, console: Console) -> int:
+    try:
+        store = Store(args.store)
+    except InputError:
+        store = Store("memory://plan", create=True)  # nothing there, and nothing to be written
+    print_plan(study, Scheduler(study, store), store, _device(args), console)
+    return 0
+
+
+def _probe(args: argparse.Namespace) -> None:
+    """Refuses servers that do not answer, before anything of ours or theirs is started."""
+    if args.tracking_uri:
+        require_server(args.tracking_uri)
+    if args.address and args.address.startswith("ray://"):
+        raise InputError(
+            "--address must be auto or HOST:PORT of a cluster this machine belongs to; ray:// "
+            "would move the driver away from its store and lock: use `ray job submit` instead"
+        )
+    if args.address and args.address != "auto":
+        host, _, port = args.address.rpartition(":")
+        if not host or not port.isdigit():
+            raise InputError(f"--address must be auto or HOST:PORT; got {args.address!r}")
+        require_listening(host, int(port), f"--address {args.address}")
+
+
+def _device(args: argparse.Namespace) -> str:
+    """Class of the device that the dear jobs run on, as far as it is known without a cluster."""
+    gpus = args.gpus if args.gpus is not None else torch.cuda.device_count()
+    if torch.cuda.is_available() and gpus:
+        return torch.cuda.get_device_name(0)
+    return "cpu x1" if args.allow_cpu or args.scale == "demo" else "gpu"
+
+
+def _require_local_gpus(args: argparse.Namespace, study: Study) -> None:
+    """Refuses a study for GPUs on a machine without, before the store is made."""
+    if args.address is not None:
+        return
+    gpus = args.gpus if args.gpus is not None else torch.cuda.device_count()
+    nowhere = Store("memory://needs", create=True)
+    try:
+        store = Store(args.store)
+    except InputError:
+        store = nowhere
+    scheduler = Scheduler(study, store)
+    needs = needs_in_words(forecast(scheduler, store, _device(args)))
+    jobs = [job for job in _known_jobs(scheduler) if not scheduler.is_done(job)]
+    require_gpus(jobs, Capacity(1, gpus), needs, allow_cpu=args.allow_cpu)
+
+
+def _known_jobs(scheduler: Scheduler) -> list[Job]:
+    return list(scheduler.study.fixed_jobs)
+
+
+def _run(
+    args: argparse.Namespace, study: Study, settings: Any, store: Store, console: Console
+) -> int:
+    uri = args.tracking_uri or f"sqlite:///{store.folder.resolve()}/mlflow.db"
+    artifacts = None if args.tracking_uri else store.folder / "mlflow-artifacts"
+    writer = MlflowWriter(uri, study.name, study.question, artifacts)
+    scheduler = Scheduler(study, store)
+    stopped = False
+    try:
+        with writer:
+            writer.write(lambda: records(scheduler, store))
+            if not scheduler.is_complete():
+                _require_data(settings)
+                stopped = _work(args, scheduler, settings, store, writer, console)
+            writer.write(lambda: table_records(scheduler, store))
+    except TrackingServerError as error:
+        console.print(f"warning: {error}", highlight=False, soft_wrap=True)
+    figure = epsilon_curves(scheduler)
+    if figure:
+        store.put_picture(f"{study.name}-{study.scale}", FIGURE, figure)
+    return _close(args, scheduler, store, uri, console, stopped=stopped)
+
+
+def _require_data(settings: Any) -> None:
+    """Loads the data once, so that a bad file is refused here and not in a worker."""
+    root = settings.data.root
+    settings.train.data.load("train", Path(root) if root else None)
+
+
+def _work(
+    args: argparse.Namespace,
+    scheduler: Scheduler,
+    settings: Any,
+    store: Store,
+    writer: MlflowWriter,
+    console: Console,
+) -> bool:
+    """Runs what is left in Ray; returns whether a stop was asked for."""
+    # Ray takes a second to import: not for a finished study, a plan or an error.
+    from tuning.runner import ClusterOptions, StopRequest, ray_session, work_off
+    from tuning.trainable import Execution
+
+    scheduler.on_stored = _project(scheduler, store, writer)
+    execution = Execution(
+        store_url=str(store.folder.resolve()) if store.is_local else store.url,
+        data_root=settings.data.root,
+        inception_weights=settings.data.inception_weights,
+    )
+    options = ClusterOptions(args.address, args.cpus, args.gpus, args.max_concurrent)
+    with StopRequest().listening() as stop, ray_session(options) as capacity:
+        needs = needs_in_words(forecast(scheduler, store, _device(args)))
+        require_gpus(scheduler.remaining(), capacity, needs, allow_cpu=args.allow_cpu)
+        concurrent = args.max_concurrent or int(capacity.cpus)
+        with Display(scheduler, store, _device(args), concurrent, console):
+            work_off(scheduler, execution, capacity, stop, args.max_concurrent)
+        return stop.signal is not None
+
+
+def _project(scheduler: Scheduler, store: Store, writer: MlflowWriter) -> Any:
+    """What is written to MLflow as jobs finish."""
+    rates = Rates(store)
+
+    def on_stored(job: Job, manifest: Manifest) -> None:
+        rates.note(job, manifest)
+        if isinstance(job, Snapshot):
+            writer.write(lambda: [training_record(scheduler, job, manifest, store)])
+        elif isinstance(job, Score) and job.protocol.seeds == "fresh":
+            writer.write(lambda: cell_records(scheduler, store, job))
+        elif isinstance(job, Score):
+            writer.write(lambda: trial_records(scheduler, job))
+
+    return on_stored
+
+
+def _close(
+    args: argparse.Namespace,
+    scheduler: Scheduler,
+    store: Store,
+    uri: str,
+    console: Console,
+    *,
+    stopped: bool,
+) -> int:
+    """Prints the table and what to do next; returns the exit code."""
+    sys.stdout.write(render(view(scheduler, store), "rich", console.width))
+    again = " ".join(["python -m studies.run", args.name, *_same_options(args)])
+    if stopped:
+        print(f"\nStopped. Nothing finished is lost; to continue: {again}")
+        return STOPPED
+    for job, cause in scheduler.given_up.values():
+        print(f"\nfailed: {job.title()}: {cause}")
+    if not scheduler.is_complete():
+        print(f"\nNot complete. To try again: {again}")
+        return 1
+    name = scheduler.study.name
+    print("\nNext:")
+    print(
+        f"  mlflow server --backend-store-uri {uri}   # compare the runs, on http://127.0.0.1:5000"
+    )
+    print(f"  python -m dashboards.table {name} --format markdown")
+    if args.scale == "demo":
+        print(f"  python -m studies.run {name} --scale paper --plan")
+    return 0
+
+
+def _same_options(args: argparse.Namespace) -> list[str]:
+    options = [f"--scale {args.scale}"] if args.scale != "demo" else []
+    options += [f"--set {change}" for change in args.changes]
+    for flag in ("store", "tracking_uri", "address", "cpus", "gpus", "max_concurrent", "seeds"):
+        value = getattr(args, flag)
+        if value is not None and not (flag == "store" and value == "store"):
+            options.append(f"--{flag.replace('_', '-')} {value}")
+    return options + (["--allow-cpu"] if args.allow_cpu else [])
+
+
+if __name__ == "__main__":
+    with contextlib.suppress(KeyboardInterrupt):
+        sys.exit(main())
+    sys.exit(STOPPED)

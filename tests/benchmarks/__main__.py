@@ -1,0 +1,19 @@
+"""``python -m tests.benchmarks NAME``: a ratio against a named reference, measured in one run."""
+
+import sys
+from importlib import import_module
+
+NAMES = ("frechet", "sampling", "search")
+
+
+def main() -> int:
+    """Runs the named benchmark; exit code 2 if there is none."""
+    if len(sys.argv) != 2 or sys.argv[1] not in NAMES:
+        print(f"usage: python -m tests.benchmarks {'|'.join(NAMES)}", file=sys.stderr)
+        return 2
+    import_module(f"tests.benchmarks.{sys.argv[1]}").main()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,178 @@
+"""MLflow shows what the store holds: every run once, whatever happened before."""
+
+import json
+from pathlib import Path
+
+import pytest
+from mlflow.tracking import MlflowClient
+
+from dashboards.cells import view
+from dashboards.evidence import records
+from dashboards.table import frame, render
+from tests.miniature import miniature_study
+from tests.tuning.draining import drain
+from tuning.mlflow_projection import MlflowWriter, RunRecord, TrackingServerError
+from tuning.scheduler import Scheduler
+from tuning.store import Store
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory):
+    """A finished miniature, written to a database twice."""
+    folder = tmp_path_factory.mktemp("mlflow")
+    store = Store(str(folder / "store"), create=True)
+    drain(miniature_study(), store)
+    scheduler = Scheduler(miniature_study(), store)
+    uri = f"sqlite:///{folder}/mlflow.db"
+    for _ in range(2):
+        write(uri, folder, lambda: records(scheduler, store))
+    client = MlflowClient(tracking_uri=uri)
+    return client, scheduler, store, uri, folder
+
+
+def write(uri, folder, make):
+    with MlflowWriter(uri, "cifar_sampling_eps", "What is asked.", folder / "artifacts") as writer:
+        writer.write(make)
+
+
+def runs(client, where=""):
+    experiment = client.get_experiment_by_name("cifar_sampling_eps")
+    return client.search_runs([experiment.experiment_id], filter_string=where, max_results=1000)
+
+
+def test_writing_twice_makes_every_run_once(shown):
+    client, *_ = shown
+    keys = [run.data.tags["key"] for run in runs(client)]
+    assert len(keys) == len(set(keys)) == 2 + 12 + 4 + 1
+    assert {run.info.status for run in runs(client)} == {"FINISHED"}
+
+
+def test_a_cell_run_carries_what_the_table_shows(shown):
+    client, scheduler, store, *_ = shown
+    cells = {c.cell.name: c for c in view(scheduler, store).cells if c.measured}
+    found = runs(client, "tags.kind = 'cell'")
+    assert len(found) == len(cells) == 4
+    for run in found:
+        tags, metrics = run.data.tags, run.data.metrics
+        cell = cells[f"{tags['row']}, {tags['column']}"]
+        assert metrics["fd"] == cell.measured["raw"].mean
+        assert metrics["fd_denoised"] == cell.measured["denoised"].mean
+        assert metrics["reported_fid"] == cell.cell.reported["raw"].value
+        assert metrics["n_images"] == 60 and metrics["n_seeds"] == 1
+        assert metrics["epsilon"] == cell.winner.epsilon
+        assert "fd_difference" not in metrics, "a difference across protocols"
+        assert (tags["paper"], tags["table"], tags["scale"]) == ("acsm", "1", "demo")
+        assert "fd[digits-cnn], 60 images" in tags["protocol"]
+        assert tags["cell_key"] == cell.cell.scores(cell.winner.epsilon)[0].key
+        assert run.data.params["sample.model.train.network.width"] == "16"
+        assert run.data.params["sample.sampler.spec"] in ("Als", "Cas")
+        files = {f.path for f in client.list_artifacts(run.info.run_id, "samples")}
+        assert files == {"samples/raw.png", "samples/denoised.png"}
+        assert "epsilon_curve.png" in {f.path for f in client.list_artifacts(run.info.run_id)}
+
+
+def test_trials_and_training_have_their_runs(shown):
+    client, *_ = shown
+    trials = runs(client, "tags.kind = 'trial'")
+    assert {run.data.metrics["n_images"] for run in trials} == {40.0}
+    assert all(run.data.metrics["fd_denoised"] > 0 for run in trials)
+    (last,) = [
+        r for r in runs(client, "tags.kind = 'training'") if r.data.params["iteration"] == "60"
+    ]
+    curve = client.get_metric_history(last.info.run_id, "loss")
+    assert [point.step for point in curve] == [30, 50, 60]
+
+
+def test_the_table_is_logged_whole(shown):
+    client, scheduler, store, *_ = shown
+    (run,) = runs(client, "tags.kind = 'table'")
+    path = client.download_artifacts(run.info.run_id, "table.json")
+    logged = json.loads(Path(path).read_text())
+    expected = frame(view(scheduler, store))
+    assert logged["columns"] == list(expected.columns)
+    assert len(logged["data"]) == 16
+    value = logged["columns"].index("value")
+    ours = [row[value] for row in logged["data"]][:2]
+    assert ours == pytest.approx(list(expected["value"][:2]), rel=1e-8)
+
+
+def test_a_run_left_half_written_is_completed_and_not_doubled(shown):
+    client, scheduler, store, uri, folder = shown
+    before = {run.data.tags["key"]: run.info.run_id for run in runs(client)}
+    (victim,) = runs(client, "tags.kind = 'table'")
+    # As a killed driver leaves it: made, running, no digest.
+    client.delete_tag(victim.info.run_id, "digest")
+    client.update_run(victim.info.run_id, status="RUNNING")
+    write(uri, folder, lambda: records(scheduler, store))
+    after = {run.data.tags["key"]: run.info.run_id for run in runs(client)}
+    assert after == before
+    assert client.get_run(victim.info.run_id).info.status == "FINISHED"
+
+
+def test_a_wiped_database_is_rebuilt_from_the_store(shown, tmp_path):
+    client, scheduler, store, *_ = shown
+    uri = f"sqlite:///{tmp_path}/new.db"
+    write(uri, tmp_path, lambda: records(scheduler, store))
+    again = MlflowClient(tracking_uri=uri)
+
+    def content(c):
+        return {
+            run.data.tags["key"]: (run.data.metrics, run.data.params, run.data.tags["digest"])
+            for run in runs(c)
+        }
+
+    assert content(again) == content(client)
+
+
+def test_more_seeds_renew_the_cells_own_run(shown, tmp_path):
+    _, _, store, *_ = shown
+    uri = f"sqlite:///{tmp_path}/seeds.db"
+    for seeds in ("1", "2"):
+        study = miniature_study(seeds=seeds)
+        drain(study, store)
+        scheduler = Scheduler(study, store)
+        write(uri, tmp_path, lambda s=scheduler: records(s, store))
+    cells = runs(MlflowClient(tracking_uri=uri), "tags.kind = 'cell'")
+    assert len(cells) == 4
+    assert all(run.data.metrics["n_seeds"] == 2 for run in cells)
+    assert all(run.data.metrics["fd_spread"] > 0 for run in cells)
+
+
+def test_a_server_that_does_not_take_records_is_reported_and_nothing_hangs(tmp_path, monkeypatch):
+    from tuning import mlflow_projection
+
+    monkeypatch.setattr(mlflow_projection, "_GIVE_UP_SECONDS", 0.0)
+    monkeypatch.setattr(mlflow_projection, "_RETRY_SECONDS", 0.0)
+    secret = "postgresql://user:secret@127.0.0.1:1/db"
+    writer = MlflowWriter(secret, "x", "")
+    with pytest.raises(TrackingServerError, match="nothing is lost") as caught, writer:
+        writer.write(lambda: [RunRecord(key="k", name="n", tags={})])
+    assert "secret" not in str(caught.value)
+
+
+def test_renderings_agree_and_csv_holds_no_times_and_no_paths(shown):
+    _, scheduler, store, *_ = shown
+    known = view(scheduler, store)
+    csv, markdown, rich = (render(known, style, 100) for style in ("csv", "markdown", "rich"))
+    assert str(store.url) not in csv + markdown + rich
+    for cell in known.cells:
+        if cell.measured:
+            shown_value = f"{cell.measured['denoised'].mean:.4g}"
+            assert shown_value in markdown and shown_value in rich
+            assert repr(cell.measured["denoised"].mean) in csv
+    assert "fd[digits-cnn]" in rich and "fd[digits-cnn]" in csv
+    assert "\x1b" not in rich
+
+
+def test_a_difference_is_shown_only_where_protocols_are_equal(shown):
+    import dataclasses
+
+    _, scheduler, store, *_ = shown
+    cell = next(c for c in view(scheduler, store).cells if c.measured)
+    assert cell.difference("raw") is None
+    equal = {
+        which: dataclasses.replace(reported, protocol=cell.cell.protocol)
+        for which, reported in cell.cell.reported.items()
+    }
+    same = dataclasses.replace(cell, cell=dataclasses.replace(cell.cell, reported=equal))
+    assert same.difference("raw") == cell.measured["raw"].mean - equal["raw"].value

@@ -1,0 +1,27 @@
+"""A miniature of the demo study: the real engine on specs that run in seconds."""
+
+from scorelib.spec import replace_paths
+from studies.cifar_sampling_eps import settings, study
+
+MINIATURE = {
+    "iterations": "60", "iteration": "60", "snapshot_every": "30", "search.n_trials": "3",
+    "search.n_images": "40", "search.top_images": "60", "search.keep": "1", "chunk_images": "20",
+    "n_images": "60", "seeds": "1", "train.schedule.n_levels": "6", "train.network.width": "16",
+    "train.network.depth": "1", "extractor.classifier.iterations": "30",
+    "extractor.classifier.width": "4", "extractor.classifier.n_features": "8",
+}  # fmt: skip
+
+
+OPTIONS = [text for path, value in MINIATURE.items() for text in ("--set", f"{path}={value}")]
+"""The same as options of the command line."""
+
+
+def miniature_settings(**changes):
+    """The miniature's settings, with further changes by path (dots written as __)."""
+    further = {path.replace("__", "."): value for path, value in changes.items()}
+    return replace_paths(settings("demo"), MINIATURE | further)
+
+
+def miniature_study(**changes):
+    """The demo study, made tiny."""
+    return study("demo", miniature_settings(**changes))

@@ -1,0 +1,174 @@
+"""Samplers with exact scores: the propositions of the paper, moments, and what is refused."""
+
+import math
+
+import pytest
+import torch
+
+from scorelib.errors import InputError
+from scorelib.samplers import Als, Cas, start_images
+from scorelib.schedules import GeometricSchedule
+from scorelib.step_size import cas_beta, eta
+
+SCHEDULE = GeometricSchedule(sigma_1=5.0, sigma_L=0.1, n_levels=30)
+STEP = SCHEDULE.sigma_L**2 * (1 - SCHEDULE.gamma)
+N = 40_000
+SAMPLERS = [
+    Als(epsilon=5 * STEP, n_sigma=1),
+    Als(epsilon=1 * STEP, n_sigma=4),
+    Cas(epsilon=1.5 * STEP, n_sigma=1),
+    Cas(epsilon=0.4 * STEP, n_sigma=4),
+]
+
+
+def noise_source(shape, seed=0):
+    stream = torch.Generator().manual_seed(seed)
+    return lambda: torch.randn(shape, generator=stream, dtype=torch.float64)
+
+
+def point_mass(x, sigma):
+    """Exact sigma * score of a point mass at 0.3 smoothed by sigma."""
+    return (0.3 - x) / sigma
+
+
+def walk(sampler, scaled_score, x, seed=1):
+    return list(sampler.walk(scaled_score, x, SCHEDULE, noise_source(x.shape, seed)))
+
+
+def test_cas_keeps_the_noise_exactly_on_schedule():
+    # Proposition 2: std sigma_i before update i, and (1 - eta) sigma_L after the last.
+    for sampler in (s for s in SAMPLERS if isinstance(s, Cas)):
+        x = 0.3 + SCHEDULE.sigma_1 * noise_source((N,))()
+        states = walk(sampler, point_mass, x)
+        sigmas = SCHEDULE.dilated(sampler.n_sigma).sigmas
+        wanted = [*sigmas[1:], (1 - eta(sampler.epsilon, SCHEDULE.sigma_L)) * SCHEDULE.sigma_L]
+        found = [(state.x - 0.3).std().item() for state in states]
+        assert found == pytest.approx(wanted, rel=0.03)
+
+
+def test_als_noise_follows_its_recursion_and_stays_above_the_schedule():
+    # Proposition 1: v^2 <- v^2 (1 - eta)^2 + 2 eta sigma^2 > sigma^2.
+    for sampler in (s for s in SAMPLERS if isinstance(s, Als)):
+        x = 0.3 + SCHEDULE.sigma_1 * noise_source((N,))()
+        states = walk(sampler, point_mass, x)
+        share, variance = eta(sampler.epsilon, SCHEDULE.sigma_L), SCHEDULE.sigma_1**2
+        for state in states:
+            variance = variance * (1 - share) ** 2 + 2 * share * state.sigma**2
+            assert (state.x - 0.3).std().item() == pytest.approx(math.sqrt(variance), rel=0.03)
+            assert variance > state.sigma**2
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS, ids=str)
+def test_the_denoised_sample_of_a_point_mass_is_the_point(sampler):
+    *_, last = walk(sampler, point_mass, 5 * noise_source((64,))())
+    assert torch.allclose(last.denoised, torch.full((64,), 0.3, dtype=torch.float64))
+
+
+def test_a_gaussians_moments_come_out():
+    mean, std = 2.0, 0.7
+
+    def score(x, sigma):
+        return -sigma * (x - mean) / (std**2 + sigma**2)
+
+    slow = GeometricSchedule(sigma_1=20.0, sigma_L=0.05, n_levels=600)
+    for sampler in (
+        Cas(epsilon=1.5 * slow.sigma_L**2 * (1 - slow.gamma)),
+        Als(epsilon=0.02 * slow.sigma_L**2, n_sigma=10),
+    ):
+        draw = noise_source((N,), seed=3)
+        *_, last = sampler.walk(score, slow.sigma_1 * draw(), slow, draw)
+        assert last.denoised.mean().item() == pytest.approx(mean, abs=0.05)
+        assert last.denoised.std().item() == pytest.approx(std, rel=0.05)
+
+
+def test_proposition_3_the_interpolation_form_gives_the_same_iterates():
+    target = torch.tensor([0.3, -1.0], dtype=torch.float64)
+
+    def score(x, sigma):
+        return sigma * torch.tanh(target - x) / (1 + sigma)
+
+    for sampler in SAMPLERS:
+        share = eta(sampler.epsilon, SCHEDULE.sigma_L)
+        draw = noise_source((2,), seed=5)
+        x = 5 * noise_source((2,), seed=4)()
+        start = x.clone()
+        if isinstance(sampler, Als):
+            levels = [s for s in SCHEDULE.sigmas for _ in range(sampler.n_sigma)]
+            added = [math.sqrt(2 * share) * s for s in levels]
+        else:
+            dilated = SCHEDULE.dilated(sampler.n_sigma)
+            levels = dilated.sigmas
+            beta = cas_beta(sampler.epsilon, SCHEDULE.sigma_L, dilated.gamma)
+            added = [beta * s for s in (*levels[1:], 0.0)]
+        states = walk(sampler, score, start, seed=5)
+        for state, sigma, spread in zip(states, levels, added, strict=True):
+            denoised = x + sigma * score(x, sigma)
+            noise = spread * draw() if spread else 0.0
+            x = (1 - share) * x + share * denoised + noise
+            assert torch.allclose(state.x, x, rtol=1e-10)
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS, ids=str)
+def test_the_network_is_called_once_per_step_at_decreasing_levels(sampler):
+    levels = []
+
+    def counting(x, sigma):
+        levels.append(sigma)
+        return point_mass(x, sigma)
+
+    states = walk(sampler, counting, torch.zeros(2, dtype=torch.float64))
+    assert len(states) == len(levels) == sampler.n_steps(SCHEDULE)
+    expected = 30 * sampler.n_sigma if isinstance(sampler, Als) else 29 * sampler.n_sigma + 1
+    assert len(levels) == expected
+    assert levels == sorted(levels, reverse=True)
+    assert [s.denoised is None for s in states] == [True] * (len(states) - 1) + [False]
+
+
+def test_the_extra_call_denoises_the_final_state():
+    sampler = Als(epsilon=5 * STEP, extra_call=True)
+    assert sampler.n_steps(SCHEDULE) == 31
+
+    def score(x, sigma):
+        return -sigma * x / (1 + sigma**2)
+
+    *_, last = walk(sampler, score, torch.ones(4, dtype=torch.float64))
+    assert torch.allclose(last.denoised, last.x + 0.1 * score(last.x, 0.1))
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS, ids=str)
+def test_the_start_is_not_written_to_and_equal_noise_gives_equal_samples(sampler):
+    x = torch.ones(3, dtype=torch.float64)
+    first, second = walk(sampler, point_mass, x)[-1], walk(sampler, point_mass, x)[-1]
+    assert torch.equal(x, torch.ones(3, dtype=torch.float64))
+    assert torch.equal(first.x, second.x)
+
+
+@pytest.mark.parametrize(
+    "sampler",
+    [Als(epsilon=2.1 * 0.01), Cas(epsilon=0.9 * STEP), Cas(epsilon=STEP, n_sigma=1)],
+    ids=str,
+)
+def test_inadmissible_step_sizes_are_refused_with_the_interval(sampler):
+    with pytest.raises(InputError, match=r"epsilon must be in \(.*\) for (als|cas)"):
+        walk(sampler, point_mass, torch.zeros(1, dtype=torch.float64))
+
+
+def test_n_sigma_below_one_is_refused():
+    with pytest.raises(InputError, match="n_sigma must be at least 1; got 0"):
+        Cas(epsilon=1e-3, n_sigma=0)
+
+
+@pytest.mark.parametrize("start", ["noise", "uniform", "data"])
+def test_starts(start):
+    data = torch.full((10, 1, 8, 8), 0.5)
+    stream = torch.Generator().manual_seed(0)
+    x = start_images(start, (500, 1, 8, 8), 5.0, stream, data)
+    assert x.shape == (500, 1, 8, 8)
+    mean, std = {"noise": (0, 5), "uniform": (0.5, 12**-0.5), "data": (0.5, 5)}[start]
+    assert x.mean().item() == pytest.approx(mean, abs=0.1)
+    assert x.std().item() == pytest.approx(std, rel=0.02)
+
+
+def test_the_data_start_needs_data():
+    with pytest.raises(InputError, match="needs images"):
+        start_images("data", (2, 1), 1.0, torch.Generator(), None)

@@ -1,0 +1,166 @@
+"""The command line: its options are fixed; bad input is one line, exit code 2, nothing written."""
+
+import json
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from studies.run import main, parser
+from tests.miniature import OPTIONS
+from tuning.store import FORMAT
+
+NAME = "cifar_sampling_eps"
+
+
+def run(*arguments, cwd, check=None):
+    done = subprocess.run(
+        [sys.executable, "-m", "studies.run", *arguments],
+        capture_output=True, text=True, cwd=cwd, check=False,
+    )  # fmt: skip
+    if check is not None:
+        assert done.returncode == check, done.stdout + done.stderr
+    return done
+
+
+def refused(capsys, *arguments):
+    """Runs in this process; returns the one line."""
+    assert main([*arguments]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == "" and printed.err.count("\n") == 1, printed
+    assert printed.err.startswith("error: ")
+    return printed.err
+
+
+def test_the_options_are_fixed():
+    options = {o for action in parser()._actions for o in action.option_strings}
+    assert options == {
+        "-h", "--help", "--scale", "--set", "--list", "--plan", "--store", "--tracking-uri",
+        "--address", "--cpus", "--gpus", "--max-concurrent", "--seeds", "--allow-cpu",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "the following arguments are required: NAME"),
+        (["cifar_samplin_eps"], "the nearest is 'cifar_sampling_eps'"),
+        ([NAME, "--scale", "huge"], "--scale must be one of demo, paper; got 'huge'"),
+        ([NAME, "--sclae", "demo"], "the nearest option is --scale"),
+        ([NAME, "--set", "train.sede=1"], "got 'train.sede'; the nearest is 'train.seed'"),
+        ([NAME, "--set", "train.seed"], "--set must be PATH=VALUE; got 'train.seed'"),
+        ([NAME, "--set", "train.seed=one"], "TrainSpec.seed must be int; got 'one'"),
+        ([NAME, "--set", "train.seed=1.5"], "TrainSpec.seed must be int; got 1.5"),
+        ([NAME, "--set", "n_images=1"], "n_images must be above 1; got 1"),
+        ([NAME, "--set", "ema=0.5"], "ema must be one of the decays kept in training"),
+        ([NAME, "--set", "iteration=123"], "must be a multiple of snapshot_every=2000"),
+        ([NAME, "--set", "train.schedule.sigma_L=9"], "sigmas must strictly decrease"),
+        ([NAME, "--set", "train.schedule.n_levels=1"], "n_levels must be at least 2; got 1"),
+        ([NAME, "--set", "train.optimizer.beta1=1"], "beta1"),
+        ([NAME, "--set", "train.batch_size=100000"], "batch_size must be in [1, 1198]"),
+        ([NAME, "--set", "search.n_trials=0"], "n_trials >= 1"),
+        ([NAME, "--seeds", "0"], "must be at least 1; got '0'"),
+        ([NAME, "--cpus", "two"], "must be a whole number"),
+        ([NAME, "--address", "ray://somewhere:10001"], "use `ray job submit` instead"),
+        ([NAME, "--address", "somewhere"], "--address must be auto or HOST:PORT"),
+        ([NAME, "--tracking-uri", "mlruns"], "--tracking-uri must be a server"),
+        ([NAME, "--store", "nonsense://x"], "--store must be a folder or an fsspec URL"),
+        ([NAME, "--scale", "paper"], "jobs need a GPU and there is none"),
+    ],
+)
+def test_bad_input_is_refused_in_one_line_and_nothing_is_written(
+    capsys, tmp_path, monkeypatch, arguments, message
+):
+    monkeypatch.chdir(tmp_path)
+    assert message in refused(capsys, *arguments)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_gpu_refusal_says_what_it_would_need(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    line = refused(capsys, NAME, "--scale", "paper")
+    assert "hours of one device" in line and "GB of disk" in line and "--allow-cpu" in line
+
+
+@pytest.mark.parametrize("option", ["--address", "--tracking-uri"])
+def test_a_port_where_nothing_listens_is_refused_within_seconds(
+    capsys, tmp_path, monkeypatch, option
+):
+    monkeypatch.chdir(tmp_path)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    where = f"127.0.0.1:{port}" if option == "--address" else f"http://127.0.0.1:{port}"
+    started = time.monotonic()
+    assert f"{option} 127.0.0.1:{port} must answer" in refused(capsys, NAME, option, where)
+    assert time.monotonic() - started < 10
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_store_of_a_newer_version_is_refused(capsys, tmp_path):
+    (tmp_path / "store.json").write_text(json.dumps({"format": FORMAT + 1}))
+    assert "made by a newer version" in refused(capsys, NAME, "--store", str(tmp_path))
+    assert [p.name for p in tmp_path.iterdir()] == ["store.json"]
+
+
+def test_a_store_that_cannot_be_written_is_refused(capsys, tmp_path):
+    (tmp_path / "file").write_text("")
+    line = refused(capsys, NAME, "--store", str(tmp_path / "file" / "store"))
+    assert "must be writable and have room" in line
+
+
+def test_missing_data_is_refused_before_anything_is_scheduled(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("torchvision.datasets.CIFAR10.download", offline)
+    line = refused(
+        capsys, NAME, "--scale", "paper", "--allow-cpu", "--set", f"data.root={tmp_path}/none"
+    )
+    assert "cifar-10" in line and "data.root" in line
+    assert not list(tmp_path.glob("store/objects"))
+
+
+def offline(self):
+    raise OSError("no network")
+
+
+def test_a_second_driver_on_the_same_study_is_refused_with_the_holder(capsys, tmp_path):
+    from tuning.lock import StudyLock
+    from tuning.store import Store
+
+    store = Store(str(tmp_path / "s"), create=True)
+    with StudyLock(store, f"{NAME}-demo"):
+        line = refused(capsys, NAME, "--store", store.url)
+    assert "one driver at a time" in line and str(store.url) in line
+
+
+def test_plan_writes_nothing_and_counts_the_whole_study(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main([NAME, "--plan", "--scale", "paper"]) == 0
+    printed = capsys.readouterr().out
+    assert "38,400,000" in printed and "est." in printed and "120" in printed
+    # (232 + 1160 + 232 + 1156) evaluations x (16 x 5000 + 2 x 5000 more + 3 x 10000) images.
+    assert f"{38_400_000 + (232 + 1160 + 232 + 1156) * 120_000:,}" in printed
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_list(tmp_path):
+    assert NAME in run("--list", cwd=tmp_path, check=0).stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_wrong_input_ends_the_process_with_code_2_and_no_traceback(tmp_path):
+    done = run(NAME, "--scale", "huge", cwd=tmp_path, check=2)
+    assert done.stdout == "" and done.stderr.count("\n") == 1
+
+
+def test_the_table_command_reads_only_what_is_there(tmp_path, capsys):
+    from dashboards.table import main as table
+
+    assert table([NAME, "--store", str(tmp_path / "none")]) == 2
+    assert "has no store.json" in capsys.readouterr().err
+    assert not Path(tmp_path / "none").exists()
+    assert threading.active_count() >= 1 and OPTIONS

@@ -1,0 +1,36 @@
+"""Works a scheduler off in this process, without Ray: what the runner does, step by step."""
+
+from tuning.jobs import MissingInputError, Workplace, execute
+from tuning.scheduler import Scheduler, Wait
+
+
+def drain(study, store, *, most=None, choose=None, batch_images=500):
+    """Runs the study's jobs; returns their (stage, key) in order.
+
+    Args:
+        study: the study.
+        store: its store.
+        most: stop after this many.
+        choose: picks one of several jobs that are out at a time, as workers finishing in any order.
+        batch_images: images per network call.
+    """
+    scheduler = Scheduler(study, store)
+    place = Workplace(store=store, batch_images=batch_images)
+    ran, out = [], []
+    while most is None or len(ran) < most:
+        while (job := scheduler.next_job()) not in list(Wait):
+            out.append(job)
+            if choose is None:
+                break
+        if not out:
+            return ran
+        job = out.pop(choose(len(out)) if choose else 0)
+        try:
+            for _ in execute(job, place):
+                pass
+        except MissingInputError:
+            scheduler.report_missing_input(job.key)
+            continue
+        ran.append((job.stage, job.key))
+        scheduler.report_stored(job.key)
+    return ran

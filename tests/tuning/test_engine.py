@@ -1,0 +1,236 @@
+"""The engine on a miniature study, in one process: order, resumption, sharing, repair."""
+
+import random
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from dashboards.cells import view
+from dashboards.table import render
+from tests.miniature import miniature_study
+from tests.tuning.draining import drain
+from tuning.jobs import Outcome, Workplace, execute
+from tuning.ledger import Ledger
+from tuning.scheduler import MAX_ATTEMPTS, Scheduler, Wait
+from tuning.stages import Chunk, Snapshot
+from tuning.store import Store
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A finished miniature study: its store, the jobs in order, its table."""
+    store = Store(str(tmp_path_factory.mktemp("finished")), create=True)
+    ran = drain(miniature_study(), store)
+    return store, ran, table(miniature_study(), store)
+
+
+def table(study, store):
+    return render(view(Scheduler(study, store), store), "csv")
+
+
+def rounds(store, study):
+    return [Ledger(store).rounds(search.space.key) for search in study.searches]
+
+
+def test_a_study_fills_every_cell_that_has_a_search(finished):
+    store, ran, _ = finished
+    study = miniature_study()
+    shown = view(Scheduler(study, store), store)
+    assert shown.is_complete
+    for cell in shown.cells:
+        if cell.cell.search:
+            assert cell.measured.keys() == {"raw", "denoised"}, cell.cell.name
+            assert cell.measured["raw"].mean > 0
+    assert Counter(stage for stage, _ in ran)["train"] == 2
+    assert len({key for _, key in ran}) == len(ran), "a job ran twice"
+
+
+def test_training_comes_first_and_n_sigma_5_starts_from_n_sigma_1(finished):
+    store, ran, _ = finished
+    study = miniature_study()
+    stages = [stage for stage, _ in ran]
+    assert stages.index("train") < stages.index("sample")
+    by_name = {s.name: Scheduler(study, store).searches[s.name] for s in study.searches}
+    for name in ("als", "cas"):
+        first, then = by_name[f"{name} n_sigma=1"], by_name[f"{name} n_sigma=5"]
+        schedule = first.search.space.sample.model.train.schedule
+        carried = first.winner.score.sample.sampler.extrapolated(schedule, 5)
+        assert then.trials[0].epsilon == pytest.approx(carried, rel=0.06)
+
+
+def test_a_finished_study_has_nothing_to_do(finished):
+    store, _, _ = finished
+    assert drain(miniature_study(), store) == []
+    scheduler = Scheduler(miniature_study(), store)
+    assert scheduler.is_complete() and scheduler.next_job() is Wait.FINISHED
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_neither_order_of_completion_nor_batch_size_changes_the_outcome(finished, tmp_path, seed):
+    _, _, expected = finished
+    study, store = miniature_study(), Store(str(tmp_path), create=True)
+    rng = random.Random(seed)
+    drain(study, store, choose=lambda n: rng.randrange(n), batch_images=7 + seed)
+    assert rounds(store, study) == rounds(finished[0], study)
+    got, wanted = (
+        [[cell if not is_number(cell) else float(cell) for cell in line.split(",")]
+         for line in text.splitlines()]
+        for text in (table(study, store), expected)
+    )  # fmt: skip
+    for line, other in zip(got, wanted, strict=True):
+        for a, b in zip(line, other, strict=True):
+            assert a == (pytest.approx(b, rel=1e-4) if isinstance(b, float) else b)
+
+
+def is_number(text):
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def test_interrupted_after_every_few_jobs_the_table_is_the_same(finished, tmp_path):
+    _, ran, expected = finished
+    study, store = miniature_study(), Store(str(tmp_path), create=True)
+    again = []
+    while part := drain(study, store, most=5):
+        again += part
+    assert sorted(again) == sorted(ran)
+    assert table(study, store) == expected
+
+
+def test_more_seeds_and_trials_extend_what_is_there(finished, tmp_path):
+    _, ran, _ = finished
+    store = Store(str(tmp_path), create=True)
+    drain(miniature_study(), store)
+    more = drain(miniature_study(seeds="2"), store)
+    assert Counter(stage for stage, _ in more).keys() == {"sample", "score"}
+    assert len([1 for stage, _ in more if stage == "score"]) == 4
+    further = drain(miniature_study(search__n_trials="4"), store)
+    assert not {key for _, key in further} & {key for _, key in ran}
+    assert "train" not in {stage for stage, _ in further}
+
+
+def test_larger_samples_reuse_the_chunks_already_there(finished, tmp_path):
+    store = Store(str(tmp_path), create=True)
+    drain(miniature_study(), store)
+    more = drain(miniature_study(n_images="80"), store)
+    counts = Counter(stage for stage, _ in more)
+    assert counts == {"sample": 4, "score": 4, "yardstick": 1}  # one chunk more per cell
+
+
+def test_a_changed_training_renews_all_that_rests_on_it(finished, tmp_path):
+    _, ran, _ = finished
+    before = {key for stage, key in ran if stage in ("train", "sample", "score")}
+    scheduler = Scheduler(miniature_study(train__seed="1"), Store(str(tmp_path), create=True))
+    assert not {job.key for job in scheduler.remaining()} & before
+
+
+@pytest.mark.parametrize("stage", ["train", "sample", "reference", "classifier", "score"])
+def test_a_damaged_object_is_made_again_and_the_table_comes_back(finished, tmp_path, stage):
+    _, _, expected = finished
+    study, store = miniature_study(), Store(str(tmp_path), create=True)
+    drain(study, store)
+    for manifest in Path(store.url, "objects", stage).glob("*/manifest.json"):
+        for path in manifest.parent.glob("*/*"):
+            path.write_bytes(path.read_bytes()[:-3])
+        manifest.write_text(manifest.read_text()[:-2])
+    # What rests on the damaged objects is damaged too: it has to be made from them again.
+    for other in ("score", "yardstick"):
+        for manifest in Path(store.url, "objects", other).glob("*/manifest.json"):
+            manifest.write_text("")
+            store.set_aside(other, manifest.parent.name)
+    drain(study, store)
+    assert table(study, store) == expected
+
+
+def test_an_input_found_corrupt_by_a_job_is_made_again_first(finished, tmp_path):
+    study, store = miniature_study(), Store(str(tmp_path), create=True)
+    first_sample = [stage for stage, _ in finished[1]].index("sample")
+    assert drain(study, store, most=first_sample + 1)[-1][0] == "sample"
+    snapshot = study.snapshots[-1]
+    path = next(Path(store.url, "objects/train", snapshot.key).glob("*/ema-0.999.safetensors"))
+    path.write_bytes(b"")
+    ran = drain(study, store)
+    assert ("train", snapshot.key) in ran
+    assert table(study, store) == finished[2]
+
+
+def test_a_snapshot_continues_from_the_checkpoint_of_a_killed_run(tmp_path, finished):
+    study, store = miniature_study(), Store(str(tmp_path), create=True)
+    place = Workplace(store=store)
+    run = study.snapshots[0].train
+    done = {}
+    for iteration in (30, 60):
+        for _ in execute(Snapshot(train=run, iteration=iteration), place):
+            pass
+        done[iteration] = store.checkpoint_names(run.key)
+    assert done == {30: ["0000000030.safetensors"], 60: ["0000000060.safetensors"]}
+    whole = Snapshot(train=run, iteration=60)
+    for name in ("ema-0.99.safetensors", "ema-0.999.safetensors"):
+        assert store.read("train", whole.key, name) == finished[0].read("train", whole.key, name)
+
+
+def test_a_non_finite_loss_is_a_result_with_its_cause_and_blocks_no_one(tmp_path):
+    study = miniature_study(train__optimizer__learning_rate="1e30")
+    store = Store(str(tmp_path), create=True)
+    ran = drain(study, store)
+    shown = view(Scheduler(study, store), store)
+    failures = {c.failed for c in shown.cells if c.cell.search}
+    assert failures == {"every step size failed"}
+    manifest = store.manifest("train", study.snapshots[0].key)
+    assert "loss is nan" in manifest.result["failed"]
+    assert drain(study, store) == [] and len(ran) > 0
+    assert all(y.distance for y in shown.yardsticks)
+
+
+def test_a_job_that_keeps_raising_is_given_up_with_its_cause(store):
+    scheduler = Scheduler(miniature_study(), store)
+    for _ in range(MAX_ATTEMPTS):
+        job = scheduler.next_job()
+        while job.stage != "train":
+            job = scheduler.next_job()
+        scheduler.report_failure(job.key, "RuntimeError: no luck")
+    assert scheduler.given_up[job.key][1] == "RuntimeError: no luck"
+    handed = []
+    while (other := scheduler.next_job()) not in list(Wait):
+        handed.append(other)
+    assert job.key not in {j.key for j in handed}
+    assert not scheduler.is_complete()
+
+
+def test_a_result_that_is_claimed_but_not_stored_is_not_believed(store):
+    scheduler = Scheduler(miniature_study(), store)
+    job = scheduler.next_job()
+    scheduler.report_stored(job.key)
+    assert scheduler.finished_here == []
+    assert scheduler.next_job() == job
+
+
+def test_snapshots_of_one_run_are_handed_out_one_at_a_time(store):
+    scheduler = Scheduler(miniature_study(), store)
+    jobs = []
+    while (job := scheduler.next_job()) not in list(Wait):
+        jobs.append(job)
+    trainings = [job for job in jobs if isinstance(job, Snapshot)]
+    assert [job.iteration for job in trainings] == [30]
+
+
+def test_outcomes_hold_no_failure_unless_there_is_one():
+    assert Outcome().result == {}
+
+
+def test_chunks_of_one_sample_differ_and_do_not_depend_on_their_number(finished):
+    store, _, _ = finished
+    study = miniature_study()
+    space = study.searches[0].space
+    score = space.score(space.sample.sampler.epsilon, 60)
+    place = Workplace(store=store)
+    chunks = [c.features(place)["raw.features"] for c in score.chunks()[:2]]
+    assert not chunks[0].equal(chunks[1])
+    assert {c.key for c in space.score(space.sample.sampler.epsilon, 40).chunks()} <= {
+        c.key for c in score.chunks()
+    }
+    assert all(isinstance(c, Chunk) for c in score.chunks())

@@ -1,0 +1,271 @@
+import math
+import statistics
+
+import numpy as np
+import optuna
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.integrate import quad
+from scipy.stats import multivariate_normal, norm
+from sklearn.gaussian_process import GaussianProcessRegressor
+from sklearn.gaussian_process.kernels import ConstantKernel, Matern
+
+from scorelib.errors import InputError
+from scorelib.step_size import round_significant
+from tests.benchmarks.search import MOST_TRIALS, SHIFTS, synthetic_curves, trials_of_ours
+from tuning import proposer
+from tuning.proposer import Observation, ValleySampler, propose
+
+LOW, HIGH, START = 3.62e-6, 1.96e-4, 5.43e-6
+CURVES = list(synthetic_curves())
+
+
+def ask(seen, n=1, seed=0, low=LOW, high=HIGH, starts=(START,), digits=2):
+    return propose(seen, low=low, high=high, starts=starts, n=n, seed=seed, digits=digits)
+
+
+def search(objective, n_trials=20, round_size=1, seed=0, low=LOW):
+    seen = []
+    while len(seen) < n_trials:
+        seen += [
+            Observation(e, objective(e)) for e in ask(seen, round_size, seed + len(seen), low=low)
+        ]
+    return seen
+
+
+def best(seen):
+    return min((o for o in seen if o.value is not None), key=lambda o: o.value)
+
+
+def valley(at, floor=14.0, left=0.3, right=0.8, plateau=300.0):
+    def value(epsilon):
+        u = math.log(epsilon / at)
+        height = abs(u / left) ** 3 if u < 0 else (u / right) ** 2
+        return floor * math.exp(min(height, math.log(plateau / floor)))
+
+    return value
+
+
+@st.composite
+def situations(draw):
+    low = 10 ** draw(st.floats(-8, 2))
+    high = low * 10 ** draw(st.floats(0.01, 2.5))
+    inside = st.floats(0.001, 0.999).map(lambda share: low * (high / low) ** share)
+    values = st.one_of(
+        st.none(), st.floats(0, 1e4), st.just(math.inf), st.just(math.nan), st.just(14.0)
+    )
+    seen = draw(st.lists(st.builds(Observation, inside, values), max_size=12))
+    starts = draw(st.lists(st.floats(1e-9, 1e4), min_size=1, max_size=3))
+    return seen, low, high, starts
+
+
+@settings(max_examples=80, deadline=None)
+@given(situations(), st.integers(1, 4), st.integers(1, 2), st.integers(0, 2**64))
+def test_proposals_are_new_rounded_and_strictly_inside(situation, n, digits, seed):
+    seen, low, high, starts = situation
+    proposals = ask(seen, n, seed, low, high, starts, digits)
+    taken = {round_significant(o.epsilon, digits) for o in seen}
+    assert all(low < e < high and e == round_significant(e, digits) for e in proposals)
+    assert len({*proposals, *taken}) == len(proposals) + len(taken)
+    every = {float(f"{m}e{d}") for d in range(-10, 6) for m in range(10 ** (digits - 1), 100)}
+    free = {e for e in every if low < e < high and e == round_significant(e, digits)} - taken
+    assert len(proposals) == min(n, len(free))
+
+
+def test_the_starts_come_first_in_order():
+    assert ask([], n=3, starts=(2.04e-5, 5.43e-6, 9e-5)) == [2.0e-5, 5.4e-6, 9e-5]
+    assert ask([Observation(2.0e-5, 50.0)], starts=(2.04e-5, 5.43e-6)) == [5.4e-6]
+
+
+def test_a_start_that_is_not_admissible_gives_way_to_the_nearest_that_is():
+    assert ask([], starts=(1e-6,)) == [3.7e-6]
+    assert ask([], starts=(1.0,)) == [1.9e-4]
+
+
+def test_an_exhausted_interval_gives_what_is_left_and_then_nothing():
+    seen = [Observation(e, 20.0) for e in (3.7e-6, 3.9e-6)]
+    rest = ask(seen, n=9, high=4.2e-6)
+    assert sorted(rest) == [3.8e-6, 4.0e-6, 4.1e-6]
+    assert ask([*seen, *(Observation(e, 20.0) for e in rest)], high=4.2e-6) == []
+    assert ask([], low=4.01e-6, high=4.09e-6) == []
+
+
+def test_the_last_free_value_is_proposed_however_bad_its_neighbours():
+    grid = ask([], n=99, high=4.7e-6, low=3.65e-6)
+    for last in grid:
+        seen = [Observation(e, 14.0 if e == grid[0] else 1e4) for e in grid if e != last]
+        assert ask(seen, high=4.7e-6, low=3.65e-6) == [last]
+
+
+def test_equal_arguments_give_equal_proposals():
+    seen = [Observation(5.4e-6, 200.0), Observation(9e-6, 14.3), Observation(2e-5, None)]
+    assert ask(seen, 3, seed=5) == ask(seen, 3, seed=5)
+    optuna.create_study(sampler=optuna.samplers.RandomSampler()).ask().suggest_float("x", 0, 1)
+    np.random.seed(1)
+    assert ask(seen, 3, seed=5) == ask(seen, 3, seed=5)
+
+
+def test_the_unit_of_the_values_does_not_matter():
+    values = {5.4e-6: 90.0, 9e-6: 15.0, 7e-6: 16.0}
+    seen, scaled = ([Observation(e, s * v) for e, v in values.items()] for s in (1, 1024))
+    assert ask(seen, 2) == ask(scaled, 2)
+
+
+@pytest.mark.parametrize("failure", [math.inf, -math.inf, math.nan])
+def test_every_failure_is_told_as_one(failure):
+    values = [200.0, 14.3, failure]
+    seen = [Observation(e, v) for e, v in zip((5.4e-6, 9e-6, 2e-5), values, strict=True)]
+    assert ask(seen, 2) == ask([*seen[:2], Observation(2e-5, None)], 2)
+
+
+def test_failures_alone_send_the_search_elsewhere():
+    seen = search(lambda epsilon: None, 10)
+    logs = np.log([o.epsilon for o in seen])
+    assert logs.max() - logs.min() > 2
+
+
+def test_a_good_start_is_refined_within_a_few_trials():
+    counts = [[trials_of_ours(curve, 1.0, seed) for seed in range(5)] for curve in CURVES]
+    medians = sorted(statistics.median(of_curve) for of_curve in counts)
+    assert medians[-2] <= 4 and medians[-1] <= 5  # on one, noise in the table hides the floor
+    assert np.max(counts) <= 10
+
+
+@pytest.mark.parametrize("round_size", [1, 2])
+def test_a_wrong_start_costs_a_few_trials(round_size):
+    counts = [[trials_of_ours(c, s, 1, round_size) for s in SHIFTS] for c in CURVES]
+    assert max(statistics.median(of_curve) for of_curve in counts) <= 8
+    assert np.mean(np.array(counts) <= 12) > 0.9
+    assert np.max(counts) <= MOST_TRIALS
+
+
+@pytest.mark.parametrize("factor", [0.8, 3.0, 10.0])
+def test_a_plateau_at_the_start_is_left(factor):
+    seen = search(valley(factor * START, right=0.6, left=0.25), 16, low=0.0)
+    assert best(seen).value < 1.02 * 14.0
+
+
+def test_failures_on_the_steep_side_are_no_obstacle():
+    curve = valley(2 * START)
+    seen = search(lambda e: None if e < 1.7 * START else curve(e))
+    assert best(seen).value < 1.02 * 14.0
+
+
+def test_a_second_deeper_basin_is_found():
+    near, far = valley(START, floor=30.0), valley(20 * START, floor=14.0, right=0.5)
+    seen = search(lambda epsilon: min(near(epsilon), far(epsilon)))
+    assert best(seen).value < 1.1 * 14.0
+
+
+def test_an_optimum_at_the_edge_is_found():
+    seen = search(lambda epsilon: 14.0 * (HIGH / epsilon) ** 0.3)
+    assert best(seen).epsilon > 0.75 * HIGH
+
+
+def test_the_trials_gather_about_the_optimum_and_span_the_interval():
+    seen = search(valley(1.6 * START))
+    near = [o for o in seen if abs(math.log(o.epsilon / (1.6 * START))) < 0.25]
+    assert len(near) >= 6
+    logs = np.sort(np.log([LOW, HIGH, *(o.epsilon for o in seen)]))
+    assert np.diff(logs).max() < 1.3
+
+
+@pytest.mark.parametrize("round_size", [1, 2, 4])
+def test_noisy_values_do_not_mislead(round_size):
+    true, rng = valley(1.5 * START), np.random.default_rng(3)
+    seen = search(lambda e: true(e) * math.exp(0.015 * rng.standard_normal()), 20, round_size)
+    assert true(best(seen).epsilon) < 1.04 * 14.0
+
+
+def test_an_interval_from_zero_starts_at_a_twentieth_of_the_smallest_start():
+    everything = ask([], n=999, low=0.0, high=2e-5, starts=(6e-6, 2e-6), digits=1)
+    assert min(everything) == 2e-7  # 1e-7, a twentieth, is not strictly inside
+    assert max(everything) == 1e-5
+
+
+def test_running_trials_of_any_study_count_as_tried():
+    grid = [1.0, 1.1, 1.2, 1.3, 1.4]
+    study = optuna.create_study(sampler=ValleySampler(grid, [1.2], seed=0, digits=2))
+    trials = [study.ask() for _ in grid]
+    values = [trials[i].suggest_float("step", 0.5, 2, log=True) for i in (1, 0)]
+    study.tell(trials[0], 14.0)
+    values += [trials[i].suggest_float("step", 0.5, 2, log=True) for i in (3, 2)]
+    study.tell(trials[3], 13.0)
+    values.append(trials[4].suggest_float("step", 0.5, 2, log=True))
+    assert values[0] == 1.2
+    assert sorted(values) == grid
+
+
+X, Y = np.log([1.0, 1.3, 1.7, 3.0]), np.array([1.2, 0.3, 0.0, 0.4])
+AT = np.log([1.1, 1.5, 2.0, 8.0])
+VALLEYS = np.array([[0.5, 0.45, 0.9, 2.0], [0.45, 0.42, 1.0, 1.5]]).T
+
+
+def reference(valley):
+    """Mean, deviation and log likelihood by scikit-learn and scipy, for one valley."""
+    place, left, right, plateau = valley
+
+    def height(x):
+        u = x - place
+        return min(abs(u / left) ** 3 if u < 0 else (u / right) ** 2, plateau)
+
+    kernel = ConstantKernel(proposer._OFFSET**2, "fixed")
+    matern = Matern(proposer._MISFIT_LENGTH, "fixed", nu=2.5)
+    kernel += ConstantKernel(proposer._MISFIT**2, "fixed") * matern
+    error = (proposer._ERROR + proposer._ERROR_GROWTH * Y) ** 2
+    process = GaussianProcessRegressor(kernel, alpha=error, optimizer=None)
+    misfit = Y - [height(x) for x in X]
+    process.fit(X[:, None], misfit)
+    mean, deviation = process.predict(AT[:, None], return_std=True)
+    density = multivariate_normal(np.zeros(len(X)), kernel(X[:, None]) + np.diag(error))
+    return mean + [height(x) for x in AT], deviation, density.logpdf(misfit)
+
+
+def test_mean_and_expected_improvement_agree_with_a_reference():
+    means, deviations, logs = (
+        np.array(part) for part in zip(*map(reference, VALLEYS.T), strict=True)
+    )
+    weights = np.exp(logs - logs.max()) / np.exp(logs - logs.max()).sum()
+    gains = np.array(
+        [
+            [quad(lambda y, m=m, s=s: -y * norm.pdf(y, m, s), m - 12 * s, 0)[0] for m, s in row]
+            for row in (zip(m, s, strict=True) for m, s in zip(means, deviations, strict=True))
+        ]
+    )
+    mean, improvement = proposer._expect(VALLEYS, X, Y, AT)
+    np.testing.assert_allclose(mean, weights @ means, rtol=1e-6)
+    np.testing.assert_allclose(improvement, weights @ gains, rtol=1e-4, atol=1e-9)
+    assert weights.min() > 0.01
+
+
+def test_valleys_lie_about_the_starts_and_inside_the_interval():
+    low, high = -3.0, 3.0
+    place, left, right, plateau = proposer._draw_valleys(np.array([-1.0, 1.0]), low, high, seed=1)
+    assert low <= place.min() and place.max() <= high
+    for centre, places in ((-1.0, place[::2]), (1.0, place[1::2])):
+        assert np.median(places) == pytest.approx(centre, abs=0.05)
+        half = np.mean(np.abs(places - centre) < proposer._PLACE_SPREAD)
+        assert half == pytest.approx(0.5, abs=0.06)
+    ranges = (proposer._LEFT, proposer._RIGHT, proposer._PLATEAU)
+    for shape, (smallest, largest) in zip((left, right, plateau), ranges, strict=True):
+        assert smallest <= shape.min() and shape.max() <= largest
+        assert np.median(shape) == pytest.approx(math.sqrt(smallest * largest), rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"low": 2e-4}, "low < high"),
+        ({"low": -1e-6}, "low < high"),
+        ({"high": math.inf}, "high < inf"),
+        ({"starts": ()}, "starts must be"),
+        ({"starts": (0.0,)}, "starts must be"),
+        ({"starts": (math.nan,)}, "starts must be"),
+        ({"seen": [Observation(LOW, 14.0)]}, "trials must lie in"),
+        ({"seen": [Observation(1.0, 14.0)]}, "trials must lie in"),
+    ],
+)
+def test_input_that_cannot_be_used_is_refused(wrong, says):
+    with pytest.raises(InputError, match=says):
+        ask(**{"seen": [], **wrong})

@@ -1,0 +1,228 @@
+"""The store's contract, on a folder and on an object-store-like file system."""
+
+import json
+import os
+import pickle
+import resource
+import subprocess
+import sys
+import uuid
+from pathlib import Path
+
+import pytest
+
+from scorelib.errors import InputError
+from tuning.store import FORMAT, CorruptObjectError, Store, StoreWriteError
+
+KEY = "0" * 32
+
+
+@pytest.fixture(params=["folder", "memory"])
+def any_store(request, tmp_path):
+    url = str(tmp_path / "s") if request.param == "folder" else f"memory://{uuid.uuid4().hex}"
+    return Store(url, create=True)
+
+
+def commit(store, key=KEY, **changes):
+    body = {"spec": {"spec": "X"}, "result": {"value": 1.5}, "cost": {"seconds": 1.0},
+            "files": {"a.bin": b"abc" * 1000, "b.json": b"{}"}}  # fmt: skip
+    store.commit("score", key, **(body | changes))
+
+
+def test_a_committed_job_is_read_back(any_store):
+    assert not any_store.has("score", KEY) and any_store.manifest("score", KEY) is None
+    commit(any_store)
+    assert any_store.has("score", KEY) and any_store.stored_keys() == {KEY}
+    manifest = any_store.manifest("score", KEY)
+    assert manifest.result == {"value": 1.5} and manifest.n_bytes == 3002
+    assert any_store.read("score", KEY, "a.bin") == b"abc" * 1000
+
+
+def test_the_first_commit_of_a_key_stays(any_store):
+    commit(any_store)
+    commit(any_store, result={"value": 2.0})
+    assert any_store.manifest("score", KEY).result == {"value": 1.5}
+
+
+def data_files(store, key=KEY):
+    return [p for p in Path(store.url).glob(f"objects/score/{key}/*/*") if p.is_file()]
+
+
+@pytest.mark.parametrize("damage", ["truncate", "flip", "remove"])
+def test_a_damaged_file_is_never_returned_and_the_job_can_be_made_again(store, damage):
+    commit(store)
+    path = next(p for p in data_files(store) if p.name == "a.bin")
+    data = path.read_bytes()
+    if damage == "truncate":
+        path.write_bytes(data[:-1])
+    elif damage == "flip":
+        path.write_bytes(data[:7] + bytes([data[7] ^ 1]) + data[8:])
+    else:
+        path.unlink()
+    with pytest.raises(CorruptObjectError, match="set aside"):
+        store.read("score", KEY, "a.bin")
+    assert not store.has("score", KEY)
+    assert len(list(Path(store.url, "set-aside").iterdir())) == 1
+    commit(store)
+    assert store.read("score", KEY, "a.bin") == b"abc" * 1000
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"digest": "0"}', "null"])
+def test_a_damaged_manifest_is_set_aside(store, text):
+    commit(store)
+    Path(store.url, "objects/score", KEY, "manifest.json").write_text(text)
+    assert store.manifest("score", KEY) is None
+    assert not store.has("score", KEY)
+
+
+def test_an_altered_result_is_noticed(store):
+    commit(store)
+    path = Path(store.url, "objects/score", KEY, "manifest.json")
+    body = json.loads(path.read_text())
+    body["result"]["value"] = 0.1
+    path.write_text(json.dumps(body))
+    assert store.manifest("score", KEY) is None
+
+
+def test_files_without_a_manifest_do_not_exist(store):
+    commit(store)
+    Path(store.url, "objects/score", KEY, "manifest.json").unlink()
+    assert not store.has("score", KEY) and store.stored_keys() == set()
+    commit(store)
+    assert store.read("score", KEY, "b.json") == b"{}"
+
+
+def test_a_killed_commit_leaves_nothing_visible(tmp_path):
+    # The writer is killed between its files and its manifest.
+    code = f"""
+import os
+from tuning.store import Store
+store = Store({str(tmp_path / "s")!r}, create=True)
+put = store._put
+def dying(path, data):
+    if path.endswith("manifest.json"):
+        os.kill(os.getpid(), 9)
+    put(path, data)
+store._put = dying
+store.commit("score", "{KEY}", spec={{}}, result={{}}, cost={{}}, files={{"a": b"x"}})
+"""
+    killed = subprocess.run([sys.executable, "-c", code], check=False)
+    assert killed.returncode == -9
+    store = Store(str(tmp_path / "s"))
+    assert store.stored_keys() == set() and len(data_files(store)) == 1
+
+
+def test_checkpoints_are_replaced_and_a_corrupt_one_is_none(any_store):
+    assert any_store.checkpoint("run", "1.bin") is None
+    any_store.put_checkpoint("run", "1.bin", b"one")
+    any_store.put_checkpoint("run", "1.bin", b"two")
+    any_store.put_checkpoint("run", "2.bin", b"three")
+    assert any_store.checkpoint("run", "1.bin") == b"two"
+    assert any_store.checkpoint_names("run") == ["1.bin", "2.bin"]
+    any_store.drop_checkpoint("run", "1.bin")
+    any_store.drop_checkpoint("run", "1.bin")
+    assert any_store.checkpoint_names("run") == ["2.bin"]
+
+
+def test_a_truncated_checkpoint_is_none(store):
+    store.put_checkpoint("run", "1.bin", b"some state")
+    path = Path(store.url, "checkpoints/run/1.bin")
+    path.write_bytes(path.read_bytes()[:-1])
+    assert store.checkpoint("run", "1.bin") is None
+
+
+def test_documents(any_store):
+    assert any_store.document("ledger/k", "round-0") is None
+    any_store.put_document("ledger/k", "round-0", {"epsilon": [0.1]})
+    assert any_store.document("ledger/k", "round-0") == {"epsilon": [0.1]}
+    assert any_store.document_names("ledger/k") == ["round-0"]
+    assert not any_store.create_document("ledger/k", "round-0", {})
+    assert any_store.create_document("ledger/k", "round-1", {"epsilon": []})
+    any_store.remove_document("ledger/k", "round-1")
+    any_store.remove_document("ledger/k", "round-1")
+    assert any_store.document_names("ledger/k") == ["round-0"]
+
+
+@pytest.mark.parametrize("name", ["../x", "a/b", "", ".hidden", "a b", "x\n", "/etc/passwd"])
+def test_names_cannot_leave_their_folder(any_store, name):
+    for attempt in (
+        lambda: commit(any_store, key=name),
+        lambda: commit(any_store, files={name: b""}),
+        lambda: any_store.put_checkpoint(name, "x", b""),
+        lambda: any_store.put_document("ledger", name, {}),
+        lambda: any_store.put_picture("figures", name, b""),
+    ):
+        with pytest.raises(InputError, match="a stored name must match"):
+            attempt()
+
+
+def test_no_store_is_no_store(tmp_path):
+    with pytest.raises(InputError, match=r"has no store\.json"):
+        Store(str(tmp_path / "nothing"))
+    assert not (tmp_path / "nothing").exists()
+
+
+def test_a_store_of_a_newer_version_is_refused(tmp_path):
+    Store(str(tmp_path), create=True)
+    (tmp_path / "store.json").write_text(json.dumps({"format": FORMAT + 1}))
+    with pytest.raises(InputError, match=f"format {FORMAT} or older; it has {FORMAT + 1}"):
+        Store(str(tmp_path), create=True)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}"])
+def test_an_unreadable_store_is_refused(tmp_path, text):
+    (tmp_path / "store.json").write_text(text)
+    with pytest.raises(InputError, match=r"store\.json of .* cannot be read"):
+        Store(str(tmp_path), create=True)
+
+
+def test_an_unknown_protocol_is_refused():
+    with pytest.raises(InputError, match="--store must be a folder or an fsspec URL"):
+        Store("nonsense://somewhere", create=True)
+
+
+def test_a_store_that_cannot_be_written_is_refused(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(StoreWriteError, match="must be writable and have room"):
+        Store(str(tmp_path / "file" / "store"), create=True)
+
+
+def test_a_full_store_is_refused_and_nothing_half_written_stays(tmp_path):
+    # A file size limit stands in for a full disk: writes fail part of the way.
+    store = Store(str(tmp_path / "s"), create=True)
+    code = f"""
+import resource, signal
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+from tuning.store import Store, StoreWriteError
+store = Store({store.url!r})
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+try:
+    store.commit("score", "{KEY}", spec={{}}, result={{}}, cost={{}}, files={{"a": b"x" * 5000}})
+except StoreWriteError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "must be writable and have room; File too large" in done.stdout
+    assert store.stored_keys() == set() and data_files(store) == []
+    commit(store)
+    assert store.has("score", KEY)
+    assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] != 1000
+
+
+def test_nothing_is_unpickled(store, tmp_path):
+    class Evil:
+        def __reduce__(self):
+            return (os.mkdir, (str(tmp_path / "owned"),))
+
+    poison = pickle.dumps(Evil())
+    store.put_checkpoint("run", "1.safetensors", poison)
+    commit(store, files={"features.safetensors": poison})
+    import safetensors.torch
+
+    for data in (
+        store.checkpoint("run", "1.safetensors"),
+        store.read("score", KEY, "features.safetensors"),
+    ):
+        with pytest.raises(Exception, match=r"HeaderTooLarge|header"):
+            safetensors.torch.load(data)
+    assert not (tmp_path / "owned").exists()

@@ -1,0 +1,241 @@
+"""Jobs: specs that can be run, and the place where they run.
+
+A job is a spec with a stage. It names the jobs it needs (`inputs`), runs as a generator that yields
+its progress, and returns an `Outcome`, which the caller commits to the store under the job's key.
+A job reads only its spec and the results of its inputs; whatever does not change the result (the
+device, batch sizes of inference, where data files lie) comes from the `Workplace`.
+
+A *result* may be a failure: a loss or a sample that is not finite is what these settings lead to;
+it is stored with its cause and not tried again. An *incident* (a kill, no memory, a full disk) is
+an exception: nothing is stored and the job is run again.
+"""
+
+import time
+from abc import abstractmethod
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+
+from scorelib.errors import InputError
+from scorelib.spec import Spec
+from tuning.store import CorruptObjectError, Manifest, Store
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a job is: `done` of `total` in `unit` ("iterations", "steps")."""
+
+    done: int
+    total: int
+    unit: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a job leaves in the store.
+
+    Attributes:
+        result: numbers and, if the job failed for good, its cause under "failed"; JSON.
+        files: file contents by name.
+        cost: what is worth knowing of how it was made; not part of the result.
+    """
+
+    result: dict[str, Any] = field(default_factory=dict)
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    cost: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a job costs, before it runs.
+
+    Attributes:
+        images: images trained on or generated.
+        evaluations: evaluations of the score network, one image each.
+        multiply_adds: of all network evaluations; a training pass counts three.
+        n_bytes: what it will leave in the store.
+    """
+
+    images: int = 0
+    evaluations: int = 0
+    multiply_adds: float = 0.0
+    n_bytes: int = 0
+
+    def __add__(self, other: "Work") -> "Work":
+        return Work(
+            self.images + other.images,
+            self.evaluations + other.evaluations,
+            self.multiply_adds + other.multiply_adds,
+            self.n_bytes + other.n_bytes,
+        )
+
+
+class MissingInputError(Exception):
+    """An input is not in the store (any more): it must be made before this job can run."""
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """Where a job runs; nothing here changes a result beyond float rounding.
+
+    Attributes:
+        store: where inputs are and checkpoints go.
+        device: torch device.
+        batch_images: images per network call when sampling and extracting features.
+        autocast: sample and train in bfloat16 where that is safe.
+        compile: run networks through torch.compile.
+        data_root: folder of data sets that are files; None for their default.
+        inception_weights: the Inception weights' file; None to let the library fetch them.
+    """
+
+    store: Store
+    device: str = "cpu"
+    batch_images: int = 500
+    autocast: bool = False
+    compile: bool = False
+    data_root: Path | None = None
+    inception_weights: Path | None = None
+
+    def manifest(self, job: "Job") -> Manifest:
+        """The manifest of a finished input.
+
+        Raises:
+            MissingInputError: it is not stored, or was found corrupt.
+        """
+        manifest = self.store.manifest(job.stage, job.key)
+        if manifest is None:
+            raise MissingInputError(f"{job.stage} {job.key}")
+        return manifest
+
+    def read(self, job: "Job", name: str) -> bytes:
+        """A file of a finished input.
+
+        Raises:
+            MissingInputError: it is not stored, or was found corrupt.
+        """
+        try:
+            return self.store.read(job.stage, job.key, name)
+        except CorruptObjectError as error:
+            raise MissingInputError(str(error)) from error
+
+
+Run = Generator[Progress, None, Outcome]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job(Spec):
+    """A spec that can be run.
+
+    Class attributes:
+        stage: name of the stage, part of where its results lie.
+    """
+
+    stage: ClassVar[str]
+
+    def inputs(self) -> tuple["Job", ...]:
+        """The jobs whose results this one reads."""
+        return ()
+
+    @property
+    def chain(self) -> str | None:
+        """Jobs of one chain continue one another: one runs at a time, in order of `position`."""
+        return None
+
+    @property
+    def position(self) -> int:
+        """Order within the chain."""
+        return 0
+
+    @abstractmethod
+    def title(self) -> str:
+        """A few words for people: what this job is."""
+
+    @abstractmethod
+    def work(self) -> Work:
+        """What it will cost; a job of a chain counts from the chain's start."""
+
+    def wants_gpu(self) -> bool:
+        """Whether running this on a CPU would take unreasonably long."""
+        return False
+
+    @abstractmethod
+    def run(self, at: Workplace) -> Run:
+        """Runs the job.
+
+        Args:
+            at: where it runs.
+
+        Yields:
+            Progress, often enough to be stopped and shown.
+
+        Returns:
+            What to store.
+
+        Raises:
+            MissingInputError: an input has to be made (again) first.
+        """
+
+
+def failure_of(at: Workplace, *jobs: Job) -> str | None:
+    """The cause if one of these finished inputs is a failure, else None."""
+    for job in jobs:
+        failed = at.manifest(job).result.get("failed")
+        if failed is not None:
+            return str(failed)
+    return None
+
+
+def execute(job: Job, at: Workplace) -> Generator[Progress, None, Manifest]:
+    """Runs a job and commits its outcome; a job already stored is only looked up.
+
+    Args:
+        job: what to run; its inputs must be stored.
+        at: where.
+
+    Yields:
+        The job's progress.
+
+    Returns:
+        The job's manifest.
+
+    Raises:
+        MissingInputError: an input has to be made (again) first.
+    """
+    stored = at.store.manifest(job.stage, job.key)
+    if stored is not None:
+        return stored
+    started = time.monotonic()
+    outcome = yield from job.run(at)
+    work = job.work()
+    at.store.commit(
+        job.stage,
+        job.key,
+        spec=job.to_json(),
+        result=outcome.result,
+        cost={
+            "seconds": time.monotonic() - started,
+            "images": work.images,
+            "evaluations": work.evaluations,
+            "multiply_adds": work.multiply_adds,
+            "device": device_class(at.device),
+        }
+        | outcome.cost,
+        files=outcome.files,
+    )
+    return at.manifest(job)
+
+
+def device_class(device: str) -> str:
+    """What kind of device this is, so that rates measured on one serve for its like."""
+    if device.startswith("cuda"):
+        return str(torch.cuda.get_device_name(device))
+    return f"cpu x{torch.get_num_threads()}"
+
+
+def require_input(condition: bool, message: str) -> None:
+    """Raises InputError with the message unless the condition holds."""
+    if not condition:
+        raise InputError(message)

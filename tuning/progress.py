@@ -1,0 +1,136 @@
+"""The live display of a run: stages with rate and ETA, what runs, the best of each search.
+
+In a terminal it is redrawn in place; anywhere else (a log, a pipe) it is one plain line every half
+minute, without escape codes.
+"""
+
+import threading
+import time
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from tuning.forecast import StageForecast, forecast
+from tuning.scheduler import Scheduler
+from tuning.store import Store
+
+_REDRAW_SECONDS = 1.0
+_LINE_SECONDS = 30.0
+
+
+class Display:
+    """Shows a scheduler's progress while active; a context manager.
+
+    Args:
+        scheduler: what to show.
+        store: its store, for measured rates.
+        device: class of device of the dear jobs, as in `forecast`.
+        concurrent: jobs that run at a time.
+        console: where to show it.
+    """
+
+    def __init__(
+        self, scheduler: Scheduler, store: Store, device: str, concurrent: int, console: Console
+    ) -> None:
+        self._scheduler, self._store, self._device = scheduler, store, device
+        self._concurrent, self._console = max(1, concurrent), console
+        self._started = time.monotonic()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._loop, daemon=True, name="display")
+
+    def __enter__(self) -> Self:
+        self._live = Live(console=self._console, auto_refresh=False, transient=True)
+        if self._console.is_terminal:
+            self._live.start()
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stop.set()
+        self._thread.join()
+        if self._console.is_terminal:
+            self._live.stop()
+
+    def _loop(self) -> None:
+        pause = _REDRAW_SECONDS if self._console.is_terminal else _LINE_SECONDS
+        while not self._stop.wait(pause):
+            rows = forecast(self._scheduler, self._store, self._device)
+            if self._console.is_terminal:
+                self._live.update(self._panel(rows), refresh=True)
+            else:
+                self._console.print(self._line(rows), soft_wrap=True, highlight=False)
+
+    def _panel(self, rows: list[StageForecast]) -> Group:
+        stages = Table("stage", "done", "rate", "left", box=None, pad_edge=False)
+        elapsed = time.monotonic() - self._started
+        for row in rows:
+            finished = self._finished(row.stage)
+            rate = f"{finished / elapsed * 60:.1f}/min" if finished else ""
+            left = duration(row.hours * 3600 / self._spread(row)) if row.n_to_run else "done"
+            total = row.n_stored + row.n_to_run
+            stages.add_row(row.stage, f"{row.n_stored}/{total}", rate, left)
+        return Group(stages, *self._running(), *self._searches(), Text(f"ETA {self._eta(rows)}"))
+
+    def _line(self, rows: list[StageForecast]) -> str:
+        done = " ".join(f"{r.stage} {r.n_stored}/{r.n_stored + r.n_to_run}" for r in rows)
+        best = " ".join(text.plain for text in self._searches())
+        elapsed = duration(time.monotonic() - self._started)
+        return " | ".join(part for part in (elapsed, done, best, f"ETA {self._eta(rows)}") if part)
+
+    def _running(self) -> list[Text]:
+        lines = []
+        for job, progress in list(self._scheduler.progress.values()):
+            if progress is not None:
+                share = f"{progress.done:,}/{progress.total:,} {progress.unit}"
+                lines.append(Text(f"  {job.title()}: {share}", style="dim"))
+        return lines
+
+    def _searches(self) -> list[Text]:
+        lines = []
+        for name, run in self._scheduler.searches.items():
+            best = run.best_so_far
+            if best is not None and best.result is not None:
+                value = best.result.of(run.search.space.objective)
+                tried = sum(t.result is not None for t in run.trials)
+                lines.append(
+                    Text(
+                        f"{name}: best {value:.4g} at epsilon {best.epsilon:.2g} "
+                        f"({tried}/{run.search.n_trials})"
+                    )
+                )
+        return lines
+
+    def _finished(self, stage: str) -> int:
+        return sum(job.stage == stage for job, _ in list(self._scheduler.finished_here))
+
+    def _spread(self, row: StageForecast) -> int:
+        """Devices a stage can use: training is one chain, the rest runs side by side."""
+        return 1 if row.stage == "train" else self._concurrent
+
+    def _eta(self, rows: list[StageForecast]) -> str:
+        seconds = sum(row.hours * 3600 / self._spread(row) for row in rows)
+        for job, progress in list(self._scheduler.progress.values()):
+            if job.stage == "train" and progress is not None:
+                train = next(row for row in rows if row.stage == "train")
+                seconds -= train.hours * 3600 * min(1.0, progress.done / max(1, progress.total))
+        mark = "est. " if any(row.is_estimate for row in rows if row.n_to_run) else ""
+        return f"{mark}{duration(max(0.0, seconds))}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them: "45s", "3m20s", "7h05m"."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m{whole % 60:02d}s"
+    return f"{whole // 3600}h{whole % 3600 // 60:02d}m"

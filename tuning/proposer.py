@@ -1,0 +1,253 @@
+"""Which step sizes to try next: an Optuna sampler that knows what step-size curves look like.
+
+Over log epsilon, the distance of the generated images is a lopsided valley. To the left is a wall
+(too little noise is put back, or the chain lags behind the schedule): the log of the distance over
+its best rises like a cube, up to a plateau of pure noise. To the right it rises like a square.
+What differs from network to network is the floor's place, the widths and the plateau's height. So
+
+    y(log epsilon) = log(value / best so far) = constant + valley + Gaussian process,
+
+where the process takes up what no valley fits. Two thousand valleys are drawn from a prior around
+the starts and weighted by their marginal likelihood (one covariance matrix serves all). Proposed
+is the rounded epsilon of the greatest expected improvement, averaged over the weighted valleys.
+The assumed error of y grows with y: far above the best, a value says on which side to look, not
+how steep that wall is. Where all values are equally bad, valleys that would show a difference lose
+their weight, so plateaus are no special case. From the tenth trial on, every fourth goes into the
+widest gap, so an optimum at an edge or in a second basin is seen in time.
+
+Evidence: MEASURED
+x
+x
+
+References:
+    Jones et al. (1998), Efficient global optimization (expected improvement).
+    Rasmussen, Williams (2006), Gaussian processes for machine learning, 2.7 (mean functions).
+    Ginsbourger et al. (2010), Kriging is well-suited to parallelize optimization (the "believer":
+    running trials count with the value expected of them).
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import optuna
+from numpy.typing import NDArray
+from optuna.distributions import BaseDistribution, FloatDistribution
+from optuna.study import Study
+from optuna.trial import FrozenTrial, TrialState, create_trial
+from scipy.special import ndtr
+from scipy.stats import qmc
+
+from scorelib.errors import InputError
+from scorelib.step_size import round_significant
+
+Array = NDArray[np.float64]
+Space = dict[str, BaseDistribution]
+Values = dict[str, Any]
+
+_NAME = "epsilon"
+_FLOOR = 20.0  # an interval from 0 is cut at the smallest start over this
+_HIGHEST = 3.0  # y's cap: 20 times the best is as bad as failed
+_N_VALLEYS, _N_KEPT = 2048, 400
+_PLACE_SPREAD = 0.2  # Cauchy scale of log(place / start): half within 22%, a tenth past 3.5-fold
+_LEFT, _RIGHT, _PLATEAU = (0.15, 0.6), (0.15, 1.7), (0.1, 3.0)  # ranges, log-uniform
+_OFFSET, _MISFIT, _MISFIT_LENGTH = 0.7, 0.08, 0.25  # constant's and process' deviation; its length
+_ERROR, _ERROR_GROWTH = 0.005, 0.2  # error of y: standard deviation 0.005 + 0.2 y
+_FIRST_GAP, _GAP_EVERY = 9, 4
+
+# Each proposal builds a study in memory: not worth a line in the user's log.
+optuna.logging.get_logger("optuna.storages._in_memory").setLevel(optuna.logging.WARNING)
+
+
+@dataclass(frozen=True)
+class Observation:
+    """A finished trial.
+
+    Attributes:
+        epsilon: its step size.
+        value: its distance, lower is better; None or not finite if it failed.
+    """
+
+    epsilon: float
+    value: float | None
+
+
+def propose(
+    observations: Sequence[Observation],
+    *,
+    low: float,
+    high: float,
+    starts: Sequence[float],
+    n: int,
+    seed: int,
+    digits: int = 2,
+) -> list[float]:
+    """The next step sizes to try, all new and different: a pure function of its arguments.
+
+    Args:
+        observations: all finished trials, in order of proposal.
+        low: lower end of the open interval, >= 0; 0 stands for the smallest start over 20 (an ALS
+            step of r = 0.24: at r < 1 a level's update cannot even follow the schedule).
+        high: upper end.
+        starts: tried first, in order; the optimum is expected near them. One that is not
+            admissible is replaced by the nearest that is.
+        n: how many to propose, >= 1.
+        seed: drives the draw of valleys.
+        digits: significant digits of the proposals, few: all such numbers are looked at.
+
+    Returns:
+        n step sizes strictly inside the interval; fewer once all of that many digits are tried.
+
+    Raises:
+        InputError: an interval, a start or an observation that cannot be used.
+    """
+    if not starts or not all(0 < start < math.inf for start in starts):
+        raise InputError(f"starts must be one or more positive step sizes; got {list(starts)}")
+    if not 0 <= low < high < math.inf:
+        raise InputError(f"0 <= low < high < inf must hold; got {low=:g}, {high=:g}")
+    low = low or min(min(starts), high) / _FLOOR
+    for o in observations:
+        if not low < o.epsilon < high:
+            raise InputError(f"trials must lie in ({low:g}, {high:g}); got {o.epsilon:g}")
+    grid = _rounded_between(low, high, digits)
+    n_free = len(set(grid) - {round_significant(o.epsilon, digits) for o in observations})
+    if not n_free:
+        return []
+    space: Space = {_NAME: FloatDistribution(low, high, log=True)}
+    study = optuna.create_study(sampler=ValleySampler(grid, starts, seed, digits))
+    study.add_trials([_as_trial(o, space) for o in observations])
+    asked = [study.ask(space) for _ in range(min(n, n_free))]
+    return [float(trial.params[_NAME]) for trial in asked]
+
+
+def _rounded_between(low: float, high: float, digits: int) -> list[float]:
+    """All numbers of so many significant digits strictly between low and high, ascending."""
+    decades = range(math.floor(math.log10(low)) - 1, math.ceil(math.log10(high)) + 1)
+    mantissas = range(10 ** (digits - 1), 10**digits)
+    # Parsed from decimal text, as round_significant does it: equal numbers are then equal floats.
+    numbers = (float(f"{m}e{decade - digits + 1}") for decade in decades for m in mantissas)
+    return [number for number in numbers if low < number < high]
+
+
+def _as_trial(observation: Observation, space: Space) -> FrozenTrial:
+    params, value = {_NAME: observation.epsilon}, observation.value
+    if value is None or not math.isfinite(value):
+        return create_trial(state=TrialState.FAIL, params=params, distributions=space)
+    return create_trial(value=value, params=params, distributions=space)
+
+
+class ValleySampler(optuna.samplers.BaseSampler):
+    """Optuna sampler for one positive parameter with a valley-shaped objective.
+
+    It has no state of its own: each proposal follows from the study's trials. Running trials count
+    as tried, with the value expected of them.
+
+    Args:
+        grid: admissible values, ascending; at least one of them untried when asked.
+        starts: proposed first; centres of the prior of the valley's place.
+        seed: drives the draw of valleys.
+        digits: significant digits in which values are the same.
+    """
+
+    def __init__(self, grid: list[float], starts: Sequence[float], seed: int, digits: int) -> None:
+        self._values, self._grid, self._digits = grid, np.log(np.array(grid)), digits
+        centres = np.log(np.array(starts))
+        self._starts = [int(np.abs(self._grid - centre).argmin()) for centre in centres]
+        self._valleys = _draw_valleys(centres, self._grid[0], self._grid[-1], seed)
+
+    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> Space:
+        """None: there is one parameter, so nothing to sample jointly."""
+        return {}
+
+    def sample_relative(self, study: Study, trial: FrozenTrial, search_space: Space) -> Values:
+        """Nothing."""
+        return {}
+
+    def sample_independent(
+        self,
+        study: Study,
+        trial: FrozenTrial,
+        param_name: str,
+        param_distribution: BaseDistribution,
+    ) -> float:
+        """The next value: a start, the middle of the widest gap, or the most promising one."""
+        others = [t for t in study.get_trials(deepcopy=False) if param_name in t.params]
+        others.sort(key=lambda t: t.state == TrialState.RUNNING)  # finished first
+        tried = {round_significant(t.params[param_name], self._digits) for t in others}
+        free = np.array([value not in tried for value in self._values])
+        for start in self._starts:
+            if free[start]:
+                return self._values[start]
+        x = np.log(np.array([t.params[param_name] for t in others]))
+        y = _relative([t.value for t in others if t.state != TrialState.RUNNING])
+        for running in range(len(y), len(x)):  # believe what is expected of each, then go on
+            mean, _ = _expect(self._valleys, x[:running], y, x[[running]])
+            y = np.append(y, np.clip(mean, 0, _HIGHEST))
+        _, improvement = _expect(self._valleys, x, y, self._grid)
+        improvement = np.where(free, improvement, 0)
+        gap_is_due = len(x) >= _FIRST_GAP and (len(x) - _FIRST_GAP) % _GAP_EVERY == 0
+        if gap_is_due or not improvement.any():
+            return self._values[_widest_gap(x, self._grid, free)]
+        # Rounded, so that the last bits of another machine's arithmetic cannot choose.
+        return self._values[int(np.round(improvement / improvement.max(), 6).argmax())]
+
+
+def _relative(values: Sequence[float | None]) -> Array:
+    """y: the log of each value (of 1e-12 if less) over the best; at most a failure's, _HIGHEST."""
+    finite = np.array([max(value, 1e-12) if value is not None else np.inf for value in values])
+    best = finite.min(initial=np.inf)
+    if best == np.inf:
+        return np.zeros(len(values))
+    y: Array = np.log(finite / best)
+    return y.clip(max=_HIGHEST)
+
+
+def _widest_gap(x: Array, grid: Array, free: NDArray[np.bool_]) -> int:
+    """Index of the free grid point that is farthest from all trials and from both ends."""
+    occupied = np.concatenate([x, grid[[0, -1]]])
+    return int(np.where(free, np.abs(grid[:, None] - occupied).min(1), -1).argmax())
+
+
+def _draw_valleys(centres: Array, low: float, high: float, seed: int) -> Array:
+    """Valleys from the prior, evenly spread (Sobol); rows: floor's place, widths, plateau."""
+    uniform = qmc.Sobol(4, rng=np.random.default_rng(seed)).random(_N_VALLEYS).T
+    centre = np.clip(np.resize(centres, _N_VALLEYS), low, high)
+    lowest, highest = (np.arctan((end - centre) / _PLACE_SPREAD) for end in (low, high))
+    place = centre + _PLACE_SPREAD * np.tan(lowest + (highest - lowest) * uniform[0])
+    ranges = (_LEFT, _RIGHT, _PLATEAU)
+    shapes = [a * (b / a) ** u for (a, b), u in zip(ranges, uniform[1:], strict=True)]
+    return np.stack([place, *shapes])
+
+
+def _heights(valleys: Array, x: Array) -> Array:
+    """Heights of the valleys at x above their floors, shape (valleys, points)."""
+    place, left, right, plateau = valleys[:, :, None]
+    u = x - place
+    unbounded: Array = np.where(u < 0, (-u / left) ** 3, (u / right) ** 2)
+    return unbounded.clip(max=plateau)
+
+
+def _covariance(a: Array, b: Array) -> Array:
+    """Prior covariance of the constant and the process between points a and b."""
+    d: Array = math.sqrt(5) * np.abs(a[:, None] - b) / _MISFIT_LENGTH
+    return _OFFSET**2 + _MISFIT**2 * (1 + d + d**2 / 3) * np.exp(-d)
+
+
+def _expect(valleys: Array, x: Array, y: Array, at: Array) -> tuple[Array, Array]:
+    """What trials (x, y) lead one to expect at `at`: the mean of y and the improvement on 0."""
+    covariance = _covariance(x, x) + np.diag((_ERROR + _ERROR_GROWTH * y) ** 2)
+    misfit = y - _heights(valleys, x)
+    log_likelihood = -0.5 * (misfit * np.linalg.solve(covariance, misfit.T).T).sum(1)
+    kept = np.argsort(-log_likelihood, kind="stable")[:_N_KEPT]
+    weight = np.exp(log_likelihood[kept] - log_likelihood[kept[0]])
+    weight /= weight.sum()
+    cross = _covariance(x, at)
+    gain = np.linalg.solve(covariance, cross)
+    mean = _heights(valleys[:, kept], at) + misfit[kept] @ gain
+    variance = _OFFSET**2 + _MISFIT**2 - (cross * gain).sum(0)
+    deviation = np.sqrt(np.maximum(variance, 1e-8))
+    z = -mean / deviation
+    density = np.exp(-(z**2) / 2) / math.sqrt(2 * math.pi)
+    return weight @ mean, weight @ (deviation * (z * ndtr(z) + density))

@@ -1,0 +1,28 @@
+"""Ray, imported with its environment set: it reads these once, when first imported.
+
+Everything here that uses Ray imports it from this module, so that no order of imports can leave it
+noisy, or without its token.
+"""
+
+import os
+
+os.environ.update(
+    {
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_AIR_NEW_OUTPUT": "0",
+        "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+        "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+        "TUNE_DISABLE_SIGINT_HANDLER": "1",
+        "TUNE_GLOBAL_CHECKPOINT_S": "1000000000",
+    }
+)
+# Clusters too should have a token; RAY_AUTH_MODE=disabled in the environment says otherwise.
+os.environ.setdefault("RAY_AUTH_MODE", "token")
+
+import ray
+from ray import tune
+from ray.tune.execution import tune_controller
+from ray.tune.search import Searcher
+from ray.tune.utils.object_cache import _ObjectCache as ObjectCache
+
+__all__ = ["ObjectCache", "Searcher", "ray", "tune", "tune_controller"]

@@ -1,0 +1,183 @@
+"""Small stages that scores rest on: the demo classifier, reference statistics, yardsticks."""
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+from scorelib.data import DataSpec
+from scorelib.metrics.classifier import (
+    ClassifierFeatures,
+    ClassifierSpec,
+    accuracy,
+    train_classifier,
+)
+from scorelib.metrics.features import Extractor, extract
+from scorelib.metrics.frechet import Moments, frechet_distance, moments
+from scorelib.metrics.inception import InceptionFeatures
+from scorelib.seeds import generator_of
+from tuning.jobs import Job, Outcome, Progress, Run, Work, Workplace, require_input
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainClassifier(Job):
+    """The classifier whose features stand in for Inception's on embedded data.
+
+    Attributes:
+        classifier: what is trained, on what.
+    """
+
+    stage: ClassVar[str] = "classifier"
+
+    classifier: ClassifierSpec
+
+    def title(self) -> str:
+        """What this job is."""
+        return f"train {self.classifier.data.name} classifier"
+
+    def work(self) -> Work:
+        """Next to nothing."""
+        return Work(images=self.classifier.iterations * self.classifier.batch_size)
+
+    def run(self, at: Workplace) -> Run:
+        """Trains it from its seed; stores the weights and the test accuracy."""
+        spec = self.classifier
+        images, labels = spec.data.load("train", at.data_root)
+        classifier = spec.build().to(at.device)
+        for done, _ in enumerate(train_classifier(spec, classifier, images, labels), start=1):
+            yield Progress(done, spec.iterations, "iterations")
+        test_images, test_labels = spec.data.load("test", at.data_root)
+        result = {"test_accuracy": accuracy(classifier.eval(), test_images, test_labels)}
+        weights = {k: v.cpu().contiguous() for k, v in classifier.state_dict().items()}
+        return Outcome(
+            result=result, files={"weights.safetensors": safetensors.torch.save(weights)}
+        )
+
+
+def extractor_inputs(extractor: Extractor) -> tuple[Job, ...]:
+    """The jobs an extractor needs: its classifier's training, if it has one."""
+    if isinstance(extractor, ClassifierFeatures):
+        return (TrainClassifier(classifier=extractor.classifier),)
+    return ()
+
+
+def build_extractor(extractor: Extractor, at: Workplace) -> nn.Module:
+    """The extractor with its weights, on the workplace's device, in eval mode."""
+    if isinstance(extractor, ClassifierFeatures):
+        (job,) = extractor_inputs(extractor)
+        weights = safetensors.torch.load(at.read(job, "weights.safetensors"))
+    elif isinstance(extractor, InceptionFeatures):
+        weights = extractor.load_weights(at.inception_weights)
+    else:
+        raise TypeError(f"no way is known to load weights of {type(extractor).__name__}")
+    return extractor.build(weights).to(at.device)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reference(Job):
+    """Mean and covariance of a data split's features.
+
+    Attributes:
+        data: data set.
+        split: which split.
+        extractor: which features.
+    """
+
+    stage: ClassVar[str] = "reference"
+
+    data: DataSpec
+    split: Literal["train", "test"]
+    extractor: Extractor
+
+    def inputs(self) -> tuple[Job, ...]:
+        """What the extractor needs."""
+        return extractor_inputs(self.extractor)
+
+    def title(self) -> str:
+        """What this job is."""
+        return f"statistics of {self.data.name} {self.split}"
+
+    def work(self) -> Work:
+        """One feature extraction per image; no network evaluations."""
+        d = self.extractor.n_features
+        return Work(images=self.data.n_images(self.split), n_bytes=8 * d * (d + 1))
+
+    def run(self, at: Workplace) -> Run:
+        """Extracts the features of the 8-bit images and fits their moments."""
+        images, _ = self.data.load(self.split, at.data_root)
+        yield Progress(0, 1, "splits")
+        features, _ = extract(build_extractor(self.extractor, at), images, at.batch_images)
+        fit = moments(features)
+        tensors = {"mean": fit.mean.contiguous(), "factor": fit.factor.contiguous()}
+        files = {"moments.safetensors": safetensors.torch.save(tensors)}
+        return Outcome(result={"n_images": len(images)}, files=files)
+
+    def moments(self, at: Workplace) -> Moments:
+        """The finished statistics."""
+        tensors = safetensors.torch.load(at.read(self, "moments.safetensors"))
+        n_images = int(at.manifest(self).result["n_images"])
+        return Moments(tensors["mean"], tensors["factor"], n_images)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Yardstick(Job):
+    """Distance of something known to the reference, to read other distances by.
+
+    Attributes:
+        reference: statistics distances are measured to.
+        kind: "held-out": the test split, what real images score; "gaussian": images drawn from a
+            normal distribution with the data's pixel mean and covariance, what getting nothing
+            but the first two moments scores.
+        n_images: images drawn for "gaussian", > 1.
+        seed: of the draw.
+    """
+
+    stage: ClassVar[str] = "yardstick"
+
+    reference: Reference
+    kind: Literal["held-out", "gaussian"]
+    n_images: int = 5000
+    seed: int = 0
+
+    def validate(self) -> None:
+        """Refuses draws too small to have a covariance."""
+        require_input(self.n_images > 1, f"n_images must be above 1; got {self.n_images}")
+
+    def inputs(self) -> tuple[Job, ...]:
+        """The reference statistics, and what the extractor needs."""
+        return (self.reference, *self.reference.inputs())
+
+    def title(self) -> str:
+        """What this job is."""
+        return f"yardstick {self.kind}"
+
+    def work(self) -> Work:
+        """Next to nothing."""
+        return Work(images=self.n_images)
+
+    def run(self, at: Workplace) -> Run:
+        """Measures the distance."""
+        data = self.reference.data
+        if self.kind == "held-out":
+            images, _ = data.load("test", at.data_root)
+        else:
+            images = _gaussian_like(data.load("train", at.data_root)[0], self.n_images, self.seed)
+        yield Progress(0, 1, "splits")
+        module = build_extractor(self.reference.extractor, at)
+        features, _ = extract(module, images, at.batch_images)
+        distance = frechet_distance(self.reference.moments(at), moments(features))
+        return Outcome(result={"distance": distance, "n_images": len(images)})
+
+
+def _gaussian_like(images: Tensor, n_images: int, seed: int) -> Tensor:
+    """Draws from a normal distribution with the images' mean and covariance, (n, C, H, W)."""
+    flat = images.flatten(1).double()
+    values, vectors = torch.linalg.eigh(torch.cov(flat.T))
+    factor = vectors * values.clamp(min=0).sqrt()
+    noise = torch.randn(
+        n_images, flat.shape[1], generator=generator_of("gaussian", seed), dtype=torch.float64
+    )
+    drawn: Tensor = flat.mean(0) + noise @ factor.T
+    return drawn.float().reshape(n_images, *images.shape[1:])

@@ -1,0 +1,240 @@
+"""The train stage: a run of training and its snapshots.
+
+A `TrainSpec` has no number of iterations; a `Snapshot` is that run at one. Snapshots of a run form
+a chain: each continues from the newest checkpoint at or below it, so extending a run, or resuming
+it after a kill, is the same thing. A snapshot keeps the EMA weights; raw weights and optimizer
+state are in the run's newest checkpoint only (all of them in all of 120 snapshots of NCSNv2 would
+be 71 GB).
+"""
+
+import json
+import time
+from dataclasses import dataclass
+from functools import cache
+from typing import ClassVar
+
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+from scorelib.data import DataSpec
+from scorelib.losses import Dsm
+from scorelib.networks import NetworkSpec
+from scorelib.networks.base import multiply_adds
+from scorelib.optim import AdamSpec
+from scorelib.schedules import GeometricSchedule
+from scorelib.seeds import seed_of
+from scorelib.spec import Spec
+from scorelib.training import CHECK_EVERY_ITERATIONS, DsmTraining, NonFiniteError
+from tuning.jobs import Job, Outcome, Progress, Run, Work, Workplace, require_input
+
+GPU_MULTIPLY_ADDS = 1e8
+"""Networks dearer than this per image and evaluation are trained and sampled on a GPU."""
+
+_CHECKPOINT_SECONDS = 10.0
+_CHECKPOINT_SHARE = 0.05
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainSpec(Spec):
+    """A training run of a score network, of any length.
+
+    Attributes:
+        data: data set; its train split is used.
+        network: score network.
+        schedule: noise levels.
+        objective: loss.
+        optimizer: Adam's settings.
+        ema: decays of the averages kept, each in [0, 1).
+        batch_size: images per update.
+        flips: mirror images at random.
+        seed: of initial weights, order of images, noise.
+    """
+
+    data: DataSpec
+    network: NetworkSpec
+    schedule: GeometricSchedule
+    objective: Dsm
+    optimizer: AdamSpec
+    ema: tuple[float, ...] = (0.9999,)
+    batch_size: int = 128
+    flips: bool = False
+    seed: int = 0
+
+    def validate(self) -> None:
+        """Refuses decays and batch sizes that mean nothing."""
+        require_input(
+            len(self.ema) > 0 and all(0 <= decay < 1 for decay in self.ema),
+            f"ema must hold decays in [0, 1); got {self.ema}",
+        )
+        n_images = self.data.n_images("train")
+        require_input(
+            1 <= self.batch_size <= n_images,
+            f"batch_size must be in [1, {n_images}], the training images; got {self.batch_size}",
+        )
+
+    def build(self) -> nn.Module:
+        """The network with its initial weights, drawn from the run's own seed."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed_of("weights", self.seed))
+            return self.network.build(self.data.shape)
+
+    @property
+    def multiply_adds(self) -> int:
+        """Multiply-adds of one network evaluation of one image."""
+        return _multiply_adds(self.network, self.data.shape)
+
+
+@cache
+def _multiply_adds(network: NetworkSpec, shape: tuple[int, ...]) -> int:
+    with torch.device("meta"):
+        return multiply_adds(network.build(shape), shape)
+
+
+@cache
+def _weights_bytes(network: NetworkSpec, shape: tuple[int, ...]) -> int:
+    with torch.device("meta"):
+        return sum(t.numel() * 4 for t in network.build(shape).state_dict().values())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Snapshot(Job):
+    """The EMA weights of a training run at an iteration.
+
+    Attributes:
+        train: the run.
+        iteration: updates made, >= 1.
+    """
+
+    stage: ClassVar[str] = "train"
+
+    train: TrainSpec
+    iteration: int
+
+    def validate(self) -> None:
+        """Refuses iterations before the first."""
+        require_input(self.iteration >= 1, f"iteration must be at least 1; got {self.iteration}")
+
+    @property
+    def chain(self) -> str:
+        """Snapshots of one run continue one another."""
+        return self.train.key
+
+    @property
+    def position(self) -> int:
+        """The iteration."""
+        return self.iteration
+
+    def title(self) -> str:
+        """What this job is."""
+        return f"train {type(self.train.network).__name__.lower()} to {self.iteration:,}"
+
+    def work(self) -> Work:
+        """From the run's start; three passes' worth of multiply-adds per image."""
+        images = self.iteration * self.train.batch_size
+        n_bytes = len(self.train.ema) * _weights_bytes(self.train.network, self.train.data.shape)
+        return Work(images, images, 3.0 * images * self.train.multiply_adds, n_bytes)
+
+    def wants_gpu(self) -> bool:
+        """Image-sized convolutional networks do."""
+        return self.train.multiply_adds > GPU_MULTIPLY_ADDS
+
+    def weights(self, at: Workplace, decay: float) -> dict[str, Tensor]:
+        """EMA weights of this finished snapshot, on the CPU."""
+        weights: dict[str, Tensor] = safetensors.torch.load(at.read(self, _weights_file(decay)))
+        return weights
+
+    def run(self, at: Workplace) -> Run:
+        """Trains on from the newest checkpoint at or below the iteration."""
+        training, losses = self._start(at)
+        started_at = training.iteration
+        saver = _Saver(at, self.train.key, training, losses)
+        try:
+            for step in training.steps(self.iteration):
+                if step.loss is not None:
+                    losses.append((step.iteration, step.loss))
+                    saver.save_if_due()
+                yield Progress(step.iteration, self.iteration, "iterations")
+        except NonFiniteError as error:
+            return Outcome(result={"failed": str(error)})
+        saver.save()
+        files = {
+            _weights_file(decay): safetensors.torch.save(
+                {k: v.cpu().contiguous() for k, v in training.ema.weights(decay).items()}
+            )
+            for decay in self.train.ema
+        }
+        files["losses.json"] = json.dumps(losses).encode()
+        return Outcome({"loss": losses[-1][1]}, files, cost={"started_at": started_at})
+
+    def _start(self, at: Workplace) -> tuple[DsmTraining, list[tuple[int, float]]]:
+        spec = self.train
+        images, _ = spec.data.load("train", at.data_root)
+        training = DsmTraining(
+            spec.build(),
+            images,
+            schedule=spec.schedule,
+            optimizer=spec.optimizer,
+            ema=spec.ema,
+            batch_size=spec.batch_size,
+            flips=spec.flips,
+            seed=spec.seed,
+            device=at.device,
+            autocast=at.autocast,
+        )
+        for name in reversed(at.store.checkpoint_names(spec.key)):
+            if _iteration_of(name) > self.iteration:
+                continue
+            data = at.store.checkpoint(spec.key, name)
+            if data is not None:
+                state = safetensors.torch.load(data)
+                losses = [(int(i), float(v)) for i, v in state.pop("losses").tolist()]
+                training.restore(state)
+                return training, losses
+        return training, []
+
+
+class _Saver:
+    """Writes a run's checkpoint when due, and drops the one it replaces.
+
+    Due means every ten seconds, but so rarely that saving takes at most a twentieth of the time.
+    """
+
+    def __init__(
+        self, at: Workplace, key: str, training: DsmTraining, losses: list[tuple[int, float]]
+    ) -> None:
+        self._store, self._key, self._training, self._losses = at.store, key, training, losses
+        self._newest = _checkpoint_name(training.iteration)
+        self._due = time.monotonic() + _CHECKPOINT_SECONDS
+
+    def save_if_due(self) -> None:
+        # Only where the loss was just read back, so that a resumed run averages the same losses.
+        whole = self._training.iteration % CHECK_EVERY_ITERATIONS == 0
+        if whole and time.monotonic() >= self._due:
+            self.save()
+
+    def save(self) -> None:
+        name = _checkpoint_name(self._training.iteration)
+        if name == self._newest and name in self._store.checkpoint_names(self._key):
+            return
+        started = time.monotonic()
+        state = self._training.state()
+        state["losses"] = torch.tensor(self._losses, dtype=torch.float64).reshape(-1, 2)
+        self._store.put_checkpoint(self._key, name, safetensors.torch.save(state))
+        if name != self._newest:
+            self._store.drop_checkpoint(self._key, self._newest)
+        self._newest = name
+        now = time.monotonic()
+        self._due = now + max(_CHECKPOINT_SECONDS, (now - started) / _CHECKPOINT_SHARE)
+
+
+def _checkpoint_name(iteration: int) -> str:
+    return f"{iteration:010d}.safetensors"
+
+
+def _iteration_of(name: str) -> int:
+    return int(name.split(".")[0])
+
+
+def _weights_file(decay: float) -> str:
+    return f"ema-{decay:g}.safetensors"

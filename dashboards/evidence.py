@@ -9,14 +9,25 @@ from collections.abc import Iterator
 from dashboards.cells import OBJECTIVES, CellView, StudyView, view
 from dashboards.figures import epsilon_curves
 from dashboards.table import frame, heading, render
-from tuning.mlflow_projection import RunRecord
+from tuning.mlflow_projection import MlflowWriter, RunRecord
 from tuning.scheduler import Scheduler
 from tuning.search import SearchRun, Trial
 from tuning.stages import FidProtocol, Score, Snapshot
 from tuning.store import Manifest, Store
-from tuning.study import Objective
+from tuning.study import Objective, Study
 
 FIGURE = "epsilon_curve.png"
+
+
+def tracking_uri(store: Store, given: str | None) -> str:
+    """The tracking URI in use: the one given, or a database in the store's folder."""
+    return given or f"sqlite:///{store.folder.resolve()}/mlflow.db"
+
+
+def writer(study: Study, store: Store, given: str | None) -> MlflowWriter:
+    """The writer of a study's experiment; see `tracking_uri`."""
+    artifacts = None if given else store.folder / "mlflow-artifacts"
+    return MlflowWriter(tracking_uri(store, given), study.name, study.question, artifacts)
 
 
 def records(scheduler: Scheduler, store: Store) -> Iterator[RunRecord]:

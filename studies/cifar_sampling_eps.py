@@ -36,6 +36,7 @@ from scorelib.samplers import Als, Cas, Sampler
 from scorelib.schedules import GeometricSchedule
 from scorelib.spec import Spec
 from scorelib.step_size import relative_step, round_significant, schedule_step
+from studies.local import ExecutionSettings, Files
 from studies.reported import reported
 from tuning.stages import FidProtocol, SampleSpec, Snapshot, TrainSpec, Yardstick
 from tuning.study import Cell, Objective, Reported, Rung, Search, SearchSpace, Study
@@ -49,19 +50,6 @@ measurements, and a start only."""
 ROWS = (("als", 1), ("als", 5), ("cas", 1), ("cas", 5))
 COLUMNS = ("non-adversarial", "adversarial")
 METRICS: dict[Objective, str] = {"raw": "fid", "denoised": "fid_denoised"}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Files(Spec):
-    """Where files lie; no part of any result's identity.
-
-    Attributes:
-        root: folder of the data set; None for ./data.
-        inception_weights: file of the Inception weights; None to let them be fetched.
-    """
-
-    root: str | None = None
-    inception_weights: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,6 +86,7 @@ class Settings(Spec):
 
     Attributes:
         data: where files lie.
+        execution: how networks are evaluated.
         train: training run.
         iterations: length of the training.
         snapshot_every: iterations between snapshots.
@@ -110,7 +99,8 @@ class Settings(Spec):
         seeds: fresh seeds each cell is measured with.
     """
 
-    data: Files = Files()
+    data: Files
+    execution: ExecutionSettings
     train: TrainSpec
     iterations: int
     snapshot_every: int
@@ -151,6 +141,8 @@ def settings(scale: str) -> Settings:
 def _demo() -> Settings:
     data = Digits()
     return Settings(
+        data=Files(),
+        execution=ExecutionSettings(),
         train=TrainSpec(
             data=data,
             network=ResidualMlp(width=256, depth=3),
@@ -174,6 +166,8 @@ def _demo() -> Settings:
 
 def _paper() -> Settings:
     return Settings(
+        data=Files(),
+        execution=ExecutionSettings(),
         train=TrainSpec(
             data=Cifar10(),
             network=Ncsnv2(),

@@ -8,7 +8,7 @@ import argparse
 import difflib
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
 from scorelib.errors import InputError
@@ -59,6 +59,15 @@ def configured(name: str, scale: str, changes: list[str]) -> Any:
 def remember_settings(store: Store, study: Study) -> None:
     """Notes in the store with which settings a study was run last, for the dashboards."""
     store.put_document("studies", f"{study.name}-{study.scale}", study.settings.to_json())
+
+
+def remembered_studies(store: Store) -> Iterator[Study]:
+    """All studies that were run on a store, each as it was run last."""
+    for document in store.document_names("studies"):
+        name, _, scale = document.rpartition("-")
+        remembered = store.document("studies", document)
+        if remembered is not None:
+            yield find_study(name).study(scale, from_json(remembered))
 
 
 def open_study(args: argparse.Namespace) -> tuple[Scheduler, Store]:

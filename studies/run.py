@@ -11,7 +11,6 @@ dashboards.
 """
 
 import argparse
-import contextlib
 import sys
 from pathlib import Path
 from typing import Any
@@ -19,15 +18,8 @@ from typing import Any
 import torch
 from rich.console import Console
 
+from dashboards import evidence
 from dashboards.cells import view
-from dashboards.evidence import (
-    FIGURE,
-    cell_records,
-    records,
-    table_records,
-    training_record,
-    trial_records,
-)
 from dashboards.figures import epsilon_curves
 from dashboards.plan import print_plan
 from dashboards.table import render
@@ -181,24 +173,21 @@ def _known_jobs(scheduler: Scheduler) -> list[Job]:
 def _run(
     args: argparse.Namespace, study: Study, settings: Any, store: Store, console: Console
 ) -> int:
-    uri = args.tracking_uri or f"sqlite:///{store.folder.resolve()}/mlflow.db"
-    artifacts = None if args.tracking_uri else store.folder / "mlflow-artifacts"
-    writer = MlflowWriter(uri, study.name, study.question, artifacts)
     scheduler = Scheduler(study, store)
     stopped = False
     try:
-        with writer:
-            writer.write(lambda: records(scheduler, store))
+        with evidence.writer(study, store, args.tracking_uri) as writer:
+            writer.write(lambda: evidence.records(scheduler, store))
             if not scheduler.is_complete():
                 _require_data(settings)
                 stopped = _work(args, scheduler, settings, store, writer, console)
-            writer.write(lambda: table_records(scheduler, store))
+            writer.write(lambda: evidence.table_records(scheduler, store))
     except TrackingServerError as error:
         console.print(f"warning: {error}", highlight=False, soft_wrap=True)
     figure = epsilon_curves(scheduler)
     if figure:
-        store.put_picture(f"{study.name}-{study.scale}", FIGURE, figure)
-    return _close(args, scheduler, store, uri, console, stopped=stopped)
+        store.put_picture(f"{study.name}-{study.scale}", evidence.FIGURE, figure)
+    return _close(args, scheduler, store, console, stopped=stopped)
 
 
 def _require_data(settings: Any) -> None:
@@ -225,9 +214,13 @@ def _work(
         store_url=str(store.folder.resolve()) if store.is_local else store.url,
         data_root=settings.data.root,
         inception_weights=settings.data.inception_weights,
+        batch_images=settings.execution.batch_images,
+        autocast=settings.execution.autocast,
+        compile=settings.execution.compile,
     )
     options = ClusterOptions(args.address, args.cpus, args.gpus, args.max_concurrent)
-    with StopRequest().listening() as stop, ray_session(options) as capacity:
+    # Listening comes second: Ray, as it starts, takes SIGTERM for itself.
+    with ray_session(options) as capacity, StopRequest().listening() as stop:
         needs = needs_in_words(forecast(scheduler, store, _device(args)))
         require_gpus(scheduler.remaining(), capacity, needs, allow_cpu=args.allow_cpu)
         concurrent = args.max_concurrent or int(capacity.cpus)
@@ -243,11 +236,11 @@ def _project(scheduler: Scheduler, store: Store, writer: MlflowWriter) -> Any:
     def on_stored(job: Job, manifest: Manifest) -> None:
         rates.note(job, manifest)
         if isinstance(job, Snapshot):
-            writer.write(lambda: [training_record(scheduler, job, manifest, store)])
+            writer.write(lambda: [evidence.training_record(scheduler, job, manifest, store)])
         elif isinstance(job, Score) and job.protocol.seeds == "fresh":
-            writer.write(lambda: cell_records(scheduler, store, job))
+            writer.write(lambda: evidence.cell_records(scheduler, store, job))
         elif isinstance(job, Score):
-            writer.write(lambda: trial_records(scheduler, job))
+            writer.write(lambda: evidence.trial_records(scheduler, job))
 
     return on_stored
 
@@ -256,7 +249,6 @@ def _close(
     args: argparse.Namespace,
     scheduler: Scheduler,
     store: Store,
-    uri: str,
     console: Console,
     *,
     stopped: bool,
@@ -272,7 +264,7 @@ def _close(
     if not scheduler.is_complete():
         print(f"\nNot complete. To try again: {again}")
         return 1
-    name = scheduler.study.name
+    name, uri = scheduler.study.name, evidence.tracking_uri(store, args.tracking_uri)
     print("\nNext:")
     print(
         f"  mlflow server --backend-store-uri {uri}   # compare the runs, on http://127.0.0.1:5000"
@@ -294,6 +286,8 @@ def _same_options(args: argparse.Namespace) -> list[str]:
 
 
 if __name__ == "__main__":
-    with contextlib.suppress(KeyboardInterrupt):
+    try:
         sys.exit(main())
-    sys.exit(STOPPED)
+    except KeyboardInterrupt:
+        print("\nStopped. Nothing finished is lost; the same command continues.")
+        sys.exit(STOPPED)

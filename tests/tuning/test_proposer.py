@@ -197,6 +197,44 @@ def test_running_trials_of_any_study_count_as_tried():
     assert sorted(values) == grid
 
 
+def next_value(*trials):
+    """What the sampler proposes after (step, value or None if running), in that order."""
+    grid = [round(1 + 0.1 * i, 1) for i in range(60)]
+    study = optuna.create_study(sampler=ValleySampler(grid, [1.2], seed=0, digits=2))
+    space = {"step": optuna.distributions.FloatDistribution(0.5, 9, log=True)}
+    for step, value in trials:
+        state = optuna.trial.TrialState["RUNNING" if value is None else "COMPLETE"]
+        study.add_trial(
+            optuna.trial.create_trial(
+                state=state, value=value, params={"step": step}, distributions=space
+            )
+        )
+    return study.ask(space).params["step"]
+
+
+KNOWN = ((1.2, 20.0), (1.6, 15.0), (3.0, 25.0))
+
+
+def test_a_running_trial_counts_with_the_value_expected_of_it():
+    grid, x = np.log([1.0, 6.9]), np.log([step for step, _ in KNOWN])
+    valleys = proposer._draw_valleys(np.log([1.2]), *grid, seed=0)
+    y = np.log([value / 15.0 for _, value in KNOWN])
+    mean, _ = proposer._expect(valleys, x, y, np.log([2.0]))
+    assert mean[0] > 0
+    believed = next_value(*KNOWN, (2.0, 15.0 * math.exp(mean[0])))
+    assert next_value(*KNOWN, (2.0, None)) == believed
+    assert next_value(*KNOWN, (2.0, 15.0)) != believed
+
+
+def test_the_order_of_running_and_finished_trials_does_not_matter():
+    assert next_value((2.0, None), *KNOWN) == next_value(*KNOWN, (2.0, None))
+
+
+def test_without_any_hope_the_widest_gap_is_next(monkeypatch):
+    monkeypatch.setattr(proposer, "_expect", lambda v, x, y, at: (0 * at, 0 * at))
+    assert next_value((1.2, 14.0), (2.0, 14.0)) == 3.7  # sqrt(2 * 6.9)
+
+
 X, Y = np.log([1.0, 1.3, 1.7, 3.0]), np.array([1.2, 0.3, 0.0, 0.4])
 AT = np.log([1.1, 1.5, 2.0, 8.0])
 VALLEYS = np.array([[0.5, 0.45, 0.9, 2.0], [0.45, 0.42, 1.0, 1.5]]).T

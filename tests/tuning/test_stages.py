@@ -1,0 +1,166 @@
+"""Stages: what changes a result and what must not, devices, starts, the stored pictures."""
+
+import io
+
+import pytest
+import torch
+from PIL import Image
+
+from scorelib.data import Digits
+from scorelib.errors import InputError
+from scorelib.losses import Dsm
+from scorelib.networks import Ncsnv2, ResidualMlp
+from scorelib.optim import AdamSpec
+from scorelib.schedules import GeometricSchedule
+from tests.miniature import miniature_study
+from tuning.jobs import MissingInputError, Workplace, execute
+from tuning.stages import SampleSpec, Snapshot, TrainSpec
+
+
+def finish(job, place):
+    """Runs a job and all it needs; returns its manifest."""
+    for needed in job.inputs():
+        finish(needed, place)
+    run = execute(job, place)
+    while True:
+        try:
+            next(run)
+        except StopIteration as stop:
+            return stop.value
+
+
+def score_of(study, n_images=40):
+    space = study.searches[2].space
+    return space.score(space.sample.sampler.epsilon, n_images)
+
+
+@pytest.fixture(scope="module")
+def convolutional():
+    """A snapshot spec of a tiny NCSNv2 on digits."""
+    train = TrainSpec(
+        data=Digits(), network=Ncsnv2(ngf=8), objective=Dsm(), optimizer=AdamSpec(), ema=(0.9,),
+        schedule=GeometricSchedule(sigma_1=4.8, sigma_L=0.1, n_levels=6), batch_size=16,
+    )  # fmt: skip
+    return Snapshot(train=train, iteration=4)
+
+
+@pytest.mark.parametrize("options", [{"batch_images": 7}, {"compile": True}])
+def test_execution_options_do_not_change_a_sample(store, tmp_path, options):
+    from tuning.store import Store
+
+    chunk = score_of(miniature_study()).chunks()[0]
+    place = Workplace(store=store)
+    finish(chunk, place)
+    other = Workplace(store=Store(str(tmp_path / "other"), create=True), **options)
+    finish(chunk, other)
+    ours, theirs = chunk.features(place), chunk.features(other)
+    for name in ours:
+        torch.testing.assert_close(theirs[name], ours[name], rtol=1e-4, atol=1e-5)
+
+
+def test_bfloat16_changes_a_sample_only_slightly(store, tmp_path, convolutional):
+    from tuning.store import Store
+
+    sampler = miniature_study().searches[2].space.sample.sampler
+    sample = SampleSpec(model=convolutional, ema=0.9, sampler=sampler, chunk_images=8)
+    extractor = miniature_study().cells[0].protocol.extractor
+    from tuning.stages import Chunk
+
+    chunk = Chunk(sample=sample, index=0, extractor=extractor)
+    places = [
+        Workplace(store=Store(str(tmp_path / f"{on}"), create=True), autocast=on)
+        for on in (False, True)
+    ]
+    # Both sample from one snapshot: only the sampling differs.
+    for place in places:
+        finish(convolutional, Workplace(store=place.store))
+        finish(chunk, place)
+    exact, rough = (chunk.features(place)["denoised.features"] for place in places)
+    assert not torch.equal(exact, rough)
+    assert (exact - rough).norm() < 0.1 * exact.norm()
+
+
+def test_a_gpu_that_is_not_there_is_an_error_and_not_a_silent_cpu(store):
+    snapshot = miniature_study().snapshots[0]
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a GPU")
+    with pytest.raises((RuntimeError, AssertionError), match=r"CUDA|NVIDIA"):
+        finish(snapshot, Workplace(store=store, device="cuda"))
+    assert not store.has(snapshot.stage, snapshot.key)
+
+
+@pytest.mark.parametrize("start", ["uniform", "data"])
+def test_other_starts_give_other_samples(store, start):
+    place = Workplace(store=store)
+    base = score_of(miniature_study()).chunks()[0]
+    other = base.replace(sample=base.sample.replace(start=start))
+    finish(base, place), finish(other, place)
+    assert base.key != other.key
+    a, b = (c.features(place)["raw.features"] for c in (base, other))
+    assert not torch.equal(a, b)
+
+
+def test_only_the_first_chunk_keeps_pictures_raw_and_denoised(store):
+    place = Workplace(store=store)
+    space = miniature_study().searches[1].space
+    first, second = space.score(space.sample.sampler.epsilon, 40).chunks()
+    assert set(finish(first, place).files) == {"features.safetensors", "raw.png", "denoised.png"}
+    assert set(finish(second, place).files) == {"features.safetensors"}
+    raw, denoised = (
+        Image.open(io.BytesIO(store.read(first.stage, first.key, name)))
+        for name in ("raw.png", "denoised.png")
+    )
+    assert raw.size == denoised.size and raw.size[0] > 500
+    assert raw.tobytes() != denoised.tobytes()
+
+
+def test_a_snapshot_keeps_every_ema_and_the_checkpoint_only_the_newest_state(store):
+    study, place = miniature_study(), Workplace(store=store)
+    for snapshot in study.snapshots:
+        finish(snapshot, place)
+        files = store.manifest(snapshot.stage, snapshot.key).files
+        assert set(files) == {"ema-0.99.safetensors", "ema-0.999.safetensors", "losses.json"}
+    a, b = (study.snapshots[1].weights(place, decay) for decay in (0.99, 0.999))
+    assert any(not torch.equal(a[name], b[name]) for name in a)
+    assert len(store.checkpoint_names(study.snapshots[0].train.key)) == 1
+
+
+def test_a_job_without_its_input_says_so(store):
+    chunk = score_of(miniature_study()).chunks()[0]
+    with pytest.raises(MissingInputError):
+        list(execute(chunk, Workplace(store=store)))
+
+
+def test_inadmissible_step_sizes_and_unknown_decays_are_refused_in_the_spec():
+    sample = score_of(miniature_study()).sample
+    with pytest.raises(InputError, match=r"epsilon must be in \(.*\) for cas"):
+        sample.replace(sampler=sample.sampler.replace(epsilon=1e-9))
+    with pytest.raises(InputError, match=r"ema must be one of .*; got 0.5"):
+        sample.replace(ema=0.5)
+
+
+def test_work_is_counted_in_network_evaluations(convolutional):
+    study = miniature_study()
+    chunk = score_of(study).chunks()[0]
+    assert chunk.work().evaluations == 20 * 6
+    assert convolutional.work().evaluations == 4 * 16
+    assert convolutional.work().multiply_adds == 3 * 64 * convolutional.train.multiply_adds
+
+
+def test_only_networks_of_image_size_want_a_gpu(convolutional):
+    assert not convolutional.wants_gpu() and not miniature_study().snapshots[0].wants_gpu()
+    large = convolutional.train.replace(network=Ncsnv2(ngf=128))
+    assert Snapshot(train=large, iteration=1).wants_gpu()
+
+
+def test_the_yardsticks_are_what_they_say(store):
+    study, place = miniature_study(extractor__classifier__iterations="300"), Workplace(store=store)
+    held_out, gaussian = (finish(y, place).result["distance"] for y in study.yardsticks)
+    assert 0 < held_out < gaussian
+
+
+def test_networks_without_images_have_no_channels_to_put_last():
+    from tuning.stages.sample import laid_out
+
+    network = ResidualMlp(width=8, depth=1).build((5,))
+    assert laid_out(network, (5,)) is network

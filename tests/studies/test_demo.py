@@ -1,0 +1,68 @@
+"""The demo's science in shorter form: the yardsticks, and what the paper says must show."""
+
+import pytest
+
+from dashboards.cells import view
+from scorelib.spec import replace_paths
+from studies.cifar_sampling_eps import settings, study
+from tests.tuning.draining import drain
+from tuning.scheduler import Scheduler
+from tuning.store import Store
+
+SHORTER = {
+    "iterations": "1500", "iteration": "1500", "snapshot_every": "1500", "search.n_trials": "4",
+    "search.n_images": "500", "search.top_images": "500", "search.keep": "1", "n_images": "1000",
+    "seeds": "1",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory):
+    """The demo with less training, fewer trials and images."""
+    store = Store(str(tmp_path_factory.mktemp("demo")), create=True)
+    shorter = study("demo", replace_paths(settings("demo"), SHORTER))
+    drain(shorter, store)
+    return view(Scheduler(shorter, store), store)
+
+
+def test_every_denoised_winner_beats_a_gaussian_and_the_best_by_half(shown):
+    held_out, gaussian = (yardstick.distance for yardstick in shown.yardsticks)
+    assert 2 < held_out < gaussian / 8
+    denoised = [cell.measured["denoised"].mean for cell in shown.cells if cell.measured]
+    assert len(denoised) == 4
+    assert max(denoised) < gaussian
+    assert min(denoised) < gaussian / 2
+
+
+def test_denoising_always_helps_and_most_where_sampling_is_not_consistent(shown):
+    gains = {}
+    for cell in shown.cells:
+        if cell.measured:
+            gains[cell.cell.search.name] = (
+                cell.measured["raw"].mean - cell.measured["denoised"].mean
+            )
+    assert all(gain > 0 for gain in gains.values())
+    assert gains["als n_sigma=1"] > gains["cas n_sigma=1"]
+
+
+def test_paper_scale_is_the_paper():
+    paper = settings("paper")
+    train = paper.train
+    assert (train.schedule.sigma_1, train.schedule.sigma_L, train.schedule.n_levels) == (
+        50, 0.01, 232,
+    )  # fmt: skip
+    assert (train.batch_size, paper.iterations, paper.snapshot_every) == (128, 300_000, 2_500)
+    assert train.ema == (0.999, 0.9999) and train.flips
+    made = study("paper", paper)
+    assert len(made.snapshots) == 120
+    protocols = {c.protocol.key for c in made.cells} | {
+        reported.protocol.key for c in made.cells for reported in c.reported.values()
+    }
+    assert len(protocols) == 1, "at paper scale ours and the paper's protocol are one"
+    assert made.cells[0].protocol.distance_name == "fid"
+    assert made.cells[0].reported["denoised"].value == 13.3
+    assert made.cells[-2].reported_epsilon == 1.1e-6
+    assert made.cells[-2].reported_r == pytest.approx(1.497, abs=0.01)
+    searches = {s.name: s for s in made.searches}
+    assert searches["cas n_sigma=5"].after is searches["cas n_sigma=1"]
+    assert searches["cas n_sigma=1"].starts == (5.4e-6,)

@@ -194,10 +194,28 @@ def _foot(shown: StudyView) -> list[str]:
         for cell in shown.cells
         if cell.edge
     ]
+    lines += [line for cell in shown.cells if (line := _carried_over(cell))]
     same = any(c.difference(which) is not None for c in shown.cells for which in OBJECTIVES)
     if not same:
         lines.append("no differences are shown: ours and the paper's protocols differ")
     return lines
+
+
+def _carried_over(cell: CellView) -> str | None:
+    """How good the step size carried over from another search was, as the first trial."""
+    search = cell.cell.search
+    if cell.winner is None or search is None or search.after is None:
+        return None
+    objective = search.space.objective
+    values = [t.result.of(objective) if t.result else None for t in cell.trials]
+    known = [value for value in values if value is not None]
+    if not known or values[0] is None:
+        return None
+    excess = values[0] / min(known) - 1
+    return (
+        f"{cell.cell.row}: carried over from {search.after.name}, the first step size was within "
+        f"{excess:.0%} of the best of {len(known)} trials"
+    )
 
 
 def main(argv: list[str] | None = None) -> int:

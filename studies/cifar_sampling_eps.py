@@ -47,7 +47,8 @@ START_R = {"als": 4.8, "cas": 1.5}
 """First step sizes, in units of the schedule-following step: near the best of all the authors' own
 measurements, and a start only."""
 
-ROWS = (("als", 1), ("als", 5), ("cas", 1), ("cas", 5))
+SAMPLERS: dict[str, type[Sampler]] = {"als": Als, "cas": Cas}
+REPORTED_N_SIGMA = (1, 5)
 COLUMNS = ("non-adversarial", "adversarial")
 METRICS: dict[Objective, str] = {"raw": "fid", "denoised": "fid_denoised"}
 
@@ -62,6 +63,8 @@ class SearchSettings(Spec):
         n_images: images per trial.
         top_images: images for the best `keep` of them.
         keep: how many go on to `top_images`.
+        als_epsilon: first step size of ALS at the first n_sigma; None to start from r = 4.8.
+        cas_epsilon: the same of CAS; None to start from r = 1.5.
     """
 
     n_trials: int
@@ -69,6 +72,8 @@ class SearchSettings(Spec):
     n_images: int
     top_images: int
     keep: int
+    als_epsilon: float | None = None
+    cas_epsilon: float | None = None
 
     def validate(self) -> None:
         """Refuses searches that try or keep nothing."""
@@ -95,6 +100,7 @@ class Settings(Spec):
         extractor: features of the distances.
         chunk_images: images per sampling job.
         search: how step sizes are searched.
+        n_sigma: steps per noise level, a row of each sampler for each; of those reported.
         n_images: images per cell and seed.
         seeds: fresh seeds each cell is measured with.
     """
@@ -109,6 +115,7 @@ class Settings(Spec):
     extractor: Extractor
     chunk_images: int
     search: SearchSettings
+    n_sigma: tuple[int, ...] = REPORTED_N_SIGMA
     n_images: int
     seeds: int
 
@@ -118,6 +125,11 @@ class Settings(Spec):
             raise InputError(
                 "snapshot_every and seeds must be at least 1; "
                 f"got {self.snapshot_every} and {self.seeds}"
+            )
+        if not self.n_sigma or not set(self.n_sigma) <= set(REPORTED_N_SIGMA):
+            raise InputError(
+                f"n_sigma must hold counts the paper reports, {REPORTED_N_SIGMA}; "
+                f"got {self.n_sigma}"
             )
         made = range(self.snapshot_every, self.iterations + 1, self.snapshot_every)
         if self.iteration not in made:
@@ -196,9 +208,11 @@ def study(scale: str, at: Settings) -> Study:
         extractor=at.extractor, data=at.train.data, n_images=at.n_images, seeds="fresh"
     )
     searches: dict[tuple[str, int], Search] = {}
-    for name, n_sigma in ROWS:
-        earlier = searches.get((name, 1))
-        searches[name, n_sigma] = _search(at, protocol, name, n_sigma, earlier)
+    for name in SAMPLERS:
+        earlier = None
+        for n_sigma in at.n_sigma:
+            searches[name, n_sigma] = _search(at, protocol, name, n_sigma, earlier)
+            earlier = earlier or searches[name, n_sigma]
     snapshots = range(at.snapshot_every, at.iterations + 1, at.snapshot_every)
     reference = protocol.reference
     return Study(
@@ -214,7 +228,7 @@ def study(scale: str, at: Settings) -> Study:
         settings=at,
         cells=tuple(
             _cell(at, protocol, name, n_sigma, column, searches[name, n_sigma])
-            for name, n_sigma in ROWS
+            for name, n_sigma in searches
             for column in COLUMNS
         ),
         searches=tuple(searches.values()),
@@ -230,11 +244,14 @@ def _search(
     at: Settings, protocol: FidProtocol, name: str, n_sigma: int, earlier: Search | None
 ) -> Search:
     schedule = at.train.schedule
-    sampler: Sampler = (Als if name == "als" else Cas)(epsilon=1.0, n_sigma=n_sigma)
+    sampler = SAMPLERS[name](epsilon=1.0, n_sigma=n_sigma)
     low, high = sampler.interval(schedule)
     wished = START_R[name] * schedule_step(schedule.sigma_L, schedule.gamma, n_sigma)
     # On a very coarse schedule the wished start lies outside what theory admits.
     start = round_significant(wished if wished < high / 2 else (low + high) / 2)
+    given = at.search.als_epsilon if name == "als" else at.search.cas_epsilon
+    if given is not None and earlier is None:
+        start = given
     sampler = sampler.replace(epsilon=start)
     return Search(
         name=f"{name} n_sigma={n_sigma}",

@@ -130,6 +130,10 @@ def _probe(args: argparse.Namespace) -> None:
     """Refuses servers that do not answer, before anything of ours or theirs is started."""
     if args.tracking_uri:
         require_server(args.tracking_uri)
+    elif "://" in args.store and not args.store.startswith("file://"):
+        raise InputError(
+            f"a store that is no local folder needs --tracking-uri, a server; got {args.store!r}"
+        )
     if args.address and args.address.startswith("ray://"):
         raise InputError(
             "--address must be auto or HOST:PORT of a cluster this machine belongs to; ray:// "

@@ -10,6 +10,8 @@ it is stored with its cause and not tried again. An *incident* (a kill, no memor
 an exception: nothing is stored and the job is run again.
 """
 
+import os
+import socket
 import time
 from abc import abstractmethod
 from collections.abc import Generator, Mapping
@@ -221,6 +223,7 @@ def execute(job: Job, at: Workplace) -> Generator[Progress, None, Manifest]:
             "evaluations": work.evaluations,
             "multiply_adds": work.multiply_adds,
             "device": device_class(at.device),
+            "process": f"{socket.gethostname()}:{os.getpid()}",
         }
         | outcome.cost,
         files=outcome.files,

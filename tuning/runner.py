@@ -31,6 +31,7 @@ from tuning.trainable import Execution, JobTrainable
 _WORKER_DEATHS = 2
 _BARREN_FITS = 3
 _MOST_PENDING = 1000
+_OBJECT_STORE_BYTES = 200_000_000  # nothing of ours travels through it
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,7 @@ def ray_session(options: ClusterOptions) -> Iterator[Capacity]:
         if options.address is None:
             _set_token(folder)
             ray.init(
+                object_store_memory=_OBJECT_STORE_BYTES,
                 num_cpus=options.cpus, num_gpus=options.gpus, include_dashboard=False,
                 _temp_dir=str(folder), **quiet,
             )  # fmt: skip

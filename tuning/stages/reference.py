@@ -104,6 +104,10 @@ class Reference(Job):
         d = self.extractor.n_features
         return Work(images=self.data.n_images(self.split), n_bytes=8 * d * (d + 1))
 
+    def wants_gpu(self) -> bool:
+        """Inception on a whole data set does."""
+        return isinstance(self.extractor, InceptionFeatures)
+
     def run(self, at: Workplace) -> Run:
         """Extracts the features of the 8-bit images and fits their moments."""
         images, _ = self.data.load(self.split, at.data_root)
@@ -156,6 +160,10 @@ class Yardstick(Job):
     def work(self) -> Work:
         """Next to nothing."""
         return Work(images=self.n_images)
+
+    def wants_gpu(self) -> bool:
+        """As the reference statistics."""
+        return self.reference.wants_gpu()
 
     def run(self, at: Workplace) -> Run:
         """Measures the distance."""

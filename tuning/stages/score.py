@@ -104,6 +104,10 @@ class Score(Job):
         """The chunks did the work."""
         return Work()
 
+    def wants_gpu(self) -> bool:
+        """As its chunks: a worker that held other resources could not be kept for the next."""
+        return self.sample.model.wants_gpu()
+
     def run(self, at: Workplace) -> Run:
         """Measures both distances, in float64."""
         failed = failure_of(at, *self.chunks())

@@ -1,0 +1,125 @@
+"""The runner on real Ray in this process: logical GPUs, reuse of workers, failures, refusals."""
+
+import os
+
+import pytest
+
+from scorelib.errors import InputError
+from tests.miniature import miniature_study
+from tuning import resources, runner
+from tuning.ray_import import ray
+from tuning.resources import Capacity, gpu_share, require_gpus
+from tuning.runner import ClusterOptions, StopRequest, ray_session, work_off
+from tuning.scheduler import Scheduler
+from tuning.stages import train
+from tuning.trainable import Execution
+
+
+@pytest.fixture(scope="module")
+def capacity():
+    """One Ray for the module: two CPUs, one GPU that is only a number."""
+    with ray_session(ClusterOptions(cpus=2, gpus=1)) as found:
+        yield found
+
+
+def test_the_session_has_a_token_that_only_its_user_can_read(capacity):
+    path = os.environ["RAY_AUTH_TOKEN_PATH"]
+    assert os.environ["RAY_AUTH_MODE"] == "token"
+    assert os.stat(path).st_mode & 0o077 == 0
+
+
+def test_gpu_jobs_hold_gpus_and_workers_are_reused(capacity, store, monkeypatch):
+    assert capacity == Capacity(cpus=2, gpus=1)
+    monkeypatch.setattr(train, "GPU_MULTIPLY_ADDS", 0)
+    handed, processes = {}, set()
+    config = Execution.config
+
+    def noting(self, job, *, gpus):
+        handed[job.key] = (job, gpus)
+        return config(self, job, gpus=gpus)
+
+    monkeypatch.setattr(Execution, "config", noting)
+    scheduler = Scheduler(miniature_study(), store)
+    scheduler.on_stored = lambda job, manifest: processes.add(manifest.cost["process"])
+    execution = Execution(store_url=store.url, gpu_device="cpu")
+    work_off(scheduler, execution, capacity, StopRequest())
+    assert scheduler.is_complete() and not scheduler.given_up
+    assert all(gpus == gpu_share(job) for job, gpus in handed.values())
+    shares = {job.stage: gpus for job, gpus in handed.values()}
+    assert (shares["train"], shares["sample"], shares["score"]) == (1.0, 0.5, 0.5)
+    # Of some seventy jobs: two on CPUs, one training, two at half a GPU each, few of them anew.
+    assert len(handed) > 60 and len(processes) <= 8
+
+
+def test_a_job_that_raises_is_given_up_with_its_cause_and_the_run_ends(capacity, store):
+    scheduler = Scheduler(miniature_study(), store)
+    execution = Execution(store_url=store.url, data_root=None, gpu_device="cuda")
+    for snapshot in miniature_study().snapshots:
+        # A damaged result that claims to be a safetensors file.
+        store.commit(
+            "train", snapshot.key, spec=snapshot.to_json(), result={}, cost={},
+            files={"ema-0.999.safetensors": b"junk"},
+        )  # fmt: skip
+    scheduler = Scheduler(miniature_study(), store)
+    work_off(scheduler, execution, capacity, StopRequest())
+    assert not scheduler.is_complete()
+    causes = {cause for _, cause in scheduler.given_up.values()}
+    assert any("SafetensorError" in cause for cause in causes), causes
+
+
+def test_a_stop_request_ends_the_run_before_it_is_complete(capacity, store):
+    scheduler = Scheduler(miniature_study(), store)
+    stop = StopRequest()
+
+    def request(job, manifest):
+        stop.signal = 2
+
+    scheduler.on_stored = request
+    work_off(scheduler, Execution(store_url=store.url), capacity, stop)
+    assert not scheduler.is_complete()
+    assert 0 < len(scheduler.finished_here) < 10
+
+
+def test_a_fit_that_dies_is_followed_by_another(capacity, store, monkeypatch):
+    fits = []
+    fit = runner._fit
+
+    def dying(*arguments):
+        fits.append(1)
+        if len(fits) == 1:
+            raise RuntimeError("Caught unexpected exception")  # as Ray's memory monitor causes
+        fit(*arguments)
+
+    monkeypatch.setattr(runner, "_fit", dying)
+    scheduler = Scheduler(miniature_study(search__n_trials="1"), store)
+    work_off(scheduler, Execution(store_url=store.url), capacity, StopRequest())
+    assert scheduler.is_complete() and len(fits) == 2
+
+
+def test_fits_without_any_progress_end(capacity, store, monkeypatch):
+    def dying(*arguments):
+        raise RuntimeError("again")
+
+    monkeypatch.setattr(runner, "_fit", dying)
+    scheduler = Scheduler(miniature_study(), store)
+    work_off(scheduler, Execution(store_url=store.url), capacity, StopRequest())
+    assert not scheduler.is_complete()
+
+
+def test_the_autoscalers_node_types_count_as_capacity(capacity, monkeypatch):
+    assert ray.is_initialized()
+    monkeypatch.setattr(
+        ray._private.state.state, "get_max_resources_from_cluster_config",
+        lambda: {"CPU": 64, "GPU": 8},
+    )  # fmt: skip
+    assert runner._capacity() == Capacity(cpus=64, gpus=8)
+
+
+def test_jobs_without_a_gpu_anywhere_are_refused(monkeypatch):
+    monkeypatch.setattr(train, "GPU_MULTIPLY_ADDS", 0)
+    jobs = miniature_study().snapshots
+    with pytest.raises(InputError, match=r"2 jobs need a GPU .* about 5 hours.*--allow-cpu"):
+        require_gpus(jobs, Capacity(cpus=8, gpus=0), "5 hours", allow_cpu=False)
+    require_gpus(jobs, Capacity(cpus=8, gpus=0), "5 hours", allow_cpu=True)
+    require_gpus(jobs, Capacity(cpus=8, gpus=1), "5 hours", allow_cpu=False)
+    assert resources.bundle(0.0) == {"CPU": 1.0}

@@ -196,7 +196,7 @@ def _paper() -> Settings:
         ema=0.9999,
         extractor=InceptionFeatures(),
         chunk_images=500,
-        search=SearchSettings(n_trials=16, round_size=2, n_images=5000, top_images=10_000, keep=2),
+        search=SearchSettings(n_trials=16, round_size=1, n_images=5000, top_images=10_000, keep=2),
         n_images=10_000,
         seeds=3,
     )

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from fsspec.implementations.local import LocalFileSystem
 from rich.console import Console
 
 from dashboards import evidence
@@ -24,6 +25,7 @@ from dashboards.figures import epsilon_curves
 from dashboards.plan import print_plan
 from dashboards.table import render
 from scorelib.errors import InputError
+from scorelib.metrics.inception import InceptionFeatures
 from studies.command import (
     Arguments,
     add_study_arguments,
@@ -45,7 +47,7 @@ from tuning.progress import Display
 from tuning.resources import Capacity, require_gpus
 from tuning.scheduler import Scheduler
 from tuning.stages import Score, Snapshot
-from tuning.store import Manifest, Store
+from tuning.store import Manifest, Store, file_system
 from tuning.study import Study
 
 STOPPED = 130
@@ -130,7 +132,7 @@ def _probe(args: argparse.Namespace) -> None:
     """Refuses servers that do not answer, before anything of ours or theirs is started."""
     if args.tracking_uri:
         require_server(args.tracking_uri)
-    elif "://" in args.store and not args.store.startswith("file://"):
+    elif not isinstance(file_system(args.store)[0], LocalFileSystem):
         raise InputError(
             f"a store that is no local folder needs --tracking-uri, a server; got {args.store!r}"
         )
@@ -195,9 +197,11 @@ def _run(
 
 
 def _require_data(settings: Any) -> None:
-    """Loads the data once, so that a bad file is refused here and not in a worker."""
-    root = settings.data.root
+    """Reads the files once, so that a bad one is refused here and not in a worker."""
+    root, weights = settings.data.root, settings.data.inception_weights
     settings.train.data.load("train", Path(root) if root else None)
+    if isinstance(settings.extractor, InceptionFeatures):
+        settings.extractor.load_weights(Path(weights) if weights else None)
 
 
 def _work(

@@ -15,15 +15,14 @@ how steep that wall is. Where all values are equally bad, valleys that would sho
 their weight, so plateaus are no special case. From the tenth trial on, every fourth goes into the
 widest gap, so an optimum at an edge or in a second basin is seen in time.
 
-Evidence: MEASURED
-x
-x
+Evidence (``python -m tests.benchmarks search``, 20 seeds): trials to within 2% of the best, median
+on each of 13 synthetic curves like the published ones: 1 to 5 (worst 5; TPE from the same start 1
+to 19); with the optimum moved by 0.7 to 3: 3 to 5 (worst 11; TPE 3 to 16, Optuna's GP 2.5 to 10,
+random 3 to 28). On two measured CIFAR-10 curves so moved: 4 and 5 (TPE 12 and 8, GP 7 and 6.5).
 
 References:
     Jones et al. (1998), Efficient global optimization (expected improvement).
-    Rasmussen, Williams (2006), Gaussian processes for machine learning, 2.7 (mean functions).
-    Ginsbourger et al. (2010), Kriging is well-suited to parallelize optimization (the "believer":
-    running trials count with the value expected of them).
+    Ginsbourger et al. (2010), Kriging is well-suited to parallelize optimization (the "believer").
 """
 
 import math
@@ -88,8 +87,8 @@ def propose(
 
     Args:
         observations: all finished trials, in order of proposal.
-        low: lower end of the open interval, >= 0; 0 stands for the smallest start over 20 (an ALS
-            step of r = 0.24: at r < 1 a level's update cannot even follow the schedule).
+        low: lower end of the open interval, >= 0; 0 stands for the smallest start over 20 (ALS:
+            r = 0.24; an update of r < 1 cannot even follow the schedule).
         high: upper end.
         starts: tried first, in order; the optimum is expected near them. One that is not
             admissible is replaced by the nearest that is.
@@ -139,10 +138,7 @@ def _as_trial(observation: Observation, space: Space) -> FrozenTrial:
 
 
 class ValleySampler(optuna.samplers.BaseSampler):
-    """Optuna sampler for one positive parameter with a valley-shaped objective.
-
-    It has no state of its own: each proposal follows from the study's trials. Running trials count
-    as tried, with the value expected of them.
+    """Optuna sampler for one positive parameter with a valley-shaped objective; it has no state.
 
     Args:
         grid: admissible values, ascending; at least one of them untried when asked.

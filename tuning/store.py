@@ -78,6 +78,21 @@ class Manifest:
         return sum(int(f["size"]) for f in self.files.values())
 
 
+def file_system(url: str) -> tuple[Any, str]:
+    """The fsspec file system of a URL and the path in it; nothing is touched.
+
+    Raises:
+        InputError: an unknown protocol, or one whose package is not installed.
+    """
+    try:
+        found, root = fsspec.core.url_to_fs(url)
+    except (ImportError, ValueError) as error:
+        raise InputError(
+            f"--store must be a folder or an fsspec URL; got {url!r}: {error}"
+        ) from error
+    return found, str(root)
+
+
 class Store:
     """Finished jobs, checkpoints and the ledger under one fsspec URL.
 
@@ -91,12 +106,7 @@ class Store:
     """
 
     def __init__(self, url: str, *, create: bool = False) -> None:
-        try:
-            self._fs, root = fsspec.core.url_to_fs(url)
-        except (ImportError, ValueError) as error:
-            raise InputError(
-                f"--store must be a folder or an fsspec URL; got {url!r}: {error}"
-            ) from error
+        self._fs, root = file_system(url)
         self.url, self._root = url, root.rstrip("/")
         self.is_local = isinstance(self._fs, LocalFileSystem)
         self._check_format(create)

@@ -1,6 +1,6 @@
 """Trials until a search is within 2% of a curve's best: ours, TPE, Gaussian process, random.
 
-Run with ``python -m tests.benchmarks search`` (ten minutes on one core, half of them for the
+Run with ``python -m tests.benchmarks search`` (five minutes on one core, half of them for the
 Gaussian process, which has 3 seeds and not 20). The objective is a tabulated curve of distances
 over step sizes: linear between its points in log epsilon, and its worst value outside them. With
 SEARCH_CURVES set to a directory, the curves are its CSV files with columns ``epsilon`` and

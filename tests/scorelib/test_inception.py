@@ -136,7 +136,7 @@ def test_offline_is_one_line_that_teaches(offline):
         InceptionFeatures().load_weights()
     message = str(caught.value)
     assert "\n" not in message
-    for part in (str(offline / WEIGHTS_FILE), "https://", "no network", "weights_path"):
+    for part in (str(offline / WEIGHTS_FILE), "https://", "no network", "data.inception_weights"):
         assert part in message
     assert list(offline.iterdir()) == []
 

@@ -9,11 +9,9 @@ from dataclasses import dataclass
 
 from tuning.scheduler import Scheduler
 from tuning.search import Trial
-from tuning.stages import FidProtocol
+from tuning.stages import OBJECTIVES, FidProtocol, Objective
 from tuning.store import Store
-from tuning.study import Cell, Objective, Study
-
-OBJECTIVES: tuple[Objective, ...] = ("raw", "denoised")
+from tuning.study import Cell, Study
 
 
 @dataclass(frozen=True)
@@ -58,7 +56,7 @@ class CellView:
         reported = self.cell.reported.get(which)
         if reported is None or which not in self.measured:
             return None
-        if reported.protocol.key != self.cell.protocol.key:
+        if not reported.protocol.is_comparable(self.cell.protocol):
             return None
         return self.measured[which].mean - reported.value
 
@@ -94,11 +92,6 @@ class StudyView:
     def protocol(self) -> FidProtocol:
         """The protocol of the measured cells."""
         return next(c.cell.protocol for c in self.cells if c.cell.search)
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether every cell that has a search is filled or failed."""
-        return all(v.measured or v.failed for v in self.cells if v.cell.search)
 
 
 def view(scheduler: Scheduler, store: Store) -> StudyView:

@@ -6,15 +6,15 @@ Made from the store alone, so the projection can be rebuilt at any time (`dashbo
 import json
 from collections.abc import Iterator
 
-from dashboards.cells import OBJECTIVES, CellView, StudyView, view
+from dashboards.cells import CellView, StudyView, view
 from dashboards.figures import epsilon_curves
 from dashboards.table import frame, heading, render
 from tuning.mlflow_projection import MlflowWriter, RunRecord
 from tuning.scheduler import Scheduler
 from tuning.search import SearchRun, Trial
-from tuning.stages import FidProtocol, Score, Snapshot
+from tuning.stages import OBJECTIVES, FidProtocol, Objective, Score, Snapshot
 from tuning.store import Manifest, Store
-from tuning.study import Objective, Study
+from tuning.study import Study
 
 FIGURE = "epsilon_curve.png"
 
@@ -44,7 +44,8 @@ def trial_records(scheduler: Scheduler, score: Score | None = None) -> Iterator[
     """The finished trials of all searches, or only those that one score measures."""
     for run in scheduler.searches.values():
         for trial in run.trials:
-            if trial.result is not None and score in (None, trial.score):
+            ladder = [f.score for f in run.finalists() if f.number == trial.number]
+            if trial.result is not None and score in (None, trial.score, *ladder):
                 yield _trial_record(scheduler, run, trial)
 
 
@@ -116,6 +117,12 @@ def _trial_record(scheduler: Scheduler, run: SearchRun, trial: Trial) -> RunReco
     metrics: dict[str, float | None] = {
         metric_name(protocol, which): trial.result.of(which) for which in OBJECTIVES
     }
+    for finalist in run.finalists():
+        n_images = finalist.score.protocol.n_images
+        if finalist.number == trial.number and finalist.result and n_images != protocol.n_images:
+            for which in OBJECTIVES:
+                name = f"{metric_name(protocol, which)}_on_{n_images}"
+                metrics[name] = finalist.result.of(which)
     sampler = trial.score.sample.sampler
     return RunRecord(
         key=f"{run.search.space.key}-{trial.number}",

@@ -3,25 +3,27 @@
 from rich.console import Console
 from rich.table import Table
 
-from tuning.forecast import StageForecast, forecast
+from tuning.forecast import StageForecast
 from tuning.scheduler import Scheduler
-from tuning.store import Store
 from tuning.study import Study
 
 
 def print_plan(
-    study: Study, scheduler: Scheduler, store: Store, device: str, console: Console
+    study: Study,
+    scheduler: Scheduler,
+    rows: list[StageForecast],
+    device: str,
+    console: Console,
 ) -> None:
     """Prints the job graph by stage, and each search and cell.
 
     Args:
         study: the study.
         scheduler: its scheduler.
-        store: its store.
+        rows: its forecast.
         device: class of device the dear jobs would run on.
         console: where to print.
     """
-    rows = forecast(scheduler, store, device)
     title = f"{study.name} ({study.scale}) on {device}"
     table = Table(
         "stage", "stored", "to run", "images", "network evaluations", "hours", "disk",

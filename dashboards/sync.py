@@ -12,6 +12,7 @@ from functools import partial
 
 from dashboards import evidence
 from studies.command import DEFAULT_STORE, Arguments, remembered_studies, run_command
+from tuning.lock import StudyLock
 from tuning.mlflow_projection import TrackingServerError, require_server
 from tuning.scheduler import Scheduler
 from tuning.store import Store
@@ -34,7 +35,11 @@ def _command(args: argparse.Namespace) -> int:
     for study in remembered_studies(store):
         scheduler = Scheduler(study, store)
         try:
-            with evidence.writer(study, store, args.tracking_uri) as writer:
+            # The lock: two writers at once would both make what neither finds.
+            with (
+                StudyLock(store, f"{study.name}-{study.scale}"),
+                evidence.writer(study, store, args.tracking_uri) as writer,
+            ):
                 writer.write(partial(evidence.records, scheduler, store))
         except TrackingServerError as error:
             print(f"error: {error}", file=sys.stderr)

@@ -17,9 +17,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from dashboards.cells import OBJECTIVES, CellView, Measured, StudyView, view
+from dashboards.cells import CellView, Measured, StudyView, view
 from studies.command import Arguments, add_study_arguments, open_study, run_command
-from tuning.study import Objective
+from tuning.stages import OBJECTIVES, Objective
 
 FORMATS = ("rich", "markdown", "csv")
 
@@ -209,7 +209,7 @@ def _carried_over(cell: CellView) -> str | None:
     objective = search.space.objective
     values = [t.result.of(objective) if t.result else None for t in cell.trials]
     known = [value for value in values if value is not None]
-    if not known or values[0] is None:
+    if not known or values[0] is None or min(known) <= 0:
         return None
     excess = values[0] / min(known) - 1
     return (

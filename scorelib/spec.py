@@ -128,9 +128,10 @@ def replace_paths(spec: Any, changes: Mapping[str, str]) -> Any:
 
 def _parsed(text: str) -> Any:
     try:
-        return _revive(json.loads(text))
+        value = json.loads(text)
     except json.JSONDecodeError:
         return text
+    return text if isinstance(value, dict) else value
 
 
 def _replace(spec: Any, changes: Mapping[str, Any]) -> Any:

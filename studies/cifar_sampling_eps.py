@@ -38,8 +38,8 @@ from scorelib.spec import Spec
 from scorelib.step_size import relative_step, round_significant, schedule_step
 from studies.local import ExecutionSettings, Files
 from studies.reported import reported
-from tuning.stages import FidProtocol, SampleSpec, Snapshot, TrainSpec, Yardstick
-from tuning.study import Cell, Objective, Reported, Rung, Search, SearchSpace, Study
+from tuning.stages import FidProtocol, Objective, SampleSpec, Snapshot, TrainSpec, Yardstick
+from tuning.study import Cell, Reported, Rung, Search, SearchSpace, Study
 
 Scale = Literal["demo", "paper"]
 
@@ -126,9 +126,10 @@ class Settings(Spec):
                 "snapshot_every and seeds must be at least 1; "
                 f"got {self.snapshot_every} and {self.seeds}"
             )
-        if not self.n_sigma or not set(self.n_sigma) <= set(REPORTED_N_SIGMA):
+        distinct = set(self.n_sigma)
+        if not 0 < len(distinct) == len(self.n_sigma) or not distinct <= set(REPORTED_N_SIGMA):
             raise InputError(
-                f"n_sigma must hold counts the paper reports, {REPORTED_N_SIGMA}; "
+                f"n_sigma must hold counts the paper reports, each once, of {REPORTED_N_SIGMA}; "
                 f"got {self.n_sigma}"
             )
         made = range(self.snapshot_every, self.iterations + 1, self.snapshot_every)
@@ -282,7 +283,7 @@ def _cell(
     epsilon = reported(**where, table="5", metric="epsilon")
     paper = _paper().train.schedule
     papers = FidProtocol(
-        extractor=InceptionFeatures(), data=Cifar10(), n_images=10_000, seeds="fresh"
+        extractor=InceptionFeatures(), data=Cifar10(), n_images=10_000, seeds="unstated"
     )
     kind = "consistent" if name == "cas" else "non-consistent"
     return Cell(

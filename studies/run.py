@@ -11,6 +11,8 @@ dashboards.
 """
 
 import argparse
+import contextlib
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -27,6 +29,7 @@ from dashboards.table import render
 from scorelib.errors import InputError
 from scorelib.metrics.inception import InceptionFeatures
 from studies.command import (
+    DEFAULT_STORE,
     Arguments,
     add_study_arguments,
     configured,
@@ -34,7 +37,7 @@ from studies.command import (
     run_command,
 )
 from studies.registry import STUDIES, find_study
-from tuning.forecast import Rates, forecast, needs_in_words
+from tuning.forecast import Rates, StageForecast, forecast, needs_in_words
 from tuning.jobs import Job
 from tuning.lock import StudyLock
 from tuning.mlflow_projection import (
@@ -42,7 +45,9 @@ from tuning.mlflow_projection import (
     TrackingServerError,
     require_listening,
     require_server,
+    without_secrets,
 )
+from tuning.planner import Planner
 from tuning.progress import Display
 from tuning.resources import Capacity, require_gpus
 from tuning.scheduler import Scheduler
@@ -108,24 +113,36 @@ def _command(args: argparse.Namespace) -> int:
     settings = configured(args.name, args.scale, changes)
     study = find_study(args.name).study(args.scale, settings)
     console = Console()
+    known = Store(args.store) if Store.exists(args.store) else Store("memory://none", create=True)
+    rows = forecast(Scheduler(study, known), known, _device(args))
     if args.plan:
-        return _plan(args, study, console)
+        print_plan(study, Scheduler(study, known), rows, _device(args), console)
+        return 0
     _probe(args)
-    _require_local_gpus(args, study)
-    store = Store(args.store, create=True)
-    store.require_writable()
-    with StudyLock(store, f"{study.name}-{study.scale}"):
+    # All that can be refused is refused before the store is made or written to.
+    with contextlib.ExitStack() as stack:
+        capacity = None
+        left = any(row.n_to_run for row in rows)
+        if left:
+            _require_local_gpus(args, study, known, rows)
+            _require_data(settings)
+        if left and args.address is not None:
+            capacity = stack.enter_context(_ray(args))
+            require_gpus(_fixed_left(study, known), capacity, *_needs(args, rows))
+        store = Store(args.store, create=True)
+        store.require_writable()
+        stack.enter_context(StudyLock(store, f"{study.name}-{study.scale}"))
+        if left and capacity is None:
+            capacity = stack.enter_context(_ray(args))
         remember_settings(store, study)
-        return _run(args, study, settings, store, console)
+        return _run(args, study, settings, store, capacity, console)
 
 
-def _plan(args: argparse.Namespace, study: Study, console: Console) -> int:
-    try:
-        store = Store(args.store)
-    except InputError:
-        store = Store("memory://plan", create=True)  # nothing there, and nothing to be written
-    print_plan(study, Scheduler(study, store), store, _device(args), console)
-    return 0
+def _ray(args: argparse.Namespace) -> contextlib.AbstractContextManager[Capacity]:
+    # Ray takes a second to import: not for a finished study, a plan or an error.
+    from tuning.runner import ClusterOptions, ray_session
+
+    return ray_session(ClusterOptions(args.address, args.cpus, args.gpus))
 
 
 def _probe(args: argparse.Namespace) -> None:
@@ -156,40 +173,48 @@ def _device(args: argparse.Namespace) -> str:
     return "cpu x1" if args.allow_cpu or args.scale == "demo" else "gpu"
 
 
-def _require_local_gpus(args: argparse.Namespace, study: Study) -> None:
-    """Refuses a study for GPUs on a machine without, before the store is made."""
+def _require_local_gpus(
+    args: argparse.Namespace, study: Study, store: Store, rows: list[StageForecast]
+) -> None:
+    """Refuses a study for GPUs on a machine without, and GPUs that are not here."""
     if args.address is not None:
         return
-    gpus = args.gpus if args.gpus is not None else torch.cuda.device_count()
-    nowhere = Store("memory://needs", create=True)
-    try:
-        store = Store(args.store)
-    except InputError:
-        store = nowhere
-    scheduler = Scheduler(study, store)
-    needs = needs_in_words(forecast(scheduler, store, _device(args)))
-    jobs = [job for job in _known_jobs(scheduler) if not scheduler.is_done(job)]
-    require_gpus(jobs, Capacity(1, gpus), needs, allow_cpu=args.allow_cpu)
+    found = torch.cuda.device_count()
+    if args.gpus is not None and args.gpus > found:
+        raise InputError(f"--gpus must be at most {found}, the GPUs found here; got {args.gpus}")
+    gpus = found if args.gpus is None else args.gpus
+    require_gpus(_fixed_left(study, store), Capacity(1, gpus), *_needs(args, rows))
 
 
-def _known_jobs(scheduler: Scheduler) -> list[Job]:
-    return list(scheduler.study.fixed_jobs)
+def _fixed_left(study: Study, store: Store) -> list[Job]:
+    """The jobs left that need no search: enough to see whether the study wants GPUs."""
+    planner = Planner(store)
+    scores = [search.space.score(search.starts[0], 2) for search in study.searches]
+    return list(planner.missing([*study.fixed_jobs, *scores]))
+
+
+def _needs(args: argparse.Namespace, rows: list[StageForecast]) -> tuple[str, bool]:
+    return needs_in_words(rows), args.allow_cpu
 
 
 def _run(
-    args: argparse.Namespace, study: Study, settings: Any, store: Store, console: Console
+    args: argparse.Namespace,
+    study: Study,
+    settings: Any,
+    store: Store,
+    capacity: Capacity | None,
+    console: Console,
 ) -> int:
     scheduler = Scheduler(study, store)
     stopped = False
     try:
         with evidence.writer(study, store, args.tracking_uri) as writer:
             writer.write(lambda: evidence.records(scheduler, store))
-            if not scheduler.is_complete():
-                _require_data(settings)
-                stopped = _work(args, scheduler, settings, store, writer, console)
+            if capacity is not None:
+                stopped = _work(args, scheduler, settings, store, writer, capacity, console)
             writer.write(lambda: evidence.table_records(scheduler, store))
     except TrackingServerError as error:
-        console.print(f"warning: {error}", highlight=False, soft_wrap=True)
+        print(f"warning: {error}", file=sys.stderr)
     figure = epsilon_curves(scheduler)
     if figure:
         store.put_picture(f"{study.name}-{study.scale}", evidence.FIGURE, figure)
@@ -198,10 +223,14 @@ def _run(
 
 def _require_data(settings: Any) -> None:
     """Reads the files once, so that a bad one is refused here and not in a worker."""
-    root, weights = settings.data.root, settings.data.inception_weights
-    settings.train.data.load("train", Path(root) if root else None)
+    settings.train.data.load("train", _data_root(settings))
+    weights = settings.data.inception_weights
     if isinstance(settings.extractor, InceptionFeatures):
         settings.extractor.load_weights(Path(weights) if weights else None)
+
+
+def _data_root(settings: Any) -> Path:
+    return Path(settings.data.root or "data")
 
 
 def _work(
@@ -210,30 +239,30 @@ def _work(
     settings: Any,
     store: Store,
     writer: MlflowWriter,
+    capacity: Capacity,
     console: Console,
 ) -> bool:
     """Runs what is left in Ray; returns whether a stop was asked for."""
-    # Ray takes a second to import: not for a finished study, a plan or an error.
-    from tuning.runner import ClusterOptions, StopRequest, ray_session, work_off
+    from tuning.runner import StopRequest, work_off
     from tuning.trainable import Execution
 
     scheduler.on_stored = _project(scheduler, store, writer)
+    weights = settings.data.inception_weights
     execution = Execution(
         store_url=str(store.folder.resolve()) if store.is_local else store.url,
-        data_root=settings.data.root,
-        inception_weights=settings.data.inception_weights,
+        data_root=str(_data_root(settings).resolve()),
+        inception_weights=str(Path(weights).resolve()) if weights else None,
         batch_images=settings.execution.batch_images,
         autocast=settings.execution.autocast,
         compile=settings.execution.compile,
     )
-    options = ClusterOptions(args.address, args.cpus, args.gpus, args.max_concurrent)
-    # Listening comes second: Ray, as it starts, takes SIGTERM for itself.
-    with ray_session(options) as capacity, StopRequest().listening() as stop:
-        needs = needs_in_words(forecast(scheduler, store, _device(args)))
-        require_gpus(scheduler.remaining(), capacity, needs, allow_cpu=args.allow_cpu)
-        concurrent = args.max_concurrent or int(capacity.cpus)
-        with Display(scheduler, store, _device(args), concurrent, console):
-            work_off(scheduler, execution, capacity, stop, args.max_concurrent)
+    concurrent = args.max_concurrent or int(capacity.cpus)
+    # Listening starts after Ray, which takes SIGTERM for itself as it starts.
+    with (
+        StopRequest().listening() as stop,
+        Display(scheduler, store, _device(args), concurrent, console),
+    ):
+        work_off(scheduler, execution, capacity, stop, args.max_concurrent)
         return stop.signal is not None
 
 
@@ -263,7 +292,7 @@ def _close(
 ) -> int:
     """Prints the table and what to do next; returns the exit code."""
     sys.stdout.write(render(view(scheduler, store), "rich", console.width))
-    again = " ".join(["python -m studies.run", args.name, *_same_options(args)])
+    again = f"python -m studies.run {_options(args, _RUN_FLAGS)}"
     if stopped:
         print(f"\nStopped. Nothing finished is lost; to continue: {again}")
         return STOPPED
@@ -272,25 +301,38 @@ def _close(
     if not scheduler.is_complete():
         print(f"\nNot complete. To try again: {again}")
         return 1
-    name, uri = scheduler.study.name, evidence.tracking_uri(store, args.tracking_uri)
     print("\nNext:")
-    print(
-        f"  mlflow server --backend-store-uri {uri}   # compare the runs, on http://127.0.0.1:5000"
-    )
-    print(f"  python -m dashboards.table {name} --format markdown")
+    if args.tracking_uri:
+        print(f"  open {without_secrets(args.tracking_uri)}, experiment {scheduler.study.name}")
+    else:
+        uri = shlex.quote(evidence.tracking_uri(store, None))
+        print(f"  mlflow server --backend-store-uri {uri}   # then open http://127.0.0.1:5000")
+    print(f"  python -m dashboards.table {_options(args, ('scale', 'store'))} --format markdown")
     if args.scale == "demo":
-        print(f"  python -m studies.run {name} --scale paper --plan")
+        print(f"  python -m studies.run {args.name} --scale paper --plan")
     return 0
 
 
-def _same_options(args: argparse.Namespace) -> list[str]:
-    options = [f"--scale {args.scale}"] if args.scale != "demo" else []
-    options += [f"--set {change}" for change in args.changes]
-    for flag in ("store", "tracking_uri", "address", "cpus", "gpus", "max_concurrent", "seeds"):
-        value = getattr(args, flag)
-        if value is not None and not (flag == "store" and value == "store"):
-            options.append(f"--{flag.replace('_', '-')} {value}")
-    return options + (["--allow-cpu"] if args.allow_cpu else [])
+_RUN_FLAGS = (
+    "scale", "set", "store", "tracking_uri", "address", "cpus", "gpus", "max_concurrent", "seeds",
+    "allow_cpu",
+)  # fmt: skip
+_DEFAULTS = {"scale": "demo", "store": DEFAULT_STORE}
+
+
+def _options(args: argparse.Namespace, flags: tuple[str, ...]) -> str:
+    """The study's name and those of the options that were given, as a shell takes them."""
+    words = [args.name]
+    for flag in flags:
+        value = args.changes if flag == "set" else getattr(args, flag)
+        option = f"--{flag.replace('_', '-')}"
+        if flag == "set":
+            words += [word for change in value for word in (option, change)]
+        elif value is True:
+            words.append(option)
+        elif value not in (None, False) and value != _DEFAULTS.get(flag):
+            words += [option, str(value)]
+    return shlex.join(words)
 
 
 if __name__ == "__main__":

@@ -93,11 +93,12 @@ def _search_jobs(run: SearchRun, cells: Iterable[Cell]) -> Iterable[Job]:
     search, space = run.search, run.search.space
     low, high = space.sample.sampler.interval(space.sample.model.train.schedule)
     # Stand-ins differ from one another and, not being rounded, from any real proposal.
-    stand_ins = [low + (high - low) * (i + 1.2345678) / (i + 99) for i in range(search.n_trials)]
+    n_trials = len(run.trials) if run.is_complete else search.n_trials
+    stand_ins = [low + (high - low) * (i + 1.2345678) / (i + 99) for i in range(n_trials)]
     trials = run.trials
     ranked = [t.epsilon for t in run.ranked(trials)]
     others = [t.epsilon for t in trials if t.epsilon not in ranked]
-    epsilons = (ranked + others + stand_ins[len(trials) :])[: search.n_trials]
+    epsilons = (ranked + others + stand_ins[len(trials) :])[:n_trials]
     yield from (space.score(epsilon, space.protocol.n_images) for epsilon in epsilons)
     for rung in search.ladder:
         epsilons = epsilons[: rung.keep]
@@ -152,6 +153,8 @@ class Rates:
 
     def note(self, job: Job, manifest: Manifest) -> None:
         """Adds what a finished job took to the totals of its device."""
+        if "failed" in manifest.result:
+            return  # it ended early
         device = _slug(str(manifest.cost["device"]))
         totals = self._store.document("rates", device) or {}
         n_jobs, seconds, done = totals.get(job.stage, (0, 0.0, 0.0))

@@ -48,7 +48,8 @@ class StudyLock:
                     f"one driver at a time may run {self._name} on {self._store.url!r}; process "
                     f"{holder['pid']} on {holder['host']} does: wait for it or stop it"
                 )
-            self._store.remove_document("locks", self._name)
+            if holder is not None:
+                self._store.take_away("locks", self._name, holder)
         self._thread = threading.Thread(target=self._beat, daemon=True, name="lock-heartbeat")
         self._thread.start()
         return self
@@ -61,16 +62,23 @@ class StudyLock:
     ) -> None:
         self._stop.set()
         self._thread.join()
-        self._store.remove_document("locks", self._name)
+        if self._is_mine():
+            self._store.remove_document("locks", self._name)
 
     def _beat(self) -> None:
         beat = 0
         while not self._stop.wait(_BEAT_SECONDS):
+            if not self._is_mine():
+                return  # taken over while this process was suspended
             beat += 1
             try:
                 self._store.put_document("locks", self._name, self._me | {"beat": beat})
             except InputError:
                 continue  # a full store stops the work elsewhere, with its own message
+
+    def _is_mine(self) -> bool:
+        holder = self._store.document("locks", self._name) or {}
+        return all(holder.get(name) == value for name, value in self._me.items())
 
     def _is_alive(self, holder: dict[str, Any]) -> bool:
         if holder.get("host") == self._me["host"]:

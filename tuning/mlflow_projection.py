@@ -19,6 +19,7 @@ import socket
 import tempfile
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -86,7 +87,11 @@ class TrackingServerError(Exception):
 
 def require_server(uri: str) -> None:
     """Raises InputError, within two seconds, if nothing listens where an http(s) URI points."""
-    parts = urlsplit(uri)
+    try:
+        parts = urlsplit(uri)
+        given_port = parts.port
+    except ValueError as error:
+        raise InputError(f"--tracking-uri must be a URL; got {uri!r}: {error}") from error
     if parts.scheme not in ("http", "https"):
         if parts.scheme in ("", "file"):
             raise InputError(
@@ -94,7 +99,7 @@ def require_server(uri: str) -> None:
                 f"(sqlite:///FILE, postgresql://...); got {uri!r}"
             )
         return
-    port = parts.port or (443 if parts.scheme == "https" else 80)
+    port = given_port or (443 if parts.scheme == "https" else 80)
     require_listening(parts.hostname or "", port, f"--tracking-uri {parts.hostname}:{port}")
 
 
@@ -144,7 +149,7 @@ class MlflowWriter:
         self._thread.join()
         if self._failure is not None and kind is None:
             raise TrackingServerError(
-                f"MLflow at {_without_secrets(self._uri)} did not take everything: "
+                f"MLflow at {without_secrets(self._uri)} did not take everything: "
                 f"{self._failure}; nothing is lost, run again to write the rest"
             )
 
@@ -153,27 +158,32 @@ class MlflowWriter:
         self._queue.put(records)
 
     def _loop(self) -> None:
+        backlog: deque[RunRecord] = deque()
+        unmade: Exception | None = None
         while (make := self._queue.get()) is not None:
             try:
-                for record in make():
-                    self._write(record)
-            except Exception as error:
-                self._failure = self._failure or error
+                backlog.extend(make())
+            except Exception as error:  # such as a picture found corrupt: the rest still counts
+                unmade = error
+            self._drain(backlog, patience_seconds=0.0)
+        self._drain(backlog, patience_seconds=_GIVE_UP_SECONDS)
+        self._failure = self._failure if backlog else unmade
 
-    def _write(self, record: RunRecord) -> None:
-        """Writes one record, trying again for a minute; nothing more once that has failed."""
-        deadline = time.monotonic() + _GIVE_UP_SECONDS
-        while self._failure is None:
+    def _drain(self, backlog: deque[RunRecord], patience_seconds: float) -> None:
+        """Writes what is waiting, in order; what cannot be written goes on waiting."""
+        deadline = time.monotonic() + patience_seconds
+        while backlog:
             try:
                 self._client = self._client or _Experiment(
                     self._uri, self._experiment, self._description, self._artifacts
                 )
-                return self._client.write(record)
-            except Exception:
-                if time.monotonic() > deadline:
-                    raise
+                self._client.write(backlog[0])
+                backlog.popleft()
+            except Exception as error:
+                self._failure = error
+                if time.monotonic() >= deadline:
+                    return
                 time.sleep(_RETRY_SECONDS)
-        return None
 
 
 class _Experiment:
@@ -231,8 +241,10 @@ class _Experiment:
             if value is not None and not _same(written.metrics.get(name), value)
         ]
         for name, curve in record.curves.items():
-            if name not in written.metrics:
-                metrics += [Metric(name, value, now, step) for step, value in curve]
+            known: set[int] = set()
+            if name in written.metrics:
+                known = {m.step for m in self._client.get_metric_history(run_id, name)}
+            metrics += [Metric(name, v, now, step) for step, v in curve if step not in known]
         for start in range(0, len(metrics), 1000):
             self._client.log_batch(run_id, metrics=metrics[start : start + 1000])
 
@@ -266,6 +278,7 @@ def _same(written: float | None, value: float) -> bool:
     return written is not None and (written == value or (math.isnan(written) and math.isnan(value)))
 
 
-def _without_secrets(uri: str) -> str:
+def without_secrets(uri: str) -> str:
+    """The URI without user name and password."""
     parts = urlsplit(uri)
     return parts._replace(netloc=(parts.netloc.rpartition("@")[2])).geturl()

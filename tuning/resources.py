@@ -36,7 +36,7 @@ def bundle(gpus: float) -> dict[str, float]:
     return {"CPU": 1.0, "GPU": gpus} if gpus else {"CPU": 1.0}
 
 
-def require_gpus(jobs: Iterable[Job], capacity: Capacity, needs: str, *, allow_cpu: bool) -> None:
+def require_gpus(jobs: Iterable[Job], capacity: Capacity, needs: str, allow_cpu: bool) -> None:
     """Raises InputError if jobs ask for a GPU that will never be there.
 
     Args:

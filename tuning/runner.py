@@ -42,13 +42,11 @@ class ClusterOptions:
         address: of a running cluster, "auto" on one of its nodes; None for one of our own here.
         cpus: CPUs of our own Ray; None for those found.
         gpus: GPUs of our own Ray; None for those found.
-        max_concurrent: most jobs at a time; None for as many as the CPUs or GPUs hold.
     """
 
     address: str | None = None
     cpus: int | None = None
     gpus: int | None = None
-    max_concurrent: int | None = None
 
 
 class StopRequest:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from tuning.jobs import Job, Progress
 from tuning.ledger import Ledger
 from tuning.planner import Planner
-from tuning.search import ScoreResult, SearchRun, Trial
+from tuning.search import ScoreResult, SearchRun
 from tuning.stages import Score
 from tuning.store import Manifest, Store
 from tuning.study import Cell, Study
@@ -51,6 +51,10 @@ class Scheduler:
         self._results: dict[str, ScoreResult | None] = {}
         self._attempts: dict[str, int] = {}
         self._lock = threading.RLock()
+        for job in study.fixed_jobs:
+            # Scores are verified when they are looked up; these are not looked up by anyone.
+            if self._planner.is_done(job) and store.manifest(job.stage, job.key) is None:
+                self._planner.mark_missing(job)
         ledger = Ledger(store)
         self.searches: dict[str, SearchRun] = {}
         for search in study.searches:
@@ -82,10 +86,6 @@ class Scheduler:
         run = self.searches[cell.search.name] if cell.search else None
         winner = run.winner if run else None
         return cell.scores(winner.epsilon) if winner else ()
-
-    def winner(self, cell: Cell) -> Trial | None:
-        """The trial a cell takes its step size from, if its search is done."""
-        return self.searches[cell.search.name].winner if cell.search else None
 
     def wanted(self) -> list[Job]:
         """Results wanted now, most urgent first; proposes new rounds where they are due."""
@@ -129,10 +129,12 @@ class Scheduler:
     def report_stored(self, key: str) -> None:
         """A running job says it is done: believed when its manifest can be read."""
         with self._lock:
-            job, _ = self.progress.pop(key)
+            job, _ = self.progress[key]
             manifest = self._store.manifest(job.stage, job.key)
             if manifest is None:
+                self.report_failure(key, "its result cannot be read back from the store")
                 return
+            del self.progress[key]
             self._planner.mark_done(job)
             self.finished_here.append((job, manifest))
         if self.on_stored:
@@ -141,7 +143,8 @@ class Scheduler:
     def report_missing_input(self, key: str) -> None:
         """A running job found an input missing or corrupt: all its inputs are looked up again."""
         with self._lock:
-            job, _ = self.progress.pop(key)
+            job, _ = self.progress[key]
+            self.report_failure(key, "an input was missing or corrupt")
             for needed in job.inputs():
                 if self._store.manifest(needed.stage, needed.key) is None:
                     self._planner.mark_missing(needed)

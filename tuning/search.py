@@ -3,7 +3,7 @@
 A search advances in rounds. Its state is nothing but its ledger (what was proposed) and the store
 (what came of it), so it is worked out anew at each launch and after each result, and its outcome
 depends on specs alone: results are taken in the order of proposal, rounded to four digits, and only
-when the whole round is in; the proposer is seeded from the search's key and the round's number.
+when the whole round is in; the proposer is seeded from the ledger's key and the round's number.
 
 When all trials are in, the ladder re-measures the best of them on more images, rung by rung, and
 the best of the last rung is the winner.
@@ -12,12 +12,13 @@ the best of the last rung is the winner.
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from scorelib.errors import InputError
 from scorelib.seeds import seed_of
 from scorelib.step_size import round_significant
 from tuning.ledger import Ledger
 from tuning.proposer import Observation, propose
-from tuning.stages import Score
-from tuning.study import Objective, Search
+from tuning.stages import Objective, Score
+from tuning.study import Proposals, Search
 
 _TOLD_DIGITS = 4
 
@@ -77,12 +78,14 @@ class SearchRun:
         self, search: Search, ledger: Ledger, lookup: Lookup, after: "SearchRun | None"
     ) -> None:
         self.search, self._ledger, self._lookup, self._after = search, ledger, lookup, after
-        self._rounds = ledger.rounds(search.space.key)
+        self._rounds: list[list[float]] = []
+        self._ledger_key: str | None = None
         self._scores: dict[tuple[float, int], Score] = {}
 
     @property
     def trials(self) -> list[Trial]:
         """All trials proposed within the budget, in order, on the first rung."""
+        self._open_ledger()
         epsilons = [epsilon for proposals in self._rounds for epsilon in proposals]
         return [self._trial(i, e) for i, e in enumerate(epsilons[: self.search.n_trials])]
 
@@ -102,21 +105,21 @@ class SearchRun:
             return [t.score for t in open_trials]
         if len(trials) < self.search.n_trials and self._propose(trials):
             return self.wanted()
-        return [t.score for t in self._top_rung() if t.result is None]
+        return [t.score for t in self.finalists() if t.result is None]
 
     @property
     def winner(self) -> Trial | None:
         """The best trial of the last rung; None while any result is missing or if all failed."""
         if not self.is_complete:
             return None
-        return self._best(self._top_rung())
+        return self._best(self.finalists())
 
     @property
     def is_complete(self) -> bool:
         """Whether nothing is left to propose or to measure."""
         trials = self.trials
         spent = len(trials) >= self.search.n_trials or self._is_exhausted
-        return bool(trials) and spent and all(t.result for t in (*trials, *self._top_rung()))
+        return bool(trials) and spent and all(t.result for t in (*trials, *self.finalists()))
 
     @property
     def best_so_far(self) -> Trial | None:
@@ -136,7 +139,7 @@ class SearchRun:
                 valued.append((value, trial.number, trial))
         return [trial for _, _, trial in sorted(valued, key=lambda item: item[:2])]
 
-    def _top_rung(self) -> list[Trial]:
+    def finalists(self) -> list[Trial]:
         """The trials of the highest rung reached; open ones included."""
         trials = self.trials
         for rung in self.search.ladder:
@@ -150,7 +153,7 @@ class SearchRun:
         """Writes one more round to the ledger; False if it cannot be made (yet)."""
         space = self.search.space
         starts = self._starts()
-        if starts is None or self._is_exhausted:
+        if starts is None or self._ledger_key is None or self._is_exhausted:
             return False
         number = len(self._rounds)
         low, high = space.sample.sampler.interval(space.sample.model.train.schedule)
@@ -160,9 +163,9 @@ class SearchRun:
             high=high,
             starts=starts,
             n=space.round_size,
-            seed=seed_of("proposals", space.key, number),
+            seed=seed_of("proposals", self._ledger_key, number),
         )
-        self._ledger.write(space.key, number, proposals)
+        self._ledger.write(self._ledger_key, number, proposals)
         self._rounds.append(proposals)
         return bool(proposals)
 
@@ -186,7 +189,24 @@ class SearchRun:
         if winner is None:
             return self.search.starts
         sample = self.search.space.sample
-        carried = winner.score.sample.sampler.extrapolated(
-            sample.model.train.schedule, sample.sampler.n_sigma
-        )
-        return (carried, *self.search.starts)
+        try:
+            carried = winner.score.sample.sampler.extrapolated(
+                sample.model.train.schedule, sample.sampler.n_sigma
+            )
+        except InputError:  # the rule has no answer, such as a beta of 1 or more
+            return self.search.starts
+        return (round_significant(carried), *self.search.starts)
+
+    def _open_ledger(self) -> None:
+        """Reads the proposals made from these starts, once the starts are known.
+
+        The starts are part of the ledger's key: another winner of the search they are carried over
+        from, or other first step sizes, begin another sequence of proposals. (Their results, where
+        they meet, are shared through the store all the same.)
+        """
+        starts = self._starts()
+        if starts is None:
+            return
+        key = Proposals(space=self.search.space, starts=starts).key
+        if key != self._ledger_key:
+            self._ledger_key, self._rounds = key, self._ledger.rounds(key)

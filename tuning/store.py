@@ -124,11 +124,22 @@ class Store:
             return
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise InputError(f"store.json of {self.url!r} cannot be read: {error!r}") from error
+        if not isinstance(found, int):
+            raise InputError(f"store.json of {self.url!r} must hold a format number; got {found!r}")
         if found > FORMAT:
             raise InputError(
                 f"the store {self.url!r} must have format {FORMAT} or older; it has {found}: "
                 "made by a newer version, update this one"
             )
+
+    @staticmethod
+    def exists(url: str) -> bool:
+        """Whether there is a store at a URL, readable or not."""
+        found, root = file_system(url)
+        try:
+            return bool(found.exists(f"{root.rstrip('/')}/store.json"))
+        except NotADirectoryError:
+            return False
 
     @property
     def folder(self) -> Path:
@@ -254,9 +265,8 @@ class Store:
 
     def drop_checkpoint(self, key: str, name: str) -> None:
         """Removes a piece of resumable state, if it is there."""
-        path = self._path(f"checkpoints/{_checked(key)}/{_checked(name)}")
-        if self._fs.exists(path):
-            self._fs.rm_file(path)
+        with contextlib.suppress(FileNotFoundError):
+            self._fs.rm_file(self._path(f"checkpoints/{_checked(key)}/{_checked(name)}"))
 
     # -- documents: the ledger's and other small JSON ---------------------------------------------
 
@@ -294,6 +304,23 @@ class Store:
         """Removes a document, if it is there."""
         with contextlib.suppress(FileNotFoundError):
             self._fs.rm_file(self._path(f"{folder}/{_checked(name)}.json"))
+
+    def take_away(self, folder: str, name: str, expected: Any) -> None:
+        """Removes a document if it still says what is expected, though others try the same.
+
+        It is moved aside first, which only one of several can do, and looked at again: what is
+        another's is put back.
+        """
+        aside = f"taken-{uuid.uuid4().hex[:12]}"
+        source, target = (self._path(f"{folder}/{_checked(n)}.json") for n in (name, aside))
+        try:
+            self._fs.mv(source, target)
+        except FileNotFoundError:
+            return
+        found = self.document(folder, aside)
+        self.remove_document(folder, aside)
+        if found is not None and found != expected:
+            self.create_document(folder, name, found)
 
     def document_names(self, folder: str) -> list[str]:
         """Names of the documents in a folder, sorted."""
@@ -338,7 +365,7 @@ class Store:
 
 def _replace_local(path: str, data: bytes) -> None:
     """Atomic and durable on a POSIX file system: a reader sees the old bytes or the new."""
-    temporary = f"{path}.{uuid.uuid4().hex[:8]}.tmp"
+    temporary = _temporary(path)
     try:
         with open(temporary, "wb") as file:
             file.write(data)
@@ -352,12 +379,18 @@ def _replace_local(path: str, data: bytes) -> None:
 
 def _create_local(path: str, data: bytes) -> None:
     """Creates a file that no reader ever sees half-written; FileExistsError if it is there."""
-    temporary = f"{path}.{uuid.uuid4().hex[:8]}.tmp"
+    temporary = _temporary(path)
     try:
         Path(temporary).write_bytes(data)
         os.link(temporary, path)
     finally:
         Path(temporary).unlink(missing_ok=True)
+
+
+def _temporary(path: str) -> str:
+    """A name beside a path that no listing of ours takes for a stored one: it begins with a dot."""
+    folder, _, name = path.rpartition("/")
+    return f"{folder}/.{name}.{uuid.uuid4().hex[:8]}"
 
 
 def _checked(name: str) -> str:

@@ -8,13 +8,10 @@ extends what is there.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 from scorelib.spec import Spec
 from tuning.jobs import Job, require_input
-from tuning.stages import FidProtocol, SampleSpec, Score, Snapshot, Yardstick
-
-Objective = Literal["raw", "denoised"]
+from tuning.stages import FidProtocol, Objective, SampleSpec, Score, Snapshot, Yardstick
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +42,19 @@ class SearchSpace(Spec):
             sample=self.sample.replace(sampler=sampler),
             protocol=self.protocol.replace(n_images=n_images),
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Proposals(Spec):
+    """A sequence of proposals: what its ledger is kept under.
+
+    Attributes:
+        space: what is searched.
+        starts: step sizes proposed first.
+    """
+
+    space: SearchSpace
+    starts: tuple[float, ...]
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,6 @@ class Execution:
 
     Attributes:
         store_url: the store.
-        threads: torch threads per CPU job.
         batch_images: images per network call.
         autocast: bfloat16 where that is safe.
         compile: torch.compile.
@@ -41,7 +40,6 @@ class Execution:
     """
 
     store_url: str
-    threads: int = 1
     batch_images: int = 500
     autocast: bool = False
     compile: bool = False
@@ -55,7 +53,7 @@ class Execution:
         if device.startswith("cuda"):
             torch.backends.cuda.matmul.allow_tf32 = True
             torch.backends.cudnn.allow_tf32 = True
-        torch.set_num_threads(self.threads)
+        torch.set_num_threads(1)  # see tuning.resources
         return Workplace(
             store=Store(self.store_url),
             device=device,

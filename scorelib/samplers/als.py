@@ -41,8 +41,8 @@ class Als(Sampler):
         """Stable step sizes, (0, 2 sigma_L^2)."""
         return als_interval(schedule.sigma_L)
 
-    def n_steps(self, schedule: GeometricSchedule) -> int:
-        """n_levels * n_sigma updates; as many network calls unless `extra_call`."""
+    def n_evaluations(self, schedule: GeometricSchedule) -> int:
+        """One for each of n_levels * n_sigma updates, and one more with `extra_call`."""
         return schedule.n_levels * self.n_sigma + self.extra_call
 
     def extrapolated(self, schedule: GeometricSchedule, n_sigma: int) -> float:

@@ -38,7 +38,7 @@ class SamplerState:
     Attributes:
         x: current iterate, shape (B, ...), data units.
         sigma: noise level at which the update was made.
-        step: updates made so far, 1 to `n_steps`.
+        step: updates made so far, from 1.
         denoised: H(x, sigma_L) of the iterate before the last update, shape (B, ...); only in the
             last state.
     """
@@ -73,8 +73,8 @@ class Sampler(Spec):
         """Open interval of the step sizes theory admits on this (trained) schedule."""
 
     @abstractmethod
-    def n_steps(self, schedule: GeometricSchedule) -> int:
-        """Updates, and so network evaluations per image, on this (trained) schedule."""
+    def n_evaluations(self, schedule: GeometricSchedule) -> int:
+        """Network evaluations per image on this (trained) schedule; one for each update."""
 
     @abstractmethod
     def extrapolated(self, schedule: GeometricSchedule, n_sigma: int) -> float:
@@ -97,7 +97,7 @@ class Sampler(Spec):
             draw: returns a fresh standard normal draw of x's shape.
 
         Yields:
-            The state after each of `n_steps` updates, the last one with `denoised`.
+            The state after each update, the last one with `denoised`.
 
         Raises:
             InputError: epsilon outside its interval.

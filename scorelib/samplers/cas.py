@@ -31,7 +31,7 @@ class Cas(Sampler):
         """Step sizes with a real beta on the schedule dilated by n_sigma."""
         return cas_interval(schedule.sigma_L, schedule.dilated(self.n_sigma).gamma)
 
-    def n_steps(self, schedule: GeometricSchedule) -> int:
+    def n_evaluations(self, schedule: GeometricSchedule) -> int:
         """(n_levels - 1) n_sigma + 1 updates and network calls."""
         return schedule.dilated(self.n_sigma).n_levels
 

@@ -109,6 +109,30 @@ def test_a_run_left_half_written_is_completed_and_not_doubled(shown):
     assert client.get_run(victim.info.run_id).info.status == "FINISHED"
 
 
+def test_a_curve_cut_short_is_completed(tmp_path):
+    uri = f"sqlite:///{tmp_path}/curve.db"
+    curve = [(step, 1.0 / step) for step in range(1, 2501)]
+    for known in (curve[:1000], curve):
+        record = RunRecord(key="k", name="n", tags={}, curves={"loss": known})
+        write(uri, tmp_path, lambda r=record: [r])
+    (run,) = runs(MlflowClient(tracking_uri=uri))
+    history = MlflowClient(tracking_uri=uri).get_metric_history(run.info.run_id, "loss")
+    assert sorted((point.step, point.value) for point in history) == curve
+
+
+def test_a_record_that_cannot_be_made_does_not_keep_the_others_back(tmp_path):
+    uri = f"sqlite:///{tmp_path}/partial.db"
+
+    def broken():
+        raise OSError("a picture is corrupt")
+
+    writer = MlflowWriter(uri, "cifar_sampling_eps", "", tmp_path)
+    with pytest.raises(TrackingServerError, match="a picture is corrupt"), writer:
+        writer.write(broken)
+        writer.write(lambda: [RunRecord(key="k", name="n", tags={})])
+    assert len(runs(MlflowClient(tracking_uri=uri))) == 1
+
+
 def test_a_wiped_database_is_rebuilt_from_the_store(shown, tmp_path):
     client, scheduler, store, *_ = shown
     uri = f"sqlite:///{tmp_path}/new.db"

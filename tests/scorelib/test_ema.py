@@ -31,11 +31,11 @@ def _one_thread_and_seed():
 
 
 @torch.no_grad()
-def walk(net, n_steps, seed, *emas):
+def walk(net, n_evaluations, seed, *emas):
     """Moves the weights at random n times; returns each visited state."""
     generator = torch.Generator().manual_seed(seed)
     visited = []
-    for _ in range(n_steps):
+    for _ in range(n_evaluations):
         for p in net.parameters():
             p.add_(torch.randn(p.shape, generator=generator, dtype=p.dtype))
         net(torch.randn(5, 3, generator=generator, dtype=p.dtype))  # moves the buffers

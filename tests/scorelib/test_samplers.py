@@ -117,7 +117,7 @@ def test_the_network_is_called_once_per_step_at_decreasing_levels(sampler):
         return point_mass(x, sigma)
 
     states = walk(sampler, counting, torch.zeros(2, dtype=torch.float64))
-    assert len(states) == len(levels) == sampler.n_steps(SCHEDULE)
+    assert len(states) == len(levels) == sampler.n_evaluations(SCHEDULE)
     expected = 30 * sampler.n_sigma if isinstance(sampler, Als) else 29 * sampler.n_sigma + 1
     assert len(levels) == expected
     assert levels == sorted(levels, reverse=True)
@@ -126,7 +126,7 @@ def test_the_network_is_called_once_per_step_at_decreasing_levels(sampler):
 
 def test_the_extra_call_denoises_the_final_state():
     sampler = Als(epsilon=5 * STEP, extra_call=True)
-    assert sampler.n_steps(SCHEDULE) == 31
+    assert sampler.n_evaluations(SCHEDULE) == 31
 
     def score(x, sigma):
         return -sigma * x / (1 + sigma**2)

@@ -11,7 +11,6 @@ from dashboards.table import render
 from tests.miniature import miniature_study
 from tests.tuning.draining import drain
 from tuning.jobs import Outcome, Workplace, execute
-from tuning.ledger import Ledger
 from tuning.scheduler import MAX_ATTEMPTS, Scheduler, Wait
 from tuning.stages import Chunk, Snapshot
 from tuning.store import Store
@@ -30,14 +29,13 @@ def table(study, store):
 
 
 def rounds(store, study):
-    return [Ledger(store).rounds(search.space.key) for search in study.searches]
+    return [[t.epsilon for t in r.trials] for r in Scheduler(study, store).searches.values()]
 
 
 def test_a_study_fills_every_cell_that_has_a_search(finished):
     store, ran, _ = finished
     study = miniature_study()
     shown = view(Scheduler(study, store), store)
-    assert shown.is_complete
     for cell in shown.cells:
         if cell.cell.search:
             assert cell.measured.keys() == {"raw", "denoised"}, cell.cell.name
@@ -234,3 +232,36 @@ def test_chunks_of_one_sample_differ_and_do_not_depend_on_their_number(finished)
         c.key for c in score.chunks()
     }
     assert all(isinstance(c, Chunk) for c in score.chunks())
+
+
+def test_a_search_depends_on_specs_alone_and_not_on_earlier_budgets(tmp_path):
+    # First with 2 trials, then with 4: the same proposals as with 4 from the start.
+    stores = [Store(str(tmp_path / name), create=True) for name in ("grown", "direct")]
+    drain(miniature_study(search__n_trials="2"), stores[0])
+    for store in stores:
+        drain(miniature_study(search__n_trials="4"), store)
+    study = miniature_study(search__n_trials="4")
+    assert rounds(stores[0], study) == rounds(stores[1], study)
+    assert table(study, stores[0]) == table(study, stores[1])
+
+
+def test_a_corrupt_yardstick_of_a_finished_study_is_made_again(finished, tmp_path):
+    study, store = miniature_study(), Store(str(tmp_path), create=True)
+    drain(study, store)
+    key = study.yardsticks[0].key
+    Path(store.url, "objects/yardstick", key, "manifest.json").write_text("{")
+    assert drain(study, store) == [("yardstick", key)]
+    assert table(study, store) == finished[2]
+
+
+def test_a_killed_runs_older_checkpoints_are_dropped_and_its_temporary_files_ignored(store):
+    run = miniature_study().snapshots[0].train
+    for name in ("0000000010.safetensors", "0000000020.safetensors"):
+        store.put_checkpoint(run.key, name, b"left behind, and no checkpoint at all")
+    folder = Path(store.url, "checkpoints", run.key)
+    (folder / ".0000000025.safetensors.abcd").write_bytes(b"half")
+    for path in folder.glob("0*"):
+        path.write_bytes(path.read_bytes()[:-1])  # corrupt: not to be started from
+    for _ in execute(Snapshot(train=run, iteration=30), Workplace(store=store)):
+        pass
+    assert store.checkpoint_names(run.key) == ["0000000030.safetensors"]

@@ -83,6 +83,25 @@ def test_a_holder_on_another_host_whose_counter_stands_still_is_succeeded(store,
         assert store.document("locks", "study-demo")["pid"] == os.getpid()
 
 
+def test_a_lock_taken_over_meanwhile_is_put_back_and_left_alone(store):
+    dead = {"host": "here", "pid": 1, "beat": 0}
+    living = {"host": "there", "pid": 2, "beat": 5}
+    store.put_document("locks", "study-demo", living)
+    # One who still believes the lock dead moves it aside, sees another's, and puts it back.
+    store.take_away("locks", "study-demo", dead)
+    assert store.document("locks", "study-demo") == living
+    store.take_away("locks", "study-demo", living)
+    assert store.document("locks", "study-demo") is None
+    assert store.document_names("locks") == []
+
+
+def test_a_holder_that_lost_its_lock_does_not_remove_the_successors(store):
+    successor = {"host": "there", "pid": 2, "beat": 5}
+    with StudyLock(store, "study-demo"):
+        store.put_document("locks", "study-demo", successor)
+    assert store.document("locks", "study-demo") == successor
+
+
 def test_of_many_that_try_at_once_one_succeeds(store):
     held, refused = [], []
     release = threading.Event()

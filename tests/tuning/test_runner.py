@@ -67,6 +67,17 @@ def test_a_job_that_raises_is_given_up_with_its_cause_and_the_run_ends(capacity,
     assert any("SafetensorError" in cause for cause in causes), causes
 
 
+def test_workers_stay_in_the_drivers_folder_so_relative_paths_mean_the_same(capacity, store):
+    from tuning.ray_import import tune
+
+    class Where(tune.Trainable):
+        def step(self):
+            return {"cwd": os.getcwd(), "done": True}
+
+    results = tune.Tuner(Where, run_config=tune.RunConfig(verbose=0)).fit()
+    assert results[0].metrics["cwd"] == os.getcwd()
+
+
 def test_a_stop_request_ends_the_run_before_it_is_complete(capacity, store):
     scheduler = Scheduler(miniature_study(), store)
     stop = StopRequest()

@@ -5,12 +5,14 @@ Importing this package registers every job, so that specs can be read back from 
 
 from tuning.stages.reference import Reference, TrainClassifier, Yardstick
 from tuning.stages.sample import Chunk, SampleSpec
-from tuning.stages.score import FidProtocol, Score
+from tuning.stages.score import OBJECTIVES, FidProtocol, Objective, Score
 from tuning.stages.train import Snapshot, TrainSpec
 
 __all__ = [
+    "OBJECTIVES",
     "Chunk",
     "FidProtocol",
+    "Objective",
     "Reference",
     "SampleSpec",
     "Score",

@@ -97,7 +97,7 @@ class Chunk(Job):
     def work(self) -> Work:
         """One network evaluation per image and step."""
         train, images = self.sample.model.train, self.sample.chunk_images
-        evaluations = images * self.sample.sampler.n_steps(train.schedule)
+        evaluations = images * self.sample.sampler.n_evaluations(train.schedule)
         n_bytes = 2 * images * 4 * (self.extractor.n_features + self.extractor.n_classes)
         return Work(images, evaluations, float(evaluations * train.multiply_adds), n_bytes)
 
@@ -112,7 +112,7 @@ class Chunk(Job):
             return Outcome(result={"failed": failed})
         state: SamplerState | None = None
         spec = self.sample
-        total = spec.sampler.n_steps(spec.model.train.schedule)
+        total = spec.sampler.n_evaluations(spec.model.train.schedule)
         for state in _walk(spec, self.index, at):
             if not torch.isfinite(state.x).all():
                 return Outcome(result={"failed": f"non-finite sample at step {state.step}"})

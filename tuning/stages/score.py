@@ -7,7 +7,7 @@ Differences and verdicts exist only between equal protocols.
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 
@@ -19,7 +19,10 @@ from tuning.jobs import Job, Outcome, Progress, Run, Work, Workplace, failure_of
 from tuning.stages.reference import Reference
 from tuning.stages.sample import Chunk, SampleSpec
 
-DENOISED_OR_RAW = ("raw", "denoised")
+Objective = Literal["raw", "denoised"]
+"""Which of the two kinds of images of one sampling run."""
+
+OBJECTIVES: tuple[Objective, ...] = ("raw", "denoised")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +36,7 @@ class FidProtocol(Spec):
         n_images: generated images, > 1.
         rounding: images are clamped to [0, 1] and rounded to 8 bits, as PNG files hold them.
         seeds: "search": the images that the step size was chosen on (flattering); "fresh": images
-            no choice has seen.
+            no choice has seen; "unstated": as a paper that does not say.
     """
 
     extractor: Extractor
@@ -41,11 +44,17 @@ class FidProtocol(Spec):
     split: Literal["train", "test"] = "train"
     n_images: int
     rounding: Literal["8-bit"] = "8-bit"
-    seeds: Literal["search", "fresh"] = "search"
+    seeds: Literal["search", "fresh", "unstated"] = "search"
 
     def validate(self) -> None:
         """Refuses sets of images without a covariance."""
         require_input(self.n_images > 1, f"n_images must be above 1; got {self.n_images}")
+
+    def is_comparable(self, other: "FidProtocol") -> bool:
+        """Whether numbers of the two may be subtracted: all equal, but for seeds left unstated."""
+        if "unstated" in (self.seeds, other.seeds):
+            return self.replace(seeds="unstated") == other.replace(seeds="unstated")
+        return self == other
 
     @property
     def reference(self) -> Reference:
@@ -118,8 +127,8 @@ class Score(Job):
             chunks.append(chunk.features(at))
             yield Progress(len(chunks), len(self.chunks()), "chunks")
         reference = self.protocol.reference.moments(at)
-        result = {}
-        for name in DENOISED_OR_RAW:
+        result: dict[str, Any] = {}
+        for name in OBJECTIVES:
             features = torch.cat([c[f"{name}.features"] for c in chunks])[: self.protocol.n_images]
             result[name] = frechet_distance(reference, moments(features))
         return Outcome(result=result)

@@ -67,6 +67,9 @@ class TrainSpec(Spec):
             len(self.ema) > 0 and all(0 <= decay < 1 for decay in self.ema),
             f"ema must hold decays in [0, 1); got {self.ema}",
         )
+        require_input(
+            len(set(self.ema)) == len(self.ema), f"ema must hold each decay once; got {self.ema}"
+        )
         n_images = self.data.n_images("train")
         require_input(
             1 <= self.batch_size <= n_images,
@@ -204,7 +207,6 @@ class _Saver:
         self, at: Workplace, key: str, training: DsmTraining, losses: list[tuple[int, float]]
     ) -> None:
         self._store, self._key, self._training, self._losses = at.store, key, training, losses
-        self._newest = _checkpoint_name(training.iteration)
         self._due = time.monotonic() + _CHECKPOINT_SECONDS
 
     def save_if_due(self) -> None:
@@ -215,15 +217,16 @@ class _Saver:
 
     def save(self) -> None:
         name = _checkpoint_name(self._training.iteration)
-        if name == self._newest and name in self._store.checkpoint_names(self._key):
+        if name in self._store.checkpoint_names(self._key):
             return
         started = time.monotonic()
         state = self._training.state()
         state["losses"] = torch.tensor(self._losses, dtype=torch.float64).reshape(-1, 2)
         self._store.put_checkpoint(self._key, name, safetensors.torch.save(state))
-        if name != self._newest:
-            self._store.drop_checkpoint(self._key, self._newest)
-        self._newest = name
+        for other in self._store.checkpoint_names(self._key):
+            # Also what a killed run left behind; a longer run's checkpoint stays.
+            if _iteration_of(other) < self._training.iteration:
+                self._store.drop_checkpoint(self._key, other)
         now = time.monotonic()
         self._due = now + max(_CHECKPOINT_SECONDS, (now - started) / _CHECKPOINT_SHARE)
 
@@ -237,4 +240,4 @@ def _iteration_of(name: str) -> int:
 
 
 def _weights_file(decay: float) -> str:
-    return f"ema-{decay:g}.safetensors"
+    return f"ema-{decay!r}.safetensors"

@@ -29,14 +29,13 @@ from dashboards.table import render
 from scorelib.errors import InputError
 from scorelib.metrics.inception import InceptionFeatures
 from studies.command import (
-    DEFAULT_STORE,
-    Arguments,
-    add_study_arguments,
     configured,
     remember_settings,
     run_command,
 )
-from studies.registry import STUDIES, find_study
+from studies.options import RUN_FLAGS, options_given, parser
+from studies.registry import find_study
+from tuning.files import file_system
 from tuning.forecast import Rates, StageForecast, forecast, needs_in_words
 from tuning.jobs import Job
 from tuning.lock import StudyLock
@@ -52,55 +51,10 @@ from tuning.progress import Display
 from tuning.resources import Capacity, require_gpus
 from tuning.scheduler import Scheduler
 from tuning.stages import Score, Snapshot
-from tuning.store import Manifest, Store, file_system
+from tuning.store import Manifest, Store
 from tuning.study import Study
 
 STOPPED = 130
-
-
-def parser() -> argparse.ArgumentParser:
-    """The command line; a test keeps its options as they are."""
-    made = Arguments(prog="python -m studies.run", description=(__doc__ or "").split("\n\n")[0])
-    add_study_arguments(made)
-    made.add_argument(
-        "--set", action="append", default=[], metavar="PATH=VALUE", dest="changes",
-        help="change a setting, such as train.seed=1 or data.root=FOLDER (repeatable)",
-    )  # fmt: skip
-    made.add_argument("--list", action=_List, nargs=0, help="list the studies and exit")
-    made.add_argument("--plan", action="store_true", help="print what would run, and its cost")
-    made.add_argument(
-        "--tracking-uri", metavar="URI", help="MLflow server; default: a database in the store"
-    )
-    made.add_argument(
-        "--address", metavar="auto|HOST:PORT", help="Ray cluster; default: one of our own here"
-    )
-    made.add_argument("--cpus", type=_positive, metavar="N", help="CPUs to use; default: all")
-    made.add_argument("--gpus", type=_count, metavar="N", help="GPUs to use; default: all")
-    made.add_argument("--max-concurrent", type=_positive, metavar="N", help="most jobs at a time")
-    made.add_argument(
-        "--seeds", type=_positive, metavar="N", help="fresh seeds each winner is measured with"
-    )
-    made.add_argument("--allow-cpu", action="store_true", help="run GPU jobs on CPUs")
-    return made
-
-
-class _List(argparse.Action):
-    def __call__(self, owner: argparse.ArgumentParser, *_: Any) -> None:
-        for name, title in STUDIES.items():
-            print(f"{name:24} {title}")
-        owner.exit()
-
-
-def _count(text: str) -> int:
-    if not text.isdigit():
-        raise argparse.ArgumentTypeError(f"must be a whole number of at least 0; got {text!r}")
-    return int(text)
-
-
-def _positive(text: str) -> int:
-    if _count(text) < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 1; got {text!r}")
-    return int(text)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -292,7 +246,7 @@ def _close(
 ) -> int:
     """Prints the table and what to do next; returns the exit code."""
     sys.stdout.write(render(view(scheduler, store), "rich", console.width))
-    again = f"python -m studies.run {_options(args, _RUN_FLAGS)}"
+    again = f"python -m studies.run {options_given(args, RUN_FLAGS)}"
     if stopped:
         print(f"\nStopped. Nothing finished is lost; to continue: {again}")
         return STOPPED
@@ -307,32 +261,12 @@ def _close(
     else:
         uri = shlex.quote(evidence.tracking_uri(store, None))
         print(f"  mlflow server --backend-store-uri {uri}   # then open http://127.0.0.1:5000")
-    print(f"  python -m dashboards.table {_options(args, ('scale', 'store'))} --format markdown")
+    print(
+        f"  python -m dashboards.table {options_given(args, ('scale', 'store'))} --format markdown"
+    )
     if args.scale == "demo":
         print(f"  python -m studies.run {args.name} --scale paper --plan")
     return 0
-
-
-_RUN_FLAGS = (
-    "scale", "set", "store", "tracking_uri", "address", "cpus", "gpus", "max_concurrent", "seeds",
-    "allow_cpu",
-)  # fmt: skip
-_DEFAULTS = {"scale": "demo", "store": DEFAULT_STORE}
-
-
-def _options(args: argparse.Namespace, flags: tuple[str, ...]) -> str:
-    """The study's name and those of the options that were given, as a shell takes them."""
-    words = [args.name]
-    for flag in flags:
-        value = args.changes if flag == "set" else getattr(args, flag)
-        option = f"--{flag.replace('_', '-')}"
-        if flag == "set":
-            words += [word for change in value for word in (option, change)]
-        elif value is True:
-            words.append(option)
-        elif value not in (None, False) and value != _DEFAULTS.get(flag):
-            words += [option, str(value)]
-    return shlex.join(words)
 
 
 if __name__ == "__main__":

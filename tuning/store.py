@@ -23,7 +23,6 @@ Invariants:
 import contextlib
 import hashlib
 import json
-import os
 import re
 import uuid
 from collections.abc import Mapping
@@ -31,10 +30,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
 from scorelib.errors import InputError
+from tuning.files import create_local, file_system, replace_local
 
 FORMAT = 1
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._=-]*")
@@ -76,21 +75,6 @@ class Manifest:
     def n_bytes(self) -> int:
         """Size of all files."""
         return sum(int(f["size"]) for f in self.files.values())
-
-
-def file_system(url: str) -> tuple[Any, str]:
-    """The fsspec file system of a URL and the path in it; nothing is touched.
-
-    Raises:
-        InputError: an unknown protocol, or one whose package is not installed.
-    """
-    try:
-        found, root = fsspec.core.url_to_fs(url)
-    except (ImportError, ValueError) as error:
-        raise InputError(
-            f"--store must be a folder or an fsspec URL; got {url!r}: {error}"
-        ) from error
-    return found, str(root)
 
 
 class Store:
@@ -291,7 +275,7 @@ class Store:
         try:
             self._fs.makedirs(self._fs._parent(path), exist_ok=True)
             if self.is_local:
-                _create_local(path, _dump(body))
+                create_local(path, _dump(body))
             else:
                 self._fs.pipe_file(path, _dump(body), mode="create")
         except FileExistsError:
@@ -350,7 +334,7 @@ class Store:
         try:
             self._fs.makedirs(self._fs._parent(path), exist_ok=True)
             if self.is_local:
-                _replace_local(path, data)
+                replace_local(path, data)
             else:
                 self._fs.pipe_file(path, data)
         except OSError as error:
@@ -361,36 +345,6 @@ class Store:
             f"the store {self.url!r} must be writable and have room; "
             f"{error.strerror or error}: free space or mend permissions, then run again"
         )
-
-
-def _replace_local(path: str, data: bytes) -> None:
-    """Atomic and durable on a POSIX file system: a reader sees the old bytes or the new."""
-    temporary = _temporary(path)
-    try:
-        with open(temporary, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-
-
-def _create_local(path: str, data: bytes) -> None:
-    """Creates a file that no reader ever sees half-written; FileExistsError if it is there."""
-    temporary = _temporary(path)
-    try:
-        Path(temporary).write_bytes(data)
-        os.link(temporary, path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
-
-
-def _temporary(path: str) -> str:
-    """A name beside a path that no listing of ours takes for a stored one: it begins with a dot."""
-    folder, _, name = path.rpartition("/")
-    return f"{folder}/.{name}.{uuid.uuid4().hex[:8]}"
 
 
 def _checked(name: str) -> str:

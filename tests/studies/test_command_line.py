@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from studies.run import main, parser
+from studies.options import parser
+from studies.run import main
 from tests.miniature import OPTIONS
 from tuning.store import FORMAT
 

@@ -1,0 +1,60 @@
+"""Writing files so that no reader ever sees half of one, on any fsspec file system.
+
+On a POSIX file system a file is written beside its place, flushed to the disk and renamed; on an
+object store a PUT is whole by itself. Names of unfinished files begin with a dot, so that no
+listing takes them for stored ones.
+"""
+
+import os
+import uuid
+from pathlib import Path
+from typing import Any
+
+import fsspec
+
+from scorelib.errors import InputError
+
+
+def file_system(url: str) -> tuple[Any, str]:
+    """The fsspec file system of a URL and the path in it; nothing is touched.
+
+    Raises:
+        InputError: an unknown protocol, or one whose package is not installed.
+    """
+    try:
+        found, root = fsspec.core.url_to_fs(url)
+    except (ImportError, ValueError) as error:
+        raise InputError(
+            f"--store must be a folder or an fsspec URL; got {url!r}: {error}"
+        ) from error
+    return found, str(root)
+
+
+def replace_local(path: str, data: bytes) -> None:
+    """Atomic and durable on a POSIX file system: a reader sees the old bytes or the new."""
+    temporary = _temporary(path)
+    try:
+        with open(temporary, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def create_local(path: str, data: bytes) -> None:
+    """Creates a file that no reader ever sees half-written; FileExistsError if it is there."""
+    temporary = _temporary(path)
+    try:
+        Path(temporary).write_bytes(data)
+        os.link(temporary, path)
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+
+
+def _temporary(path: str) -> str:
+    """A name beside a path that no listing of ours takes for a stored one: it begins with a dot."""
+    folder, _, name = path.rpartition("/")
+    return f"{folder}/.{name}.{uuid.uuid4().hex[:8]}"

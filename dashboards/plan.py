@@ -1,9 +1,11 @@
 """Prints a study's plan: what is stored, what would run, and what that costs."""
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
 from tuning.forecast import StageForecast
+from tuning.progress import duration
 from tuning.scheduler import Scheduler
 from tuning.study import Study
 
@@ -26,8 +28,8 @@ def print_plan(
     """
     title = f"{study.name} ({study.scale}) on {device}"
     table = Table(
-        "stage", "stored", "to run", "images", "network evaluations", "hours", "disk",
-        title=title, title_justify="left",
+        "stage", "stored", "to run", "images", "evaluations", "time", "disk",
+        title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False,
     )  # fmt: skip
     for row in rows:
         table.add_row(*_row(row))
@@ -60,7 +62,7 @@ def _row(row: StageForecast) -> tuple[str, ...]:
         f"{row.n_to_run:,}",
         f"{row.work.images:,}",
         f"{row.work.evaluations:,}",
-        f"{mark}{row.hours:,.3g}" if row.n_to_run else "",
+        f"{mark}{duration(row.hours * 3600)}" if row.n_to_run else "",
         _size(row.work.n_bytes),
     )
 

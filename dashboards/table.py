@@ -73,8 +73,11 @@ def render(shown: StudyView, style: str, width: int | None = None) -> str:
         return "\n".join([*parts, *_markdown(steps), "", *_listed(_foot(shown))]) + "\n"
     out = io.StringIO()
     console = Console(file=out, force_terminal=sys.stdout.isatty(), width=width)
-    console.print(Text(_title(shown), style="bold"), Text(ours), _beside(grid))
-    console.print(Text(_STEPS_TITLE), _rich(steps))
+    console.print(Text(_title(shown), style="bold"))
+    console.print(Text(ours))
+    console.print(_beside(grid))
+    console.print(Text(_STEPS_TITLE))
+    console.print(_rich(steps))
     for line in _foot(shown):
         console.print(Text(line), soft_wrap=True)
     return out.getvalue()

@@ -12,6 +12,7 @@ Demo scale: scikit-learn's digits, a residual perceptron, Frechet distances in t
 small classifier; under four minutes on two CPU cores. Two things are scaled with it: the EMA decay
 (.9999 after a few thousand iterations would be mostly initial weights) and sigma_L, .1 instead of
 .01: at .01 raw and denoised digits look alike to the classifier, so Table 1's point could not show.
+sigma_1 is the largest distance between two digits (4.81; Song and Ermon's choice).
 The number of levels is higher than coverage asks for (14), because ALS with one step per level
 finds no good step size on so coarse a schedule.
 

@@ -71,17 +71,17 @@ class Display:
 
     def _panel(self, rows: list[StageForecast]) -> Group:
         stages = Table("stage", "done", "rate", "left", box=None, pad_edge=False)
-        elapsed = time.monotonic() - self._started
         for row in rows:
-            finished = self._finished(row.stage)
-            rate = f"{finished / elapsed * 60:.1f}/min" if finished else ""
             left = duration(row.hours * 3600 / self._spread(row)) if row.n_to_run else "done"
             total = row.n_stored + row.n_to_run
-            stages.add_row(row.stage, f"{row.n_stored}/{total}", rate, left)
+            stages.add_row(row.stage, f"{row.n_stored}/{total}", self._rate(row.stage), left)
         return Group(stages, *self._running(), *self._searches(), Text(f"ETA {self._eta(rows)}"))
 
     def _line(self, rows: list[StageForecast]) -> str:
-        done = " ".join(f"{r.stage} {r.n_stored}/{r.n_stored + r.n_to_run}" for r in rows)
+        done = " ".join(
+            f"{r.stage} {r.n_stored}/{r.n_stored + r.n_to_run} {self._rate(r.stage)}".rstrip()
+            for r in rows
+        )
         best = " ".join(text.plain for text in self._searches())
         elapsed = duration(time.monotonic() - self._started)
         return " | ".join(part for part in (elapsed, done, best, f"ETA {self._eta(rows)}") if part)
@@ -109,8 +109,11 @@ class Display:
                 )
         return lines
 
-    def _finished(self, stage: str) -> int:
-        return sum(job.stage == stage for job, _ in list(self._scheduler.finished_here))
+    def _rate(self, stage: str) -> str:
+        """Jobs of a stage finished per minute of this launch, or nothing if there are none."""
+        finished = sum(job.stage == stage for job, _ in list(self._scheduler.finished_here))
+        minutes = (time.monotonic() - self._started) / 60
+        return f"{finished / minutes:.1f}/min" if finished else ""
 
     def _spread(self, row: StageForecast) -> int:
         """Devices a stage can use: training is one chain, the rest runs side by side."""

@@ -169,7 +169,7 @@ def test_a_stop_is_clean_and_says_how_to_continue(tmp_path, number):
     process = start(store, tmp_path)
     wait_for(store, "objects/sample/*/manifest.json", 1, process)
     os.kill(process.pid, number)
-    output, _ = process.communicate(timeout=60)
+    output, _ = process.communicate(timeout=180)
     assert process.returncode == 130, output
     assert "Stopped. Nothing finished is lost; to continue: python -m studies.run" in output
     command = re.search(r"to continue: (.*)", output).group(1)

@@ -164,3 +164,27 @@ def test_networks_without_images_have_no_channels_to_put_last():
 
     network = ResidualMlp(width=8, depth=1).build((5,))
     assert laid_out(network, (5,)) is network
+
+
+def test_training_killed_inside_a_snapshot_goes_on_from_its_checkpoint_bitwise(
+    store, tmp_path, monkeypatch
+):
+    from tuning.stages import train
+    from tuning.store import Store
+
+    monkeypatch.setattr(train, "_CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(train, "_CHECKPOINT_SHARE", 1e9)
+    snapshot = Snapshot(train=miniature_study().snapshots[0].train, iteration=130)
+    run = execute(snapshot, Workplace(store=store))
+    for progress in run:
+        if progress.done == 117:  # the checkpoint of iteration 100 is written; drop the rest
+            break
+    del run
+    assert store.checkpoint_names(snapshot.train.key) == ["0000000100.safetensors"]
+    resumed = finish(snapshot, Workplace(store=store))
+    assert resumed.cost["started_at"] == 100
+    other = Store(str(tmp_path / "whole"), create=True)
+    whole = finish(snapshot, Workplace(store=other))
+    assert whole.cost["started_at"] == 0
+    for name in whole.files:
+        assert store.read("train", snapshot.key, name) == other.read("train", snapshot.key, name)

@@ -77,6 +77,7 @@ class DsmTraining:
         self.optimizer = optimizer.build(self.network.parameters())
         self.ema = Ema(self.network, ema)
         self.iteration = 0
+        self._epoch, self._order = -1, torch.empty(0, dtype=torch.long)  # drawn when first needed
         self._images, self._flips, self._seed = images, flips, seed
         self._batch_size, self._device, self._autocast = batch_size, torch.device(device), autocast
         self._sigmas = torch.tensor(schedule.sigmas, dtype=torch.float32)
@@ -126,7 +127,7 @@ class DsmTraining:
         """Indices of the iteration's images: shuffled epochs without their last short batch."""
         per_epoch = len(self._images) // self._batch_size
         epoch, position = divmod(iteration - 1, per_epoch)
-        if position == 0 or not hasattr(self, "_order") or self._epoch != epoch:
+        if self._epoch != epoch:
             order = generator_of("epoch", self._seed, epoch)
             self._order, self._epoch = torch.randperm(len(self._images), generator=order), epoch
         return self._order[position * self._batch_size : (position + 1) * self._batch_size]

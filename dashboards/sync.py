@@ -12,6 +12,7 @@ from functools import partial
 
 from dashboards import evidence
 from studies.command import DEFAULT_STORE, Arguments, remembered_studies, run_command
+from tuning.driver import Driver
 from tuning.lock import StudyLock
 from tuning.mlflow_projection import TrackingServerError, require_server
 from tuning.scheduler import Scheduler
@@ -37,7 +38,8 @@ def _command(args: argparse.Namespace) -> int:
         try:
             # The lock: two writers at once would both make what neither finds.
             with (
-                StudyLock(store, f"{study.name}-{study.scale}"),
+                Driver(store) as driver,
+                StudyLock(driver, f"{study.name}-{study.scale}"),
                 evidence.writer(study, store, args.tracking_uri) as writer,
             ):
                 writer.write(partial(evidence.records, scheduler, store))

@@ -9,6 +9,7 @@ References:
     Song and Ermon (2020); settings of Jolicoeur-Martineau et al. (2021), Appendix B.
 """
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -57,6 +58,8 @@ class DsmTraining:
         seed: names the streams of randomness.
         device: where to train.
         autocast: run the network in bfloat16 where that is safe; the loss stays in float32.
+        most_images: of one pass through the network; a larger batch is split in equal parts and
+            their gradients added up, which changes rounding only. None: never split.
     """
 
     def __init__(
@@ -72,6 +75,7 @@ class DsmTraining:
         seed: int,
         device: torch.device | str = "cpu",
         autocast: bool = False,
+        most_images: int | None = None,
     ) -> None:
         self.network = network.to(device).train()
         self.optimizer = optimizer.build(self.network.parameters())
@@ -80,6 +84,7 @@ class DsmTraining:
         self._epoch, self._order = -1, torch.empty(0, dtype=torch.long)  # drawn when first needed
         self._images, self._flips, self._seed = images, flips, seed
         self._batch_size, self._device, self._autocast = batch_size, torch.device(device), autocast
+        self._n_parts = math.ceil(batch_size / (most_images or batch_size))
         self._sigmas = torch.tensor(schedule.sigmas, dtype=torch.float32)
 
     def steps(self, until: int) -> Iterator[TrainingStep]:
@@ -115,13 +120,17 @@ class DsmTraining:
         level = torch.randint(len(self._sigmas), (len(x),), generator=draw)
         noise = torch.randn(x.shape, generator=draw)
         x, sigma, noise = (t.to(self._device) for t in (x, self._sigmas[level], noise))
-        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._autocast):
-            loss = dsm_loss(self.network, x, sigma, noise)
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        loss = torch.zeros((), device=self._device)
+        for part in zip(*(t.chunk(self._n_parts) for t in (x, sigma, noise)), strict=True):
+            with torch.autocast(self._device.type, torch.bfloat16, enabled=self._autocast):
+                its_loss = dsm_loss(self.network, *part)
+            its_share = its_loss * (len(part[0]) / len(x))
+            its_share.backward()
+            loss += its_share.detach()
         self.optimizer.step()
         self.ema.update(self.network)
-        return loss.detach()
+        return loss
 
     def _batch(self, iteration: int) -> Tensor:
         """Indices of the iteration's images: shuffled epochs without their last short batch."""

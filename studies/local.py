@@ -23,19 +23,75 @@ class Files(Spec):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExecutionSettings(Spec):
-    """How networks are evaluated.
+class Timeouts(Spec):
+    """Seconds without progress after which a job counts as hung, > 0; None: it never does.
+
+    A hung job's worker is ended and the job run again, from its last checkpoint.
 
     Attributes:
-        batch_images: images per network call when sampling, >= 1.
+        train: trainings, of score networks and of classifiers.
+        sample: sampling.
+        score: scores and reference statistics, whose progress comes rarely.
+    """
+
+    train: float | None = None
+    sample: float | None = None
+    score: float | None = None
+
+    def validate(self) -> None:
+        """Refuses time-outs that nothing could keep."""
+        for name, seconds in vars(self).items():
+            if isinstance(seconds, float) and seconds <= 0:
+                raise InputError(f"timeouts.{name} must be above 0 seconds; got {seconds}")
+
+    def by_stage(self) -> dict[str, float]:
+        """Those set, by name of the stage."""
+        stages = {
+            "train": self.train, "classifier": self.train, "sample": self.sample,
+            "score": self.score, "reference": self.score, "yardstick": self.score,
+        }  # fmt: skip
+        return {stage: seconds for stage, seconds in stages.items() if seconds is not None}
+
+
+@dataclass(frozen=True, kw_only=True)
+class SharesOfGpu(Spec):
+    """Shares of a GPU that jobs ask for, each in (0, 1].
+
+    Attributes:
+        train: of a training.
+        sample: of sampling and scoring; None for what their memory was measured to take, .5 until
+            then.
+    """
+
+    train: float = 1.0
+    sample: float | None = None
+
+    def validate(self) -> None:
+        """Refuses shares of nothing and of more than one GPU."""
+        for name, share in (("train", self.train), ("sample", self.sample)):
+            if share is not None and not 0 < share <= 1:
+                raise InputError(f"gpu_shares.{name} must be in (0, 1]; got {share}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExecutionSettings(Spec):
+    """How jobs are run.
+
+    Attributes:
+        batch_images: most images per network call, >= 1; larger batches are split. Halved by
+            itself where a GPU runs out of memory.
         autocast: bfloat16 where that is safe: faster on recent GPUs, results change in the third
             digit.
         compile: torch.compile the network: pays off for long sampling on GPUs.
+        timeouts: when jobs count as hung.
+        gpu_shares: how jobs share GPUs.
     """
 
     batch_images: int = 500
     autocast: bool = False
     compile: bool = False
+    timeouts: Timeouts = Timeouts()
+    gpu_shares: SharesOfGpu = SharesOfGpu()
 
     def validate(self) -> None:
         """Refuses empty batches."""

@@ -35,9 +35,11 @@ from studies.command import (
 )
 from studies.options import RUN_FLAGS, options_given, parser
 from studies.registry import find_study
+from tuning.driver import Driver
 from tuning.files import file_system
 from tuning.forecast import Rates, StageForecast, forecast, needs_in_words
 from tuning.jobs import Job
+from tuning.lease import Leases
 from tuning.lock import StudyLock
 from tuning.mlflow_projection import (
     MlflowWriter,
@@ -48,13 +50,15 @@ from tuning.mlflow_projection import (
 )
 from tuning.planner import Planner
 from tuning.progress import Display
-from tuning.resources import Capacity, require_gpus
+from tuning.resources import Capacity, GpuMemory, GpuShares, require_gpus
 from tuning.scheduler import Scheduler
 from tuning.stages import Score, Snapshot
+from tuning.stop import StopRequest
 from tuning.store import Manifest, Store
 from tuning.study import Study
 
 STOPPED = 130
+TAKEN_OVER = "another driver took this study over while this process was suspended"
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -83,20 +87,31 @@ def _command(args: argparse.Namespace) -> int:
         if left and args.address is not None:
             capacity = stack.enter_context(_ray(args))
             require_gpus(_fixed_left(study, known), capacity, *_needs(args, rows))
-        store = Store(args.store, create=True)
+            _require_visible(args.store)
+        store, stop = Store(args.store, create=True), StopRequest()
         store.require_writable()
-        stack.enter_context(StudyLock(store, f"{study.name}-{study.scale}"))
+        driver = stack.enter_context(Driver(store, on_lost=lambda: stop.request(TAKEN_OVER)))
+        stack.enter_context(StudyLock(driver, f"{study.name}-{study.scale}"))
         if left and capacity is None:
             capacity = stack.enter_context(_ray(args))
         remember_settings(store, study)
-        return _run(args, study, settings, store, capacity, console)
+        scheduler = Scheduler(study, store, leases=Leases(driver))
+        return _run(args, scheduler, settings, store, capacity, stop, console)
 
 
 def _ray(args: argparse.Namespace) -> contextlib.AbstractContextManager[Capacity]:
     # Ray takes a second to import: not for a finished study, a plan or an error.
-    from tuning.runner import ClusterOptions, ray_session
+    from tuning.session import ClusterOptions, ray_session
 
     return ray_session(ClusterOptions(args.address, args.cpus, args.gpus))
+
+
+def _require_visible(store_url: str) -> None:
+    """Refuses a local store that other nodes of the cluster do not see."""
+    from tuning.session import require_visible
+
+    if isinstance(file_system(store_url)[0], LocalFileSystem):
+        require_visible(store_url)
 
 
 def _probe(args: argparse.Namespace) -> None:
@@ -153,26 +168,26 @@ def _needs(args: argparse.Namespace, rows: list[StageForecast]) -> tuple[str, bo
 
 def _run(
     args: argparse.Namespace,
-    study: Study,
+    scheduler: Scheduler,
     settings: Any,
     store: Store,
     capacity: Capacity | None,
+    stop: StopRequest,
     console: Console,
 ) -> int:
-    scheduler = Scheduler(study, store)
-    stopped = False
+    study = scheduler.study
     try:
         with evidence.writer(study, store, args.tracking_uri) as writer:
             writer.write(lambda: evidence.records(scheduler, store))
             if capacity is not None:
-                stopped = _work(args, scheduler, settings, store, writer, capacity, console)
+                _work(args, scheduler, settings, store, writer, capacity, stop, console)
             writer.write(lambda: evidence.table_records(scheduler, store))
     except TrackingServerError as error:
         print(f"warning: {error}", file=sys.stderr)
     figure = epsilon_curves(scheduler)
     if figure:
         store.put_picture(f"{study.name}-{study.scale}", evidence.FIGURE, figure)
-    return _close(args, scheduler, store, console, stopped=stopped)
+    return _close(args, scheduler, store, console, stop)
 
 
 def _require_data(settings: Any) -> None:
@@ -194,10 +209,11 @@ def _work(
     store: Store,
     writer: MlflowWriter,
     capacity: Capacity,
+    stop: StopRequest,
     console: Console,
-) -> bool:
-    """Runs what is left in Ray; returns whether a stop was asked for."""
-    from tuning.runner import StopRequest, work_off
+) -> None:
+    """Runs what is left in Ray."""
+    from tuning.runner import work_off
     from tuning.trainable import Execution
 
     scheduler.on_stored = _project(scheduler, store, writer)
@@ -209,23 +225,29 @@ def _work(
         batch_images=settings.execution.batch_images,
         autocast=settings.execution.autocast,
         compile=settings.execution.compile,
+        timeouts=settings.execution.timeouts.by_stage(),
     )
+    shares = settings.execution.gpu_shares
+    gpu_shares = GpuShares(shares.train, shares.sample or GpuMemory(store).share())
     concurrent = args.max_concurrent or int(capacity.cpus)
     # Listening starts after Ray, which takes SIGTERM for itself as it starts.
     with (
-        StopRequest().listening() as stop,
+        stop.listening(),
         Display(scheduler, store, _device(args), concurrent, console),
     ):
-        work_off(scheduler, execution, capacity, stop, args.max_concurrent)
-        return stop.signal is not None
+        work_off(
+            scheduler, execution, capacity, stop,
+            shares=gpu_shares, max_concurrent=args.max_concurrent,
+        )  # fmt: skip
 
 
 def _project(scheduler: Scheduler, store: Store, writer: MlflowWriter) -> Any:
     """What is written to MLflow as jobs finish."""
-    rates = Rates(store)
+    rates, memory = Rates(store), GpuMemory(store)
 
     def on_stored(job: Job, manifest: Manifest) -> None:
         rates.note(job, manifest)
+        memory.note(job, manifest)
         if isinstance(job, Snapshot):
             writer.write(lambda: [evidence.training_record(scheduler, job, manifest, store)])
         elif isinstance(job, Score) and job.protocol.seeds == "fresh":
@@ -241,14 +263,13 @@ def _close(
     scheduler: Scheduler,
     store: Store,
     console: Console,
-    *,
-    stopped: bool,
+    stop: StopRequest,
 ) -> int:
     """Prints the table and what to do next; returns the exit code."""
     sys.stdout.write(render(view(scheduler, store), "rich", console.width))
     again = f"python -m studies.run {options_given(args, RUN_FLAGS)}"
-    if stopped:
-        print(f"\nStopped. Nothing finished is lost; to continue: {again}")
+    if stop.is_set:
+        print(f"\nStopped ({stop.reason}). Nothing finished is lost; to continue: {again}")
         return STOPPED
     for job, cause in scheduler.given_up.values():
         print(f"\nfailed: {job.title()}: {cause}")

@@ -7,7 +7,6 @@ and kept in the store; until there are any, from multiply-adds and a stated thro
 marked as estimates.
 """
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -15,7 +14,7 @@ from tuning.jobs import Job, Work
 from tuning.scheduler import Scheduler
 from tuning.search import SearchRun
 from tuning.stages import Chunk, Snapshot
-from tuning.store import Manifest, Store
+from tuning.store import Manifest, Store, as_name
 from tuning.study import Cell
 
 STAGES = ("classifier", "train", "sample", "reference", "score", "yardstick")
@@ -155,7 +154,7 @@ class Rates:
         """Adds what a finished job took to the totals of its device."""
         if "failed" in manifest.result:
             return  # it ended early
-        device = _slug(str(manifest.cost["device"]))
+        device = as_name(str(manifest.cost["device"]))
         totals = self._store.document("rates", device) or {}
         n_jobs, seconds, done = totals.get(job.stage, (0, 0.0, 0.0))
         seconds += float(manifest.cost["seconds"])
@@ -164,7 +163,7 @@ class Rates:
 
     def hours(self, stage: str, work: Work, n_jobs: int, device: str) -> tuple[float, bool]:
         """Hours that jobs of a stage take on one device, and whether that is an estimate."""
-        measured = (self._store.document("rates", _slug(device)) or {}).get(stage)
+        measured = (self._store.document("rates", as_name(device)) or {}).get(stage)
         if measured is not None:
             n_measured, seconds, multiply_adds = measured
             if stage in _ASSUMED_SECONDS or not multiply_adds:
@@ -182,10 +181,6 @@ def _rated_multiply_adds(job: Job, manifest: Manifest) -> float:
         done = job.iteration - int(manifest.cost.get("started_at", 0))
         return float(manifest.cost["multiply_adds"]) * done / job.iteration
     return float(manifest.cost["multiply_adds"]) if isinstance(job, Chunk) else 0.0
-
-
-def _slug(device: str) -> str:
-    return re.sub(r"[^A-Za-z0-9]+", "-", device).strip("-") or "unknown"
 
 
 def needs_in_words(rows: list[StageForecast]) -> str:

@@ -86,7 +86,8 @@ class Workplace:
     Attributes:
         store: where inputs are and checkpoints go.
         device: torch device.
-        batch_images: images per network call when sampling and extracting features.
+        batch_images: most images per network call; larger batches are split, in training with
+            their gradients added up.
         autocast: sample and train in bfloat16 where that is safe.
         compile: run networks through torch.compile.
         data_root: folder of data sets that are files; None for their default.
@@ -210,6 +211,8 @@ def execute(job: Job, at: Workplace) -> Generator[Progress, None, Manifest]:
     if stored is not None:
         return stored
     started = time.monotonic()
+    if at.device.startswith("cuda") and torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats(at.device)
     outcome = yield from job.run(at)
     work = job.work()
     at.store.commit(
@@ -225,10 +228,21 @@ def execute(job: Job, at: Workplace) -> Generator[Progress, None, Manifest]:
             "device": device_class(at.device),
             "process": f"{socket.gethostname()}:{os.getpid()}",
         }
+        | _gpu_memory(at.device)
         | outcome.cost,
         files=outcome.files,
     )
     return at.manifest(job)
+
+
+def _gpu_memory(device: str) -> dict[str, int]:
+    """The most GPU memory reserved since the peak was reset, and the GPU's; nothing on a CPU."""
+    if not device.startswith("cuda"):
+        return {}
+    return {
+        "gpu_bytes": torch.cuda.max_memory_reserved(device),
+        "gpu_total_bytes": torch.cuda.get_device_properties(device).total_memory,
+    }
 
 
 def device_class(device: str) -> str:

@@ -20,6 +20,7 @@ class Planner:
 
     def __init__(self, store: Store) -> None:
         self._stored = store.stored_keys()
+        self._inputs: dict[str, tuple[Job, ...]] = {}
 
     def is_done(self, job: Job) -> bool:
         """Whether the job's result is stored."""
@@ -28,6 +29,7 @@ class Planner:
     def mark_done(self, job: Job) -> None:
         """Notes a result that was just stored."""
         self._stored.add(job.key)
+        self._inputs.pop(job.key, None)
 
     def mark_missing(self, job: Job) -> None:
         """Notes that a result is not there after all (corrupt, or removed by hand)."""
@@ -43,9 +45,15 @@ class Planner:
         if job.key in seen or self.is_done(job):
             return
         seen.add(job.key)
-        for needed in job.inputs():
+        for needed in self._needs(job):
             yield from self._missing(needed, seen)
         yield job
+
+    def _needs(self, job: Job) -> tuple[Job, ...]:
+        """A missing job's inputs: made once, for specs and their keys take time to make."""
+        if job.key not in self._inputs:
+            self._inputs[job.key] = job.inputs()
+        return self._inputs[job.key]
 
     def ready(self, wanted: Iterable[Job], running: Iterable[Job]) -> Iterator[Job]:
         """The jobs that can start now, in the order of what they are wanted for.
@@ -66,5 +74,5 @@ class Planner:
                 turn[job.chain] = min(job.position, turn.get(job.chain, job.position))
         for job in candidates:
             its_turn = job.chain is None or turn[job.chain] == job.position
-            if job.key not in busy and its_turn and all(map(self.is_done, job.inputs())):
+            if job.key not in busy and its_turn and all(map(self.is_done, self._needs(job))):
                 yield job

@@ -111,7 +111,7 @@ class Display:
 
     def _rate(self, stage: str) -> str:
         """Jobs of a stage finished per minute of this launch, or nothing if there are none."""
-        finished = sum(job.stage == stage for job, _ in list(self._scheduler.finished_here))
+        finished = self._scheduler.finished_here[stage]
         minutes = (time.monotonic() - self._started) / 60
         return f"{finished / minutes:.1f}/min" if finished else ""
 

@@ -25,5 +25,6 @@ from ray import tune
 from ray.tune.execution import tune_controller
 from ray.tune.search import Searcher
 from ray.tune.utils.object_cache import _ObjectCache as ObjectCache
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy as NodeAffinity
 
-__all__ = ["ObjectCache", "Searcher", "ray", "tune", "tune_controller"]
+__all__ = ["NodeAffinity", "ObjectCache", "Searcher", "ray", "tune", "tune_controller"]

@@ -1,8 +1,9 @@
 """What each stage asks of Ray, and whether the cluster can give it.
 
 A CPU job takes one CPU and runs torch on one thread, so its numbers do not depend on the machine's
-size. On GPUs training takes a whole one; sampling and scoring images of up to 64x64 leave most of a
-GPU's memory free and share it.
+size. On GPUs training takes a whole one, for it keeps the GPU busy; sampling and scoring share one
+by the memory that such jobs were measured to take there. All that is no training takes the same
+share: a worker that held another could not be kept for the next job.
 """
 
 from collections.abc import Iterable
@@ -11,9 +12,63 @@ from dataclasses import dataclass
 from scorelib.errors import InputError
 from tuning.jobs import Job
 from tuning.stages import Snapshot
+from tuning.store import Manifest, Store, as_name
 
-_SHARED_GPU = 0.5
-"""Default share of a GPU for a job that is not a training: two such jobs to a GPU."""
+DEFAULT_SHARE = 0.5
+"""Share of a GPU for sampling and scoring until their memory was measured: two jobs to a GPU."""
+
+_MEMORY = "gpu-memory"
+_MOST_TO_A_GPU = 8
+_CONTEXT_BYTES = 600_000_000  # a process's CUDA context and libraries, beside its tensors
+_HEADROOM = 1.15
+
+
+@dataclass(frozen=True)
+class GpuShares:
+    """Shares of a GPU that jobs ask for, each in (0, 1].
+
+    Attributes:
+        train: of a training.
+        sample: of a job of any other stage.
+    """
+
+    train: float = 1.0
+    sample: float = DEFAULT_SHARE
+
+
+class GpuMemory:
+    """GPU memory that jobs were measured to take, kept in the store by kind of GPU.
+
+    Args:
+        store: where.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def note(self, job: Job, manifest: Manifest) -> None:
+        """Takes in what a finished job reserved, if it ran on a GPU and is no training."""
+        peak, total = (int(manifest.cost.get(n, 0)) for n in ("gpu_bytes", "gpu_total_bytes"))
+        if not peak or isinstance(job, Snapshot):
+            return
+        name = as_name(str(manifest.cost["device"]))
+        known = self._store.document(_MEMORY, name)
+        if known is None or peak > known["peak_bytes"]:
+            self._store.put_document(_MEMORY, name, {"peak_bytes": peak, "total_bytes": total})
+
+    def share(self) -> float:
+        """Share of a GPU for jobs that are no training, such that the kinds seen so far hold them.
+
+        Returns:
+            1/n for the largest n of at most 8 that fits; `DEFAULT_SHARE` while nothing is measured.
+        """
+        shares = []
+        for name in self._store.document_names(_MEMORY):
+            known = self._store.document(_MEMORY, name)
+            if known is not None:
+                needed = known["peak_bytes"] * _HEADROOM + _CONTEXT_BYTES
+                shares.append(1 / max(1, min(_MOST_TO_A_GPU, int(known["total_bytes"] // needed))))
+        return max(shares, default=DEFAULT_SHARE)
 
 
 @dataclass(frozen=True)
@@ -24,11 +79,11 @@ class Capacity:
     gpus: float
 
 
-def gpu_share(job: Job) -> float:
-    """GPUs a job asks for: 1 for training, a share for the rest, 0 for what a CPU does as well."""
+def gpu_share(job: Job, shares: GpuShares) -> float:
+    """GPUs a job asks for: its share, or 0 for what a CPU does as well."""
     if not job.wants_gpu():
         return 0.0
-    return 1.0 if isinstance(job, Snapshot) else _SHARED_GPU
+    return shares.train if isinstance(job, Snapshot) else shares.sample
 
 
 def bundle(gpus: float) -> dict[str, float]:

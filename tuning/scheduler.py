@@ -7,9 +7,11 @@ last one was, for its state is in the store and the ledger alone.
 
 import enum
 import threading
+from collections import Counter
 from collections.abc import Callable
 
 from tuning.jobs import Job, Progress
+from tuning.lease import Leases
 from tuning.ledger import Ledger
 from tuning.planner import Planner
 from tuning.search import ScoreResult, SearchRun
@@ -18,7 +20,7 @@ from tuning.store import Manifest, Store
 from tuning.study import Cell, Study
 
 MAX_ATTEMPTS = 3
-"""A job whose run raised this many times is given up, with all that rests on it."""
+"""A job that fails this often without getting further is given up, with all that rests on it."""
 
 
 class Wait(enum.Enum):
@@ -35,21 +37,28 @@ class Scheduler:
         study: the study.
         store: its store.
         on_stored: called with each job of this launch and its manifest, once stored.
+        leases: where drivers of other studies work on the same store; None to hand out jobs
+            whoever runs them.
 
     The methods may be called from several threads.
     """
 
     def __init__(
-        self, study: Study, store: Store, on_stored: Callable[[Job, Manifest], None] | None = None
+        self,
+        study: Study,
+        store: Store,
+        on_stored: Callable[[Job, Manifest], None] | None = None,
+        leases: Leases | None = None,
     ) -> None:
         self.study = study
         self.given_up: dict[str, tuple[Job, str]] = {}
         self.progress: dict[str, tuple[Job, Progress | None]] = {}
-        self.finished_here: list[tuple[Job, Manifest]] = []
-        self._store, self.on_stored = store, on_stored
+        self.finished_here: Counter[str] = Counter()  # jobs of this launch, by stage
+        self._store, self.on_stored, self._leases = store, on_stored, leases
         self._planner = Planner(store)
         self._results: dict[str, ScoreResult | None] = {}
-        self._attempts: dict[str, int] = {}
+        self._attempts: dict[str, tuple[int, int]] = {}  # failures, furthest progress
+        self._wanted: list[Job] | None = None  # valid until a score is in or something is missing
         self._lock = threading.RLock()
         for job in study.fixed_jobs:
             # Scores are verified when they are looked up; these are not looked up by anyone.
@@ -90,12 +99,15 @@ class Scheduler:
     def wanted(self) -> list[Job]:
         """Results wanted now, most urgent first; proposes new rounds where they are due."""
         with self._lock:
-            wanted: list[Job] = list(self.study.fixed_jobs)
-            for run in self.searches.values():
-                wanted += run.wanted()
-            for cell in self.study.cells:
-                wanted += [s for s in self.cell_scores(cell) if self.lookup(s) is None]
-            return [job for job in wanted if not self._planner.is_done(job)]
+            if self._wanted is None:
+                wanted: list[Job] = list(self.study.fixed_jobs)
+                for run in self.searches.values():
+                    wanted += run.wanted()
+                for cell in self.study.cells:
+                    wanted += [s for s in self.cell_scores(cell) if self.lookup(s) is None]
+                self._wanted = wanted
+            self._wanted = [job for job in self._wanted if not self._planner.is_done(job)]
+            return self._wanted
 
     def remaining(self) -> list[Job]:
         """All jobs known to be left, inputs first, each once."""
@@ -105,13 +117,29 @@ class Scheduler:
     def next_job(self) -> Job | Wait:
         """The next job to run; it counts as running until it is reported on."""
         with self._lock:
-            running = [job for job, _ in self.progress.values()]
-            wanted = self.wanted()
-            for job in self._planner.ready(wanted, running):
-                if job.key not in self.given_up:
-                    self.progress[job.key] = (job, None)
+            while True:
+                job = self._hand_out()
+                if isinstance(job, Wait) or not self._was_done_elsewhere(job):
                     return job
-            return Wait.NOTHING_READY if running else Wait.FINISHED
+                self.report_stored(job.key)
+
+    def _hand_out(self) -> Job | Wait:
+        running = [job for job, _ in self.progress.values()]
+        is_elsewhere = False
+        for job in self._planner.ready(self.wanted(), running):
+            if job.key in self.given_up:
+                continue
+            if self._leases and not self._leases.take(job.key):
+                is_elsewhere = True
+                continue
+            self.progress[job.key] = (job, None)
+            return job
+        return Wait.NOTHING_READY if running or is_elsewhere else Wait.FINISHED
+
+    def _was_done_elsewhere(self, job: Job) -> bool:
+        """Whether another driver stored this result meanwhile (else its worker would find out)."""
+        has_company = self._leases is not None and self._leases.has_company
+        return has_company and self._store.has(job.stage, job.key)
 
     def is_complete(self) -> bool:
         """Whether everything the study needs is stored."""
@@ -134,9 +162,11 @@ class Scheduler:
             if manifest is None:
                 self.report_failure(key, "its result cannot be read back from the store")
                 return
-            del self.progress[key]
+            self._end(key)
             self._planner.mark_done(job)
-            self.finished_here.append((job, manifest))
+            if isinstance(job, Score):
+                self._wanted = None
+            self.finished_here[job.stage] += 1
         if self.on_stored:
             self.on_stored(job, manifest)
 
@@ -148,21 +178,36 @@ class Scheduler:
             for needed in job.inputs():
                 if self._store.manifest(needed.stage, needed.key) is None:
                     self._planner.mark_missing(needed)
+                    self._wanted = None
 
     def report_failure(self, key: str, cause: str) -> None:
-        """A running job ended without a result; it is tried again, but not for ever."""
+        """A running job ended without a result; it is tried again, but not for ever.
+
+        A failure after more progress than ever before is counted as the first: a long training that
+        goes on from its checkpoints is not given up for being interrupted often.
+        """
         with self._lock:
-            job, _ = self.progress.pop(key)
-            self._attempts[key] = self._attempts.get(key, 0) + 1
-            if self._attempts[key] >= MAX_ATTEMPTS:
+            job, progress = self._end(key)
+            reached = progress.done if progress else 0
+            failures, furthest = self._attempts.get(key, (0, 0))
+            failures = 1 if reached > furthest else failures + 1
+            self._attempts[key] = (failures, max(reached, furthest))
+            if failures >= MAX_ATTEMPTS:
                 self.given_up[key] = (job, cause)
 
     def report_stopped(self, key: str) -> None:
-        """A running job was stopped before its end; it will be run again."""
+        """A running job was stopped, or lost with its node; it will be run again."""
         with self._lock:
-            self.progress.pop(key)
+            self._end(key)
 
     def forget_running(self) -> None:
         """The runner was lost with all it ran."""
         with self._lock:
-            self.progress.clear()
+            for key in list(self.progress):
+                self._end(key)
+
+    def _end(self, key: str) -> tuple[Job, Progress | None]:
+        """A job does not run any more, however it ended."""
+        if self._leases:
+            self._leases.drop(key)
+        return self.progress.pop(key)

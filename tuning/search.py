@@ -80,6 +80,8 @@ class SearchRun:
         self.search, self._ledger, self._lookup, self._after = search, ledger, lookup, after
         self._rounds: list[list[float]] = []
         self._ledger_key: str | None = None
+        self._ledger_starts: tuple[float, ...] | None = None
+        self._finished: dict[tuple[int, float, int | None], Trial] = {}
         self._scores: dict[tuple[float, int], Score] = {}
 
     @property
@@ -90,12 +92,18 @@ class SearchRun:
         return [self._trial(i, e) for i, e in enumerate(epsilons[: self.search.n_trials])]
 
     def _trial(self, number: int, epsilon: float, n_images: int | None = None) -> Trial:
+        identity = (number, epsilon, n_images)
+        if identity in self._finished:
+            return self._finished[identity]
         space = self.search.space
         asked = (epsilon, n_images or space.protocol.n_images)
         if asked not in self._scores:
             self._scores[asked] = space.score(*asked)
         score = self._scores[asked]
-        return Trial(number, epsilon, score.sample.r, score, self._lookup(score))
+        trial = Trial(number, epsilon, score.sample.r, score, self._lookup(score))
+        if trial.result is not None:
+            self._finished[identity] = trial
+        return trial
 
     def wanted(self) -> list[Score]:
         """The scores the search now waits for; empty when it is done or waits for another."""
@@ -205,8 +213,8 @@ class SearchRun:
         they meet, are shared through the store all the same.)
         """
         starts = self._starts()
-        if starts is None:
+        if starts is None or starts == self._ledger_starts:
             return
         key = Proposals(space=self.search.space, starts=starts).key
-        if key != self._ledger_key:
-            self._ledger_key, self._rounds = key, self._ledger.rounds(key)
+        self._ledger_key, self._ledger_starts = key, starts
+        self._rounds = self._ledger.rounds(key)

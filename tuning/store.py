@@ -354,6 +354,11 @@ def _checked(name: str) -> str:
     return name
 
 
+def as_name(text: str) -> str:
+    """Any text, such as a device's, as a stored name."""
+    return re.sub(r"[^A-Za-z0-9]+", "-", text).strip("-") or "unknown"
+
+
 def _dump(body: Any) -> bytes:
     return json.dumps(body, sort_keys=True, allow_nan=False).encode()
 

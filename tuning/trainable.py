@@ -3,20 +3,30 @@
 Each `step` runs the job for about a second and reports how far it is, so that the driver can show
 it and a stop is prompt. What the driver is told in the end is only that the result is stored, that
 an input was missing, or why the run failed; the result itself is in the store.
+
+Incidents that the worker deals with itself: a GPU that runs out of memory (the batch is halved and
+the job goes on from its checkpoint, for batches are part of no result), and a job that hangs (the
+process ends itself after the stage's time-out; a watchdog in C does that, for a hung extension
+lets no Python run).
 """
 
+import contextlib
 import dataclasses
+import faulthandler
 import json
+import logging
+import socket
 import time
 import traceback
-from collections.abc import Generator
-from dataclasses import dataclass
+from collections.abc import Generator, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 
 import tuning.stages  # noqa: F401  (registers the jobs, so that they can be read from JSON)
+from scorelib.errors import InputError
 from scorelib.spec import from_json
 from tuning.jobs import Job, MissingInputError, Progress, Workplace, execute
 from tuning.ray_import import tune
@@ -31,12 +41,13 @@ class Execution:
 
     Attributes:
         store_url: the store.
-        batch_images: images per network call.
+        batch_images: most images per network call.
         autocast: bfloat16 where that is safe.
         compile: torch.compile.
         data_root: folder of data sets that are files.
         inception_weights: file of the Inception weights.
         gpu_device: torch device of jobs that hold GPU resources; "cpu" where they are only logical.
+        timeouts: for a stage, the seconds without progress after which a job counts as hung.
     """
 
     store_url: str
@@ -46,6 +57,7 @@ class Execution:
     data_root: str | None = None
     inception_weights: str | None = None
     gpu_device: str = "cuda"
+    timeouts: Mapping[str, float] = field(default_factory=dict)
 
     def workplace(self, *, gpu: bool) -> Workplace:
         """The place to run a job, in the process this is called in."""
@@ -78,10 +90,14 @@ class Execution:
 class JobTrainable(tune.Trainable):  # type: ignore[misc]
     """Runs the job its config describes."""
 
+    _batch_images: Mapping[str, int] = {}
+    """For a stage, the batch that fitted after this process had run out of memory."""
+
     def setup(self, config: dict[str, Any]) -> None:
         """Takes up a config, in a new actor."""
         self._run: Generator[Progress, None, Manifest] | None = None
-        self._config = config
+        self._job: Job = from_json(json.loads(config["job"]))
+        self._execution, self._has_gpu = Execution(**config["execution"]), config["gpus"] > 0
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Takes up the next config in the same actor."""
@@ -93,26 +109,71 @@ class JobTrainable(tune.Trainable):  # type: ignore[misc]
         """Runs the job for about a second.
 
         Returns:
-            "done" with "outcome": "stored", "missing" or "error" (with "cause"); or the progress.
+            "done" with "outcome": "stored", "missing", "refused" (with "cause": what the user must
+            mend before anything can run) or "error" (with "cause"); or the progress.
         """
-        deadline = time.monotonic() + _SLICE_SECONDS
         try:
-            if self._run is None:
-                execution = Execution(**self._config["execution"])
-                place = execution.workplace(gpu=self._config["gpus"] > 0)
-                self._run = execute(from_json(json.loads(self._config["job"])), place)
-            for progress in self._run:
-                if time.monotonic() >= deadline:
-                    return {"progress": dataclasses.astuple(progress), "done": False}
+            with self._watched():
+                progress = self._advance(time.monotonic() + _SLICE_SECONDS)
         except MissingInputError:
             return {"outcome": "missing", "done": True}
+        except InputError as error:
+            cause = f"on {socket.gethostname()}: {error}"
+            return {"outcome": "refused", "cause": cause, "done": True}
         except Exception as error:
             cause = traceback.format_exception_only(error)[-1].strip()
             return {
                 "outcome": "error", "cause": cause, "traceback": traceback.format_exc(),
                 "done": True,
             }  # fmt: skip
-        return {"outcome": "stored", "done": True}
+        if progress is None:
+            return {"outcome": "stored", "done": True}
+        return {"progress": dataclasses.astuple(progress), "done": False}
+
+    def _advance(self, deadline: float) -> Progress | None:
+        """Runs the job until the deadline; returns how far it is, or None at its end."""
+        try:
+            for progress in self._running():
+                if time.monotonic() >= deadline:
+                    return progress
+        except torch.OutOfMemoryError as error:
+            self._halve_batch(error)
+            return Progress(0, 1, "")
+        return None
+
+    def _running(self) -> Generator[Progress, None, Manifest]:
+        if self._run is None:
+            place = self._execution.workplace(gpu=self._has_gpu)
+            batch_images = self._batch_images.get(self._job.stage, place.batch_images)
+            place = dataclasses.replace(place, batch_images=batch_images)
+            self._run = execute(self._job, place)
+        return self._run
+
+    def _halve_batch(self, error: torch.OutOfMemoryError) -> None:
+        """After running out of memory: half the batch for this stage, from the last checkpoint."""
+        self.cleanup()
+        stage = self._job.stage
+        batch_images = self._batch_images.get(stage, self._execution.batch_images)
+        if batch_images == 1:
+            raise error
+        JobTrainable._batch_images = {**self._batch_images, stage: batch_images // 2}
+        logging.getLogger(__name__).warning(
+            "out of memory: %s goes on with %d images per network call", stage, batch_images // 2
+        )
+        torch.cuda.empty_cache()
+
+    @contextlib.contextmanager
+    def _watched(self) -> Iterator[None]:
+        """Ends this process if what is inside takes longer than the stage may go without report."""
+        timeout = self._execution.timeouts.get(self._job.stage)
+        if timeout is None:
+            yield
+            return
+        faulthandler.dump_traceback_later(timeout + _SLICE_SECONDS, exit=True)
+        try:
+            yield
+        finally:
+            faulthandler.cancel_dump_traceback_later()
 
     def cleanup(self) -> None:
         """Lets go of an unfinished job; its checkpoints stay."""

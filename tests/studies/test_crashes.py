@@ -171,7 +171,7 @@ def test_a_stop_is_clean_and_says_how_to_continue(tmp_path, number):
     os.kill(process.pid, number)
     output, _ = process.communicate(timeout=180)
     assert process.returncode == 130, output
-    assert "Stopped. Nothing finished is lost; to continue: python -m studies.run" in output
+    assert f"Stopped (by {number.name}). Nothing finished is lost; to continue: python" in output
     command = re.search(r"to continue: (.*)", output).group(1)
     assert f"--store {store}" in command and "--set iterations=60" in command
     assert "Traceback" not in output

@@ -203,7 +203,7 @@ def test_a_result_that_is_claimed_but_not_stored_is_not_believed(store):
     scheduler = Scheduler(miniature_study(), store)
     job = scheduler.next_job()
     scheduler.report_stored(job.key)
-    assert scheduler.finished_here == []
+    assert not scheduler.finished_here
     assert scheduler.next_job() == job
 
 

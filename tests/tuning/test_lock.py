@@ -1,4 +1,4 @@
-"""The study lock: one living driver; the dead are succeeded at once."""
+"""Drivers, the study lock and leases: one living holder; the dead are succeeded."""
 
 import os
 import subprocess
@@ -8,84 +8,163 @@ import threading
 import pytest
 
 from scorelib.errors import InputError
-from tuning import lock as lock_module
+from tests.miniature import miniature_study
+from tests.tuning.draining import drain
+from tuning import driver as driver_module
+from tuning import lease as lease_module
+from tuning.driver import Driver
+from tuning.lease import Leases
 from tuning.lock import StudyLock
+from tuning.scheduler import Scheduler, Wait
+from tuning.store import Store
 
 HOLD = """
 import sys
+from tuning.driver import Driver
+from tuning.lease import Leases
 from tuning.lock import StudyLock
 from tuning.store import Store
-with StudyLock(Store(sys.argv[1]), "study-demo"):
+with Driver(Store(sys.argv[1])) as driver, StudyLock(driver, "study-demo"):
+    for key in sys.argv[2:]:
+        assert Leases(driver).take(key)
     print("held", flush=True)
     sys.stdin.read()
 """
 
 
-def hold(store):
+def hold(store, *keys, prefix=()):
+    """Another process that holds the study and leases of some keys until its input ends."""
     process = subprocess.Popen(
-        [sys.executable, "-c", HOLD, store.url], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-        text=True,
+        [*prefix, sys.executable, "-c", HOLD, store.url, *keys], stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert process.stdout.readline() == "held\n"
     return process
 
 
-def test_a_living_holder_is_named_and_a_killed_one_succeeded(store):
-    process = hold(store)
-    with pytest.raises(InputError, match=rf"process {process.pid} on .* does: wait"):
-        StudyLock(store, "study-demo").__enter__()
-    with StudyLock(store, "other-demo"):
-        pass  # another study is not in the way
+def kill(process):
     process.kill()
     process.wait()
-    with StudyLock(store, "study-demo"):
+
+
+@pytest.fixture
+def driver(store):
+    with Driver(store) as entered:
+        yield entered
+
+
+@pytest.fixture
+def stranger(store):
+    """A driver of another host that is only its document: the test raises its counter."""
+    holder = {"driver": "stranger", "host": "elsewhere/1", "pid": 1, "started": "1"}
+    store.put_document("drivers", "stranger", holder | {"beat": 0})
+    return holder
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """The observer's monotonic clock, moved by hand; waiting moves it."""
+
+    class Clock:
+        now = 1000.0
+
+        def monotonic(self):
+            return self.now
+
+        def sleep(self, seconds):
+            self.now += seconds
+
+    made = Clock()
+    for module in (driver_module, lease_module, sys.modules["tuning.lock"]):
+        monkeypatch.setattr(module, "time", made)
+    return made
+
+
+def test_a_living_holder_is_named_and_a_killed_one_succeeded(store, driver):
+    process = hold(store)
+    with pytest.raises(InputError, match=rf"process {process.pid} on .* does: wait"):
+        StudyLock(driver, "study-demo").__enter__()
+    with StudyLock(driver, "other-demo"):
+        pass  # another study is not in the way
+    kill(process)
+    with StudyLock(driver, "study-demo"):
         assert store.document("locks", "study-demo")["pid"] == os.getpid()
     assert store.document("locks", "study-demo") is None
 
 
-def test_a_lock_is_released_when_its_holder_leaves(store):
-    process = hold(store)
-    process.communicate()
-    with StudyLock(store, "study-demo"):
+def test_a_driver_that_leaves_leaves_nothing(store, driver):
+    hold(store, "00ff").communicate()
+    assert store.document_names("locks") == []
+    assert store.document_names("drivers") == [driver.me["driver"]]
+
+
+def test_a_killed_driver_is_buried_by_the_next(store, driver):
+    kill(hold(store))
+    assert len(store.document_names("drivers")) == 2
+    with StudyLock(driver, "study-demo"):
+        assert store.document_names("drivers") == [driver.me["driver"]]
+
+
+def test_a_reused_process_number_does_not_count_as_alive(store, driver):
+    store.put_document("locks", "study-demo", driver.me | {"started": "12345", "driver": "old"})
+    with StudyLock(driver, "study-demo"):
         pass
 
 
-def test_a_reused_process_number_does_not_count_as_alive(store):
-    me = StudyLock(store, "study-demo")._me
-    store.put_document("locks", "study-demo", me | {"started": "12345", "beat": 3})
-    with StudyLock(store, "study-demo"):
-        pass
+def test_a_corrupt_lock_is_replaced(store, driver):
+    (store.folder / "locks").mkdir()
+    (store.folder / "locks" / "study-demo.json").write_text('{"driver": "x", ')
+    with StudyLock(driver, "study-demo"):
+        assert store.document("locks", "study-demo") == driver.me
 
 
-def test_a_holder_on_another_host_is_alive_while_its_counter_moves(store, monkeypatch):
-    monkeypatch.setattr(lock_module, "_DEAD_AFTER_SECONDS", 5.0)
-    holder = {"host": "elsewhere", "pid": 1, "started": "1", "beat": 0}
-    store.put_document("locks", "study-demo", holder)
-    looked = threading.Event()
-    document = store.document
+def test_a_holder_on_another_host_is_alive_while_its_counter_moves(store, driver, stranger, clock):
+    store.put_document("locks", "study-demo", stranger)
 
-    def watched(folder, name):
-        found = document(folder, name)
-        if looked.is_set():
-            store.put_document("locks", "study-demo", holder | {"beat": 1})
-        looked.set()
-        return found
+    def sleep(seconds):
+        clock.now += seconds
+        store.put_document("drivers", "stranger", stranger | {"beat": 1})
 
-    monkeypatch.setattr(store, "document", watched)
-    with pytest.raises(InputError, match="process 1 on elsewhere"):
-        StudyLock(store, "study-demo").__enter__()
+    clock.sleep = sleep
+    with pytest.raises(InputError, match="process 1 on elsewhere does"):
+        StudyLock(driver, "study-demo").__enter__()
+    assert clock.now == 1001.0, "refused as soon as the counter had moved"
 
 
-def test_a_holder_on_another_host_whose_counter_stands_still_is_succeeded(store, monkeypatch):
-    monkeypatch.setattr(lock_module, "_DEAD_AFTER_SECONDS", 0.1)
-    store.put_document("locks", "study-demo", {"host": "elsewhere", "pid": 1, "beat": 0})
-    with StudyLock(store, "study-demo"):
-        assert store.document("locks", "study-demo")["pid"] == os.getpid()
+def test_a_holder_on_another_host_whose_counter_stood_still_for_a_minute_is_succeeded(
+    store, driver, stranger, clock, caplog
+):
+    store.put_document("locks", "study-demo", stranger)
+    with StudyLock(driver, "study-demo"):
+        assert store.document("locks", "study-demo") == driver.me
+    assert 1060.0 <= clock.now < 1063.0
+    assert "looking for up to a minute" in caplog.text
+    assert store.document("drivers", "stranger") is None
+
+
+def test_clocks_of_two_hosts_are_never_compared(store, driver, stranger, clock):
+    # The stranger's clock is hours off: nothing of it is in what it writes, or in any file's time.
+    path = store.folder / "drivers" / "stranger.json"
+    for offset in (-7200, 7200):
+        os.utime(path, (path.stat().st_atime, path.stat().st_mtime + offset))
+        assert driver.is_alive(stranger)
+    clock.now += 59
+    assert driver.is_alive(stranger)
+    clock.now += 2
+    assert not driver.is_alive(stranger)
+
+
+def test_a_driver_taken_for_dead_learns_of_it(store, monkeypatch):
+    monkeypatch.setattr(driver_module, "_BEAT_SECONDS", 0.01)
+    lost = threading.Event()
+    with Driver(store, on_lost=lost.set) as suspended, Driver(store) as other:
+        other.bury(suspended.me)
+        assert lost.wait(30)
+    assert store.document_names("drivers") == []
 
 
 def test_a_lock_taken_over_meanwhile_is_put_back_and_left_alone(store):
-    dead = {"host": "here", "pid": 1, "beat": 0}
-    living = {"host": "there", "pid": 2, "beat": 5}
+    dead, living = {"driver": "a", "pid": 1}, {"driver": "b", "pid": 2}
     store.put_document("locks", "study-demo", living)
     # One who still believes the lock dead moves it aside, sees another's, and puts it back.
     store.take_away("locks", "study-demo", dead)
@@ -95,11 +174,10 @@ def test_a_lock_taken_over_meanwhile_is_put_back_and_left_alone(store):
     assert store.document_names("locks") == []
 
 
-def test_a_holder_that_lost_its_lock_does_not_remove_the_successors(store):
-    successor = {"host": "there", "pid": 2, "beat": 5}
-    with StudyLock(store, "study-demo"):
-        store.put_document("locks", "study-demo", successor)
-    assert store.document("locks", "study-demo") == successor
+def test_a_holder_that_lost_its_lock_does_not_remove_the_successors(store, driver, stranger):
+    with StudyLock(driver, "study-demo"):
+        store.put_document("locks", "study-demo", stranger)
+    assert store.document("locks", "study-demo") == stranger
 
 
 def test_of_many_that_try_at_once_one_succeeds(store):
@@ -107,12 +185,13 @@ def test_of_many_that_try_at_once_one_succeeds(store):
     release = threading.Event()
 
     def attempt():
-        try:
-            with StudyLock(store, "study-demo"):
-                held.append(1)
-                release.wait(30)
-        except InputError:
-            refused.append(1)
+        with Driver(store) as driver:
+            try:
+                with StudyLock(driver, "study-demo"):
+                    held.append(1)
+                    release.wait(30)
+            except InputError:
+                refused.append(1)
 
     threads = [threading.Thread(target=attempt) for _ in range(8)]
     for thread in threads:
@@ -123,3 +202,80 @@ def test_of_many_that_try_at_once_one_succeeds(store):
     for thread in threads:
         thread.join()
     assert (len(held), len(refused)) == (1, 7)
+
+
+# -- leases --------------------------------------------------------------------------------------
+
+
+def test_a_leased_job_is_left_to_its_driver_until_that_is_dead(store, driver, clock):
+    process = hold(store, "00ff")
+    leases = Leases(driver)
+    assert leases.take("11ff") and not leases.has_company
+    assert not leases.take("00ff") and leases.has_company
+    kill(process)
+    assert not leases.take("00ff"), "looked at again only after a while"
+    clock.now += 2.5
+    assert leases.take("00ff")
+    assert store.document("leases", "00ff") == driver.me
+
+
+def test_a_lease_of_another_host_lasts_while_its_counter_moves(store, driver, stranger, clock):
+    store.put_document("leases", "00ff", stranger)
+    leases = Leases(driver)
+    for beat in range(10):
+        clock.now += 30
+        store.put_document("drivers", "stranger", stranger | {"beat": beat})
+        assert not leases.take("00ff")
+    clock.now += 59
+    assert not leases.take("00ff")
+    clock.now += 2
+    assert leases.take("00ff")
+
+
+def test_a_lease_given_back_is_free_and_ones_own_can_be_taken_again(store, driver):
+    leases = Leases(driver)
+    assert leases.take("00ff") and leases.take("00ff")
+    leases.drop("00ff")
+    assert store.document_names("leases") == []
+
+
+def test_two_schedulers_never_hand_out_the_same_job_at_a_time(store):
+    with Driver(store) as one, Driver(store) as two:
+        schedulers = [Scheduler(miniature_study(), store, leases=Leases(d)) for d in (one, two)]
+        out = [[], []]
+        for number, scheduler in enumerate(schedulers):
+            while (job := scheduler.next_job()) not in list(Wait):
+                out[number].append(job.key)
+            # The first has taken all there is; the second waits for it and does not end.
+            assert job is Wait.NOTHING_READY
+        assert out[0] and not out[1]
+        schedulers[0].forget_running()
+        assert store.document_names("leases") == []
+
+
+def test_what_another_driver_finished_is_not_run_again(store, clock):
+    with Driver(store) as one, Driver(store) as two:
+        first = Scheduler(miniature_study(), store, leases=Leases(one))
+        second = Scheduler(miniature_study(), store, leases=Leases(two))
+        while (job := first.next_job()) not in list(Wait):
+            pass
+        assert second.next_job() is Wait.NOTHING_READY
+        drain(miniature_study(), store)  # the first driver finishes everything, and leaves
+        first.forget_running()
+        clock.now += 3
+        assert second.next_job() is Wait.FINISHED and second.is_complete()
+
+
+def test_a_driver_on_another_host_is_told_from_one_here(store):
+    """A driver in namespaces of its own (host name, process numbers), as on another machine."""
+    unshare = ["unshare", "--uts", "--pid", "--fork", "--mount-proc"]
+    if subprocess.run([*unshare, "true"], capture_output=True).returncode:
+        pytest.skip("needs the right to make namespaces (unshare)")
+    process = hold(Store(store.url), "00ff", prefix=unshare)
+    with Driver(store) as driver:
+        holder = store.document("leases", "00ff")
+        assert holder["host"] != driver.me["host"] and holder["pid"] != process.pid
+        assert driver.is_alive(holder)
+        # Its process number means another process here, or none: only its counter counts.
+        assert not Leases(driver).take("00ff")
+    process.communicate()

@@ -6,12 +6,14 @@ import pytest
 
 from scorelib.errors import InputError
 from tests.miniature import miniature_study
-from tuning import resources, runner
+from tuning import resources, runner, session
 from tuning.ray_import import ray
-from tuning.resources import Capacity, gpu_share, require_gpus
-from tuning.runner import ClusterOptions, StopRequest, ray_session, work_off
+from tuning.resources import Capacity, GpuShares, gpu_share, require_gpus
+from tuning.runner import work_off
 from tuning.scheduler import Scheduler
+from tuning.session import ClusterOptions, ray_session
 from tuning.stages import train
+from tuning.stop import StopRequest
 from tuning.trainable import Execution
 
 
@@ -44,7 +46,7 @@ def test_gpu_jobs_hold_gpus_and_workers_are_reused(capacity, store, monkeypatch)
     execution = Execution(store_url=store.url, gpu_device="cpu")
     work_off(scheduler, execution, capacity, StopRequest())
     assert scheduler.is_complete() and not scheduler.given_up
-    assert all(gpus == gpu_share(job) for job, gpus in handed.values())
+    assert all(gpus == gpu_share(job, GpuShares()) for job, gpus in handed.values())
     shares = {job.stage: gpus for job, gpus in handed.values()}
     assert (shares["train"], shares["sample"], shares["score"]) == (1.0, 0.5, 0.5)
     # Of some seventy jobs: two on CPUs, one training, two at half a GPU each, few of them anew.
@@ -83,12 +85,12 @@ def test_a_stop_request_ends_the_run_before_it_is_complete(capacity, store):
     stop = StopRequest()
 
     def request(job, manifest):
-        stop.signal = 2
+        stop.request("by the test")
 
     scheduler.on_stored = request
     work_off(scheduler, Execution(store_url=store.url), capacity, stop)
     assert not scheduler.is_complete()
-    assert 0 < len(scheduler.finished_here) < 10
+    assert 0 < scheduler.finished_here.total() < 10
 
 
 def test_a_fit_that_dies_is_followed_by_another(capacity, store, monkeypatch):
@@ -123,7 +125,7 @@ def test_the_autoscalers_node_types_count_as_capacity(capacity, monkeypatch):
         ray._private.state.state, "get_max_resources_from_cluster_config",
         lambda: {"CPU": 64, "GPU": 8},
     )  # fmt: skip
-    assert runner._capacity() == Capacity(cpus=64, gpus=8)
+    assert session._capacity() == Capacity(cpus=64, gpus=8)
 
 
 def test_jobs_without_a_gpu_anywhere_are_refused(monkeypatch):

@@ -184,6 +184,7 @@ class Snapshot(Job):
             seed=spec.seed,
             device=at.device,
             autocast=at.autocast,
+            most_images=at.batch_images,
         )
         for name in reversed(at.store.checkpoint_names(spec.key)):
             if _iteration_of(name) > self.iteration:

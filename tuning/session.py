@@ -1,0 +1,158 @@
+"""Ray sessions: one of our own on this machine, or a cluster joined; ended with all they started.
+
+A session of our own has a token that only its user can read, and nothing of it is left when it
+ends. A cluster is joined from one of its nodes: the driver stays here, beside its store, lock and
+ledger. Its workers are given this very code (packages such as torch are theirs already, from their
+image or set-up), and must see the store.
+"""
+
+import contextlib
+import logging
+import os
+import secrets
+import shutil
+import stat
+import tempfile
+import uuid
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import scorelib
+import tuning
+from scorelib.errors import InputError
+from tuning.ray_import import NodeAffinity, ray
+from tuning.resources import Capacity
+
+_PROBE_SECONDS = 60.0
+_OBJECT_STORE_BYTES = 200_000_000  # nothing of ours travels through it
+
+
+@dataclass(frozen=True)
+class ClusterOptions:
+    """Which Ray to use.
+
+    Attributes:
+        address: of a running cluster, "auto" on one of its nodes; None for one of our own here.
+        cpus: CPUs of our own Ray; None for those found.
+        gpus: GPUs of our own Ray; None for those found.
+    """
+
+    address: str | None = None
+    cpus: int | None = None
+    gpus: int | None = None
+
+
+@contextlib.contextmanager
+def ray_session(options: ClusterOptions) -> Iterator[Capacity]:
+    """Ray, connected to or started; ended, with all it started, on leaving.
+
+    Yields:
+        The most it can give, counting what its autoscaler could add.
+
+    Raises:
+        InputError: no cluster answers at the address.
+    """
+    logging.getLogger("ray").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module=r"ray\..*")
+    folder = Path(tempfile.mkdtemp(prefix="ray-"))
+    quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
+    try:
+        if options.address is None:
+            _set_token(folder)
+            ray.init(
+                object_store_memory=_OBJECT_STORE_BYTES,
+                num_cpus=options.cpus, num_gpus=options.gpus, include_dashboard=False,
+                _temp_dir=str(folder), **quiet,
+            )  # fmt: skip
+        else:
+            _join(options.address, quiet)
+        yield _capacity()
+    finally:
+        ray.shutdown()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _set_token(folder: Path) -> None:
+    """A token of this session's own: Ray's default one is readable by every user of the machine."""
+    token = folder / "token"
+    token.touch(mode=0o600)
+    token.write_text(secrets.token_hex(32))
+    os.environ["RAY_AUTH_TOKEN_PATH"] = str(token)
+
+
+def _join(address: str, quiet: dict[str, Any]) -> None:
+    """Connects to a cluster, giving its workers this very code."""
+    _require_private_token()
+    runtime_env = None
+    if "RAY_JOB_CONFIG_JSON_ENV_VAR" not in os.environ:  # a submitted job brings its code along
+        packages = [str(Path(str(package.__file__)).parent) for package in (scorelib, tuning)]
+        runtime_env = {"py_modules": packages, "excludes": ["__pycache__"]}
+    try:
+        ray.init(address=address, runtime_env=runtime_env, **quiet)
+    except (ConnectionError, RuntimeError) as error:
+        raise InputError(
+            f"--address must name a running Ray cluster; {address!r} does not answer: {error}"
+        ) from error
+
+
+def _require_private_token() -> None:
+    """Raises InputError if the cluster's token lies where other users can read it."""
+    given = os.environ.get("RAY_AUTH_TOKEN_PATH")
+    path = Path(given) if given else Path.home() / ".ray" / "auth_token"
+    if os.environ["RAY_AUTH_MODE"] != "token" or "RAY_AUTH_TOKEN" in os.environ:
+        return
+    if not path.is_file():
+        raise InputError(
+            f"a cluster must have a token; there is none at {path}: set RAY_AUTH_TOKEN_PATH to the "
+            "cluster's, or RAY_AUTH_MODE=disabled if it has none"
+        )
+    if stat.S_IMODE(path.stat().st_mode) & 0o077:
+        raise InputError(f"the cluster's token must be yours alone to read: chmod 600 {path}")
+
+
+def require_visible(store_url: str) -> None:
+    """Refuses a store in a local folder that some node of the cluster does not see.
+
+    Raises:
+        InputError: naming the node.
+    """
+    folder = Path(store_url).resolve()
+    while not folder.exists():
+        folder = folder.parent
+    probe = folder / f".visible-{uuid.uuid4().hex[:12]}"
+    probe.touch()
+    try:
+        nodes = [node for node in ray.nodes() if node["Alive"]]
+        look = ray.remote(num_cpus=0, max_retries=0)(os.path.exists)
+        asked = {
+            look.options(scheduling_strategy=NodeAffinity(node["NodeID"], soft=False)).remote(
+                str(probe)
+            ): node["NodeManagerHostname"]
+            for node in nodes
+        }
+        answered, silent = ray.wait(list(asked), num_returns=len(asked), timeout=_PROBE_SECONDS)
+        blind = [asked[ref] for ref in answered if not _saw(ref)] + [asked[ref] for ref in silent]
+    finally:
+        probe.unlink()
+    if blind:
+        raise InputError(
+            f"--store must be visible on all nodes of the cluster; {store_url!r} is not on "
+            f"{', '.join(sorted(blind)[:3])}: use a folder that all nodes mount, or s3:// or gs://"
+        )
+
+
+def _saw(answer: Any) -> bool:
+    try:
+        return bool(ray.get(answer))
+    except ray.exceptions.RayError:
+        return True  # the node went away: not what is asked here
+
+
+def _capacity() -> Capacity:
+    now = ray.cluster_resources()
+    could_be = ray._private.state.state.get_max_resources_from_cluster_config() or {}
+    cpus, gpus = (max(now.get(kind, 0), could_be.get(kind, 0)) for kind in ("CPU", "GPU"))
+    return Capacity(cpus=float(cpus), gpus=float(gpus))

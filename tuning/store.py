@@ -96,20 +96,18 @@ class Store:
         self._check_format(create)
 
     def _check_format(self, create: bool) -> None:
-        path = self._path("store.json")
-        try:
-            found = json.loads(self._fs.cat_file(path))["format"]
-        except (FileNotFoundError, NotADirectoryError):
+        document = _read_format(self._fs, self._root, self.url)
+        if document is None:
             if not create:
-                raise InputError(
-                    f"--store must hold a store; {self.url!r} has no store.json"
-                ) from None
-            self._put(path, _dump({"format": FORMAT}))
+                raise InputError(f"--store must hold a store; {self.url!r} has no store.json")
+            self._put(self._path("store.json"), _dump({"format": FORMAT}))
             return
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise InputError(f"store.json of {self.url!r} cannot be read: {error!r}") from error
+        found = document.get("format") if isinstance(document, dict) else None
         if not isinstance(found, int):
-            raise InputError(f"store.json of {self.url!r} must hold a format number; got {found!r}")
+            raise InputError(
+                f"store.json of {self.url!r} cannot be read: it must hold a format number; got "
+                f"{found!r}"
+            )
         if found > FORMAT:
             raise InputError(
                 f"the store {self.url!r} must have format {FORMAT} or older; it has {found}: "
@@ -118,12 +116,13 @@ class Store:
 
     @staticmethod
     def exists(url: str) -> bool:
-        """Whether there is a store at a URL, readable or not."""
+        """Whether there is a store at a URL.
+
+        Raises:
+            InputError: that cannot be told: no credentials, no connection, not readable.
+        """
         found, root = file_system(url)
-        try:
-            return bool(found.exists(f"{root.rstrip('/')}/store.json"))
-        except NotADirectoryError:
-            return False
+        return _read_format(found, root.rstrip("/"), url) is not None
 
     @property
     def folder(self) -> Path:
@@ -280,7 +279,7 @@ class Store:
                 self._fs.pipe_file(path, _dump(body), mode="create")
         except FileExistsError:
             return False
-        except OSError as error:
+        except Exception as error:
             raise self._write_error(error) from error
         return True
 
@@ -337,13 +336,14 @@ class Store:
                 replace_local(path, data)
             else:
                 self._fs.pipe_file(path, data)
-        except OSError as error:
+        except Exception as error:  # object stores' clients have errors of their own
             raise self._write_error(error) from error
 
-    def _write_error(self, error: OSError) -> StoreWriteError:
+    def _write_error(self, error: Exception) -> StoreWriteError:
         return StoreWriteError(
             f"the store {self.url!r} must be writable and have room; "
-            f"{error.strerror or error}: free space or mend permissions, then run again"
+            f"{getattr(error, 'strerror', None) or repr(error)}: free space or mend permissions, "
+            "then run again"
         )
 
 
@@ -352,6 +352,16 @@ def _checked(name: str) -> str:
     if not _NAME.fullmatch(name):
         raise InputError(f"a stored name must match {_NAME.pattern}; got {name!r}")
     return name
+
+
+def _read_format(file_system: Any, root: str, url: str) -> Any | None:
+    """What store.json says, or None if there is none."""
+    try:
+        return json.loads(file_system.cat_file(f"{root}/store.json"))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except Exception as error:  # object stores' clients have errors of their own
+        raise InputError(f"store.json of {url!r} cannot be read: {error!r}") from error
 
 
 def as_name(text: str) -> str:

@@ -73,7 +73,7 @@ def test_the_options_are_fixed():
         ([NAME, "--gpus", "4"], "--gpus must be at most 0, the GPUs found here; got 4"),
         ([NAME, "--set", "n_sigma=[0]"], "n_sigma must hold counts the paper reports"),
         ([NAME, "--store", "memory://x"], "needs --tracking-uri"),
-        ([NAME, "--store", "s3://bucket/store"], "--store must be a folder or an fsspec URL"),
+        ([NAME, "--store", "nonsense://x"], "--store must be a folder or an fsspec URL"),
         ([NAME, "--seeds", "0"], "must be at least 1; got '0'"),
         ([NAME, "--cpus", "two"], "must be a whole number"),
         ([NAME, "--address", "ray://somewhere:10001"], "use `ray job submit` instead"),
@@ -139,11 +139,12 @@ def offline(self):
 
 
 def test_a_second_driver_on_the_same_study_is_refused_with_the_holder(capsys, tmp_path):
+    from tuning.driver import Driver
     from tuning.lock import StudyLock
     from tuning.store import Store
 
     store = Store(str(tmp_path / "s"), create=True)
-    with StudyLock(store, f"{NAME}-demo"):
+    with Driver(store) as driver, StudyLock(driver, f"{NAME}-demo"):
         line = refused(capsys, NAME, "--store", store.url)
     assert "one driver at a time" in line and str(store.url) in line
 

@@ -1,0 +1,145 @@
+"""The trainable in this process: incidents a worker deals with, and what it tells the driver."""
+
+import os
+
+import pytest
+import safetensors.torch
+import torch
+
+from scorelib.networks.mlp import ResidualMlp
+from tests.miniature import miniature_study
+from tuning.resources import DEFAULT_SHARE, GpuMemory
+from tuning.stages import Chunk
+from tuning.store import Manifest, Store
+from tuning.trainable import Execution, JobTrainable
+
+
+@pytest.fixture(autouse=True)
+def fresh_process(monkeypatch):
+    """As in a worker that has not run out of memory yet."""
+    monkeypatch.setattr(JobTrainable, "_batch_images", {})
+
+
+def run(job, store, **options):
+    """Runs a job's trainable to its end; returns the last report."""
+    trainable = JobTrainable(config=Execution(store_url=store.url, **options).config(job, gpus=0.0))
+    while not (result := trainable.train())["done"]:
+        pass
+    return result
+
+
+def run_with_inputs(job, store, **options):
+    for needed in job.inputs():
+        run_with_inputs(needed, store, **options)
+    return run(job, store, **options)
+
+
+@pytest.fixture
+def chunk():
+    study = miniature_study()
+    space = study.searches[2].space
+    return space.score(space.sample.sampler.epsilon, 40).chunks()[0]
+
+
+@pytest.fixture
+def small_memory(monkeypatch):
+    """A device that holds the network's activations of eight images and no more."""
+    build, batches = ResidualMlp.build, []
+
+    def limited(self, *arguments):
+        network = build(self, *arguments)
+
+        def refuse(module, inputs):
+            batches.append(len(inputs[0]))
+            if len(inputs[0]) > 8:
+                raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+        network.register_forward_pre_hook(refuse)
+        return network
+
+    monkeypatch.setattr(ResidualMlp, "build", limited)
+    return batches
+
+
+def test_out_of_memory_halves_the_batch_and_the_results_are_the_same(
+    store, tmp_path, chunk, small_memory, monkeypatch
+):
+    assert run_with_inputs(chunk, store, batch_images=100)["outcome"] == "stored"
+    # 100, 50, 25, 12, 6: training splits its 128 images in 22 parts; sampling 20 images in 6s.
+    assert max(small_memory) == 64 and min(small_memory) <= 6
+    assert dict(JobTrainable._batch_images) == {"train": 6, "sample": 6}
+    monkeypatch.undo()
+    plain = Store(str(tmp_path / "plain"), create=True)
+    assert run_with_inputs(chunk, plain)["outcome"] == "stored"
+    for job, name in ((chunk, "features"), (chunk.sample.model, "ema-0.999")):
+        ours, theirs = (
+            safetensors.torch.load(s.read(job.stage, job.key, f"{name}.safetensors"))
+            for s in (store, plain)
+        )
+        for tensor in ours:
+            torch.testing.assert_close(ours[tensor], theirs[tensor], rtol=1e-3, atol=1e-5)
+
+
+def test_a_device_too_small_for_one_image_is_an_error(store, chunk, monkeypatch):
+    def refuse(module, inputs):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    build = ResidualMlp.build
+
+    def never(self, *arguments):
+        network = build(self, *arguments)
+        network.register_forward_pre_hook(refuse)
+        return network
+
+    monkeypatch.setattr(ResidualMlp, "build", never)
+    result = run(chunk.sample.model, store)
+    assert result["outcome"] == "error" and "CUDA out of memory" in result["cause"]
+
+
+def test_a_store_this_worker_does_not_see_is_refused_with_its_host(tmp_path, chunk):
+    class Elsewhere:
+        url = str(tmp_path / "not-here")
+
+    result = run(chunk, Elsewhere)
+    assert result["outcome"] == "refused"
+    assert os.uname().nodename in result["cause"] and "has no store.json" in result["cause"]
+
+
+def test_missing_inputs_are_told_apart_from_errors(store, chunk):
+    assert run(chunk, store)["outcome"] == "missing"
+
+
+# -- shares of a GPU by measured memory ------------------------------------------------------------
+
+
+def finished(job, peak, device="NVIDIA H100 80GB HBM3", total=80_000_000_000):
+    cost = {"device": device, "gpu_bytes": peak, "gpu_total_bytes": total}
+    return Manifest(job.stage, job.key, {}, {}, cost, {})
+
+
+def test_gpus_are_shared_by_the_memory_that_jobs_took(store, chunk):
+    memory = GpuMemory(store)
+    assert memory.share() == DEFAULT_SHARE
+    memory.note(chunk, finished(chunk, 9_000_000_000))
+    assert memory.share() == 1 / 7  # 9 GB, 15% more and .6 GB of context: seven to 80 GB
+    memory.note(chunk, finished(chunk, 3_000_000_000))
+    assert memory.share() == 1 / 7, "the most counts"
+    assert GpuMemory(store).share() == 1 / 7, "kept in the store"
+    memory.note(chunk, finished(chunk, 9_000_000_000, "NVIDIA A10", 24_000_000_000))
+    assert memory.share() == 1 / 2, "the smallest kind of GPU decides"
+    memory.note(chunk, finished(chunk, 23_500_000_000, "NVIDIA A10", 24_000_000_000))
+    assert memory.share() == 1.0
+
+
+def test_trainings_and_cpu_jobs_tell_nothing_of_sampling(store, chunk):
+    memory = GpuMemory(store)
+    training = chunk.sample.model
+    memory.note(training, finished(training, 70_000_000_000))
+    memory.note(chunk, Manifest(Chunk.stage, chunk.key, {}, {}, {"device": "cpu x1"}, {}))
+    assert memory.share() == DEFAULT_SHARE
+
+
+def test_small_jobs_do_not_crowd_a_gpu(store, chunk):
+    memory = GpuMemory(store)
+    memory.note(chunk, finished(chunk, 1_000_000))
+    assert memory.share() == 1 / 8

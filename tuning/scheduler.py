@@ -3,6 +3,16 @@
 It knows nothing of Ray: the runner asks `next_job` whenever there is room and says what became of
 it. Whatever happens to the runner, a new scheduler on the same study and store goes on where the
 last one was, for its state is in the store and the ledger alone.
+
+Invariants, whatever the order in which drivers propose, start, finish, crash and come back:
+
+- A job is handed out only when all its inputs are stored, and never while another living driver on
+  the same store has it out.
+- A round of proposals is in the ledger, whole, before any of it is handed out. Rounds follow one
+  another without a gap, and one that is written never changes.
+- What is stored stays stored, unless it is found corrupt: then it is set aside and made again.
+- `Wait.FINISHED` means that nothing is left, or that what is left was given up.
+- The ledger, the winners and the set of stored results at the end are those of an undisturbed run.
 """
 
 import enum

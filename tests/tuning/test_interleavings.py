@@ -1,0 +1,213 @@
+"""Any interleaving of two drivers' steps and crashes: the invariants of `tuning.scheduler` hold."""
+
+import math
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from tests.miniature import miniature_study
+from tuning import lease
+from tuning.lease import Leases
+from tuning.scheduler import Scheduler, Wait
+from tuning.store import Store
+
+DRIVERS = st.sampled_from(["one", "two"])
+STUDY = miniature_study(search__n_images="20", search__top_images="40", n_images="40")
+
+
+def result_of(job):
+    """What a job comes to: a function of its spec alone, as for real jobs."""
+    if job.stage != "score":
+        return {}
+    depth = math.log(job.sample.sampler.epsilon / 0.02) ** 2 + job.protocol.n_images / 1000
+    if job.sample.sampler.epsilon > 0.2:
+        return {"failed": "non-finite sample at step 3"}
+    return {"raw": depth + 1, "denoised": depth}
+
+
+def commit(store, job):
+    files = {"x": job.key.encode()} if job.stage != "score" else {}
+    store.commit(job.stage, job.key, spec={}, result=result_of(job), cost={}, files=files)
+
+
+def finish_all(store):
+    """Works the study off undisturbed."""
+    scheduler = Scheduler(STUDY, store)
+    while (job := scheduler.next_job()) not in list(Wait):
+        commit(store, job)
+        scheduler.report_stored(job.key)
+    assert scheduler.is_complete()
+    return scheduler
+
+
+def outcome(store):
+    """What a finished study says: winners, ledger, and the keys of all that is stored."""
+    scheduler = Scheduler(STUDY, store)
+    winners = {name: run.winner.epsilon for name, run in scheduler.searches.items()}
+    ledger = {
+        str(path.relative_to(store.folder)): path.read_bytes()
+        for path in store.folder.glob("ledger/*/*.json")
+    }
+    return winners, ledger, store.stored_keys()
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    store = Store(str(tmp_path_factory.mktemp("undisturbed") / "store"), create=True)
+    finish_all(store)
+    return outcome(store)
+
+
+class StandInDriver:
+    """A driver whose life and death the machine decides."""
+
+    def __init__(self, store, name, living):
+        self.store, self.me, self._living = store, {"driver": name}, living
+
+    def is_alive(self, holder):
+        return holder["driver"] in self._living
+
+
+class Drivers(RuleBasedStateMachine):
+    """Two drivers on one store; the model is the set of things that were once seen to be so."""
+
+    expected = None
+
+    @initialize()
+    def begin(self):
+        self.folder = Path(tempfile.mkdtemp())
+        self.store = Store(str(self.folder / "store"), create=True)
+        self.living, self.n_starts = set(), 0
+        self.schedulers, self.names, self.out = {}, {}, {"one": [], "two": []}
+        self.rounds_seen, self.stored_seen, self.spoiled = {}, set(), set()
+
+    @rule(who=DRIVERS)
+    def start(self, who):
+        """A driver starts, or is started again: what it had out is forgotten."""
+        self.crash(who)
+        self.n_starts += 1
+        self.names[who] = f"{who}-{self.n_starts}"
+        self.living.add(self.names[who])
+        driver = StandInDriver(self.store, self.names[who], self.living)
+        self.schedulers[who] = Scheduler(STUDY, self.store, leases=Leases(driver))
+
+    @rule(who=DRIVERS)
+    def crash(self, who):
+        """kill -9: nothing is given back, nothing is said."""
+        self.living.discard(self.names.pop(who, None))
+        self.schedulers.pop(who, None)
+        self.out[who] = []
+
+    @precondition(lambda self: self.schedulers)
+    @rule(who=DRIVERS, n=st.integers(1, 6))
+    def hand_out(self, who, n):
+        """Rounds are proposed and jobs go out, as workers become free."""
+        scheduler = self.schedulers.get(who)
+        for _ in range(n if scheduler else 0):
+            job = scheduler.next_job()
+            if isinstance(job, Wait):
+                assert job is not Wait.FINISHED or scheduler.is_complete() or scheduler.given_up
+                return
+            elsewhere = [j.key for other in self.out.values() for j in other]
+            assert job.key not in elsewhere, "two living drivers run the same job"
+            assert all(self.store.has(needed.stage, needed.key) for needed in job.inputs())
+            self.out[who].append(job)
+
+    @precondition(lambda self: any(self.out.values()))
+    @rule(data=st.data(), who=DRIVERS)
+    def finish(self, data, who):
+        """A worker stores its result and says so."""
+        if self.out[who]:
+            job = self.take(data, who)
+            commit(self.store, job)
+            self.schedulers[who].report_stored(job.key)
+
+    @precondition(lambda self: any(self.out.values()))
+    @rule(data=st.data(), who=DRIVERS, how=st.sampled_from(["failure", "stopped", "missing"]))
+    def end_without_result(self, data, who, how):
+        """A worker dies, is stopped, or finds an input gone."""
+        if self.out[who]:
+            scheduler, job = self.schedulers[who], self.take(data, who)
+            if how == "failure":
+                scheduler.report_failure(job.key, "its worker process died")
+            elif how == "stopped":
+                scheduler.report_stopped(job.key)
+            else:
+                scheduler.report_missing_input(job.key)
+
+    @precondition(lambda self: any(self.out.values()))
+    @rule(data=st.data(), who=DRIVERS, half=st.booleans())
+    def crash_while_storing(self, data, who, half):
+        """The driver and its worker are killed after the files, or after the manifest."""
+        if self.out[who]:
+            job = self.take(data, who)
+            if half:
+                attempt = self.store.folder / "objects" / job.stage / job.key / "0123456789ab"
+                attempt.mkdir(parents=True, exist_ok=True)
+                (attempt / "x").write_bytes(b"hal")
+            else:
+                commit(self.store, job)
+            self.crash(who)
+
+    @precondition(lambda self: self.stored_seen)
+    @rule(data=st.data(), truncate=st.booleans())
+    def corrupt(self, data, truncate):
+        """The disk loses part of a manifest; drivers that saw it whole may not look again."""
+        paths = sorted(self.store.folder.glob("objects/*/*/manifest.json"))
+        path = data.draw(st.sampled_from(paths))
+        body = path.read_bytes()
+        path.write_bytes(body[: len(body) // 2] if truncate else body.replace(b"1", b"2", 1))
+        self.spoiled.add(path.parent.name)
+        for who in ("one", "two"):
+            self.crash(who)  # as the tests of corruption in a running study are elsewhere
+
+    def take(self, data, who):
+        return self.out[who].pop(data.draw(st.integers(0, len(self.out[who]) - 1)))
+
+    @invariant()
+    def what_was_once_so_stays_so(self):
+        if not hasattr(self, "folder"):
+            return
+        stored = self.store.stored_keys()
+        assert stored | self.spoiled >= self.stored_seen, "a stored result is gone"
+        self.stored_seen = stored
+        for path in self.store.folder.glob("ledger/*/*.json"):
+            text = path.read_bytes()
+            assert self.rounds_seen.setdefault(path, text) == text, "a proposed round changed"
+        for folder in self.store.folder.glob("ledger/*"):
+            numbers = sorted(int(p.stem.removeprefix("round-")) for p in folder.glob("*.json"))
+            assert numbers == list(range(len(numbers))), "a round is missing"
+
+    def teardown(self):
+        """Whatever happened, the study comes to the same end."""
+        if hasattr(self, "folder"):
+            self.living.clear()
+            finish_all(self.store)
+            winners, ledger, stored = outcome(self.store)
+            assert (winners, ledger) == self.expected[:2]
+            assert stored == self.expected[2], "jobs were run that nobody needed"
+            shutil.rmtree(self.folder)
+
+
+def test_any_interleaving_of_steps_and_crashes_comes_to_the_same_end(undisturbed, monkeypatch):
+    monkeypatch.setattr(lease, "_LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(Drivers, "expected", undisturbed)
+    run_state_machine_as_test(
+        Drivers,
+        settings=settings(
+            max_examples=40, stateful_step_count=40, deadline=None, derandomize=True, database=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )  # fmt: skip

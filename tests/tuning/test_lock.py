@@ -257,7 +257,7 @@ def test_what_another_driver_finished_is_not_run_again(store, clock):
     with Driver(store) as one, Driver(store) as two:
         first = Scheduler(miniature_study(), store, leases=Leases(one))
         second = Scheduler(miniature_study(), store, leases=Leases(two))
-        while (job := first.next_job()) not in list(Wait):
+        while first.next_job() not in list(Wait):
             pass
         assert second.next_job() is Wait.NOTHING_READY
         drain(miniature_study(), store)  # the first driver finishes everything, and leaves

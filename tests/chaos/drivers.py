@@ -1,0 +1,111 @@
+"""The driver killed again and again, and two drivers on one store."""
+
+import random
+import signal
+import sqlite3
+import subprocess
+import time
+from pathlib import Path
+
+from tests.launches import attempts, csv, finish, kill_driver, launch, manifests, mlflow_runs
+
+N_KILLS = 20
+_LONGER = {"search.n_trials": "6", "iterations": "3000", "iteration": "3000", "seeds": "2"}
+"""Enough work for twenty kills: trainings of some seconds, twice the trials and seeds."""
+
+OPTIONS = [text for path, value in _LONGER.items() for text in ("--set", f"{path}={value}")]
+
+
+def kill_the_driver(folder: Path) -> str:
+    """kill -9 at random moments; everything at the end is as if nothing had happened."""
+    reference, store = folder / "reference", folder / "store"
+    finish(reference, folder, *OPTIONS)
+    rng = random.Random(20)
+    kills, lost_seconds = 0, []
+    while kills < N_KILLS:
+        process = launch(store, folder, *OPTIONS)
+        try:
+            process.wait(timeout=rng.uniform(4.0, 14.0))
+            assert process.returncode == 0, process.communicate()[0]
+            break  # done before the twentieth kill
+        except subprocess.TimeoutExpired:
+            lost_seconds.append(seconds_since_last_checkpoint(store))
+            kill_driver(process)
+            kills += 1
+    finish(store, folder, *OPTIONS)
+    assert csv(store) == csv(reference), "the table differs"
+    assert manifests(store) == manifests(reference), "other jobs were stored"
+    redone = sum(attempts(store).values()) - sum(attempts(reference).values())
+    assert redone <= kills, f"{redone} jobs were finished twice in {kills} kills"
+    require_single_runs(store, reference)
+    worst = max((s for s in lost_seconds if s is not None), default=0.0)
+    assert worst < 15, f"a training had no checkpoint for {worst:.0f} s"
+    return (
+        f"{kills} kills: same table, same {len(manifests(store))} jobs, {redone} written twice, "
+        f"at most {worst:.0f} s of training lost at a time; MLflow and Optuna as undisturbed"
+    )
+
+
+def seconds_since_last_checkpoint(store: Path) -> float | None:
+    """How long ago the newest checkpoint of an unfinished training was written."""
+    if (store / "objects" / "sample").exists():
+        return None  # trainings are over
+    times = [path.stat().st_mtime for path in store.glob("checkpoints/*/*")]
+    return time.time() - max(times) if times else None
+
+
+def require_single_runs(store: Path, reference: Path) -> None:
+    """No MLflow run doubled or left running, no Optuna trial doubled or orphaned."""
+    assert sorted(mlflow_runs(store)) == sorted(mlflow_runs(reference))
+    assert {status for _, status in mlflow_runs(store)} == {"FINISHED"}
+    trials = [optuna_trials(s) for s in (store, reference)]
+    assert trials[0] == trials[1], "Optuna's trials differ"
+
+
+def optuna_trials(store: Path) -> list[tuple[str, int, str]]:
+    """Study, number and state of all trials in the store's Optuna database."""
+    with sqlite3.connect(store / "optuna.db") as database:
+        found = database.execute(
+            "select s.study_name, t.number, t.state from trials t "
+            "join studies s on s.study_id = t.study_id order by 1, 2"
+        ).fetchall()
+    assert found and all(state in ("COMPLETE", "FAIL") for _, _, state in found)
+    return found
+
+
+def preempt_the_driver(folder: Path) -> str:
+    """SIGTERM, as when a machine is preempted: stops by itself, and the next one goes on."""
+    reference, store = folder / "reference", folder / "store"
+    finish(reference, folder)
+    codes = []
+    for delay in (6.0, 9.0, 12.0):
+        process = launch(store, folder)
+        try:
+            process.wait(timeout=delay)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=120)
+        codes.append(process.returncode)
+    finish(store, folder)
+    # Before it listens a driver ends by the signal itself; after, it stops with exit code 130.
+    assert set(codes) <= {0, 130, -signal.SIGTERM}, codes
+    assert csv(store) == csv(reference)
+    return f"exit codes {codes}; same table afterwards"
+
+
+def two_drivers_on_one_store(folder: Path) -> str:
+    """Two studies that need the same jobs, at once on one store: each job is run by one of them."""
+    reference, store = folder / "reference", folder / "store"
+    finish(reference, folder)
+    drivers = [launch(store, folder), launch(store, folder, name="other")]
+    third = launch(store, folder)
+    outputs = [driver.communicate(timeout=300)[0] for driver in drivers]
+    refusal, _ = third.communicate(timeout=300)
+    assert [driver.returncode for driver in drivers] == [0, 0], outputs
+    assert not any("warning" in output for output in outputs), outputs
+    assert third.returncode == 2 and "one driver at a time" in refusal, refusal
+    assert csv(store) == csv(reference) and manifests(store) == manifests(reference)
+    written = attempts(store)
+    assert set(written.values()) <= {0, 1}, "a job was run by both drivers"
+    assert not list(store.glob("leases/*")) and not list(store.glob("locks/*"))
+    return f"both complete; {len(written)} jobs, none run twice; a third driver was refused"

@@ -1,0 +1,110 @@
+"""The real driver in a process of its own: launched, watched, killed; what it left behind."""
+
+import contextlib
+import io
+import os
+import select
+import signal
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+from dashboards.table import main as print_table
+from tests.miniature import OPTIONS
+
+NAME = "cifar_sampling_eps"
+
+_UNDER_ANOTHER_NAME = """
+import dataclasses, sys, types
+import studies.cifar_sampling_eps as study
+from studies import registry, run
+other = types.ModuleType("studies.other")
+other.settings = study.settings
+other.study = lambda scale, at: dataclasses.replace(study.study(scale, at), name="other")
+sys.modules["studies.other"] = other
+registry.STUDIES["other"] = "the same under another name"
+sys.exit(run.main(sys.argv[1:]))
+"""
+
+
+def launch(store, cwd, *options, name=NAME, environment=None):
+    """Starts the miniature study on a store; "other" is the same study under that name."""
+    command = ["-m", "studies.run"] if name == NAME else ["-c", _UNDER_ANOTHER_NAME]
+    return subprocess.Popen(
+        [sys.executable, *command, name, *OPTIONS, "--cpus", "2", "--store", str(store), *options],
+        cwd=cwd, text=True, start_new_session=True, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env=os.environ | {"OMP_NUM_THREADS": "1", "COLUMNS": "120"} | (environment or {}),
+    )  # fmt: skip
+
+
+def finish(store, cwd, *options, seconds=300, **more):
+    """Runs the study to its end; returns what it printed."""
+    process = launch(store, cwd, *options, **more)
+    output, _ = process.communicate(timeout=seconds)
+    assert process.returncode == 0, output
+    return output
+
+
+def wait_for(store, pattern, count, process):
+    """Waits, by watching the store and not the clock, until `count` files match."""
+    while len(list(Path(store).glob(pattern))) < count:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(0.05)
+            raise AssertionError(f"ended before {count} {pattern}: {process.communicate()[0]}")
+
+
+def kill_driver(process):
+    """SIGKILL to the driver alone; waits until all workers it started are gone."""
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    for worker in workers_of(process):
+        with contextlib.suppress(ProcessLookupError):
+            select.select([os.pidfd_open(worker)], [], [])  # readable once the process has ended
+
+
+def workers_of(process):
+    """Processes of the driver's session whose command is one of Ray's workers."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+            command = (stat.parent / "cmdline").read_text()
+        except OSError:
+            continue
+        # Ray's two agents outlive a killed driver by a minute; they run none of its jobs.
+        is_worker = command.startswith("ray::") and "Agent" not in command
+        if int(fields[3]) == process.pid and is_worker and fields[0] != "Z":
+            found.append(int(stat.parent.name))
+    return found
+
+
+def csv(store):
+    """The study's table."""
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        assert print_table([NAME, "--store", str(store), "--format", "csv"]) == 0
+    return printed.getvalue()
+
+
+def manifests(store):
+    """Keys of all finished jobs, sorted."""
+    return sorted(p.parent.name for p in Path(store).glob("objects/*/*/manifest.json"))
+
+
+def attempts(store):
+    """How many times each job wrote its files."""
+    return {
+        p.parent.name: sum(q.is_dir() for q in p.parent.iterdir())
+        for p in Path(store).glob("objects/*/*/manifest.json")
+    }
+
+
+def mlflow_runs(store):
+    """(key, status) of all runs."""
+    with sqlite3.connect(Path(store) / "mlflow.db") as database:
+        return database.execute(
+            "select t.value, r.status from runs r join tags t on t.run_uuid = r.run_uuid "
+            "where t.key = 'key'"
+        ).fetchall()

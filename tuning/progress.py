@@ -61,9 +61,13 @@ class Display:
             self._live.stop()
 
     def _loop(self) -> None:
-        pause = _REDRAW_SECONDS if self._console.is_terminal else _LINE_SECONDS
+        shortest = _REDRAW_SECONDS if self._console.is_terminal else _LINE_SECONDS
+        pause = shortest
         while not self._stop.wait(pause):
+            started = time.monotonic()
             rows = forecast(self._scheduler, self._store, self._device)
+            # Counting many thousands of jobs takes time: never more than a twentieth of it.
+            pause = max(shortest, 20 * (time.monotonic() - started))
             if self._console.is_terminal:
                 self._live.update(self._panel(rows), refresh=True)
             else:

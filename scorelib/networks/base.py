@@ -20,11 +20,14 @@ level of the noise in x itself; it then takes part in comparisons as one functio
 
 import copy
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
+from torch.nn import functional
+from torch.overrides import TorchFunctionMode
 
 from scorelib.spec import Spec
 
@@ -69,16 +72,65 @@ class NetworkSpec(Spec, ABC):
 def multiply_adds(network: ScoreNetwork, shape: tuple[int, ...]) -> int:
     """Multiply-adds of one forward pass for one example: the cost of a network evaluation.
 
-    Counts convolutions and matrix products, on the meta device: no arithmetic, no memory.
+    Counts convolutions and matrix products, without doing them: values and weights are left as
+    memory happens to hold them.
 
     Args:
         network: any score network; its weights are not touched.
         shape: shape of one example, (C, H, W) or (D,).
     """
-    on_meta = copy.deepcopy(network).to("meta")
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        on_meta(torch.empty(1, *shape, device="meta"), torch.empty((), device="meta"))
-    return counter.get_total_flops() // 2
+    hollow = copy.deepcopy(network).to("meta").to_empty(device="cpu")
+    with torch.no_grad(), _Counter() as counter:
+        hollow(torch.empty(1, *shape, device="cpu"), torch.ones((), device="cpu"))
+    return counter.total
+
+
+class _Counter(TorchFunctionMode):
+    """Adds up the multiply-adds of the functions called in it; the dear ones are not carried out.
+
+    torch's own FlopCounterMode gives the same, but takes two seconds to import the compiler, at
+    every command and in every worker.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.total = 0
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        if func is functional.linear:
+            out = args[0].new_empty(*args[0].shape[:-1], len(args[1]))
+        elif func is functional.conv2d:
+            out = args[0].new_empty(_convolved_shape(*args))
+        else:
+            out = func(*args, **(kwargs or {}))
+        if func in (functional.linear, functional.conv2d):
+            self.total += out.numel() * args[1][0].numel()  # each output sums over one filter
+        elif func in (torch.matmul, torch.bmm, Tensor.matmul, Tensor.bmm, Tensor.__matmul__):
+            self.total += out.numel() * args[0].shape[-1]
+        return out
+
+
+def _convolved_shape(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    stride: tuple[int, int],
+    padding: tuple[int, int],
+    dilation: tuple[int, int],
+    groups: int,
+) -> tuple[int, ...]:
+    sides = (
+        (x.shape[2 + i] + 2 * padding[i] - dilation[i] * (weight.shape[2 + i] - 1) - 1) // stride[i]
+        + 1
+        for i in (0, 1)
+    )
+    return (len(x), len(weight), *sides)
 
 
 def n_parameters(network: nn.Module) -> int:

@@ -5,6 +5,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from scorelib.errors import InputError
 from scorelib.networks import Ncsnv2, ResidualMlp, multiply_adds, n_parameters
@@ -277,6 +278,14 @@ def test_unconditional_mlp_learns_the_score_over_a_range_of_noise():
 def test_errors_say_what_must_hold(make, message):
     with pytest.raises(InputError, match=message):
         make()
+
+
+@pytest.mark.parametrize("spec", SPECS)
+def test_multiply_adds_are_those_that_torch_counts(spec):
+    network = spec.build((3, 16, 16))
+    with FlopCounterMode(display=False) as counter:
+        network(torch.zeros(1, 3, 16, 16), torch.ones(()))
+    assert multiply_adds(network, (3, 16, 16)) == counter.get_total_flops() // 2 > 0
 
 
 def test_multiply_adds_of_a_perceptron_leave_it_as_it_was():

@@ -1,0 +1,79 @@
+"""Ten thousand jobs: counted, planned and found done in seconds, at the same pace throughout."""
+
+import os
+import time
+
+import pytest
+
+from tests.miniature import miniature_study
+from tuning.forecast import forecast
+from tuning.scheduler import Scheduler, Wait
+from tuning.store import Store
+
+LARGE = {
+    "search__n_trials": "48", "search__n_images": "100", "search__top_images": "100",
+    "chunk_images": "2", "n_images": "100",
+}  # fmt: skip
+"""4 searches of 48 trials of 50 chunks."""
+
+
+def cpu_seconds(function):
+    """Result and processor seconds of this process: not those of whatever else the machine runs."""
+    started = time.process_time()
+    return function(), time.process_time() - started
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A finished study of ten thousand jobs, and the seconds that handing out took by thousand."""
+    store = Store(str(tmp_path_factory.mktemp("large") / "store"), create=True)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(os, "fsync", lambda file: None)  # the disk is not what is measured
+        yield store, *hand_out_all(store)
+
+
+def hand_out_all(store):
+    scheduler, seconds = Scheduler(miniature_study(**LARGE), store), []
+    n = 0
+    while True:
+        job, took = cpu_seconds(scheduler.next_job)
+        if job in list(Wait):
+            break
+        if n % 1000 == 0:
+            seconds.append(0.0)
+        seconds[-1] += took
+        distance = job.sample.sampler.epsilon if job.stage == "score" else None
+        store.commit(
+            job.stage, job.key, spec={}, result={"raw": distance, "denoised": distance}, cost={},
+            files={},
+        )  # fmt: skip
+        scheduler.report_stored(job.key)
+        n += 1
+    return n, seconds
+
+
+def test_ten_thousand_jobs_are_planned_in_under_two_seconds(store):
+    rows, seconds = cpu_seconds(
+        lambda: forecast(Scheduler(miniature_study(**LARGE), store), store, "cpu x1")
+    )
+    assert sum(row.n_to_run for row in rows) > 10_000
+    assert seconds < 2
+
+
+def test_what_is_left_of_ten_thousand_finished_jobs_is_known_in_under_five_seconds(finished):
+    store, n, _ = finished
+    assert n > 9_000  # trials whose two-digit step sizes meet share their jobs
+
+    def left():
+        scheduler = Scheduler(miniature_study(**LARGE), store)
+        return forecast(scheduler, store, "cpu x1"), scheduler.is_complete()
+
+    (rows, is_complete), seconds = cpu_seconds(left)
+    assert is_complete and not any(row.n_to_run for row in rows)
+    assert seconds < 5
+
+
+def test_handing_out_a_job_takes_no_longer_for_those_already_done(finished):
+    _, _, seconds = finished
+    whole = seconds[:-1]
+    assert sum(whole[-3:]) < 2 * sum(whole[:3]) + 0.5

@@ -12,6 +12,7 @@ dashboards.
 
 import argparse
 import contextlib
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -121,6 +122,11 @@ def _probe(args: argparse.Namespace) -> None:
     elif not isinstance(file_system(args.store)[0], LocalFileSystem):
         raise InputError(
             f"a store that is no local folder needs --tracking-uri, a server; got {args.store!r}"
+        )
+    elif "RAY_JOB_CONFIG_JSON_ENV_VAR" in os.environ and not Path(args.store).is_absolute():
+        raise InputError(
+            f"--store must be absolute in a submitted job, whose own folder Ray throws away; got "
+            f"{args.store!r}"
         )
     if args.address and args.address.startswith("ray://"):
         raise InputError(

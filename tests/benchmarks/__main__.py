@@ -3,7 +3,7 @@
 import sys
 from importlib import import_module
 
-NAMES = ("frechet", "sampling", "search")
+NAMES = ("frechet", "overhead", "sampling", "scale", "search")
 
 
 def main() -> int:

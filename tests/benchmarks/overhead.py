@@ -1,0 +1,162 @@
+"""What the system costs beside bare Ray Tune: same machine, same Ray session, one run.
+
+Run with ``python -m tests.benchmarks overhead`` (about six minutes, two CPUs, 2 GB).
+
+1. Trivial trials: Tune's defaults running a function that returns at once, and a study of 2,000
+   jobs of some milliseconds, with its store, leases, ledger and MLflow.
+2. Trials of ten seconds: how much of two CPUs' time is spent outside the jobs.
+3. MLflow: seconds inside equal jobs with the writer at work and without.
+"""
+
+import itertools
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+from threadpoolctl import threadpool_limits
+
+from dashboards import evidence
+from scorelib.samplers import Als
+from tests.miniature import miniature_study
+from tuning.driver import Driver
+from tuning.jobs import Workplace, execute
+from tuning.lease import Leases
+from tuning.ray_import import tune
+from tuning.runner import work_off
+from tuning.scheduler import Scheduler
+from tuning.session import ClusterOptions, ray_session
+from tuning.stages import Score
+from tuning.stop import StopRequest
+from tuning.store import Store
+from tuning.trainable import Execution
+
+N_BARE = 16
+CPUS = 2
+TRIVIAL = {
+    "search__n_trials": "10", "search__n_images": "48", "search__top_images": "48",
+    "chunk_images": "1", "n_images": "48", "train__network__width": "4",
+}  # fmt: skip
+"""About 2,000 jobs, nearly all of them a chunk of one image."""
+
+LONG_SECONDS = 10.0
+N_LONG = 8
+
+
+def bare(capacity_cpus: int) -> float:
+    """Seconds per trial of Tune's defaults on a function that returns at once."""
+
+    def trivial(config: dict[str, float]) -> dict[str, float]:
+        return {"loss": config["x"]}
+
+    started = time.monotonic()
+    tune.Tuner(
+        tune.with_resources(trivial, {"cpu": 1}),
+        param_space={"x": tune.uniform(0, 1)},
+        tune_config=tune.TuneConfig(num_samples=N_BARE, max_concurrent_trials=capacity_cpus),
+        run_config=tune.RunConfig(storage_path=tempfile.mkdtemp(), verbose=0),
+    ).fit()
+    return (time.monotonic() - started) / N_BARE
+
+
+class Run:
+    """A study worked off by the runner, with what was measured on the way.
+
+    Args:
+        study: the study.
+        folder: where its store goes.
+        capacity: of the Ray session.
+        mlflow: write its evidence, as `studies.run` does.
+    """
+
+    def __init__(self, study, folder, capacity, *, mlflow):  # type: ignore[no-untyped-def]
+        store = Store(str(folder), create=True)
+        self.times: list[float] = []
+        self.resident: list[int] = []
+        self.seconds: dict[str, list[float]] = {}
+        with Driver(store) as driver, evidence.writer(study, store, None) as writer:
+            scheduler = Scheduler(study, store, leases=Leases(driver))
+
+            def note(job, manifest):  # type: ignore[no-untyped-def]
+                self.times.append(time.monotonic())
+                self.resident.append(resident_bytes())
+                self.seconds.setdefault(job.stage, []).append(float(manifest.cost["seconds"]))
+                if mlflow and isinstance(job, Score):
+                    writer.write(lambda: evidence.trial_records(scheduler, job))
+
+            scheduler.on_stored = note
+            work_off(scheduler, Execution(store_url=store.url), capacity, StopRequest())
+            assert scheduler.is_complete(), scheduler.given_up
+
+
+def resident_bytes() -> int:
+    """Memory of this process that is in RAM."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+
+
+def print_trivial(run: Run, bare_seconds: float) -> None:
+    """Time per trial and memory of a study of trivial jobs, at its beginning and at its end."""
+    n, quarter = len(run.times), len(run.times) // 4
+    first = (run.times[quarter] - run.times[0]) / quarter
+    last = (run.times[-1] - run.times[-quarter]) / quarter
+    each = (run.times[-1] - run.times[0]) / (n - 1)
+    print(f"Tune's defaults   {bare_seconds:6.3f} s per trial ({N_BARE} trials)")
+    print(f"this system       {each:6.3f} s per trial ({n:,} trials)")
+    print(f"  first quarter   {first:6.3f} s, last quarter {last:.3f} s")
+    megabytes = [run.resident[i] / 1e6 for i in (quarter, -1)]
+    print(f"  driver memory   {megabytes[0]:6.0f} MB after a quarter, {megabytes[1]:.0f} MB at end")
+    print(f"ratio {bare_seconds / each:.1f}")
+
+
+def long_study():  # type: ignore[no-untyped-def]
+    """A study of chunks of about ten seconds each, timed on this machine."""
+    tiny = {"search__n_trials": "1", "search__n_images": str(8 * N_LONG), "chunk_images": "8",
+            "search__top_images": str(8 * N_LONG), "n_images": str(8 * N_LONG),
+            "n_sigma": "[1]"}  # fmt: skip
+    levels = 200
+    with tempfile.TemporaryDirectory() as folder:
+        place = Workplace(store=Store(folder, create=True))
+        study = miniature_study(**tiny, train__schedule__n_levels=str(levels))
+        space = next(s.space for s in study.searches if isinstance(s.space.sample.sampler, Als))
+        chunk = space.score(space.sample.sampler.epsilon, 8).chunks()[0]
+        for needed in (*_inputs(chunk), chunk):
+            for _ in execute(needed, place):
+                pass
+        first = place.manifest(chunk).cost["seconds"]
+    levels = round(levels * LONG_SECONDS / float(first))
+    return miniature_study(**tiny, train__schedule__n_levels=str(levels))
+
+
+def _inputs(job):  # type: ignore[no-untyped-def]
+    for needed in job.inputs():
+        yield from _inputs(needed)
+        yield needed
+
+
+def main() -> None:
+    """Prints the three comparisons."""
+    torch.set_num_threads(1)
+    counter = itertools.count()
+    with tempfile.TemporaryDirectory() as folder, threadpool_limits(1):
+        long = long_study()
+        with ray_session(ClusterOptions(cpus=CPUS)) as capacity:
+
+            def run(study, **options):  # type: ignore[no-untyped-def]
+                return Run(study, Path(folder) / str(next(counter)), capacity, **options)
+
+            bare_seconds = bare(CPUS)
+            print_trivial(run(miniature_study(**TRIVIAL), mlflow=True), bare_seconds)
+            at_work, alone = (run(long, mlflow=mlflow) for mlflow in (True, False))
+    for name, measured in (("with MLflow", at_work), ("without", alone)):
+        inside = measured.seconds["sample"]
+        wall = measured.times[-1] - measured.times[0]
+        share = 1 - sum(inside) / (CPUS * wall)
+        print(
+            f"{len(inside)} trials of {statistics.median(inside):.1f} s, {name}: "
+            f"{100 * share:.1f}% of {CPUS} CPUs' time outside the jobs"
+        )
+
+
+if __name__ == "__main__":
+    main()

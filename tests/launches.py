@@ -44,6 +44,7 @@ def finish(store, cwd, *options, seconds=300, **more):
     process = launch(store, cwd, *options, **more)
     output, _ = process.communicate(timeout=seconds)
     assert process.returncode == 0, output
+    assert not left_of(process), "something was left running"
     return output
 
 
@@ -66,6 +67,16 @@ def kill_driver(process):
 
 def workers_of(process):
     """Processes of the driver's session whose command is one of Ray's workers."""
+    # Ray's two agents outlive a killed driver by a minute; they run none of its jobs.
+    return [
+        pid
+        for pid, command in left_of(process)
+        if command.startswith("ray::") and "Agent" not in command
+    ]
+
+
+def left_of(process):
+    """(process, command) of all that runs in the driver's session."""
     found = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -73,10 +84,8 @@ def workers_of(process):
             command = (stat.parent / "cmdline").read_text()
         except OSError:
             continue
-        # Ray's two agents outlive a killed driver by a minute; they run none of its jobs.
-        is_worker = command.startswith("ray::") and "Agent" not in command
-        if int(fields[3]) == process.pid and is_worker and fields[0] != "Z":
-            found.append(int(stat.parent.name))
+        if int(fields[3]) == process.pid and fields[0] != "Z":
+            found.append((int(stat.parent.name), command))
     return found
 
 

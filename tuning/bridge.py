@@ -1,12 +1,14 @@
 """Between Tune and the scheduler: Tune's search algorithm hands out jobs and reports what they did.
 
-A trial is one run of one job. Tune retries nothing: a trial that ends without a result is reported
-with its cause, and the scheduler hands its job out again. A lost node is no fault of the job; a
-worker that died (killed, out of host memory, ended by its time-out) or an exception may be.
+A trial is one run of one job. A trial that ends without a result is reported with its cause, and
+the scheduler hands its job out again. A lost node is no fault of the job; a worker that died
+(killed, out of host memory, ended by its time-out) or an exception may be. The one thing Tune
+retries by itself is a trial whose node was drained before it went (preemption with notice).
 """
 
 import logging
 import time
+from pathlib import Path
 from typing import Any
 
 from scorelib.errors import InputError
@@ -16,7 +18,9 @@ from tuning.resources import GpuShares, gpu_share
 from tuning.scheduler import Scheduler, Wait
 from tuning.trainable import Execution
 
-_SIGNS_OF_A_LOST_NODE = ("its node has died", "node was terminated", "preempted", "Owner's node")
+_SIGN_OF_A_LOST_NODE = "because its node has died"
+"""What Ray says of a worker whose node was killed, cut off, drained or ended by SIGTERM. It knows
+that only once the node's heartbeats are missed, and waits for it: see `tuning.ray_import`."""
 
 
 class NotPickled:
@@ -76,7 +80,7 @@ class Bridge(NotPickled, Searcher):  # type: ignore[misc]
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
-        """Passes on how a trial ended; one that `Deaths` is told of next, with the cause, not."""
+        """Passes on how a trial ended; of one that died, `TrialEnds` tells the cause next."""
         if error:
             return
         try:
@@ -102,7 +106,7 @@ class Bridge(NotPickled, Searcher):  # type: ignore[misc]
         """Reports a trial whose worker is gone, with Ray's account of it."""
         job, silence = self._jobs.pop(trial_id), time.monotonic() - self._heard[trial_id]
         timeout = self._execution.timeouts.get(job.stage)
-        if any(sign in account for sign in _SIGNS_OF_A_LOST_NODE):
+        if _SIGN_OF_A_LOST_NODE in account:
             logging.getLogger(__name__).info("a node was lost: %s runs again", job.title())
             self._scheduler.report_stopped(job.key)
         elif timeout is not None and silence >= timeout:
@@ -118,8 +122,8 @@ class Bridge(NotPickled, Searcher):  # type: ignore[misc]
         """Never restored: see `tuning.runner`."""
 
 
-class Deaths(NotPickled, tune.Callback):  # type: ignore[misc]
-    """Tells the bridge of trials that ended without a report, which a searcher is told no cause of.
+class TrialEnds(NotPickled, tune.Callback):  # type: ignore[misc]
+    """Tells the bridge why trials died, which a searcher is not told, and forgets finished ones.
 
     Args:
         bridge: the bridge.
@@ -130,4 +134,10 @@ class Deaths(NotPickled, tune.Callback):  # type: ignore[misc]
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Tune's hook: called right after the searcher's `on_trial_complete`."""
-        self._bridge.report_death(trial.trial_id, str(trial.get_error() or ""))
+        # Not `trial.get_error()`: it reads the copy in the run's storage, which is made later.
+        account = Path(trial.error_file).read_text() if trial.error_file else ""
+        self._bridge.report_death(trial.trial_id, account)
+
+    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """Tune's hook: drops statistics of reports that it keeps of each trial and nobody reads."""
+        trial.run_metadata.metric_analysis, trial.run_metadata.metric_n_steps = {}, {}

@@ -12,7 +12,7 @@ import tempfile
 from typing import Any
 
 from tuning import actor_cache
-from tuning.bridge import Bridge, Deaths, NotPickled
+from tuning.bridge import Bridge, NotPickled, TrialEnds
 from tuning.ray_import import tune
 from tuning.resources import Capacity, GpuShares, bundle
 from tuning.scheduler import Scheduler, Wait
@@ -87,7 +87,7 @@ def _fit(bridge: Bridge, stop: StopRequest, concurrent: int) -> None:
                 storage_path=folder,
                 name="study",
                 stop=_Stopper(stop, bridge),
-                callbacks=[Deaths(bridge)],
+                callbacks=[TrialEnds(bridge)],
                 verbose=0,
             ),
         )

@@ -12,6 +12,8 @@ import os
 import secrets
 import shutil
 import stat
+import subprocess
+import sys
 import tempfile
 import uuid
 import warnings
@@ -26,6 +28,7 @@ from scorelib.errors import InputError
 from tuning.ray_import import NodeAffinity, ray
 from tuning.resources import Capacity
 
+_ANSWER_SECONDS = 20.0
 _PROBE_SECONDS = 60.0
 _OBJECT_STORE_BYTES = 200_000_000  # nothing of ours travels through it
 
@@ -36,8 +39,8 @@ class ClusterOptions:
 
     Attributes:
         address: of a running cluster, "auto" on one of its nodes; None for one of our own here.
-        cpus: CPUs of our own Ray; None for those found.
-        gpus: GPUs of our own Ray; None for those found.
+        cpus: CPUs of our own Ray, or those that a cluster may grow to; None for those found.
+        gpus: GPUs, likewise.
     """
 
     address: str | None = None
@@ -50,12 +53,14 @@ def ray_session(options: ClusterOptions) -> Iterator[Capacity]:
     """Ray, connected to or started; ended, with all it started, on leaving.
 
     Yields:
-        The most it can give, counting what its autoscaler could add.
+        The most it can give, counting what its autoscaler is said to add.
 
     Raises:
-        InputError: no cluster answers at the address.
+        InputError: no cluster answers at the address, or it has no CPUs and none are to come.
     """
     logging.getLogger("ray").setLevel(logging.ERROR)
+    # Tune prints a traceback for each worker lost; `tuning.bridge` tells what became of its job.
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
     warnings.filterwarnings("ignore", module=r"ray\..*")
     folder = Path(tempfile.mkdtemp(prefix="ray-"))
     quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
@@ -68,8 +73,8 @@ def ray_session(options: ClusterOptions) -> Iterator[Capacity]:
                 _temp_dir=str(folder), **quiet,
             )  # fmt: skip
         else:
-            _join(options.address, quiet)
-        yield _capacity()
+            _join(options.address, folder, quiet)
+        yield _capacity(options)
     finally:
         ray.shutdown()
         shutil.rmtree(folder, ignore_errors=True)
@@ -83,15 +88,19 @@ def _set_token(folder: Path) -> None:
     os.environ["RAY_AUTH_TOKEN_PATH"] = str(token)
 
 
-def _join(address: str, quiet: dict[str, Any]) -> None:
+def _join(address: str, folder: Path, quiet: dict[str, Any]) -> None:
     """Connects to a cluster, giving its workers this very code."""
     _require_private_token()
+    _require_answer(address)
     runtime_env = None
     if "RAY_JOB_CONFIG_JSON_ENV_VAR" not in os.environ:  # a submitted job brings its code along
         packages = [str(Path(str(package.__file__)).parent) for package in (scorelib, tuning)]
         runtime_env = {"py_modules": packages, "excludes": ["__pycache__"]}
     try:
-        ray.init(address=address, runtime_env=runtime_env, **quiet)
+        # From elsewhere: workers look for code in the driver's current folder first, and a node may
+        # have an older copy there.
+        with contextlib.chdir(folder):
+            ray.init(address=address, runtime_env=runtime_env, **quiet)
     except (ConnectionError, RuntimeError) as error:
         raise InputError(
             f"--address must name a running Ray cluster; {address!r} does not answer: {error}"
@@ -111,6 +120,30 @@ def _require_private_token() -> None:
         )
     if stat.S_IMODE(path.stat().st_mode) & 0o077:
         raise InputError(f"the cluster's token must be yours alone to read: chmod 600 {path}")
+
+
+def _require_answer(address: str) -> None:
+    """Raises InputError unless a cluster answers and takes our token.
+
+    Asked in a process of its own: Ray's client tries for long, and prints each attempt.
+    """
+    command = [sys.executable, "-m", "ray.scripts.scripts", "health-check", "--address", address]
+    try:
+        asked = subprocess.run(command, capture_output=True, text=True, timeout=_ANSWER_SECONDS)
+    except subprocess.TimeoutExpired:
+        raise InputError(
+            f"--address must name a running Ray cluster; {address!r} did not answer within "
+            f"{_ANSWER_SECONDS:g} s"
+        ) from None
+    if asked.returncode == 0:
+        return
+    if "InvalidAuthToken" in asked.stderr:
+        raise InputError(
+            f"the cluster at {address!r} must be given its own token, and was given another or "
+            "none: set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN_PATH to a file that holds it"
+        )
+    why = (asked.stderr.strip() or asked.stdout.strip() or "no reason given").splitlines()[-1]
+    raise InputError(f"--address must name a running Ray cluster; got {address!r}: {why}")
 
 
 def require_visible(store_url: str) -> None:
@@ -151,8 +184,16 @@ def _saw(answer: Any) -> bool:
         return True  # the node went away: not what is asked here
 
 
-def _capacity() -> Capacity:
-    now = ray.cluster_resources()
-    could_be = ray._private.state.state.get_max_resources_from_cluster_config() or {}
-    cpus, gpus = (max(now.get(kind, 0), could_be.get(kind, 0)) for kind in ("CPU", "GPU"))
-    return Capacity(cpus=float(cpus), gpus=float(gpus))
+def _capacity(options: ClusterOptions) -> Capacity:
+    """What there is, or what the cluster may grow to: Ray does not tell how far that is."""
+    found = ray.cluster_resources()
+    capacity = Capacity(
+        cpus=max(float(found.get("CPU", 0)), float(options.cpus or 0)),
+        gpus=max(float(found.get("GPU", 0)), float(options.gpus or 0)),
+    )
+    if not capacity.cpus:
+        raise InputError(
+            "the cluster must have CPUs; it has none now: if it grows by itself, say how far, "
+            "such as with --cpus 32 --gpus 4"
+        )
+    return capacity

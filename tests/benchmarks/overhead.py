@@ -41,7 +41,7 @@ TRIVIAL = {
 """About 2,000 jobs, nearly all of them a chunk of one image."""
 
 LONG_SECONDS = 10.0
-N_LONG = 8
+N_LONG = 4  # chunks of each of four: two searches, two cells
 
 
 def bare(capacity_cpus: int) -> float:
@@ -73,14 +73,14 @@ class Run:
     def __init__(self, study, folder, capacity, *, mlflow):  # type: ignore[no-untyped-def]
         store = Store(str(folder), create=True)
         self.times: list[float] = []
-        self.resident: list[int] = []
+        self.own_bytes: list[int] = []
         self.seconds: dict[str, list[float]] = {}
         with Driver(store) as driver, evidence.writer(study, store, None) as writer:
             scheduler = Scheduler(study, store, leases=Leases(driver))
 
             def note(job, manifest):  # type: ignore[no-untyped-def]
                 self.times.append(time.monotonic())
-                self.resident.append(resident_bytes())
+                self.own_bytes.append(own_bytes())
                 self.seconds.setdefault(job.stage, []).append(float(manifest.cost["seconds"]))
                 if mlflow and isinstance(job, Score):
                     writer.write(lambda: evidence.trial_records(scheduler, job))
@@ -90,9 +90,10 @@ class Run:
             assert scheduler.is_complete(), scheduler.given_up
 
 
-def resident_bytes() -> int:
-    """Memory of this process that is in RAM."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+def own_bytes() -> int:
+    """Memory of this process that is its own: without the files of libraries mapped into it."""
+    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    return int(status["RssAnon"].split()[0]) * 1024
 
 
 def print_trivial(run: Run, bare_seconds: float) -> None:
@@ -104,7 +105,7 @@ def print_trivial(run: Run, bare_seconds: float) -> None:
     print(f"Tune's defaults   {bare_seconds:6.3f} s per trial ({N_BARE} trials)")
     print(f"this system       {each:6.3f} s per trial ({n:,} trials)")
     print(f"  first quarter   {first:6.3f} s, last quarter {last:.3f} s")
-    megabytes = [run.resident[i] / 1e6 for i in (quarter, -1)]
+    megabytes = [run.own_bytes[i] / 1e6 for i in (quarter, -1)]
     print(f"  driver memory   {megabytes[0]:6.0f} MB after a quarter, {megabytes[1]:.0f} MB at end")
     print(f"ratio {bare_seconds / each:.1f}")
 
@@ -119,12 +120,12 @@ def long_study():  # type: ignore[no-untyped-def]
         place = Workplace(store=Store(folder, create=True))
         study = miniature_study(**tiny, train__schedule__n_levels=str(levels))
         space = next(s.space for s in study.searches if isinstance(s.space.sample.sampler, Als))
-        chunk = space.score(space.sample.sampler.epsilon, 8).chunks()[0]
-        for needed in (*_inputs(chunk), chunk):
+        chunk, second = space.score(space.sample.sampler.epsilon, 16).chunks()
+        for needed in (*_inputs(chunk), chunk, second):
             for _ in execute(needed, place):
                 pass
-        first = place.manifest(chunk).cost["seconds"]
-    levels = round(levels * LONG_SECONDS / float(first))
+        warm = place.manifest(second).cost["seconds"]
+    levels = round(levels * LONG_SECONDS / float(warm))
     return miniature_study(**tiny, train__schedule__n_levels=str(levels))
 
 

@@ -14,6 +14,7 @@ from tests.launches import (
     finish,
     kill_driver,
     launch,
+    left_of,
     manifests,
     mlflow_runs,
     wait_for,
@@ -103,5 +104,5 @@ def test_a_stop_is_clean_and_says_how_to_continue(tmp_path, number):
     command = re.search(r"to continue: (.*)", output).group(1)
     assert f"--store {store}" in command and "--set iterations=60" in command
     assert "Traceback" not in output
-    assert not workers_of(process), "workers were left running"
+    assert not left_of(process), "something was left running"
     assert not (store / "locks" / f"{NAME}-demo.json").exists()

@@ -1,0 +1,85 @@
+"""The machine runs short of memory: Ray's monitor kills workers, and with them a whole `fit()`."""
+
+import contextlib
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+from tests.launches import csv, finish, launch, wait_for
+
+_MARGIN_BYTES = 3_000_000_000
+_LONGER = ["--set", "search.n_trials=12"]
+_HOG = """
+import sys
+held = b"x" * int(sys.argv[1])
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+def run_out_of_memory(folder: Path) -> str:
+    """Another program takes the memory; the study goes on with fewer jobs and ends the same."""
+    reference, store = folder / "reference", folder / "store"
+    finish(reference, folder, *_LONGER)
+    total, available = memory()
+    threshold = (total - available + _MARGIN_BYTES) / total
+    process = launch(
+        store, folder, *_LONGER,
+        environment={
+            "RAY_memory_usage_threshold": f"{threshold:.4f}",
+            "RAY_memory_monitor_refresh_ms": "100",
+        },
+    )  # fmt: skip
+    wait_for(store, "objects/sample/*/manifest.json", 2, process)
+    said: list[str] = []
+    used = total - memory()[1]
+    with hog(round(threshold * total) - used + _MARGIN_BYTES // 3):
+        ran_out = threading.Event()
+        reader = threading.Thread(target=listen, args=(process, said, ran_out))
+        reader.start()
+        assert ran_out.wait(120), f"nothing was killed: {said}"
+    reader.join(300)
+    process.wait(timeout=300)
+    again = 0
+    while process.returncode == 1 and again < 3:  # given up while there was no memory at all
+        process, again = launch(store, folder, *_LONGER), again + 1
+        process.communicate(timeout=300)
+    assert process.returncode == 0, said
+    assert csv(store) == csv(reference)
+    fewer = sum("memory ran out" in line for line in said)
+    ended = fewer + sum("Ray Tune ended early" in line for line in said)
+    return (
+        f"{ended} fits ended by Ray's monitor, the next with fewer jobs {fewer} times; "
+        f"same table after {again} further launches"
+    )
+
+
+def listen(process: subprocess.Popen[str], said: list[str], ran_out: threading.Event) -> None:
+    """Reads what the driver prints until it ends."""
+    assert process.stdout is not None
+    for line in process.stdout:
+        said.append(line)
+        if "memory ran out" in line or "Ray Tune ended early" in line:
+            ran_out.set()
+
+
+@contextlib.contextmanager
+def hog(n_bytes: int):  # type: ignore[no-untyped-def]
+    """A process that holds memory while active."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", _HOG, str(n_bytes)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    try:
+        assert process.stdout is not None and process.stdout.readline() == b"held\n"
+        yield
+    finally:
+        process.kill()
+        process.wait()
+
+
+def memory() -> tuple[int, int]:
+    """Bytes of memory in all, and available."""
+    lines = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
+    total, available = (int(lines[name].split()[0]) for name in ("MemTotal", "MemAvailable"))
+    return 1024 * total, 1024 * available

@@ -9,12 +9,11 @@ from collections.abc import Iterator
 from dashboards.cells import CellView, StudyView, view
 from dashboards.figures import epsilon_curves
 from dashboards.table import frame, heading, render
-from tuning.mlflow_projection import MlflowWriter, RunRecord
+from tuning.mlflow_projection import RunRecord
 from tuning.scheduler import Scheduler
 from tuning.search import SearchRun, Trial
 from tuning.stages import OBJECTIVES, FidProtocol, Objective, Score, Snapshot
 from tuning.store import Manifest, Store
-from tuning.study import Study
 
 FIGURE = "epsilon_curve.png"
 
@@ -22,12 +21,6 @@ FIGURE = "epsilon_curve.png"
 def tracking_uri(store: Store, given: str | None) -> str:
     """The tracking URI in use: the one given, or a database in the store's folder."""
     return given or f"sqlite:///{store.folder.resolve()}/mlflow.db"
-
-
-def writer(study: Study, store: Store, given: str | None) -> MlflowWriter:
-    """The writer of a study's experiment; see `tracking_uri`."""
-    artifacts = None if given else store.folder / "mlflow-artifacts"
-    return MlflowWriter(tracking_uri(store, given), study.name, study.question, artifacts)
 
 
 def records(scheduler: Scheduler, store: Store) -> Iterator[RunRecord]:
@@ -104,6 +97,11 @@ def training_record(
     )
 
 
+def trial_key(run: SearchRun, trial: Trial) -> str:
+    """What identifies a trial: a search begun anew from other starts has trials of its own."""
+    return f"{run.ledger_key}-{trial.number}"
+
+
 def _trial_record(scheduler: Scheduler, run: SearchRun, trial: Trial) -> RunRecord:
     """A finished trial of a search."""
     assert trial.result is not None
@@ -125,7 +123,7 @@ def _trial_record(scheduler: Scheduler, run: SearchRun, trial: Trial) -> RunReco
                 metrics[name] = finalist.result.of(which)
     sampler = trial.score.sample.sampler
     return RunRecord(
-        key=f"{run.search.space.key}-{trial.number}",
+        key=trial_key(run, trial),
         name=f"{run.search.name} #{trial.number} epsilon={trial.epsilon:.2g}",
         tags=tags | {"score_key": trial.score.key},
         params=trial.score.flat(),

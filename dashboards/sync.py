@@ -1,20 +1,20 @@
-"""Rebuilds MLflow's view of all studies of a store.
+"""Rebuilds what MLflow and Optuna's storages show of all studies of a store.
 
     python -m dashboards.sync [--store URL] [--tracking-uri URI]
 
-MLflow is a display: whatever was lost or changed there is written again from the store, each run
-once. Runs that show what the store holds are left alone.
+They are displays: whatever was lost or changed there is written again from the store, each run and
+each trial once. What shows what the store holds is left alone.
 """
 
 import argparse
 import sys
-from functools import partial
 
-from dashboards import evidence
+from dashboards.projections import Projections
 from studies.command import DEFAULT_STORE, Arguments, remembered_studies, run_command
+from studies.local import require_optuna
+from tuning.addresses import require_server
 from tuning.driver import Driver
 from tuning.lock import StudyLock
-from tuning.mlflow_projection import TrackingServerError, require_server
 from tuning.scheduler import Scheduler
 from tuning.store import Store
 
@@ -33,21 +33,21 @@ def _command(args: argparse.Namespace) -> int:
     if args.tracking_uri:
         require_server(args.tracking_uri)
     store = Store(args.store)
+    incomplete = False
     for study in remembered_studies(store):
-        scheduler = Scheduler(study, store)
-        try:
-            # The lock: two writers at once would both make what neither finds.
-            with (
-                Driver(store) as driver,
-                StudyLock(driver, f"{study.name}-{study.scale}"),
-                evidence.writer(study, store, args.tracking_uri) as writer,
-            ):
-                writer.write(partial(evidence.records, scheduler, store))
-        except TrackingServerError as error:
-            print(f"error: {error}", file=sys.stderr)
-            return 1
-        print(f"{study.name} ({study.scale}): written")
-    return 0
+        require_optuna(study)
+        # The lock: two writers at once would both make what neither finds.
+        with (
+            Driver(store) as driver,
+            StudyLock(driver, f"{study.name}-{study.scale}"),
+            Projections(Scheduler(study, store), store, args.tracking_uri) as shown,
+        ):
+            shown.everything()
+        for failure in shown.failures:
+            print(f"error: {failure}", file=sys.stderr)
+        print(f"{study.name} ({study.scale}): {'incomplete' if shown.failures else 'written'}")
+        incomplete = incomplete or bool(shown.failures)
+    return int(incomplete)
 
 
 if __name__ == "__main__":

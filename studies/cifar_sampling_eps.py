@@ -22,7 +22,7 @@ measured with seeds that no choice of epsilon has seen, and three of them; the p
 The adversarial column's training belongs to another study; its cells are laid out and empty.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from scorelib.data import Cifar10, Digits
@@ -37,7 +37,7 @@ from scorelib.samplers import Als, Cas, Sampler
 from scorelib.schedules import GeometricSchedule
 from scorelib.spec import Spec
 from scorelib.step_size import relative_step, round_significant, schedule_step
-from studies.local import ExecutionSettings, Files
+from studies.local import ExecutionSettings, Files, ProjectionSettings
 from studies.reported import reported
 from tuning.stages import FidProtocol, Objective, SampleSpec, Snapshot, TrainSpec, Yardstick
 from tuning.study import Cell, Reported, Rung, Search, SearchSpace, Study
@@ -93,6 +93,7 @@ class Settings(Spec):
     Attributes:
         data: where files lie.
         execution: how networks are evaluated.
+        projections: where searches are shown beside MLflow.
         train: training run.
         iterations: length of the training.
         snapshot_every: iterations between snapshots.
@@ -119,6 +120,7 @@ class Settings(Spec):
     n_sigma: tuple[int, ...] = REPORTED_N_SIGMA
     n_images: int
     seeds: int
+    projections: ProjectionSettings = field(default_factory=ProjectionSettings)
 
     def validate(self) -> None:
         """Refuses snapshots that training does not make."""

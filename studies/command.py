@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 from scorelib.errors import InputError
 from scorelib.spec import from_json, replace_paths
 from studies.registry import find_study
+from tuning.addresses import without_secrets
 from tuning.scheduler import Scheduler
 from tuning.store import Store
 from tuning.study import Study
@@ -93,7 +94,7 @@ def run_command(
     try:
         return command(parser.parse_args(argv))
     except InputError as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"error: {without_secrets(' '.join(str(error).split()))}", file=sys.stderr)
         return 2
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -4,9 +4,13 @@ They stand beside a study's specs so that ``--set`` reaches them, but no job's k
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 from scorelib.errors import InputError
 from scorelib.spec import Spec
+from tuning.addresses import require_database, require_no_password
+from tuning.store import Store
+from tuning.study import Study
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,3 +101,41 @@ class ExecutionSettings(Spec):
         """Refuses empty batches."""
         if self.batch_images < 1:
             raise InputError(f"batch_images must be at least 1; got {self.batch_images}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProjectionSettings(Spec):
+    """Where finished trials are shown beside MLflow.
+
+    Attributes:
+        optuna: SQLAlchemy URL of an Optuna storage, such as postgresql://USER@HOST/DATABASE; None
+            for ``optuna.db`` in the store if that is a local folder, and for none if it is not.
+            Settings are kept in the store, so the URL holds no password: PGPASSWORD or ~/.pgpass.
+    """
+
+    optuna: str | None = None
+
+    def validate(self) -> None:
+        """Refuses what is no URL, and passwords."""
+        if self.optuna is not None:
+            require_no_password(self.optuna, "projections.optuna", _INSTEAD)
+
+
+_INSTEAD = (
+    "give it as PGPASSWORD in the environment or in ~/.pgpass: PostgreSQL's client reads them"
+)
+
+
+def optuna_url(study: Study, store: Store) -> str | None:
+    """The Optuna storage that shows a study's searches, or None."""
+    settings: Any = study.settings
+    if settings.projections.optuna or not store.is_local:
+        return settings.projections.optuna  # type: ignore[no-any-return]
+    return f"sqlite:///{store.folder.resolve()}/optuna.db"
+
+
+def require_optuna(study: Study) -> None:
+    """Raises InputError, in one line, if an Optuna storage is set and does not answer."""
+    settings: Any = study.settings
+    if settings.projections.optuna:
+        require_database(settings.projections.optuna, "projections.optuna")

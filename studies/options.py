@@ -6,6 +6,7 @@ from typing import Any
 
 from studies.command import DEFAULT_STORE, Arguments, add_study_arguments
 from studies.registry import STUDIES
+from tuning.addresses import without_secrets
 
 RUN_FLAGS = (
     "scale", "set", "store", "tracking_uri", "address", "cpus", "gpus", "max_concurrent", "seeds",
@@ -63,7 +64,10 @@ def _positive(text: str) -> int:
 
 
 def options_given(args: argparse.Namespace, flags: tuple[str, ...]) -> str:
-    """The study's name and those of the options that were given, as a shell takes them."""
+    """The study's name and those of the options that were given, as a shell takes them.
+
+    A password in --tracking-uri is left out.
+    """
     words = [args.name]
     for flag in flags:
         value = args.changes if flag == "set" else getattr(args, flag)
@@ -73,5 +77,5 @@ def options_given(args: argparse.Namespace, flags: tuple[str, ...]) -> str:
         elif value is True:
             words.append(option)
         elif value not in (None, False) and value != _DEFAULTS.get(flag):
-            words += [option, str(value)]
+            words += [option, without_secrets(value) if flag == "tracking_uri" else str(value)]
     return shlex.join(words)

@@ -15,6 +15,7 @@ import contextlib
 import os
 import shlex
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from dashboards import evidence
 from dashboards.cells import view
 from dashboards.figures import epsilon_curves
 from dashboards.plan import print_plan
+from dashboards.projections import Projections
 from dashboards.table import render
 from scorelib.errors import InputError
 from scorelib.metrics.inception import InceptionFeatures
@@ -34,26 +36,20 @@ from studies.command import (
     remember_settings,
     run_command,
 )
+from studies.local import require_optuna
 from studies.options import RUN_FLAGS, options_given, parser
 from studies.registry import find_study
+from tuning.addresses import require_listening, require_server, without_secrets
 from tuning.driver import Driver
 from tuning.files import file_system
 from tuning.forecast import Rates, StageForecast, forecast, needs_in_words
 from tuning.jobs import Job
 from tuning.lease import Leases
 from tuning.lock import StudyLock
-from tuning.mlflow_projection import (
-    MlflowWriter,
-    TrackingServerError,
-    require_listening,
-    require_server,
-    without_secrets,
-)
 from tuning.planner import Planner
 from tuning.progress import Display
 from tuning.resources import Capacity, GpuMemory, GpuShares, require_gpus
 from tuning.scheduler import Scheduler
-from tuning.stages import Score, Snapshot
 from tuning.stop import StopRequest
 from tuning.store import Manifest, Store
 from tuning.study import Study
@@ -78,6 +74,7 @@ def _command(args: argparse.Namespace) -> int:
         print_plan(study, Scheduler(study, known), rows, _device(args), console)
         return 0
     _probe(args)
+    require_optuna(study)
     # All that can be refused is refused before the store is made or written to.
     with contextlib.ExitStack() as stack:
         capacity = None
@@ -182,14 +179,13 @@ def _run(
     console: Console,
 ) -> int:
     study = scheduler.study
-    try:
-        with evidence.writer(study, store, args.tracking_uri) as writer:
-            writer.write(lambda: evidence.records(scheduler, store))
-            if capacity is not None:
-                _work(args, scheduler, settings, store, writer, capacity, stop, console)
-            writer.write(lambda: evidence.table_records(scheduler, store))
-    except TrackingServerError as error:
-        print(f"warning: {error}", file=sys.stderr)
+    with Projections(scheduler, store, args.tracking_uri) as shown:
+        shown.everything()
+        if capacity is not None:
+            _work(args, scheduler, settings, store, shown, capacity, stop, console)
+        shown.table()
+    for failure in shown.failures:
+        print(f"warning: {failure}", file=sys.stderr)
     figure = epsilon_curves(scheduler)
     if figure:
         store.put_picture(f"{study.name}-{study.scale}", evidence.FIGURE, figure)
@@ -213,7 +209,7 @@ def _work(
     scheduler: Scheduler,
     settings: Any,
     store: Store,
-    writer: MlflowWriter,
+    shown: Projections,
     capacity: Capacity,
     stop: StopRequest,
     console: Console,
@@ -222,7 +218,7 @@ def _work(
     from tuning.runner import work_off
     from tuning.trainable import Execution
 
-    scheduler.on_stored = _project(scheduler, store, writer)
+    scheduler.on_stored = _on_stored(store, shown)
     weights = settings.data.inception_weights
     execution = Execution(
         store_url=str(store.folder.resolve()) if store.is_local else store.url,
@@ -247,19 +243,14 @@ def _work(
         )  # fmt: skip
 
 
-def _project(scheduler: Scheduler, store: Store, writer: MlflowWriter) -> Any:
-    """What is written to MLflow as jobs finish."""
+def _on_stored(store: Store, shown: Projections) -> Callable[[Job, Manifest], None]:
+    """What is noted of jobs as they finish."""
     rates, memory = Rates(store), GpuMemory(store)
 
     def on_stored(job: Job, manifest: Manifest) -> None:
         rates.note(job, manifest)
         memory.note(job, manifest)
-        if isinstance(job, Snapshot):
-            writer.write(lambda: [evidence.training_record(scheduler, job, manifest, store)])
-        elif isinstance(job, Score) and job.protocol.seeds == "fresh":
-            writer.write(lambda: evidence.cell_records(scheduler, store, job))
-        elif isinstance(job, Score):
-            writer.write(lambda: evidence.trial_records(scheduler, job))
+        shown.stored(job, manifest)
 
     return on_stored
 
@@ -287,7 +278,8 @@ def _close(
         print(f"  open {without_secrets(args.tracking_uri)}, experiment {scheduler.study.name}")
     else:
         uri = shlex.quote(evidence.tracking_uri(store, None))
-        print(f"  mlflow server --backend-store-uri {uri}   # then open http://127.0.0.1:5000")
+        quiet = "MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false"
+        print(f"  {quiet} mlflow server --backend-store-uri {uri}   # http://127.0.0.1:5000")
     print(
         f"  python -m dashboards.table {options_given(args, ('scale', 'store'))} --format markdown"
     )

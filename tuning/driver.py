@@ -82,6 +82,28 @@ class Driver:
             self._seen[name] = (beat, now)
         return now - self._seen[name][1] < _DEAD_AFTER_SECONDS
 
+    def take_over(self, folder: str, name: str, holder: Holder | None) -> bool:
+        """Removes what a dead driver (or nobody that can be read) holds, so that it can be created.
+
+        Others may be about to do the same: only who holds a second document, created exclusively,
+        may remove the first, and looks again before doing so. (A move would do on a file system;
+        on an object store it is a copy and a deletion, in between which another may come.)
+
+        Returns:
+            False if another driver is at it just now.
+        """
+        mark = f"{name}.taken-over"
+        if not self.store.create_document(folder, mark, self.me):
+            other = self.store.document(folder, mark)
+            if other is None or self.is_alive(other):
+                return False
+            self.store.remove_document(folder, mark)  # it died in between
+            return True
+        if self.store.document(folder, name) == holder:
+            self.store.remove_document(folder, name)
+        self.store.remove_document(folder, mark)
+        return True
+
     def bury(self, holder: Holder) -> None:
         """Removes the document of a driver found dead: should it live after all, it learns so."""
         if holder.get("driver"):

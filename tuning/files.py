@@ -13,17 +13,25 @@ from typing import Any
 import fsspec
 
 from scorelib.errors import InputError
+from tuning.addresses import require_no_password
 
 
 def file_system(url: str) -> tuple[Any, str]:
     """The fsspec file system of a URL and the path in it; nothing is touched.
 
     Raises:
-        InputError: an unknown protocol, or one whose package is not installed.
+        InputError: an unknown protocol, one whose package is not installed, or a password.
     """
+    require_no_password(url, "--store", "give it as that file system's own settings do")
     try:
-        found, root = fsspec.core.url_to_fs(url)
-    except (ImportError, ValueError) as error:
+        # Others write to the same store: what a folder held earlier is never believed.
+        found, root = fsspec.core.url_to_fs(url, use_listings_cache=False)
+    except ImportError as error:
+        brings = "pip install 'score-studies[services]'" if url.startswith("s3:") else "install it"
+        raise InputError(
+            f"--store {url!r} needs a package that is not here ({error}): {brings}"
+        ) from error
+    except ValueError as error:
         raise InputError(
             f"--store must be a folder or an fsspec URL; got {url!r}: {error}"
         ) from error

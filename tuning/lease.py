@@ -40,11 +40,11 @@ class Leases:
             holder = store.document(_FOLDER, key)
             if holder == self._driver.me:
                 break
-            if holder is not None and self._driver.is_alive(holder):
+            is_held = holder is not None and self._driver.is_alive(holder)
+            if is_held or not self._driver.take_over(_FOLDER, key, holder):
                 self.has_company = True
                 self._next_look[key] = time.monotonic() + _LOOK_SECONDS
                 return False
-            store.take_away(_FOLDER, key, holder)
         return True
 
     def drop(self, key: str) -> None:

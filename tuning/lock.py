@@ -38,7 +38,8 @@ class StudyLock:
             if holder is not None:
                 self._require_dead(holder)
                 self._driver.bury(holder)
-            store.take_away(_FOLDER, self._name, holder)
+            if not self._driver.take_over(_FOLDER, self._name, holder):
+                time.sleep(_LOOK_SECONDS)
         return self
 
     def __exit__(
@@ -47,7 +48,9 @@ class StudyLock:
         value: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._driver.store.take_away(_FOLDER, self._name, self._driver.me)
+        store = self._driver.store
+        if store.document(_FOLDER, self._name) == self._driver.me:
+            store.remove_document(_FOLDER, self._name)
 
     def _require_dead(self, holder: Holder) -> None:
         """Waits until the holder is known to be dead; raises InputError once it shows life."""

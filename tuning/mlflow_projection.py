@@ -1,12 +1,9 @@
-"""MLflow as a display: runs written by one thread of the driver, rebuildable from the store.
+"""MLflow as a display: one run per record, rebuildable from the store.
 
 Every run has a key of its own in the tag ``key``; writing a record finds that run or makes it, so
-a second launch or a rebuild never doubles one. The tag ``digest`` is written last: a run whose
-digest equals the record's is left alone, any other is completed, whatever state a killed driver
-left it in.
-
-MLflow's own client waits minutes for a server that is gone, so its retries are kept short here, and
-the writer itself keeps what it could not write and tries again.
+a second launch or a rebuild never doubles one. Which runs there are is read once, on connecting.
+The tag ``digest`` is written last: a run whose digest equals the record's is left alone, any other
+is completed, whatever state a killed driver left it in.
 """
 
 import hashlib
@@ -14,31 +11,29 @@ import json
 import logging
 import math
 import os
-import queue
-import socket
 import tempfile
-import threading
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
-from urllib.parse import urlsplit
+from typing import Any
 
-from scorelib.errors import InputError
+from tuning.addresses import without_secrets
+from tuning.projection import ProjectionWriter, alone
 
-_PROBE_SECONDS = 2.0
-_RETRY_SECONDS = 2.0
-_GIVE_UP_SECONDS = 60.0
 _PARAMS_PER_BATCH = 100
+_METRICS_PER_BATCH = 1000
+_RUNS_PER_PAGE = 1000
 _VALUE_CHARACTERS = 6000
 
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+# MLflow's client repeats requests that failed, for minutes; one that made a run would make two. The
+# writer tries again itself, after looking what is there.
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_ENABLE_ASYNC_LOGGING", "false")
+# It prints the address of every run that ends, password included.
+os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"
 # Git is not asked: runs are described by their specs.
 os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
 
@@ -81,42 +76,8 @@ class RunRecord:
         return hashlib.sha256(json.dumps(body, sort_keys=True, default=str).encode()).hexdigest()
 
 
-class TrackingServerError(Exception):
-    """MLflow did not take a record for a minute."""
-
-
-def require_server(uri: str) -> None:
-    """Raises InputError, within two seconds, if nothing listens where an http(s) URI points."""
-    try:
-        parts = urlsplit(uri)
-        given_port = parts.port
-    except ValueError as error:
-        raise InputError(f"--tracking-uri must be a URL; got {uri!r}: {error}") from error
-    if parts.scheme not in ("http", "https"):
-        if parts.scheme in ("", "file"):
-            raise InputError(
-                "--tracking-uri must be a server (http://HOST:PORT) or a database "
-                f"(sqlite:///FILE, postgresql://...); got {uri!r}"
-            )
-        return
-    port = given_port or (443 if parts.scheme == "https" else 80)
-    require_listening(parts.hostname or "", port, f"--tracking-uri {parts.hostname}:{port}")
-
-
-def require_listening(host: str, port: int, what: str) -> None:
-    """Raises InputError if nothing accepts connections at a host and port within two seconds."""
-    try:
-        socket.create_connection((host, port), timeout=_PROBE_SECONDS).close()
-    except OSError as error:
-        raise InputError(
-            f"{what} must answer; got {error}: start it or mend the address"
-        ) from error
-
-
-class MlflowWriter:
-    """Writes records to one experiment, in order, on its own thread; a context manager.
-
-    Leaving it waits until all is written.
+class MlflowWriter(ProjectionWriter[RunRecord]):
+    """Writes runs to one experiment of MLflow, which is made if it is not there.
 
     Args:
         uri: tracking URI.
@@ -128,71 +89,23 @@ class MlflowWriter:
     def __init__(
         self, uri: str, experiment: str, description: str, artifacts: Path | None = None
     ) -> None:
-        self._uri, self._experiment, self._description = uri, experiment, description
-        self._artifacts = artifacts
-        self._client: _Experiment | None = None
-        self._queue: queue.Queue[Callable[[], Iterable[RunRecord]] | None] = queue.Queue()
-        self._failure: Exception | None = None
-        self._thread = threading.Thread(target=self._loop, daemon=True, name="mlflow-writer")
+        # Here, not on the thread: two threads that import at once can meet half-made modules.
+        import mlflow.tracking  # noqa: F401
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
+        def connect() -> _Experiment:
+            with alone(uri):
+                return _Experiment(uri, experiment, description, artifacts)
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._queue.put(None)
-        self._thread.join()
-        if self._failure is not None and kind is None:
-            raise TrackingServerError(
-                f"MLflow at {without_secrets(self._uri)} did not take everything: "
-                f"{self._failure}; nothing is lost, run again to write the rest"
-            )
-
-    def write(self, records: Callable[[], Iterable[RunRecord]]) -> None:
-        """Queues records, made on the writer's thread when their turn comes; returns at once."""
-        self._queue.put(records)
-
-    def _loop(self) -> None:
-        backlog: deque[RunRecord] = deque()
-        unmade: Exception | None = None
-        while (make := self._queue.get()) is not None:
-            try:
-                backlog.extend(make())
-            except Exception as error:  # such as a picture found corrupt: the rest still counts
-                unmade = error
-            self._drain(backlog, patience_seconds=0.0)
-        self._drain(backlog, patience_seconds=_GIVE_UP_SECONDS)
-        self._failure = self._failure if backlog else unmade
-
-    def _drain(self, backlog: deque[RunRecord], patience_seconds: float) -> None:
-        """Writes what is waiting, in order; what cannot be written goes on waiting."""
-        deadline = time.monotonic() + patience_seconds
-        while backlog:
-            try:
-                self._client = self._client or _Experiment(
-                    self._uri, self._experiment, self._description, self._artifacts
-                )
-                self._client.write(backlog[0])
-                backlog.popleft()
-            except Exception as error:
-                self._failure = error
-                if time.monotonic() >= deadline:
-                    return
-                time.sleep(_RETRY_SECONDS)
+        super().__init__(f"MLflow at {without_secrets(uri)}", connect)
 
 
 class _Experiment:
-    """The MLflow experiment; found or made."""
+    """The MLflow experiment, found or made, and what is known to be in it."""
 
     def __init__(self, uri: str, name: str, description: str, artifacts: Path | None) -> None:
         from mlflow.tracking import MlflowClient  # two seconds: not at import
 
-        for noisy in ("mlflow", "mlflow.store.db.utils", "alembic"):
+        for noisy in ("mlflow", "mlflow.store.db.utils", "alembic", "urllib3"):
             logging.getLogger(noisy).setLevel(logging.ERROR)
 
         self._client = MlflowClient(tracking_uri=uri)
@@ -204,21 +117,34 @@ class _Experiment:
             self._id = self._client.create_experiment(
                 name, artifact_location=location, tags={"mlflow.note.content": description}
             )
+        self._known = self._runs()
+
+    def _runs(self) -> dict[str, tuple[str, str | None]]:
+        """Id and digest of all runs, by key."""
+        known: dict[str, tuple[str, str | None]] = {}
+        token: str | None = ""
+        while token is not None:
+            page = self._client.search_runs(
+                [self._id], max_results=_RUNS_PER_PAGE, page_token=token or None
+            )
+            for run in page:
+                tags = run.data.tags
+                known[tags.get("key", "")] = run.info.run_id, tags.get("digest")
+            token = page.token or None
+        return known
 
     def write(self, record: RunRecord) -> None:
         """Makes the record's run show the record; nothing if it does."""
-        found = self._client.search_runs(
-            [self._id], filter_string=f"tags.key = '{record.key}'", max_results=1
-        )
-        if found and found[0].data.tags.get("digest") == record.digest:
+        run_id, digest = self._known.get(record.key, ("", None))
+        if digest == record.digest:
             return
         tags = {**record.tags, "key": record.key, "mlflow.note.content": record.description}
-        if found:
-            run_id = found[0].info.run_id
-            written = found[0].data
+        if run_id:
+            written = self._client.get_run(run_id).data
         else:
             run = self._client.create_run(self._id, run_name=record.name, tags=tags)
             run_id, written = run.info.run_id, run.data
+            self._known[record.key] = run_id, None
         self._values(run_id, record, written)
         self._files(run_id, record)
         for name, text in tags.items():
@@ -227,6 +153,7 @@ class _Experiment:
         self._client.set_tag(run_id, "mlflow.runName", record.name)
         self._client.set_terminated(run_id)
         self._client.set_tag(run_id, "digest", record.digest)
+        self._known[record.key] = run_id, record.digest
 
     def _values(self, run_id: str, record: RunRecord, written: Any) -> None:
         from mlflow.entities import Metric, Param
@@ -245,8 +172,8 @@ class _Experiment:
             if name in written.metrics:
                 known = {m.step for m in self._client.get_metric_history(run_id, name)}
             metrics += [Metric(name, v, now, step) for step, v in curve if step not in known]
-        for start in range(0, len(metrics), 1000):
-            self._client.log_batch(run_id, metrics=metrics[start : start + 1000])
+        for start in range(0, len(metrics), _METRICS_PER_BATCH):
+            self._client.log_batch(run_id, metrics=metrics[start : start + _METRICS_PER_BATCH])
 
     def _files(self, run_id: str, record: RunRecord) -> None:
         with tempfile.TemporaryDirectory() as folder:
@@ -276,9 +203,3 @@ def _text(params: Mapping[str, Any]) -> dict[str, str]:
 
 def _same(written: float | None, value: float) -> bool:
     return written is not None and (written == value or (math.isnan(written) and math.isnan(value)))
-
-
-def without_secrets(uri: str) -> str:
-    """The URI without user name and password."""
-    parts = urlsplit(uri)
-    return parts._replace(netloc=(parts.netloc.rpartition("@")[2])).geturl()

@@ -106,7 +106,7 @@ def propose(
         raise InputError(f"starts must be one or more positive step sizes; got {list(starts)}")
     if not 0 <= low < high < math.inf:
         raise InputError(f"0 <= low < high < inf must hold; got {low=:g}, {high=:g}")
-    low = low or min(min(starts), high) / _FLOOR
+    low, high = searched_interval(low, high, starts)
     for o in observations:
         if not low < o.epsilon < high:
             raise InputError(f"trials must lie in ({low:g}, {high:g}); got {o.epsilon:g}")
@@ -119,6 +119,11 @@ def propose(
     study.add_trials([_as_trial(o, space) for o in observations])
     asked = [study.ask(space) for _ in range(min(n, n_free))]
     return [float(trial.params[_NAME]) for trial in asked]
+
+
+def searched_interval(low: float, high: float, starts: Sequence[float]) -> tuple[float, float]:
+    """The open interval searched: a lower end of 0 stands for the smallest start over 20."""
+    return low or min(min(starts), high) / _FLOOR, high
 
 
 def _rounded_between(low: float, high: float, digits: int) -> list[float]:

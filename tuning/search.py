@@ -16,7 +16,7 @@ from scorelib.errors import InputError
 from scorelib.seeds import seed_of
 from scorelib.step_size import round_significant
 from tuning.ledger import Ledger
-from tuning.proposer import Observation, propose
+from tuning.proposer import Observation, propose, searched_interval
 from tuning.stages import Objective, Score
 from tuning.study import Proposals, Search
 
@@ -205,6 +205,19 @@ class SearchRun:
             return self.search.starts
         return (round_significant(carried), *self.search.starts)
 
+    @property
+    def ledger_key(self) -> str:
+        """Key of the proposals, which tells searches begun from other starts apart; "" so far."""
+        self._open_ledger()
+        return self._ledger_key or ""
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The step sizes searched lie between these; known once there are proposals."""
+        sample = self.search.space.sample
+        low, high = sample.sampler.interval(sample.model.train.schedule)
+        return searched_interval(low, high, self._ledger_starts or self.search.starts)
+
     def _open_ledger(self) -> None:
         """Reads the proposals made from these starts, once the starts are known.
 
@@ -216,5 +229,6 @@ class SearchRun:
         if starts is None or starts == self._ledger_starts:
             return
         key = Proposals(space=self.search.space, starts=starts).key
-        self._ledger_key, self._ledger_starts = key, starts
-        self._rounds = self._ledger.rounds(key)
+        # Other threads read searches too: never a key with another's rounds.
+        rounds = self._ledger.rounds(key)
+        self._rounds, self._ledger_key, self._ledger_starts = rounds, key, starts

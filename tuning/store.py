@@ -272,8 +272,8 @@ class Store:
         """Writes a document only if there is none; False if there is."""
         path = self._path(f"{folder}/{_checked(name)}.json")
         try:
-            self._fs.makedirs(self._fs._parent(path), exist_ok=True)
             if self.is_local:
+                self._fs.makedirs(self._fs._parent(path), exist_ok=True)
                 create_local(path, _dump(body))
             else:
                 self._fs.pipe_file(path, _dump(body), mode="create")
@@ -288,23 +288,6 @@ class Store:
         with contextlib.suppress(FileNotFoundError):
             self._fs.rm_file(self._path(f"{folder}/{_checked(name)}.json"))
 
-    def take_away(self, folder: str, name: str, expected: Any) -> None:
-        """Removes a document if it still says what is expected, though others try the same.
-
-        It is moved aside first, which only one of several can do, and looked at again: what is
-        another's is put back.
-        """
-        aside = f"taken-{uuid.uuid4().hex[:12]}"
-        source, target = (self._path(f"{folder}/{_checked(n)}.json") for n in (name, aside))
-        try:
-            self._fs.mv(source, target)
-        except FileNotFoundError:
-            return
-        found = self.document(folder, aside)
-        self.remove_document(folder, aside)
-        if found is not None and found != expected:
-            self.create_document(folder, name, found)
-
     def document_names(self, folder: str) -> list[str]:
         """Names of the documents in a folder, sorted."""
         return [n.removesuffix(".json") for n in self._names(folder) if n.endswith(".json")]
@@ -313,7 +296,6 @@ class Store:
 
     def _names(self, folder: str) -> list[str]:
         try:
-            self._fs.invalidate_cache()
             paths = self._fs.ls(self._path(folder), detail=False)
         except FileNotFoundError:
             return []
@@ -331,8 +313,8 @@ class Store:
 
     def _put(self, path: str, data: bytes) -> None:
         try:
-            self._fs.makedirs(self._fs._parent(path), exist_ok=True)
             if self.is_local:
+                self._fs.makedirs(self._fs._parent(path), exist_ok=True)
                 replace_local(path, data)
             else:
                 self._fs.pipe_file(path, data)

@@ -11,7 +11,8 @@ from dashboards.evidence import records
 from dashboards.table import frame, render
 from tests.miniature import miniature_study
 from tests.tuning.draining import drain
-from tuning.mlflow_projection import MlflowWriter, RunRecord, TrackingServerError
+from tuning.mlflow_projection import MlflowWriter, RunRecord
+from tuning.projection import ProjectionError
 from tuning.scheduler import Scheduler
 from tuning.store import Store
 
@@ -127,7 +128,7 @@ def test_a_record_that_cannot_be_made_does_not_keep_the_others_back(tmp_path):
         raise OSError("a picture is corrupt")
 
     writer = MlflowWriter(uri, "cifar_sampling_eps", "", tmp_path)
-    with pytest.raises(TrackingServerError, match="a picture is corrupt"), writer:
+    with pytest.raises(ProjectionError, match="a picture is corrupt"), writer:
         writer.write(broken)
         writer.write(lambda: [RunRecord(key="k", name="n", tags={})])
     assert len(runs(MlflowClient(tracking_uri=uri))) == 1
@@ -163,13 +164,13 @@ def test_more_seeds_renew_the_cells_own_run(shown, tmp_path):
 
 
 def test_a_server_that_does_not_take_records_is_reported_and_nothing_hangs(tmp_path, monkeypatch):
-    from tuning import mlflow_projection
+    from tuning import projection
 
-    monkeypatch.setattr(mlflow_projection, "_GIVE_UP_SECONDS", 0.0)
-    monkeypatch.setattr(mlflow_projection, "_RETRY_SECONDS", 0.0)
-    secret = "postgresql://user:secret@127.0.0.1:1/db"
+    monkeypatch.setattr(projection, "_GIVE_UP_SECONDS", 0.0)
+    monkeypatch.setattr(projection, "_RETRY_SECONDS", 0.0)
+    secret = "http://user:secret@127.0.0.1:1"
     writer = MlflowWriter(secret, "x", "")
-    with pytest.raises(TrackingServerError, match="nothing is lost") as caught, writer:
+    with pytest.raises(ProjectionError, match="nothing is lost") as caught, writer:
         writer.write(lambda: [RunRecord(key="k", name="n", tags={})])
     assert "secret" not in str(caught.value)
 

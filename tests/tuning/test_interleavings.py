@@ -19,6 +19,7 @@ from hypothesis.stateful import (
 
 from tests.miniature import miniature_study
 from tuning import lease
+from tuning.driver import Driver
 from tuning.lease import Leases
 from tuning.scheduler import Scheduler, Wait
 from tuning.store import Store
@@ -70,11 +71,12 @@ def undisturbed(tmp_path_factory):
     return outcome(store)
 
 
-class StandInDriver:
+class StandInDriver(Driver):
     """A driver whose life and death the machine decides."""
 
     def __init__(self, store, name, living):
-        self.store, self.me, self._living = store, {"driver": name}, living
+        super().__init__(store)
+        self.me, self._living = {"driver": name}, living
 
     def is_alive(self, holder):
         return holder["driver"] in self._living
@@ -207,7 +209,7 @@ def test_any_interleaving_of_steps_and_crashes_comes_to_the_same_end(undisturbed
     run_state_machine_as_test(
         Drivers,
         settings=settings(
-            max_examples=40, stateful_step_count=40, deadline=None, derandomize=True, database=None,
+            max_examples=25, stateful_step_count=40, deadline=None, derandomize=True, database=None,
             suppress_health_check=list(HealthCheck),
         ),
     )  # fmt: skip

@@ -163,15 +163,27 @@ def test_a_driver_taken_for_dead_learns_of_it(store, monkeypatch):
     assert store.document_names("drivers") == []
 
 
-def test_a_lock_taken_over_meanwhile_is_put_back_and_left_alone(store):
-    dead, living = {"driver": "a", "pid": 1}, {"driver": "b", "pid": 2}
-    store.put_document("locks", "study-demo", living)
-    # One who still believes the lock dead moves it aside, sees another's, and puts it back.
-    store.take_away("locks", "study-demo", dead)
-    assert store.document("locks", "study-demo") == living
-    store.take_away("locks", "study-demo", living)
-    assert store.document("locks", "study-demo") is None
-    assert store.document_names("locks") == []
+def test_of_two_that_take_over_at_once_one_does_and_the_other_sees_it(store, driver):
+    dead = {"driver": "dead", "host": driver.me["host"], "pid": 0, "started": "0"}
+    store.put_document("locks", "study-demo", dead)
+    with Driver(store) as other:
+        # The other has read the dead holder too, and is slow: this one takes over in between.
+        assert driver.take_over("locks", "study-demo", dead)
+        assert store.create_document("locks", "study-demo", driver.me)
+        assert other.take_over("locks", "study-demo", dead)
+        assert store.document("locks", "study-demo") == driver.me, "a living lock was removed"
+        # While one is at it, the other keeps its hands off.
+        assert store.create_document("locks", "study-demo.taken-over", driver.me)
+        assert not other.take_over("locks", "study-demo", driver.me)
+    assert store.document("locks", "study-demo") == driver.me
+
+
+def test_one_that_died_while_taking_over_is_no_hindrance(store, driver):
+    dead = {"driver": "dead", "host": driver.me["host"], "pid": 0, "started": "0"}
+    store.put_document("locks", "study-demo", dead)
+    store.put_document("locks", "study-demo.taken-over", dead | {"driver": "dead too"})
+    with StudyLock(driver, "study-demo"):
+        assert store.document_names("locks") == ["study-demo"]
 
 
 def test_a_holder_that_lost_its_lock_does_not_remove_the_successors(store, driver, stranger):

@@ -1,4 +1,4 @@
-"""The store's contract, on a folder and on an object-store-like file system."""
+"""The store's contract, on a folder, on S3 and on a file system in memory."""
 
 import json
 import os
@@ -12,15 +12,25 @@ from pathlib import Path
 import pytest
 
 from scorelib.errors import InputError
+from tests.services.servers import s3_server
 from tuning.store import FORMAT, CorruptObjectError, Store, StoreWriteError
 
 KEY = "0" * 32
 
 
-@pytest.fixture(params=["folder", "memory"])
+@pytest.fixture(scope="module")
+def bucket(tmp_path_factory):
+    """An S3, and where stores may lie in it."""
+    with s3_server(tmp_path_factory.mktemp("s3")):
+        yield "s3://bucket"
+
+
+@pytest.fixture(params=["folder", "memory", "s3"])
 def any_store(request, tmp_path):
-    url = str(tmp_path / "s") if request.param == "folder" else f"memory://{uuid.uuid4().hex}"
-    return Store(url, create=True)
+    if request.param == "folder":
+        return Store(str(tmp_path / "s"), create=True)
+    root = "memory:/" if request.param == "memory" else request.getfixturevalue("bucket")
+    return Store(f"{root}/{uuid.uuid4().hex}", create=True)
 
 
 def commit(store, key=KEY, **changes):

@@ -1,0 +1,133 @@
+"""All displays of a study: MLflow and, for its searches, an Optuna storage.
+
+Both are written from the store, as results come and whole at the start of a launch, each by a
+thread of its own (`tuning.projection`); nothing here waits for them before the end.
+"""
+
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Self
+
+from dashboards import evidence
+from studies.local import optuna_url
+from tuning.jobs import Job
+from tuning.mlflow_projection import MlflowWriter
+from tuning.optuna_projection import OptunaWriter, TrialRecord
+from tuning.projection import ProjectionError
+from tuning.scheduler import Scheduler
+from tuning.search import SearchRun, Trial
+from tuning.stages import OBJECTIVES, Score, Snapshot
+from tuning.store import Manifest, Store
+
+
+class Projections:
+    """Writes what a study's store holds to its displays; a context manager.
+
+    Leaving it waits until all is written; what could not be is said in `failures`.
+
+    Args:
+        scheduler: the study's scheduler.
+        store: its store.
+        tracking_uri: MLflow; None for a database in the store's folder.
+
+    Attributes:
+        failures: one line for each display that did not take everything; known after leaving.
+    """
+
+    def __init__(self, scheduler: Scheduler, store: Store, tracking_uri: str | None) -> None:
+        study = scheduler.study
+        self.failures: list[str] = []
+        self._scheduler, self._store = scheduler, store
+        self._mlflow = MlflowWriter(
+            evidence.tracking_uri(store, tracking_uri),
+            study.name,
+            study.question,
+            None if tracking_uri else store.folder / "mlflow-artifacts",
+        )
+        url = optuna_url(study, store)
+        self._optuna = OptunaWriter(url) if url else None
+
+    def __enter__(self) -> Self:
+        for writer in self._writers():
+            writer.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for writer in self._writers():
+            try:
+                writer.__exit__(kind, value, trace)
+            except ProjectionError as error:
+                self.failures.append(str(error))
+
+    def _writers(self) -> tuple[MlflowWriter | OptunaWriter, ...]:
+        return (self._mlflow, self._optuna) if self._optuna else (self._mlflow,)
+
+    def everything(self) -> None:
+        """All that the store says of the study."""
+        self._mlflow.write(lambda: evidence.records(self._scheduler, self._store))
+        self._trials(None)
+
+    def table(self) -> None:
+        """The cells and the table."""
+        self._mlflow.write(lambda: evidence.table_records(self._scheduler, self._store))
+
+    def stored(self, job: Job, manifest: Manifest) -> None:
+        """What a job that was just stored changes."""
+        scheduler, store = self._scheduler, self._store
+        if isinstance(job, Snapshot):
+            self._mlflow.write(lambda: [evidence.training_record(scheduler, job, manifest, store)])
+        elif isinstance(job, Score) and job.protocol.seeds == "fresh":
+            self._mlflow.write(lambda: evidence.cell_records(scheduler, store, job))
+        elif isinstance(job, Score):
+            self._mlflow.write(lambda: evidence.trial_records(scheduler, job))
+            self._trials(job)
+
+    def _trials(self, score: Score | None) -> None:
+        if self._optuna:
+            self._optuna.write(lambda: optuna_records(self._scheduler, score))
+
+
+def optuna_records(scheduler: Scheduler, score: Score | None = None) -> Iterator[TrialRecord]:
+    """The finished trials of all searches, or only those that one score measures."""
+    for run in scheduler.searches.values():
+        for trial in run.trials:
+            if trial.result is not None and score in (None, trial.score):
+                yield _optuna_record(scheduler, run, trial)
+
+
+def _optuna_record(scheduler: Scheduler, run: SearchRun, trial: Trial) -> TrialRecord:
+    """A finished trial on the first rung: Optuna's value cannot be changed by later ones."""
+    assert trial.result is not None
+    study, search, protocol = scheduler.study, run.search, trial.score.protocol
+    distances = {
+        evidence.metric_name(protocol, which): trial.result.of(which) for which in OBJECTIVES
+    }
+    return TrialRecord(
+        study=f"{study.name}/{study.scale}/{search.name}/{run.ledger_key[:8]}",
+        score=trial.score.key,
+        epsilon=trial.epsilon,
+        interval=run.interval,
+        value=trial.result.of(search.space.objective),
+        attributes=distances
+        | {
+            "number": trial.number,
+            "r": trial.r,
+            "n_images": protocol.n_images,
+            "failed": trial.result.failed,
+            "mlflow_run": evidence.trial_key(run, trial),
+        },
+        about={
+            "study": study.name,
+            "scale": study.scale,
+            "paper": study.paper,
+            "search": search.name,
+            "objective": evidence.metric_name(protocol, search.space.objective),
+            "protocol": protocol.describe(),
+            "proposals": run.ledger_key,
+        },
+    )

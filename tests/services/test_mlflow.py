@@ -1,0 +1,204 @@
+"""MLflow as a team has it: a server on PostgreSQL, artifacts on S3; gone, late and wiped."""
+
+import contextlib
+import socket
+import sys
+import threading
+import uuid
+
+import optuna
+import pytest
+from mlflow.tracking import MlflowClient
+
+from dashboards.cells import view
+from dashboards.projections import Projections
+from dashboards.sync import main as sync
+from studies.command import remember_settings, remembered_studies
+from studies.run import main
+from tests.miniature import OPTIONS, miniature_study
+from tests.services.outage import check_outage, runs
+from tests.tuning.draining import drain
+from tuning import projection
+from tuning.projection import ProjectionError, ProjectionWriter
+from tuning.scheduler import Scheduler
+from tuning.store import Store
+
+NAME = "cifar_sampling_eps"
+PNG = b"\x89PNG\r\n"
+
+
+@pytest.fixture(scope="module")
+def searches(postgres):
+    """An Optuna storage."""
+    postgres.create("optuna")
+    return postgres.url("optuna")
+
+
+@pytest.fixture(scope="module")
+def finished(s3, searches):
+    """A miniature, worked off in a store on S3."""
+    store = Store(f"s3://bucket/{uuid.uuid4().hex}", create=True)
+    study = miniature_study(projections__optuna=searches)
+    drain(study, store)
+    remember_settings(store, study)
+    return store
+
+
+def shown(uri):
+    """What MLflow shows of the study, by key."""
+    found = runs(uri, NAME)
+    by_key = {
+        run.data.tags["key"]: (
+            run.data.metrics,
+            run.data.params,
+            {name: text for name, text in run.data.tags.items() if name != "mlflow.user"},
+            run.info.status,
+            run.info.run_name,
+        )
+        for run in found
+    }
+    assert len(by_key) == len(found), "a run is doubled"
+    return by_key
+
+
+def test_a_study_on_s3_is_shown_by_a_server_on_postgresql(finished, mlflow, tmp_path):
+    (study,) = remembered_studies(finished)
+    scheduler = Scheduler(study, finished)
+    with Projections(scheduler, finished, mlflow.uri) as projections:
+        projections.everything()
+    assert projections.failures == []
+    assert len(shown(mlflow.uri)) == 2 + 12 + 4 + 1
+    client = MlflowClient(mlflow.uri)
+    cells = {cell.cell.name: cell for cell in view(scheduler, finished).cells if cell.measured}
+    found = [run for run in runs(mlflow.uri, NAME) if run.data.tags["kind"] == "cell"]
+    assert len(found) == len(cells) == 4
+    for run in found:
+        cell = cells[f"{run.data.tags['row']}, {run.data.tags['column']}"]
+        assert run.data.metrics["fd_denoised"] == cell.measured["denoised"].mean
+        path = client.download_artifacts(run.info.run_id, "samples/denoised.png", str(tmp_path))
+        with open(path, "rb") as picture:
+            assert picture.read(len(PNG)) == PNG
+    artifacts = finished._fs.find("bucket/mlflow")
+    assert sum(path.endswith("denoised.png") for path in artifacts) == 4, "not on S3"
+
+
+def test_the_server_is_killed_in_the_middle_and_started_again(mlflow, monkeypatch):
+    monkeypatch.setattr(projection, "_RETRY_SECONDS", 0.2)
+    check_outage(mlflow, "outage")
+
+
+def test_wiped_databases_are_rebuilt_from_the_store_by_sync(
+    finished, mlflow, searches, postgres, capsys
+):
+    arguments = ["--store", finished.url, "--tracking-uri", mlflow.uri]
+    assert sync(arguments) == 0
+    before, trials_before = shown(mlflow.uri), trials(searches)
+    assert len(before) == 19 and sum(map(len, trials_before.values())) == 12
+    # Emptied, not dropped: MLflow's server makes its tables only as it starts.
+    tables = postgres.run(
+        "select string_agg(quote_ident(tablename), ', ') from pg_tables "
+        "where schemaname = 'public' and tablename <> 'alembic_version'",
+        database="mlflow",
+    )
+    postgres.run(f"truncate {tables[0][0]} cascade", database="mlflow")
+    postgres.create("optuna")
+    assert runs(mlflow.uri, NAME) == []
+    for _ in range(2):  # the second time, nothing is left to write
+        assert sync(arguments) == 0
+        assert shown(mlflow.uri) == before
+        assert trials(searches) == trials_before
+    assert capsys.readouterr().err == ""
+
+
+def trials(url):
+    """What an Optuna storage shows, by study."""
+    return {
+        study.study_name: [
+            (trial.state, trial.value, trial.params, trial.user_attrs)
+            for trial in optuna.load_study(study_name=study.study_name, storage=url).trials
+        ]
+        for study in optuna.get_all_study_summaries(url)
+    }
+
+
+@contextlib.contextmanager
+def broken_server():
+    """Accepts connections, so that it is there at the start, and hangs up on every request."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def hang_up():
+            with contextlib.suppress(OSError):
+                while True:
+                    listening.accept()[0].close()
+
+        threading.Thread(target=hang_up, daemon=True).start()
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        listening.shutdown(socket.SHUT_RDWR)
+
+
+def test_a_server_that_stays_away_costs_a_warning_and_sync_writes_the_rest(
+    finished, mlflow, searches, postgres, monkeypatch, capsys
+):
+    postgres.create("optuna")
+    monkeypatch.setattr(projection, "_GIVE_UP_SECONDS", 0.5)
+    monkeypatch.setattr(projection, "_RETRY_SECONDS", 0.1)
+    with broken_server() as uri:
+        code = main(
+            [NAME, *OPTIONS, "--set", f"projections.optuna={searches}",
+             "--store", finished.url, "--tracking-uri", uri]
+        )  # fmt: skip
+        printed = capsys.readouterr()
+        assert code == 0
+        assert printed.err.count("\n") == 1 and printed.err.startswith("warning: MLflow at http")
+        assert "nothing is lost" in printed.err and "Traceback" not in printed.err
+        assert len(trials(searches)) == 4, "Optuna waited for MLflow"
+        assert sync(["--store", finished.url, "--tracking-uri", uri]) == 1
+        assert "error: MLflow at http" in capsys.readouterr().err
+    assert sync(["--store", finished.url, "--tracking-uri", mlflow.uri]) == 0
+    assert len(shown(mlflow.uri)) == 19
+
+
+class Recorder:
+    """A display in memory, down while `down` is set."""
+
+    def __init__(self):
+        self.down, self.taken, self.lock = threading.Event(), [], threading.Lock()
+
+    def write(self, record):
+        if self.down.is_set():
+            raise ValueError("not written") from ConnectionError("down")
+        self.taken.append(record)
+
+
+def test_a_display_that_is_down_does_not_hold_up_another(monkeypatch):
+    monkeypatch.setattr(projection, "_GIVE_UP_SECONDS", 0.0)
+    monkeypatch.setattr(projection, "_RETRY_SECONDS", 0.01)
+    one, other = Recorder(), Recorder()
+    one.down.set()
+    first = ProjectionWriter("one", lambda: one)
+    with pytest.raises(ProjectionError, match="one did not take everything: down"), first:
+        with ProjectionWriter("other", lambda: other) as second:
+            for number in range(100):
+                first.write(lambda number=number: [number])
+                second.write(lambda number=number: [number])
+        assert other.taken == list(range(100))
+    assert one.taken == []
+
+
+def test_a_long_outage_keeps_no_pictures_in_memory(monkeypatch):
+    monkeypatch.setattr(projection, "_RETRY_SECONDS", 0.01)
+    display, made = Recorder(), []
+    display.down.set()
+
+    def picture(number):
+        made.append(number)
+        return [bytes(1_000_000)]
+
+    with ProjectionWriter("display", lambda: display) as writer:
+        for number in range(1000):
+            writer.write(lambda number=number: picture(number))
+        while writer._unwritten == "":
+            pass
+        assert made == [0], "records are made before their turn"
+        display.down.clear()
+    assert len(display.taken) == 1000 and sys.getsizeof(display.taken[0]) > 1_000_000

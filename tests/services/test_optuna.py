@@ -1,0 +1,167 @@
+"""Optuna's storage as a display: one contract over SQLite and PostgreSQL."""
+
+import itertools
+import math
+import subprocess
+import sys
+
+import optuna
+import pytest
+from optuna.trial import TrialState
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+
+from dashboards.projections import optuna_records
+from studies.local import optuna_url
+from tests.miniature import miniature_study
+from tests.tuning.draining import drain
+from tuning.optuna_projection import OptunaWriter, TrialRecord
+from tuning.scheduler import Scheduler
+from tuning.store import Store
+
+NUMBERS = itertools.count()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request, tmp_path):
+    """An empty database."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/optuna.db"
+    postgres = request.getfixturevalue("postgres")
+    name = f"optuna_{next(NUMBERS)}"
+    postgres.create(name)
+    return postgres.url(name)
+
+
+@pytest.fixture(scope="package")
+def finished(tmp_path_factory):
+    """A miniature, worked off."""
+    store = Store(str(tmp_path_factory.mktemp("optuna") / "store"), create=True)
+    drain(miniature_study(), store)
+    return store
+
+
+def write(url, *records):
+    with OptunaWriter(url) as writer:
+        writer.write(lambda: records)
+
+
+def records(store):
+    return list(optuna_records(Scheduler(miniature_study(), store)))
+
+
+def content(url):
+    """Everything that is shown, by study."""
+    return {
+        study.study_name: [
+            (t.state, t.values, t.params, t.distributions, t.user_attrs)
+            for t in optuna.load_study(study_name=study.study_name, storage=url).trials
+        ]
+        for study in optuna.get_all_study_summaries(url)
+    }
+
+
+def record(number=0, **changes):
+    body = {"study": "s", "score": f"key-{number}", "epsilon": 0.1 + number / 100,
+            "interval": (0.01, 1.0), "value": 1.0}  # fmt: skip
+    return TrialRecord(**(body | changes))
+
+
+def test_every_finished_trial_of_every_search_is_shown(url, finished):
+    write(url, *records(finished))
+    shown = content(url)
+    scheduler = Scheduler(miniature_study(), finished)
+    assert len(shown) == len(scheduler.searches) == 4
+    for search, run in scheduler.searches.items():
+        (name,) = [n for n in shown if n.startswith(f"cifar_sampling_eps/demo/{search}/")]
+        assert len(shown[name]) == len(run.trials) == 3
+        for trial, found in zip(run.trials, shown[name], strict=True):
+            state, values, params, distributions, attributes = found
+            assert state == TrialState.COMPLETE and values == [trial.result.denoised]
+            assert params == {"epsilon": trial.epsilon} and distributions["epsilon"].log
+            assert attributes["score"] == trial.score.key and attributes["number"] == trial.number
+            assert attributes["fd"] == trial.result.raw and attributes["r"] == trial.r
+            assert attributes["fd_denoised"] == trial.result.denoised
+            assert attributes["n_images"] == 40 and attributes["mlflow_run"].endswith(
+                f"-{trial.number}"
+            )
+        study = optuna.load_study(study_name=name, storage=url)
+        assert study.direction == optuna.study.StudyDirection.MINIMIZE
+        assert study.best_value == run.best_so_far.result.denoised
+        assert study.user_attrs["objective"] == "fd_denoised"
+
+
+def test_writing_again_changes_nothing(url, finished):
+    write(url, *records(finished))
+    before = content(url)
+    write(url, *records(finished), *records(finished))
+    assert content(url) == before
+
+
+@pytest.mark.parametrize("value", [None, math.nan, math.inf])
+def test_a_failed_trial_is_shown_with_its_cause(url, value):
+    write(url, record(value=value, attributes={"failed": "samples are not finite"}))
+    ((state, values, _, _, attributes),) = content(url)["s"]
+    assert state == TrialState.FAIL and values is None
+    assert attributes["failed"] == "samples are not finite"
+
+
+def test_a_writer_killed_at_any_moment_leaves_whole_trials_and_the_next_adds_the_rest(url):
+    wanted = [record(number) for number in range(12)]
+    # A program of few imports; it dies at the given write of a trial or of what belongs to one.
+    code = """
+import os, sys
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+from tuning.optuna_projection import OptunaWriter, TrialRecord
+left = int(sys.argv[2])
+@event.listens_for(Engine, "after_cursor_execute")
+def die(connection, cursor, statement, *_):
+    global left
+    left -= statement.lstrip().startswith(("INSERT", "UPDATE")) and "trial" in statement
+    if left == 0:
+        os.kill(os.getpid(), 9)
+with OptunaWriter(sys.argv[1]) as writer:
+    writer.write(lambda: [
+        TrialRecord("s", f"key-{n}", 0.1 + n / 100, (0.01, 1.0), 1.0) for n in range(12)
+    ])
+"""
+    write(url, wanted[0])  # the tables are there
+    for moment in (1, 3, 17):
+        killed = subprocess.run([sys.executable, "-c", code, url, str(moment)], check=False)
+        assert killed.returncode == -9
+        assert all(state == TrialState.COMPLETE for state, *_ in content(url)["s"])
+    write(url, *wanted)
+    keys = [attributes["score"] for *_, attributes in content(url)["s"]]
+    assert sorted(keys) == sorted(r.score for r in wanted)
+
+
+def test_the_time_of_a_trial_does_not_grow_with_those_before(url):
+    write(url, record(0))
+    statements, counts = [], []
+
+    def note(connection, cursor, statement, *_):
+        statements.append(statement)
+
+    def counted(number):
+        yield record(number)
+        counts.append(len(statements))
+
+    event.listen(Engine, "before_cursor_execute", note)
+    with OptunaWriter(url) as writer:
+        for number in range(40):
+            writer.write(lambda number=number: counted(number))
+    event.remove(Engine, "before_cursor_execute", note)
+    each = {after - before for before, after in itertools.pairwise(counts)}
+    assert len(each) == 1, f"statements for one trial after another: {sorted(each)}"
+    reads = [statement for statement in statements if "FROM trial_user_attributes" in statement]
+    assert len(reads) == 1, "what is there is read once, when the study is opened"
+
+
+def test_a_store_in_a_folder_has_a_storage_of_its_own_and_one_elsewhere_none(finished):
+    elsewhere = Store("memory://optuna", create=True)
+    assert optuna_url(miniature_study(), finished) == f"sqlite:///{finished.url}/optuna.db"
+    assert optuna_url(miniature_study(), elsewhere) is None
+    given = miniature_study(projections__optuna="postgresql://user@host/x")
+    for store in (finished, elsewhere):
+        assert optuna_url(given, store) == "postgresql://user@host/x"

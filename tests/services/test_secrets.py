@@ -1,0 +1,161 @@
+"""A password in an address goes where the address goes, and nowhere else."""
+
+import os
+import subprocess
+import sys
+
+import fsspec
+import optuna
+import psycopg
+import pytest
+
+from studies.options import RUN_FLAGS, options_given, parser
+from studies.run import main
+from tests.miniature import OPTIONS
+from tests.services.outage import runs
+from tests.services.servers import PASSWORD, free_port
+
+NAME = "cifar_sampling_eps"
+SMALLER = ["--set", "n_sigma=[1]", "--set", "search.n_trials=2", "--set", "train.seed=7"]
+BASE64 = "dXNlcjpzZWtyZXQ"
+"""user:sekret as HTTP sends it."""
+
+
+def refused(capsys, *arguments):
+    """Runs in this process; returns the one line."""
+    assert main([NAME, *arguments]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == "" and printed.err.count("\n") == 1, printed
+    assert PASSWORD not in printed.err and "kret" not in printed.err, printed.err
+    return printed.err
+
+
+@pytest.mark.parametrize(
+    ("address", "message"),
+    [
+        ("http://user:sekret@127.0.0.1:{free}", "--tracking-uri 127.0.0.1:{free} must answer"),
+        ("http://user:sekret@127.0.0.1:sekret", "--tracking-uri must be a URL"),
+        ("http://user:sekret", "--tracking-uri must be a URL"),
+        ("http://user:se/kret@127.0.0.1:{free}", "--tracking-uri must be a URL"),
+        ("http://user:12/sekret@127.0.0.1", "--tracking-uri must be a URL"),
+        ("http://user:a sekret@127.0.0.1", "--tracking-uri must be a URL"),
+        ("user:sekret@127.0.0.1", "--tracking-uri must be a server"),
+        ("ftp://user:sekret@127.0.0.1", "got 'ftp://127.0.0.1'"),
+        ("postgresql://user:sekret@127.0.0.1:{free}/x", "must be a database that answers"),
+        ("postgresql://user:sekret@127.0.0.1:{free}/x?password=sekret", "that answers"),
+        ("postgresql://user@127.0.0.1:{free}/x?password=sekret", "password=***"),
+        ("postgresql://user:sekret@127.0.0.1:sekret/x", "--tracking-uri must be a URL"),
+        ("postgresql+nonsense://user:sekret@127.0.0.1/x", "must be a database that answers"),
+    ],
+)
+def test_a_refused_tracking_uri_does_not_show_its_password(
+    capsys, tmp_path, monkeypatch, address, message
+):
+    monkeypatch.chdir(tmp_path)
+    free = free_port()
+    line = refused(capsys, "--tracking-uri", address.format(free=free))
+    assert message.format(free=free) in line
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_wrong_password_is_refused_and_not_shown(capsys, tmp_path, monkeypatch, postgres):
+    monkeypatch.chdir(tmp_path)
+    line = refused(capsys, "--tracking-uri", postgres.url("postgres", password="sekret-but-wrong"))
+    assert "password authentication failed" in line
+    monkeypatch.setenv("PGPASSWORD", "sekret-but-wrong")
+    line = refused(capsys, "--set", f"projections.optuna={postgres.url('postgres')}")
+    assert "projections.optuna must be a database that answers" in line
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://user:sekret@127.0.0.1/x",
+        "postgresql+psycopg://user:@127.0.0.1/x",
+        "postgresql://user@127.0.0.1/x?password=sekret",
+        "postgresql://user:12/sekret@127.0.0.1/x",
+    ],
+)
+def test_settings_are_kept_so_they_hold_no_password(capsys, tmp_path, monkeypatch, url):
+    monkeypatch.chdir(tmp_path)
+    line = refused(capsys, "--set", f"projections.optuna={url}")
+    assert "PGPASSWORD" in line or "projections.optuna must be a URL" in line
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_store_takes_no_password(capsys):
+    line = refused(capsys, "--store", "sftp://user:sekret@127.0.0.1/store")
+    assert "--store must hold no password" in line
+
+
+def test_a_mistyped_option_does_not_show_its_value(capsys):
+    line = refused(capsys, "--tracking-urii", "http://user:sekret@127.0.0.1:5000")
+    assert "the nearest option is --tracking-uri" in line
+
+
+def test_a_missing_package_is_named(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert "gcsfs" in refused(capsys, "--store", "gs://bucket/store")
+    monkeypatch.setitem(sys.modules, "s3fs", None)
+    monkeypatch.delitem(sys.modules["fsspec.registry"]._registry, "s3", raising=False)
+    assert "score-studies[services]" in refused(capsys, "--store", "s3://bucket/store")
+    for name in [n for n in sys.modules if n.split(".")[0] in ("psycopg", "psycopg2")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    for arguments in (
+        ("--set", "projections.optuna=postgresql://user@127.0.0.1/x"),
+        ("--tracking-uri", "postgresql://user@127.0.0.1/x"),
+    ):
+        assert "score-studies[services]" in refused(capsys, *arguments)
+    assert list(tmp_path.iterdir()) == []
+
+
+def rows(url):
+    """All rows of all tables of a database, as text."""
+    with psycopg.connect(url) as connection:
+        tables = connection.execute(
+            "select table_name from information_schema.tables where table_schema = 'public'"
+        ).fetchall()
+        assert tables
+        for (table,) in tables:
+            yield from (str(row) for row in connection.execute(f'select * from "{table}"'))
+
+
+def test_the_command_that_continues_is_printed_without_the_password():
+    given = ["--tracking-uri", "http://user:sekret@127.0.0.1:5000/path", "--seeds", "2"]
+    args = parser().parse_args([NAME, *given])
+    assert options_given(args, RUN_FLAGS) == (
+        f"{NAME} --tracking-uri http://127.0.0.1:5000/path --seeds 2"
+    )
+
+
+def test_a_study_run_by_the_command_line_with_all_services(tmp_path, s3, mlflow, postgres):
+    postgres.create("searches")
+    searches = postgres.url("searches")
+    before = len(runs(mlflow.uri, NAME))
+    done = subprocess.run(
+        [sys.executable, "-m", "studies.run", NAME, *OPTIONS, *SMALLER, "--cpus", "2",
+         "--store", "s3://bucket/team", "--set", f"projections.optuna={searches}",
+         "--tracking-uri", mlflow.uri.replace("//", f"//user:{PASSWORD}@")],
+        cwd=tmp_path, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
+        env=os.environ | {"OMP_NUM_THREADS": "1", "COLUMNS": "120"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout
+    assert f"open {mlflow.uri}, experiment {NAME}" in done.stdout
+    assert "warning" not in done.stdout and "Traceback" not in done.stdout
+    assert list(tmp_path.iterdir()) == [], "something was written beside the store"
+
+    kinds = [run.data.tags["kind"] for run in runs(mlflow.uri, NAME)[before:]]
+    assert sorted(set(kinds)) == ["cell", "table", "training", "trial"]
+    assert kinds.count("cell") == 2 and kinds.count("trial") == 4
+    studies = optuna.get_all_study_summaries(searches)
+    assert [study.n_trials for study in studies] == [2, 2]
+
+    bucket = fsspec.filesystem("s3", use_listings_cache=False)
+    stored = {path: bucket.cat_file(path) for path in bucket.find("bucket/team")}
+    assert sum(path.endswith("manifest.json") for path in stored) > 10
+    said = [done.stdout, mlflow.log, *rows(postgres.url("mlflow")), *rows(searches)]
+    said += [data.decode("latin1") for data in stored.values()]
+    for text in said:
+        assert PASSWORD not in text and BASE64 not in text, text[:2000]

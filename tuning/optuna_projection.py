@@ -1,0 +1,115 @@
+"""An Optuna storage as a display: finished trials for optuna-dashboard and for analysis.
+
+The searches themselves never read it: they work on the ledger and the store, so it can be deleted
+and is rebuilt from them. Each sequence of proposals is an Optuna study; its finished trials are
+written whole, in one transaction, with what identifies them as the user attribute ``score``. Which
+ones are there is read once, when a study is opened; a trial that is there is left alone, since
+Optuna does not let finished trials be changed. Trials that still run are not written: a killed
+driver leaves nothing behind that looks as if it were under way.
+"""
+
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import optuna
+from optuna.distributions import FloatDistribution
+from optuna.storages import RDBStorage
+from optuna.trial import TrialState, create_trial
+
+from tuning.addresses import without_secrets
+from tuning.projection import ProjectionWriter, alone
+
+_IDENTITY = "score"
+_PARAMETER = "epsilon"
+
+# A server that does not answer is given up after seconds, not minutes, and tried again.
+os.environ.setdefault("PGCONNECT_TIMEOUT", "10")
+
+# That a study was made or found is not worth a line in the user's log.
+for _talkative in ("optuna.storages._rdb.storage", "optuna.study"):
+    optuna.logging.get_logger(_talkative).setLevel(optuna.logging.WARNING)
+
+
+@dataclass(frozen=True)
+class TrialRecord:
+    """What one Optuna trial shows.
+
+    Attributes:
+        study: name of the Optuna study.
+        score: key of the score; one trial per study and score.
+        epsilon: step size.
+        interval: lowest and highest step size searched, > 0.
+        value: what is minimised; None or not finite if the trial failed.
+        attributes: further user attributes, JSON; None is left out.
+        about: user attributes of the study, JSON.
+    """
+
+    study: str
+    score: str
+    epsilon: float
+    interval: tuple[float, float]
+    value: float | None
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+
+class OptunaWriter(ProjectionWriter[TrialRecord]):
+    """Writes trials to an Optuna storage, which is made if it is not there.
+
+    Args:
+        url: SQLAlchemy URL.
+    """
+
+    def __init__(self, url: str) -> None:
+
+        def connect() -> _Storage:
+            with alone(url):
+                return _Storage(url)
+
+        super().__init__(f"Optuna's storage {without_secrets(url)}", connect)
+
+
+class _Storage:
+    """An Optuna storage and what is known to be in it."""
+
+    def __init__(self, url: str) -> None:
+        # Connections that a restarted server has closed are noticed before they are used.
+        self._storage = RDBStorage(url, engine_kwargs={"pool_pre_ping": True})
+        self._studies: dict[str, tuple[optuna.Study, set[str]]] = {}
+
+    def write(self, record: TrialRecord) -> None:
+        """Adds the record's trial unless it is there."""
+        study, known = self._studies.get(record.study) or self._open(record)
+        if record.score in known:
+            return
+        study.add_trial(_as_trial(record))
+        known.add(record.score)
+
+    def _open(self, record: TrialRecord) -> tuple[optuna.Study, set[str]]:
+        study = optuna.create_study(
+            storage=self._storage,
+            study_name=record.study,
+            direction="minimize",
+            load_if_exists=True,
+        )
+        for name, value in record.about.items():
+            if study.user_attrs.get(name) != value:
+                study.set_user_attr(name, value)
+        known = {str(t.user_attrs.get(_IDENTITY)) for t in study.get_trials(deepcopy=False)}
+        self._studies[record.study] = study, known
+        return study, known
+
+
+def _as_trial(record: TrialRecord) -> optuna.trial.FrozenTrial:
+    failed = record.value is None or not math.isfinite(record.value)
+    attributes = {k: v for k, v in record.attributes.items() if v is not None}
+    return create_trial(
+        state=TrialState.FAIL if failed else TrialState.COMPLETE,
+        value=None if failed else record.value,
+        params={_PARAMETER: record.epsilon},
+        distributions={_PARAMETER: FloatDistribution(*record.interval, log=True)},
+        user_attrs=attributes | {_IDENTITY: record.score},
+    )

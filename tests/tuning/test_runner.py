@@ -8,7 +8,6 @@ from scorelib.errors import InputError
 from tests.disks import mounted
 from tests.miniature import miniature_study
 from tuning import resources, runner, session
-from tuning.ray_import import ray
 from tuning.resources import Capacity, GpuShares, gpu_share, require_gpus
 from tuning.runner import work_off
 from tuning.scheduler import Scheduler
@@ -207,13 +206,9 @@ def test_fits_without_any_progress_end(capacity, store, monkeypatch):
     assert not scheduler.is_complete()
 
 
-def test_the_autoscalers_node_types_count_as_capacity(capacity, monkeypatch):
-    assert ray.is_initialized()
-    monkeypatch.setattr(
-        ray._private.state.state, "get_max_resources_from_cluster_config",
-        lambda: {"CPU": 64, "GPU": 8},
-    )  # fmt: skip
-    assert session._capacity() == Capacity(cpus=64, gpus=8)
+def test_what_a_cluster_may_grow_to_counts_as_capacity(capacity):
+    assert session._capacity(ClusterOptions("auto", cpus=64, gpus=8)) == Capacity(64, 8)
+    assert session._capacity(ClusterOptions("auto")) == capacity
 
 
 def test_jobs_without_a_gpu_anywhere_are_refused(monkeypatch):

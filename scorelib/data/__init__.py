@@ -1,8 +1,33 @@
-"""Data sets: embedded ones that need no download (`Digits`, `Photographs`) and `Cifar10`."""
+"""Data sets: embedded or synthetic ones that need no download, and those read from files."""
 
 from scorelib.data.base import DataSpec, Split
+from scorelib.data.celeba import CelebA
 from scorelib.data.cifar10 import Cifar10
+from scorelib.data.cifar100 import Cifar100
 from scorelib.data.digits import Digits
+from scorelib.data.files import PixelData
+from scorelib.data.image_folder import ImageFolder
+from scorelib.data.lsun import Lsun
+from scorelib.data.mnist import Mnist
 from scorelib.data.photographs import Photographs
+from scorelib.data.stacked import Stacked
+from scorelib.data.toys import Gaussians, Moons, SwissRoll, Toy
 
-__all__ = ["Cifar10", "DataSpec", "Digits", "Photographs", "Split"]
+__all__ = [
+    "CelebA",
+    "Cifar10",
+    "Cifar100",
+    "DataSpec",
+    "Digits",
+    "Gaussians",
+    "ImageFolder",
+    "Lsun",
+    "Mnist",
+    "Moons",
+    "Photographs",
+    "PixelData",
+    "Split",
+    "Stacked",
+    "SwissRoll",
+    "Toy",
+]

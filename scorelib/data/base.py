@@ -1,6 +1,7 @@
-"""What a data set is: labelled images in [0, 1], in a training and a held-out split.
+"""What a data set is: labelled examples in a training and a held-out split.
 
-Networks train on the ``train`` split only. The ``test`` split is the yardstick: the Frechet
+Examples are images in [0, 1] or, for the synthetic sets of `scorelib.data.toys`, vectors around
+zero. Networks train on the ``train`` split only. The ``test`` split is the yardstick: the Frechet
 distance between the two splits is what a perfect generator of as many images would reach, since
 both splits are draws of the same distribution.
 
@@ -24,6 +25,8 @@ Split = Literal["train", "test"]
 class DataSpec(Spec, ABC):
     """A data set; subclasses state its facts and load it.
 
+    Facts that depend on a subclass's fields are properties or fields there.
+
     Attributes:
         name: short name, shown in tables and in the names of metrics.
         n_classes: number of labels.
@@ -37,23 +40,24 @@ class DataSpec(Spec, ABC):
 
     @property
     @abstractmethod
-    def shape(self) -> tuple[int, int, int]:
-        """Shape (channels, height, width) of one image."""
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one example: (channels, height, width) of an image, (D,) of a vector."""
 
     @abstractmethod
     def n_images(self, split: Split) -> int:
-        """Number of images of a split, known without loading it."""
+        """Number of examples of a split, known without loading it."""
 
     @abstractmethod
     def load(self, split: Split, root: Path | None = None) -> tuple[Tensor, Tensor]:
-        """All images and labels of a split, in an order that never changes.
+        """All examples and labels of a split, in an order that never changes.
 
         Args:
             split: ``train`` or the held-out ``test``.
             root: folder of the data's files; embedded data sets need none and ignore it.
 
         Returns:
-            Images, float32 (N, C, H, W) in [0, 1], and labels, int64 (N,).
+            Images, float32 (N, C, H, W) in [0, 1], or vectors, float32 (N, D), and labels, int64
+            (N,).
 
         Raises:
             MissingDataError: the files are absent or corrupt and could not be downloaded.

@@ -1,0 +1,102 @@
+"""CelebA: 202,599 aligned photographs of faces, in the crop of the score-matching papers.
+
+The aligned images are 178 x 218 pixels; their central 140 x 140 is resized (bilinear, antialiased).
+Its terms of use forbid that the files be handed on, and their host has a quota: they are fetched by
+hand. The held-out split is the published test part; the validation part is left out.
+
+References:
+    Z. Liu et al., Deep learning face attributes in the wild, 2015.
+    Y. Song and S. Ermon, Improved techniques for training score-based generative models, 2020: the
+    crop, and distances measured to the test part.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from scorelib.data.base import Split
+from scorelib.data.files import (
+    DEFAULT_ROOT,
+    OTHER_FOLDER,
+    PixelData,
+    decode,
+    require_count,
+    require_size,
+)
+from scorelib.errors import MissingDataError
+
+_CROP = 140
+_N_IMAGES = {"train": 162_770, "test": 19_962}
+
+
+@dataclass(frozen=True, kw_only=True)
+class CelebA(PixelData):
+    """CelebA's faces, without labels.
+
+    Args:
+        size: height and width in pixels, at least 4.
+    """
+
+    name: ClassVar[str] = "celeba"
+    n_classes: ClassVar[int] = 1
+    flips: ClassVar[bool] = True
+
+    size: int = 64
+
+    def validate(self) -> None:
+        """Raises InputError if the size is too small."""
+        require_size(self.size)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Three channels, `size` x `size` pixels."""
+        return (3, self.size, self.size)
+
+    def n_images(self, split: Split) -> int:
+        """162,770 for training, 19,962 held out."""
+        return _N_IMAGES[split]
+
+    def pixels(self, split: Split, root: Path | None = None) -> tuple[Tensor, Tensor]:
+        """All images of a split, all labelled 0; see `PixelData.pixels`."""
+        from torchvision.datasets import CelebA as Files  # here: its import takes seconds
+        from torchvision.transforms.functional import center_crop, resize
+
+        folder = (DEFAULT_ROOT if root is None else root).absolute() / Files.base_folder
+        _require_files(folder)
+        data = Files(folder.parent, split=split, target_type=[])
+        require_count(len(data.filename), self.n_images(split), f"{folder} ({split})")
+        paths = [folder / "img_align_celeba" / name for name in data.filename]
+        missing = [path for path in paths if not path.is_file()]
+        if missing:
+            raise MissingDataError(
+                f"{missing[0]} and {len(missing) - 1:,} other images are missing: unpack "
+                f"img_align_celeba.zip again in {folder}"
+            )
+        images = decode(
+            ((str(path), path.read_bytes()) for path in paths),
+            len(paths),
+            self.size,
+            lambda image: resize(center_crop(image, _CROP), [self.size, self.size]),
+        )
+        return images, torch.zeros(len(paths), dtype=torch.long)
+
+
+def _require_files(folder: Path) -> None:
+    """Raises MissingDataError naming the first file torchvision's reader would miss."""
+    from torchvision.datasets import CelebA as Files
+    from torchvision.datasets.utils import check_integrity
+
+    lists = [(name, md5) for _, md5, name in Files.file_list if name.endswith(".txt")]
+    bad = [name for name, md5 in lists if not check_integrity(folder / name, md5)]
+    if not (folder / "img_align_celeba").is_dir():
+        bad.append("img_align_celeba")
+    if bad:
+        raise MissingDataError(
+            f"CelebA must be in {folder} as img_align_celeba/ (unpacked from "
+            f"img_align_celeba.zip) and {', '.join(name for name, _ in lists)}, with the "
+            f"published MD5 sums; missing or corrupt: {', '.join(bad)}: fetch them from "
+            f"http://mmlab.ie.cuhk.edu.hk/projects/CelebA.html, {OTHER_FOLDER}"
+        )

@@ -1,0 +1,560 @@
+"""Data sets read from files: each on small files of the published format, written here.
+
+What a test cannot have is the published images, so their counts and MD5 sums are replaced by those
+of the files written. Images are compared with what torchvision itself reads and transforms.
+"""
+
+import hashlib
+import io
+import json
+import os
+import pickle
+import struct
+import urllib.request
+from urllib.error import URLError
+
+import lmdb
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torchvision import datasets as published
+from torchvision import transforms
+
+from scorelib.data import (
+    CelebA,
+    Cifar100,
+    Digits,
+    ImageFolder,
+    Lsun,
+    Mnist,
+    Photographs,
+    Stacked,
+    celeba,
+    lsun,
+)
+from scorelib.errors import InputError, MissingDataError
+from scorelib.spec import from_json
+
+
+@pytest.fixture(autouse=True)
+def offline(monkeypatch):
+    def refuse(*args, **kwargs):
+        raise URLError("no network\nin this test")
+
+    monkeypatch.setattr(urllib.request, "urlopen", refuse)
+
+
+@pytest.fixture(autouse=True)
+def workplace(tmp_path, monkeypatch):
+    """Tests run in an empty folder: what is written there by accident shows."""
+    place = tmp_path / "workplace"
+    place.mkdir()
+    monkeypatch.chdir(place)
+    return place
+
+
+class Bomb:
+    def __reduce__(self):
+        return (pytest.fail, ("unpickled a foreign file",))
+
+
+def one_line(caught, *parts):
+    message = str(caught.value)
+    assert "\n" not in message
+    for part in parts:
+        assert str(part) in message, message
+
+
+def picture(seed, height, width):
+    """Blurred random colours: structure that resizing keeps."""
+    g = np.random.default_rng(seed)
+    small = g.integers(0, 256, (7, 9, 3), dtype=np.uint8)
+    return Image.fromarray(small).resize((width, height), Image.Resampling.BICUBIC)
+
+
+def encoded(image, kind, **options):
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
+def pixels_of(loaded):
+    images, labels = loaded
+    assert images.dtype == torch.float32 and labels.dtype == torch.int64
+    assert images.is_contiguous() and len(images) == len(labels)
+    levels = images * 255
+    assert (levels - levels.round()).abs().max() < 1e-4
+    return levels.round().to(torch.uint8)
+
+
+# CIFAR-100
+
+
+@pytest.fixture
+def cifar100_root(tmp_path, monkeypatch):
+    base = published.CIFAR100
+    folder = tmp_path / base.base_folder
+    folder.mkdir()
+
+    def write(name, content):
+        (folder / name).write_bytes(pickle.dumps(content))
+        return hashlib.md5((folder / name).read_bytes()).hexdigest()
+
+    def part(seed, n):
+        pixels = np.random.default_rng(seed).integers(0, 256, (n, 3072), dtype=np.uint8)
+        fine = (np.arange(n) % 100).tolist()
+        return {"data": pixels, "fine_labels": fine, "coarse_labels": [c // 5 for c in fine]}
+
+    monkeypatch.setattr(base, "train_list", [["train", write("train", part(1, 120))]])
+    monkeypatch.setattr(base, "test_list", [["test", write("test", part(2, 100))]])
+    sums = write("meta", {"fine_label_names": [str(c) for c in range(100)]})
+    monkeypatch.setattr(base, "meta", base.meta | {"md5": sums})
+    return tmp_path
+
+
+@pytest.mark.parametrize(("split", "seed", "n"), [("train", 1, 120), ("test", 2, 100)])
+def test_cifar100_from_its_own_format(cifar100_root, split, seed, n):
+    loaded = Cifar100().load(split, cifar100_root)
+    expected = np.random.default_rng(seed).integers(0, 256, (n, 3072), dtype=np.uint8)
+    np.testing.assert_array_equal(pixels_of(loaded), expected.reshape(n, 3, 32, 32))
+    assert torch.equal(loaded[1], torch.arange(n) % 100)
+
+
+def test_cifar100_never_opens_a_corrupt_file(cifar100_root):
+    path = cifar100_root / published.CIFAR100.base_folder / "train"
+    path.write_bytes(pickle.dumps(Bomb()))
+    with pytest.raises(MissingDataError, match="corrupt"):
+        Cifar100().load("train", cifar100_root)
+
+
+def test_cifar100_missing_names_the_archive_and_its_place(tmp_path):
+    with pytest.raises(MissingDataError) as caught:
+        Cifar100().load("test", tmp_path / "nowhere")
+    one_line(
+        caught,
+        tmp_path / "nowhere",
+        "https://www.cs.toronto.edu/~kriz/cifar-100-python.tar.gz",
+        "data.root",
+        "no network",
+    )
+
+
+# MNIST
+
+
+def idx(values):
+    """The IDX format: two zero bytes, the type (8: unsigned byte), the axes, their lengths."""
+    header = struct.pack(f">BBBB{values.ndim}I", 0, 0, 8, values.ndim, *values.shape)
+    return header + values.astype(np.uint8).tobytes()
+
+
+@pytest.fixture
+def mnist_root(tmp_path, monkeypatch):
+    folder = tmp_path / "MNIST" / "raw"
+    folder.mkdir(parents=True)
+    for prefix, n in (("train", 30), ("t10k", 12)):
+        digits = np.random.default_rng(n).integers(0, 256, (n, 28, 28))
+        (folder / f"{prefix}-images-idx3-ubyte").write_bytes(idx(digits))
+        (folder / f"{prefix}-labels-idx1-ubyte").write_bytes(idx(np.arange(n) % 10))
+    monkeypatch.setattr(Mnist, "n_images", lambda self, split: 30 if split == "train" else 12)
+    return tmp_path
+
+
+@pytest.mark.parametrize(("split", "n"), [("train", 30), ("test", 12)])
+def test_mnist_from_its_own_format(mnist_root, split, n):
+    loaded = Mnist().load(split, mnist_root)
+    expected = np.random.default_rng(n).integers(0, 256, (n, 1, 28, 28))
+    np.testing.assert_array_equal(pixels_of(loaded), expected)
+    assert torch.equal(loaded[1], torch.arange(n) % 10)
+
+
+def test_mnist_cut_short_is_refused(mnist_root):
+    path = mnist_root / "MNIST" / "raw" / "train-images-idx3-ubyte"
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(MissingDataError) as caught:
+        Mnist().load("train", mnist_root)
+    one_line(caught, path.parent, "train-images-idx3-ubyte.gz", "s3.amazonaws.com/mnist")
+
+
+@pytest.mark.parametrize("content", [b"<html>Not found</html>", b"", b"\0\0\x08\x03\0"])
+@pytest.mark.parametrize("name", ["train-images-idx3-ubyte", "train-labels-idx1-ubyte"])
+def test_mnist_of_another_format_is_refused(mnist_root, name, content):
+    path = mnist_root / "MNIST" / "raw" / name
+    path.write_bytes(content)
+    with pytest.raises(MissingDataError, match="neither read nor"):
+        Mnist().load("train", mnist_root)
+
+
+def test_mnist_of_too_few_images_is_refused(mnist_root):
+    path = mnist_root / "MNIST" / "raw" / "train-images-idx3-ubyte"
+    path.write_bytes(idx(np.zeros((29, 28, 28))))
+    with pytest.raises(MissingDataError, match="30 images, but 29"):
+        Mnist().load("train", mnist_root)
+
+
+def test_mnist_missing_names_its_files_and_their_place(tmp_path):
+    with pytest.raises(MissingDataError) as caught:
+        Mnist().load("train", tmp_path / "nowhere")
+    place = tmp_path / "nowhere" / "MNIST" / "raw"
+    one_line(caught, place, "t10k-labels-idx1-ubyte.gz", "data.root")
+
+
+# CelebA
+
+
+@pytest.fixture
+def celeba_root(tmp_path, monkeypatch):
+    """Seven faces: parts 0 (training), 1 (validation) and 2 (test), as the lists give them."""
+    folder = tmp_path / "celeba"
+    (folder / "img_align_celeba").mkdir(parents=True)
+    names = [f"{i:06d}.jpg" for i in range(1, 8)]
+    parts = [0, 0, 1, 0, 2, 0, 2]
+    for i, name in enumerate(names):
+        content = encoded(picture(i, 218, 178), "JPEG", quality=90)
+        (folder / "img_align_celeba" / name).write_bytes(content)
+
+    def table(columns, header=True):
+        rows = [f"{name}  {' '.join(['1'] * len(columns))}" for name in names]
+        head = [str(len(names)), " ".join(columns)] if header else []
+        return "\n".join(head + rows) + "\n"
+
+    lists = {
+        "list_attr_celeba.txt": table([f"attribute_{i}" for i in range(40)]),
+        "identity_CelebA.txt": table(["identity"], header=False),
+        "list_bbox_celeba.txt": table(["x_1", "y_1", "width", "height"]),
+        "list_landmarks_align_celeba.txt": table([f"landmark_{i}" for i in range(10)]),
+        "list_eval_partition.txt": "".join(f"{n} {p}\n" for n, p in zip(names, parts, strict=True)),
+    }
+    for name, content in lists.items():
+        (folder / name).write_text(content)
+    sums = {name: hashlib.md5(content.encode()).hexdigest() for name, content in lists.items()}
+    files = [(a, sums.get(name, md5), name) for a, md5, name in published.CelebA.file_list]
+    monkeypatch.setattr(published.CelebA, "file_list", files)
+    monkeypatch.setattr(celeba, "_N_IMAGES", {"train": 4, "test": 2})
+    return tmp_path
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+@pytest.mark.parametrize("size", [64, 32])
+def test_celeba_is_what_torchvision_reads_crops_and_resizes(celeba_root, split, size):
+    steps = [transforms.CenterCrop(140), transforms.Resize(size), transforms.PILToTensor()]
+    theirs = published.CelebA(celeba_root, split, transform=transforms.Compose(steps))
+    loaded = CelebA(size=size).load(split, celeba_root)
+    assert torch.equal(pixels_of(loaded), torch.stack([image for image, _ in theirs]))
+    assert loaded[0].shape == (CelebA().n_images(split), 3, size, size)
+    assert not loaded[1].any()
+
+
+def test_celeba_missing_names_each_piece_and_its_place(celeba_root):
+    folder = celeba_root / "celeba"
+    (folder / "list_bbox_celeba.txt").unlink()
+    (folder / "identity_CelebA.txt").write_text("other\n")
+    with pytest.raises(MissingDataError) as caught:
+        CelebA().load("train", celeba_root)
+    bad = "missing or corrupt: identity_CelebA.txt, list_bbox_celeba.txt:"
+    one_line(caught, folder, bad, "http://mmlab.ie.cuhk.edu.hk/projects/CelebA.html", "data.root")
+    with pytest.raises(MissingDataError, match=r"list_eval_partition\.txt, img_align_celeba:"):
+        CelebA().load("train", celeba_root / "nowhere")
+
+
+def test_celeba_names_the_first_missing_and_the_broken_image(celeba_root):
+    images = celeba_root / "celeba" / "img_align_celeba"
+    (images / "000002.jpg").write_bytes(b"no image")
+    with pytest.raises(MissingDataError) as caught:
+        CelebA().load("train", celeba_root)
+    one_line(caught, images / "000002.jpg", "must be an image")
+    (images / "000004.jpg").unlink()
+    (images / "000006.jpg").unlink()
+    with pytest.raises(MissingDataError) as caught:
+        CelebA().load("train", celeba_root)
+    one_line(caught, images / "000004.jpg", "1 other", "img_align_celeba.zip")
+
+
+def test_celeba_with_another_number_of_images_is_refused(celeba_root, monkeypatch):
+    monkeypatch.setattr(celeba, "_N_IMAGES", {"train": 5, "test": 2})
+    with pytest.raises(MissingDataError, match="5 images, but 4"):
+        CelebA().load("train", celeba_root)
+
+
+# LSUN
+
+
+def write_lsun(root, part, n, first_seed):
+    """Webp images of all shapes under 40-digit keys, as LSUN stores them."""
+    database = lmdb.open(str(root / f"church_outdoor_{part}_lmdb"), map_size=1 << 24)
+    with database.begin(write=True) as transaction:
+        for i in range(n):
+            image = picture(first_seed + i, 80 + 7 * i, 130 - 5 * i)
+            key = hashlib.sha1(str(first_seed + i).encode()).hexdigest().encode()
+            transaction.put(key, encoded(image, "WEBP", quality=90))
+    database.close()
+
+
+@pytest.fixture
+def lsun_root(tmp_path, monkeypatch):
+    root = tmp_path / "lsun"
+    root.mkdir()
+    write_lsun(root, "train", 9, 0)
+    write_lsun(root, "val", 3, 100)
+    monkeypatch.setattr(lsun, "_TRAINING_IMAGES", {"church_outdoor": 9})
+    monkeypatch.setattr(lsun, "_HELD_OUT_IMAGES", 3)
+    return root
+
+
+@pytest.mark.parametrize(("split", "part", "n"), [("train", "train", 9), ("test", "val", 3)])
+@pytest.mark.parametrize("size", [64, 48])
+def test_lsun_is_what_torchvision_reads_resizes_and_crops(lsun_root, split, part, n, size):
+    steps = [transforms.Resize(size), transforms.CenterCrop(size), transforms.PILToTensor()]
+    theirs = published.LSUN(
+        str(lsun_root), [f"church_outdoor_{part}"], transform=transforms.Compose(steps)
+    )
+    expected = torch.stack([image for image, _ in theirs])
+    theirs.dbs[0].env.close()
+    for _ in range(2):  # a database left open could not be opened again
+        loaded = Lsun(size=size).load(split, lsun_root)
+        assert torch.equal(pixels_of(loaded), expected)
+    assert loaded[0].shape == (n, 3, size, size) == (Lsun().n_images(split), 3, size, size)
+    assert not loaded[1].any()
+
+
+def test_lsun_up_to_a_stated_number_is_the_first_ones(lsun_root):
+    every, _ = Lsun().load("train", lsun_root)
+    few = Lsun(most_images=4)
+    assert few.n_images("train") == 4 and few.n_images("test") == 3
+    assert torch.equal(few.load("train", lsun_root)[0], every[:4])
+
+
+def test_lsun_neither_reads_nor_writes_a_pickled_list_of_keys(lsun_root, workplace):
+    # Where, and under the name that, torchvision looks for one: see the last assertion.
+    folder = lsun_root / "church_outdoor_train_lmdb"
+    cache = workplace / ("_cache_" + "".join(c for c in str(folder) if c.isalpha()))
+    cache.write_bytes(pickle.dumps(Bomb()))
+    Lsun().load("train", lsun_root)
+    assert [p.name for p in workplace.iterdir()] == [cache.name]
+    with pytest.raises(pytest.fail.Exception, match="unpickled"):
+        published.LSUN(str(lsun_root), ["church_outdoor_train"])
+
+
+def test_lsun_cut_short_is_refused_before_it_kills_the_process(lsun_root):
+    path = lsun_root / "church_outdoor_train_lmdb" / "data.mdb"
+    os.truncate(path, path.stat().st_size - 4096)
+    with pytest.raises(MissingDataError) as caught:
+        Lsun().load("train", lsun_root)
+    one_line(caught, path, "must have", "church_outdoor_train_lmdb.zip")
+
+
+def test_lsun_of_too_few_images_is_refused(lsun_root, monkeypatch):
+    monkeypatch.setattr(lsun, "_TRAINING_IMAGES", {"church_outdoor": 126_227})
+    with pytest.raises(MissingDataError, match="126,227 images, but 9"):
+        Lsun(most_images=5).load("train", lsun_root)
+
+
+def test_lsun_missing_names_the_folder_and_the_archive(tmp_path, workplace):
+    with pytest.raises(MissingDataError) as caught:
+        Lsun().load("test", tmp_path / "nowhere")
+    archive = "http://dl.yf.io/lsun/scenes/church_outdoor_val_lmdb.zip"
+    one_line(caught, tmp_path / "nowhere" / "church_outdoor_val_lmdb", archive, "data.root")
+    folder = tmp_path / "church_outdoor_val_lmdb"
+    folder.mkdir()
+    (folder / "data.mdb").write_bytes(b"no database" * 1000)
+    with pytest.raises(MissingDataError, match="cannot be opened"):
+        Lsun().load("test", tmp_path)
+
+
+def test_lsun_names_the_image_that_is_none_and_lets_go_of_the_database(lsun_root):
+    path = str(lsun_root / "church_outdoor_val_lmdb")
+    database = lmdb.open(path)
+    with database.begin(write=True) as transaction:
+        key = next(transaction.cursor().iternext(values=False))
+        transaction.put(key, b"no image")
+    database.close()
+    with pytest.raises(MissingDataError, match=f"{key.decode()}.*must be an image") as caught:
+        Lsun().load("test", lsun_root)
+    # The error is kept, and with it all that was in use; an open database cannot be opened again.
+    lmdb.open(path, readonly=True).close()
+    assert caught.tb is not None
+
+
+# A folder of images
+
+
+@pytest.fixture
+def cats(tmp_path):
+    """Two classes, four formats, images of all shapes and modes."""
+    path = tmp_path / "photos" / "cats"
+    for split in ("train", "test"):
+        for c, kind in enumerate(("tabby", "black")):
+            folder = path / split / kind / "more"
+            folder.mkdir(parents=True)
+            for i in range(3):
+                image = picture(10 * c + i + len(split), 50 + 9 * i, 90 - 9 * c)
+                image = image.convert(["RGB", "L", "RGBA"][i])
+                image.save((folder if i else folder.parent) / f"{i}{['.png', '.TIFF', '.webp'][i]}")
+            (folder / "notes.txt").write_text("not an image")
+    return path
+
+
+@pytest.mark.parametrize("size", [16, 40])
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_a_folder_is_what_torchvision_reads_resizes_and_crops(cats, split, size):
+    data = ImageFolder.of(cats, size=size)
+    steps = [transforms.Resize(size), transforms.CenterCrop(size), transforms.PILToTensor()]
+    theirs = published.ImageFolder(cats / split, transforms.Compose(steps))
+    loaded = data.load(split, cats.parent)
+    ours = zip(pixels_of(loaded), loaded[1].tolist(), strict=True)
+    found = sorted((label, image.flatten().tolist()) for image, label in ours)
+    assert found == sorted((label, image.flatten().tolist()) for image, label in theirs)
+    assert (data.name, data.n_classes, data.shape) == ("cats", 2, (3, size, size))
+    assert len(found) == data.n_images(split) == 6
+    assert from_json(json.loads(json.dumps(data.to_json()))) == data
+
+
+def test_a_folder_elsewhere_is_the_same_data(cats, tmp_path):
+    before = ImageFolder.of(cats, size=16)
+    images, _ = before.load("train", cats.parent)
+    moved = tmp_path / "elsewhere" / "cats"
+    moved.parent.mkdir()
+    cats.rename(moved)
+    (moved / "train" / "tabby" / "readme.txt").write_text("no part of the data")
+    assert ImageFolder.of(moved, size=16).key == before.key
+    assert torch.equal(before.load("train", moved.parent)[0], images)
+
+
+@pytest.mark.parametrize("change", ["content", "name", "fewer", "class"])
+def test_a_changed_folder_is_refused(cats, change):
+    data = ImageFolder.of(cats, size=16)
+    path = cats / "train" / "tabby" / "0.png"
+    if change == "content":
+        picture(77, 50, 90).save(path)
+    elif change == "name":
+        path.rename(path.with_name("9.png"))
+    elif change == "fewer":
+        path.unlink()
+    else:
+        path.rename(cats / "train" / "black" / "9.png")
+    assert ImageFolder.of(cats, size=16).key != data.key
+    with pytest.raises(MissingDataError) as caught:
+        data.load("test", cats.parent)
+    one_line(caught, cats, data.digest[:12], "put the old images back")
+
+
+def test_a_folder_without_its_parts_is_refused(cats, tmp_path):
+    with pytest.raises(MissingDataError) as caught:
+        ImageFolder.of(tmp_path / "nowhere")
+    one_line(caught, tmp_path / "nowhere", "train is missing", "data.root")
+    (cats / "test" / "black").rename(cats / "test" / "white")
+    with pytest.raises(MissingDataError, match="train must have a folder white"):
+        ImageFolder.of(cats)
+
+
+def test_an_empty_folder_is_refused(tmp_path):
+    for split in ("train", "test"):
+        (tmp_path / "cats" / split).mkdir(parents=True)
+    with pytest.raises(InputError, match="at least 2 images"):
+        ImageFolder.of(tmp_path / "cats")
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("folder", "../cats"), ("folder", ".."), ("digest", "0"), ("size", 3)]
+)
+def test_a_folder_that_cannot_be_is_refused(field, value):
+    facts = {"folder": "cats", "digest": "0" * 64, "n_train": 5, "n_test": 5, "n_classes": 1}
+    assert ImageFolder(**facts).name == "cats"
+    with pytest.raises(InputError, match=field):
+        ImageFolder(**facts | {field: value})
+
+
+# Stacks
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_stacks_are_triples_of_single_images_with_their_labels(split):
+    data = Stacked(of=Digits(), n=1500)
+    images, labels = data.load(split)
+    assert images.shape == (data.n_images(split), *data.shape) and data.shape == (3, 8, 8)
+    assert images.dtype == torch.float32 and images.min() == 0 and images.max() == 1
+    assert data.n_classes == 1000 and labels.dtype == torch.int64
+    singles, digits = Digits().load(split)
+    known = {x.numpy().tobytes(): y for x, y in zip(singles[:, 0], digits.tolist(), strict=True)}
+    for stack, label in zip(images[:200], labels[:200].tolist(), strict=True):
+        a, b, c = (known[channel.contiguous().numpy().tobytes()] for channel in stack)
+        assert label == 100 * a + 10 * b + c
+
+
+def test_stacks_use_every_image_equally_often_and_channels_differ():
+    data = Stacked(of=Digits(), n=2 * 1198)
+    triples = data._triples("train", 1198)
+    for channel in triples.T:
+        assert (channel.bincount(minlength=1198) == 2).all()
+    assert all((triples[:, i] == triples[:, j]).float().mean() < 0.01 for i, j in ((0, 1), (1, 2)))
+
+
+def test_stacks_follow_from_the_spec_alone():
+    data = Stacked(of=Digits(), n=1500)
+    images, labels = data.load("train")
+    torch.manual_seed(5)
+    again, same = data.load("train")
+    assert torch.equal(images, again) and torch.equal(labels, same)
+    more, _ = data.replace(n=4000).load("train")
+    assert torch.equal(more[:1500], images)
+    other, _ = data.replace(seed=1).load("train")
+    assert not torch.equal(other, images)
+    assert from_json(data.to_json()) == data and data.key != data.replace(seed=1).key
+
+
+def test_stacks_of_mnist_are_the_three_channel_digits_of_the_literature(mnist_root, monkeypatch):
+    data = Stacked(of=Mnist(), n=60)
+    images, labels = data.load("train", mnist_root)
+    assert images.shape == (60, 3, 28, 28) and len(labels) == 60
+    assert data.name == "stacked-mnist" and data.n_images("test") == 24
+    monkeypatch.undo()
+    full = Stacked(of=Mnist())
+    assert [full.n_images(split) for split in ("train", "test")] == [60_000, 10_000]
+
+
+def test_stacks_of_colour_images_or_of_too_few_are_refused():
+    with pytest.raises(InputError, match=r"\(1, H, W\)"):
+        Stacked(of=Photographs())
+    with pytest.raises(InputError, match="n must be"):
+        Stacked(of=Digits(), n=3)
+
+
+# All of them
+
+
+def test_facts_are_the_published_ones():
+    published_facts = {
+        Cifar100(): ((3, 32, 32), 50_000, 10_000, 100, True),
+        Mnist(): ((1, 28, 28), 60_000, 10_000, 10, False),
+        CelebA(): ((3, 64, 64), 162_770, 19_962, 1, True),
+        Lsun(): ((3, 64, 64), 126_227, 300, 1, True),
+        Lsun(category="bedroom"): ((3, 64, 64), 200_000, 300, 1, True),
+        Lsun(category="tower", size=128): ((3, 128, 128), 200_000, 300, 1, True),
+    }
+    for data, facts in published_facts.items():
+        counts = data.n_images("train"), data.n_images("test")
+        assert (data.shape, *counts, data.n_classes, data.flips) == facts
+    assert len({data.key for data in published_facts}) == len(published_facts)
+    assert {data.name for data in published_facts} >= {"lsun-church_outdoor", "lsun-tower"}
+
+
+def test_pixels_are_what_load_divides(mnist_root):
+    pixels, labels = Mnist().pixels("train", mnist_root)
+    images, same = Mnist().load("train", mnist_root)
+    assert pixels.dtype == torch.uint8 and torch.equal(labels, same)
+    assert torch.equal(pixels.float() / 255, images)
+
+
+@pytest.mark.parametrize("data", [Cifar100(), Mnist(), CelebA(), Lsun()], ids=lambda d: d.name)
+def test_the_default_folder_is_data_in_the_working_folder(data, workplace):
+    with pytest.raises(MissingDataError, match=str(workplace / "data")):
+        data.load("train")
+
+
+@pytest.mark.parametrize("kind", [CelebA, Lsun])
+def test_images_of_no_size_are_refused(kind):
+    with pytest.raises(InputError, match="at least 4 pixels"):
+        kind(size=0)
+    with pytest.raises(InputError, match="most_images"):
+        Lsun(most_images=1)

@@ -1,0 +1,263 @@
+"""Mode coverage, and precision, recall, density, coverage: exact counts and what they must obey."""
+
+import math
+
+import numpy as np
+import pytest
+import scipy.spatial.distance
+import scipy.stats
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from scorelib.data import Digits, Stacked
+from scorelib.errors import InputError
+from scorelib.metrics.classifier import ClassifierFeatures, ClassifierSpec, train_classifier
+from scorelib.metrics.modes import N_IMAGES, kl_of_reported, mode_coverage, stack_classes
+from scorelib.metrics.prdc import Prdc, classwise_prdc, mean_prdc, prdc
+
+
+def drawn(n, seed=0, high=10):
+    return torch.randint(high, (n, 3), generator=torch.Generator().manual_seed(seed))
+
+
+def test_every_mode_once_is_full_coverage_and_no_divergence():
+    every = torch.cartesian_prod(*[torch.arange(10)] * 3)
+    found = mode_coverage(every)
+    assert (found.n_modes, found.n_possible, found.n_images) == (1000, 1000, 1000)
+    assert found.kl == pytest.approx(0, abs=1e-12)
+
+
+def test_one_mode_has_the_largest_divergence():
+    found = mode_coverage(torch.tensor([[3, 1, 4]]).expand(50, -1))
+    assert found.n_modes == 1
+    assert found.kl == pytest.approx(math.log(1000), rel=1e-12)
+
+
+def test_channels_are_told_apart():
+    assert mode_coverage(torch.tensor([[1, 2, 3], [3, 2, 1], [2, 1, 3]])).n_modes == 3
+
+
+@settings(deadline=None, max_examples=40)
+@given(n=st.integers(1, 3000), seed=st.integers(0, 999), high=st.integers(1, 10))
+def test_agrees_with_scipy_and_a_count_by_set(n, seed, high):
+    classes = drawn(n, seed, high)
+    rows = list(map(tuple, classes.tolist()))
+    found = mode_coverage(classes)
+    assert found.n_modes == len(set(rows))
+    shares = [rows.count(row) / n for row in set(rows)] if n < 300 else None
+    counts = np.zeros((10, 10, 10))
+    np.add.at(counts, tuple(classes.numpy().T), 1)
+    expected = scipy.stats.entropy(counts.ravel(), np.ones(1000))
+    assert found.kl == pytest.approx(expected, rel=1e-9, abs=1e-12)
+    if shares is not None:
+        assert found.kl == pytest.approx(sum(q * math.log(1000 * q) for q in shares), abs=1e-9)
+
+
+def test_a_perfect_model_scores_what_so_few_images_give():
+    found = mode_coverage(drawn(N_IMAGES))
+    assert (N_IMAGES, found.n_modes, found.n_images) == (26_000, 1000, 26_000)
+    assert found.kl == pytest.approx(999 / (2 * 26_000), rel=0.15)
+
+
+def script_prints(classes, asked_for=26_000, passes=2):
+    """The authors' count: the same stacks in each pass, over the number asked for."""
+    counts = np.zeros((10, 10, 10))
+    for _ in range(passes):
+        np.add.at(counts, tuple(classes.numpy().T), 1)
+    q = counts.ravel() / asked_for
+    return sum(share * math.log(1000 * share) for share in q if share > 0)
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_the_double_count_of_the_authors_script_is_undone_exactly(seed):
+    classes = drawn(25_000, seed) * torch.tensor([1, 1, 1 - seed])  # the second covers 100 modes
+    reported = script_prints(classes)
+    assert kl_of_reported(reported) == pytest.approx(mode_coverage(classes).kl, rel=1e-10)
+    assert reported > 1.29
+
+
+def test_the_values_of_the_papers_table_are_undone():
+    assert kl_of_reported(1.36) == pytest.approx(0.053, abs=5e-4)
+    assert kl_of_reported(1.49) == pytest.approx(0.121, abs=5e-4)
+
+
+@pytest.mark.parametrize(
+    "classes", [torch.zeros(0, 3, dtype=torch.long), drawn(5) + 6, -drawn(5), drawn(5).float()]
+)
+def test_refuses_what_are_no_classes(classes):
+    with pytest.raises(InputError, match="classes must be"):
+        mode_coverage(classes)
+
+
+@pytest.fixture(scope="module")
+def classifier():
+    spec = ClassifierSpec(data=Digits(), iterations=250)
+    module = spec.build()
+    for _ in train_classifier(spec, module, *Digits().load("train")):
+        pass
+    return ClassifierFeatures(classifier=spec).build(module.state_dict())
+
+
+def test_a_classifier_of_digits_reads_stacks_of_digits(classifier):
+    data = Stacked(of=Digits(), n=2000)
+    images, labels = data.load("test")
+    classes = stack_classes(classifier, images)
+    read = (classes * torch.tensor([100, 10, 1])).sum(dim=1)
+    assert classes.shape == (1000, 3)
+    assert (read == labels).float().mean() > 0.85  # three digits at once, 0.95 each
+    found, truth = mode_coverage(classes), labels.unique().numel()
+    assert abs(found.n_modes - truth) < 0.05 * truth
+    assert torch.equal(stack_classes(classifier, images, batch_size=7), classes)
+
+
+def test_a_classifier_in_training_mode_is_refused():
+    module = nn.Sequential(nn.Flatten(), nn.Dropout()).eval()
+    module[1].train()
+    with pytest.raises(InputError, match="eval"):
+        stack_classes(module, torch.zeros(2, 3, 8, 8))
+
+
+def features(n, m, d, seed=0, scale=1.1, shift=0.1):
+    g = np.random.default_rng(seed)
+    real = g.normal(size=(n, d)).astype(np.float32)
+    generated = (scale * g.normal(size=(m, d)) + shift).astype(np.float32)
+    return torch.from_numpy(real), torch.from_numpy(generated)
+
+
+def by_full_matrices(real, generated, k):
+    """Counts (precision, recall, density, coverage), all distances at once, in single precision."""
+    real, generated = real.double().numpy(), generated.double().numpy()
+
+    def distances(x, y):
+        return np.sqrt(scipy.spatial.distance.cdist(x, y, "sqeuclidean").astype(np.float32))
+
+    def radii(x):
+        return np.sort(distances(x, x), axis=1)[:, k]
+
+    between = distances(real, generated)
+    in_real, in_generated = between < radii(real)[:, None], between < radii(generated)[None, :]
+    return (
+        in_real.any(axis=0).sum(),
+        in_generated.any(axis=1).sum(),
+        in_real.sum(),
+        in_real.any(axis=1).sum(),
+    )
+
+
+def counts(found, n, m, k):
+    return (found.precision * m, found.recall * n, found.density * k * m, found.coverage * n)
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    n=st.integers(8, 90),
+    m=st.integers(8, 90),
+    d=st.integers(1, 12),
+    k=st.integers(1, 7),
+    seed=st.integers(0, 999),
+    chunk=st.integers(1, 100),
+    far=st.sampled_from([0, 100]),
+)
+def test_counts_are_those_of_full_matrices_however_small_the_chunks(n, m, d, k, seed, chunk, far):
+    real, generated = features(n, m, d, seed)
+    found = prdc(real + far, generated + far, k, chunk)
+    expected = by_full_matrices(real + far, generated + far, k)
+    assert counts(found, n, m, k) == pytest.approx(expected, abs=1e-9)
+    assert found == prdc(real + far, generated + far, k, chunk_images=1000)
+
+
+@pytest.mark.parametrize(
+    ("n", "m", "d", "k", "kind", "expected"),
+    [  # as printed by the authors' package, prdc 0.2
+        (1500, 1200, 64, 3, "normal", (352, 1293, 1073, 700)),
+        (800, 1500, 5, 5, "normal", (1444, 792, 7050, 794)),
+        (600, 600, 3, 3, "lattice", (433, 476, 784, 299)),
+        (600, 700, 8, 5, "copies", (686, 598, 3307, 600)),
+    ],
+)
+def test_counts_are_those_of_the_authors_package_ties_and_all(n, m, d, k, kind, expected):
+    real, generated = features(n, m, d, seed=n + d)
+    if kind == "lattice":
+        real, generated = (2 * real).round(), (2 * generated).round()
+    if kind == "copies":
+        generated[:500] = real[:500]
+    assert counts(prdc(real, generated, k), n, m, k) == pytest.approx(expected, abs=1e-6)
+
+
+def test_copies_of_the_real_images_are_inside_their_own_balls_only_strictly():
+    # On a line at 0, 1, 3, 7: balls of k = 1 are 1, 1, 2, 4 wide, and neighbours lie on their rims.
+    points = torch.tensor([[0.0], [1], [3], [7]])
+    assert prdc(points, points, k=1) == Prdc(1.0, 1.0, 1.0, 1.0)
+
+
+def test_points_on_a_line_by_hand():
+    real = torch.tensor([[0.0], [1], [3], [7]])
+    generated = torch.tensor([[2.0], [20], [21]])  # balls of k = 1: 18, 1, 1
+    # 2 is on the rim of the ball around 1, in those around 3 (2) only; not in 7's (4): 5 > 4.
+    assert prdc(real, generated, k=1) == Prdc(1 / 3, 1.0, 1 / 3, 1 / 4)
+
+
+def test_far_apart_is_zero_and_all_alike_is_zero():
+    real, generated = features(50, 60, 4)
+    assert prdc(real, generated + 1000, 3) == Prdc(0.0, 0.0, 0.0, 0.0)
+    alike = torch.full((40, 16), 0.7371)
+    assert prdc(alike, alike, 3) == Prdc(0.0, 0.0, 0.0, 0.0)  # no ball has an inside
+
+
+@pytest.mark.parametrize("d", [3, 64, 700])
+def test_many_copies_of_a_point_have_balls_without_an_inside(d):
+    real, generated = features(60, 50, d)
+    real[:20] = real[0]
+    generated[:20] = real[0]
+    found = prdc(real, generated, 5, chunk_images=7)
+    assert counts(found, 60, 50, 5) == pytest.approx(by_full_matrices(real, generated, 5))
+
+
+def test_equal_distributions_score_as_the_lemma_says():
+    n, m, k, rounds = 60, 80, 3, 60
+    found = [prdc(*features(n, m, 4, seed, scale=1, shift=0), k) for seed in range(rounds)]
+    product = math.prod((n - i) / (m + n - i) for i in range(1, k + 1))
+    coverage = np.array([f.coverage for f in found])
+    density = np.array([f.density for f in found])
+    assert abs(coverage.mean() - (1 - product)) < 4 * coverage.std() / rounds**0.5 < 0.05
+    assert abs(density.mean() - 1) < 4 * density.std() / rounds**0.5 < 0.1
+
+
+def test_precision_and_recall_change_places_with_the_sets():
+    real, generated = features(70, 90, 4, scale=0.5)
+    there, back = prdc(real, generated, 3), prdc(generated, real, 3)
+    assert there.precision > 0.9 > there.recall  # tight samples look real, and lack variety
+    assert (there.precision, there.recall) == (back.recall, back.precision)
+
+
+def test_classes_are_measured_apart_and_averaged_with_equal_weight():
+    real, generated = features(90, 75, 4)
+    real_labels, labels = torch.arange(90) % 3, torch.arange(75) % 3
+    real_labels[real_labels == 2] = 7  # numbers need not be consecutive
+    labels[labels == 2] = 7
+    found = classwise_prdc(real, real_labels, generated, labels, 3)
+    assert list(found) == [0, 1, 7]
+    assert found[7] == prdc(real[2::3], generated[2::3], 3)
+    assert mean_prdc(found).density == pytest.approx(sum(f.density for f in found.values()) / 3)
+    with pytest.raises(InputError, match=r"class 1: .*got 0"):
+        classwise_prdc(real, real_labels, generated, labels * 7, 3)
+    with pytest.raises(InputError, match="a label each"):
+        classwise_prdc(real, real_labels[:-1], generated, labels, 3)
+
+
+@pytest.mark.parametrize(
+    ("n", "d", "k", "message"),
+    [(3, 4, 3, "more than k = 3 real"), (9, 4, 0, "at least 1"), (9, 5, 3, "shapes")],
+)
+def test_prdc_refuses(n, d, k, message):
+    with pytest.raises(InputError, match=message):
+        prdc(torch.rand(n, d), torch.rand(9, 4), k)
+
+
+def test_prdc_refuses_features_that_are_not_finite():
+    bad = torch.rand(9, 4)
+    bad[2, 1] = math.nan
+    with pytest.raises(InputError, match=r"generated features .* of 1 images"):
+        prdc(torch.rand(9, 4), bad, 3)

@@ -5,11 +5,15 @@ by the training seed and i (see `scorelib.seeds`), and the order of the images b
 epoch. A run resumed from the state of iteration i therefore continues exactly as if it had never
 stopped: nothing random is carried along, and the state is weights, optimizer moments and EMA.
 
+`Training` is what all objectives share; a subclass makes one update.
+
 References:
     Song and Ermon (2020); settings of Jolicoeur-Martineau et al. (2021), Appendix B.
 """
 
 import math
+from abc import ABC, abstractmethod
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -23,7 +27,7 @@ from scorelib.schedules import GeometricSchedule
 from scorelib.seeds import generator_of
 
 CHECK_EVERY_ITERATIONS = 50
-"""The loss is read back (which waits for the device) and checked this often."""
+"""The losses are read back (which waits for the device) and checked this often."""
 
 
 class NonFiniteError(ArithmeticError):
@@ -36,16 +40,21 @@ class TrainingStep:
 
     Attributes:
         iteration: updates made so far, from 1.
-        loss: DSM loss averaged over the last `CHECK_EVERY_ITERATIONS` updates, in nats-like units
-            of Eq. 1 (summed over dimensions); only every `CHECK_EVERY_ITERATIONS` iterations.
+        losses: by name, each averaged over the last `CHECK_EVERY_ITERATIONS` updates; only every
+            `CHECK_EVERY_ITERATIONS` iterations, else empty.
     """
 
     iteration: int
-    loss: float | None
+    losses: Mapping[str, float]
+
+    @property
+    def loss(self) -> float | None:
+        """The DSM loss of Eq. 1 (summed over dimensions), which every objective has."""
+        return self.losses.get("dsm")
 
 
-class DsmTraining:
-    """Denoising score matching with Adam and several EMA decays at once.
+class Training(ABC):
+    """Training of a score network with Adam and several EMA decays at once.
 
     Args:
         network: score network; moved to `device`.
@@ -57,9 +66,9 @@ class DsmTraining:
         flips: mirror images left to right with probability one half.
         seed: names the streams of randomness.
         device: where to train.
-        autocast: run the network in bfloat16 where that is safe; the loss stays in float32.
-        most_images: of one pass through the network; a larger batch is split in equal parts and
-            their gradients added up, which changes rounding only. None: never split.
+        autocast: run the networks in bfloat16 where that is safe; losses stay in float32.
+        most_images: of one pass through a network; larger batches are passed in parts, which
+            changes rounding only. None: never split.
     """
 
     def __init__(
@@ -81,11 +90,11 @@ class DsmTraining:
         self.optimizer = optimizer.build(self.network.parameters())
         self.ema = Ema(self.network, ema)
         self.iteration = 0
-        self._epoch, self._order = -1, torch.empty(0, dtype=torch.long)  # drawn when first needed
         self._images, self._flips, self._seed = images, flips, seed
         self._batch_size, self._device, self._autocast = batch_size, torch.device(device), autocast
-        self._n_parts = math.ceil(batch_size / (most_images or batch_size))
+        self._most_images = most_images
         self._sigmas = torch.tensor(schedule.sigmas, dtype=torch.float32)
+        self._orders: dict[str, tuple[int, Tensor]] = {}  # by stream, the epoch and its order
 
     def steps(self, until: int) -> Iterator[TrainingStep]:
         """Trains up to an iteration.
@@ -97,71 +106,107 @@ class DsmTraining:
             One `TrainingStep` per update.
 
         Raises:
-            NonFiniteError: the loss is not finite.
+            NonFiniteError: a loss is not finite.
         """
-        losses: list[Tensor] = []
+        recent: dict[str, list[Tensor]] = defaultdict(list)
         while self.iteration < until:
-            losses.append(self._update(self.iteration + 1))
+            for name, value in self._update(self.iteration + 1).items():
+                recent[name].append(value)
             self.iteration += 1
-            loss = None
+            losses: dict[str, float] = {}
             if self.iteration % CHECK_EVERY_ITERATIONS == 0 or self.iteration == until:
-                loss = torch.stack(losses).mean().item()
-                losses.clear()
-                if not torch.isfinite(torch.tensor(loss)):
-                    raise NonFiniteError(f"loss is {loss} at iteration {self.iteration}")
-            yield TrainingStep(self.iteration, loss)
+                losses = {name: torch.stack(found).mean().item() for name, found in recent.items()}
+                recent.clear()
+                for name, loss in losses.items():
+                    if not math.isfinite(loss):
+                        raise NonFiniteError(f"{name} loss is {loss} at iteration {self.iteration}")
+            yield TrainingStep(self.iteration, losses)
 
-    def _update(self, iteration: int) -> Tensor:
-        draw = generator_of("train", self._seed, iteration)
-        x = self._images[self._batch(iteration)]
+    @abstractmethod
+    def _update(self, iteration: int) -> dict[str, Tensor]:
+        """Makes the update of an iteration; its losses by name, detached scalars, "dsm" first."""
+
+    def _examples(self, draw: torch.Generator, indices: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Images, (B, C, H, W), a noise level for each, (B,), and noise, on the device."""
+        x = self._images[indices]
         if self._flips:
             mirrored = torch.rand(len(x), 1, 1, 1, generator=draw) < 0.5
             x = torch.where(mirrored, x.flip(-1), x)
         level = torch.randint(len(self._sigmas), (len(x),), generator=draw)
         noise = torch.randn(x.shape, generator=draw)
-        x, sigma, noise = (t.to(self._device) for t in (x, self._sigmas[level], noise))
-        self.optimizer.zero_grad(set_to_none=True)
-        loss = torch.zeros((), device=self._device)
-        for part in zip(*(t.chunk(self._n_parts) for t in (x, sigma, noise)), strict=True):
-            with torch.autocast(self._device.type, torch.bfloat16, enabled=self._autocast):
-                its_loss = dsm_loss(self.network, *part)
-            its_share = its_loss * (len(part[0]) / len(x))
-            its_share.backward()
-            loss += its_share.detach()
-        self.optimizer.step()
-        self.ema.update(self.network)
-        return loss
+        return x.to(self._device), self._sigmas[level].to(self._device), noise.to(self._device)
 
-    def _batch(self, iteration: int) -> Tensor:
-        """Indices of the iteration's images: shuffled epochs without their last short batch."""
+    def _batch(self, number: int, stream: str = "epoch") -> Tensor:
+        """Indices of a batch, from 1, of shuffled epochs without their last short batch."""
         per_epoch = len(self._images) // self._batch_size
-        epoch, position = divmod(iteration - 1, per_epoch)
-        if self._epoch != epoch:
-            order = generator_of("epoch", self._seed, epoch)
-            self._order, self._epoch = torch.randperm(len(self._images), generator=order), epoch
-        return self._order[position * self._batch_size : (position + 1) * self._batch_size]
+        epoch, position = divmod(number - 1, per_epoch)
+        if stream not in self._orders or self._orders[stream][0] != epoch:
+            draw = generator_of(stream, self._seed, epoch)
+            self._orders[stream] = epoch, torch.randperm(len(self._images), generator=draw)
+        order = self._orders[stream][1]
+        return order[position * self._batch_size : (position + 1) * self._batch_size]
 
     def state(self) -> dict[str, Tensor]:
         """Everything needed to go on, as flat named tensors on the CPU."""
-        named: dict[str, Tensor] = {"iteration": torch.tensor(self.iteration)}
-        named |= {f"network.{k}": v for k, v in self.network.state_dict().items()}
-        for index, moments in self.optimizer.state_dict()["state"].items():
-            named |= {f"optimizer.{index}.{k}": v for k, v in moments.items()}
-        named |= {f"ema.{k}": v for k, v in self.ema.state_dict().items()}
-        return {k: v.detach().to("cpu", copy=True).contiguous() for k, v in named.items()}
+        named = {k: v.detach().to("cpu", copy=True).contiguous() for k, v in self._named().items()}
+        return {"iteration": torch.tensor(self.iteration)} | named
+
+    def _named(self) -> dict[str, Tensor]:
+        return (
+            prefixed("network.", self.network.state_dict())
+            | prefixed("optimizer.", moments(self.optimizer))
+            | prefixed("ema.", self.ema.state_dict())
+        )
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
         """Goes back to a `state` of the same settings."""
         self.iteration = int(state["iteration"])
-        self.network.load_state_dict(_below(state, "network."))
-        self.ema.load_state_dict(_below(state, "ema."))
-        packed = self.optimizer.state_dict()
-        packed["state"] = {}
-        for name, value in _below(state, "optimizer.").items():
-            index, moment = name.split(".", 1)
-            packed["state"].setdefault(int(index), {})[moment] = value.clone()
-        self.optimizer.load_state_dict(packed)
+        self.network.load_state_dict(below("network.", state))
+        load_moments(self.optimizer, below("optimizer.", state))
+        self.ema.load_state_dict(below("ema.", state))
 
 
-def _below(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
+class DsmTraining(Training):
+    """Denoising score matching, Eq. 1; a split batch has the gradients of its parts added up."""
+
+    def _update(self, iteration: int) -> dict[str, Tensor]:
+        draw = generator_of("train", self._seed, iteration)
+        examples = self._examples(draw, self._batch(iteration))
+        n_parts = math.ceil(self._batch_size / (self._most_images or self._batch_size))
+        self.optimizer.zero_grad(set_to_none=True)
+        loss = torch.zeros((), device=self._device)
+        for part in zip(*(t.chunk(n_parts) for t in examples), strict=True):
+            with torch.autocast(self._device.type, torch.bfloat16, enabled=self._autocast):
+                its_loss = dsm_loss(self.network, *part)
+            its_share = its_loss * (len(part[0]) / self._batch_size)
+            its_share.backward()
+            loss += its_share.detach()
+        self.optimizer.step()
+        self.ema.update(self.network)
+        return {"dsm": loss}
+
+
+def moments(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """An optimizer's state as flat named tensors."""
+    states = optimizer.state_dict()["state"].items()
+    return {f"{index}.{name}": value for index, its in states for name, value in its.items()}
+
+
+def load_moments(optimizer: torch.optim.Optimizer, named: Mapping[str, Tensor]) -> None:
+    """Goes back to the `moments` of an optimizer of the same parameters and settings."""
+    packed = optimizer.state_dict()
+    packed["state"] = defaultdict(dict)
+    for name, value in named.items():
+        index, moment = name.split(".", 1)
+        packed["state"][int(index)][moment] = value.clone()
+    optimizer.load_state_dict(packed)
+
+
+def prefixed(prefix: str, named: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The same tensors, their names prefixed."""
+    return {prefix + name: value for name, value in named.items()}
+
+
+def below(prefix: str, named: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors whose names have a prefix, without it."""
+    return {k.removeprefix(prefix): v for k, v in named.items() if k.startswith(prefix)}

@@ -23,6 +23,25 @@ from scorelib.spec import Spec
 class Dsm(Spec):
     """Plain denoising score matching, levels drawn uniformly."""
 
+    def update_multiply_adds(self, network: int, shape: tuple[int, ...]) -> int:
+        """Multiply-adds of one update per image of its batch; a gradient costs two passes.
+
+        Args:
+            network: multiply-adds of one pass of the score network.
+            shape: shape of one example.
+        """
+        return 3 * network
+
+
+def perturbed(x: Tensor, sigma: Tensor, noise: Tensor) -> Tensor:
+    """Each clean example, (B, ...), with noise of its own level, (B,), added."""
+    return x + sigma.view(-1, *[1] * (x.dim() - 1)) * noise
+
+
+def dsm_of(output: Tensor, noise: Tensor) -> Tensor:
+    """The loss of an output, (B, ...), for data perturbed by this noise; see `dsm_loss`."""
+    return 0.5 * (output + noise).square().flatten(1).sum(1).mean()
+
 
 def dsm_loss(network: nn.Module, x: Tensor, sigma: Tensor, noise: Tensor) -> Tensor:
     """Denoising score matching loss of a batch.
@@ -37,6 +56,4 @@ def dsm_loss(network: nn.Module, x: Tensor, sigma: Tensor, noise: Tensor) -> Ten
         Scalar: summed over dimensions, averaged over the batch, times one half (Eq. 1). A network
         that always answers 0 has loss D / 2.
     """
-    x_noisy = x + sigma.view(-1, *[1] * (x.dim() - 1)) * noise
-    residual = network(x_noisy, sigma) + noise
-    return 0.5 * residual.square().flatten(1).sum(1).mean()
+    return dsm_of(network(perturbed(x, sigma, noise), sigma), noise)

@@ -69,19 +69,20 @@ class NetworkSpec(Spec, ABC):
         """
 
 
-def multiply_adds(network: ScoreNetwork, shape: tuple[int, ...]) -> int:
+def multiply_adds(network: nn.Module, shape: tuple[int, ...]) -> int:
     """Multiply-adds of one forward pass for one example: the cost of a network evaluation.
 
-    Counts convolutions and matrix products, without doing them: values and weights are left as
-    memory happens to hold them.
+    Counts convolutions, matrix products and attention, without doing them: values and weights are
+    left as memory happens to hold them.
 
     Args:
-        network: any score network; its weights are not touched.
+        network: any score network, or a network of x alone; its weights are not touched.
         shape: shape of one example, (C, H, W) or (D,).
     """
     hollow = copy.deepcopy(network).to("meta").to_empty(device="cpu")
+    sigma = (torch.ones((), device="cpu"),) if isinstance(network, ScoreNetwork) else ()
     with torch.no_grad(), _Counter() as counter:
-        hollow(torch.empty(1, *shape, device="cpu"), torch.ones((), device="cpu"))
+        hollow(torch.empty(1, *shape, device="cpu"), *sigma)
     return counter.total
 
 
@@ -107,10 +108,16 @@ class _Counter(TorchFunctionMode):
             out = args[0].new_empty(*args[0].shape[:-1], len(args[1]))
         elif func is functional.conv2d:
             out = args[0].new_empty(_convolved_shape(*args))
+        elif func is functional.scaled_dot_product_attention:
+            queries, keys, values = args
+            out = queries.new_empty(*queries.shape[:-1], values.shape[-1])
         else:
             out = func(*args, **(kwargs or {}))
         if func in (functional.linear, functional.conv2d):
             self.total += out.numel() * args[1][0].numel()  # each output sums over one filter
+        elif func is functional.scaled_dot_product_attention:
+            pairs = queries.numel() // queries.shape[-1] * keys.shape[-2]
+            self.total += pairs * (queries.shape[-1] + values.shape[-1])
         elif func in (torch.matmul, torch.bmm, Tensor.matmul, Tensor.bmm, Tensor.__matmul__):
             self.total += out.numel() * args[0].shape[-1]
         return out

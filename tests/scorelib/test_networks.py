@@ -5,20 +5,26 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from scorelib.errors import InputError
-from scorelib.networks import Ncsnv2, ResidualMlp, multiply_adds, n_parameters
+from scorelib.networks import DdpmUNet, Ncsnv2, ResidualMlp, multiply_adds, n_parameters
 from scorelib.networks.ncsnv2 import InstanceNormPlus
+from scorelib.networks.unet import Attention, ResidualBlock, UNet
 from scorelib.spec import from_json
 
 DEEPER = (1, 2, 2, 4, 4)
-SPECS = [
-    Ncsnv2(ngf=4),
-    Ncsnv2(ngf=4, multipliers=DEEPER),
+NCSNV2S = [Ncsnv2(ngf=4), Ncsnv2(ngf=4, multipliers=DEEPER)]
+UNETS = [
+    DdpmUNet(width=8, multipliers=(1, 2, 2), n_blocks=1),
+    DdpmUNet(width=4, multipliers=(2, 1), attention_levels=(0, 1), centres_input=False),
+]
+PERCEPTRONS = [
     ResidualMlp(width=16, depth=2),
     ResidualMlp(width=16, depth=2, conditional=True),
 ]
+SPECS = NCSNV2S + UNETS + PERCEPTRONS
 
 
 @pytest.fixture(autouse=True)
@@ -59,7 +65,7 @@ def test_default_is_the_cifar_network_at_every_size():
 
 
 @pytest.mark.parametrize("size", [8, 16, 28, 32, 64])
-@pytest.mark.parametrize("spec", SPECS[:2])
+@pytest.mark.parametrize("spec", NCSNV2S)
 def test_stages_keep_the_resolution_where_they_dilate(spec, size):
     network = spec.build((3, size, size))
     sizes = []
@@ -87,7 +93,7 @@ def test_odd_and_oblong_images():
 
 @pytest.mark.parametrize(
     ("spec", "shape"),
-    [(spec, (c, 8, 8)) for spec in SPECS for c in (1, 3)] + [(spec, (5,)) for spec in SPECS[2:]],
+    [(spec, (c, 8, 8)) for spec in SPECS for c in (1, 3)] + [(spec, (5,)) for spec in PERCEPTRONS],
 )
 def test_contract(spec, shape):
     network = randomised(spec.build(shape)).double()
@@ -114,6 +120,7 @@ def test_every_parameter_is_used(spec):
     ("spec", "shape"),
     [
         (Ncsnv2(ngf=2, multipliers=(1, 2, 1, 1)), (1, 8, 8)),
+        (DdpmUNet(width=4, multipliers=(1, 2), n_blocks=1), (1, 5, 4)),
         (ResidualMlp(width=6, depth=2), (4,)),
         (ResidualMlp(width=6, depth=1, conditional=True), (1, 2, 2)),
     ],
@@ -132,9 +139,9 @@ def test_gradients_against_finite_differences(spec, shape):
     assert torch.autograd.gradcheck(of_parameters, tuple(parameters.values()), fast_mode=True)
 
 
-@pytest.mark.parametrize("spec", SPECS[:2])
+@pytest.mark.parametrize("spec", NCSNV2S + UNETS)
 def test_memory_layout_changes_nothing(spec):
-    network = spec.build((3, 28, 28))
+    network = randomised(spec.build((3, 28, 28)))
     x = torch.rand(2, 3, 28, 28)
     weights = torch.rand_like(x)  # a plain sum would cancel in the normalisation's gradient
     results = []
@@ -144,8 +151,9 @@ def test_memory_layout_changes_nothing(spec):
         out = network(x.contiguous(memory_format=layout), torch.ones(2))
         (out * weights).sum().backward()
         results.append([out.detach(), *(p.grad.clone() for p in network.parameters())])
+    largest = max(plain.norm() for plain in results[0])  # some biases are normalised away: rounding
     for plain, last in zip(*results, strict=True):
-        assert (plain - last).norm() < 1e-3 * plain.norm()
+        assert (plain - last).norm() < 1e-3 * plain.norm() + 1e-6 * largest
 
 
 def instance_norm_plus(x, alpha, gamma, beta):
@@ -236,6 +244,123 @@ def test_ncsnv2_against_a_plain_transcription():
     torch.testing.assert_close(network(x, torch.ones(2)), expected)
 
 
+def test_the_unet_has_the_parameters_used_of_the_published_one():
+    with torch.device("meta"):
+        network = DdpmUNet().build((3, 32, 32))
+    assert n_parameters(network) == 33_185_411 - 328_704 == 32_856_707  # less a dead time MLP
+    # 5.46 G in 3x3 convolutions, the rest in 1x1 ones and the attention.
+    assert multiply_adds(network, (3, 32, 32)) == 6_218_973_184
+
+
+def test_attention_is_where_it_is_asked_for():
+    network = DdpmUNet(width=4, multipliers=(1, 1, 1, 1)).build((3, 32, 32))
+    sizes = []
+    for module in network.modules():
+        if isinstance(module, Attention):
+            module.register_forward_hook(lambda _m, _i, out: sizes.append(out.shape[-1]))
+    network(torch.rand(1, 3, 32, 32), torch.ones(()))
+    assert sizes == [16, 16, 4, 16, 16, 16]
+
+
+@pytest.mark.parametrize("shape", [(1, 28, 28), (1, 9, 14), (2, 8, 8)])
+def test_a_unet_takes_odd_and_oblong_images(shape):
+    x = torch.rand(1, *shape)
+    network = DdpmUNet(width=4, multipliers=(1, 1, 1)).build(shape)
+    assert network(x, torch.ones(1)).shape == x.shape
+
+
+def test_a_unet_starts_as_ho_et_al():
+    network = DdpmUNet(width=32, multipliers=(1, 2)).build((3, 8, 8))
+    nearly_zero = {network.last}
+    for module in network.modules():
+        if isinstance(module, ResidualBlock):
+            nearly_zero.add(module.conv2)
+        elif isinstance(module, Attention):
+            nearly_zero.add(module.last)
+    layers = []
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            assert not module.bias.any()
+            # Queries, keys and values are layers of their own.
+            n_parts = 3 if len(module.weight) == 3 * module.weight.shape[1] else 1
+            layers += [(module, part) for part in module.weight.chunk(n_parts)]
+    assert len(layers) == 59
+    for module, weight in layers:
+        n_out, n_in, *size = weight.shape
+        gain = 1e-5 if module in nearly_zero else 1
+        bound = gain * (6 / ((n_in + n_out) * size[0] * size[1])) ** 0.5
+        assert 0.9 * bound < weight.abs().max() <= bound
+        assert weight.std().item() == pytest.approx(bound / 3**0.5, rel=0.1)
+    assert network(torch.rand(2, 3, 8, 8), torch.ones(())).abs().max() < 1e-3
+
+
+def test_centring_is_a_change_of_the_input_only():
+    own, theirs = (
+        UNet(1, DdpmUNet(width=4, multipliers=(1,), attention_levels=(), centres_input=c))
+        for c in (True, False)
+    )
+    theirs.load_state_dict(randomised(own).state_dict())
+    x, sigma = torch.rand(2, 1, 4, 4), torch.ones(())
+    torch.testing.assert_close(own(x, sigma), theirs(2 * x - 1, sigma))
+    assert not torch.allclose(own(x, sigma), theirs(x, sigma))
+
+
+def unet_by_hand(network, x, groups):
+    """A U-Net of two levels and one block per level, attention at the second, by its paper."""
+    w = {name: p.detach() for name, p in network.named_parameters()}
+
+    def conv(h, name, stride=1):
+        kernel = w[f"{name}.weight"]
+        return F.conv2d(h, kernel, w[f"{name}.bias"], stride, kernel.shape[-1] // 2)
+
+    def norm(h, name):
+        parts = h.unflatten(1, (groups, -1))
+        mean = parts.mean((2, 3, 4), keepdim=True)
+        var = ((parts - mean) ** 2).mean((2, 3, 4), keepdim=True)
+        own = (w[f"{name}.{p}"][:, None, None] for p in ("weight", "bias"))
+        scale, shift = own
+        return ((parts - mean) / (var + 1e-6).sqrt()).flatten(1, 2) * scale + shift
+
+    def swish(h):
+        return h / (1 + (-h).exp())
+
+    def block(h, name):
+        out = conv(swish(norm(h, f"{name}.norm1")), f"{name}.conv1")
+        out = conv(swish(norm(out, f"{name}.norm2")), f"{name}.conv2")
+        return out + (conv(h, f"{name}.shortcut") if f"{name}.shortcut.weight" in w else h)
+
+    def attention(h, name):
+        q, k, v = conv(norm(h, f"{name}.norm"), f"{name}.queries_keys_values").chunk(3, 1)
+        scores = torch.einsum("bchw,bcij->bhwij", q, k) / q.shape[1] ** 0.5
+        share = scores.flatten(3).softmax(-1).reshape(scores.shape)
+        return h + conv(torch.einsum("bhwij,bcij->bchw", share, v), f"{name}.last")
+
+    def larger(h):
+        return h.repeat_interleave(2, 2).repeat_interleave(2, 3)
+
+    first = conv(2 * x - 1, "first")
+    top = block(first, "down.0.0")
+    lower = conv(top, "down.1", stride=2)
+    bottom = attention(block(lower, "down.2.0"), "down.2.1")
+    h = block(attention(block(bottom, "middle.0"), "middle.1"), "middle.2")
+    h = attention(block(torch.cat([h, bottom], 1), "up.0.0"), "up.0.1")
+    h = attention(block(torch.cat([h, lower], 1), "up.1.0"), "up.1.1")
+    h = conv(larger(h), "up.2.conv")
+    h = block(torch.cat([h, top], 1), "up.3.0")
+    h = block(torch.cat([h, first], 1), "up.4.0")
+    return conv(swish(norm(h, "norm")), "last")
+
+
+@pytest.mark.parametrize(("width", "groups"), [(6, 6), (64, 32)])
+def test_a_unet_against_a_plain_transcription(width, groups):
+    spec = DdpmUNet(width=width, multipliers=(1, 2), n_blocks=1)
+    network = randomised(spec.build((2, 8, 6))).double()
+    x = torch.rand(2, 2, 8, 6, dtype=torch.float64)
+    expected = unet_by_hand(network, x, groups)
+    assert expected.std() > 0.1
+    torch.testing.assert_close(network(x, torch.ones(2)), expected)
+
+
 def test_mlp_starts_at_the_answer_for_high_noise():
     x = torch.rand(64, 1, 8, 8)
     noise, sigma = torch.randn_like(x), torch.tensor(50.0)
@@ -271,6 +396,14 @@ def test_unconditional_mlp_learns_the_score_over_a_range_of_noise():
         (lambda: Ncsnv2().build((5,)), r"images .* got \(5,\); use ResidualMlp"),
         (lambda: Ncsnv2().build((3, 7, 32)), "8x8"),
         (lambda: Ncsnv2(multipliers=(1, 1, 1, 1, 1, 1, 1)).build((3, 31, 31)), "32x32"),
+        (lambda: DdpmUNet(width=48), r"\[2, 32\] or a multiple of 32; got 48"),
+        (lambda: DdpmUNet(width=1), "got 1"),
+        (lambda: DdpmUNet(multipliers=()), r"multipliers=\(\)"),
+        (lambda: DdpmUNet(n_blocks=0), "n_blocks=0"),
+        (lambda: DdpmUNet(attention_levels=(4,)), r"in \[0, 3\]; got \(4,\)"),
+        (lambda: DdpmUNet(attention_levels=(1, 1)), "different"),
+        (lambda: DdpmUNet().build((3, 15, 32)), "16x16 .*; give it fewer multipliers"),
+        (lambda: DdpmUNet().build((5,)), r"got \(5,\)"),
         (lambda: ResidualMlp(width=1), "width >= 2"),
         (lambda: ResidualMlp(depth=0), "depth >= 1"),
     ],
@@ -283,7 +416,8 @@ def test_errors_say_what_must_hold(make, message):
 @pytest.mark.parametrize("spec", SPECS)
 def test_multiply_adds_are_those_that_torch_counts(spec):
     network = spec.build((3, 16, 16))
-    with FlopCounterMode(display=False) as counter:
+    # The plain attention: torch does not count the processor's own kernel.
+    with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
         network(torch.zeros(1, 3, 16, 16), torch.ones(()))
     assert multiply_adds(network, (3, 16, 16)) == counter.get_total_flops() // 2 > 0
 

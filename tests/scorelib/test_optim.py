@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from scorelib.errors import InputError
+from scorelib.losses import DISCRIMINATOR_ADAM, SCORE_ADAM
 from scorelib.optim import Adam, AdamSpec
 
 KERNELS = {"loop": {"foreach": False}, "foreach": {"foreach": True}, "fused": {"fused": True}}
@@ -23,12 +24,16 @@ def gradients():
 
 
 def recursion(start, grads, lr, beta1, beta2, eps):
+    return moments(start, grads, lr, beta1, beta2, eps)[0]
+
+
+def moments(start, grads, lr, beta1, beta2, eps):
     p, m, v = start.copy(), np.zeros_like(start), np.zeros_like(start)
     for t, g in enumerate(grads, start=1):
         m = beta1 * m + (1 - beta1) * g
         v = beta2 * v + (1 - beta2) * g * g
         p = p - lr * (m / (1 - beta1**t)) / (np.sqrt(v / (1 - beta2**t)) + eps)
-    return p
+    return p, m, v
 
 
 def run(optimiser, parameters, grads):
@@ -56,6 +61,41 @@ def test_kernels_follow_the_recursion(beta1, kernel, dtype, rtol):
     moved = torch.cat(parts).detach().double().numpy() - start
     expected = recursion(start, gradients(), 0.01, beta1, 0.9, 1e-3) - start
     np.testing.assert_allclose(moved, expected, rtol=0, atol=rtol * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("beta1", [0.0, -0.5])
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_the_moments_kept_are_those_of_the_recursion(beta1, kernel):
+    start, parts = fresh(torch.float64)
+    optimiser = Adam(parts, 0.01, (beta1, 0.9), 1e-3, **KERNELS[kernel])
+    run(optimiser, parts, gradients())
+    _, m, v = moments(start, gradients(), 0.01, beta1, 0.9, 1e-3)
+    for name, expected in (("exp_avg", m), ("exp_avg_sq", v)):
+        found = torch.cat([optimiser.state[p][name] for p in parts]).numpy()
+        np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("beta1", [0.9, 0.0, -0.5, -0.9])
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_a_constant_gradient_moves_by_the_learning_rate_from_the_first_step_on(beta1, kernel):
+    # m_t = (1 - beta1^t) g for any beta1: 1.5 g, 0.75 g, 1.125 g with -0.5, before correction.
+    p = torch.zeros(2, dtype=torch.float64, requires_grad=True)
+    optimiser = Adam([p], 0.01, (beta1, 0.9), 1e-12, **KERNELS[kernel])
+    for t in range(1, 6):
+        p.grad = torch.tensor([3.0, -0.2], dtype=torch.float64)
+        optimiser.step()
+        expected = torch.tensor([-0.01 * t, 0.01 * t], dtype=torch.float64)
+        torch.testing.assert_close(p.detach(), expected, rtol=1e-9, atol=0)
+        torch.testing.assert_close(optimiser.state[p]["exp_avg"], (1 - beta1**t) * p.grad)
+
+
+@pytest.mark.parametrize("spec", [SCORE_ADAM, DISCRIMINATOR_ADAM])
+def test_the_published_adversarial_settings_follow_the_recursion(spec):
+    start, parts = fresh(torch.float64)
+    run(spec.build(parts), parts, gradients())
+    moved = torch.cat(parts).detach().numpy() - start
+    expected = recursion(start, gradients(), 1e-4, spec.beta1, 0.9, 1e-8) - start
+    np.testing.assert_allclose(moved, expected, rtol=0, atol=1e-10 * np.abs(expected).max())
 
 
 def test_non_negative_beta1_is_torch_adam_bit_for_bit():

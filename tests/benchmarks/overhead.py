@@ -5,9 +5,10 @@ Run with ``python -m tests.benchmarks overhead`` (about six minutes, two CPUs, 2
 1. Trivial trials: Tune's defaults running a function that returns at once, and a study of 2,000
    jobs of some milliseconds, with its store, leases, ledger and MLflow.
 2. Trials of ten seconds: how much of two CPUs' time is spent outside the jobs.
-3. MLflow: seconds inside equal jobs with the writer at work and without.
+3. MLflow and Optuna: the same with their writers at work and without.
 """
 
+import contextlib
 import itertools
 import statistics
 import tempfile
@@ -17,7 +18,7 @@ from pathlib import Path
 import torch
 from threadpoolctl import threadpool_limits
 
-from dashboards import evidence
+from dashboards.projections import Projections
 from scorelib.samplers import Als
 from tests.miniature import miniature_study
 from tuning.driver import Driver
@@ -27,7 +28,6 @@ from tuning.ray_import import tune
 from tuning.runner import work_off
 from tuning.scheduler import Scheduler
 from tuning.session import ClusterOptions, ray_session
-from tuning.stages import Score
 from tuning.stop import StopRequest
 from tuning.store import Store
 from tuning.trainable import Execution
@@ -75,15 +75,16 @@ class Run:
         self.times: list[float] = []
         self.own_bytes: list[int] = []
         self.seconds: dict[str, list[float]] = {}
-        with Driver(store) as driver, evidence.writer(study, store, None) as writer:
+        with Driver(store) as driver, contextlib.ExitStack() as stack:
             scheduler = Scheduler(study, store, leases=Leases(driver))
+            shown = stack.enter_context(Projections(scheduler, store, None)) if mlflow else None
 
             def note(job, manifest):  # type: ignore[no-untyped-def]
                 self.times.append(time.monotonic())
                 self.own_bytes.append(own_bytes())
                 self.seconds.setdefault(job.stage, []).append(float(manifest.cost["seconds"]))
-                if mlflow and isinstance(job, Score):
-                    writer.write(lambda: evidence.trial_records(scheduler, job))
+                if shown:
+                    shown.stored(job, manifest)
 
             scheduler.on_stored = note
             work_off(scheduler, Execution(store_url=store.url), capacity, StopRequest())

@@ -10,8 +10,11 @@ from pathlib import Path
 from tests.launches import attempts, csv, finish, kill_driver, launch, manifests, mlflow_runs
 
 N_KILLS = 20
-_LONGER = {"search.n_trials": "6", "iterations": "3000", "iteration": "3000", "seeds": "2"}
-"""Enough work for twenty kills: trainings of some seconds, twice the trials and seeds."""
+_LONGER = {
+    "search.n_trials": "6", "seeds": "2", "iterations": "30000", "iteration": "30000",
+    "snapshot_every": "15000",
+}  # fmt: skip
+"""Enough work for twenty kills: a training of half a minute, twice the trials and seeds."""
 
 OPTIONS = [text for path, value in _LONGER.items() for text in ("--set", f"{path}={value}")]
 

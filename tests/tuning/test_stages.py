@@ -8,13 +8,14 @@ from PIL import Image
 
 from scorelib.data import Digits
 from scorelib.errors import InputError
-from scorelib.losses import Dsm
-from scorelib.networks import Ncsnv2, ResidualMlp
+from scorelib.losses import SCORE_ADAM, Adversarial, Dsm
+from scorelib.networks import BigGanDiscriminator, Ncsnv2, ResidualMlp
 from scorelib.optim import AdamSpec
 from scorelib.schedules import GeometricSchedule
 from tests.miniature import miniature_study
 from tuning.jobs import MissingInputError, Workplace, execute
 from tuning.stages import SampleSpec, Snapshot, TrainSpec
+from tuning.store import Store
 
 
 def finish(job, place):
@@ -44,10 +45,22 @@ def convolutional():
     return Snapshot(train=train, iteration=4)
 
 
+def test_an_adversarial_training_goes_on_from_its_checkpoint(store, tmp_path, convolutional):
+    objective = Adversarial(discriminator=BigGanDiscriminator(width=4))
+    train = convolutional.train.replace(objective=objective, optimizer=SCORE_ADAM)
+    first, last = (Snapshot(train=train, iteration=i) for i in (3, 5))
+    finish(first, Workplace(store=store))
+    finish(last, Workplace(store=store))
+    whole = Workplace(store=Store(str(tmp_path / "whole"), create=True))
+    finish(last, whole)
+    ours, theirs = last.weights(Workplace(store=store), 0.9), last.weights(whole, 0.9)
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+    plain = convolutional.replace(iteration=5)
+    assert plain.key != last.key and last.work().multiply_adds > plain.work().multiply_adds
+
+
 @pytest.mark.parametrize("options", [{"batch_images": 7}, {"compile": True}])
 def test_execution_options_do_not_change_a_sample(store, tmp_path, options):
-    from tuning.store import Store
-
     chunk = score_of(miniature_study()).chunks()[0]
     place = Workplace(store=store)
     finish(chunk, place)
@@ -59,8 +72,6 @@ def test_execution_options_do_not_change_a_sample(store, tmp_path, options):
 
 
 def test_bfloat16_changes_a_sample_only_slightly(store, tmp_path, convolutional):
-    from tuning.store import Store
-
     sampler = miniature_study().searches[2].space.sample.sampler
     sample = SampleSpec(model=convolutional, ema=0.9, sampler=sampler, chunk_images=8)
     extractor = miniature_study().cells[0].protocol.extractor
@@ -170,7 +181,6 @@ def test_training_killed_inside_a_snapshot_goes_on_from_its_checkpoint_bitwise(
     store, tmp_path, monkeypatch
 ):
     from tuning.stages import train
-    from tuning.store import Store
 
     monkeypatch.setattr(train, "_CHECKPOINT_SECONDS", 0.0)
     monkeypatch.setattr(train, "_CHECKPOINT_SHARE", 1e9)

@@ -11,21 +11,22 @@ import json
 import time
 from dataclasses import dataclass
 from functools import cache
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import safetensors.torch
 import torch
 from torch import Tensor, nn
 
+from scorelib.adversarial_training import AdversarialTraining
 from scorelib.data import DataSpec
-from scorelib.losses import Dsm
+from scorelib.losses import Adversarial, Dsm
 from scorelib.networks import NetworkSpec
 from scorelib.networks.base import multiply_adds
 from scorelib.optim import AdamSpec
 from scorelib.schedules import GeometricSchedule
 from scorelib.seeds import seed_of
 from scorelib.spec import Spec
-from scorelib.training import CHECK_EVERY_ITERATIONS, DsmTraining, NonFiniteError
+from scorelib.training import CHECK_EVERY_ITERATIONS, DsmTraining, NonFiniteError, Training
 from tuning.jobs import Job, Outcome, Progress, Run, Work, Workplace, require_input
 
 GPU_MULTIPLY_ADDS = 1e8
@@ -54,7 +55,7 @@ class TrainSpec(Spec):
     data: DataSpec
     network: NetworkSpec
     schedule: GeometricSchedule
-    objective: Dsm
+    objective: Dsm | Adversarial
     optimizer: AdamSpec
     ema: tuple[float, ...] = (0.9999,)
     batch_size: int = 128
@@ -133,10 +134,12 @@ class Snapshot(Job):
         return f"train {type(self.train.network).__name__.lower()} to {self.iteration:,}"
 
     def work(self) -> Work:
-        """From the run's start; three passes' worth of multiply-adds per image."""
-        images = self.iteration * self.train.batch_size
-        n_bytes = len(self.train.ema) * _weights_bytes(self.train.network, self.train.data.shape)
-        return Work(images, images, 3.0 * images * self.train.multiply_adds, n_bytes)
+        """From the run's start; a pass and its gradient count three."""
+        train = self.train
+        images = self.iteration * train.batch_size
+        per_image = train.objective.update_multiply_adds(train.multiply_adds, train.data.shape)
+        n_bytes = len(train.ema) * _weights_bytes(train.network, train.data.shape)
+        return Work(images, images, float(images * per_image), n_bytes)
 
     def wants_gpu(self) -> bool:
         """Image-sized convolutional networks do."""
@@ -170,22 +173,9 @@ class Snapshot(Job):
         files["losses.json"] = json.dumps(losses).encode()
         return Outcome({"loss": losses[-1][1]}, files, cost={"started_at": started_at})
 
-    def _start(self, at: Workplace) -> tuple[DsmTraining, list[tuple[int, float]]]:
+    def _start(self, at: Workplace) -> tuple[Training, list[tuple[int, float]]]:
         spec = self.train
-        images, _ = spec.data.load("train", at.data_root)
-        training = DsmTraining(
-            spec.build(),
-            images,
-            schedule=spec.schedule,
-            optimizer=spec.optimizer,
-            ema=spec.ema,
-            batch_size=spec.batch_size,
-            flips=spec.flips,
-            seed=spec.seed,
-            device=at.device,
-            autocast=at.autocast,
-            most_images=at.batch_images,
-        )
+        training = _training(spec, at)
         for name in reversed(at.store.checkpoint_names(spec.key)):
             if _iteration_of(name) > self.iteration:
                 continue
@@ -198,6 +188,18 @@ class Snapshot(Job):
         return training, []
 
 
+def _training(spec: TrainSpec, at: Workplace) -> Training:
+    images, _ = spec.data.load("train", at.data_root)
+    settings: dict[str, Any] = {
+        "schedule": spec.schedule, "optimizer": spec.optimizer, "ema": spec.ema,
+        "batch_size": spec.batch_size, "flips": spec.flips, "seed": spec.seed,
+        "device": at.device, "autocast": at.autocast, "most_images": at.batch_images,
+    }  # fmt: skip
+    if isinstance(spec.objective, Adversarial):
+        return AdversarialTraining(spec.build(), images, objective=spec.objective, **settings)
+    return DsmTraining(spec.build(), images, **settings)
+
+
 class _Saver:
     """Writes a run's checkpoint when due, and drops the one it replaces.
 
@@ -205,7 +207,7 @@ class _Saver:
     """
 
     def __init__(
-        self, at: Workplace, key: str, training: DsmTraining, losses: list[tuple[int, float]]
+        self, at: Workplace, key: str, training: Training, losses: list[tuple[int, float]]
     ) -> None:
         self._store, self._key, self._training, self._losses = at.store, key, training, losses
         self._due = time.monotonic() + _CHECKPOINT_SECONDS

@@ -34,8 +34,11 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--address", metavar="auto|HOST:PORT", help="Ray cluster; default: one of our own here"
     )
-    made.add_argument("--cpus", type=_positive, metavar="N", help="CPUs to use; default: all")
-    made.add_argument("--gpus", type=_count, metavar="N", help="GPUs to use; default: all")
+    growth = "; with --address, those the cluster may grow to"
+    made.add_argument(
+        "--cpus", type=_positive, metavar="N", help=f"CPUs to use; default: all{growth}"
+    )
+    made.add_argument("--gpus", type=_count, metavar="N", help=f"GPUs to use; default: all{growth}")
     made.add_argument("--max-concurrent", type=_positive, metavar="N", help="most jobs at a time")
     made.add_argument(
         "--seeds", type=_positive, metavar="N", help="fresh seeds each winner is measured with"

@@ -15,6 +15,9 @@ os.environ.update(
         "RAY_CHDIR_TO_TRIAL_DIR": "0",
         "TUNE_DISABLE_SIGINT_HANDLER": "1",
         "TUNE_GLOBAL_CHECKPOINT_S": "1000000000",
+        # How long to wait for Ray to find out whether a silent worker's node is lost: by default it
+        # reports a worker as "unavailable" after a second, which says nothing of the cause.
+        "RAY_timeout_ms_task_wait_for_death_info": "120000",
     }
 )
 # Clusters too should have a token; RAY_AUTH_MODE=disabled in the environment says otherwise.

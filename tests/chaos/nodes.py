@@ -32,7 +32,7 @@ def autoscaled(folder, *, v2):
         began = driver.wait_for(lambda told: told["event"] == "capacity", 60.0)
         assert (began["cpus"], began["gpus"]) == (6, 3), began
         cluster.wait_until(lambda: len(cluster.workers()) == 3, 60.0)
-        victim = driver.wait_for(is_training, 120.0)
+        victim = driver.wait_for(is_training, 120.0, after=len(driver.events))
         cluster.kill_node(victim["node"])
         end = driver.finish(240.0)
         cluster.wait_until(lambda: not cluster.workers(), 60.0)

@@ -120,7 +120,8 @@ def _probe(args: argparse.Namespace) -> None:
         raise InputError(
             f"a store that is no local folder needs --tracking-uri, a server; got {args.store!r}"
         )
-    elif "RAY_JOB_CONFIG_JSON_ENV_VAR" in os.environ and not Path(args.store).is_absolute():
+    is_relative = "://" not in args.store and not Path(args.store).is_absolute()
+    if is_relative and "RAY_JOB_CONFIG_JSON_ENV_VAR" in os.environ:
         raise InputError(
             f"--store must be absolute in a submitted job, whose own folder Ray throws away; got "
             f"{args.store!r}"

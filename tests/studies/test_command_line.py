@@ -138,6 +138,11 @@ def offline(self):
     raise OSError("no network")
 
 
+def test_a_submitted_job_must_not_write_into_the_folder_that_ray_throws_away(capsys, monkeypatch):
+    monkeypatch.setenv("RAY_JOB_CONFIG_JSON_ENV_VAR", "{}")
+    assert "--store must be absolute in a submitted job" in refused(capsys, NAME)
+
+
 def test_a_second_driver_on_the_same_study_is_refused_with_the_holder(capsys, tmp_path):
     from tuning.driver import Driver
     from tuning.lock import StudyLock

@@ -21,7 +21,6 @@ Invariants:
 """
 
 import contextlib
-import hashlib
 import json
 import re
 import uuid
@@ -34,6 +33,7 @@ from fsspec.implementations.local import LocalFileSystem
 
 from scorelib.errors import InputError
 from tuning.files import create_local, file_system, replace_local
+from tuning.node_cache import NodeCache, sha256
 
 FORMAT = 1
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._=-]*")
@@ -93,6 +93,7 @@ class Store:
         self._fs, root = file_system(url)
         self.url, self._root = url, root.rstrip("/")
         self.is_local = isinstance(self._fs, LocalFileSystem)
+        self._cache = NodeCache()
         self._check_format(create)
 
     def _check_format(self, create: bool) -> None:
@@ -158,7 +159,7 @@ class Store:
         try:
             body = json.loads(self._fs.cat_file(self._manifest_path(stage, key)))
             digest = body.pop("digest")
-            if digest != _sha256(_dump(body)):
+            if digest != sha256(_dump(body)):
                 raise ValueError("digest differs")
             return Manifest(**body)
         except FileNotFoundError:
@@ -180,13 +181,19 @@ class Store:
         if entry is None:
             raise KeyError(f"{stage} {key} has no file {name!r}")
         try:
-            data = self._fs.cat_file(f"{self._object(stage, key)}/{entry['path']}")
+            data = self._fetch(f"{self._object(stage, key)}/{entry['path']}", entry["sha256"])
         except FileNotFoundError:
             data = b""
-        if len(data) != entry["size"] or _sha256(data) != entry["sha256"]:
+        if len(data) != entry["size"] or sha256(data) != entry["sha256"]:
             self.set_aside(stage, key)
             raise CorruptObjectError(stage, key, f"checksum of {name}")
-        return bytes(data)
+        return data
+
+    def _fetch(self, path: str, digest: str) -> bytes:
+        """A file's bytes, from the node's cache if the store is elsewhere."""
+        if self.is_local:
+            return bytes(self._fs.cat_file(path))
+        return self._cache.read(digest, lambda: bytes(self._fs.cat_file(path)))
 
     def commit(
         self,
@@ -210,12 +217,12 @@ class Store:
         for name, data in files.items():
             path = f"{attempt}/{_checked(name)}"
             self._put(f"{self._object(stage, key)}/{path}", data)
-            entries[name] = {"path": path, "size": len(data), "sha256": _sha256(data)}
+            entries[name] = {"path": path, "size": len(data), "sha256": sha256(data)}
         body = {
             "stage": stage, "key": key, "spec": spec, "result": result, "cost": cost,
             "files": entries,
         }  # fmt: skip
-        manifest = _dump(body | {"digest": _sha256(_dump(body))})
+        manifest = _dump(body | {"digest": sha256(_dump(body))})
         self._put(self._manifest_path(stage, key), manifest)
 
     def set_aside(self, stage: str, key: str) -> None:
@@ -230,7 +237,7 @@ class Store:
     def put_checkpoint(self, key: str, name: str, data: bytes) -> None:
         """Writes (or replaces, atomically) a piece of resumable state with its checksum."""
         path = self._path(f"checkpoints/{_checked(key)}/{_checked(name)}")
-        self._put(path, bytes.fromhex(_sha256(data)) + data)
+        self._put(path, bytes.fromhex(sha256(data)) + data)
 
     def checkpoint(self, key: str, name: str) -> bytes | None:
         """A piece of resumable state, or None if there is none or it is corrupt."""
@@ -240,7 +247,7 @@ class Store:
         except FileNotFoundError:
             return None
         digest, body = data[:32], data[32:]
-        return body if digest == bytes.fromhex(_sha256(body)) else None
+        return body if digest == bytes.fromhex(sha256(body)) else None
 
     def checkpoint_names(self, key: str) -> list[str]:
         """Names of the pieces of resumable state under a key, sorted."""
@@ -353,7 +360,3 @@ def as_name(text: str) -> str:
 
 def _dump(body: Any) -> bytes:
     return json.dumps(body, sort_keys=True, allow_nan=False).encode()
-
-
-def _sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()

@@ -165,6 +165,7 @@ def s3_server(folder):
         for name, value in {
             "AWS_ENDPOINT_URL": endpoint, "AWS_ACCESS_KEY_ID": "testing",
             "AWS_SECRET_ACCESS_KEY": "testing", "AWS_DEFAULT_REGION": "us-east-1",
+            "XDG_CACHE_HOME": str(folder / "cache"),
         }.items():  # fmt: skip
             environment.setenv(name, value)
         # File systems are kept by their arguments: not those of an earlier server.

@@ -15,7 +15,7 @@ import pytest
 from scorelib.errors import InputError
 from tuning.driver import Driver
 from tuning.lock import StudyLock
-from tuning.store import Store
+from tuning.store import CorruptObjectError, Store
 
 KEY, OTHER = "1" * 32, "2" * 32
 
@@ -139,8 +139,25 @@ def test_the_stored_keys_come_in_one_request_a_thousand_files(store, s3):
     assert len(requests) == 1, requests
 
 
-def test_a_bucket_that_is_not_there_is_refused(s3):
-    from scorelib.errors import InputError
+def test_a_file_travels_to_a_node_once_whatever_the_number_of_its_processes(store, s3):
+    data = uuid.uuid4().bytes * 1000
+    store.commit("score", KEY, spec={}, result={}, cost={}, files={"a": data})
+    for _ in range(2):
+        elsewhere(store, f'assert len(store.read("score", "{KEY}", "a")) == {len(data)}')
+    assert store.read("score", KEY, "a") == data
+    folder = store.url.removeprefix("s3://")
+    gets = re.findall(rf'"[^"]*GET /{folder}/\S*/a HTTP', s3.log)
+    assert len(gets) == 1, gets
 
+
+def test_a_file_altered_on_the_server_is_found_by_a_node_that_has_not_read_it(store):
+    commit(store, data=uuid.uuid4().hex.encode())
+    path = f"{store._object('score', KEY)}/{store.manifest('score', KEY).files['a']['path']}"
+    store._fs.pipe_file(path, b"datA")
+    with pytest.raises(CorruptObjectError):
+        store.read("score", KEY, "a")
+
+
+def test_a_bucket_that_is_not_there_is_refused(s3):
     with pytest.raises(InputError, match=r"has no store\.json"):
         Store("s3://nowhere/store")

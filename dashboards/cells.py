@@ -5,18 +5,19 @@ are equal; everything that shows a cell (terminal, CSV, MLflow) shows what is co
 """
 
 import statistics
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from tuning.scheduler import Scheduler
-from tuning.search import Trial
-from tuning.stages import OBJECTIVES, FidProtocol, Objective
+from tuning.search import SearchRun, Trial
+from tuning.stages import Protocol, SampleSpec, Score
 from tuning.store import Store
 from tuning.study import Cell, Study
 
 
 @dataclass(frozen=True)
 class Measured:
-    """A distance over seeds.
+    """A number over seeds.
 
     Attributes:
         mean: over the seeds.
@@ -35,40 +36,47 @@ class CellView:
 
     Attributes:
         cell: the cell.
-        winner: the trial its step size comes from, or None so far.
-        measured: by "raw" and "denoised"; empty until all seeds are in.
-        n_missing: scores still to be made; all of them are unknown while there is no winner.
+        winner: the trial its settings come from, or None so far.
+        scores: the scores that make it up, one per seed; empty for a cell of another kind.
+        measured: by quantity; empty until all seeds are in.
+        n_missing: results still to be made; all of them are unknown while there is no winner.
         failed: why it will stay empty, or None.
         best_so_far: the search's best trial while there is no winner.
-        trials: the search's trials.
     """
 
     cell: Cell
-    winner: Trial | None
-    measured: dict[Objective, Measured]
-    n_missing: int
-    failed: str | None
-    best_so_far: Trial | None
-    trials: tuple[Trial, ...] = ()
-
-    def difference(self, which: Objective) -> float | None:
-        """Ours minus the paper's, only where both were measured by the same protocol."""
-        reported = self.cell.reported.get(which)
-        if reported is None or which not in self.measured:
-            return None
-        if not reported.protocol.is_comparable(self.cell.protocol):
-            return None
-        return self.measured[which].mean - reported.value
+    winner: Trial | None = None
+    scores: tuple[Score, ...] = ()
+    measured: dict[str, Measured] = field(default_factory=dict)
+    n_missing: int = 0
+    failed: str | None = None
+    best_so_far: Trial | None = None
 
     @property
-    def edge(self) -> str | None:
-        """The side, "lower" or "upper", on which nothing was tried beyond the best, or None."""
-        if self.winner is None or len(self.trials) < 2:
+    def sample(self) -> SampleSpec | None:
+        """The images measured, on the first seed; None if there are none or so far."""
+        return self.scores[0].sample if self.scores else None
+
+    @property
+    def r(self) -> float | None:
+        """Its step size in units of the schedule-following step; None on a single level."""
+        if self.sample is None or self.sample.model.train.schedule.n_levels == 1:
             return None
-        tried = [t.epsilon for t in self.trials]
-        if self.winner.epsilon == min(tried):
-            return "lower"
-        return "upper" if self.winner.epsilon == max(tried) else None
+        return self.sample.r
+
+    @property
+    def is_done(self) -> bool:
+        """Whether all that will be known of it is known."""
+        return bool(self.measured) or self.failed is not None
+
+    def difference(self, quantity: str) -> float | None:
+        """Ours minus the paper's, only where both were measured by the same protocol."""
+        reported, own = self.cell.reported.get(quantity), self.cell.protocol
+        if reported is None or quantity not in self.measured:
+            return None
+        if own is None or reported.protocol is None or not reported.protocol.is_comparable(own):
+            return None
+        return self.measured[quantity].mean - reported.value
 
 
 @dataclass(frozen=True)
@@ -87,11 +95,13 @@ class StudyView:
     study: Study
     cells: tuple[CellView, ...]
     yardsticks: tuple[YardstickView, ...]
+    runs: Mapping[str, SearchRun]
 
     @property
-    def protocol(self) -> FidProtocol:
-        """The protocol of the measured cells."""
-        return next(c.cell.protocol for c in self.cells if c.cell.search)
+    def protocols(self) -> list[Protocol]:
+        """The protocols of the measured cells, each once."""
+        own = [c.cell.protocol for c in self.cells if c.cell.is_measured and c.cell.protocol]
+        return list(dict.fromkeys(own))
 
 
 def view(scheduler: Scheduler, store: Store) -> StudyView:
@@ -106,29 +116,37 @@ def view(scheduler: Scheduler, store: Store) -> StudyView:
         study=study,
         cells=tuple(_cell(cell, scheduler) for cell in study.cells),
         yardsticks=tuple(_yardsticks(study, store)),
+        runs=scheduler.searches,
     )
 
 
 def _cell(cell: Cell, scheduler: Scheduler) -> CellView:
-    if cell.search is None:
-        return CellView(cell, None, {}, 0, None, None)
-    run = scheduler.searches[cell.search.name]
-    trials = tuple(run.trials)
-    winner = run.winner
-    if winner is None:
-        failed = "every step size failed" if run.is_complete else None
-        return CellView(cell, None, {}, cell.n_seeds, failed, run.best_so_far, trials)
-    results = [scheduler.lookup(score) for score in cell.scores(winner.epsilon)]
+    if not cell.is_measured:
+        return CellView(cell)
+    run = scheduler.searches[cell.search.name] if cell.search else None
+    winner = run.winner if run else None
+    if run and winner is None:
+        failed = "every trial failed" if run.is_complete else None
+        return CellView(cell, n_missing=cell.n_seeds, failed=failed, best_so_far=run.best_so_far)
+    jobs = scheduler.cell_jobs(cell)
+    results = [scheduler.lookup(job) for job in jobs]
     failures = [r.failed for r in results if r is not None and r.failed]
     missing = sum(r is None for r in results)
-    measured: dict[Objective, Measured] = {}
+    measured: dict[str, Measured] = {}
     if not missing and not failures:
-        for which in OBJECTIVES:
-            values = [v for r in results if r and (v := r.of(which)) is not None]
-            spread = statistics.stdev(values) if len(values) > 1 else None
-            measured[which] = Measured(statistics.fmean(values), spread, len(values))
-    failed = failures[0] if failures else None
-    return CellView(cell, winner, measured, missing, failed, None, trials)
+        for quantity in cell.quantities:
+            values = [v for r in results if r and (v := r.of(quantity)) is not None]
+            if values:
+                spread = statistics.stdev(values) if len(values) > 1 else None
+                measured[quantity] = Measured(statistics.fmean(values), spread, len(values))
+    return CellView(
+        cell,
+        winner=winner,
+        scores=tuple(job for job in jobs if isinstance(job, Score)),
+        measured=measured,
+        n_missing=missing,
+        failed=failures[0] if failures else None,
+    )
 
 
 def _yardsticks(study: Study, store: Store) -> list[YardstickView]:
@@ -137,5 +155,7 @@ def _yardsticks(study: Study, store: Store) -> list[YardstickView]:
     for job in study.yardsticks:
         manifest = store.manifest(job.stage, job.key)
         result = manifest.result if manifest else {}
-        views.append(YardstickView(names[job.kind], result.get("distance"), result.get("n_images")))
+        measure = job.reference.extractor.distance_name.split("[")[0]
+        name = f"{measure}({names[job.kind]})"
+        views.append(YardstickView(name, result.get("distance"), result.get("n_images")))
     return views

@@ -7,15 +7,15 @@ import json
 from collections.abc import Iterator
 
 from dashboards.cells import CellView, StudyView, view
-from dashboards.figures import epsilon_curves
+from dashboards.figures import figures
+from dashboards.searches import shown_value
 from dashboards.table import frame, heading, render
+from tuning.jobs import Job
 from tuning.mlflow_projection import RunRecord
 from tuning.scheduler import Scheduler
 from tuning.search import SearchRun, Trial
-from tuning.stages import OBJECTIVES, FidProtocol, Objective, Score, Snapshot
-from tuning.store import Manifest, Store
-
-FIGURE = "epsilon_curve.png"
+from tuning.stages import OBJECTIVES, Protocol, Score, Snapshot
+from tuning.store import Manifest, Store, as_name
 
 
 def tracking_uri(store: Store, given: str | None) -> str:
@@ -25,7 +25,7 @@ def tracking_uri(store: Store, given: str | None) -> str:
 
 def records(scheduler: Scheduler, store: Store) -> Iterator[RunRecord]:
     """Everything the store says of a study: trainings, trials, then cells and the table."""
-    for snapshot in scheduler.study.snapshots:
+    for snapshot in snapshots(scheduler):
         manifest = store.manifest(snapshot.stage, snapshot.key)
         if manifest:
             yield training_record(scheduler, snapshot, manifest, store)
@@ -33,38 +33,44 @@ def records(scheduler: Scheduler, store: Store) -> Iterator[RunRecord]:
     yield from table_records(scheduler, store)
 
 
+def snapshots(scheduler: Scheduler) -> list[Snapshot]:
+    """All snapshots of the study, also those that only its trials need, each once."""
+    found = {snapshot.key: snapshot for snapshot in scheduler.study.snapshots}
+    for run in scheduler.searches.values():
+        for rung in run.rungs():
+            found |= {t.score.sample.model.key: t.score.sample.model for t in rung}
+    return list(found.values())
+
+
 def trial_records(scheduler: Scheduler, score: Score | None = None) -> Iterator[RunRecord]:
     """The finished trials of all searches, or only those that one score measures."""
     for run in scheduler.searches.values():
         for trial in run.trials:
-            ladder = [f.score for f in run.finalists() if f.number == trial.number]
+            rungs = run.rungs()[1:]
+            ladder = [t.score for rung in rungs for t in rung if t.number == trial.number]
             if trial.result is not None and score in (None, trial.score, *ladder):
                 yield _trial_record(scheduler, run, trial)
 
 
-def cell_records(scheduler: Scheduler, store: Store, score: Score) -> Iterator[RunRecord]:
-    """The cell that a score is one seed of, if all its seeds are in."""
+def cell_records(scheduler: Scheduler, store: Store, job: Job) -> Iterator[RunRecord]:
+    """The cells that a job is one seed of, if all their seeds are in."""
     shown = view(scheduler, store)
     for cell in shown.cells:
-        done = cell.winner and (cell.measured or cell.failed)
-        if done and score in scheduler.cell_scores(cell.cell):
-            yield _cell_record(shown, cell, store, _figures(scheduler))
+        jobs = scheduler.cell_jobs(cell.cell)
+        if cell.is_done and job in jobs:
+            yield _cell_record(shown, cell, jobs, store, figures(scheduler))
 
 
 def table_records(scheduler: Scheduler, store: Store) -> Iterator[RunRecord]:
     """The cells that are filled, and the whole table with its figure."""
     shown = view(scheduler, store)
-    files = _figures(scheduler)
+    files = figures(scheduler)
     for cell in shown.cells:
-        if cell.winner and (cell.measured or cell.failed):
-            yield _cell_record(shown, cell, store, files)
+        jobs = scheduler.cell_jobs(cell.cell)
+        if cell.is_done and jobs:
+            yield _cell_record(shown, cell, jobs, store, files)
     if any(cell.measured for cell in shown.cells):
         yield _table_record(shown, files)
-
-
-def _figures(scheduler: Scheduler) -> dict[str, bytes]:
-    figure = epsilon_curves(scheduler)
-    return {FIGURE: figure} if figure else {}
 
 
 def _common(scheduler_or_view: Scheduler | StudyView, kind: str) -> dict[str, str]:
@@ -72,28 +78,32 @@ def _common(scheduler_or_view: Scheduler | StudyView, kind: str) -> dict[str, st
     return {"kind": kind, "study": study.name, "scale": study.scale, "paper": study.paper}
 
 
-def metric_name(protocol: FidProtocol, which: Objective) -> str:
-    """MLflow's name of a distance: "fid" or "fd", with "_denoised" for denoised images."""
-    return protocol.metric_name + ("" if which == "raw" else "_denoised")
+def metric_name(protocol: Protocol | None, quantity: str) -> str:
+    """MLflow's name of a number: such as "fid" or "fid_denoised"; else the quantity's own."""
+    if protocol is None:
+        return quantity
+    return protocol.metric_name + ("" if quantity == "raw" else f"_{quantity}")
 
 
 def training_record(
     scheduler: Scheduler, snapshot: Snapshot, manifest: Manifest, store: Store
 ) -> RunRecord:
-    """A snapshot of a training run with the loss so far."""
+    """A snapshot of a training run with its losses so far, each a metric over the iterations."""
     failed = manifest.result.get("failed")
-    curve: list[tuple[int, float]] = []
+    losses: dict[str, list[list[float]]] = {}
     if "losses.json" in manifest.files:
         losses = json.loads(store.read(snapshot.stage, snapshot.key, "losses.json"))
-        curve = [(int(i), float(v)) for i, v in losses]
     return RunRecord(
         key=snapshot.key,
         name=snapshot.title(),
         tags=_common(scheduler, "training") | ({"failed": str(failed)} if failed else {}),
         params=snapshot.flat(),
         metrics={"seconds": float(manifest.cost["seconds"])},
-        curves={"loss": curve},
-        description="Weights of a training run at an iteration; the loss is Eq. 1.",
+        curves={f"{n}_loss": [(int(i), v) for i, v in pairs] for n, pairs in losses.items()},
+        description=(
+            "Weights of a training run at an iteration. dsm_loss is Eq. 1; adversarial training "
+            "has gan_loss, the score network's other term, and discriminator_loss beside it."
+        ),
     )
 
 
@@ -115,16 +125,17 @@ def _trial_record(scheduler: Scheduler, run: SearchRun, trial: Trial) -> RunReco
     metrics: dict[str, float | None] = {
         metric_name(protocol, which): trial.result.of(which) for which in OBJECTIVES
     }
-    for finalist in run.finalists():
-        n_images = finalist.score.protocol.n_images
-        if finalist.number == trial.number and finalist.result and n_images != protocol.n_images:
-            for which in OBJECTIVES:
-                name = f"{metric_name(protocol, which)}_on_{n_images}"
-                metrics[name] = finalist.result.of(which)
+    for rung in run.rungs()[1:]:
+        for later in rung:
+            if later.number == trial.number and later.result:
+                for which in OBJECTIVES:
+                    name = f"{metric_name(protocol, which)}_on_{later.score.protocol.n_images}"
+                    metrics[name] = later.result.of(which)
     sampler = trial.score.sample.sampler
+    values = ", ".join(f"{name}={shown_value(value)}" for name, value in trial.values.items())
     return RunRecord(
         key=trial_key(run, trial),
-        name=f"{run.search.name} #{trial.number} epsilon={trial.epsilon:.2g}",
+        name=f"{run.search.name} #{trial.number} {values}",
         tags=tags | {"score_key": trial.score.key},
         params=trial.score.flat(),
         metrics=metrics
@@ -135,54 +146,78 @@ def _trial_record(scheduler: Scheduler, run: SearchRun, trial: Trial) -> RunReco
             "n_images": float(protocol.n_images),
             "number": float(trial.number),
         },
-        description=f"Trial {trial.number} of the search *{run.search.name}*: one step size.",
+        description=f"Trial {trial.number} of the search *{run.search.name}*: {values}.",
     )
 
 
 def _cell_record(
-    shown: StudyView, cell: CellView, store: Store, files: dict[str, bytes]
+    shown: StudyView,
+    cell: CellView,
+    jobs: tuple[Job, ...],
+    store: Store,
+    files: dict[str, bytes],
 ) -> RunRecord:
-    assert cell.winner is not None
     own, study = cell.cell, shown.study
-    scores = own.scores(cell.winner.epsilon)
-    metrics: dict[str, float | None] = {
-        "epsilon": cell.winner.epsilon, "r": cell.winner.r, "reported_r": own.reported_r,
-        "reported_epsilon": own.reported_epsilon, "n_images": float(own.protocol.n_images),
-        "n_seeds": float(own.n_seeds),
-    }  # fmt: skip
-    for which in OBJECTIVES:
-        name, reported = metric_name(own.protocol, which), own.reported[which]
-        metrics[f"reported_{metric_name(reported.protocol, which)}"] = reported.value
-        if which in cell.measured:
-            metrics[name] = cell.measured[which].mean
-            metrics[f"{name}_spread"] = cell.measured[which].spread
-            metrics[f"{name}_difference"] = cell.difference(which)
     tags = _common(shown, "cell") | {
-        "table": study.table, "row": own.row, "column": own.column, "cell_key": scores[0].key,
-        "protocol": own.protocol.describe(),
-        "reported_protocol": own.reported["raw"].protocol.describe(),
-        "seeds": ", ".join(str(score.sample.seed) for score in scores),
+        "exhibit": study.exhibit, "row": own.row, "column": own.column, "cell_key": jobs[0].key,
     }  # fmt: skip
+    about = "measured at settings of its own"
+    if own.protocol:
+        tags["protocol"] = about = own.protocol.describe()
+        tags["seeds"] = ", ".join(str(score.sample.seed) for score in cell.scores)
+    reported = [r.protocol.describe() for r in own.reported.values() if r.protocol]
+    if reported:
+        tags["reported_protocol"] = reported[0]
     if cell.failed:
         tags["failed"] = cell.failed
+    if cell.winner:
+        about = f"the search's best, measured again on images no choice has seen: {about}"
     return RunRecord(
-        key=f"cell-{scores[0].key}",
-        name=f"Table {study.table}: {own.name}",
+        # Two columns may show one job's result by different quantities.
+        key=f"cell-{jobs[0].key}-{as_name(own.name)}",
+        name=f"{study.exhibit}: {own.name}",
         tags=tags,
-        params=scores[0].flat(),
-        metrics=metrics,
-        files=files | _grids(cell, store),
-        description=(
-            f"Cell of Table {study.table}: {own.name}. The search's best step size, measured again "
-            f"on images no choice has seen: {own.protocol.describe()}."
-        ),
+        params=jobs[0].flat(),
+        metrics=_cell_metrics(cell),
+        files=files | grids(cell, store),
+        description=f"Cell of {study.exhibit}: {own.name}; {about}.",
     )
 
 
-def _grids(cell: CellView, store: Store) -> dict[str, bytes]:
-    """Pictures of the cell's first images, raw and denoised."""
-    assert cell.winner is not None
-    chunk = cell.cell.scores(cell.winner.epsilon)[0].chunks()[0]
+def _cell_metrics(cell: CellView) -> dict[str, float | None]:
+    own, sample = cell.cell, cell.sample
+    metrics: dict[str, float | None] = {
+        "reported_r": own.reported_r, "reported_epsilon": own.reported_epsilon,
+        "n_seeds": float(own.n_seeds),
+    }  # fmt: skip
+    if own.protocol and sample:
+        metrics |= {
+            "epsilon": sample.sampler.epsilon, "r": cell.r,
+            "n_images": float(own.protocol.n_images),
+        }  # fmt: skip
+    for quantity in own.quantities:
+        name = as_metric(metric_name(own.protocol, quantity))
+        if quantity in own.reported:
+            reported = own.reported[quantity]
+            its = as_metric(metric_name(reported.protocol or own.protocol, quantity))
+            metrics[f"reported_{its}"] = reported.value
+        if quantity in cell.measured:
+            metrics[name] = cell.measured[quantity].mean
+            metrics[f"{name}_spread"] = cell.measured[quantity].spread
+            metrics[f"{name}_difference"] = cell.difference(quantity)
+    return metrics
+
+
+def as_metric(name: str) -> str:
+    """A name as MLflow admits it for a metric."""
+    return "".join(c if c.isalnum() or c in "_-. /" else "_" for c in name)
+
+
+def grids(cell: CellView, store: Store) -> dict[str, bytes]:
+    """Pictures of the cell's first images, raw and denoised; none if it has none."""
+    if not cell.scores:
+        return {}
+    chunk = cell.scores[0].chunks()[0]
     manifest = store.manifest(chunk.stage, chunk.key)
     names = [n for n in (manifest.files if manifest else ()) if n.endswith(".png")]
     return {f"samples/{name}": store.read(chunk.stage, chunk.key, name) for name in names}
@@ -197,12 +232,12 @@ def _table_record(shown: StudyView, files: dict[str, bytes]) -> RunRecord:
         for name, yardstick in zip(("held_out", "gaussian"), shown.yardsticks, strict=False)
     }
     return RunRecord(
-        key=f"table-{study.table}-{study.scale}-{study.settings.key}",
-        name=f"Table {study.table}",
-        tags=_common(shown, "table") | {"table": study.table},
+        key=f"table-{study.exhibit}-{study.scale}-{study.settings.key}",
+        name=study.exhibit,
+        tags=_common(shown, "table") | {"exhibit": study.exhibit},
         params=study.settings.flat(),
         metrics=metrics,
         files=files | {"table.md": render(shown, "markdown").encode()},
         table={str(name): list(values) for name, values in columns.items()},
-        description=f"{study.title}; ours: {heading(shown)}.\n\n{render(shown, 'markdown')}",
+        description=f"{study.title}; {heading(shown)}.\n\n{render(shown, 'markdown')}",
     )

@@ -7,6 +7,7 @@ from rich.table import Table
 from tuning.forecast import StageForecast
 from tuning.progress import duration
 from tuning.scheduler import Scheduler
+from tuning.space import Rung
 from tuning.study import Study
 
 
@@ -46,12 +47,17 @@ def print_plan(
     for name, run in scheduler.searches.items():
         after = f", starts from {run.search.after.name}" if run.search.after else ""
         tried = sum(t.result is not None for t in run.trials)
-        rungs = ", ".join(f"best {r.keep} on {r.n_images:,}" for r in run.search.ladder)
+        rungs = "".join(f"; {_rung(rung)}" for rung in run.search.ladder)
         console.print(
             f"  search {name}: {tried} of {run.search.n_trials} trials on "
-            f"{run.search.space.protocol.n_images:,} images; {rungs}{after}",
+            f"{run.search.space.protocol.n_images:,} images{rungs}{after}",
             highlight=False, soft_wrap=True,
         )  # fmt: skip
+
+
+def _rung(rung: Rung) -> str:
+    longer = f" of {rung.iteration:,} iterations" if rung.iteration else ""
+    return f"best {rung.keep} on {rung.n_images:,}{longer}"
 
 
 def _row(row: StageForecast) -> tuple[str, ...]:

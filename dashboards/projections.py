@@ -5,7 +5,6 @@ thread of its own (`tuning.projection`); nothing here waits for them before the 
 """
 
 from collections.abc import Iterator
-from types import TracebackType
 from typing import Self
 
 from dashboards import evidence
@@ -52,15 +51,10 @@ class Projections:
             writer.__enter__()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         for writer in self._writers():
             try:
-                writer.__exit__(kind, value, trace)
+                writer.__exit__(kind)
             except ProjectionError as error:
                 self.failures.append(str(error))
 
@@ -81,11 +75,11 @@ class Projections:
         scheduler, store = self._scheduler, self._store
         if isinstance(job, Snapshot):
             self._mlflow.write(lambda: [evidence.training_record(scheduler, job, manifest, store)])
-        elif isinstance(job, Score) and job.protocol.seeds == "fresh":
-            self._mlflow.write(lambda: evidence.cell_records(scheduler, store, job))
-        elif isinstance(job, Score):
+        elif isinstance(job, Score) and job.protocol.seeds == "search":
             self._mlflow.write(lambda: evidence.trial_records(scheduler, job))
             self._trials(job)
+        else:
+            self._mlflow.write(lambda: evidence.cell_records(scheduler, store, job))
 
     def _trials(self, score: Score | None) -> None:
         if self._optuna:
@@ -110,8 +104,9 @@ def _optuna_record(scheduler: Scheduler, run: SearchRun, trial: Trial) -> TrialR
     return TrialRecord(
         study=f"{study.name}/{study.scale}/{search.name}/{run.ledger_key[:8]}",
         score=trial.score.key,
-        epsilon=trial.epsilon,
-        interval=run.interval,
+        values=trial.values,
+        distributions=run.distributions,
+        lower_is_better=protocol.lower_is_better,
         value=trial.result.of(search.space.objective),
         attributes=distances
         | {

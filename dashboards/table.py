@@ -18,41 +18,44 @@ from rich.table import Table
 from rich.text import Text
 
 from dashboards.cells import CellView, Measured, StudyView, view
+from dashboards.searches import findings, parts
 from studies.command import Arguments, add_study_arguments, open_study, run_command
-from tuning.stages import OBJECTIVES, Objective
 
 FORMATS = ("rich", "markdown", "csv")
 
 
 def frame(shown: StudyView) -> pd.DataFrame:
-    """The table as data: a row per cell and distance, everything that is known of it."""
-    rows = [_row(shown, cell, which) for cell in shown.cells for which in OBJECTIVES]
+    """The table as data: a row per cell and quantity, everything that is known of it."""
+    rows = [_row(shown, cell, name) for cell in shown.cells for name in cell.cell.quantities]
     return pd.DataFrame(rows)
 
 
-def _row(shown: StudyView, cell: CellView, which: Objective) -> dict[str, object]:
-    measured, reported = cell.measured.get(which), cell.cell.reported[which]
-    own = cell.cell.search is not None
+def _row(shown: StudyView, cell: CellView, quantity: str) -> dict[str, object]:
+    measured, reported = cell.measured.get(quantity), cell.cell.reported.get(quantity)
+    protocol = cell.cell.protocol if cell.cell.is_measured else None
+    reported_r, sample = cell.cell.reported_r, cell.sample
     return {
         "paper": shown.study.paper,
-        "table": shown.study.table,
+        "exhibit": shown.study.exhibit,
         "scale": shown.study.scale,
         "row": cell.cell.row,
         "column": cell.cell.column,
-        "images": which,
-        "distance": cell.cell.protocol.distance_name if own else None,
+        "quantity": quantity,
+        "measure": protocol.name if protocol else None,
         "value": measured.mean if measured else None,
         "spread": measured.spread if measured else None,
         "n_seeds": measured.n_seeds if measured else None,
-        "n_images": cell.cell.protocol.n_images if own else None,
-        "epsilon": cell.winner.epsilon if cell.winner else None,
-        "r": round(cell.winner.r, 3) if cell.winner else None,
+        "n_images": protocol.n_images if protocol else None,
+        "epsilon": sample.sampler.epsilon if sample else None,
+        "r": None if cell.r is None else round(cell.r, 3),
         "failed": cell.failed,
-        "reported": reported.value,
-        "reported_protocol": reported.protocol.describe(),
+        "reported": reported.value if reported else None,
+        "reported_protocol": reported.protocol.describe()
+        if reported and reported.protocol
+        else None,
         "reported_epsilon": cell.cell.reported_epsilon,
-        "reported_r": round(cell.cell.reported_r, 3),
-        "difference": cell.difference(which),
+        "reported_r": None if reported_r is None else round(reported_r, 3),
+        "difference": cell.difference(quantity),
     }
 
 
@@ -66,81 +69,71 @@ def render(shown: StudyView, style: str, width: int | None = None) -> str:
     """
     if style == "csv":
         return str(frame(shown).to_csv(index=False, lineterminator="\n"))
-    grid, steps = _grid(shown), _steps(shown)
-    ours = f"ours: {heading(shown)}; raw / denoised, ± over seeds"
+    grid = _grid(shown)
+    below = parts(shown.runs, [cell.cell for cell in shown.cells])
     if style == "markdown":
-        parts = [f"**{_title(shown)}**", "", ours, "", *_markdown(grid), "", _STEPS_TITLE, ""]
-        return "\n".join([*parts, *_markdown(steps), "", *_listed(_foot(shown))]) + "\n"
+        lines = [f"**{_title(shown)}**", "", heading(shown), "", *_markdown(grid), ""]
+        for title, data in below:
+            lines += [title, "", *_markdown(data), ""]
+        return "\n".join([*lines, *(f"- {line}" for line in _foot(shown))]) + "\n"
     out = io.StringIO()
     console = Console(file=out, force_terminal=sys.stdout.isatty(), width=width)
     console.print(Text(_title(shown), style="bold"))
-    console.print(Text(ours))
+    console.print(Text(heading(shown)))
     console.print(_beside(grid))
-    console.print(Text(_STEPS_TITLE))
-    console.print(_rich(steps))
+    for title, data in below:
+        console.print(Text(title))
+        console.print(_rich(data))
     for line in _foot(shown):
         console.print(Text(line), soft_wrap=True)
     return out.getvalue()
 
 
-def _listed(lines: list[str]) -> list[str]:
-    return [f"- {line}" for line in lines]
-
-
 def heading(shown: StudyView) -> str:
-    """What our numbers are: distance, data, number of images."""
-    protocol = shown.protocol
-    seeds = max((c.cell.n_seeds for c in shown.cells if c.cell.search), default=1)
-    return (
-        f"{protocol.distance_name}, {protocol.data.name} {protocol.split}, "
-        f"{protocol.n_images:,} images x {seeds} fresh seeds"
-    )
+    """What our numbers are: measure, data, number of images; and what stands in a cell."""
+    own = [c.cell for c in shown.cells if c.cell.is_measured]
+    seeds = max((cell.n_seeds for cell in own), default=1)
+    measures = [
+        f"{p.summary()} x {max(c.n_seeds for c in own if c.protocol == p)} fresh seeds"
+        for p in shown.protocols
+    ]
+    quantities = {c.cell.quantities for c in shown.cells if len(c.cell.quantities) > 1}
+    meaning = [" / ".join(names) for names in sorted(quantities)]
+    spread = ["± over seeds"] if seeds > 1 else []
+    return "ours: " + "; ".join([*measures, *meaning, *spread]) if measures else "ours: exact"
 
 
 def _grid(shown: StudyView) -> pd.DataFrame:
-    """The paper's layout: a row per sampler, ours and the paper's for each way of training."""
+    """The paper's layout: a row per sampler, ours and the paper's for each column."""
     rows: dict[str, dict[str, str]] = {}
     for cell in shown.cells:
         own = cell.cell
-        row = rows.setdefault(own.row, {"sampling": own.row})
+        row = rows.setdefault(own.row, {"": own.row})
         row[f"{own.column}: ours"] = _ours(cell)
-        row[f"{own.column}: paper"] = " / ".join(
-            f"{own.reported[which].value:g}" for which in OBJECTIVES
-        )
-        known = [f"{d:+.3g}" for which in OBJECTIVES if (d := cell.difference(which)) is not None]
+        if own.reported:
+            row[f"{own.column}: paper"] = " / ".join(
+                f"{own.reported[name].value:g}" for name in own.quantities if name in own.reported
+            )
+        differences = [cell.difference(name) for name in own.quantities]
+        known = [f"{d:+.3g}" for d in differences if d is not None]
         if known:
             row[f"{own.column}: difference"] = " / ".join(known)
     return pd.DataFrame(list(rows.values())).fillna("")
 
 
-def _steps(shown: StudyView) -> pd.DataFrame:
-    """The step sizes behind the cells, comparable by r only."""
-    return pd.DataFrame(
-        {
-            "sampling": cell.cell.row,
-            "epsilon": f"{cell.winner.epsilon:.2g}" if cell.winner else "",
-            "r": f"{cell.winner.r:.2f}" if cell.winner else "",
-            "paper's epsilon": f"{cell.cell.reported_epsilon:g}",
-            "paper's r": f"{cell.cell.reported_r:.2f}",
-            "trials": f"{sum(t.result is not None for t in cell.trials)}",
-        }
-        for cell in shown.cells
-        if cell.cell.search
-    )
-
-
 def _ours(cell: CellView) -> str:
-    if cell.cell.search is None:
+    if not cell.cell.is_measured:
         return "-"
     if cell.failed:
         return f"failed: {cell.failed}"
     if cell.measured:
-        return " / ".join(_value(cell.measured[which]) for which in OBJECTIVES)
-    if cell.winner:
+        names = cell.cell.quantities
+        return " / ".join(_value(cell.measured[n]) if n in cell.measured else "-" for n in names)
+    if cell.winner or cell.cell.search is None:
         return f"measuring, {cell.n_missing} of {cell.cell.n_seeds} seeds missing"
     best = cell.best_so_far
-    if best and best.result and best.result.denoised is not None:
-        return f"searching, best denoised so far {best.result.denoised:.4g}"
+    if best and best.result and (value := best.result.of("denoised")) is not None:
+        return f"searching, best denoised so far {value:.4g}"
     return "missing"
 
 
@@ -152,10 +145,7 @@ def _value(measured: Measured) -> str:
 
 def _title(shown: StudyView) -> str:
     study = shown.study
-    return f"{study.name} ({study.scale}): Table {study.table}. {study.title}"
-
-
-_STEPS_TITLE = "Step sizes (r = epsilon / the step that just follows the schedule; Table 5)"
+    return f"{study.name} ({study.scale}): {study.exhibit}. {study.title}"
 
 
 def _beside(grid: pd.DataFrame) -> Table:
@@ -163,8 +153,10 @@ def _beside(grid: pd.DataFrame) -> Table:
     ours = [str(name) for name in grid.columns if str(name).endswith(": ours")]
     lines = []
     for _, row in grid.iterrows():
-        lines.append([row["sampling"], *(row[name] for name in ours)])
-        lines.append(["  paper", *(row[name.replace("ours", "paper")] for name in ours)])
+        lines.append([row[""], *(row[name] for name in ours)])
+        papers = [row.get(name.replace(": ours", ": paper"), "") for name in ours]
+        if any(papers):
+            lines.append(["  paper", *papers])
     return _rich(pd.DataFrame(lines, columns=["", *(n.removesuffix(": ours") for n in ours)]))
 
 
@@ -184,41 +176,21 @@ def _markdown(data: pd.DataFrame) -> list[str]:
 
 
 def _foot(shown: StudyView) -> list[str]:
-    name = shown.protocol.metric_name
-    lines = []
-    for yardstick in shown.yardsticks:
-        value = "missing" if yardstick.distance is None else f"{yardstick.distance:.4g}"
-        count = f" ({yardstick.n_images:,} images)" if yardstick.n_images else ""
-        lines.append(f"{name}({yardstick.name}) = {value}{count}")
-    papers = next(iter(shown.cells)).cell.reported["raw"].protocol.describe()
-    lines.append(f"paper: {papers}; its epsilon belongs to another schedule, so r is compared")
-    lines += [
-        f"{cell.cell.row}: the best epsilon is at the {cell.edge} edge of those tried"
-        for cell in shown.cells
-        if cell.edge
+    lines = [
+        f"{yardstick.name} = "
+        + ("missing" if yardstick.distance is None else f"{yardstick.distance:.4g}")
+        + (f" ({yardstick.n_images:,} images)" if yardstick.n_images else "")
+        for yardstick in shown.yardsticks
     ]
-    lines += [line for cell in shown.cells if (line := _carried_over(cell))]
-    same = any(c.difference(which) is not None for c in shown.cells for which in OBJECTIVES)
-    if not same:
+    reported = [r for cell in shown.cells for r in cell.cell.reported.values()]
+    papers = dict.fromkeys(r.protocol.describe() for r in reported if r.protocol)
+    lines += [f"paper: {described}" for described in papers]
+    for run in shown.runs.values():
+        lines += findings(run)
+    same = any(c.difference(name) is not None for c in shown.cells for name in c.cell.quantities)
+    if papers and not same:
         lines.append("no differences are shown: ours and the paper's protocols differ")
-    return lines
-
-
-def _carried_over(cell: CellView) -> str | None:
-    """How good the step size carried over from another search was, as the first trial."""
-    search = cell.cell.search
-    if cell.winner is None or search is None or search.after is None:
-        return None
-    objective = search.space.objective
-    values = [t.result.of(objective) if t.result else None for t in cell.trials]
-    known = [value for value in values if value is not None]
-    if not known or values[0] is None or min(known) <= 0:
-        return None
-    excess = values[0] / min(known) - 1
-    return (
-        f"{cell.cell.row}: carried over from {search.after.name}, the first step size was within "
-        f"{excess:.0%} of the best of {len(known)} trials"
-    )
+    return [*lines, *shown.study.notes]
 
 
 def main(argv: list[str] | None = None) -> int:

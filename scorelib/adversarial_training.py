@@ -31,7 +31,7 @@ class AdversarialTraining(Training):
 
     Args:
         network: score network; moved to the device.
-        images: training images, shape (N, C, H, W), float32 in [0, 1].
+        images: training images, shape (N, C, H, W), float32 in [0, 1] or uint8; see `Training`.
         objective: the discriminator and the game.
         optimizer: the score network's.
         settings: the other arguments of `Training`.

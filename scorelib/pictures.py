@@ -1,10 +1,14 @@
-"""Picture grids of image batches, as PNG bytes."""
+"""Pictures of batches, as PNG bytes: grids of images, points in the plane.
+
+Equal batches are equal files: no date or version is written into them.
+"""
 
 import io
 
 from torch import Tensor
 
 _SHOWN_PIXELS = 64
+_MARGIN = 0.25
 
 
 def grid_png(images: Tensor, columns: int = 8) -> bytes:
@@ -25,4 +29,41 @@ def grid_png(images: Tensor, columns: int = 8) -> bytes:
     big = images.repeat_interleave(enlarge, -1).repeat_interleave(enlarge, -2)
     file = io.BytesIO()
     to_pil_image(make_grid(big, nrow=columns, padding=4, pad_value=1.0)).save(file, "PNG")
+    return file.getvalue()
+
+
+def scatter_png(data: Tensor, samples: Tensor) -> bytes:
+    """Points of the data as circles, samples as crosses over them.
+
+    The frame is the data's own, widened by a quarter on each side, so that pictures of different
+    samples of one data set compare; how many samples lie beyond it is written above.
+
+    Args:
+        data: points, shape (N, 2), N >= 1, in the data's units.
+        samples: points, shape (M, 2), in the data's units.
+
+    Returns:
+        A PNG file of 600 x 600 pixels.
+
+    References:
+        Jolicoeur-Martineau et al. (2021), Figure 2.
+    """
+    # Not in processes that draw nothing. Without pyplot there is no state to share or to close.
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    low, high = data.min(dim=0).values, data.max(dim=0).values
+    low, high = low - _MARGIN * (high - low), high + _MARGIN * (high - low)
+    n_beyond = ((samples < low) | (samples > high)).any(dim=1).sum().item()
+    figure = Figure(figsize=(5, 5), dpi=120, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    (x, y), (sample_x, sample_y) = data.T.numpy(), samples.T.numpy()
+    axes.scatter(x, y, s=22, facecolors="none", edgecolors="0.55", label="data")
+    axes.scatter(sample_x, sample_y, s=22, marker="x", color="tab:red", label="samples")
+    axes.set(xlim=(low[0].item(), high[0].item()), ylim=(low[1].item(), high[1].item()))
+    axes.set(aspect="equal", title=f"{n_beyond} of {len(samples)} samples are beyond the frame")
+    figure.legend(loc="outside lower center", ncols=2)  # covers no sample
+    file = io.BytesIO()
+    figure.savefig(file, format="png", metadata={"Software": None})
     return file.getvalue()

@@ -34,12 +34,12 @@ from scorelib.spec import Spec
 
 @dataclass(frozen=True, kw_only=True)
 class GeometricSchedule(Spec):
-    """A geometric progression of noise levels.
+    """A geometric progression of noise levels; of a single level, if both ends are the same.
 
     Attributes:
-        sigma_1: largest noise level, data units, > sigma_L.
+        sigma_1: largest noise level, data units, > sigma_L (equal for one level).
         sigma_L: smallest noise level, data units, > 0.
-        n_levels: number of levels, >= 2.
+        n_levels: number of levels, >= 1.
     """
 
     sigma_1: float
@@ -48,22 +48,34 @@ class GeometricSchedule(Spec):
 
     def validate(self) -> None:
         """Refuses schedules that do not strictly decrease to a positive level."""
+        if self.n_levels == 1 and 0 < self.sigma_L == self.sigma_1:
+            return
         if not 0 < self.sigma_L < self.sigma_1:
             raise InputError(
                 "sigmas must strictly decrease to a positive level, 0 < sigma_L < sigma_1; "
                 f"got sigma_1={self.sigma_1:g}, sigma_L={self.sigma_L:g}"
             )
         if self.n_levels < 2:
-            raise InputError(f"n_levels must be at least 2; got {self.n_levels}")
+            raise InputError(
+                f"n_levels must be at least 2 (1 if sigma_1 = sigma_L); got {self.n_levels}"
+            )
 
     @property
     def gamma(self) -> float:
-        """Ratio of neighbouring levels, ``sigma_{i+1} / sigma_i``, in (0, 1)."""
+        """Ratio of neighbouring levels, ``sigma_{i+1} / sigma_i``, in (0, 1).
+
+        Raises:
+            InputError: a single level, which has no neighbour.
+        """
+        if self.n_levels == 1:
+            raise InputError("n_levels must be at least 2 for a ratio of levels; got 1")
         return float((self.sigma_L / self.sigma_1) ** (1 / (self.n_levels - 1)))
 
     @property
     def sigmas(self) -> tuple[float, ...]:
         """The levels, strictly decreasing; both ends exact."""
+        if self.n_levels == 1:
+            return (self.sigma_L,)
         inner = [self.sigma_1 * self.gamma**i for i in range(1, self.n_levels - 1)]
         return (self.sigma_1, *inner, self.sigma_L)
 

@@ -73,6 +73,15 @@ class Spec:
         """The same spec with some fields changed (and checked again)."""
         return dataclasses.replace(self, **changes)
 
+    def parts(self) -> Iterator["Spec"]:
+        """The spec itself and all that are nested in it, once for each time they occur."""
+        yield self
+        for f in dataclasses.fields(self):
+            value = getattr(self, f.name)
+            for item in value if isinstance(value, tuple) else (value,):
+                if isinstance(item, Spec):
+                    yield from item.parts()
+
     def flat(self, prefix: str = "") -> dict[str, Any]:
         """Every field of every nested spec by dotted path, each spec's kind beside them."""
         rows: dict[str, Any] = {f"{prefix}spec": type(self).__name__}
@@ -93,7 +102,9 @@ def from_json(data: dict[str, Any]) -> Any:
     """
     kind = data.get("spec")
     if kind not in _KINDS:
-        raise InputError(f"a spec must be one of {', '.join(sorted(_KINDS))}; got {kind!r}")
+        near = difflib.get_close_matches(str(kind), _KINDS, n=1)
+        hint = f"; the nearest is {near[0]!r}" if near else ""
+        raise InputError(f"a spec must be of a known kind; got {kind!r}{hint}")
     fields = {name: _revive(value) for name, value in data.items() if name != "spec"}
     unknown = fields.keys() - {f.name for f in dataclasses.fields(_KINDS[kind])}
     if unknown:
@@ -123,7 +134,7 @@ def replace_paths(spec: Any, changes: Mapping[str, str]) -> Any:
             raise InputError(
                 f"--set path must be a field of the study's settings; got {path!r}{hint}"
             )
-    return _replace(spec, {path: _parsed(text) for path, text in changes.items()})
+    return replaced(spec, {path: _parsed(text) for path, text in changes.items()})
 
 
 def _parsed(text: str) -> Any:
@@ -134,7 +145,13 @@ def _parsed(text: str) -> Any:
     return text if isinstance(value, dict) else value
 
 
-def _replace(spec: Any, changes: Mapping[str, Any]) -> Any:
+def replaced(spec: Any, changes: Mapping[str, Any]) -> Any:
+    """The spec with fields at dotted paths set to values, all together.
+
+    Raises:
+        AttributeError: no such path.
+        InputError: values of the wrong type or range.
+    """
     direct, nested = {}, defaultdict(dict)
     for path, value in changes.items():
         head, _, rest = path.partition(".")
@@ -142,7 +159,7 @@ def _replace(spec: Any, changes: Mapping[str, Any]) -> Any:
             nested[head][rest] = value
         else:
             direct[head] = value
-    inner = {head: _replace(getattr(spec, head), rest) for head, rest in nested.items()}
+    inner = {head: replaced(getattr(spec, head), rest) for head, rest in nested.items()}
     return dataclasses.replace(spec, **direct, **inner)
 
 

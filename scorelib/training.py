@@ -5,6 +5,9 @@ by the training seed and i (see `scorelib.seeds`), and the order of the images b
 epoch. A run resumed from the state of iteration i therefore continues exactly as if it had never
 stopped: nothing random is carried along, and the state is weights, optimizer moments and EMA.
 
+Images may come as 8-bit pixels. They then stay so, a quarter of the memory, and each batch is
+divided by 255 when it is drawn: the same bits as all of them divided first.
+
 `Training` is what all objectives share; a subclass makes one update.
 
 References:
@@ -20,6 +23,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from scorelib.data.files import as_floats
 from scorelib.ema import Ema
 from scorelib.losses import dsm_loss
 from scorelib.optim import AdamSpec
@@ -41,16 +45,12 @@ class TrainingStep:
     Attributes:
         iteration: updates made so far, from 1.
         losses: by name, each averaged over the last `CHECK_EVERY_ITERATIONS` updates; only every
-            `CHECK_EVERY_ITERATIONS` iterations, else empty.
+            `CHECK_EVERY_ITERATIONS` iterations and at the last, else empty. Every objective has
+            "dsm", the loss of Eq. 1 summed over dimensions.
     """
 
     iteration: int
     losses: Mapping[str, float]
-
-    @property
-    def loss(self) -> float | None:
-        """The DSM loss of Eq. 1 (summed over dimensions), which every objective has."""
-        return self.losses.get("dsm")
 
 
 class Training(ABC):
@@ -58,7 +58,8 @@ class Training(ABC):
 
     Args:
         network: score network; moved to `device`.
-        images: training images, shape (N, C, H, W), float32 in [0, 1].
+        images: training images, shape (N, C, H, W), float32 in [0, 1] or uint8 (each batch is
+            divided by 255); or vectors, float32 (N, D).
         schedule: noise levels, drawn uniformly.
         optimizer: Adam's settings.
         ema: EMA decays, each in [0, 1).
@@ -134,7 +135,8 @@ class Training(ABC):
             x = torch.where(mirrored, x.flip(-1), x)
         level = torch.randint(len(self._sigmas), (len(x),), generator=draw)
         noise = torch.randn(x.shape, generator=draw)
-        return x.to(self._device), self._sigmas[level].to(self._device), noise.to(self._device)
+        x, sigma = as_floats(x), self._sigmas[level]
+        return x.to(self._device), sigma.to(self._device), noise.to(self._device)
 
     def _batch(self, number: int, stream: str = "epoch") -> Tensor:
         """Indices of a batch, from 1, of shuffled epochs without their last short batch."""

@@ -66,9 +66,21 @@ def remembered_studies(store: Store) -> Iterator[Study]:
     """All studies that were run on a store, each as it was run last."""
     for document in store.document_names("studies"):
         name, _, scale = document.rpartition("-")
-        remembered = store.document("studies", document)
+        remembered = _remembered(store, document)
         if remembered is not None:
-            yield find_study(name).study(scale, from_json(remembered))
+            yield find_study(name).study(scale, remembered)
+
+
+def _remembered(store: Store, document: str) -> Any | None:
+    """The settings a study was run with last, or None."""
+    found = store.document("studies", document)
+    try:
+        return None if found is None else from_json(found)
+    except InputError as error:
+        raise InputError(
+            f"the settings of {document} in the store must be of this version, but are of another "
+            f"({error}): run the study again, which keeps its results"
+        ) from error
 
 
 def open_study(args: argparse.Namespace) -> tuple[Scheduler, Store]:
@@ -80,8 +92,7 @@ def open_study(args: argparse.Namespace) -> tuple[Scheduler, Store]:
     module = find_study(args.name)
     default = module.settings(args.scale)
     store = Store(args.store)
-    remembered = store.document("studies", f"{args.name}-{args.scale}")
-    settings = from_json(remembered) if remembered else default
+    settings = _remembered(store, f"{args.name}-{args.scale}") or default
     return Scheduler(module.study(args.scale, settings), store), store
 
 

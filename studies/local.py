@@ -3,8 +3,9 @@
 They stand beside a study's specs so that ``--set`` reaches them, but no job's key holds them.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from scorelib.errors import InputError
 from scorelib.spec import Spec
@@ -119,6 +120,38 @@ class ProjectionSettings(Spec):
         """Refuses what is no URL, and passwords."""
         if self.optuna is not None:
             require_no_password(self.optuna, "projections.optuna", _INSTEAD)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudySettings(Spec):
+    """What the settings of every study hold.
+
+    Attributes:
+        data: where files lie.
+        execution: how networks are evaluated.
+        projections: where searches are shown beside MLflow.
+    """
+
+    data: Files = Files()
+    execution: ExecutionSettings = ExecutionSettings()
+    projections: ProjectionSettings = ProjectionSettings()
+
+
+Settings = TypeVar("Settings", bound=StudySettings)
+
+
+def at_scale(
+    scale: str, *, demo: Callable[[], Settings], paper: Callable[[], Settings]
+) -> Settings:
+    """The settings of a scale.
+
+    Raises:
+        InputError: an unknown scale.
+    """
+    scales = {"demo": demo, "paper": paper}
+    if scale not in scales:
+        raise InputError(f"--scale must be one of {', '.join(scales)}; got {scale!r}")
+    return scales[scale]()
 
 
 _INSTEAD = (

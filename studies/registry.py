@@ -9,6 +9,19 @@ from tuning.study import Study
 
 STUDIES = {
     "cifar_sampling_eps": "Table 1: the sampling step size on CIFAR-10",
+    "church_sampling_eps": "Table 2: the same on LSUN-churches",
+    "cifar_unet_sampling_eps": "Table 3: the same with the U-Net of Ho et al.",
+    "ffhq_sampling_eps": "Appendix C: the same on FFHQ",
+    "stacked_mnist_modes": "Table 4: modes and KL of stacked digits",
+    "noise_consistency": "Figure 1: the noise level through sampling, exact",
+    "synthetic_2d": "Figure 2: denoising in the plane",
+    "inception_score": "Appendix I: the Inception score beside the distance",
+    "uncurated_samples": "Figures 4-27: images of every cell of Tables 1 to 3",
+    "cifar_checkpoint_ema": "Appendix B: snapshot and EMA decay",
+    "cifar_adam_betas": "Appendix B: Adam's betas of both networks",
+    "cifar_gan_loss": "Appendix B: the GAN loss",
+    "cifar_lambda_nd": "Appendix B: lambda and discriminator steps",
+    "cifar_adversarial_search": "Appendix B: all of these in one search",
 }
 
 

@@ -25,10 +25,12 @@ from rich.console import Console
 
 from dashboards import evidence
 from dashboards.cells import view
-from dashboards.figures import epsilon_curves
+from dashboards.figures import figures
 from dashboards.plan import print_plan
 from dashboards.projections import Projections
+from dashboards.samples import sample_sheets
 from dashboards.table import render
+from scorelib.data import DataSpec
 from scorelib.errors import InputError
 from scorelib.metrics.inception import InceptionFeatures
 from studies.command import (
@@ -75,22 +77,23 @@ def _command(args: argparse.Namespace) -> int:
         return 0
     _probe(args)
     require_optuna(study)
+    stop = StopRequest()
     # All that can be refused is refused before the store is made or written to.
-    with contextlib.ExitStack() as stack:
+    with stop.listening(), contextlib.ExitStack() as stack:
         capacity = None
         left = any(row.n_to_run for row in rows)
         if left:
             _require_local_gpus(args, study, known, rows)
-            _require_data(settings)
+            _require_data(settings, _fixed_left(study, known))
         if left and args.address is not None:
             capacity = stack.enter_context(_ray(args))
             require_gpus(_fixed_left(study, known), capacity, *_needs(args, rows))
             _require_visible(args.store)
-        store, stop = Store(args.store, create=True), StopRequest()
+        store = Store(args.store, create=True)
         store.require_writable()
         driver = stack.enter_context(Driver(store, on_lost=lambda: stop.request(TAKEN_OVER)))
         stack.enter_context(StudyLock(driver, f"{study.name}-{study.scale}"))
-        if left and capacity is None:
+        if left and capacity is None and not stop.is_set:
             capacity = stack.enter_context(_ray(args))
         remember_settings(store, study)
         scheduler = Scheduler(study, store, leases=Leases(driver))
@@ -162,7 +165,7 @@ def _require_local_gpus(
 def _fixed_left(study: Study, store: Store) -> list[Job]:
     """The jobs left that need no search: enough to see whether the study wants GPUs."""
     planner = Planner(store)
-    scores = [search.space.score(search.starts[0], 2) for search in study.searches]
+    scores = [search.space.score(search.starts[0]) for search in study.searches]
     return list(planner.missing([*study.fixed_jobs, *scores]))
 
 
@@ -187,18 +190,19 @@ def _run(
         shown.table()
     for failure in shown.failures:
         print(f"warning: {failure}", file=sys.stderr)
-    figure = epsilon_curves(scheduler)
-    if figure:
-        store.put_picture(f"{study.name}-{study.scale}", evidence.FIGURE, figure)
+    for name, picture in (figures(scheduler) | sample_sheets(scheduler, store)).items():
+        store.put_picture(f"{study.name}-{study.scale}", name, picture)
     return _close(args, scheduler, store, console, stop)
 
 
-def _require_data(settings: Any) -> None:
+def _require_data(settings: Any, jobs: list[Job]) -> None:
     """Reads the files once, so that a bad one is refused here and not in a worker."""
-    settings.train.data.load("train", _data_root(settings))
-    weights = settings.data.inception_weights
-    if isinstance(settings.extractor, InceptionFeatures):
-        settings.extractor.load_weights(Path(weights) if weights else None)
+    for spec in dict.fromkeys(spec for job in jobs for spec in job.parts()):
+        if isinstance(spec, DataSpec):
+            spec.load("train", _data_root(settings))
+        elif isinstance(spec, InceptionFeatures):
+            weights = settings.data.inception_weights
+            spec.load_weights(Path(weights) if weights else None)
 
 
 def _data_root(settings: Any) -> Path:
@@ -233,11 +237,7 @@ def _work(
     shares = settings.execution.gpu_shares
     gpu_shares = GpuShares(shares.train, shares.sample or GpuMemory(store).share())
     concurrent = args.max_concurrent or int(capacity.cpus)
-    # Listening starts after Ray, which takes SIGTERM for itself as it starts.
-    with (
-        stop.listening(),
-        Display(scheduler, store, _device(args), concurrent, console),
-    ):
+    with Display(scheduler, store, _device(args), concurrent, console):
         work_off(
             scheduler, execution, capacity, stop,
             shares=gpu_shares, max_concurrent=args.max_concurrent,

@@ -2,6 +2,7 @@
 
 from scorelib.spec import replace_paths
 from studies.cifar_sampling_eps import settings, study
+from tuning.space import EPSILON, Rung
 
 MINIATURE = {
     "iterations": "60", "iteration": "60", "snapshot_every": "30", "search.n_trials": "3",
@@ -9,6 +10,7 @@ MINIATURE = {
     "n_images": "60", "seeds": "1", "train.schedule.n_levels": "6", "train.network.width": "16",
     "train.network.depth": "1", "extractor.classifier.iterations": "30",
     "extractor.classifier.width": "4", "extractor.classifier.n_features": "8",
+    "columns": '["non-adversarial"]', "selection.n_trials": "2", "selection.n_images": "40",
 }  # fmt: skip
 
 
@@ -25,3 +27,9 @@ def miniature_settings(**changes):
 def miniature_study(**changes):
     """The demo study, made tiny."""
     return study("demo", miniature_settings(**changes))
+
+
+def first_score(study, search="cas n_sigma=1, non-adversarial", n_images=40):
+    """A score of one of a study's searches, at a step size that leaves raw images their noise."""
+    (found,) = [s for s in study.searches if s.name == search]
+    return found.space.score({EPSILON: 0.008}, Rung(n_images=n_images, keep=1))

@@ -1,13 +1,13 @@
 """The forecast: what a study still needs, before and while it runs.
 
-The searches' future step sizes are unknown, but what they cost is not: a trial of a search costs
-the same at every step size. So the whole study can be counted in advance: jobs stored and to run,
-images, network evaluations, hours, disk. Hours come from the rates measured on this class of device
-and kept in the store; until there are any, from multiply-adds and a stated throughput, and are then
-marked as estimates.
+The searches' future proposals are unknown, but what they cost is not, or nearly so: a trial costs
+the same at every step size, and of other parameters random values stand in, after the starts. So
+the whole study can be counted in advance: jobs stored and to run, images, network evaluations,
+hours, disk. Hours come from the rates measured on this class of device and kept in the store; until
+there are any, from multiply-adds and a stated throughput, and are then marked as estimates.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from tuning.jobs import Job, Work
@@ -17,12 +17,14 @@ from tuning.stages import Chunk, Snapshot
 from tuning.store import Manifest, Store, as_name
 from tuning.study import Cell
 
-STAGES = ("classifier", "train", "sample", "reference", "score", "yardstick")
+STAGES = ("classifier", "train", "sample", "reference", "score", "yardstick", "noise")
 
 ASSUMED_MULTIPLY_ADDS_PER_SECOND = {"cpu": 2e10, "gpu": 1.5e13}
 """Stated throughput until measured: one CPU core in float32; a V100-class GPU in TF32 or FP32."""
 
-_ASSUMED_SECONDS = {"classifier": 20.0, "reference": 5.0, "score": 2.0, "yardstick": 2.0}
+_ASSUMED_SECONDS = {
+    "classifier": 20.0, "reference": 5.0, "score": 2.0, "yardstick": 2.0, "noise": 1.0,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -49,8 +51,7 @@ class StageForecast:
 @dataclass
 class _Count:
     n_stored: int = 0
-    n_to_run: int = 0
-    work: Work = field(default_factory=Work)
+    left: dict[str, tuple[int, Work]] = field(default_factory=dict)
 
 
 def forecast(scheduler: Scheduler, store: Store, device: str) -> list[StageForecast]:
@@ -65,23 +66,44 @@ def forecast(scheduler: Scheduler, store: Store, device: str) -> list[StageForec
         A row for each stage that has jobs.
     """
     counts = {stage: _Count() for stage in STAGES}
-    seen: set[str] = set()
-    trained: dict[str, int] = {}
-    for job in _all_jobs(scheduler):
-        _count(job, scheduler, counts, seen, trained)
+    for job, share in _each_once(_all_jobs(scheduler)):
+        count = counts[job.stage]
+        if scheduler.is_done(job):
+            count.n_stored += 1
+        else:
+            n_jobs, work = count.left.get(_kind(job), (0, Work()))
+            count.left[_kind(job)] = (n_jobs + 1, work + _part(job.work(), share))
     rates = Rates(store)
     rows = []
     for stage, count in counts.items():
-        if count.n_stored or count.n_to_run:
-            hours, is_estimate = rates.hours(stage, count.work, count.n_to_run, device)
+        if count.n_stored or count.left:
+            n_to_run = sum(n_jobs for n_jobs, _ in count.left.values())
+            work = sum((work for _, work in count.left.values()), Work())
+            hours = [rates.hours(kind, of, n, device) for kind, (n, of) in count.left.items()]
             rows.append(
-                StageForecast(stage, count.n_stored, count.n_to_run, count.work, hours, is_estimate)
-            )
+                StageForecast(
+                    stage, count.n_stored, n_to_run, work,
+                    sum(h for h, _ in hours), any(is_estimate for _, is_estimate in hours),
+                )
+            )  # fmt: skip
     return rows
 
 
+def _kind(job: Job) -> str:
+    """What a job's rate is kept under: its stage, and for networks which and how they are trained.
+
+    Small networks take their time per call, large ones per multiplication: one rate would serve
+    neither.
+    """
+    if not isinstance(job, Snapshot | Chunk):
+        return job.stage
+    train = job.train if isinstance(job, Snapshot) else job.sample.model.train
+    how = f" {type(train.objective).__name__}" if isinstance(job, Snapshot) else ""
+    return f"{job.stage} {type(train.network).__name__}{how}"
+
+
 def _all_jobs(scheduler: Scheduler) -> Iterable[Job]:
-    """Every job of the study; future trials stand in with step sizes that cost the same."""
+    """Every job of the study; values that cost the same stand in for future trials."""
     study = scheduler.study
     yield from study.fixed_jobs
     for run in scheduler.searches.values():
@@ -89,59 +111,66 @@ def _all_jobs(scheduler: Scheduler) -> Iterable[Job]:
 
 
 def _search_jobs(run: SearchRun, cells: Iterable[Cell]) -> Iterable[Job]:
-    search, space = run.search, run.search.space
-    low, high = space.sample.sampler.interval(space.sample.model.train.schedule)
-    # Stand-ins differ from one another and, not being rounded, from any real proposal.
-    n_trials = len(run.trials) if run.is_complete else search.n_trials
-    stand_ins = [low + (high - low) * (i + 1.2345678) / (i + 99) for i in range(n_trials)]
-    trials = run.trials
-    ranked = [t.epsilon for t in run.ranked(trials)]
-    others = [t.epsilon for t in trials if t.epsilon not in ranked]
-    epsilons = (ranked + others + stand_ins[len(trials) :])[:n_trials]
-    yield from (space.score(epsilon, space.protocol.n_images) for epsilon in epsilons)
+    search, space, trials = run.search, run.space, run.trials
+    n_trials = len(trials) if run.is_complete else search.n_trials
+    # What a search tries first is known.
+    known = [*(t.values for t in (*run.ranked(trials), *trials)), *search.starts]
+    # By key: a start may be a trial already, or round to one.
+    tried = list({space.score(values).key: values for values in known}.values())
+    stand_ins = space.stand_ins(max(1, n_trials - len(tried)), tried)
+    tried = (tried + stand_ins)[:n_trials]
+    yield from (space.score(values) for values in tried)
     for rung in search.ladder:
-        epsilons = epsilons[: rung.keep]
-        yield from (space.score(epsilon, rung.n_images) for epsilon in epsilons)
-    best = run.winner.epsilon if run.winner else low + (high - low) * 0.1234567
+        tried = tried[: rung.keep]
+        yield from (space.score(values, rung) for values in tried)
+    best = run.winner.score if run.winner else space.score((stand_ins or tried)[-1])
     for cell in cells:
         if cell.search is search:
-            yield from cell.scores(best)
+            yield from cell.jobs(best)
 
 
-def _count(
-    job: Job,
-    scheduler: Scheduler,
-    counts: dict[str, _Count],
-    seen: set[str],
-    trained: dict[str, int],
-) -> None:
-    if job.key in seen:
-        return
-    seen.add(job.key)
-    for needed in job.inputs():
-        _count(needed, scheduler, counts, seen, trained)
-    count = counts[job.stage]
-    if scheduler.is_done(job):
-        count.n_stored += 1
-        work = None
-    else:
-        count.n_to_run += 1
-        work = job.work()
-    if isinstance(job, Snapshot):
-        # A snapshot continues from the one before it, in whatever order they are met.
-        start = trained.get(job.train.key, 0)
-        trained[job.train.key] = max(start, job.iteration)
-        share = max(0, job.iteration - start) / job.iteration
-        work = work and Work(
-            round(work.images * share), round(work.evaluations * share),
-            work.multiply_adds * share, work.n_bytes,
-        )  # fmt: skip
-    if work:
-        count.work += work
+def total_work(jobs: Iterable[Job]) -> Work:
+    """What jobs and all they rest on cost, each counted once, whether stored or not."""
+    return sum((_part(job.work(), share) for job, share in _each_once(jobs)), Work())
+
+
+def _each_once(jobs: Iterable[Job]) -> Iterator[tuple[Job, float]]:
+    """Jobs and all they rest on, inputs first, each once, and the share of its work it does.
+
+    A snapshot continues from the one before it, in whatever order they are met.
+    """
+    seen: set[str] = set()
+    trained: dict[str, int] = {}
+
+    def visit(job: Job) -> Iterator[tuple[Job, float]]:
+        if job.key in seen:
+            return
+        seen.add(job.key)
+        for needed in job.inputs():
+            yield from visit(needed)
+        share = 1.0
+        if isinstance(job, Snapshot):
+            start = trained.get(job.train.key, 0)
+            trained[job.train.key] = max(start, job.iteration)
+            share = max(0, job.iteration - start) / job.iteration
+        yield job, share
+
+    for job in jobs:
+        yield from visit(job)
+
+
+def _part(work: Work, share: float) -> Work:
+    """A share of some work; what is left in the store is left all the same."""
+    if share == 1.0:
+        return work
+    return Work(
+        round(work.images * share), round(work.evaluations * share),
+        work.multiply_adds * share, work.n_bytes,
+    )  # fmt: skip
 
 
 class Rates:
-    """Measured throughput by stage and class of device, kept in the store.
+    """Measured throughput by kind of job and class of device, kept in the store.
 
     Args:
         store: where.
@@ -156,14 +185,15 @@ class Rates:
             return  # it ended early
         device = as_name(str(manifest.cost["device"]))
         totals = self._store.document("rates", device) or {}
-        n_jobs, seconds, done = totals.get(job.stage, (0, 0.0, 0.0))
+        n_jobs, seconds, done = totals.get(_kind(job), (0, 0.0, 0.0))
         seconds += float(manifest.cost["seconds"])
-        totals[job.stage] = (n_jobs + 1, seconds, done + _rated_multiply_adds(job, manifest))
+        totals[_kind(job)] = (n_jobs + 1, seconds, done + _rated_multiply_adds(job, manifest))
         self._store.put_document("rates", device, totals)
 
-    def hours(self, stage: str, work: Work, n_jobs: int, device: str) -> tuple[float, bool]:
-        """Hours that jobs of a stage take on one device, and whether that is an estimate."""
-        measured = (self._store.document("rates", as_name(device)) or {}).get(stage)
+    def hours(self, kind: str, work: Work, n_jobs: int, device: str) -> tuple[float, bool]:
+        """Hours that jobs of a kind take on one device, and whether that is an estimate."""
+        stage = kind.split()[0]
+        measured = (self._store.document("rates", as_name(device)) or {}).get(kind)
         if measured is not None:
             n_measured, seconds, multiply_adds = measured
             if stage in _ASSUMED_SECONDS or not multiply_adds:
@@ -171,8 +201,8 @@ class Rates:
             return work.multiply_adds / (multiply_adds / seconds) / 3600, False
         if stage in _ASSUMED_SECONDS:
             return n_jobs * _ASSUMED_SECONDS[stage] / 3600, True
-        kind = "cpu" if device.startswith("cpu") else "gpu"
-        return work.multiply_adds / ASSUMED_MULTIPLY_ADDS_PER_SECOND[kind] / 3600, True
+        sort = "cpu" if device.startswith("cpu") else "gpu"
+        return work.multiply_adds / ASSUMED_MULTIPLY_ADDS_PER_SECOND[sort] / 3600, True
 
 
 def _rated_multiply_adds(job: Job, manifest: Manifest) -> float:

@@ -6,7 +6,13 @@ doubled or changed. What came of a proposal is not written here: its result is i
 the content key of the score it asks for.
 """
 
+from collections.abc import Mapping, Sequence
+
 from tuning.store import Store
+
+Value = bool | int | float | str
+Values = Mapping[str, Value]
+"""A proposal: by name of a parameter, a number or a word that names a choice."""
 
 
 class Ledger:
@@ -19,27 +25,28 @@ class Ledger:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def rounds(self, search_key: str) -> list[list[float]]:
+    def rounds(self, search_key: str) -> list[list[Values]]:
         """The proposals of all rounds so far, in order.
 
         Args:
-            search_key: key of the search space.
+            search_key: key of the proposals.
         """
         folder = _folder(search_key)
-        rounds: list[list[float]] = []
+        rounds: list[list[Values]] = []
         while (found := self._store.document(folder, _name(len(rounds)))) is not None:
-            rounds.append([float(epsilon) for epsilon in found["epsilon"]])
+            rounds.append(found["proposals"])
         return rounds
 
-    def write(self, search_key: str, number: int, proposals: list[float]) -> None:
+    def write(self, search_key: str, number: int, proposals: Sequence[Values]) -> None:
         """Writes the proposals of one round.
 
         Args:
-            search_key: key of the search space.
+            search_key: key of the proposals.
             number: the round's number, from 0; all before it are written.
-            proposals: step sizes.
+            proposals: values by parameter.
         """
-        self._store.put_document(_folder(search_key), _name(number), {"epsilon": proposals})
+        body = {"proposals": [dict(values) for values in proposals]}
+        self._store.put_document(_folder(search_key), _name(number), body)
 
 
 def _folder(search_key: str) -> str:

@@ -6,7 +6,6 @@ refused; a dead holder's lock is taken over.
 
 import logging
 import time
-from types import TracebackType
 from typing import Self
 
 from scorelib.errors import InputError
@@ -42,12 +41,7 @@ class StudyLock:
                 time.sleep(_LOOK_SECONDS)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         store = self._driver.store
         if store.document(_FOLDER, self._name) == self._driver.me:
             store.remove_document(_FOLDER, self._name)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import optuna
-from optuna.distributions import FloatDistribution
+from optuna.distributions import BaseDistribution
 from optuna.storages import RDBStorage
 from optuna.trial import TrialState, create_trial
 
@@ -23,7 +23,6 @@ from tuning.addresses import without_secrets
 from tuning.projection import ProjectionWriter, alone
 
 _IDENTITY = "score"
-_PARAMETER = "epsilon"
 
 # A server that does not answer is given up after seconds, not minutes, and tried again.
 os.environ.setdefault("PGCONNECT_TIMEOUT", "10")
@@ -40,20 +39,22 @@ class TrialRecord:
     Attributes:
         study: name of the Optuna study.
         score: key of the score; one trial per study and score.
-        epsilon: step size.
-        interval: lowest and highest step size searched, > 0.
-        value: what is minimised; None or not finite if the trial failed.
+        values: what was tried, by parameter.
+        distributions: each parameter's range.
+        value: what came of it; None or not finite if the trial failed.
         attributes: further user attributes, JSON; None is left out.
         about: user attributes of the study, JSON.
+        lower_is_better: the study's direction.
     """
 
     study: str
     score: str
-    epsilon: float
-    interval: tuple[float, float]
+    values: Mapping[str, Any]
+    distributions: Mapping[str, BaseDistribution]
     value: float | None
     attributes: Mapping[str, Any] = field(default_factory=dict)
     about: Mapping[str, Any] = field(default_factory=dict)
+    lower_is_better: bool = True
 
 
 class OptunaWriter(ProjectionWriter[TrialRecord]):
@@ -92,7 +93,7 @@ class _Storage:
         study = optuna.create_study(
             storage=self._storage,
             study_name=record.study,
-            direction="minimize",
+            direction="minimize" if record.lower_is_better else "maximize",
             load_if_exists=True,
         )
         for name, value in record.about.items():
@@ -109,7 +110,7 @@ def _as_trial(record: TrialRecord) -> optuna.trial.FrozenTrial:
     return create_trial(
         state=TrialState.FAIL if failed else TrialState.COMPLETE,
         value=None if failed else record.value,
-        params={_PARAMETER: record.epsilon},
-        distributions={_PARAMETER: FloatDistribution(*record.interval, log=True)},
+        params=dict(record.values),
+        distributions=dict(record.distributions),
         user_attrs=attributes | {_IDENTITY: record.score},
     )

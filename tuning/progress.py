@@ -6,7 +6,6 @@ minute, without escape codes.
 
 import threading
 import time
-from types import TracebackType
 from typing import Self
 
 from rich.console import Console, Group
@@ -49,12 +48,7 @@ class Display:
         self._thread.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._stop.set()
         self._thread.join()
         if self._console.is_terminal:
@@ -99,18 +93,17 @@ class Display:
         return lines
 
     def _searches(self) -> list[Text]:
-        lines = []
-        for name, run in self._scheduler.searches.items():
+        """A line for each search under way; those that are done are only counted."""
+        lines, searches = [], self._scheduler.searches
+        done = sum(run.is_complete for run in searches.values())
+        if done:
+            lines.append(Text(f"{done} of {len(searches)} searches done"))
+        for name, run in searches.items():
             best = run.best_so_far
-            if best is not None and best.result is not None:
+            if best is not None and best.result is not None and not run.is_complete:
                 value = best.result.of(run.search.space.objective)
                 tried = sum(t.result is not None for t in run.trials)
-                lines.append(
-                    Text(
-                        f"{name}: best {value:.4g} at epsilon {best.epsilon:.2g} "
-                        f"({tried}/{run.search.n_trials})"
-                    )
-                )
+                lines.append(Text(f"{name}: best {value:.4g} ({tried}/{run.search.n_trials})"))
         return lines
 
     def _rate(self, stage: str) -> str:
@@ -120,8 +113,11 @@ class Display:
         return f"{finished / minutes:.1f}/min" if finished else ""
 
     def _spread(self, row: StageForecast) -> int:
-        """Devices a stage can use: training is one chain, the rest runs side by side."""
-        return 1 if row.stage == "train" else self._concurrent
+        """Devices a stage can use: the snapshots of a training run follow one another."""
+        runs = {snapshot.train.key for snapshot in self._scheduler.study.snapshots}
+        if row.stage == "train" and runs:
+            return min(len(runs), self._concurrent)
+        return self._concurrent
 
     def _eta(self, rows: list[StageForecast]) -> str:
         seconds = sum(row.hours * 3600 / self._spread(row) for row in rows)

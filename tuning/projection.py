@@ -14,7 +14,6 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from types import TracebackType
 from typing import Generic, Protocol, Self, TypeVar
 
 from tuning.addresses import without_secrets
@@ -22,6 +21,7 @@ from tuning.addresses import without_secrets
 _RETRY_SECONDS = 2.0
 _GIVE_UP_SECONDS = 60.0
 _CALL_SECONDS = 60.0  # what the calls for one record may take beyond that
+_HURRIED_SECONDS = 5.0  # in place of both after an error: its cause may be the display's, too
 
 Record = TypeVar("Record")
 Taken = TypeVar("Taken", contravariant=True)
@@ -42,7 +42,8 @@ class ProjectionWriter(Generic[Record]):
     """Writes records to one display, in order, on its own thread; a context manager.
 
     A record that cannot be written is tried again, after connecting anew, until it is. Leaving
-    waits until all is written, for a minute while the display does not answer.
+    waits until all is written, for a minute while the display does not answer; for seconds only if
+    an error ended the work, such as a full disk that the display's database is on as well.
 
     Args:
         name: the display and where it is, for people.
@@ -59,18 +60,16 @@ class ProjectionWriter(Generic[Record]):
         self._leaving = threading.Event()
         self._last_good = 0.0  # when a record was written last, or leaving began
         self._unwritten = self._unmade = ""  # why
+        self._give_up_seconds, self._call_seconds = _GIVE_UP_SECONDS, _CALL_SECONDS
         self._thread = threading.Thread(target=self._loop, daemon=True, name=f"to {name}")
 
     def __enter__(self) -> Self:
         self._thread.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None:
+            self._give_up_seconds = self._call_seconds = _HURRIED_SECONDS
         self._last_good = time.monotonic()
         self._leaving.set()
         self._waiting.put(None)
@@ -94,7 +93,7 @@ class ProjectionWriter(Generic[Record]):
 
     def _hangs(self) -> bool:
         """Whether a library's call does not come back: the thread is left behind."""
-        return self._silent_seconds() > _GIVE_UP_SECONDS + _CALL_SECONDS
+        return self._silent_seconds() > self._give_up_seconds + self._call_seconds
 
     def _loop(self) -> None:
         while (make := self._waiting.get()) is not None:
@@ -117,7 +116,7 @@ class ProjectionWriter(Generic[Record]):
                 # What is known of the display may be wrong now: it may have been wiped.
                 self._sink, self._unwritten = None, _in_one_line(error)
             if self._leaving.wait(_RETRY_SECONDS):
-                if self._silent_seconds() >= _GIVE_UP_SECONDS:
+                if self._silent_seconds() >= self._give_up_seconds:
                     return False
                 time.sleep(_RETRY_SECONDS)
 

@@ -24,7 +24,7 @@ from tuning.jobs import Job, Progress
 from tuning.lease import Leases
 from tuning.ledger import Ledger
 from tuning.planner import Planner
-from tuning.search import ScoreResult, SearchRun
+from tuning.search import Result, SearchRun
 from tuning.stages import Score
 from tuning.store import Manifest, Store
 from tuning.study import Cell, Study
@@ -66,7 +66,7 @@ class Scheduler:
         self.finished_here: Counter[str] = Counter()  # jobs of this launch, by stage
         self._store, self.on_stored, self._leases = store, on_stored, leases
         self._planner = Planner(store)
-        self._results: dict[str, ScoreResult | None] = {}
+        self._results: dict[str, Result] = {}
         self._attempts: dict[str, tuple[int, int]] = {}  # failures, furthest progress
         self._wanted: list[Job] | None = None  # valid until a score is in or something is missing
         self._lock = threading.RLock()
@@ -77,34 +77,32 @@ class Scheduler:
         ledger = Ledger(store)
         self.searches: dict[str, SearchRun] = {}
         for search in study.searches:
-            after = self.searches[search.after.name] if search.after else None
-            self.searches[search.name] = SearchRun(search, ledger, self.lookup, after)
+            self.searches[search.name] = SearchRun(search, ledger, self.lookup, self.searches)
 
     def is_done(self, job: Job) -> bool:
         """Whether a job's result is stored."""
         return self._planner.is_done(job)
 
-    def lookup(self, score: Score) -> ScoreResult | None:
-        """A finished score's result, or None."""
+    def lookup(self, job: Job) -> Result | None:
+        """A finished job's numbers, or None."""
         with self._lock:
-            if not self._planner.is_done(score):
+            if not self._planner.is_done(job):
                 return None
-            if score.key not in self._results:
-                manifest = self._store.manifest(score.stage, score.key)
+            if job.key not in self._results:
+                manifest = self._store.manifest(job.stage, job.key)
                 if manifest is None:
-                    self._planner.mark_missing(score)
+                    self._planner.mark_missing(job)
                     return None
-                result = manifest.result
-                self._results[score.key] = ScoreResult(
-                    result.get("raw"), result.get("denoised"), result.get("failed")
-                )
-            return self._results[score.key]
+                found = manifest.result
+                numbers = {k: float(v) for k, v in found.items() if isinstance(v, int | float)}
+                self._results[job.key] = Result(numbers, found.get("failed"))
+            return self._results[job.key]
 
-    def cell_scores(self, cell: Cell) -> tuple[Score, ...]:
-        """The scores of a cell; empty while its search has no winner."""
+    def cell_jobs(self, cell: Cell) -> tuple[Job, ...]:
+        """The jobs of a cell; empty while its search has no winner."""
         run = self.searches[cell.search.name] if cell.search else None
         winner = run.winner if run else None
-        return cell.scores(winner.epsilon) if winner else ()
+        return cell.jobs(winner.score if winner else None)
 
     def wanted(self) -> list[Job]:
         """Results wanted now, most urgent first; proposes new rounds where they are due."""
@@ -114,7 +112,7 @@ class Scheduler:
                 for run in self.searches.values():
                     wanted += run.wanted()
                 for cell in self.study.cells:
-                    wanted += [s for s in self.cell_scores(cell) if self.lookup(s) is None]
+                    wanted += [job for job in self.cell_jobs(cell) if self.lookup(job) is None]
                 self._wanted = wanted
             self._wanted = [job for job in self._wanted if not self._planner.is_done(job)]
             return self._wanted

@@ -5,63 +5,88 @@ A search advances in rounds. Its state is nothing but its ledger (what was propo
 depends on specs alone: results are taken in the order of proposal, rounded to four digits, and only
 when the whole round is in; the proposer is seeded from the ledger's key and the round's number.
 
-When all trials are in, the ladder re-measures the best of them on more images, rung by rung, and
-the best of the last rung is the winner.
+When all trials are in, the ladder measures the best of them again, on more images and perhaps after
+a longer training, rung by rung, and the best of the last rung is the winner: successive halving,
+with the store as its memory.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+
+from optuna.distributions import BaseDistribution
 
 from scorelib.errors import InputError
 from scorelib.seeds import seed_of
+from scorelib.spec import Spec
 from scorelib.step_size import round_significant
-from tuning.ledger import Ledger
-from tuning.proposer import Observation, propose, searched_interval
-from tuning.stages import Objective, Score
-from tuning.study import Proposals, Search
+from tuning.jobs import Job
+from tuning.joint_proposer import Finished
+from tuning.ledger import Ledger, Values
+from tuning.space import EPSILON, SearchSpace
+from tuning.stages import Score
+from tuning.study import Search
 
 _TOLD_DIGITS = 4
 
 
 @dataclass(frozen=True)
-class ScoreResult:
-    """What a finished score says.
+class Result:
+    """What a finished job says.
 
     Attributes:
-        raw: distance of the raw images.
-        denoised: distance of the denoised images.
-        failed: the cause if there are no distances.
+        numbers: by quantity; of a score "raw" and "denoised".
+        failed: the cause if there are none.
     """
 
-    raw: float | None
-    denoised: float | None
+    numbers: Mapping[str, float]
     failed: str | None = None
 
-    def of(self, objective: Objective) -> float | None:
-        """The named distance, or None if the score failed."""
-        return self.raw if objective == "raw" else self.denoised
+    def of(self, quantity: str) -> float | None:
+        """The named number, or None if there is none."""
+        return self.numbers.get(quantity)
 
 
-Lookup = Callable[[Score], ScoreResult | None]
+Lookup = Callable[[Job], Result | None]
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One step size of a search.
+    """Values tried in a search.
 
     Attributes:
         number: order of proposal, from 0.
-        epsilon: step size.
-        r: the same in units of the schedule-following step.
-        score: what measures it, on the most images so far.
+        values: by parameter.
+        score: what measures them.
         result: what came of it, or None while it is open.
     """
 
     number: int
-    epsilon: float
-    r: float
+    values: Values
     score: Score
-    result: ScoreResult | None
+    result: Result | None
+
+    @property
+    def epsilon(self) -> float:
+        """Step size."""
+        return self.score.sample.sampler.epsilon
+
+    @property
+    def r(self) -> float:
+        """The same in units of the schedule-following step."""
+        return self.score.sample.r
+
+
+@dataclass(frozen=True, kw_only=True)
+class Proposals(Spec):
+    """A sequence of proposals: what its ledger is kept under.
+
+    Attributes:
+        space: what is searched.
+        starts: for each start, its values in the order of their names.
+    """
+
+    space: SearchSpace
+    starts: tuple[tuple[bool | int | float | str, ...], ...]
 
 
 class SearchRun:
@@ -71,36 +96,63 @@ class SearchRun:
         search: the search.
         ledger: where its proposals are.
         lookup: gives a score's result if it is finished.
-        after: the run of the search it starts from, if any.
+        earlier: the runs of the searches it may rest on, by name.
     """
 
     def __init__(
-        self, search: Search, ledger: Ledger, lookup: Lookup, after: "SearchRun | None"
+        self,
+        search: Search,
+        ledger: Ledger,
+        lookup: Lookup,
+        earlier: "Mapping[str, SearchRun] | None" = None,
     ) -> None:
-        self.search, self._ledger, self._lookup, self._after = search, ledger, lookup, after
-        self._rounds: list[list[float]] = []
-        self._ledger_key: str | None = None
-        self._ledger_starts: tuple[float, ...] | None = None
-        self._finished: dict[tuple[int, float, int | None], Trial] = {}
-        self._scores: dict[tuple[float, int], Score] = {}
+        runs = earlier or {}
+        self.search, self._ledger, self._lookup = search, ledger, lookup
+        self._after = runs[search.after.name] if search.after else None
+        self._model_of = runs[search.model_of.name] if search.model_of else None
+        self._rounds: list[list[Values]] = []
+        self._opened: Proposals | None = None
+        self._starts_of_ledger: tuple[Values, ...] | None = None
+        self._space: SearchSpace | None = None
+        self._finished: dict[tuple[int, int], Trial] = {}
+        self._scores: dict[tuple[int, int], Score] = {}
+
+    @property
+    def space(self) -> SearchSpace:
+        """What is searched: with the chosen snapshot, once that is known."""
+        return self._resolved() or self.search.space
+
+    def _resolved(self) -> SearchSpace | None:
+        """The space on the snapshot it samples from; None while that is not chosen."""
+        if self._model_of is None:
+            return self.search.space
+        if not self._model_of.is_complete:
+            return None
+        if self._space is None:
+            space, chosen = self.search.space, self._model_of.winner
+            if chosen is not None:
+                best = chosen.score.sample
+                sample = space.sample.replace(model=best.model, ema=best.ema)
+                space = space.replace(template=space.template.replace(sample=sample))
+            self._space = space
+        return self._space
 
     @property
     def trials(self) -> list[Trial]:
         """All trials proposed within the budget, in order, on the first rung."""
         self._open_ledger()
-        epsilons = [epsilon for proposals in self._rounds for epsilon in proposals]
-        return [self._trial(i, e) for i, e in enumerate(epsilons[: self.search.n_trials])]
+        proposed = [values for proposals in self._rounds for values in proposals]
+        return [self._trial(i, v) for i, v in enumerate(proposed[: self.search.n_trials])]
 
-    def _trial(self, number: int, epsilon: float, n_images: int | None = None) -> Trial:
-        identity = (number, epsilon, n_images)
+    def _trial(self, number: int, values: Values, rung: int = 0) -> Trial:
+        identity = (number, rung)
         if identity in self._finished:
             return self._finished[identity]
-        space = self.search.space
-        asked = (epsilon, n_images or space.protocol.n_images)
-        if asked not in self._scores:
-            self._scores[asked] = space.score(*asked)
-        score = self._scores[asked]
-        trial = Trial(number, epsilon, score.sample.r, score, self._lookup(score))
+        if identity not in self._scores:
+            on = self.search.ladder[rung - 1] if rung else None
+            self._scores[identity] = self.space.score(values, on)
+        score = self._scores[identity]
+        trial = Trial(number, values, score, self._lookup(score))
         if trial.result is not None:
             self._finished[identity] = trial
         return trial
@@ -140,46 +192,45 @@ class SearchRun:
 
     def ranked(self, trials: list[Trial]) -> list[Trial]:
         """Finished trials with a value, best first; the earlier first among equals."""
+        sign = 1 if self.search.space.protocol.lower_is_better else -1
         valued = []
         for trial in trials:
             value = trial.result.of(self.search.space.objective) if trial.result else None
             if value is not None:
-                valued.append((value, trial.number, trial))
+                valued.append((sign * value, trial.number, trial))
         return [trial for _, _, trial in sorted(valued, key=lambda item: item[:2])]
+
+    def rungs(self) -> list[list[Trial]]:
+        """The trials of every rung reached, the first rung first; open ones included."""
+        reached = [self.trials]
+        for number, rung in enumerate(self.search.ladder, start=1):
+            if not reached[-1] or any(t.result is None for t in reached[-1]):
+                break
+            kept = self.ranked(reached[-1])[: rung.keep]
+            reached.append([self._trial(t.number, t.values, number) for t in kept])
+        return reached
 
     def finalists(self) -> list[Trial]:
         """The trials of the highest rung reached; open ones included."""
-        trials = self.trials
-        for rung in self.search.ladder:
-            if any(t.result is None for t in trials):
-                return trials
-            kept = self.ranked(trials)[: rung.keep]
-            trials = [self._trial(t.number, t.epsilon, rung.n_images) for t in kept]
-        return trials
+        return self.rungs()[-1]
 
     def _propose(self, finished: list[Trial]) -> bool:
         """Writes one more round to the ledger; False if it cannot be made (yet)."""
-        space = self.search.space
-        starts = self._starts()
-        if starts is None or self._ledger_key is None or self._is_exhausted:
+        if self._opened is None or self._starts_of_ledger is None or self._is_exhausted:
             return False
         number = len(self._rounds)
-        low, high = space.sample.sampler.interval(space.sample.model.train.schedule)
-        proposals = propose(
-            [Observation(t.epsilon, self._told(t)) for t in finished],
-            low=low,
-            high=high,
-            starts=starts,
-            n=space.round_size,
-            seed=seed_of("proposals", self._ledger_key, number),
+        proposals = self.space.propose(
+            [Finished(t.values, self._told(t)) for t in finished],
+            self._starts_of_ledger,
+            seed_of("proposals", self._opened.key, number),
         )
-        self._ledger.write(self._ledger_key, number, proposals)
+        self._ledger.write(self._opened.key, number, proposals)
         self._rounds.append(proposals)
         return bool(proposals)
 
     @property
     def _is_exhausted(self) -> bool:
-        """Whether the last round came back empty: every admissible step size has been tried."""
+        """Whether the last round came back empty: all there is has been tried."""
         return bool(self._rounds) and not self._rounds[-1]
 
     def _told(self, trial: Trial) -> float | None:
@@ -187,8 +238,8 @@ class SearchRun:
         value = trial.result.of(self.search.space.objective)
         return None if value is None else round_significant(value, _TOLD_DIGITS)
 
-    def _starts(self) -> tuple[float, ...] | None:
-        """First step sizes; None while the search they are carried over from is not done."""
+    def _starts(self) -> tuple[Values, ...] | None:
+        """First values; None while the search they are carried over from is not done."""
         if self._after is None:
             return self.search.starts
         if not self._after.is_complete:
@@ -196,39 +247,39 @@ class SearchRun:
         winner = self._after.winner
         if winner is None:
             return self.search.starts
-        sample = self.search.space.sample
+        sample = self.space.sample
         try:
             carried = winner.score.sample.sampler.extrapolated(
                 sample.model.train.schedule, sample.sampler.n_sigma
             )
         except InputError:  # the rule has no answer, such as a beta of 1 or more
             return self.search.starts
-        return (round_significant(carried), *self.search.starts)
+        return ({EPSILON: round_significant(carried)}, *self.search.starts)
 
     @property
     def ledger_key(self) -> str:
         """Key of the proposals, which tells searches begun from other starts apart; "" so far."""
         self._open_ledger()
-        return self._ledger_key or ""
+        return self._opened.key if self._opened else ""
 
     @property
-    def interval(self) -> tuple[float, float]:
-        """The step sizes searched lie between these; known once there are proposals."""
-        sample = self.search.space.sample
-        low, high = sample.sampler.interval(sample.model.train.schedule)
-        return searched_interval(low, high, self._ledger_starts or self.search.starts)
+    def distributions(self) -> dict[str, BaseDistribution]:
+        """Each parameter's range."""
+        return self.space.distributions(self._starts_of_ledger or self.search.starts)
 
     def _open_ledger(self) -> None:
-        """Reads the proposals made from these starts, once the starts are known.
+        """Reads the proposals made from these starts, once space and starts are known.
 
         The starts are part of the ledger's key: another winner of the search they are carried over
-        from, or other first step sizes, begin another sequence of proposals. (Their results, where
-        they meet, are shared through the store all the same.)
+        from, or other first values, begin another sequence of proposals. (Their results, where they
+        meet, are shared through the store all the same.)
         """
-        starts = self._starts()
-        if starts is None or starts == self._ledger_starts:
+        space, starts = self._resolved(), self._starts()
+        if space is None or starts is None or starts == self._starts_of_ledger:
             return
-        key = Proposals(space=self.search.space, starts=starts).key
+        in_order = tuple(tuple(start[name] for name in sorted(start)) for start in starts)
+        proposals = Proposals(space=space, starts=in_order)
         # Other threads read searches too: never a key with another's rounds.
-        rounds = self._ledger.rounds(key)
-        self._rounds, self._ledger_key, self._ledger_starts = rounds, key, starts
+        rounds = self._ledger.rounds(proposals.key)
+        self._finished, self._scores = {}, {}
+        self._rounds, self._opened, self._starts_of_ledger = rounds, proposals, starts

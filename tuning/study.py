@@ -1,89 +1,45 @@
 """What a study is: the cells of a published table and the searches that fill them.
 
-Plain data, made by a module of `studies`; everything below works from it. A cell takes its step
-size from a search and measures it again with fresh seeds. How far a search goes (its number of
-trials, its ladder of sample counts) and how many seeds a cell has are in no key: raising them
-extends what is there.
+Plain data, made by a module of `studies`; everything below works from it. A cell takes its settings
+from a search and measures them again with fresh seeds, or is measured at settings of its own. How
+far a search goes (its number of trials, its ladder of sample counts) and how many seeds a cell has
+are in no key: raising them extends what is there.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from scorelib.spec import Spec
 from tuning.jobs import Job, require_input
-from tuning.stages import FidProtocol, Objective, SampleSpec, Score, Snapshot, Yardstick
-
-
-@dataclass(frozen=True, kw_only=True)
-class SearchSpace(Spec):
-    """What a search varies and minimises: its identity, and the seed of its proposals.
-
-    Attributes:
-        sample: images to generate; epsilon of its sampler is the one thing varied.
-        protocol: how a trial is measured, on the ladder's first number of images.
-        objective: which distance is minimised.
-        round_size: trials proposed together, >= 1; results count only when a round is complete, so
-            a search does not depend on which trial ends first.
-    """
-
-    sample: SampleSpec
-    protocol: FidProtocol
-    objective: Objective = "denoised"
-    round_size: int = 1
-
-    def validate(self) -> None:
-        """Refuses empty rounds."""
-        require_input(self.round_size >= 1, f"round_size must be at least 1; got {self.round_size}")
-
-    def score(self, epsilon: float, n_images: int) -> Score:
-        """The score of one step size on a number of images."""
-        sampler = self.sample.sampler.replace(epsilon=epsilon)
-        return Score(
-            sample=self.sample.replace(sampler=sampler),
-            protocol=self.protocol.replace(n_images=n_images),
-        )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Proposals(Spec):
-    """A sequence of proposals: what its ledger is kept under.
-
-    Attributes:
-        space: what is searched.
-        starts: step sizes proposed first.
-    """
-
-    space: SearchSpace
-    starts: tuple[float, ...]
-
-
-@dataclass(frozen=True)
-class Rung:
-    """A step of the fidelity ladder: the best `keep` trials are measured on `n_images`."""
-
-    n_images: int
-    keep: int
+from tuning.ledger import Values
+from tuning.space import Rung, SearchSpace
+from tuning.stages import OBJECTIVES, Protocol, SampleSpec, Score, Snapshot, Yardstick
 
 
 @dataclass(frozen=True, eq=False)
 class Search:
-    """A search for a step size.
+    """A search for the best values of a space.
 
     Attributes:
         name: how it is shown and selected.
         space: what is searched.
-        n_trials: step sizes tried, >= 1.
-        starts: step sizes tried first.
+        n_trials: values tried, >= 1.
+        starts: values tried first.
         ladder: further rungs; larger numbers of images extend those already there.
-        after: a search whose winner is carried over, by the paper's rule, as the first start.
+        after: a search of step sizes whose winner is carried over, by the paper's rule, as the
+            first start.
+        model_of: a search whose winner's snapshot and EMA decay this one's images come from.
+        starts_from: where the starts come from, for people: "the paper's choice".
     """
 
     name: str
     space: SearchSpace
     n_trials: int
-    starts: tuple[float, ...]
+    starts: tuple[Values, ...]
     ladder: tuple[Rung, ...] = ()
     after: "Search | None" = None
+    model_of: "Search | None" = None
+    starts_from: str = ""
 
 
 @dataclass(frozen=True)
@@ -92,50 +48,80 @@ class Reported:
 
     Attributes:
         value: the number.
-        protocol: how it was measured.
         source: where it stands.
+        protocol: how it was measured; None if nothing of ours could be compared with it.
     """
 
     value: float
-    protocol: FidProtocol
     source: str
+    protocol: Protocol | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class Cell:
-    """A cell of a table: raw and denoised distance of a search's winner.
+    """A cell of a table: some quantities, from a search's winner or at settings of its own.
+
+    At most one of `search`, `sample` and `job` is given; with none the cell only shows what the
+    paper reports.
 
     Attributes:
         row: the row's label.
         column: the column's label.
-        search: where its step size comes from; None for a cell not measured yet by any study.
-        protocol: how it is measured (with fresh seeds).
+        search: measured is its winner, on fresh seeds.
+        sample: measured are these images, on fresh seeds.
+        job: measured is this job's result.
+        protocol: how images are measured; needed with `search` and `sample`.
         n_seeds: fresh seeds, >= 1.
-        reported: the paper's values, by "raw" and "denoised".
+        quantities: what the cell shows of a result, in order.
+        reported: the paper's values, by quantity.
         reported_epsilon: the paper's step size.
         reported_r: the same in units of the schedule-following step, on the paper's schedule.
     """
 
     row: str
     column: str
-    search: Search | None
-    protocol: FidProtocol
-    n_seeds: int
-    reported: Mapping[Objective, Reported]
-    reported_epsilon: float
-    reported_r: float
+    search: Search | None = None
+    sample: SampleSpec | None = None
+    job: Job | None = None
+    protocol: Protocol | None = None
+    n_seeds: int = 1
+    quantities: tuple[str, ...] = OBJECTIVES
+    reported: Mapping[str, Reported] = field(default_factory=dict)
+    reported_epsilon: float | None = None
+    reported_r: float | None = None
+
+    def __post_init__(self) -> None:
+        """Refuses cells that are to be measured in two ways, or in none that is known."""
+        given = [way for way in (self.search, self.sample, self.job) if way is not None]
+        needs_protocol = self.search is not None or self.sample is not None
+        require_input(
+            len(given) < 2 and (self.protocol is not None or not needs_protocol),
+            f"the cell {self.name} must be measured in one way, by a protocol",
+        )
 
     @property
     def name(self) -> str:
         """Row and column."""
         return f"{self.row}, {self.column}"
 
-    def scores(self, epsilon: float) -> tuple[Score, ...]:
-        """The scores that make up the cell, one per fresh seed."""
-        assert self.search is not None
-        measured = self.search.space.score(epsilon, self.protocol.n_images)
+    @property
+    def is_measured(self) -> bool:
+        """Whether this study fills the cell."""
+        return any(way is not None for way in (self.search, self.sample, self.job))
+
+    def jobs(self, best: Score | None) -> tuple[Job, ...]:
+        """The jobs that make up the cell: one, or one per fresh seed.
+
+        Args:
+            best: the winner's score; None while there is none.
+        """
+        if self.job is not None:
+            return (self.job,)
+        sample = best.sample if self.search and best else self.sample
+        if sample is None or self.protocol is None:
+            return ()
         return tuple(
-            Score(sample=measured.sample.replace(seed=seed), protocol=self.protocol)
+            Score(sample=sample.replace(seed=seed), protocol=self.protocol)
             for seed in range(1, self.n_seeds + 1)
         )
 
@@ -148,29 +134,32 @@ class Study:
         name: as in ``python -m studies.run NAME``.
         scale: "demo" or "paper".
         paper: short name of the paper.
-        table: which table.
+        exhibit: which table, figure or appendix: "Table 1".
         title: its caption, in our words.
         question: what the study asks, for people.
         settings: everything that defines it.
         cells: the table's cells, row by row.
-        searches: in the order they should be served.
+        searches: in the order they should be served; those others rest on first.
         snapshots: training to be done whether or not a cell needs it.
         yardsticks: known distances, for the table's foot.
+        notes: what else has to be said under the table.
     """
 
     name: str
     scale: str
     paper: str
-    table: str
+    exhibit: str
     title: str
     question: str
     settings: Spec
     cells: tuple[Cell, ...]
-    searches: tuple[Search, ...]
-    snapshots: tuple[Snapshot, ...]
+    searches: tuple[Search, ...] = ()
+    snapshots: tuple[Snapshot, ...] = ()
     yardsticks: tuple[Yardstick, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def fixed_jobs(self) -> tuple[Job, ...]:
         """Jobs that depend on no search."""
-        return (*self.snapshots, *self.yardsticks)
+        own = (job for cell in self.cells if cell.search is None for job in cell.jobs(None))
+        return (*self.snapshots, *self.yardsticks, *own)

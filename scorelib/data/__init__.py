@@ -2,9 +2,9 @@
 
 from scorelib.data.base import DataSpec, Split
 from scorelib.data.celeba import CelebA
-from scorelib.data.cifar10 import Cifar10
-from scorelib.data.cifar100 import Cifar100
+from scorelib.data.cifar import Cifar10, Cifar100
 from scorelib.data.digits import Digits
+from scorelib.data.ffhq import Ffhq
 from scorelib.data.files import PixelData
 from scorelib.data.image_folder import ImageFolder
 from scorelib.data.lsun import Lsun
@@ -19,6 +19,7 @@ __all__ = [
     "Cifar100",
     "DataSpec",
     "Digits",
+    "Ffhq",
     "Gaussians",
     "ImageFolder",
     "Lsun",

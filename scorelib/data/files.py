@@ -1,8 +1,8 @@
 """Images read from files: kept as 8-bit pixels, refused with the missing piece's name.
 
 As float32 a large set takes four times the memory of its pixels (LSUN's churches at 64 x 64: 6.2 GB
-instead of 1.6), so reading stops at the pixels, and `PixelData.load` is one division more. Who
-needs examples in small batches only may keep the pixels and divide batch by batch.
+instead of 1.6), so reading stops at the pixels, and `PixelData.load` is one division more.
+Training needs them in small batches only: it keeps the pixels and divides batch by batch.
 """
 
 from abc import abstractmethod
@@ -52,7 +52,18 @@ class PixelData(DataSpec):
     def load(self, split: Split, root: Path | None = None) -> tuple[Tensor, Tensor]:
         """The `pixels` over 255; see `DataSpec.load`."""
         pixels, labels = self.pixels(split, root)
-        return pixels.float().div_(_HIGHEST_LEVEL), labels
+        return as_floats(pixels), labels
+
+
+def as_floats(images: Tensor) -> Tensor:
+    """8-bit pixels as float32 in [0, 1], a new tensor; examples in floating point as they are.
+
+    On the CPU the same pixels give the same bits in batches of any size. A GPU multiplies by the
+    reciprocal instead, which rounds differently: divide before moving there.
+    """
+    if images.dtype != torch.uint8:
+        return images
+    return images.float().div_(_HIGHEST_LEVEL)
 
 
 def decode(

@@ -1,16 +1,19 @@
-"""Metrics: feature extractors and the distances measured in their feature spaces."""
+"""Metrics: feature extractors and what is measured of their features and classes."""
 
 from scorelib.metrics.classifier import ClassifierFeatures, ClassifierSpec
-from scorelib.metrics.features import Extractor, extract, quantize
+from scorelib.metrics.features import Coordinates, Extractor, extract, quantize
 from scorelib.metrics.frechet import Moments, frechet_distance, moments
 from scorelib.metrics.inception import InceptionFeatures
+from scorelib.metrics.stacked import StackedClassifierFeatures
 
 __all__ = [
     "ClassifierFeatures",
     "ClassifierSpec",
+    "Coordinates",
     "Extractor",
     "InceptionFeatures",
     "Moments",
+    "StackedClassifierFeatures",
     "extract",
     "frechet_distance",
     "moments",

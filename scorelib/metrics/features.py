@@ -1,12 +1,14 @@
-"""Feature extractors: from images to the space in which distances are measured.
+"""Feature extractors: from images to the space in which they are measured.
 
-A distance is only as meaningful as its features, so the extractor is part of a number's name:
-`Extractor.distance_name` is ``fid`` for the Inception network and ``fd[...]`` for any other.
-Numbers of different extractors never share a column.
+A number is only as meaningful as its features, so the extractor is part of its name:
+`Extractor.distance_name` is ``fid`` for the Inception network and ``fd[...]`` for any other,
+`Extractor.score_name` likewise ``is`` and ``is[...]``. Numbers of different extractors never share
+a column.
 
 Before its features are taken an image is clamped to [0, 1] and rounded to 8 bits, as if it had
 been saved as PNG and read again, which is how published samples are scored. Real images go the
 same way. Skipping it moves the distance: samples overshoot [0, 1] slightly, and networks see that.
+Points in the plane are no files of pixels: they are measured as they are (`Coordinates`).
 """
 
 from abc import ABC, abstractmethod
@@ -46,6 +48,11 @@ class Extractor(Spec, ABC):
         """Name under which Frechet distances in this space are shown."""
         return f"fd[{self.name}]"
 
+    @property
+    def score_name(self) -> str:
+        """Name under which Inception scores by these classes are shown."""
+        return f"is[{self.name}]"
+
     @abstractmethod
     def build(self, weights: Mapping[str, Tensor]) -> nn.Module:
         """The extractor as a module in evaluation mode, for `extract`.
@@ -54,9 +61,48 @@ class Extractor(Spec, ABC):
             weights: the network's state dict.
 
         Returns:
-            A module that maps images (B, C, H, W), float in [0, 1] with 8-bit values, to features
-            (B, n_features) and class probabilities (B, n_classes), both float32.
+            A module that maps images (B, C, H, W), float in [0, 1] with 8-bit values, or vectors
+            (B, D), to features (B, n_features) and class probabilities (B, n_classes), both
+            float32.
         """
+
+
+@dataclass(frozen=True, kw_only=True)
+class Coordinates(Extractor):
+    """Points in the plane as their own features: no weights, no classes."""
+
+    @property
+    def name(self) -> str:
+        """``plane``."""
+        return "plane"
+
+    @property
+    def n_features(self) -> int:
+        """Two coordinates."""
+        return 2
+
+    @property
+    def n_classes(self) -> int:
+        """None."""
+        return 0
+
+    def build(self, weights: Mapping[str, Tensor]) -> nn.Module:
+        """The identity; `weights` must be empty. See `Extractor.build`."""
+        module = _Points()
+        module.load_state_dict(weights)
+        return module.eval()
+
+
+class _Points(nn.Module):
+    """Points (B, 2) to the same points and no probabilities, (B, 0)."""
+
+    def forward(self, points: Tensor) -> tuple[Tensor, Tensor]:
+        if points.ndim != 2 or points.shape[1] != 2:
+            raise InputError(
+                f"points in the plane must have shape (B, 2), but got {tuple(points.shape)}; "
+                "images need a network's features"
+            )
+        return points, points.new_empty(len(points), 0)
 
 
 def quantize(images: Tensor) -> Tensor:
@@ -71,22 +117,26 @@ def quantize(images: Tensor) -> Tensor:
     Raises:
         InputError: values that are not finite; no 8-bit level stands for them.
     """
-    bad = (~images.isfinite()).sum().item()
+    return (_finite(images).clamp(0, 1) * _HIGHEST_LEVEL).round() / _HIGHEST_LEVEL
+
+
+def _finite(x: Tensor) -> Tensor:
+    bad = (~x.isfinite()).sum().item()
     if bad:
         raise InputError(
-            f"images must be finite to be scored, but {bad} of {images.numel()} values are not: "
+            f"images must be finite to be scored, but {bad} of {x.numel()} values are not: "
             "the sampler diverged, try a smaller epsilon"
         )
-    return (images.clamp(0, 1) * _HIGHEST_LEVEL).round() / _HIGHEST_LEVEL
+    return x
 
 
 @torch.inference_mode()
 def extract(module: nn.Module, images: Tensor, batch_size: int = 256) -> tuple[Tensor, Tensor]:
-    """Features and class probabilities of images, quantized first.
+    """Features and class probabilities of images, quantized first, or of vectors as they are.
 
     Args:
         module: what `Extractor.build` returned, on the device to use.
-        images: (N, C, H, W), floating, nominally in [0, 1], on any device.
+        images: (N, C, H, W), floating, nominally in [0, 1], or vectors (N, D), on any device.
         batch_size: images per forward pass; changes memory and speed, results only by rounding.
 
     Returns:
@@ -97,7 +147,9 @@ def extract(module: nn.Module, images: Tensor, batch_size: int = 256) -> tuple[T
     """
     if len(images) == 0:
         raise InputError("there must be at least one image to extract features of, but got none")
-    device = next(module.parameters()).device
-    batches = [module(quantize(batch.to(device))) for batch in images.split(batch_size)]
+    # A module without weights works where the images are.
+    device = next((p.device for p in module.parameters()), images.device)
+    prepare = quantize if images.ndim == 4 else _finite
+    batches = [module(prepare(batch.to(device))) for batch in images.split(batch_size)]
     features, probabilities = zip(*batches, strict=True)
     return torch.cat(features).float().cpu(), torch.cat(probabilities).float().cpu()

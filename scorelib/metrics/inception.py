@@ -106,7 +106,12 @@ class InceptionFeatures(Extractor):
     @property
     def distance_name(self) -> str:
         """``fid`` with the published weights only."""
-        return "fid" if self.weights_sha256 == _SHA256 else f"fd[{self.name}]"
+        return "fid" if self.weights_sha256 == _SHA256 else super().distance_name
+
+    @property
+    def score_name(self) -> str:
+        """``is`` with the published weights only."""
+        return "is" if self.weights_sha256 == _SHA256 else super().score_name
 
     def load_weights(self, weights_path: Path | None = None) -> dict[str, Tensor]:
         """The weights from a file whose sum has been checked.

@@ -1,8 +1,8 @@
 r"""Modes covered by stacks of digits, and the divergence of their shares from equal ones.
 
-A classifier of single images reads the three channels of a stack (`scorelib.data.Stacked`), which
-makes it one of K = 10^3 modes. With q_k the share of stacks in mode k, the numbers are how many
-modes have any, and
+A classifier of single images reads the three channels of a stack (`scorelib.data.Stacked`,
+`scorelib.metrics.stacked`), which makes it one of K = 10^3 modes. With q_k the share of stacks in
+mode k, the numbers are how many modes have any, and
 
     KL(q || uniform) = sum_k q_k log(K q_k)     in nats.
 
@@ -28,10 +28,9 @@ import math
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from scorelib.errors import InputError
-from scorelib.metrics.features import extract
 
 N_IMAGES = 26_000
 """Stacks scored in the literature."""
@@ -84,26 +83,25 @@ def mode_coverage(classes: Tensor, n_classes: int = 10) -> ModeCoverage:
     return ModeCoverage(int((counts > 0).sum()), max(kl, 0.0), n_possible, len(classes))
 
 
-def stack_classes(module: nn.Module, stacks: Tensor, batch_size: int = 256) -> Tensor:
+def stack_classes(probabilities: Tensor, n_classes: int = 10) -> Tensor:
     """The likeliest class of each channel of each stack.
 
     Args:
-        module: a classifier of single images, as `ClassifierFeatures.build` returns it: images (B,
-            1, H, W) in [0, 1] to features and class probabilities. In evaluation mode: with dropout
-            at work it would see classes that are not there.
-        stacks: (N, C, H, W), floating, nominally in [0, 1]; scored as 8-bit images.
-        batch_size: single images per forward pass.
+        probabilities: (N, C n_classes), channel after channel, as of `StackedClassifierFeatures`.
+        n_classes: classes of one channel.
 
     Returns:
-        (N, C) int64 on the CPU.
+        (N, C) int64.
 
     Raises:
-        InputError: a module in training mode, no stacks, or values that are not finite.
+        InputError: a number of columns that is no multiple of `n_classes`.
     """
-    if any(part.training for part in module.modules()):
-        raise InputError("the classifier must be in evaluation mode: call its eval() first")
-    _, probabilities = extract(module, stacks.flatten(0, 1)[:, None], batch_size)
-    return probabilities.argmax(dim=1).view(stacks.shape[:2])
+    if probabilities.ndim != 2 or probabilities.shape[1] % n_classes:
+        raise InputError(
+            f"probabilities must have shape (N, channels * {n_classes}), but got "
+            f"{tuple(probabilities.shape)}"
+        )
+    return probabilities.unflatten(1, (-1, n_classes)).argmax(dim=2)
 
 
 def kl_of_reported(reported: float) -> float:

@@ -28,7 +28,13 @@ ScaledScore = Callable[[Tensor, float], Tensor]
 """Maps (x, sigma), shapes (B, ...) and (), to sigma * score, shape (B, ...)."""
 
 Start = Literal["noise", "uniform", "data"]
-"""N(0, sigma_1^2), the paper's default; U[0, 1], the authors' code; data plus sigma_1 noise."""
+"""What sampling starts from.
+
+"noise": N(0, sigma_1^2), the paper's default; "uniform": as the authors' code, U[0, 1] for images,
+U[-3, 3] for points in the plane; "data": data plus sigma_1 noise.
+"""
+
+_PLANE = 3.0
 
 
 @dataclass(frozen=True)
@@ -138,7 +144,8 @@ def start_images(
         Shape (B, ...), float32, on the CPU.
     """
     if start == "uniform":
-        return torch.rand(shape, generator=draw)
+        drawn = torch.rand(shape, generator=draw)
+        return drawn if len(shape) == 4 else _PLANE * (2 * drawn - 1)
     noise = sigma_1 * torch.randn(shape, generator=draw)
     if start == "noise":
         return noise

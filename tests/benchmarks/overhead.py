@@ -19,8 +19,7 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from dashboards.projections import Projections
-from scorelib.samplers import Als
-from tests.miniature import miniature_study
+from tests.miniature import first_score, miniature_study
 from tuning.driver import Driver
 from tuning.jobs import Workplace, execute
 from tuning.lease import Leases
@@ -120,8 +119,8 @@ def long_study():  # type: ignore[no-untyped-def]
     with tempfile.TemporaryDirectory() as folder:
         place = Workplace(store=Store(folder, create=True))
         study = miniature_study(**tiny, train__schedule__n_levels=str(levels))
-        space = next(s.space for s in study.searches if isinstance(s.space.sample.sampler, Als))
-        chunk, second = space.score(space.sample.sampler.epsilon, 16).chunks()
+        score = first_score(study, "als n_sigma=1, non-adversarial", n_images=16)
+        chunk, second = score.chunks()
         for needed in (*_inputs(chunk), chunk, second):
             for _ in execute(needed, place):
                 pass

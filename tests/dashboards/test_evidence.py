@@ -7,13 +7,17 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from dashboards.cells import view
-from dashboards.evidence import records
+from dashboards.evidence import records, training_record
 from dashboards.table import frame, render
+from scorelib.losses import Adversarial
+from scorelib.networks import BigGanDiscriminator
 from tests.miniature import miniature_study
 from tests.tuning.draining import drain
+from tuning.jobs import Workplace, execute
 from tuning.mlflow_projection import MlflowWriter, RunRecord
 from tuning.projection import ProjectionError
 from tuning.scheduler import Scheduler
+from tuning.stages import Snapshot
 from tuning.store import Store
 
 
@@ -44,7 +48,7 @@ def runs(client, where=""):
 def test_writing_twice_makes_every_run_once(shown):
     client, *_ = shown
     keys = [run.data.tags["key"] for run in runs(client)]
-    assert len(keys) == len(set(keys)) == 2 + 12 + 4 + 1
+    assert len(keys) == len(set(keys)) == 2 + 2 + 12 + 4 + 1
     assert {run.info.status for run in runs(client)} == {"FINISHED"}
 
 
@@ -62,9 +66,9 @@ def test_a_cell_run_carries_what_the_table_shows(shown):
         assert metrics["n_images"] == 60 and metrics["n_seeds"] == 1
         assert metrics["epsilon"] == cell.winner.epsilon
         assert "fd_difference" not in metrics, "a difference across protocols"
-        assert (tags["paper"], tags["table"], tags["scale"]) == ("acsm", "1", "demo")
+        assert (tags["paper"], tags["exhibit"], tags["scale"]) == ("acsm", "Table 1", "demo")
         assert "fd[digits-cnn], 60 images" in tags["protocol"]
-        assert tags["cell_key"] == cell.cell.scores(cell.winner.epsilon)[0].key
+        assert tags["cell_key"] == cell.cell.jobs(cell.winner.score)[0].key
         assert run.data.params["sample.model.train.network.width"] == "16"
         assert run.data.params["sample.sampler.spec"] in ("Als", "Cas")
         files = {f.path for f in client.list_artifacts(run.info.run_id, "samples")}
@@ -80,8 +84,28 @@ def test_trials_and_training_have_their_runs(shown):
     (last,) = [
         r for r in runs(client, "tags.kind = 'training'") if r.data.params["iteration"] == "60"
     ]
-    curve = client.get_metric_history(last.info.run_id, "loss")
+    curve = client.get_metric_history(last.info.run_id, "dsm_loss")
     assert [point.step for point in curve] == [30, 50, 60]
+
+
+def test_every_loss_of_an_adversarial_training_is_a_metric_with_steps(shown, tmp_path):
+    _, scheduler, *_ = shown
+    players = Adversarial(discriminator=BigGanDiscriminator(width=1), n_d=1)
+    train = scheduler.study.snapshots[0].train.replace(objective=players, batch_size=32)
+    snapshot, store = Snapshot(train=train, iteration=55), Store(str(tmp_path / "s"), create=True)
+    for _ in execute(snapshot, Workplace(store=store)):
+        pass
+    manifest = store.manifest("train", snapshot.key)
+    uri = f"sqlite:///{tmp_path}/players.db"
+    write(uri, tmp_path, lambda: [training_record(scheduler, snapshot, manifest, store)])
+    client = MlflowClient(tracking_uri=uri)
+    (run,) = runs(client)
+    kept = json.loads(store.read("train", snapshot.key, "losses.json"))
+    assert set(run.data.metrics) == {"dsm_loss", "gan_loss", "discriminator_loss", "seconds"}
+    for name, pairs in kept.items():
+        curve = client.get_metric_history(run.info.run_id, f"{name}_loss")
+        assert [[point.step, point.value] for point in curve] == pairs
+        assert [point.step for point in curve] == [50, 55]
 
 
 def test_the_table_is_logged_whole(shown):
@@ -91,7 +115,7 @@ def test_the_table_is_logged_whole(shown):
     logged = json.loads(Path(path).read_text())
     expected = frame(view(scheduler, store))
     assert logged["columns"] == list(expected.columns)
-    assert len(logged["data"]) == 16
+    assert len(logged["data"]) == 8
     value = logged["columns"].index("value")
     ours = [row[value] for row in logged["data"]][:2]
     assert ours == pytest.approx(list(expected["value"][:2]), rel=1e-8)

@@ -122,6 +122,9 @@ def test_cifar_from_its_own_format(cifar_root, offline, split):
     np.testing.assert_array_equal((images * 255).round().numpy(), expected)
     assert labels.dtype == torch.int64 and labels[:12].tolist() == [*range(10), 0, 1]
     assert images.max() <= 1
+    stored, same = Cifar10().pixels(split, cifar_root)
+    assert stored.dtype == torch.uint8 and torch.equal(same, labels)
+    np.testing.assert_array_equal(stored.numpy(), expected)
 
 
 def test_cifar_facts_are_the_published_ones():

@@ -25,6 +25,7 @@ from scorelib.data import (
     CelebA,
     Cifar100,
     Digits,
+    Ffhq,
     ImageFolder,
     Lsun,
     Mnist,
@@ -558,3 +559,33 @@ def test_images_of_no_size_are_refused(kind):
         kind(size=0)
     with pytest.raises(InputError, match="most_images"):
         Lsun(most_images=1)
+
+
+# FFHQ
+
+
+@pytest.fixture
+def ffhq_root(tmp_path):
+    rng = np.random.default_rng(0)
+    for number in (0, 1, 2, 60_000, 60_001, 60_002):
+        folder = tmp_path / "ffhq" / "images1024x1024" / f"{number // 1000 * 1000:05d}"
+        folder.mkdir(parents=True, exist_ok=True)
+        image = Image.fromarray(rng.integers(0, 256, (16, 16, 3), dtype=np.uint8))
+        image.save(folder / f"{number:05d}.png")
+    return tmp_path
+
+
+@pytest.mark.parametrize(("split", "first"), [("train", 0), ("test", 60_000)])
+def test_ffhq_is_read_by_number_and_resized(ffhq_root, split, first):
+    images, labels = Ffhq(size=8, most_images=3).load(split, ffhq_root)
+    folder = ffhq_root / "ffhq" / "images1024x1024" / f"{first:05d}"
+    theirs = transforms.Compose([transforms.Resize(8), transforms.ToTensor()])
+    expected = [theirs(Image.open(folder / f"{first + i:05d}.png")) for i in range(3)]
+    assert torch.equal(images, torch.stack(expected)) and labels.tolist() == [0, 0, 0]
+    assert (Ffhq().n_images("train"), Ffhq().n_images("test")) == (60_000, 10_000)
+
+
+def test_ffhq_missing_names_the_first_piece_and_its_place(ffhq_root):
+    missing = ffhq_root / "ffhq" / "images1024x1024" / "00000" / "00003.png"
+    with pytest.raises(MissingDataError, match=rf"{missing} and 1 other.*download_ffhq"):
+        Ffhq(size=8, most_images=5).load("train", ffhq_root)

@@ -9,13 +9,15 @@ import scipy.stats
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import nn
 
-from scorelib.data import Digits, Stacked
+from scorelib.data import Digits, Photographs, Stacked
 from scorelib.errors import InputError
 from scorelib.metrics.classifier import ClassifierFeatures, ClassifierSpec, train_classifier
+from scorelib.metrics.features import extract
 from scorelib.metrics.modes import N_IMAGES, kl_of_reported, mode_coverage, stack_classes
 from scorelib.metrics.prdc import Prdc, classwise_prdc, mean_prdc, prdc
+from scorelib.metrics.stacked import StackedClassifierFeatures
+from scorelib.spec import from_json
 
 
 def drawn(n, seed=0, high=10):
@@ -93,30 +95,58 @@ def test_refuses_what_are_no_classes(classes):
 
 @pytest.fixture(scope="module")
 def classifier():
+    """A classifier of single digits and its weights."""
     spec = ClassifierSpec(data=Digits(), iterations=250)
     module = spec.build()
     for _ in train_classifier(spec, module, *Digits().load("train")):
         pass
-    return ClassifierFeatures(classifier=spec).build(module.state_dict())
+    return spec, module.state_dict()
 
 
 def test_a_classifier_of_digits_reads_stacks_of_digits(classifier):
+    spec, weights = classifier
     data = Stacked(of=Digits(), n=2000)
     images, labels = data.load("test")
-    classes = stack_classes(classifier, images)
+    module = StackedClassifierFeatures(classifier=spec).build(weights)
+    classes = stack_classes(extract(module, images)[1])
     read = (classes * torch.tensor([100, 10, 1])).sum(dim=1)
     assert classes.shape == (1000, 3)
     assert (read == labels).float().mean() > 0.85  # three digits at once, 0.95 each
     found, truth = mode_coverage(classes), labels.unique().numel()
     assert abs(found.n_modes - truth) < 0.05 * truth
-    assert torch.equal(stack_classes(classifier, images, batch_size=7), classes)
+    assert torch.equal(stack_classes(extract(module, images, batch_size=7)[1]), classes)
 
 
-def test_a_classifier_in_training_mode_is_refused():
-    module = nn.Sequential(nn.Flatten(), nn.Dropout()).eval()
-    module[1].train()
-    with pytest.raises(InputError, match="eval"):
-        stack_classes(module, torch.zeros(2, 3, 8, 8))
+def test_a_stack_has_the_features_and_classes_of_its_channels_side_by_side(classifier):
+    spec, weights = classifier
+    single = ClassifierFeatures(classifier=spec)
+    stacked = StackedClassifierFeatures(classifier=spec)
+    stacks = torch.rand(5, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    features, probabilities = extract(stacked.build(weights), stacks)
+    assert features.shape == (5, stacked.n_features) == (5, 192)
+    assert probabilities.shape == (5, stacked.n_classes) == (5, 30)
+    for c in range(3):
+        ours, classes = extract(single.build(weights), stacks[:, c : c + 1])
+        torch.testing.assert_close(features[:, 64 * c : 64 * (c + 1)], ours)
+        torch.testing.assert_close(probabilities[:, 10 * c : 10 * (c + 1)], classes)
+
+
+def test_the_extractor_of_stacks_is_named_frozen_and_for_grey_images_only(classifier):
+    spec, weights = classifier
+    stacked = StackedClassifierFeatures(classifier=spec)
+    assert from_json(stacked.to_json()) == stacked
+    assert stacked.distance_name == "fd[stacked-digits-cnn]"
+    assert stacked.key != ClassifierFeatures(classifier=spec).key
+    module = stacked.build(weights)
+    assert not any(m.training for m in module.modules())
+    assert not any(p.requires_grad for p in module.parameters())
+    with pytest.raises(InputError, match=r"shape \(1, H, W\), but photographs has \(3,"):
+        StackedClassifierFeatures(classifier=spec.replace(data=Photographs()))
+
+
+def test_probabilities_of_another_number_of_classes_are_refused():
+    with pytest.raises(InputError, match=r"channels \* 10\), but got \(4, 27\)"):
+        stack_classes(torch.zeros(4, 27))
 
 
 def features(n, m, d, seed=0, scale=1.1, shift=0.1):

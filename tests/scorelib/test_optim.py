@@ -63,6 +63,19 @@ def test_kernels_follow_the_recursion(beta1, kernel, dtype, rtol):
     np.testing.assert_allclose(moved, expected, rtol=0, atol=rtol * np.abs(expected).max())
 
 
+@pytest.mark.parametrize(
+    ("kernel", "runs"),
+    [("loop", (False, False)), ("foreach", (True, False)), ("fused", (False, True))],
+)
+def test_with_negative_beta1_the_kernel_asked_for_is_the_one_that_runs(kernel, runs):
+    _, parts = fresh(torch.float32)
+    optimiser = Adam(parts, 0.01, (-0.5, 0.9), 1e-3, **KERNELS[kernel])
+    with torch.profiler.profile() as profiled:
+        run(optimiser, parts, gradients()[:2])
+    ran = {event.name for event in profiled.events()}
+    assert ("aten::_foreach_addcdiv_" in ran, "aten::_fused_adam_" in ran) == runs
+
+
 @pytest.mark.parametrize("beta1", [0.0, -0.5])
 @pytest.mark.parametrize("kernel", KERNELS)
 def test_the_moments_kept_are_those_of_the_recursion(beta1, kernel):

@@ -169,6 +169,12 @@ def test_starts(start):
     assert x.std().item() == pytest.approx(std, rel=0.02)
 
 
+def test_points_in_the_plane_start_from_a_square_around_the_data():
+    x = start_images("uniform", (20_000, 2), 0.1, torch.Generator().manual_seed(0), None)
+    assert -3 <= x.min() < -2.99 and 2.99 < x.max() <= 3
+    assert x.mean(0).abs().max() < 0.05 and x.std(0).numpy() == pytest.approx(12**0.5 / 2, rel=0.02)
+
+
 def test_the_data_start_needs_data():
     with pytest.raises(InputError, match="needs images"):
         start_images("data", (2, 1), 1.0, torch.Generator(), None)

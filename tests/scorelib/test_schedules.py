@@ -8,6 +8,7 @@ import torch
 from scipy.spatial.distance import pdist
 
 from scorelib.errors import InputError
+from scorelib.samplers import Als
 from scorelib.schedules import (
     GeometricSchedule,
     coverage,
@@ -89,3 +90,17 @@ def test_the_estimate_for_large_sets_brackets_the_exact_distance(seed):
     estimate = largest_pairwise_distance(points, exact_up_to=10)
     assert 0.7 * exact < estimate.value <= exact + 1e-9 <= estimate.value + estimate.error + 2e-9
     assert math.isfinite(estimate.error)
+
+
+def test_a_schedule_may_have_a_single_level():
+    single = GeometricSchedule(sigma_1=0.1, sigma_L=0.1, n_levels=1)
+    assert single.sigmas == (0.1,) and single.dilated(5) == single
+    still = torch.zeros(3, 2)
+    walk = Als(epsilon=2e-3, n_sigma=10).walk(lambda x, _: -x, still, single, lambda: still)
+    assert [state.sigma for state in walk] == [0.1] * 10
+    for ask in (lambda: single.gamma, lambda: Als(epsilon=2e-3).r(single)):
+        with pytest.raises(InputError, match="ratio of levels"):
+            ask()
+    for wrong in ({"sigma_1": 0.2}, {"n_levels": 2}, {"n_levels": 0}):
+        with pytest.raises(InputError):
+            single.replace(**wrong)

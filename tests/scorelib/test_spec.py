@@ -73,7 +73,7 @@ def test_json_gives_the_spec_back():
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        ({"spec": "Nonsense"}, "a spec must be one of"),
+        ({"spec": "Nonsense"}, "a spec must be of a known kind"),
         ({"spec": "Leaf", "speed": 1}, "no field 'speed'"),
         ({"spec": "Leaf", "rate": "fast"}, "Leaf.rate must be float"),
         ({"spec": "Leaf", "rate": float("nan")}, "Leaf.rate must be float"),

@@ -1,16 +1,19 @@
 """Training: the DSM loss in closed form, exact resumption, what is refused."""
 
+import numpy as np
 import pytest
 import torch
 
+from scorelib.adversarial_training import AdversarialTraining
 from scorelib.data import Digits
-from scorelib.losses import dsm_loss
-from scorelib.networks import Ncsnv2, ResidualMlp
+from scorelib.losses import Adversarial, Dsm, dsm_loss
+from scorelib.networks import BigGanDiscriminator, Ncsnv2, ResidualMlp
 from scorelib.optim import AdamSpec
 from scorelib.schedules import GeometricSchedule
 from scorelib.training import DsmTraining, NonFiniteError
 
 SCHEDULE = GeometricSchedule(sigma_1=5.0, sigma_L=0.1, n_levels=10)
+SMALL = BigGanDiscriminator(width=1)
 
 
 class Exact(torch.nn.Module):
@@ -46,8 +49,8 @@ def test_the_loss_is_summed_over_dimensions_and_averaged_over_the_batch():
     assert found == pytest.approx(32, rel=0.01)
 
 
-def training(network=None, seed=0, **changes):
-    images, _ = Digits().load("train")
+def training(network=None, seed=0, images=None, **changes):
+    images = Digits().load("train")[0] if images is None else images
     torch.manual_seed(3)
     made = network or ResidualMlp(width=16, depth=1).build((1, 8, 8))
     options = {
@@ -75,6 +78,39 @@ def test_an_interrupted_run_ends_bitwise_equal_to_an_uninterrupted_one(beta1):
     assert all(torch.equal(a[name], b[name]) for name in a)
 
 
+EVERY_LEVEL = torch.arange(0, 256, dtype=torch.uint8).repeat(120).reshape(480, 1, 8, 8)
+
+
+def ends(images, flips, cls=DsmTraining, **options):
+    """State and losses after a few updates on images of 8 x 8 pixels."""
+    torch.manual_seed(3)
+    network = ResidualMlp(width=16, depth=1).build((1, 8, 8))
+    options |= {"schedule": SCHEDULE, "ema": (0.9,), "batch_size": 100, "flips": flips, "seed": 0}
+    run = cls(network, images, optimizer=AdamSpec(learning_rate=1e-3), **options)
+    *_, last = run.steps(6)
+    return run.state(), last.losses
+
+
+@pytest.mark.parametrize("flips", [False, True])
+@pytest.mark.parametrize("objective", [Dsm(), Adversarial(discriminator=SMALL)])
+def test_pixels_train_bitwise_as_the_same_images_divided_first(objective, flips):
+    divided = torch.from_numpy(EVERY_LEVEL.numpy() / np.float32(255))
+    options = {}
+    if isinstance(objective, Adversarial):
+        options = {"cls": AdversarialTraining, "objective": objective}
+    state, losses = ends(EVERY_LEVEL, flips, **options)
+    expected, expected_losses = ends(divided, flips, **options)
+    assert state.keys() == expected.keys() and losses == expected_losses
+    assert all(torch.equal(state[name], expected[name]) for name in expected)
+
+
+def test_pixels_stay_pixels_and_batches_are_floats():
+    run = training(images=EVERY_LEVEL)
+    x, *_ = run._examples(torch.Generator().manual_seed(0), torch.arange(4))
+    assert run._images is EVERY_LEVEL and EVERY_LEVEL.dtype == torch.uint8
+    assert x.dtype == torch.float32 and x.max() <= 1
+
+
 def test_the_seed_decides():
     states = []
     for seed in (0, 0, 1):
@@ -94,7 +130,7 @@ def test_every_image_is_used_once_per_epoch():
 
 def test_training_lowers_the_loss():
     run = training(flips=False)
-    losses = [s.loss for s in run.steps(400) if s.loss is not None]
+    losses = [s.losses["dsm"] for s in run.steps(400) if s.losses]
     assert losses[-1] < 0.75 * losses[0]
     assert len(losses) == 8
 
@@ -110,5 +146,5 @@ def test_the_convolutional_network_trains_in_both_precisions(autocast):
     torch.manual_seed(0)
     network = Ncsnv2(ngf=8).build((1, 8, 8))
     run = training(network=network, batch_size=16, autocast=autocast, flips=False)
-    losses = [s.loss for s in run.steps(60) if s.loss is not None]
+    losses = [s.losses["dsm"] for s in run.steps(60) if s.losses]
     assert losses[-1] < losses[0] < 60

@@ -7,6 +7,7 @@ import sys
 
 import optuna
 import pytest
+from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.trial import TrialState
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
@@ -62,8 +63,9 @@ def content(url):
 
 
 def record(number=0, **changes):
-    body = {"study": "s", "score": f"key-{number}", "epsilon": 0.1 + number / 100,
-            "interval": (0.01, 1.0), "value": 1.0}  # fmt: skip
+    body = {"study": "s", "score": f"key-{number}", "values": {"epsilon": 0.1 + number / 100},
+            "distributions": {"epsilon": FloatDistribution(0.01, 1.0, log=True)}, "value": 1.0,
+            }  # fmt: skip
     return TrialRecord(**(body | changes))
 
 
@@ -71,23 +73,29 @@ def test_every_finished_trial_of_every_search_is_shown(url, finished):
     write(url, *records(finished))
     shown = content(url)
     scheduler = Scheduler(miniature_study(), finished)
-    assert len(shown) == len(scheduler.searches) == 4
+    assert len(shown) == len(scheduler.searches) == 5
     for search, run in scheduler.searches.items():
         (name,) = [n for n in shown if n.startswith(f"cifar_sampling_eps/demo/{search}/")]
-        assert len(shown[name]) == len(run.trials) == 3
+        is_choice = search.startswith("snapshot and EMA")
+        assert len(shown[name]) == len(run.trials) == (2 if is_choice else 3)
         for trial, found in zip(run.trials, shown[name], strict=True):
             state, values, params, distributions, attributes = found
-            assert state == TrialState.COMPLETE and values == [trial.result.denoised]
-            assert params == {"epsilon": trial.epsilon} and distributions["epsilon"].log
+            assert state == TrialState.COMPLETE and values == [trial.result.of("denoised")]
+            assert params == dict(trial.values) and distributions.keys() == params.keys()
+            if is_choice:
+                assert distributions["iteration"] == CategoricalDistribution((30, 60))
+                assert params["ema"] == trial.score.sample.ema
+            else:
+                assert params == {"epsilon": trial.epsilon} and distributions["epsilon"].log
             assert attributes["score"] == trial.score.key and attributes["number"] == trial.number
-            assert attributes["fd"] == trial.result.raw and attributes["r"] == trial.r
-            assert attributes["fd_denoised"] == trial.result.denoised
+            assert attributes["fd"] == trial.result.of("raw") and attributes["r"] == trial.r
+            assert attributes["fd_denoised"] == trial.result.of("denoised")
             assert attributes["n_images"] == 40 and attributes["mlflow_run"].endswith(
                 f"-{trial.number}"
             )
         study = optuna.load_study(study_name=name, storage=url)
         assert study.direction == optuna.study.StudyDirection.MINIMIZE
-        assert study.best_value == run.best_so_far.result.denoised
+        assert study.best_value == run.best_so_far.result.of("denoised")
         assert study.user_attrs["objective"] == "fd_denoised"
 
 
@@ -111,10 +119,12 @@ def test_a_writer_killed_at_any_moment_leaves_whole_trials_and_the_next_adds_the
     # A program of few imports; it dies at the given write of a trial or of what belongs to one.
     code = """
 import os, sys
+from optuna.distributions import FloatDistribution
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 from tuning.optuna_projection import OptunaWriter, TrialRecord
 left = int(sys.argv[2])
+ranges = {"epsilon": FloatDistribution(0.01, 1.0, log=True)}
 @event.listens_for(Engine, "after_cursor_execute")
 def die(connection, cursor, statement, *_):
     global left
@@ -123,7 +133,7 @@ def die(connection, cursor, statement, *_):
         os.kill(os.getpid(), 9)
 with OptunaWriter(sys.argv[1]) as writer:
     writer.write(lambda: [
-        TrialRecord("s", f"key-{n}", 0.1 + n / 100, (0.01, 1.0), 1.0) for n in range(12)
+        TrialRecord("s", f"key-{n}", {"epsilon": 0.1 + n / 100}, ranges, 1.0) for n in range(12)
     ])
 """
     write(url, wanted[0])  # the tables are there

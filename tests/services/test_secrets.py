@@ -148,9 +148,9 @@ def test_a_study_run_by_the_command_line_with_all_services(tmp_path, s3, mlflow,
 
     kinds = [run.data.tags["kind"] for run in runs(mlflow.uri, NAME)[before:]]
     assert sorted(set(kinds)) == ["cell", "table", "training", "trial"]
-    assert kinds.count("cell") == 2 and kinds.count("trial") == 4
+    assert kinds.count("cell") == 2 and kinds.count("trial") == 6
     studies = optuna.get_all_study_summaries(searches)
-    assert [study.n_trials for study in studies] == [2, 2]
+    assert [study.n_trials for study in studies] == [2, 2, 2]
 
     bucket = fsspec.filesystem("s3", use_listings_cache=False)
     stored = {path: bucket.cat_file(path) for path in bucket.find("bucket/team")}

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from dashboards.table import main as table
 from studies.options import parser
 from studies.run import main
-from tests.miniature import OPTIONS
-from tuning.store import FORMAT
+from tests.miniature import OPTIONS, miniature_settings
+from tuning.store import FORMAT, Store
 
 NAME = "cifar_sampling_eps"
 
@@ -60,7 +61,7 @@ def test_the_options_are_fixed():
         ([NAME, "--set", "ema=0.5"], "ema must be one of the decays kept in training"),
         ([NAME, "--set", "iteration=123"], "must be a multiple of snapshot_every=2000"),
         ([NAME, "--set", "train.schedule.sigma_L=9"], "sigmas must strictly decrease"),
-        ([NAME, "--set", "train.schedule.n_levels=1"], "n_levels must be at least 2; got 1"),
+        ([NAME, "--set", "train.schedule.n_levels=1"], "n_levels must be at least 2 (1 if"),
         ([NAME, "--set", "train.optimizer.beta1=1"], "beta1"),
         ([NAME, "--set", "train.batch_size=100000"], "batch_size must be in [1, 1198]"),
         ([NAME, "--set", "search.n_trials=0"], "n_trials >= 1"),
@@ -158,9 +159,11 @@ def test_plan_writes_nothing_and_counts_the_whole_study(tmp_path, capsys, monkey
     monkeypatch.chdir(tmp_path)
     assert main([NAME, "--plan", "--scale", "paper"]) == 0
     printed = capsys.readouterr().out
-    assert "38,400,000" in printed and "est." in printed and "120" in printed
-    # (232 + 1160 + 232 + 1156) evaluations x (16 x 5000 + 2 x 5000 more + 3 x 10000) images.
-    assert f"{38_400_000 + (232 + 1160 + 232 + 1156) * 120_000:,}" in printed
+    assert f"{2 * 38_400_000:,}" in printed and "est." in printed and "240" in printed
+    # (232 + 1160 + 232 + 1156) evaluations x (16 x 5000 + 2 x 5000 more + 3 x 10000) images, and
+    # 232 x 24 x 5000 to choose a snapshot, of which one is a trial of CAS, too; of both columns.
+    sampled = 2 * ((232 + 1160 + 232 + 1156) * 120_000 + 232 * 23 * 5000)
+    assert f"{sampled:,}" in printed and f"{2 * 38_400_000 + sampled:,}" in printed
     assert list(tmp_path.iterdir()) == []
 
 
@@ -175,9 +178,15 @@ def test_wrong_input_ends_the_process_with_code_2_and_no_traceback(tmp_path):
 
 
 def test_the_table_command_reads_only_what_is_there(tmp_path, capsys):
-    from dashboards.table import main as table
-
     assert table([NAME, "--store", str(tmp_path / "none")]) == 2
     assert "has no store.json" in capsys.readouterr().err
     assert not Path(tmp_path / "none").exists()
     assert threading.active_count() >= 1 and OPTIONS
+
+
+def test_settings_of_another_version_are_refused_with_what_to_do(tmp_path, capsys):
+    store = Store(str(tmp_path / "store"), create=True)
+    older = miniature_settings().to_json() | {"spec": "OldSettings"}
+    store.put_document("studies", f"{NAME}-demo", older)
+    assert table([NAME, "--store", store.url]) == 2
+    assert "run the study again" in capsys.readouterr().err

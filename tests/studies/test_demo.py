@@ -12,7 +12,7 @@ from tuning.store import Store
 SHORTER = {
     "iterations": "1500", "iteration": "1500", "snapshot_every": "1500", "search.n_trials": "4",
     "search.n_images": "500", "search.top_images": "500", "search.keep": "1", "n_images": "1000",
-    "seeds": "1",
+    "seeds": "1", "columns": '["non-adversarial"]', "selection.n_trials": "1",
 }  # fmt: skip
 
 
@@ -42,7 +42,7 @@ def test_denoising_always_helps_and_most_where_sampling_is_not_consistent(shown)
                 cell.measured["raw"].mean - cell.measured["denoised"].mean
             )
     assert all(gain > 0 for gain in gains.values())
-    assert gains["als n_sigma=1"] > gains["cas n_sigma=1"]
+    assert gains["als n_sigma=1, non-adversarial"] > gains["cas n_sigma=1, non-adversarial"]
 
 
 def test_paper_scale_is_the_paper():
@@ -54,16 +54,23 @@ def test_paper_scale_is_the_paper():
     assert (train.batch_size, paper.iterations, paper.snapshot_every) == (128, 300_000, 2_500)
     assert train.ema == (0.999, 0.9999) and train.flips
     made = study("paper", paper)
-    assert len(made.snapshots) == 120
+    assert len(made.snapshots) == 2 * 120
     for cell in made.cells:
         for reported in cell.reported.values():
             # Equal in all the paper states; it does not say whether its seeds were fresh.
             assert reported.protocol.is_comparable(cell.protocol)
             assert reported.protocol.seeds == "unstated" and cell.protocol.seeds == "fresh"
-    assert made.cells[0].protocol.distance_name == "fid"
+    assert made.cells[0].protocol.name == "fid"
     assert made.cells[0].reported["denoised"].value == 13.3
     assert made.cells[-2].reported_epsilon == 1.1e-6
     assert made.cells[-2].reported_r == pytest.approx(1.497, abs=0.01)
     searches = {s.name: s for s in made.searches}
-    assert searches["cas n_sigma=5"].after is searches["cas n_sigma=1"]
-    assert searches["cas n_sigma=1"].starts == (5.4e-6,)
+    first, then, adversarial = (
+        searches[f"cas n_sigma={n}, {column}"]
+        for n, column in ((1, "non-adversarial"), (5, "non-adversarial"), (1, "adversarial"))
+    )
+    assert first.after is None and then.after is first and adversarial.after is first
+    assert first.starts == ({"epsilon": 5.4e-6},)
+    for search, column in ((then, "non-adversarial"), (adversarial, "adversarial")):
+        assert search.model_of is searches[f"snapshot and EMA, {column}"]
+        assert search.model_of.starts == ({"iteration": 250_000, "ema": 0.9999},)

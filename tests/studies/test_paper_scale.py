@@ -8,7 +8,8 @@ from scorelib.data import Photographs
 from scorelib.metrics.inception import InceptionFeatures
 from scorelib.networks import Ncsnv2
 from scorelib.schedules import GeometricSchedule
-from studies.cifar_sampling_eps import SearchSettings, settings, study
+from studies.cifar_sampling_eps import settings, study
+from studies.table_settings import SearchSettings, SelectionSettings
 from tests.scorelib.test_inception import Unloaded, fidelity, sha256
 from tuning.jobs import Workplace, execute
 from tuning.scheduler import Scheduler, Wait
@@ -36,6 +37,7 @@ def test_ncsnv2_and_inception_fill_a_cell(store, random_inception):
         iterations=20, iteration=20, snapshot_every=10, chunk_images=5, n_images=10, seeds=1,
         extractor=InceptionFeatures(weights_sha256=sha256(random_inception)), n_sigma=(1,),
         search=SearchSettings(n_trials=1, round_size=1, n_images=5, top_images=5, keep=1),
+        selection=SelectionSettings(n_trials=2, n_images=5), columns=("non-adversarial",),
     )  # fmt: skip
     scheduler = Scheduler(study("paper", small), store)
     place = Workplace(store=store, inception_weights=random_inception)
@@ -47,7 +49,8 @@ def test_ncsnv2_and_inception_fill_a_cell(store, random_inception):
     cells = [cell for cell in shown.cells if cell.measured]
     assert len(cells) == 2 and all(cell.measured["denoised"].mean > 0 for cell in cells)
     name = f"fd[inception-{sha256(random_inception)[:8]}]"
-    assert shown.protocol.distance_name == name, "other weights are never called fid"
+    (protocol,) = shown.protocols
+    assert protocol.name == name, "other weights are never called fid"
     assert all(cell.difference("denoised") is None for cell in cells)
     assert set(store.manifest("train", study("paper", small).snapshots[0].key).files) == {
         "ema-0.999.safetensors", "ema-0.9999.safetensors", "losses.json",

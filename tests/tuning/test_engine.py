@@ -8,7 +8,7 @@ import pytest
 
 from dashboards.cells import view
 from dashboards.table import render
-from tests.miniature import miniature_study
+from tests.miniature import first_score, miniature_study
 from tests.tuning.draining import drain
 from tuning.jobs import Outcome, Workplace, execute
 from tuning.scheduler import MAX_ATTEMPTS, Scheduler, Wait
@@ -29,7 +29,7 @@ def table(study, store):
 
 
 def rounds(store, study):
-    return [[t.epsilon for t in r.trials] for r in Scheduler(study, store).searches.values()]
+    return [[t.values for t in r.trials] for r in Scheduler(study, store).searches.values()]
 
 
 def test_a_study_fills_every_cell_that_has_a_search(finished):
@@ -44,14 +44,18 @@ def test_a_study_fills_every_cell_that_has_a_search(finished):
     assert len({key for _, key in ran}) == len(ran), "a job ran twice"
 
 
-def test_training_comes_first_and_n_sigma_5_starts_from_n_sigma_1(finished):
+def test_training_comes_first_then_the_snapshot_and_n_sigma_5_starts_from_n_sigma_1(finished):
     store, ran, _ = finished
     study = miniature_study()
     stages = [stage for stage, _ in ran]
     assert stages.index("train") < stages.index("sample")
     by_name = {s.name: Scheduler(study, store).searches[s.name] for s in study.searches}
+    chosen = by_name["snapshot and EMA, non-adversarial"].winner.score.sample
     for name in ("als", "cas"):
-        first, then = by_name[f"{name} n_sigma=1"], by_name[f"{name} n_sigma=5"]
+        first, then = (by_name[f"{name} n_sigma={n}, non-adversarial"] for n in (1, 5))
+        for trial in (*first.trials, *then.trials):
+            used = trial.score.sample
+            assert (used.model, used.ema) == (chosen.model, chosen.ema)
         schedule = first.search.space.sample.model.train.schedule
         carried = first.winner.score.sample.sampler.extrapolated(schedule, 5)
         assert then.trials[0].epsilon == pytest.approx(carried, rel=0.06)
@@ -177,7 +181,7 @@ def test_a_non_finite_loss_is_a_result_with_its_cause_and_blocks_no_one(tmp_path
     ran = drain(study, store)
     shown = view(Scheduler(study, store), store)
     failures = {c.failed for c in shown.cells if c.cell.search}
-    assert failures == {"every step size failed"}
+    assert failures == {"every trial failed"}
     manifest = store.manifest("train", study.snapshots[0].key)
     assert "loss is nan" in manifest.result["failed"]
     assert drain(study, store) == [] and len(ran) > 0
@@ -223,14 +227,11 @@ def test_outcomes_hold_no_failure_unless_there_is_one():
 def test_chunks_of_one_sample_differ_and_do_not_depend_on_their_number(finished):
     store, _, _ = finished
     study = miniature_study()
-    space = study.searches[0].space
-    score = space.score(space.sample.sampler.epsilon, 60)
+    fewer, score = (first_score(study, n_images=n) for n in (40, 60))
     place = Workplace(store=store)
     chunks = [c.features(place)["raw.features"] for c in score.chunks()[:2]]
     assert not chunks[0].equal(chunks[1])
-    assert {c.key for c in space.score(space.sample.sampler.epsilon, 40).chunks()} <= {
-        c.key for c in score.chunks()
-    }
+    assert {c.key for c in fewer.chunks()} < {c.key for c in score.chunks()}
     assert all(isinstance(c, Chunk) for c in score.chunks())
 
 

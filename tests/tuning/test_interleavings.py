@@ -33,6 +33,7 @@ def result_of(job):
     if job.stage != "score":
         return {}
     depth = math.log(job.sample.sampler.epsilon / 0.02) ** 2 + job.protocol.n_images / 1000
+    depth += job.sample.ema + job.sample.model.iteration / 1000
     if job.sample.sampler.epsilon > 0.2:
         return {"failed": "non-finite sample at step 3"}
     return {"raw": depth + 1, "denoised": depth}
@@ -56,7 +57,7 @@ def finish_all(store):
 def outcome(store):
     """What a finished study says: winners, ledger, and the keys of all that is stored."""
     scheduler = Scheduler(STUDY, store)
-    winners = {name: run.winner.epsilon for name, run in scheduler.searches.items()}
+    winners = {name: run.winner.values for name, run in scheduler.searches.items()}
     ledger = {
         str(path.relative_to(store.folder)): path.read_bytes()
         for path in store.folder.glob("ledger/*/*.json")

@@ -14,7 +14,7 @@ LARGE = {
     "search__n_trials": "48", "search__n_images": "100", "search__top_images": "100",
     "chunk_images": "2", "n_images": "100",
 }  # fmt: skip
-"""4 searches of 48 trials of 50 chunks."""
+"""A search of 2 small trials, 4 of 48 trials of 50 chunks."""
 
 
 def cpu_seconds(function):

@@ -39,12 +39,12 @@ def display(store, monkeypatch):
 def test_without_a_terminal_it_is_one_plain_line_at_a_time(display):
     lines = display(terminal=False).splitlines()
     assert all(re.match(r"\d+s \| .*train 2/2.*sample \d+/\d+.* \| .*ETA", x) for x in lines)
-    assert "als n_sigma=1: best" in lines[0] and "\x1b" not in "".join(lines)
+    assert "als n_sigma=1, non-adversarial: best" in lines[0] and "\x1b" not in "".join(lines)
 
 
 def test_in_a_terminal_it_shows_stages_what_runs_and_the_best_so_far(display):
     text = display(terminal=True)
-    for part in ("stage", "rate", "3/7 steps", "als n_sigma=1: best", "ETA"):
+    for part in ("stage", "rate", "3/7 steps", "als n_sigma=1, non-adversarial: best", "ETA"):
         assert part in text
 
 

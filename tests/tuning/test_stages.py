@@ -1,18 +1,23 @@
 """Stages: what changes a result and what must not, devices, starts, the stored pictures."""
 
 import io
+import itertools
+import json
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from scorelib.data import Digits
+from scorelib.adversarial_training import AdversarialTraining
+from scorelib.data import Digits, ImageFolder, PixelData
 from scorelib.errors import InputError
 from scorelib.losses import SCORE_ADAM, Adversarial, Dsm
 from scorelib.networks import BigGanDiscriminator, Ncsnv2, ResidualMlp
 from scorelib.optim import AdamSpec
 from scorelib.schedules import GeometricSchedule
-from tests.miniature import miniature_study
+from scorelib.training import DsmTraining
+from tests.miniature import first_score, miniature_study
 from tuning.jobs import MissingInputError, Workplace, execute
 from tuning.stages import SampleSpec, Snapshot, TrainSpec
 from tuning.store import Store
@@ -28,11 +33,6 @@ def finish(job, place):
             next(run)
         except StopIteration as stop:
             return stop.value
-
-
-def score_of(study, n_images=40):
-    space = study.searches[2].space
-    return space.score(space.sample.sampler.epsilon, n_images)
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,7 @@ def test_an_adversarial_training_goes_on_from_its_checkpoint(store, tmp_path, co
 
 @pytest.mark.parametrize("options", [{"batch_images": 7}, {"compile": True}])
 def test_execution_options_do_not_change_a_sample(store, tmp_path, options):
-    chunk = score_of(miniature_study()).chunks()[0]
+    chunk = first_score(miniature_study()).chunks()[0]
     place = Workplace(store=store)
     finish(chunk, place)
     other = Workplace(store=Store(str(tmp_path / "other"), create=True), **options)
@@ -72,7 +72,7 @@ def test_execution_options_do_not_change_a_sample(store, tmp_path, options):
 
 
 def test_bfloat16_changes_a_sample_only_slightly(store, tmp_path, convolutional):
-    sampler = miniature_study().searches[2].space.sample.sampler
+    sampler = first_score(miniature_study()).sample.sampler
     sample = SampleSpec(model=convolutional, ema=0.9, sampler=sampler, chunk_images=8)
     extractor = miniature_study().cells[0].protocol.extractor
     from tuning.stages import Chunk
@@ -103,7 +103,7 @@ def test_a_gpu_that_is_not_there_is_an_error_and_not_a_silent_cpu(store):
 @pytest.mark.parametrize("start", ["uniform", "data"])
 def test_other_starts_give_other_samples(store, start):
     place = Workplace(store=store)
-    base = score_of(miniature_study()).chunks()[0]
+    base = first_score(miniature_study()).chunks()[0]
     other = base.replace(sample=base.sample.replace(start=start))
     finish(base, place), finish(other, place)
     assert base.key != other.key
@@ -113,8 +113,7 @@ def test_other_starts_give_other_samples(store, start):
 
 def test_only_the_first_chunk_keeps_pictures_raw_and_denoised(store):
     place = Workplace(store=store)
-    space = miniature_study().searches[1].space
-    first, second = space.score(space.sample.sampler.epsilon, 40).chunks()
+    first, second = first_score(miniature_study(), "als n_sigma=5, non-adversarial").chunks()
     assert set(finish(first, place).files) == {"features.safetensors", "raw.png", "denoised.png"}
     assert set(finish(second, place).files) == {"features.safetensors"}
     raw, denoised = (
@@ -137,13 +136,13 @@ def test_a_snapshot_keeps_every_ema_and_the_checkpoint_only_the_newest_state(sto
 
 
 def test_a_job_without_its_input_says_so(store):
-    chunk = score_of(miniature_study()).chunks()[0]
+    chunk = first_score(miniature_study()).chunks()[0]
     with pytest.raises(MissingInputError):
         list(execute(chunk, Workplace(store=store)))
 
 
 def test_inadmissible_step_sizes_and_unknown_decays_are_refused_in_the_spec():
-    sample = score_of(miniature_study()).sample
+    sample = first_score(miniature_study()).sample
     with pytest.raises(InputError, match=r"epsilon must be in \(.*\) for cas"):
         sample.replace(sampler=sample.sampler.replace(epsilon=1e-9))
     with pytest.raises(InputError, match=r"ema must be one of .*; got 0.5"):
@@ -152,7 +151,7 @@ def test_inadmissible_step_sizes_and_unknown_decays_are_refused_in_the_spec():
 
 def test_work_is_counted_in_network_evaluations(convolutional):
     study = miniature_study()
-    chunk = score_of(study).chunks()[0]
+    chunk = first_score(study).chunks()[0]
     assert chunk.work().evaluations == 20 * 6
     assert convolutional.work().evaluations == 4 * 16
     assert convolutional.work().multiply_adds == 3 * 64 * convolutional.train.multiply_adds
@@ -177,14 +176,29 @@ def test_networks_without_images_have_no_channels_to_put_last():
     assert laid_out(network, (5,)) is network
 
 
-def test_training_killed_inside_a_snapshot_goes_on_from_its_checkpoint_bitwise(
-    store, tmp_path, monkeypatch
-):
+PLAYERS = Adversarial(discriminator=BigGanDiscriminator(width=1), n_d=1)
+
+
+def miniature_snapshot(objective, iteration):
+    train = miniature_study().snapshots[0].train
+    return Snapshot(train=train.replace(objective=objective, batch_size=32), iteration=iteration)
+
+
+@pytest.fixture
+def checkpoints_always(monkeypatch):
     from tuning.stages import train
 
     monkeypatch.setattr(train, "_CHECKPOINT_SECONDS", 0.0)
     monkeypatch.setattr(train, "_CHECKPOINT_SHARE", 1e9)
-    snapshot = Snapshot(train=miniature_study().snapshots[0].train, iteration=130)
+
+
+@pytest.mark.parametrize(
+    ("objective", "names"), [(Dsm(), {"dsm"}), (PLAYERS, {"dsm", "gan", "discriminator"})]
+)
+def test_training_killed_inside_a_snapshot_goes_on_from_its_checkpoint_bitwise(
+    store, tmp_path, checkpoints_always, objective, names
+):
+    snapshot = miniature_snapshot(objective, 130)
     run = execute(snapshot, Workplace(store=store))
     for progress in run:
         if progress.done == 117:  # the checkpoint of iteration 100 is written; drop the rest
@@ -198,3 +212,47 @@ def test_training_killed_inside_a_snapshot_goes_on_from_its_checkpoint_bitwise(
     assert whole.cost["started_at"] == 0
     for name in whole.files:
         assert store.read("train", snapshot.key, name) == other.read("train", snapshot.key, name)
+    losses = json.loads(store.read("train", snapshot.key, "losses.json"))
+    assert {name: [i for i, _ in pairs] for name, pairs in losses.items()} == {
+        name: [50, 100, 130] for name in names
+    }
+    assert resumed.result == {"loss": losses["dsm"][-1][1]}
+
+
+def test_the_losses_kept_are_those_that_training_reports(store):
+    snapshot = miniature_snapshot(PLAYERS, 60)
+    finish(snapshot, Workplace(store=store))
+    spec = snapshot.train
+    run = AdversarialTraining(
+        spec.build(), spec.data.load("train")[0], objective=PLAYERS, schedule=spec.schedule,
+        optimizer=spec.optimizer, ema=spec.ema, batch_size=32, flips=spec.flips, seed=spec.seed,
+    )  # fmt: skip
+    reported = {step.iteration: step.losses for step in run.steps(60) if step.losses}
+    losses = json.loads(store.read("train", snapshot.key, "losses.json"))
+    assert losses == {n: [[i, reported[i][n]] for i in (50, 60)] for n in reported[60]}
+
+
+@pytest.mark.parametrize("flips", [False, True])
+def test_images_from_files_are_trained_on_as_pixels_and_end_bitwise_as_floats(
+    store, tmp_path, monkeypatch, flips
+):
+    draw = np.random.default_rng(0)
+    for split, i in itertools.product(("train", "test"), range(24)):
+        path = tmp_path / "noise" / split / "one" / f"{i}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(draw.integers(0, 256, (8, 8, 3), dtype=np.uint8)).save(path)
+    data = ImageFolder.of(tmp_path / "noise", size=8)
+    train = miniature_snapshot(Dsm(), 1).train.replace(data=data, batch_size=10, flips=flips)
+    snapshot = Snapshot(train=train, iteration=5)
+    divided, _ = data.load("train", tmp_path)
+    whole = DsmTraining(
+        train.build(), divided, schedule=train.schedule, optimizer=train.optimizer, ema=train.ema,
+        batch_size=10, flips=flips, seed=train.seed,
+    )  # fmt: skip
+    list(whole.steps(5))
+    monkeypatch.delattr(PixelData, "load")  # the floats of all images are never made
+    place = Workplace(store=store, data_root=tmp_path)
+    finish(snapshot, place)
+    for decay in train.ema:
+        found, expected = snapshot.weights(place, decay), whole.ema.weights(decay)
+        assert all(torch.equal(found[name], expected[name]) for name in expected)

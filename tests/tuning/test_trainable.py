@@ -7,7 +7,7 @@ import safetensors.torch
 import torch
 
 from scorelib.networks.mlp import ResidualMlp
-from tests.miniature import miniature_study
+from tests.miniature import first_score, miniature_study
 from tuning.resources import DEFAULT_SHARE, GpuMemory
 from tuning.stages import Chunk
 from tuning.store import Manifest, Store
@@ -36,9 +36,7 @@ def run_with_inputs(job, store, **options):
 
 @pytest.fixture
 def chunk():
-    study = miniature_study()
-    space = study.searches[2].space
-    return space.score(space.sample.sampler.epsilon, 40).chunks()[0]
+    return first_score(miniature_study()).chunks()[0]
 
 
 @pytest.fixture

@@ -3,16 +3,29 @@
 Importing this package registers every job, so that specs can be read back from JSON.
 """
 
+from tuning.stages.noise import NoiseLevel
+from tuning.stages.protocols import (
+    DistanceProtocol,
+    FidProtocol,
+    InceptionScoreProtocol,
+    ModesProtocol,
+    Protocol,
+)
 from tuning.stages.reference import Reference, TrainClassifier, Yardstick
 from tuning.stages.sample import Chunk, SampleSpec
-from tuning.stages.score import OBJECTIVES, FidProtocol, Objective, Score
+from tuning.stages.score import OBJECTIVES, Objective, Score
 from tuning.stages.train import Snapshot, TrainSpec
 
 __all__ = [
     "OBJECTIVES",
     "Chunk",
+    "DistanceProtocol",
     "FidProtocol",
+    "InceptionScoreProtocol",
+    "ModesProtocol",
+    "NoiseLevel",
     "Objective",
+    "Protocol",
     "Reference",
     "SampleSpec",
     "Score",

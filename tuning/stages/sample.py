@@ -6,7 +6,8 @@ number of workers changes a result. Within a chunk all randomness is drawn for t
 the CPU; only the network's evaluations are split into batches.
 
 A chunk keeps the features and class probabilities of its raw and its denoised images (one run
-gives both) and, if it is the first, pictures of both.
+gives both) and, if it is the first, pictures of both: a grid of images, or the points over those
+of the data.
 """
 
 from collections.abc import Callable
@@ -18,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from scorelib.metrics.features import Extractor, extract, quantize
-from scorelib.pictures import grid_png
+from scorelib.pictures import grid_png, scatter_png
 from scorelib.samplers import Sampler, SamplerState, Start, start_images
 from scorelib.seeds import generator_of
 from scorelib.spec import Spec
@@ -28,6 +29,9 @@ from tuning.stages.train import Snapshot
 
 PICTURE_IMAGES = 64
 """Images in the picture grid of a first chunk."""
+
+PICTURE_POINTS = 500
+"""Points of the chunk, and of the data, in its picture where examples are vectors."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,9 +135,15 @@ class Chunk(Job):
             tensors[f"{name}.features"] = features.contiguous()
             tensors[f"{name}.probabilities"] = probabilities.contiguous()
             if self.index == 0:
-                files[f"{name}.png"] = grid_png(quantize(batch[:PICTURE_IMAGES]))
+                files[f"{name}.png"] = self._picture(batch, at)
         files["features.safetensors"] = safetensors.torch.save(tensors)
         return files
+
+    def _picture(self, batch: Tensor, at: Workplace) -> bytes:
+        if batch.ndim == 4:
+            return grid_png(quantize(batch[:PICTURE_IMAGES]))
+        points, _ = self.sample.model.train.data.load("train", at.data_root)
+        return scatter_png(points[:PICTURE_POINTS], batch[:PICTURE_POINTS])
 
     def features(self, at: Workplace) -> dict[str, Tensor]:
         """The finished chunk's tensors: {raw, denoised}.{features, probabilities}, (n, ...)."""

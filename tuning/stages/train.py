@@ -4,11 +4,14 @@ A `TrainSpec` has no number of iterations; a `Snapshot` is that run at one. Snap
 a chain: each continues from the newest checkpoint at or below it, so extending a run, or resuming
 it after a kill, is the same thing. A snapshot keeps the EMA weights; raw weights and optimizer
 state are in the run's newest checkpoint only (all of them in all of 120 snapshots of NCSNv2 would
-be 71 GB).
+be 71 GB). It also keeps every loss that training reports, as ``losses.json``: by name, its
+[iteration, value] pairs from the run's start.
 """
 
 import json
 import time
+from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, ClassVar
@@ -18,7 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from scorelib.adversarial_training import AdversarialTraining
-from scorelib.data import DataSpec
+from scorelib.data import DataSpec, PixelData
 from scorelib.losses import Adversarial, Dsm
 from scorelib.networks import NetworkSpec
 from scorelib.networks.base import multiply_adds
@@ -26,8 +29,18 @@ from scorelib.optim import AdamSpec
 from scorelib.schedules import GeometricSchedule
 from scorelib.seeds import seed_of
 from scorelib.spec import Spec
-from scorelib.training import CHECK_EVERY_ITERATIONS, DsmTraining, NonFiniteError, Training
+from scorelib.training import (
+    CHECK_EVERY_ITERATIONS,
+    DsmTraining,
+    NonFiniteError,
+    Training,
+    below,
+    prefixed,
+)
 from tuning.jobs import Job, Outcome, Progress, Run, Work, Workplace, require_input
+
+Losses = dict[str, list[tuple[int, float]]]
+"""By name, the (iteration, value) pairs of a run so far."""
 
 GPU_MULTIPLY_ADDS = 1e8
 """Networks dearer than this per image and evaluation are trained and sampled on a GPU."""
@@ -157,8 +170,9 @@ class Snapshot(Job):
         saver = _Saver(at, self.train.key, training, losses)
         try:
             for step in training.steps(self.iteration):
-                if step.loss is not None:
-                    losses.append((step.iteration, step.loss))
+                for name, value in step.losses.items():
+                    losses[name].append((step.iteration, value))
+                if step.losses:
                     saver.save_if_due()
                 yield Progress(step.iteration, self.iteration, "iterations")
         except NonFiniteError as error:
@@ -170,10 +184,10 @@ class Snapshot(Job):
             )
             for decay in self.train.ema
         }
-        files["losses.json"] = json.dumps(losses).encode()
-        return Outcome({"loss": losses[-1][1]}, files, cost={"started_at": started_at})
+        files["losses.json"] = json.dumps(losses, sort_keys=True).encode()
+        return Outcome({"loss": losses["dsm"][-1][1]}, files, cost={"started_at": started_at})
 
-    def _start(self, at: Workplace) -> tuple[Training, list[tuple[int, float]]]:
+    def _start(self, at: Workplace) -> tuple[Training, Losses]:
         spec = self.train
         training = _training(spec, at)
         for name in reversed(at.store.checkpoint_names(spec.key)):
@@ -182,14 +196,14 @@ class Snapshot(Job):
             data = at.store.checkpoint(spec.key, name)
             if data is not None:
                 state = safetensors.torch.load(data)
-                losses = [(int(i), float(v)) for i, v in state.pop("losses").tolist()]
                 training.restore(state)
-                return training, losses
-        return training, []
+                return training, _losses_in(state)
+        return training, defaultdict(list)
 
 
 def _training(spec: TrainSpec, at: Workplace) -> Training:
-    images, _ = spec.data.load("train", at.data_root)
+    read = spec.data.pixels if isinstance(spec.data, PixelData) else spec.data.load
+    images, _ = read("train", at.data_root)
     settings: dict[str, Any] = {
         "schedule": spec.schedule, "optimizer": spec.optimizer, "ema": spec.ema,
         "batch_size": spec.batch_size, "flips": spec.flips, "seed": spec.seed,
@@ -206,9 +220,7 @@ class _Saver:
     Due means every ten seconds, but so rarely that saving takes at most a twentieth of the time.
     """
 
-    def __init__(
-        self, at: Workplace, key: str, training: Training, losses: list[tuple[int, float]]
-    ) -> None:
+    def __init__(self, at: Workplace, key: str, training: Training, losses: Losses) -> None:
         self._store, self._key, self._training, self._losses = at.store, key, training, losses
         self._due = time.monotonic() + _CHECKPOINT_SECONDS
 
@@ -223,8 +235,7 @@ class _Saver:
         if name in self._store.checkpoint_names(self._key):
             return
         started = time.monotonic()
-        state = self._training.state()
-        state["losses"] = torch.tensor(self._losses, dtype=torch.float64).reshape(-1, 2)
+        state = self._training.state() | _as_state(self._losses)
         self._store.put_checkpoint(self._key, name, safetensors.torch.save(state))
         for other in self._store.checkpoint_names(self._key):
             # Also what a killed run left behind; a longer run's checkpoint stays.
@@ -232,6 +243,19 @@ class _Saver:
                 self._store.drop_checkpoint(self._key, other)
         now = time.monotonic()
         self._due = now + max(_CHECKPOINT_SECONDS, (now - started) / _CHECKPOINT_SHARE)
+
+
+def _as_state(losses: Losses) -> dict[str, Tensor]:
+    """The losses as a checkpoint keeps them, (n, 2) each."""
+    tensors = {name: torch.tensor(pairs, dtype=torch.float64) for name, pairs in losses.items()}
+    return prefixed("losses.", tensors)
+
+
+def _losses_in(state: Mapping[str, Tensor]) -> Losses:
+    """The losses that a checkpoint keeps."""
+    found = below("losses.", state)
+    pairs = {name: [(int(i), v) for i, v in t.tolist()] for name, t in found.items()}
+    return defaultdict(list, pairs)
 
 
 def _checkpoint_name(iteration: int) -> str:

@@ -1,0 +1,71 @@
+"""CIFAR-10 and CIFAR-100: 60,000 colour images of 32 x 32 pixels, in ten or a hundred classes.
+
+CIFAR-10 is the data of the paper scale.
+
+References:
+    A. Krizhevsky, Learning multiple layers of features from tiny images, 2009.
+"""
+
+from dataclasses import dataclass
+from http.client import HTTPException
+from pathlib import Path
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from scorelib.data.base import Split
+from scorelib.data.files import DEFAULT_ROOT, OTHER_FOLDER, PixelData, one_line
+from scorelib.errors import MissingDataError
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Cifar(PixelData):
+    """What the two have in common: 50,000 training and 10,000 held-out images (3, 32, 32)."""
+
+    flips: ClassVar[bool] = True
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Three channels, 32 x 32 pixels."""
+        return (3, 32, 32)
+
+    def n_images(self, split: Split) -> int:
+        """50,000 for training, 10,000 held out."""
+        return 50_000 if split == "train" else 10_000
+
+    def pixels(self, split: Split, root: Path | None = None) -> tuple[Tensor, Tensor]:
+        """All images and labels, downloaded first where missing; see `PixelData.pixels`."""
+        from torchvision import datasets  # here: its import takes seconds
+
+        published = getattr(datasets, self.name.upper())
+        root = DEFAULT_ROOT if root is None else root
+        try:
+            # The files are pickles. torchvision unpickles one only after its MD5 sum has been
+            # found equal to the published one, so no foreign pickle is ever opened.
+            data = published(root, train=split == "train", download=True)
+        except (OSError, RuntimeError, HTTPException) as error:
+            raise MissingDataError(
+                f"CIFAR-{self.n_classes} must be in {root.absolute()} as {published.base_folder} "
+                f"or {published.filename}, with the published MD5 sums; it is missing or corrupt "
+                f"and the download failed ({one_line(error)}): put {published.filename} from "
+                f"{published.url} there, {OTHER_FOLDER}"
+            ) from error
+        pixels = torch.from_numpy(data.data).permute(0, 3, 1, 2).contiguous()
+        return pixels, torch.tensor(data.targets)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cifar10(_Cifar):
+    """CIFAR-10: ten classes."""
+
+    name: ClassVar[str] = "cifar10"
+    n_classes: ClassVar[int] = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cifar100(_Cifar):
+    """CIFAR-100, with its hundred fine labels."""
+
+    name: ClassVar[str] = "cifar100"
+    n_classes: ClassVar[int] = 100

@@ -1,0 +1,90 @@
+"""FFHQ: 70,000 photographs of faces, as published, 1024 x 1024 pixels in folders of a thousand.
+
+They are resized to `Ffhq.size` (bilinear, antialiased). The published division is kept: the first
+60,000 are for training, the last 10,000 held out. The set is fetched by its authors' script, since
+it is 89 GB large and its host has a quota.
+
+References:
+    T. Karras, S. Laine and T. Aila, A style-based generator architecture for generative
+    adversarial networks, 2019.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from scorelib.data.base import Split
+from scorelib.data.files import (
+    DEFAULT_ROOT,
+    OTHER_FOLDER,
+    PixelData,
+    decode,
+    fill_square,
+    require_size,
+)
+from scorelib.errors import InputError, MissingDataError
+
+_FIRST = {"train": 0, "test": 60_000}
+_N_IMAGES = {"train": 60_000, "test": 10_000}
+_PER_FOLDER = 1000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ffhq(PixelData):
+    """FFHQ's faces, without labels.
+
+    Args:
+        size: height and width in pixels, at least 4.
+        most_images: of either split, the first ones, at least 2; all training images at 256 x 256
+            are 11.8 GB of pixels.
+    """
+
+    n_classes: ClassVar[int] = 1
+    flips: ClassVar[bool] = True
+
+    size: int = 256
+    most_images: int = 60_000
+
+    def validate(self) -> None:
+        """Raises InputError if there is too little of either."""
+        require_size(self.size)
+        if self.most_images < 2:
+            raise InputError(f"most_images must be at least 2; got {self.most_images}")
+
+    @property
+    def name(self) -> str:
+        """``ffhq`` and the size."""
+        return f"ffhq{self.size}"
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Three channels, `size` x `size` pixels."""
+        return (3, self.size, self.size)
+
+    def n_images(self, split: Split) -> int:
+        """60,000 for training, 10,000 held out, or fewer."""
+        return min(self.most_images, _N_IMAGES[split])
+
+    def pixels(self, split: Split, root: Path | None = None) -> tuple[Tensor, Tensor]:
+        """The images of a split, all labelled 0; see `PixelData.pixels`."""
+        folder = (DEFAULT_ROOT if root is None else root).absolute() / "ffhq" / "images1024x1024"
+        n = self.n_images(split)
+        paths = [_path(folder, _FIRST[split] + i) for i in range(n)]
+        missing = [path for path in paths if not path.is_file()]
+        if missing:
+            raise MissingDataError(
+                f"FFHQ must be in {folder} as 00000/00000.png and so on; {missing[0]} and "
+                f"{len(missing) - 1:,} other images are missing: fetch them with download_ffhq.py "
+                f"of https://github.com/NVlabs/ffhq-dataset, {OTHER_FOLDER}"
+            )
+        files = ((str(path), path.read_bytes()) for path in paths)
+        images = decode(files, n, self.size, fill_square(self.size))
+        return images, torch.zeros(n, dtype=torch.long)
+
+
+def _path(folder: Path, number: int) -> Path:
+    thousand = number // _PER_FOLDER * _PER_FOLDER
+    return folder / f"{thousand:05d}" / f"{number:05d}.png"

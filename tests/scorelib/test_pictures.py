@@ -1,0 +1,59 @@
+"""Pictures of points: what is drawn where, and that equal points are equal files."""
+
+import io
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from scorelib.pictures import scatter_png
+
+SQUARE = torch.tensor([[x, y] for x in (0.0, 4.0) for y in (0.0, 4.0)])
+"""Data whose frame is [-1, 5] x [-1, 5]."""
+
+
+def crosses(samples, data=SQUARE):
+    """Row and column of every red pixel."""
+    image = Image.open(io.BytesIO(scatter_png(data, samples))).convert("RGB")
+    assert image.size == (600, 600)
+    red, green, blue = np.moveaxis(np.asarray(image).astype(int), 2, 0)
+    return set(zip(*np.nonzero((red > 150) & (green < 90) & (blue < 90)), strict=True))
+
+
+def title(samples):
+    """The pixels above the frame."""
+    image = Image.open(io.BytesIO(scatter_png(SQUARE, samples))).convert("L")
+    return np.asarray(image)[:25].tobytes()
+
+
+def test_equal_points_are_equal_files_and_leave_no_figure_open():
+    points = torch.randn(40, 2, generator=torch.Generator().manual_seed(0))
+    first = scatter_png(SQUARE, points)
+    assert scatter_png(SQUARE.clone(), points.clone()) == first
+    assert scatter_png(SQUARE, points + 0.5) != first
+    assert scatter_png(SQUARE + 0.5, points) != first
+    assert plt.get_fignums() == []
+
+
+def test_a_cross_is_where_its_sample_is():
+    legend = crosses(torch.zeros(0, 2))
+    centres = []
+    for point in ([1.0, 1.0], [3.0, 1.0], [1.0, 3.0]):
+        drawn = np.array(sorted(crosses(torch.tensor([point])) - legend))
+        assert 10 < len(drawn) < 200
+        centres.append(drawn.mean(axis=0))
+    corner, right, above = centres
+    wide, high = right - corner, above - corner
+    assert wide[1] > 100 and abs(wide[0]) < 2, "not to the right"
+    assert high[0] < -100 and abs(high[1]) < 2, "not upwards"
+    assert wide[1] == pytest.approx(-high[0], abs=2), "a circle must stay round"
+
+
+def test_samples_beyond_the_frame_are_counted_and_do_not_move_it():
+    inside = torch.tensor([[1.0, 2.0], [5.0, -1.0]])
+    beyond = torch.tensor([[1.0, 5.1], [-1e30, 2.0], [1e6, 1e6]])
+    assert crosses(torch.cat([inside, beyond])) == crosses(inside)
+    none, three = torch.cat([inside, inside[:1].repeat(3, 1)]), torch.cat([inside, beyond])
+    assert title(three) == title(torch.cat([inside, -beyond])) != title(none)

@@ -1,0 +1,189 @@
+"""What holds of every study, and each of them in miniature through the real engine."""
+
+import pytest
+
+from dashboards.cells import view
+from dashboards.figures import figures
+from dashboards.samples import sample_sheets
+from dashboards.searches import economy
+from dashboards.table import FORMATS, frame, render
+from scorelib.noise_level import closed_form
+from scorelib.spec import from_json, replace_paths
+from studies.registry import STUDIES, find_study
+from studies.reported import _rows
+from tests.tuning.draining import drain
+from tuning.forecast import forecast
+from tuning.scheduler import Scheduler
+from tuning.store import Store
+
+TABLE = {
+    "iterations": "4", "iteration": "4", "snapshot_every": "2", "selection.n_trials": "1",
+    "selection.n_images": "10", "search.n_trials": "2", "search.n_images": "10",
+    "search.top_images": "20", "search.keep": "1", "chunk_images": "10", "n_images": "20",
+    "seeds": "1", "n_sigma": "[1]", "train.schedule.n_levels": "5", "train.batch_size": "8",
+    "extractor.classifier.iterations": "5", "extractor.classifier.width": "2",
+    "extractor.classifier.n_features": "4", "adversarial.discriminator.width": "1",
+}  # fmt: skip
+CHOICE = {
+    "iterations": "[2, 4]", "images": "[10, 20]", "keep": "[3, 1]", "n_images": "20", "seeds": "1",
+    "chunk_images": "10", "train.schedule.n_levels": "5", "train.batch_size": "8",
+    "extractor.classifier.iterations": "5", "extractor.classifier.width": "2",
+    "extractor.classifier.n_features": "4", "train.network.width": "16",
+}  # fmt: skip
+MLP = {"train.network.width": "16", "train.network.depth": "1"}
+MINIATURES = {
+    "cifar_sampling_eps": TABLE | MLP,
+    "church_sampling_eps": TABLE | MLP,
+    "ffhq_sampling_eps": TABLE | MLP,
+    "cifar_unet_sampling_eps": TABLE | {"train.network.width": "2"},
+    "stacked_mnist_modes": MLP | {
+        "iteration": "4", "n_trials": "2", "search_images": "20", "n_images": "30",
+        "chunk_images": "10", "train.schedule.n_levels": "5", "train.batch_size": "8",
+        "train.data.n": "200", "classifier.iterations": "5", "classifier.width": "2",
+        "classifier.n_features": "4", "adversarial.discriminator.width": "1",
+    },
+    "noise_consistency": {},
+    "synthetic_2d": {"iterations": "20", "n_points": "50", "seeds": "2", "network.width": "16"},
+    "inception_score": TABLE | MLP,
+    "uncurated_samples": {
+        f"{table}.{path}": value
+        for table in ("cifar", "church", "unet")
+        for path, value in (TABLE | {"columns": '["non-adversarial"]'}).items()
+    } | {"unet.train.network.width": "2"},
+    "cifar_checkpoint_ema": CHOICE | {
+        "iterations": "[4]", "images": "[10]", "keep": "[3]", "train_iterations": "4",
+        "snapshot_every": "2",
+    },
+    "cifar_adam_betas": CHOICE,
+    "cifar_gan_loss": CHOICE,
+    "cifar_lambda_nd": CHOICE,
+    "cifar_adversarial_search": CHOICE,
+}  # fmt: skip
+
+
+def miniature(name):
+    module = find_study(name)
+    return module.study("demo", replace_paths(module.settings("demo"), MINIATURES[name]))
+
+
+@pytest.fixture(scope="module", params=STUDIES)
+def finished(request, tmp_path_factory):
+    """A study in miniature, worked off in one process: its scheduler, its store, what ran."""
+    store = Store(str(tmp_path_factory.mktemp(request.param)), create=True)
+    made = miniature(request.param)
+    planned = forecast(Scheduler(made, store), store, "cpu x1")
+    ran = drain(made, store)
+    return Scheduler(made, store), store, ran, planned
+
+
+@pytest.mark.parametrize("scale", ["demo", "paper"])
+@pytest.mark.parametrize("name", STUDIES)
+def test_a_study_is_whole_at_either_scale(name, scale):
+    module = find_study(name)
+    settings = module.settings(scale)
+    assert from_json(settings.to_json()) == settings, "settings do not survive the store"
+    made = module.study(scale, settings)
+    assert (made.name, made.scale) == (name, scale) and made.question.endswith("?")
+    names = [search.name for search in made.searches]
+    assert len(set(names)) == len(names)
+    for number, search in enumerate(made.searches):
+        for rests_on in (search.after, search.model_of):
+            assert rests_on is None or rests_on.name in names[:number], "served before its basis"
+    cells = [cell.name for cell in made.cells]
+    assert len(set(cells)) == len(cells) > 0
+    assert all(cell.search is None or cell.search in made.searches for cell in made.cells)
+
+
+def test_every_cell_is_measured_and_shown(finished):
+    scheduler, store, ran, _ = finished
+    assert scheduler.is_complete() and len({key for _, key in ran}) == len(ran)
+    shown = view(scheduler, store)
+    for cell in shown.cells:
+        wanted = set(cell.cell.quantities) if cell.cell.is_measured else set()
+        assert cell.measured.keys() == wanted and cell.failed is None, cell.cell.name
+    for style in FORMATS:
+        text = render(shown, style, width=110)
+        assert "missing" not in text and "failed" not in text.replace(",failed,", "")
+    assert len(frame(shown)) == sum(len(cell.quantities) for cell in scheduler.study.cells)
+
+
+def test_the_plan_foretold_the_jobs(finished):
+    *_, ran, planned = finished
+    foretold = {row.stage: row.n_to_run for row in planned}
+    made = {stage: sum(s == stage for s, _ in ran) for stage in foretold}
+    assert made.keys() == {stage for stage, _ in ran}
+    for stage, count in made.items():
+        # Winners that are also trials, and snapshots that a search leaves out, make it fewer.
+        assert count <= foretold[stage] <= 2 * count + 2, stage
+
+
+def test_every_study_draws_what_it_holds(finished):
+    scheduler, store, *_ = finished
+    drawn = figures(scheduler) | sample_sheets(scheduler, store)
+    assert drawn and all(data.startswith(b"\x89PNG") for data in drawn.values())
+    measured = {c.scores[0].chunks()[0] for c in view(scheduler, store).cells if c.scores}
+    assert sum(name.startswith("samples_") for name in drawn) == len(measured)
+
+
+def test_halving_is_accounted_for(finished):
+    scheduler, *_ = finished
+    for run in scheduler.searches.values():
+        spared = economy(run)
+        if spared is not None:
+            assert 0 < spared.evaluations < spared.in_full
+
+
+def test_all_numbers_of_the_papers_tables_stand_beside_ours():
+    held = {name: find_study(name) for name in STUDIES}
+    reported = [
+        (result.source.removeprefix("Table "), quantity, result.value)
+        for name in ("cifar_sampling_eps", "church_sampling_eps", "cifar_unet_sampling_eps")
+        for cell in held[name].study("paper", held[name].settings("paper")).cells
+        for quantity, result in cell.reported.items()
+    ]
+    rows = [
+        ("Section 6.1" if row["table"] == "text-6.1" else row["table"],
+         "denoised" if row["metric"].endswith("denoised") else "raw", float(row["value"]))
+        for row in _rows()
+        if row["paper"] == "acsm" and row["table"] in ("1", "2", "3", "text-6.1")
+    ]  # fmt: skip
+    assert sorted(reported) == sorted(rows) and len(rows) == 50
+
+
+def test_the_noise_of_figure_1_is_the_closed_form(tmp_path):
+    store = Store(str(tmp_path), create=True)
+    made = miniature("noise_consistency")
+    drain(made, store)
+    for cell in view(Scheduler(made, store), store).cells:
+        (quantity,) = cell.cell.quantities
+        job, value = cell.cell.job, cell.measured[quantity].mean
+        assert value == pytest.approx(cell.cell.reported[quantity].value, rel=3e-3)
+        if quantity == "L" and "ALS" in cell.cell.row:
+            assert value == pytest.approx(closed_form(job.sampler, job.schedule)[-1], rel=1e-6)
+        if "CAS" in cell.cell.row:
+            share = {"L/4": 0.25, "L/2": 0.5, "3L/4": 0.75, "L": 1.0}[quantity]
+            assert value == pytest.approx(50 * (0.01 / 50) ** share, rel=1e-6)
+
+
+def test_the_papers_kl_of_stacked_mnist_is_corrected_and_said_to_be():
+    made = miniature("stacked_mnist_modes")
+    by_name = {cell.name: cell for cell in made.cells}
+    for row, printed, corrected in (
+        ("non-adversarial DSM", 1.36, 0.053),
+        ("adversarial DSM", 1.49, 0.121),
+    ):
+        assert by_name[f"{row}, KL"].reported["raw"].value == corrected
+        assert "inference" in by_name[f"{row}, KL"].reported["raw"].source
+        assert by_name[f"{row}, KL as printed"].reported["raw"].value == printed
+    assert any("inference" in note for note in made.notes)
+    assert by_name["DCGAN, modes"].reported["raw"].value == 99
+
+
+def test_the_inception_score_rests_on_table_1s_own_images():
+    settings = find_study("inception_score").settings("demo")
+    own = find_study("inception_score").study("demo", settings)
+    table = find_study("cifar_sampling_eps").study("demo", settings)
+    assert {s.space.key for s in own.searches} == {s.space.key for s in table.searches}
+    best = table.searches[1].space.score({"epsilon": 0.01})
+    chunks = {chunk for cell in own.cells[:2] for s in cell.jobs(best) for chunk in s.chunks()}
+    assert chunks == {chunk for s in table.cells[0].jobs(best) for chunk in s.chunks()}

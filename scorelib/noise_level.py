@@ -8,7 +8,8 @@ one number; eta is ``epsilon / sigma_L^2``:
     ALS:    v^2 <- (1 - eta)^2 v^2 + 2 eta sigma_i^2                    n_sigma times at each level
     CAS:    v^2 <- (1 - eta)^2 v^2 + beta^2 sigma_{i+1}^2               once at each dilated level
 
-from ``v = sigma_1``. The last update of CAS adds nothing.
+from ``v = sigma_1``. The last update of CAS adds nothing. The recursions hold on any
+schedule that the sampler takes, what follows of ALS on geometric ones.
 
 **CAS** keeps to the schedule: ``v = sigma_{i+1}`` after update i (Proposition 2), whatever epsilon
 and n_sigma are. After the last update it is ``(1 - eta) sigma_L``.
@@ -44,14 +45,14 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from scorelib.samplers import Als, Cas, Sampler
-from scorelib.schedules import GeometricSchedule
+from scorelib.samplers import Als, AnnealedSampler, Cas
+from scorelib.schedules import GeometricSchedule, Schedule, as_geometric
 from scorelib.step_size import cas_beta, eta
 
 Levels = NDArray[np.float64]
 
 
-def noise_levels(sampler: Sampler, schedule: GeometricSchedule) -> Levels:
+def noise_levels(sampler: AnnealedSampler, schedule: Schedule) -> Levels:
     """Standard deviation of the noise in x through a walk, by the recursion.
 
     Args:
@@ -62,7 +63,7 @@ def noise_levels(sampler: Sampler, schedule: GeometricSchedule) -> Levels:
         sigma_1, then the level after each update: shape (updates + 1,), data units.
 
     Raises:
-        InputError: epsilon outside its interval.
+        InputError: epsilon outside its interval, or CAS on a schedule that is not geometric.
     """
     sampler.require_admissible(schedule)
     kept = (1 - eta(sampler.epsilon, schedule.sigma_L)) ** 2
@@ -72,7 +73,7 @@ def noise_levels(sampler: Sampler, schedule: GeometricSchedule) -> Levels:
     return np.sqrt(np.array(variances))
 
 
-def closed_form(sampler: Sampler, schedule: GeometricSchedule) -> Levels:
+def closed_form(sampler: AnnealedSampler, schedule: GeometricSchedule) -> Levels:
     """The same as `noise_levels`, without a recursion: see the head of this module.
 
     Args:
@@ -96,7 +97,7 @@ def closed_form(sampler: Sampler, schedule: GeometricSchedule) -> Levels:
     raise _unknown(sampler)
 
 
-def noise_by_level(sampler: Sampler, schedule: GeometricSchedule) -> Levels:
+def noise_by_level(sampler: AnnealedSampler, schedule: Schedule) -> Levels:
     """The curve of Figure 1: the noise at the start and after every n_sigma updates.
 
     The last update of CAS is left out: it adds no noise and ends on no level of the schedule.
@@ -134,7 +135,7 @@ def noise_at(curve: ArrayLike, share: float) -> float:
     return math.exp(np.interp(share * (len(logs) - 1), np.arange(len(logs)), logs))
 
 
-def _added_variances(sampler: Sampler, schedule: GeometricSchedule) -> Iterator[float]:
+def _added_variances(sampler: AnnealedSampler, schedule: Schedule) -> Iterator[float]:
     """Variance of the fresh noise of each update."""
     match sampler:
         case Als():
@@ -143,7 +144,7 @@ def _added_variances(sampler: Sampler, schedule: GeometricSchedule) -> Iterator[
                 for _ in range(sampler.n_sigma):
                     yield 2 * share * sigma**2
         case Cas():
-            dilated = schedule.dilated(sampler.n_sigma)
+            dilated = as_geometric(schedule, "cas").dilated(sampler.n_sigma)
             beta = cas_beta(sampler.epsilon, schedule.sigma_L, dilated.gamma)
             for following in (*dilated.sigmas[1:], 0.0):
                 yield (beta * following) ** 2
@@ -171,5 +172,5 @@ def _sum_of_products(a: float, b: float, n: NDArray[np.int_]) -> Levels:
     return np.asarray(larger ** (n - 1.0) * np.expm1(n * step) / math.expm1(step))
 
 
-def _unknown(sampler: Sampler) -> TypeError:
+def _unknown(sampler: AnnealedSampler) -> TypeError:
     return TypeError(f"the noise is known for Als and Cas; got {type(sampler).__name__}")

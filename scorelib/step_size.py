@@ -30,6 +30,24 @@ def eta(epsilon: float, sigma_L: float) -> float:
     return epsilon / sigma_L**2
 
 
+def epsilon_of_langevin_step(step: float) -> float:
+    """Our epsilon of a Langevin step that is written ``x + step / 2 score + sqrt(step) z``.
+
+    Ours is ``x + alpha score + sqrt(2 alpha) z``: the same for ``alpha = step / 2``. So annealed
+    Langevin sampling as Song and Ermon write it, ``step = epsilon sigma_i^2 / sigma_L^2`` (their
+    epsilon is 2e-5, their T our n_sigma), is `Als` at half their epsilon; and a diffusion written
+    with ``e^2 / 2`` and ``e``, as Chao et al. do (e = 3.5), is `Langevin` at ``e^2 / 2``.
+
+    Args:
+        step: variance of the noise added (at sigma_L, if annealed), data units squared.
+
+    References:
+        Song and Ermon (2019), https://arxiv.org/abs/1907.05600, Algorithm 1.
+        Chao et al. (2022), https://arxiv.org/abs/2203.14206, Eq. 1.
+    """
+    return step / 2
+
+
 def cas_interval(sigma_L: float, gamma: float) -> tuple[float, float]:
     """Open interval of step sizes for which CAS's beta is real and positive.
 

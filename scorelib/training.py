@@ -1,4 +1,4 @@
-"""Training of score networks: a generator that yields after every update.
+"""Training of networks on noised data: a generator that yields after every update.
 
 All randomness of iteration i (which images, flips, noise levels, noise) is drawn from streams named
 by the training seed and i (see `scorelib.seeds`), and the order of the images by the seed and the
@@ -17,7 +17,7 @@ References:
 import math
 from abc import ABC, abstractmethod
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -27,7 +27,7 @@ from scorelib.data.files import as_floats
 from scorelib.ema import Ema
 from scorelib.losses import dsm_loss
 from scorelib.optim import AdamSpec
-from scorelib.schedules import GeometricSchedule
+from scorelib.schedules import Schedule
 from scorelib.seeds import generator_of
 
 CHECK_EVERY_ITERATIONS = 50
@@ -40,13 +40,14 @@ class NonFiniteError(ArithmeticError):
 
 @dataclass(frozen=True)
 class TrainingStep:
-    """One update of the score network.
+    """One update of the network.
 
     Attributes:
         iteration: updates made so far, from 1.
         losses: by name, each averaged over the last `CHECK_EVERY_ITERATIONS` updates; only every
-            `CHECK_EVERY_ITERATIONS` iterations and at the last, else empty. Every objective has
-            "dsm", the loss of Eq. 1 summed over dimensions.
+            `CHECK_EVERY_ITERATIONS` iterations and at the last, else empty. Every objective of
+            score networks has "dsm", the loss of Eq. 1 summed over dimensions, and every one of
+            classifiers "ce", the cross entropy in nats.
     """
 
     iteration: int
@@ -54,10 +55,10 @@ class TrainingStep:
 
 
 class Training(ABC):
-    """Training of a score network with Adam and several EMA decays at once.
+    """Training of a network with Adam and several EMA decays at once.
 
     Args:
-        network: score network; moved to `device`.
+        network: score network or classifier; moved to `device`.
         images: training images, shape (N, C, H, W), float32 in [0, 1] or uint8 (each batch is
             divided by 255); or vectors, float32 (N, D).
         schedule: noise levels, drawn uniformly.
@@ -77,7 +78,7 @@ class Training(ABC):
         network: nn.Module,
         images: Tensor,
         *,
-        schedule: GeometricSchedule,
+        schedule: Schedule,
         optimizer: AdamSpec,
         ema: tuple[float, ...],
         batch_size: int,
@@ -125,7 +126,39 @@ class Training(ABC):
 
     @abstractmethod
     def _update(self, iteration: int) -> dict[str, Tensor]:
-        """Makes the update of an iteration; its losses by name, detached scalars, "dsm" first."""
+        """Makes the update of an iteration; its losses by name, detached scalars.
+
+        The first is "dsm" of a score network, "ce" of a classifier.
+        """
+
+    def _descend(
+        self,
+        examples: tuple[Tensor, ...],
+        losses_of: Callable[..., tuple[Tensor, Mapping[str, Tensor]]],
+    ) -> dict[str, Tensor]:
+        """Makes one step down a mean over examples; of a split batch, the gradients are added up.
+
+        Args:
+            examples: tensors of B rows each.
+            losses_of: of some rows of each, what is minimised and what is reported, all scalars
+                averaged over those rows.
+
+        Returns:
+            What is reported, averaged over the batch and detached.
+        """
+        n_parts = math.ceil(self._batch_size / (self._most_images or self._batch_size))
+        self.optimizer.zero_grad(set_to_none=True)
+        reported: dict[str, Tensor] = defaultdict(lambda: torch.zeros((), device=self._device))
+        for part in zip(*(t.chunk(n_parts) for t in examples), strict=True):
+            with torch.autocast(self._device.type, torch.bfloat16, enabled=self._autocast):
+                minimised, losses = losses_of(*part)
+            share = len(part[0]) / self._batch_size
+            (minimised * share).backward()
+            for name, loss in losses.items():
+                reported[name] += loss.detach() * share
+        self.optimizer.step()
+        self.ema.update(self.network)
+        return dict(reported)
 
     def _examples(self, draw: torch.Generator, indices: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Images, (B, C, H, W), a noise level for each, (B,), and noise, on the device."""
@@ -169,23 +202,15 @@ class Training(ABC):
 
 
 class DsmTraining(Training):
-    """Denoising score matching, Eq. 1; a split batch has the gradients of its parts added up."""
+    """Denoising score matching, Eq. 1."""
 
     def _update(self, iteration: int) -> dict[str, Tensor]:
         draw = generator_of("train", self._seed, iteration)
-        examples = self._examples(draw, self._batch(iteration))
-        n_parts = math.ceil(self._batch_size / (self._most_images or self._batch_size))
-        self.optimizer.zero_grad(set_to_none=True)
-        loss = torch.zeros((), device=self._device)
-        for part in zip(*(t.chunk(n_parts) for t in examples), strict=True):
-            with torch.autocast(self._device.type, torch.bfloat16, enabled=self._autocast):
-                its_loss = dsm_loss(self.network, *part)
-            its_share = its_loss * (len(part[0]) / self._batch_size)
-            its_share.backward()
-            loss += its_share.detach()
-        self.optimizer.step()
-        self.ema.update(self.network)
-        return {"dsm": loss}
+        return self._descend(self._examples(draw, self._batch(iteration)), self._losses)
+
+    def _losses(self, *examples: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        loss = dsm_loss(self.network, *examples)
+        return loss, {"dsm": loss}
 
 
 def moments(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:

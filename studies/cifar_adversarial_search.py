@@ -13,6 +13,7 @@ admissible interval to be worth its trials.
 Command: ``python -m studies.run cifar_adversarial_search [--scale paper]``
 """
 
+from scorelib.schedules import as_geometric
 from scorelib.step_size import schedule_step
 from studies.appendix_b import (
     ChoiceSettings,
@@ -43,7 +44,7 @@ def settings(scale: str) -> ChoiceSettings:
 
 def study(scale: str, at: ChoiceSettings) -> Study:
     """The study with given settings: one search over everything."""
-    schedule = at.train.schedule
+    schedule = as_geometric(at.train.schedule, "a range in r")
     unit = schedule_step(schedule.sigma_L, schedule.gamma, 1)
     _, highest = at.sampler.interval(schedule)
     epsilon = LogUniform(

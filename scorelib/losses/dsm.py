@@ -7,8 +7,16 @@ A network that sees ``x + sigma z`` and is asked for ``-z`` learns, at the minim
 sigma times the score of the data smoothed by sigma. Networks here output ``sigma * score``
 directly, so the loss reads the same for conditional and unconditional networks.
 
+At one level it is sigma^2 times Vincent's ``J = 1/2 E || score - grad log q(x~ | x) ||^2``. Two
+other losses are the same in other words. The simple loss of diffusion models, ``E || eps -
+eps_theta(x_t, t) ||^2``, is twice this one: ``x_t`` divided by ``sqrt(abar_t)`` is data with noise
+of level ``sqrt((1 - abar_t) / abar_t)``, and ``eps_theta = -s`` there. And the squared error of a
+denoising autoencoder with tied weights, ``W^T sigmoid(W x + b) + c``, is ``2 sigma^4 J`` of the
+score ``(reconstruction - x) / sigma^2``.
+
 References:
     Vincent, A connection between score matching and denoising autoencoders, 2011.
+    Ho et al., Denoising diffusion probabilistic models, NeurIPS 2020, Eq. 14.
     Jolicoeur-Martineau et al. (2021), Eq. 1.
 """
 

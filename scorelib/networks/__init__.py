@@ -1,12 +1,22 @@
-"""Score networks and the discriminator, each built from its spec.
+"""Score networks, classifiers of noisy data and the discriminator, each built from its spec.
 
-The contract of score networks is in `scorelib.networks.base`.
+The contract of score networks is in `scorelib.networks.base`, that of classifiers in
+`scorelib.networks.noise_classifier`.
 """
 
-from scorelib.networks.base import NetworkSpec, ScoreNetwork, multiply_adds, n_parameters
+from scorelib.networks.base import (
+    NetworkSpec,
+    ScoreFunction,
+    ScoreNetwork,
+    multiply_adds,
+    n_parameters,
+)
 from scorelib.networks.discriminator import BigGanDiscriminator, Discriminator
 from scorelib.networks.mlp import ResidualMlp
 from scorelib.networks.ncsnv2 import Ncsnv2
+from scorelib.networks.noise_classifier import NoiseClassifier, NoiseClassifierSpec
+from scorelib.networks.plane_mlp import PlaneMlp, PlaneMlpClassifier
+from scorelib.networks.resnet import ResNetClassifier
 from scorelib.networks.unet import DdpmUNet
 
 __all__ = [
@@ -15,7 +25,13 @@ __all__ = [
     "Discriminator",
     "Ncsnv2",
     "NetworkSpec",
+    "NoiseClassifier",
+    "NoiseClassifierSpec",
+    "PlaneMlp",
+    "PlaneMlpClassifier",
+    "ResNetClassifier",
     "ResidualMlp",
+    "ScoreFunction",
     "ScoreNetwork",
     "multiply_adds",
     "n_parameters",

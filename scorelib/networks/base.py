@@ -29,7 +29,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
+from scorelib.networks.noise_classifier import NoiseClassifier
 from scorelib.spec import Spec
+
+ScoreFunction = Callable[[Tensor, Tensor], Tensor]
+"""Maps (x, sigma) to sigma * score: a score network, or an exact formula in its place."""
 
 
 class ScoreNetwork(nn.Module, ABC):
@@ -76,11 +80,13 @@ def multiply_adds(network: nn.Module, shape: tuple[int, ...]) -> int:
     left as memory happens to hold them.
 
     Args:
-        network: any score network, or a network of x alone; its weights are not touched.
+        network: a score network, a classifier of noisy data, or a network of x alone; its weights
+            are not touched.
         shape: shape of one example, (C, H, W) or (D,).
     """
     hollow = copy.deepcopy(network).to("meta").to_empty(device="cpu")
-    sigma = (torch.ones((), device="cpu"),) if isinstance(network, ScoreNetwork) else ()
+    reads_sigma = isinstance(network, ScoreNetwork | NoiseClassifier)
+    sigma = (torch.ones((), device="cpu"),) if reads_sigma else ()
     with torch.no_grad(), _Counter() as counter:
         hollow(torch.empty(1, *shape, device="cpu"), *sigma)
     return counter.total

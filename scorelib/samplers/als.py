@@ -9,6 +9,10 @@ with ``alpha_i = epsilon sigma_i^2 / sigma_L^2``.
 With an exact score the noise left in x follows ``v^2 <- v^2 (1 - eta)^2 + 2 eta sigma_i^2`` and so
 always stays above sigma_i (Proposition 1): the final x carries visible noise, which is why its
 denoised version scores so much better.
+
+An update's share ``eta = epsilon / sigma_L^2`` is the same at all levels, so it works on a schedule
+of any family. Song and Ermon write the same update with half the step, ``alpha_i / 2`` before the
+score and ``sqrt(alpha_i)`` before z: `scorelib.step_size.epsilon_of_langevin_step`.
 """
 
 import math
@@ -17,13 +21,13 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from scorelib.samplers.base import Sampler, SamplerState, ScaledScore
-from scorelib.schedules import GeometricSchedule
+from scorelib.samplers.base import AnnealedSampler, SamplerState, ScaledScore
+from scorelib.schedules import Schedule
 from scorelib.step_size import als_interval, eta, extrapolate_als
 
 
 @dataclass(frozen=True, kw_only=True)
-class Als(Sampler):
+class Als(AnnealedSampler):
     """Annealed Langevin sampling.
 
     Attributes:
@@ -37,15 +41,15 @@ class Als(Sampler):
 
     extra_call: bool = False
 
-    def interval(self, schedule: GeometricSchedule) -> tuple[float, float]:
+    def interval(self, schedule: Schedule) -> tuple[float, float]:
         """Stable step sizes, (0, 2 sigma_L^2)."""
         return als_interval(schedule.sigma_L)
 
-    def n_evaluations(self, schedule: GeometricSchedule) -> int:
+    def n_evaluations(self, schedule: Schedule) -> int:
         """One for each of n_levels * n_sigma updates, and one more with `extra_call`."""
         return schedule.n_levels * self.n_sigma + self.extra_call
 
-    def extrapolated(self, schedule: GeometricSchedule, n_sigma: int) -> float:
+    def extrapolated(self, schedule: Schedule, n_sigma: int) -> float:
         """Epsilon divided in proportion to the number of steps."""
         return extrapolate_als(self.epsilon, n_from=self.n_sigma, n_to=n_sigma)
 
@@ -53,7 +57,7 @@ class Als(Sampler):
         self,
         scaled_score: ScaledScore,
         x: Tensor,
-        schedule: GeometricSchedule,
+        schedule: Schedule,
         draw: Callable[[], Tensor],
     ) -> Iterator[SamplerState]:
         """See `Sampler.walk`."""

@@ -1,11 +1,12 @@
-"""What every sampler is: a spec that walks a batch down the noise schedule, step by step.
+"""What every sampler is: a spec that walks a batch from noise to data, step by step.
 
 A sampler is a generator: it yields after each update, so progress, early stopping, recorded
 trajectories and tests need no callbacks. It sees the network only as a function from ``(x, sigma)``
 to ``sigma * score`` and the noise only as a function that returns a fresh standard normal draw;
 where they run and how they are batched is the caller's business.
 
-By Proposition 3 an update of step share ``eta = epsilon / sigma_L^2`` is an interpolation between
+Those that anneal (`AnnealedSampler`) share a step size and the schedule they go down. By
+Proposition 3 their update of step share ``eta = epsilon / sigma_L^2`` is an interpolation between
 ``x`` and the expected denoised sample ``H(x, sigma) = x + sigma^2 score``. The denoised result is
 ``H(x, sigma_L)`` of the state *before* the last update: its network call is the last update's own,
 so it costs nothing more.
@@ -20,7 +21,7 @@ import torch
 from torch import Tensor
 
 from scorelib.errors import InputError
-from scorelib.schedules import GeometricSchedule
+from scorelib.schedules import Schedule, as_geometric
 from scorelib.spec import Spec
 from scorelib.step_size import relative_step, require_inside
 
@@ -45,8 +46,8 @@ class SamplerState:
         x: current iterate, shape (B, ...), data units.
         sigma: noise level at which the update was made.
         step: updates made so far, from 1.
-        denoised: H(x, sigma_L) of the iterate before the last update, shape (B, ...); only in the
-            last state.
+        denoised: H(x, sigma) of the iterate before the last update, sigma being that update's,
+            shape (B, ...); only in the last state.
     """
 
     x: Tensor
@@ -57,7 +58,43 @@ class SamplerState:
 
 @dataclass(frozen=True, kw_only=True)
 class Sampler(Spec):
-    """Base of the samplers.
+    """Base of the samplers: what walks a batch from noise to data."""
+
+    @abstractmethod
+    def n_evaluations(self, schedule: Schedule) -> int:
+        """Network evaluations per image on this (trained) schedule; one for each update."""
+
+    @abstractmethod
+    def require_admissible(self, schedule: Schedule) -> None:
+        """Raises InputError, with the reason, if it cannot walk on this (trained) schedule."""
+
+    @abstractmethod
+    def walk(
+        self,
+        scaled_score: ScaledScore,
+        x: Tensor,
+        schedule: Schedule,
+        draw: Callable[[], Tensor],
+    ) -> Iterator[SamplerState]:
+        """Walks a batch from noise to data.
+
+        Args:
+            scaled_score: maps (x, sigma) to sigma * score; (B, ...), () -> (B, ...).
+            x: start (see `start_images`), shape (B, ...), data units. Not written to.
+            schedule: the schedule the network was trained on.
+            draw: returns a fresh standard normal draw of x's shape.
+
+        Yields:
+            The state after each update, the last one with `denoised`.
+
+        Raises:
+            InputError: as `require_admissible`.
+        """
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnnealedSampler(Sampler):
+    """Base of those that go down the trained schedule itself, with one step size.
 
     Attributes:
         epsilon: step size at sigma_L, data units squared, inside `interval`.
@@ -75,41 +112,14 @@ class Sampler(Spec):
             raise InputError(f"epsilon must be positive; got {self.epsilon:g}")
 
     @abstractmethod
-    def interval(self, schedule: GeometricSchedule) -> tuple[float, float]:
+    def interval(self, schedule: Schedule) -> tuple[float, float]:
         """Open interval of the step sizes theory admits on this (trained) schedule."""
 
     @abstractmethod
-    def n_evaluations(self, schedule: GeometricSchedule) -> int:
-        """Network evaluations per image on this (trained) schedule; one for each update."""
-
-    @abstractmethod
-    def extrapolated(self, schedule: GeometricSchedule, n_sigma: int) -> float:
+    def extrapolated(self, schedule: Schedule, n_sigma: int) -> float:
         """The paper's carry-over of epsilon to another n_sigma on this (trained) schedule."""
 
-    @abstractmethod
-    def walk(
-        self,
-        scaled_score: ScaledScore,
-        x: Tensor,
-        schedule: GeometricSchedule,
-        draw: Callable[[], Tensor],
-    ) -> Iterator[SamplerState]:
-        """Walks a batch from noise to data.
-
-        Args:
-            scaled_score: maps (x, sigma) to sigma * score; (B, ...), () -> (B, ...).
-            x: start (see `start_images`), shape (B, ...), data units. Not written to.
-            schedule: the schedule the network was trained on.
-            draw: returns a fresh standard normal draw of x's shape.
-
-        Yields:
-            The state after each update, the last one with `denoised`.
-
-        Raises:
-            InputError: epsilon outside its interval.
-        """
-
-    def require_admissible(self, schedule: GeometricSchedule) -> None:
+    def require_admissible(self, schedule: Schedule) -> None:
         """Raises InputError, with the interval, if theory does not admit epsilon here."""
         name = type(self).__name__.lower()
         require_inside(
@@ -119,9 +129,14 @@ class Sampler(Spec):
             f"n_sigma={self.n_sigma}",
         )
 
-    def r(self, schedule: GeometricSchedule) -> float:
-        """Epsilon in units of the step that just follows the trained schedule."""
-        return relative_step(self.epsilon, schedule.sigma_L, schedule.gamma, self.n_sigma)
+    def r(self, schedule: Schedule) -> float:
+        """Epsilon in units of the step that just follows the trained schedule.
+
+        Raises:
+            InputError: a schedule that no single step follows: not geometric, or of one level.
+        """
+        gamma = as_geometric(schedule, "r").gamma
+        return relative_step(self.epsilon, schedule.sigma_L, gamma, self.n_sigma)
 
 
 def start_images(

@@ -5,7 +5,8 @@ One update per level of the schedule dilated by `n_sigma`,
     x <- x + alpha_i score(x, sigma_i) + beta sigma_{i+1} z,     sigma_{n+1} = 0,
 
 with beta such that, with an exact score, the noise in x is exactly sigma_i before update i
-(Proposition 2); after the last it is (1 - eta) sigma_L.
+(Proposition 2); after the last it is (1 - eta) sigma_L. That beta is one number takes one ratio of
+neighbouring levels: schedules that are not geometric are refused.
 """
 
 import math
@@ -14,44 +15,45 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from scorelib.samplers.base import Sampler, SamplerState, ScaledScore
-from scorelib.schedules import GeometricSchedule
+from scorelib.samplers.base import AnnealedSampler, SamplerState, ScaledScore
+from scorelib.schedules import GeometricSchedule, Schedule, as_geometric
 from scorelib.step_size import cas_interval, eta, extrapolate_cas
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cas(Sampler):
+class Cas(AnnealedSampler):
     """Consistent annealed sampling: the noise keeps to its schedule for any number of steps.
 
     References:
         Jolicoeur-Martineau et al. (2021), Algorithm 2 and Proposition 2.
     """
 
-    def interval(self, schedule: GeometricSchedule) -> tuple[float, float]:
+    def interval(self, schedule: Schedule) -> tuple[float, float]:
         """Step sizes with a real beta on the schedule dilated by n_sigma."""
-        return cas_interval(schedule.sigma_L, schedule.dilated(self.n_sigma).gamma)
+        return cas_interval(schedule.sigma_L, self._dilated(schedule).gamma)
 
-    def n_evaluations(self, schedule: GeometricSchedule) -> int:
+    def n_evaluations(self, schedule: Schedule) -> int:
         """(n_levels - 1) n_sigma + 1 updates and network calls."""
-        return schedule.dilated(self.n_sigma).n_levels
+        return self._dilated(schedule).n_levels
 
-    def extrapolated(self, schedule: GeometricSchedule, n_sigma: int) -> float:
+    def extrapolated(self, schedule: Schedule, n_sigma: int) -> float:
         """The step size at n_sigma' with beta' = beta sqrt(n_sigma / n_sigma')."""
+        gamma = as_geometric(schedule, "cas").gamma
         return extrapolate_cas(
-            self.epsilon, schedule.sigma_L, schedule.gamma, n_from=self.n_sigma, n_to=n_sigma
+            self.epsilon, schedule.sigma_L, gamma, n_from=self.n_sigma, n_to=n_sigma
         )
 
     def walk(
         self,
         scaled_score: ScaledScore,
         x: Tensor,
-        schedule: GeometricSchedule,
+        schedule: Schedule,
         draw: Callable[[], Tensor],
     ) -> Iterator[SamplerState]:
         """See `Sampler.walk`."""
         self.require_admissible(schedule)
         share = eta(self.epsilon, schedule.sigma_L)
-        sigmas = schedule.dilated(self.n_sigma).sigmas
+        sigmas = self._dilated(schedule).sigmas
         for step, (sigma, following) in enumerate(
             zip(sigmas, (*sigmas[1:], 0.0), strict=True), start=1
         ):
@@ -63,3 +65,6 @@ class Cas(Sampler):
             spread = math.sqrt(max(0.0, following**2 - ((1 - share) * sigma) ** 2))
             x = x + share * move + spread * draw()
             yield SamplerState(x=x, sigma=sigma, step=step)
+
+    def _dilated(self, schedule: Schedule) -> GeometricSchedule:
+        return as_geometric(schedule, "cas").dilated(self.n_sigma)

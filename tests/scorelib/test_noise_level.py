@@ -12,7 +12,7 @@ from scipy.stats import chi2
 from scorelib.errors import InputError
 from scorelib.noise_level import closed_form, noise_at, noise_by_level, noise_levels
 from scorelib.samplers import Als, Cas
-from scorelib.schedules import GeometricSchedule
+from scorelib.schedules import SCHEDULES, GeometricSchedule
 from scorelib.step_size import eta
 
 SCHEDULE = GeometricSchedule(sigma_1=5.0, sigma_L=0.1, n_levels=30)
@@ -55,6 +55,22 @@ def walked_exactly(sampler, schedule):
 def test_the_recursion_is_that_of_our_samplers(sampler):
     walked = walked_exactly(sampler, SCHEDULE)
     np.testing.assert_allclose(noise_levels(sampler, SCHEDULE), walked, rtol=1e-11)
+
+
+@pytest.mark.parametrize("family", SCHEDULES.values())
+def test_the_recursion_of_als_is_that_of_its_walk_on_any_schedule(family):
+    schedule = family(sigma_1=5.0, sigma_L=0.1, n_levels=30)
+    sampler = Als(epsilon=0.3 * schedule.sigma_L**2, n_sigma=3)
+    levels = noise_levels(sampler, schedule)
+    np.testing.assert_allclose(levels, walked_exactly(sampler, schedule), rtol=1e-11)
+    assert (levels[1:] > np.repeat(schedule.sigmas, 3)).all()
+    np.testing.assert_array_equal(noise_by_level(sampler, schedule), levels[::3])
+
+
+def test_cas_has_no_noise_level_on_other_schedules():
+    other = SCHEDULES["cosine"](sigma_1=5.0, sigma_L=0.1, n_levels=30)
+    with pytest.raises(InputError, match="cas needs a geometric schedule"):
+        noise_levels(Cas(epsilon=1.5 * STEP), other)
 
 
 @pytest.mark.parametrize("sampler", [s for s in KNOWN if s.n_sigma < 20], ids=str)

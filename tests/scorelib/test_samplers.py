@@ -1,4 +1,5 @@
-"""Samplers with exact scores: the propositions of the paper, moments, and what is refused."""
+"""Samplers with exact scores: what holds for all of them, the propositions of the paper, moments
+and shares of classes, and what is refused."""
 
 import math
 
@@ -6,18 +7,25 @@ import pytest
 import torch
 
 from scorelib.errors import InputError
-from scorelib.samplers import Als, Cas, start_images
-from scorelib.schedules import GeometricSchedule
-from scorelib.step_size import cas_beta, eta
+from scorelib.samplers import Als, Cas, Langevin, PredictorCorrector, start_images
+from scorelib.schedules import SCHEDULES, GeometricSchedule
+from scorelib.spec import from_json
+from scorelib.step_size import cas_beta, epsilon_of_langevin_step, eta
 
 SCHEDULE = GeometricSchedule(sigma_1=5.0, sigma_L=0.1, n_levels=30)
 STEP = SCHEDULE.sigma_L**2 * (1 - SCHEDULE.gamma)
 N = 40_000
-SAMPLERS = [
+ANNEALED = [
     Als(epsilon=5 * STEP, n_sigma=1),
     Als(epsilon=1 * STEP, n_sigma=4),
     Cas(epsilon=1.5 * STEP, n_sigma=1),
     Cas(epsilon=0.4 * STEP, n_sigma=4),
+]
+SAMPLERS = [
+    *ANNEALED,
+    Langevin(sigma=0.7, epsilon=0.1, n_steps=20),
+    PredictorCorrector(n_steps=12),
+    PredictorCorrector(n_steps=12, snr=0.05, first="predictor"),
 ]
 
 
@@ -37,7 +45,7 @@ def walk(sampler, scaled_score, x, seed=1):
 
 def test_cas_keeps_the_noise_exactly_on_schedule():
     # Proposition 2: std sigma_i before update i, and (1 - eta) sigma_L after the last.
-    for sampler in (s for s in SAMPLERS if isinstance(s, Cas)):
+    for sampler in (s for s in ANNEALED if isinstance(s, Cas)):
         x = 0.3 + SCHEDULE.sigma_1 * noise_source((N,))()
         states = walk(sampler, point_mass, x)
         sigmas = SCHEDULE.dilated(sampler.n_sigma).sigmas
@@ -48,7 +56,7 @@ def test_cas_keeps_the_noise_exactly_on_schedule():
 
 def test_als_noise_follows_its_recursion_and_stays_above_the_schedule():
     # Proposition 1: v^2 <- v^2 (1 - eta)^2 + 2 eta sigma^2 > sigma^2.
-    for sampler in (s for s in SAMPLERS if isinstance(s, Als)):
+    for sampler in (s for s in ANNEALED if isinstance(s, Als)):
         x = 0.3 + SCHEDULE.sigma_1 * noise_source((N,))()
         states = walk(sampler, point_mass, x)
         share, variance = eta(sampler.epsilon, SCHEDULE.sigma_L), SCHEDULE.sigma_1**2
@@ -87,7 +95,7 @@ def test_proposition_3_the_interpolation_form_gives_the_same_iterates():
     def score(x, sigma):
         return sigma * torch.tanh(target - x) / (1 + sigma)
 
-    for sampler in SAMPLERS:
+    for sampler in ANNEALED:
         share = eta(sampler.epsilon, SCHEDULE.sigma_L)
         draw = noise_source((2,), seed=5)
         x = 5 * noise_source((2,), seed=4)()
@@ -118,9 +126,18 @@ def test_the_network_is_called_once_per_step_at_decreasing_levels(sampler):
 
     states = walk(sampler, counting, torch.zeros(2, dtype=torch.float64))
     assert len(states) == len(levels) == sampler.n_evaluations(SCHEDULE)
-    expected = 30 * sampler.n_sigma if isinstance(sampler, Als) else 29 * sampler.n_sigma + 1
+    match sampler:
+        case Als(n_sigma=n):
+            expected = 30 * n
+        case Cas(n_sigma=n):
+            expected = 29 * n + 1
+        case Langevin(n_steps=n):
+            expected = n
+        case PredictorCorrector(n_steps=n, first=first):
+            expected = {"corrector": 2 * n, "predictor": 2 * n - 1}[first]
     assert len(levels) == expected
-    assert levels == sorted(levels, reverse=True)
+    assert levels == sorted(levels, reverse=True) == [state.sigma for state in states]
+    assert [state.step for state in states] == [*range(1, expected + 1)]
     assert [s.denoised is None for s in states] == [True] * (len(states) - 1) + [False]
 
 
@@ -141,6 +158,103 @@ def test_the_start_is_not_written_to_and_equal_noise_gives_equal_samples(sampler
     first, second = walk(sampler, point_mass, x)[-1], walk(sampler, point_mass, x)[-1]
     assert torch.equal(x, torch.ones(3, dtype=torch.float64))
     assert torch.equal(first.x, second.x)
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS, ids=str)
+def test_samplers_travel_as_json(sampler):
+    assert from_json(sampler.to_json()) == sampler
+    assert len({s.key for s in SAMPLERS}) == len(SAMPLERS)
+
+
+WEIGHTS, CENTRES, STD = (
+    torch.tensor(values, dtype=torch.float64) for values in ([0.2, 0.8], [-3.2, 0.8], 0.3)
+)
+"""Two classes on a line, of mean 0 together, 13 standard deviations apart."""
+
+
+def two_classes(x, sigma):
+    """Exact sigma * score of the two classes smoothed by sigma."""
+    variance = STD**2 + sigma**2
+    offsets = CENTRES - x[:, None]
+    weights = (WEIGHTS.log() - offsets**2 / (2 * variance)).softmax(dim=1)
+    return sigma * (weights * offsets).sum(dim=1) / variance
+
+
+@pytest.mark.parametrize("family", SCHEDULES)
+def test_als_gives_each_class_its_share_on_any_schedule(family):
+    schedule = SCHEDULES[family](sigma_1=8.0, sigma_L=0.05, n_levels=150)
+    sampler = Als(epsilon=0.3 * schedule.sigma_L**2, n_sigma=8)
+    # Within a class x is normal. Where the last levels are far apart noise is left, by so much:
+    variance = 8.0**2
+    for sigma in schedule.sigmas:
+        shrink = 0.3 * sigma**2 / (0.3**2 + sigma**2)
+        for _ in range(8):
+            before, variance = variance, (1 - shrink) ** 2 * variance + 2 * 0.3 * sigma**2
+    width = math.sqrt(before) * 0.3**2 / (0.3**2 + 0.05**2)
+    assert_right_shares(sampler, schedule, width, within=0.03)
+
+
+@pytest.mark.parametrize(
+    "sampler",
+    [
+        Cas(epsilon=0.04 * 0.05**2),
+        PredictorCorrector(n_steps=300),
+        PredictorCorrector(n_steps=300, first="predictor"),
+    ],
+    ids=str,
+)
+def test_each_class_has_its_share(sampler):
+    schedule = GeometricSchedule(sigma_1=20.0, sigma_L=0.05, n_levels=300)
+    assert_right_shares(sampler, schedule, width=0.3, within=0.02)
+
+
+def assert_right_shares(sampler, schedule, width, within):
+    """The shares of the denoised samples, and the centre and width of each class."""
+    draw = noise_source((8000,), seed=8)
+    *_, last = sampler.walk(two_classes, schedule.sigma_1 * draw(), schedule, draw)
+    in_first = last.denoised < -1
+    assert in_first.double().mean().item() == pytest.approx(0.2, abs=within)
+    for mine, centre in ((in_first, -3.2), (~in_first, 0.8)):
+        assert last.denoised[mine].mean().item() == pytest.approx(centre, abs=0.03)
+        assert last.denoised[mine].std().item() == pytest.approx(width, rel=0.05)
+
+
+def test_als_is_song_and_ermons_algorithm_at_half_their_step():
+    # Algorithm 1 of 2019, as printed: their epsilon and T, a level's alpha.
+    epsilon, n_per_level = 2e-5, 3
+    for family in SCHEDULES.values():
+        schedule = family(sigma_1=1.0, sigma_L=0.01, n_levels=10)
+        sampler = Als(epsilon=epsilon_of_langevin_step(epsilon), n_sigma=n_per_level)
+        start = noise_source((50,), seed=6)()
+        draw, x = noise_source((50,), seed=7), start.clone()
+        for sigma in schedule.sigmas:
+            alpha = epsilon * sigma**2 / schedule.sigma_L**2
+            for _ in range(n_per_level):
+                x = x + alpha / 2 * two_classes(x, sigma) / sigma + math.sqrt(alpha) * draw()
+        *_, last = sampler.walk(two_classes, start, schedule, noise_source((50,), seed=7))
+        assert torch.allclose(last.x, x, rtol=1e-11, atol=1e-13)
+
+
+@pytest.mark.parametrize("name", sorted(SCHEDULES.keys() - {"geometric"}))
+def test_what_needs_one_ratio_of_levels_refuses_other_schedules(name):
+    schedule = SCHEDULES[name](sigma_1=5.0, sigma_L=0.1, n_levels=30)
+    cas, als = Cas(epsilon=1.5 * STEP), Als(epsilon=5 * STEP)
+    zero = torch.zeros(1, dtype=torch.float64)
+    why = f"needs a geometric schedule, whose .* one ratio gamma; got a {name} one"
+    for ask in (
+        cas.interval,
+        cas.n_evaluations,
+        cas.require_admissible,
+        lambda at: cas.extrapolated(at, 5),
+        lambda at: list(cas.walk(point_mass, zero, at, lambda: zero)),
+    ):
+        with pytest.raises(InputError, match=f"^cas {why}$"):
+            ask(schedule)
+    with pytest.raises(InputError, match=f"^r {why}$"):
+        als.r(schedule)
+    assert als.interval(schedule) == als.interval(SCHEDULE) and als.n_evaluations(schedule) == 30
+    assert als.extrapolated(schedule, 5) == als.epsilon / 5
+    als.require_admissible(schedule)
 
 
 @pytest.mark.parametrize(

@@ -1,20 +1,30 @@
-"""Noise schedules against the paper's and Song and Ermon's numbers."""
+"""Noise schedules against the papers' numbers, the report's, and exact probabilities."""
 
 import itertools
 import math
 
+import numpy as np
 import pytest
 import torch
-from scipy.spatial.distance import pdist
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import chi
 
 from scorelib.errors import InputError
 from scorelib.samplers import Als
 from scorelib.schedules import (
+    SCHEDULES,
+    CosineSchedule,
     GeometricSchedule,
+    LinearSchedule,
+    Schedule,
+    SigmoidSchedule,
+    SquaredCosineSchedule,
+    as_geometric,
     coverage,
-    largest_pairwise_distance,
     n_levels_for_coverage,
 )
+from scorelib.spec import from_json
 
 CIFAR = GeometricSchedule(sigma_1=50, sigma_L=0.01, n_levels=232)
 
@@ -35,6 +45,7 @@ def test_levels_strictly_decrease_by_gamma():
     assert CIFAR.gamma < 1
 
 
+@pytest.mark.parametrize("family", SCHEDULES.values())
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -44,9 +55,9 @@ def test_levels_strictly_decrease_by_gamma():
         {"sigma_1": 1.0, "sigma_L": 0.1, "n_levels": 1},
     ],
 )
-def test_schedules_that_do_not_decrease_are_refused(wrong):
+def test_schedules_that_do_not_decrease_are_refused(family, wrong):
     with pytest.raises(InputError, match=r"sigmas must strictly decrease|n_levels must be"):
-        GeometricSchedule(**wrong)
+        family(**wrong)
 
 
 def test_no_dilation_below_one():
@@ -76,20 +87,13 @@ def test_two_levels_are_enough_in_two_dimensions():
     assert coverage(0.01 / 50, 2) > 0.5
 
 
-def test_the_largest_distance_is_exact_when_all_pairs_are_looked_at():
-    points = torch.randn(300, 3, 2, generator=torch.Generator().manual_seed(0))
-    found = largest_pairwise_distance(points)
-    assert found.value == pytest.approx(pdist(points.flatten(1).double().numpy()).max(), rel=1e-12)
-    assert found.error == 0
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_the_estimate_for_large_sets_brackets_the_exact_distance(seed):
-    points = torch.randn(400, 5, generator=torch.Generator().manual_seed(seed))
-    exact = largest_pairwise_distance(points).value
-    estimate = largest_pairwise_distance(points, exact_up_to=10)
-    assert 0.7 * exact < estimate.value <= exact + 1e-9 <= estimate.value + estimate.error + 2e-9
-    assert math.isfinite(estimate.error)
+@pytest.mark.parametrize("family", SCHEDULES.values())
+def test_any_family_may_have_a_single_level(family):
+    single = family(sigma_1=0.1, sigma_L=0.1, n_levels=1)
+    assert single.sigmas == (0.1,) and single.coverages(3) == ()
+    if isinstance(single, CosineSchedule):
+        with pytest.raises(InputError, match="at least 2 for alpha"):
+            _ = single.alpha
 
 
 def test_a_schedule_may_have_a_single_level():
@@ -104,3 +108,97 @@ def test_a_schedule_may_have_a_single_level():
     for wrong in ({"sigma_1": 0.2}, {"n_levels": 2}, {"n_levels": 0}):
         with pytest.raises(InputError):
             single.replace(**wrong)
+
+
+REPORTS = {"sigma_1": 1.0, "sigma_L": 0.01, "n_levels": 10}
+"""The report's levels; its L - 1 is 9."""
+
+
+def test_the_report_s_families_have_its_numbers():
+    assert list(SCHEDULES) == ["geometric", "linear", "cosine", "squared_cosine", "sigmoid"]
+    assert CosineSchedule(**REPORTS).alpha == pytest.approx(1.0064, abs=5e-5)
+    assert SquaredCosineSchedule(**REPORTS).alpha == pytest.approx(1.068, abs=5e-4)
+    k = np.arange(10)
+    # The printed digits of alpha leave the last level uncertain by this much.
+    for family, alpha, power, slack in ((CosineSchedule, 1.0064, 1, 1e-4),
+                                        (SquaredCosineSchedule, 1.068, 2, 2e-4)):  # fmt: skip
+        printed = np.cos(k / (alpha * 9) * np.pi / 2) ** power
+        np.testing.assert_allclose(family(**REPORTS).sigmas, printed, atol=slack)
+    np.testing.assert_allclose(LinearSchedule(**REPORTS).sigmas, 1 - 0.11 * k, atol=1e-15)
+    np.testing.assert_allclose(GeometricSchedule(**REPORTS).sigmas, 0.01 ** (k / 9), rtol=1e-12)
+
+
+def test_the_sigmoid_is_the_report_s_curve_mapped_onto_its_own_ends():
+    k = np.arange(10)
+    printed = -1 / (1 + np.exp(-k + 2.5)) + 1.009  # with the sign that makes it fall from about 1
+    assert printed[[0, -1]] == pytest.approx([0.933, 0.0105], abs=5e-4)
+    mapped = 0.01 + 0.99 * (printed - printed[-1]) / (printed[0] - printed[-1])
+    np.testing.assert_allclose(SigmoidSchedule(**REPORTS).sigmas, mapped, rtol=1e-12)
+    # At another number of levels it is the same curve: every tenth of 91 levels is one of the ten.
+    finer = SigmoidSchedule(**REPORTS | {"n_levels": 91})
+    np.testing.assert_allclose(finer.sigmas[::10], SigmoidSchedule(**REPORTS).sigmas, rtol=1e-12)
+
+
+@pytest.mark.parametrize("family", SCHEDULES.values())
+@given(sigma_1=st.floats(0.01, 1e4), ratio=st.floats(1e-7, 0.99), n_levels=st.integers(2, 300))
+def test_levels_of_all_families_strictly_decrease_between_exact_ends(
+    family, sigma_1, ratio, n_levels
+):
+    schedule = family(sigma_1=sigma_1, sigma_L=sigma_1 * ratio, n_levels=n_levels)
+    sigmas = schedule.sigmas
+    assert len(sigmas) == n_levels
+    assert (sigmas[0], sigmas[-1]) == (sigma_1, sigma_1 * ratio) and sigmas[-1] > 0
+    assert all(b < a for a, b in itertools.pairwise(sigmas))
+    assert from_json(schedule.to_json()) == schedule
+
+
+def test_only_the_geometric_schedule_has_one_ratio():
+    for name, family in SCHEDULES.items():
+        schedule = family(**REPORTS)
+        ratios = [b / a for a, b in itertools.pairwise(schedule.sigmas)]
+        assert (max(ratios) - min(ratios) < 1e-12) == (name == "geometric")
+        if name == "geometric":
+            assert as_geometric(schedule, "it") is schedule
+        else:
+            with pytest.raises(InputError, match=f"^it needs a geometric .*; got a {name} one$"):
+                as_geometric(schedule, "it")
+    with pytest.raises(TypeError, match="abstract"):
+        Schedule(**REPORTS)
+
+
+@pytest.mark.parametrize("family", SCHEDULES.values())
+@pytest.mark.parametrize("n_dimensions", [784, 3072])
+def test_the_coverage_of_each_level_is_the_share_of_noise_within_reach(family, n_dimensions):
+    # Exactly: norms of noise are chi. The normal approximation of Song and Ermon is within 1.5%.
+    schedule = family(sigma_1=1.0, sigma_L=0.2, n_levels=60)
+    sigmas = np.array(schedule.sigmas)
+    before, after = sigmas[:-1], sigmas[1:]
+    root = math.sqrt(n_dimensions)
+    low, high = ((root + s * 3 / math.sqrt(2)) * before / after for s in (-1, 1))
+    exact = chi.cdf(high, n_dimensions) - chi.cdf(low, n_dimensions)
+    found = schedule.coverages(n_dimensions)
+    assert found == pytest.approx(exact, abs=0.015)
+    assert max(found) > 0.5
+
+
+def test_coverages_as_the_report_argues():
+    # Ten geometric levels from 1 to .01 cover nothing at 32 x 32 x 3; the linear and the cosine
+    # families have their best coverage at the high levels, the sigmoid its worst in between.
+    assert max(GeometricSchedule(**REPORTS).coverages(3072)) < 1e-12
+    found = {name: np.array(f(**REPORTS).coverages(20)) for name, f in SCHEDULES.items()}
+    assert np.ptp(found["geometric"]) < 1e-12
+    for name in ("linear", "cosine", "squared_cosine"):
+        assert (np.diff(found[name]) < 0).all()
+    worst = found["sigmoid"].argmin()
+    assert 0 < worst < 8
+    assert (np.diff(found["sigmoid"][: worst + 1]) < 0).all()
+    assert (np.diff(found["sigmoid"][worst:]) > 0).all()
+
+
+def test_coverages_of_a_geometric_schedule_are_one_number():
+    assert CIFAR.coverages(3072) == pytest.approx([coverage(CIFAR.gamma, 3072)] * 231, rel=1e-9)
+
+
+def test_keys_of_geometric_schedules_are_those_of_stored_results():
+    assert CIFAR.key == "9e0b9efa30482fc795c78d8c5e2b2217"
+    assert len({family(**REPORTS).key for family in SCHEDULES.values()}) == 5

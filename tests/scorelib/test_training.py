@@ -9,7 +9,7 @@ from scorelib.data import Digits
 from scorelib.losses import Adversarial, Dsm, dsm_loss
 from scorelib.networks import BigGanDiscriminator, Ncsnv2, ResidualMlp
 from scorelib.optim import AdamSpec
-from scorelib.schedules import GeometricSchedule
+from scorelib.schedules import SCHEDULES, GeometricSchedule
 from scorelib.training import DsmTraining, NonFiniteError
 
 SCHEDULE = GeometricSchedule(sigma_1=5.0, sigma_L=0.1, n_levels=10)
@@ -109,6 +109,17 @@ def test_pixels_stay_pixels_and_batches_are_floats():
     x, *_ = run._examples(torch.Generator().manual_seed(0), torch.arange(4))
     assert run._images is EVERY_LEVEL and EVERY_LEVEL.dtype == torch.uint8
     assert x.dtype == torch.float32 and x.max() <= 1
+
+
+@pytest.mark.parametrize("family", SCHEDULES.values())
+def test_the_levels_are_those_of_any_schedule(family):
+    schedule = family(sigma_1=5.0, sigma_L=0.1, n_levels=7)
+    run = training(schedule=schedule)
+    _, sigma, _ = run._examples(torch.Generator().manual_seed(0), torch.arange(500))
+    drawn, counts = sigma.unique(return_counts=True)
+    assert drawn.tolist() == pytest.approx(schedule.sigmas[::-1], rel=1e-6)
+    assert counts.min() > 40
+    list(run.steps(2))
 
 
 def test_the_seed_decides():

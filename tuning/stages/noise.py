@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from scorelib.noise_level import noise_at, noise_by_level
-from scorelib.samplers import Sampler
+from scorelib.samplers import AnnealedSampler
 from scorelib.schedules import GeometricSchedule
 from tuning.jobs import Job, Outcome, Progress, Run, Work, Workplace
 
@@ -29,7 +29,7 @@ class NoiseLevel(Job):
     stage: ClassVar[str] = "noise"
 
     schedule: GeometricSchedule
-    sampler: Sampler
+    sampler: AnnealedSampler
 
     def validate(self) -> None:
         """Refuses step sizes that theory does not admit."""

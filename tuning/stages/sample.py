@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from scorelib.metrics.features import Extractor, extract, quantize
 from scorelib.pictures import grid_png, scatter_png
-from scorelib.samplers import Sampler, SamplerState, Start, start_images
+from scorelib.samplers import AnnealedSampler, SamplerState, Start, start_images
 from scorelib.seeds import generator_of
 from scorelib.spec import Spec
 from tuning.jobs import Job, Outcome, Progress, Run, Work, Workplace, failure_of, require_input
@@ -49,7 +49,7 @@ class SampleSpec(Spec):
 
     model: Snapshot
     ema: float
-    sampler: Sampler
+    sampler: AnnealedSampler
     start: Start = "noise"
     chunk_images: int = 500
     seed: int = 0

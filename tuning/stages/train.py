@@ -26,7 +26,7 @@ from scorelib.losses import Adversarial, Dsm
 from scorelib.networks import NetworkSpec
 from scorelib.networks.base import multiply_adds
 from scorelib.optim import AdamSpec
-from scorelib.schedules import GeometricSchedule
+from scorelib.schedules import Schedule
 from scorelib.seeds import seed_of
 from scorelib.spec import Spec
 from scorelib.training import (
@@ -67,7 +67,7 @@ class TrainSpec(Spec):
 
     data: DataSpec
     network: NetworkSpec
-    schedule: GeometricSchedule
+    schedule: Schedule
     objective: Dsm | Adversarial
     optimizer: AdamSpec
     ema: tuple[float, ...] = (0.9999,)

@@ -112,7 +112,8 @@ def _all_jobs(scheduler: Scheduler) -> Iterable[Job]:
 
 def _search_jobs(run: SearchRun, cells: Iterable[Cell]) -> Iterable[Job]:
     search, space, trials = run.search, run.space, run.trials
-    n_trials = len(trials) if run.is_complete else search.n_trials
+    is_spent = run.is_complete or len(trials) >= search.n_trials
+    n_trials = len(trials) if is_spent else search.n_trials
     # What a search tries first is known.
     known = [*(t.values for t in (*run.ranked(trials), *trials)), *search.starts]
     # By key: a start may be a trial already, or round to one.
@@ -120,8 +121,13 @@ def _search_jobs(run: SearchRun, cells: Iterable[Cell]) -> Iterable[Job]:
     stand_ins = space.stand_ins(max(1, n_trials - len(tried)), tried)
     tried = (tried + stand_ins)[:n_trials]
     yield from (space.score(values) for values in tried)
-    for rung in search.ladder:
-        tried = tried[: rung.keep]
+    # Who goes on is not known: of those not measured, values that share no work with a cell.
+    ranked = [t.values for t in run.ranked(trials)]
+    tried = ranked + [v for v in reversed(tried) if v not in ranked]
+    reached = run.rungs() if is_spent else []
+    for number, rung in enumerate(search.ladder, start=1):
+        is_known = number < len(reached)
+        tried = [t.values for t in reached[number]] if is_known else tried[: rung.keep]
         yield from (space.score(values, rung) for values in tried)
     best = run.winner.score if run.winner else space.score((stand_ins or tried)[-1])
     for cell in cells:

@@ -14,6 +14,7 @@ os.environ.update(
         "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
         "RAY_CHDIR_TO_TRIAL_DIR": "0",
         "TUNE_DISABLE_SIGINT_HANDLER": "1",
+        "RAY_DISABLE_FAILURE_SIGNAL_HANDLER": "1",  # its C++ part aborts on SIGTERM
         "TUNE_GLOBAL_CHECKPOINT_S": "1000000000",
         # How long to wait for Ray to find out whether a silent worker's node is lost: by default it
         # reports a worker as "unavailable" after a second, which says nothing of the cause.
@@ -29,5 +30,10 @@ from ray.tune.execution import tune_controller
 from ray.tune.search import Searcher
 from ray.tune.utils.object_cache import _ObjectCache as ObjectCache
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy as NodeAffinity
+
+# As it starts, Ray would take SIGTERM for itself, and end the process from within; a driver listens
+# (tuning.stop) and ends in order. (Starting Ray in another thread is no way out: what it starts is
+# ended by the kernel with the thread.)
+ray._private.utils.set_sigterm_handler = lambda handler: None
 
 __all__ = ["NodeAffinity", "ObjectCache", "Searcher", "ray", "tune", "tune_controller"]

@@ -11,7 +11,6 @@ import logging
 import os
 import secrets
 import shutil
-import signal
 import stat
 import subprocess
 import sys
@@ -19,7 +18,6 @@ import tempfile
 import uuid
 import warnings
 from collections.abc import Iterator
-from concurrent.futures import Executor, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,7 +30,6 @@ from tuning.resources import Capacity
 
 _ANSWER_SECONDS = 20.0
 _PROBE_SECONDS = 60.0
-_LOOK_SECONDS = 0.01
 _OBJECT_STORE_BYTES = 200_000_000  # nothing of ours travels through it
 
 
@@ -65,41 +62,22 @@ def ray_session(options: ClusterOptions) -> Iterator[Capacity]:
     # Tune prints a traceback for each worker lost; `tuning.bridge` tells what became of its job.
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
     warnings.filterwarnings("ignore", module=r"ray\..*")
-    folder, starter = Path(tempfile.mkdtemp(prefix="ray-")), ThreadPoolExecutor(max_workers=1)
+    folder = Path(tempfile.mkdtemp(prefix="ray-"))
     quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
     try:
         if options.address is None:
             _set_token(folder)
-            _start(
-                starter, object_store_memory=_OBJECT_STORE_BYTES,
+            ray.init(
+                object_store_memory=_OBJECT_STORE_BYTES,
                 num_cpus=options.cpus, num_gpus=options.gpus, include_dashboard=False,
                 _temp_dir=str(folder), **quiet,
             )  # fmt: skip
         else:
-            _join(starter, options.address, folder, quiet)
+            _join(options.address, folder, quiet)
         yield _capacity(options)
     finally:
         ray.shutdown()
-        starter.shutdown()
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _start(starter: Executor, **options: Any) -> None:
-    """Starts or joins Ray, and leaves SIGTERM to whoever has it.
-
-    In the main thread Ray would take the signal for as long as it starts; in any thread, its C++
-    part takes it once, and a SIGTERM would then end the process without a word of ours.
-
-    Args:
-        starter: where Ray starts; its thread must outlive Ray, whose processes end with it.
-        options: of `ray.init`.
-    """
-    handler = signal.getsignal(signal.SIGTERM)
-    starting = starter.submit(ray.init, **options)
-    while not starting.done():
-        wait([starting], timeout=_LOOK_SECONDS)
-        signal.signal(signal.SIGTERM, handler)
-    starting.result()
 
 
 def _set_token(folder: Path) -> None:
@@ -110,7 +88,7 @@ def _set_token(folder: Path) -> None:
     os.environ["RAY_AUTH_TOKEN_PATH"] = str(token)
 
 
-def _join(starter: Executor, address: str, folder: Path, quiet: dict[str, Any]) -> None:
+def _join(address: str, folder: Path, quiet: dict[str, Any]) -> None:
     """Connects to a cluster, giving its workers this very code."""
     _require_private_token()
     _require_answer(address)
@@ -122,7 +100,7 @@ def _join(starter: Executor, address: str, folder: Path, quiet: dict[str, Any]) 
         # From elsewhere: workers look for code in the driver's current folder first, and a node may
         # have an older copy there.
         with contextlib.chdir(folder):
-            _start(starter, address=address, runtime_env=runtime_env, **quiet)
+            ray.init(address=address, runtime_env=runtime_env, **quiet)
     except (ConnectionError, RuntimeError) as error:
         raise InputError(
             f"--address must name a running Ray cluster; {address!r} does not answer: {error}"

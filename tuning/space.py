@@ -7,7 +7,7 @@ on its specs, its ledger and the store alone.
 
 import itertools
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,6 +28,9 @@ from tuning.proposer import Observation, propose, searched_interval
 from tuning.stages import Objective, Protocol, SampleSpec, Score
 
 EPSILON = "epsilon"
+
+_MOST_DRAWN = 50
+"""Draws at random for each stand-in."""
 
 
 @dataclass(frozen=True)
@@ -283,13 +286,23 @@ class ParameterSpace(SearchSpace):
 
     def stand_ins(self, n: int, tried: Sequence[Values]) -> list[Values]:
         """Combinations of choices in their order, or values at random; see `SearchSpace`."""
-        rng = np.random.default_rng(seed_of("stand-ins", self.key))
-        choices = [p.shown for p in self.parameters if isinstance(p, OneOf)]
-        if len(choices) < len(self.parameters):
-            return [{p.name: p.draw(rng) for p in self.parameters} for _ in range(n)]
         names = [p.name for p in self.parameters]
-        untried = (dict(zip(names, c, strict=True)) for c in itertools.product(*choices))
-        return list(itertools.islice((v for v in untried if v not in tried), n))
+        choices = [p.shown for p in self.parameters if isinstance(p, OneOf)]
+        drawn: Iterable[Values]
+        if len(choices) == len(names):
+            drawn = (dict(zip(names, c, strict=True)) for c in itertools.product(*choices))
+        else:
+            rng = np.random.default_rng(seed_of("stand-ins", self.key))
+            draws = range(_MOST_DRAWN * n)  # a short range rounds to few numbers
+            drawn = (self._rounded({p.name: p.draw(rng) for p in self.parameters}) for _ in draws)
+        known = [self._rounded(values) for values in tried]
+        found: list[Values] = []
+        for values in drawn:
+            if len(found) == n:
+                break
+            if values not in known and values not in found:
+                found.append(values)
+        return found
 
 
 def _on_rung(score: Score, rung: Rung | None) -> Score:

@@ -6,9 +6,10 @@ import pytest
 
 from tests.miniature import miniature_study
 from tests.tuning.draining import drain
+from tests.tuning.test_joint_search import joint_study
 from tuning.forecast import ASSUMED_MULTIPLY_ADDS_PER_SECOND, Rates, forecast, needs_in_words
 from tuning.jobs import Work
-from tuning.scheduler import Scheduler
+from tuning.scheduler import Scheduler, Wait
 
 CPU = "cpu x1"
 
@@ -35,6 +36,23 @@ def test_in_the_middle_of_a_study_the_total_is_the_same(store, most):
     drain(study, store, most=most)
     now = rows(study, store)
     assert {stage: row.n_stored + row.n_to_run for stage, row in now.items()} == total
+
+
+def test_a_finished_ladder_needs_nothing_even_where_its_rungs_disagree(store):
+    """The results are planted: each rung turns the order of the one below round."""
+    study = joint_study()
+    scheduler = Scheduler(study, store)
+    while (job := scheduler.next_job()) is not Wait.FINISHED:
+        result = {}
+        if job.stage == "score":
+            strength = job.sample.model.train.objective.lambda_
+            value = strength if job.sample.model.iteration == 4 else 1000 - strength
+            result = {"raw": value, "denoised": value}
+        store.commit(job.stage, job.key, spec={}, result=result, cost={}, files={})
+        scheduler.report_stored(job.key)
+    (run,) = scheduler.searches.values()
+    assert run.is_complete and run.winner.number != run.best_so_far.number
+    assert all(row.n_to_run == 0 for row in rows(study, store).values())
 
 
 def test_training_counts_every_iteration_once(store):

@@ -1,0 +1,234 @@
+"""What is said of searches, against results that are planted: who won, what mattered, what it cost.
+
+The searches are real, with a ledger in a real store; only what a score comes to is a function here.
+"""
+
+import math
+
+import pytest
+
+from dashboards.searches import economy, edge, findings, importances, parts, trial_table
+from tests.miniature import miniature_study
+from tuning.ledger import Ledger
+from tuning.search import Result, SearchRun
+from tuning.space import EPSILON, LogUniform, OneOf, ParameterSpace, Rung, StepSizeSpace
+from tuning.stages import InceptionScoreProtocol, Score
+from tuning.store import Store
+from tuning.study import Search
+
+STUDY = miniature_study(columns='["adversarial"]')
+TEMPLATE = STUDY.searches[0].space.template
+LEVELS = TEMPLATE.sample.model.train.schedule.n_levels
+BATCH = TEMPLATE.sample.model.train.batch_size
+OBJECTIVE = "sample.model.train.objective"
+LAMBDA = LogUniform(name="lambda", path=f"{OBJECTIVE}.lambda_", low=0.01, high=100.0)
+N_D = OneOf(name="n_D", path=f"{OBJECTIVE}.n_d", values=(1, 2))
+EMA = OneOf(name="ema", path="sample.ema", values=TEMPLATE.sample.model.train.ema)
+START = {"lambda": 1.0, "n_D": 1}
+
+
+def lambda_of(score):
+    return score.sample.model.train.objective.lambda_
+
+
+def by_lambda(score):
+    """Lowest at lambda = 10, whatever else."""
+    return 1.0 + math.log10(lambda_of(score) / 10) ** 2
+
+
+def run_of(value, *parameters, n_trials=8, ladder=(), starts=(START,), most=None, space=None):
+    """A search worked off, where a score comes to `value` of it; None is a failure.
+
+    Args:
+        value: of a score.
+        parameters: what is searched.
+        n_trials: of the first rung.
+        ladder: further rungs.
+        starts: values tried first.
+        most: scores after which nothing comes in any more.
+        space: what is searched instead of parameters.
+    """
+    space = space or ParameterSpace(template=TEMPLATE, parameters=parameters)
+    search = Search(
+        name="planted", space=space, n_trials=n_trials, starts=starts, ladder=ladder,
+        starts_from="where it began",
+    )  # fmt: skip
+    results = {}
+    ledger = Ledger(Store(f"memory://{search.space.key}-{id(results)}", create=True))
+    run = SearchRun(search, ledger, lambda score: results.get(score.key))
+    while (wanted := run.wanted()) and (most is None or len(results) < most):
+        for score in wanted:
+            number = value(score)
+            failed = Result({}, "samples are not finite")
+            results[score.key] = (
+                failed if number is None else Result({"raw": number + 1, "denoised": number})
+            )
+    assert most is not None or run.is_complete
+    return run
+
+
+# -- what mattered ---------------------------------------------------------------------------------
+
+
+def test_the_parameter_that_was_planted_is_what_mattered():
+    run = run_of(by_lambda, LAMBDA, N_D, EMA, n_trials=24, starts=({**START, "ema": 0.99},))
+    shares = importances(run)
+    assert next(iter(shares)) == "lambda" and shares["lambda"] > 0.9
+    assert sum(shares.values()) == pytest.approx(1) and set(shares) == {"lambda", "n_D", "ema"}
+    assert importances(run) == shares
+
+    def by_n_d(score):
+        return float(score.sample.model.train.objective.n_d)
+
+    other = importances(run_of(by_n_d, LAMBDA, N_D, n_trials=24))
+    assert other["n_D"] > 0.9
+
+
+def test_nothing_is_said_to_matter_by_too_few_trials_or_equal_ones():
+    assert importances(run_of(by_lambda, LAMBDA, N_D, n_trials=5)) == {}
+    assert importances(run_of(by_lambda, LAMBDA, N_D, n_trials=6)) != {}
+    assert importances(run_of(lambda score: 1.0, LAMBDA, N_D)) == {}
+    assert importances(run_of(lambda score: None, LAMBDA, N_D)) == {}
+
+
+def test_failed_trials_are_no_part_of_what_mattered():
+    def fragile(score):
+        return None if lambda_of(score) > 20 else by_lambda(score)
+
+    run = run_of(fragile, LAMBDA, N_D, n_trials=20)
+    assert any(trial.result.failed for trial in run.trials)
+    assert sum(importances(run).values()) == pytest.approx(1)
+
+
+# -- what halving saved ----------------------------------------------------------------------------
+
+LADDER = (Rung(n_images=80, keep=3, iteration=90), Rung(n_images=120, keep=1, iteration=150))
+
+
+def work(n_trainings, iteration, n_chunks):
+    """Network evaluations by hand: a trained image is one, a sampled one is one for each level."""
+    per_update = BATCH * n_trainings * iteration
+    return per_update + n_chunks * TEMPLATE.sample.chunk_images * LEVELS
+
+
+def test_the_economy_of_halving_is_a_hand_count():
+    run = run_of(by_lambda, LAMBDA, n_trials=8, ladder=LADDER, starts=({"lambda": 1.0},))
+    first = TEMPLATE.sample.model.iteration
+    assert (first, TEMPLATE.protocol.n_images, TEMPLATE.sample.chunk_images) == (60, 40, 20)
+    # Eight to 60 iterations, three of them on to 90, one on to 150. A longer training makes other
+    # images: nothing of the 2 chunks of the first rung serves the second, which has 4.
+    spent = work(8, 60, 8 * 2) + work(3, 30, 3 * 4) + work(1, 60, 6)
+    spared = economy(run)
+    assert (spared.evaluations, spared.in_full) == (spent, work(8, 150, 8 * 6))
+    assert spared.saved == 1 - spent / spared.in_full
+    assert f"{spent:,} network evaluations" in findings(run)[0]
+
+
+def test_what_trials_share_is_counted_once():
+    # Both trials sample from one training, and the second rung only adds images.
+    ladder = (Rung(n_images=80, keep=1),)
+    run = run_of(lambda s: s.sample.ema, EMA, n_trials=2, ladder=ladder, starts=({"ema": 0.99},))
+    spared = economy(run)
+    assert spared.evaluations == work(1, 60, 2 * 2 + 2)
+    assert spared.in_full == work(1, 60, 2 * 4)
+
+
+def test_nothing_is_said_to_be_saved_without_a_ladder_or_before_the_end():
+    assert economy(run_of(by_lambda, LAMBDA, N_D)) is None
+    unfinished = run_of(by_lambda, LAMBDA, N_D, ladder=LADDER, most=9)
+    assert economy(unfinished) is None and findings(unfinished) == []
+
+
+# -- the table of trials ---------------------------------------------------------------------------
+
+
+def test_trials_are_shown_by_rung_and_then_by_value_with_failures_last():
+    def fragile(score):
+        return None if lambda_of(score) > 30 else by_lambda(score)
+
+    run = run_of(fragile, LAMBDA, n_trials=16, ladder=LADDER, starts=({"lambda": 1.0},))
+    rungs = run.rungs()
+    kept = [{t.number for t in rung} for rung in rungs]
+    ranked = [
+        *rungs[2],
+        *(t for t in run.ranked(rungs[1]) if t.number not in kept[2]),
+        *(t for t in run.ranked(rungs[0]) if t.number not in kept[1]),
+        *(t for t in rungs[0] if t.result.failed),
+    ]
+    shown = trial_table(run)
+    assert len(shown) == len(ranked) == 16 and any(t.result.failed for t in ranked)
+    assert shown["lambda"].tolist() == [f"{t.values['lambda']:.3g}" for t in ranked]
+    by_hand = ["failed" if t.result.failed else f"{t.result.of('denoised'):.4g}" for t in ranked]
+    assert shown["denoised"].tolist() == by_hand
+    assert shown["iterations"].tolist() == ["150", "90", "90", *["60"] * 13]
+    assert shown["images"].tolist() == ["120", "80", "80", *["40"] * 13]
+
+
+def test_one_that_fails_on_a_later_rung_stays_above_those_that_never_got_there():
+    def fragile(score):
+        long = score.sample.model.iteration == 90
+        return None if long and lambda_of(score) == 10 else by_lambda(score)
+
+    ladder = (Rung(n_images=80, keep=2, iteration=90),)
+    starts = ({"lambda": 10.0}, {"lambda": 9.0})
+    run = run_of(fragile, LAMBDA, n_trials=8, ladder=ladder, starts=starts)
+    shown = trial_table(run)
+    assert shown["lambda"].tolist()[:2] == ["9", "10"]
+    assert shown["denoised"].tolist()[1] == "failed" and shown["denoised"].tolist()[2] != "failed"
+    assert run.winner.values == {"lambda": 9.0}
+
+
+@pytest.mark.parametrize("most", [0, 1, 3])
+def test_only_the_best_are_shown_and_always_where_the_search_began(most):
+    starts = ({"lambda": 0.02}, {"lambda": 99.0})
+    run = run_of(by_lambda, LAMBDA, n_trials=12, starts=starts)
+    everything, shown = trial_table(run), trial_table(run, most)
+    began = everything[""] == "where it began"
+    assert everything[began]["lambda"].tolist() == ["99", "0.02"]
+    wanted = everything[(everything.index < most) | began]
+    assert shown.to_numpy().tolist() == wanted.to_numpy().tolist()
+
+
+def test_a_search_for_the_highest_has_the_highest_first():
+    fid = TEMPLATE.protocol
+    protocol = InceptionScoreProtocol(extractor=fid.extractor, data=fid.data, n_images=40)
+    space = ParameterSpace(template=TEMPLATE.replace(protocol=protocol), parameters=(LAMBDA,))
+    run = run_of(by_lambda, space=space, starts=({"lambda": 1.0},))
+    values = [float(value) for value in trial_table(run)["denoised"]]
+    assert values == sorted(values, reverse=True)
+    assert run.winner.result.of("denoised") == max(by_lambda(t.score) for t in run.trials)
+
+
+def test_below_the_table_stand_the_step_sizes_and_the_best_trials_and_what_mattered():
+    joint = run_of(by_lambda, LAMBDA, N_D, n_trials=12)
+    steps = run_of(bowl(0.01), space=STEPS, starts=({EPSILON: 0.01},))
+    titles = [title for title, _ in parts({"joint": joint, "steps": steps}, [])]
+    assert [title.split(":")[0].split(" (")[0] for title in titles] == [
+        "Step sizes", "Search planted", "What mattered in planted",
+    ]  # fmt: skip
+    ((_, table),) = parts({"steps": steps}, [])
+    assert table["epsilon"].tolist() == [f"{steps.winner.epsilon:.2g}"]
+    assert table["trials"].tolist() == ["8"]
+
+
+# -- step sizes ------------------------------------------------------------------------------------
+
+STEPS = StepSizeSpace(template=TEMPLATE)
+
+
+def bowl(at):
+    def value(score: Score):
+        return 1.0 + math.log(score.sample.sampler.epsilon / at) ** 2
+
+    return value
+
+
+def test_an_optimum_at_the_edge_of_what_was_tried_is_told():
+    low, high = TEMPLATE.sample.sampler.interval(TEMPLATE.sample.model.train.schedule)
+    start = ({EPSILON: 0.01},)
+    for optimum, side in ((1e-9, "lower"), (1e9, "upper"), (0.01, None)):
+        run = run_of(bowl(optimum), space=STEPS, starts=start)
+        assert edge(run) == side and all(low < t.epsilon < high for t in run.trials)
+        told = [f"planted: the best epsilon is at the {side} edge of those tried"] if side else []
+        assert findings(run) == told
+    assert edge(run_of(bowl(0.01), space=STEPS, starts=start, n_trials=1)) is None

@@ -4,6 +4,7 @@ import contextlib
 import socket
 import sys
 import threading
+import time
 import uuid
 
 import optuna
@@ -13,6 +14,7 @@ from mlflow.tracking import MlflowClient
 from dashboards.cells import view
 from dashboards.projections import Projections
 from dashboards.sync import main as sync
+from scorelib.errors import InputError
 from studies.command import remember_settings, remembered_studies
 from studies.run import main
 from tests.miniature import OPTIONS, miniature_study
@@ -183,6 +185,29 @@ def test_a_display_that_is_down_does_not_hold_up_another(monkeypatch):
                 second.write(lambda number=number: [number])
         assert other.taken == list(range(100))
     assert one.taken == []
+
+
+@pytest.mark.parametrize("hangs", [False, True])
+def test_after_an_error_a_display_is_waited_for_only_shortly(monkeypatch, hangs):
+    monkeypatch.setattr(projection, "_RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(projection, "_HURRIED_SECONDS", 0.5)
+    display, tried, released = Recorder(), threading.Event(), threading.Event()
+
+    def write(record):
+        tried.set()
+        if hangs:
+            released.wait()
+        raise OSError("the disk is full")
+
+    display.write = write
+    started = time.monotonic()
+    writer = ProjectionWriter("display", lambda: display)
+    with pytest.raises(InputError, match="no space left"), writer:
+        writer.write(lambda: [1])
+        tried.wait()
+        raise InputError("no space left")
+    assert 0.5 < time.monotonic() - started < 10
+    released.set()
 
 
 def test_a_long_outage_keeps_no_pictures_in_memory(monkeypatch):

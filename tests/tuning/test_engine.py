@@ -8,10 +8,11 @@ import pytest
 
 from dashboards.cells import view
 from dashboards.table import render
-from tests.miniature import first_score, miniature_study
+from tests.miniature import miniature_study
 from tests.tuning.draining import drain
 from tuning.jobs import Outcome, Workplace, execute
 from tuning.scheduler import MAX_ATTEMPTS, Scheduler, Wait
+from tuning.space import Rung
 from tuning.stages import Chunk, Snapshot
 from tuning.store import Store
 
@@ -227,7 +228,9 @@ def test_outcomes_hold_no_failure_unless_there_is_one():
 def test_chunks_of_one_sample_differ_and_do_not_depend_on_their_number(finished):
     store, _, _ = finished
     study = miniature_study()
-    fewer, score = (first_score(study, n_images=n) for n in (40, 60))
+    run = Scheduler(study, store).searches["cas n_sigma=1, non-adversarial"]
+    fewer, more = run.trials[0].score, Rung(n_images=60, keep=1)
+    score = run.space.score(run.trials[0].values, more)
     place = Workplace(store=store)
     chunks = [c.features(place)["raw.features"] for c in score.chunks()[:2]]
     assert not chunks[0].equal(chunks[1])

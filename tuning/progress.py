@@ -122,9 +122,10 @@ class Display:
     def _eta(self, rows: list[StageForecast]) -> str:
         seconds = sum(row.hours * 3600 / self._spread(row) for row in rows)
         for job, progress in list(self._scheduler.progress.values()):
-            if job.stage == "train" and progress is not None:
-                train = next(row for row in rows if row.stage == "train")
-                seconds -= train.hours * 3600 * min(1.0, progress.done / max(1, progress.total))
+            row = next((row for row in rows if row.stage == job.stage and row.n_to_run), None)
+            if progress is not None and row is not None:
+                one = row.hours * 3600 / row.n_to_run / self._spread(row)
+                seconds -= one * min(1.0, progress.done / max(1, progress.total))
         mark = "est. " if any(row.is_estimate for row in rows if row.n_to_run) else ""
         return f"{mark}{duration(max(0.0, seconds))}"
 

@@ -77,7 +77,8 @@ class Scheduler:
         ledger = Ledger(store)
         self.searches: dict[str, SearchRun] = {}
         for search in study.searches:
-            self.searches[search.name] = SearchRun(search, ledger, self.lookup, self.searches)
+            run = SearchRun(search, ledger, self.lookup, self.searches, self._lock)
+            self.searches[search.name] = run
 
     def is_done(self, job: Job) -> bool:
         """Whether a job's result is stored."""

@@ -10,7 +10,9 @@ a longer training, rung by rung, and the best of the last rung is the winner: su
 with the store as its memory.
 """
 
+import threading
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from optuna.distributions import BaseDistribution
@@ -97,6 +99,10 @@ class SearchRun:
         ledger: where its proposals are.
         lookup: gives a score's result if it is finished.
         earlier: the runs of the searches it may rest on, by name.
+        lock: held while the state is brought up to date; the one that `lookup` takes, if it takes
+            any.
+
+    Its attributes may be read from several threads.
     """
 
     def __init__(
@@ -105,8 +111,10 @@ class SearchRun:
         ledger: Ledger,
         lookup: Lookup,
         earlier: "Mapping[str, SearchRun] | None" = None,
+        lock: AbstractContextManager[object] | None = None,
     ) -> None:
         runs = earlier or {}
+        self._lock = lock or threading.RLock()
         self.search, self._ledger, self._lookup = search, ledger, lookup
         self._after = runs[search.after.name] if search.after else None
         self._model_of = runs[search.model_of.name] if search.model_of else None
@@ -140,9 +148,10 @@ class SearchRun:
     @property
     def trials(self) -> list[Trial]:
         """All trials proposed within the budget, in order, on the first rung."""
-        self._open_ledger()
-        proposed = [values for proposals in self._rounds for values in proposals]
-        return [self._trial(i, v) for i, v in enumerate(proposed[: self.search.n_trials])]
+        with self._lock:
+            self._open_ledger()
+            proposed = [values for proposals in self._rounds for values in proposals]
+            return [self._trial(i, v) for i, v in enumerate(proposed[: self.search.n_trials])]
 
     def _trial(self, number: int, values: Values, rung: int = 0) -> Trial:
         identity = (number, rung)
@@ -159,13 +168,14 @@ class SearchRun:
 
     def wanted(self) -> list[Score]:
         """The scores the search now waits for; empty when it is done or waits for another."""
-        trials = self.trials
-        open_trials = [t for t in trials if t.result is None]
-        if open_trials:
-            return [t.score for t in open_trials]
-        if len(trials) < self.search.n_trials and self._propose(trials):
-            return self.wanted()
-        return [t.score for t in self.finalists() if t.result is None]
+        with self._lock:
+            trials = self.trials
+            open_trials = [t for t in trials if t.result is None]
+            if open_trials:
+                return [t.score for t in open_trials]
+            if len(trials) < self.search.n_trials and self._propose(trials):
+                return self.wanted()
+            return [t.score for t in self.finalists() if t.result is None]
 
     @property
     def winner(self) -> Trial | None:
@@ -202,13 +212,14 @@ class SearchRun:
 
     def rungs(self) -> list[list[Trial]]:
         """The trials of every rung reached, the first rung first; open ones included."""
-        reached = [self.trials]
-        for number, rung in enumerate(self.search.ladder, start=1):
-            if not reached[-1] or any(t.result is None for t in reached[-1]):
-                break
-            kept = self.ranked(reached[-1])[: rung.keep]
-            reached.append([self._trial(t.number, t.values, number) for t in kept])
-        return reached
+        with self._lock:
+            reached = [self.trials]
+            for number, rung in enumerate(self.search.ladder, start=1):
+                if not reached[-1] or any(t.result is None for t in reached[-1]):
+                    break
+                kept = self.ranked(reached[-1])[: rung.keep]
+                reached.append([self._trial(t.number, t.values, number) for t in kept])
+            return reached
 
     def finalists(self) -> list[Trial]:
         """The trials of the highest rung reached; open ones included."""
@@ -259,8 +270,9 @@ class SearchRun:
     @property
     def ledger_key(self) -> str:
         """Key of the proposals, which tells searches begun from other starts apart; "" so far."""
-        self._open_ledger()
-        return self._opened.key if self._opened else ""
+        with self._lock:
+            self._open_ledger()
+            return self._opened.key if self._opened else ""
 
     @property
     def distributions(self) -> dict[str, BaseDistribution]:
@@ -279,7 +291,6 @@ class SearchRun:
             return
         in_order = tuple(tuple(start[name] for name in sorted(start)) for start in starts)
         proposals = Proposals(space=space, starts=in_order)
-        # Other threads read searches too: never a key with another's rounds.
-        rounds = self._ledger.rounds(proposals.key)
+        self._rounds = self._ledger.rounds(proposals.key)
         self._finished, self._scores = {}, {}
-        self._rounds, self._opened, self._starts_of_ledger = rounds, proposals, starts
+        self._opened, self._starts_of_ledger = proposals, starts

@@ -3,6 +3,7 @@
 import math
 import shutil
 import tempfile
+import threading
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,9 @@ from tests.miniature import miniature_study
 from tuning import lease
 from tuning.driver import Driver
 from tuning.lease import Leases
+from tuning.ledger import Ledger
 from tuning.scheduler import Scheduler, Wait
+from tuning.search import SearchRun
 from tuning.store import Store
 
 DRIVERS = st.sampled_from(["one", "two"])
@@ -214,3 +217,40 @@ def test_any_interleaving_of_steps_and_crashes_comes_to_the_same_end(undisturbed
             suppress_health_check=list(HealthCheck),
         ),
     )  # fmt: skip
+
+
+class Gate:
+    """Holds one thread back until another is done, or waits for a lock that the first holds."""
+
+    def __init__(self):
+        self.reached, self.open = threading.Event(), threading.Event()
+        self._lock = threading.RLock()
+
+    def __enter__(self):
+        if not self._lock.acquire(blocking=False):
+            self.open.set()
+            self._lock.acquire()
+
+    def __exit__(self, *_):
+        self._lock.release()
+
+
+def test_a_display_that_reads_while_a_round_is_proposed_loses_nothing(store):
+    gate = Gate()
+
+    class Gated(Ledger):
+        def rounds(self, search_key):
+            found = super().rounds(search_key)
+            if threading.current_thread() is not threading.main_thread():
+                gate.reached.set()
+                assert gate.open.wait(30)
+            return found
+
+    run = SearchRun(STUDY.searches[0], Gated(store), lambda job: None, lock=gate)
+    display = threading.Thread(target=lambda: run.trials)
+    display.start()
+    assert gate.reached.wait(30), "the display has read the ledger: there is nothing yet"
+    wanted = run.wanted()
+    gate.open.set()
+    display.join()
+    assert wanted and [trial.score for trial in run.trials] == wanted

@@ -9,7 +9,8 @@ from rich.console import Console
 from tests.miniature import miniature_study
 from tests.tuning.draining import drain
 from tuning import progress
-from tuning.jobs import Progress
+from tuning.forecast import StageForecast
+from tuning.jobs import Progress, Work
 from tuning.progress import Display, duration
 from tuning.scheduler import Scheduler
 
@@ -52,3 +53,15 @@ def test_durations_as_people_say_them():
     assert [duration(s) for s in (0.4, 59, 61, 3599, 3661)] == [
         "0s", "59s", "1m01s", "59m59s", "1h01m",
     ]  # fmt: skip
+
+
+def test_what_a_running_job_has_done_is_taken_off_its_own_share_alone(store):
+    study = miniature_study(columns='["non-adversarial", "adversarial"]')
+    scheduler = Scheduler(study, store)
+    display = Display(scheduler, store, "cpu x1", 1, Console(file=io.StringIO()))
+    while (job := scheduler.next_job()).stage != "train":
+        pass
+    rows = [StageForecast("train", 0, 4, Work(), 1.0, False)]
+    assert display._eta(rows) == "1h00m"
+    scheduler.report_progress(job.key, Progress(30, 60, "iterations"))
+    assert display._eta(rows) == "52m30s", "half of one of four trainings"

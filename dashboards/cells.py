@@ -59,10 +59,8 @@ class CellView:
 
     @property
     def r(self) -> float | None:
-        """Its step size in units of the schedule-following step; None on a single level."""
-        if self.sample is None or self.sample.model.train.schedule.n_levels == 1:
-            return None
-        return self.sample.r
+        """Its step size in units of the schedule-following step; None where no step follows it."""
+        return self.sample.r if self.sample else None
 
     @property
     def is_done(self) -> bool:

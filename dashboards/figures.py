@@ -21,7 +21,7 @@ from dashboards.searches import importances, joint_runs, shown_value
 from scorelib.noise_level import noise_by_level
 from tuning.scheduler import Scheduler
 from tuning.search import SearchRun
-from tuning.space import StepSizeSpace
+from tuning.space import EPSILON, StepSizeSpace
 from tuning.stages import OBJECTIVES, NoiseLevel
 from tuning.store import as_name
 
@@ -168,7 +168,7 @@ def _panel_title(panel: tuple[str, int]) -> str:
 
 
 def _points(run: SearchRun, which: Any) -> list[tuple[float, float]]:
-    pairs = [(t.epsilon, t.result.of(which)) for t in run.trials if t.result]
+    pairs = [(float(t.values[EPSILON]), t.result.of(which)) for t in run.trials if t.result]
     return sorted((e, v) for e, v in pairs if v is not None)
 
 

@@ -14,7 +14,7 @@ from optuna.trial import TrialState, create_trial
 from scorelib.seeds import seed_of
 from tuning.forecast import total_work
 from tuning.search import SearchRun, Trial
-from tuning.space import ParameterSpace, StepSizeSpace
+from tuning.space import EPSILON, ParameterSpace, StepSizeSpace
 from tuning.study import Cell
 
 _LEAST_FOR_IMPORTANCE = 6
@@ -50,7 +50,7 @@ def _steps(runs: Mapping[str, SearchRun], cells: Sequence[Cell]) -> pd.DataFrame
         row = {
             "search": name,
             "epsilon": f"{run.winner.epsilon:.2g}" if run.winner else "",
-            "r": f"{run.winner.r:.2f}" if run.winner else "",
+            "r": f"{run.winner.r:.2f}" if run.winner and run.winner.r is not None else "",
             "trials": f"{sum(t.result is not None for t in run.trials)}",
         }
         if cell and cell.reported_epsilon is not None and cell.reported_r is not None:
@@ -97,12 +97,13 @@ def _carried_over(run: SearchRun) -> str | None:
 
 def edge(run: SearchRun) -> str | None:
     """The side, "lower" or "upper", on which no step size was tried beyond the best, or None."""
-    tried = [t.epsilon for t in run.trials]
+    tried = [float(t.values[EPSILON]) for t in run.trials]
     if run.winner is None or len(tried) < 2:
         return None
-    if run.winner.epsilon == min(tried):
+    best = tried[run.winner.number]
+    if best == min(tried):
         return "lower"
-    return "upper" if run.winner.epsilon == max(tried) else None
+    return "upper" if best == max(tried) else None
 
 
 def joint_runs(runs: Mapping[str, SearchRun]) -> list[SearchRun]:

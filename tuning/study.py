@@ -13,7 +13,7 @@ from scorelib.spec import Spec
 from tuning.jobs import Job, require_input
 from tuning.ledger import Values
 from tuning.space import Rung, SearchSpace
-from tuning.stages import OBJECTIVES, Protocol, SampleSpec, Score, Snapshot, Yardstick
+from tuning.stages import OBJECTIVES, Protocol, SampleSpec, Score, TrainedWeights, Yardstick
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,7 +154,7 @@ class Study:
     settings: Spec
     cells: tuple[Cell, ...]
     searches: tuple[Search, ...] = ()
-    snapshots: tuple[Snapshot, ...] = ()
+    snapshots: tuple[TrainedWeights, ...] = ()
     yardsticks: tuple[Yardstick, ...] = ()
     notes: tuple[str, ...] = ()
 

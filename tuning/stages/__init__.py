@@ -4,6 +4,7 @@ Importing this package registers every job, so that specs can be read back from 
 """
 
 from tuning.stages.noise import NoiseLevel
+from tuning.stages.noise_classifier import NoiseClassifierSnapshot, NoiseClassifierTrainSpec
 from tuning.stages.protocols import (
     DistanceProtocol,
     FidProtocol,
@@ -12,8 +13,9 @@ from tuning.stages.protocols import (
     Protocol,
 )
 from tuning.stages.reference import Reference, TrainClassifier, Yardstick
-from tuning.stages.sample import Chunk, SampleSpec
+from tuning.stages.sample import Chunk, GuidedSampleSpec, SampleSpec
 from tuning.stages.score import OBJECTIVES, Objective, Score
+from tuning.stages.snapshots import TrainedWeights, TrainingSpec
 from tuning.stages.train import Snapshot, TrainSpec
 
 __all__ = [
@@ -21,8 +23,11 @@ __all__ = [
     "Chunk",
     "DistanceProtocol",
     "FidProtocol",
+    "GuidedSampleSpec",
     "InceptionScoreProtocol",
     "ModesProtocol",
+    "NoiseClassifierSnapshot",
+    "NoiseClassifierTrainSpec",
     "NoiseLevel",
     "Objective",
     "Protocol",
@@ -32,5 +37,7 @@ __all__ = [
     "Snapshot",
     "TrainClassifier",
     "TrainSpec",
+    "TrainedWeights",
+    "TrainingSpec",
     "Yardstick",
 ]

@@ -9,9 +9,10 @@ from tuning.stages.protocols import (
     FidProtocol,
     InceptionScoreProtocol,
     ModesProtocol,
+    NeighboursProtocol,
     Protocol,
 )
-from tuning.stages.reference import Reference, TrainClassifier, Yardstick
+from tuning.stages.reference import RealFeatures, Reference, TrainClassifier, Yardstick
 from tuning.stages.sample import Chunk, SampleSpec
 from tuning.stages.score import OBJECTIVES, Objective, Score
 from tuning.stages.train import Snapshot, TrainSpec
@@ -23,9 +24,11 @@ __all__ = [
     "FidProtocol",
     "InceptionScoreProtocol",
     "ModesProtocol",
+    "NeighboursProtocol",
     "NoiseLevel",
     "Objective",
     "Protocol",
+    "RealFeatures",
     "Reference",
     "SampleSpec",
     "Score",

@@ -66,6 +66,10 @@ class SampleSpec(Spec):
             self.chunk_images >= 1, f"chunk_images must be at least 1; got {self.chunk_images}"
         )
 
+    def labels(self, n_images: int) -> Tensor | None:
+        """Classes that the first images are asked for, (n_images,) int64; None: for none."""
+        return None
+
     @property
     def r(self) -> float:
         """Epsilon in units of the step that just follows the trained schedule."""

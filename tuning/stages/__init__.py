@@ -10,9 +10,10 @@ from tuning.stages.protocols import (
     FidProtocol,
     InceptionScoreProtocol,
     ModesProtocol,
+    NeighboursProtocol,
     Protocol,
 )
-from tuning.stages.reference import Reference, TrainClassifier, Yardstick
+from tuning.stages.reference import RealFeatures, Reference, TrainClassifier, Yardstick
 from tuning.stages.sample import Chunk, GuidedSampleSpec, SampleSpec
 from tuning.stages.score import OBJECTIVES, Objective, Score
 from tuning.stages.snapshots import TrainedWeights, TrainingSpec
@@ -26,11 +27,13 @@ __all__ = [
     "GuidedSampleSpec",
     "InceptionScoreProtocol",
     "ModesProtocol",
+    "NeighboursProtocol",
     "NoiseClassifierSnapshot",
     "NoiseClassifierTrainSpec",
     "NoiseLevel",
     "Objective",
     "Protocol",
+    "RealFeatures",
     "Reference",
     "SampleSpec",
     "Score",

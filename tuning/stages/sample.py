@@ -77,6 +77,10 @@ class SampleSpec(Spec):
             self.chunk_images >= 1, f"chunk_images must be at least 1; got {self.chunk_images}"
         )
 
+    def labels(self, n_images: int) -> Tensor | None:
+        """Classes that the first images are asked for, (n_images,) int64; None: for none."""
+        return None
+
     @property
     def evaluation_multiply_adds(self) -> int:
         """Multiply-adds of one evaluation of the score for one image."""
@@ -98,10 +102,6 @@ class SampleSpec(Spec):
         if not isinstance(schedule, GeometricSchedule) or schedule.n_levels == 1:
             return None
         return self.sampler.r(schedule) if isinstance(self.sampler, AnnealedSampler) else None
-
-    def labels(self, n_images: int) -> Tensor | None:
-        """The class that each of the first images was asked for, (n,) int64; None: of none."""
-        return None
 
     def scaled_score(self, at: Workplace, index: int) -> ScaledScore:
         """The score as samplers see it, for a chunk walked whole."""

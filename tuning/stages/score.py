@@ -4,6 +4,7 @@ Which number, and how, is its protocol's business (`tuning.stages.protocols`). S
 `SampleSpec` with the same extractor rest on the same chunks of images.
 """
 
+import json
 import math
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
@@ -12,11 +13,13 @@ import torch
 from torch import Tensor
 
 from tuning.jobs import Job, Outcome, Progress, Run, Work, Workplace, failure_of
-from tuning.stages.protocols import Protocol
+from tuning.stages.protocols import Images, Protocol
 from tuning.stages.sample import Chunk, SampleSpec
 
 Objective = Literal["raw", "denoised"]
 """Which of the two kinds of images of one sampling run."""
+
+_BY_CLASS = "classes.json"
 
 OBJECTIVES: tuple[Objective, ...] = ("raw", "denoised")
 
@@ -34,6 +37,10 @@ class Score(Job):
 
     sample: SampleSpec
     protocol: Protocol
+
+    def validate(self) -> None:
+        """Refuses images that the protocol cannot measure."""
+        self.protocol.require_suitable(self.sample.labels(self.protocol.n_images))
 
     def chunks(self) -> tuple[Chunk, ...]:
         """The chunks that hold the images."""
@@ -70,13 +77,25 @@ class Score(Job):
             chunks.append(chunk.features(at))
             yield Progress(len(chunks), len(self.chunks()), "chunks")
 
-        def images(name: str) -> Tensor:
-            return torch.cat([chunk[name] for chunk in chunks])[: self.protocol.n_images]
-
-        result: dict[str, Any] = {
-            which: self.protocol.measure(
-                images(f"{which}.features"), images(f"{which}.probabilities"), at
-            )
-            for which in OBJECTIVES
+        found = {
+            which: self.protocol.measure(self._images(chunks, which), at) for which in OBJECTIVES
         }
-        return Outcome(result=result)
+        result: dict[str, Any] = {which: of.value for which, of in found.items()}
+        by_class = {which: dict(of.by_class) for which, of in found.items() if of.by_class}
+        files = {_BY_CLASS: json.dumps(by_class).encode()} if by_class else {}
+        return Outcome(result=result, files=files)
+
+    def _images(self, chunks: list[dict[str, Tensor]], which: Objective) -> Images:
+        n_images = self.protocol.n_images
+
+        def joined(kind: str) -> Tensor:
+            return torch.cat([chunk[f"{which}.{kind}"] for chunk in chunks])[:n_images]
+
+        return Images(joined("features"), joined("probabilities"), self.sample.labels(n_images))
+
+    def by_class(self, at: Workplace, which: Objective) -> dict[int, float]:
+        """What a finished mean over classes is the mean of, by label; {} if it is none."""
+        if _BY_CLASS not in at.manifest(self).files:
+            return {}
+        found = json.loads(at.read(self, _BY_CLASS))[which]
+        return {int(label): value for label, value in found.items()}

@@ -53,18 +53,18 @@ def trial_records(scheduler: Scheduler, score: Score | None = None) -> Iterator[
 
 
 def cell_records(scheduler: Scheduler, store: Store, job: Job) -> Iterator[RunRecord]:
-    """The cells that a job is one seed of, if all their seeds are in."""
+    """The cells that a job is one seed of, if all their seeds are in; without the figures."""
     shown = view(scheduler, store)
     for cell in shown.cells:
         jobs = scheduler.cell_jobs(cell.cell)
         if cell.is_done and job in jobs:
-            yield _cell_record(shown, cell, jobs, store, figures(scheduler))
+            yield _cell_record(shown, cell, jobs, store, {})
 
 
 def table_records(scheduler: Scheduler, store: Store) -> Iterator[RunRecord]:
     """The cells that are filled, and the whole table with its figure."""
     shown = view(scheduler, store)
-    files = figures(scheduler)
+    files = figures(scheduler, store)
     for cell in shown.cells:
         jobs = scheduler.cell_jobs(cell.cell)
         if cell.is_done and jobs:

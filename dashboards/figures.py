@@ -15,15 +15,20 @@ import matplotlib
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from torch import Tensor
 
+from dashboards.curve_figure import curve_figure
 from dashboards.noise_figure import noise_figure
+from dashboards.score_field_figure import score_field_figure
 from dashboards.searches import importances, joint_runs, shown_value
+from scorelib.metrics.score_error import moons_grid
 from scorelib.noise_level import noise_by_level
+from tuning.jobs import Workplace
 from tuning.scheduler import Scheduler
 from tuning.search import SearchRun
 from tuning.space import EPSILON, StepSizeSpace
-from tuning.stages import OBJECTIVES, NoiseLevel
-from tuning.store import as_name
+from tuning.stages import OBJECTIVES, NoiseLevel, ScoreErrors
+from tuning.store import Store, as_name
 
 _COLOURS = {"als": "#c0392b", "cas": "#1f5fa8"}
 _MARKS = {"raw": ("--", "o", "none"), "denoised": ("-", "o", "full")}
@@ -31,7 +36,7 @@ _SHOWN_TIMES_BEST = 6.0
 _MOST_LEVEL_LABELS = 4
 
 
-def figures(scheduler: Scheduler) -> dict[str, bytes]:
+def figures(scheduler: Scheduler, store: Store) -> dict[str, bytes]:
     """All figures that the results so far make, as PNG files by name."""
     curves = epsilon_curves(scheduler)
     drawn = {"epsilon_curve.png": curves} if curves else {}
@@ -44,10 +49,43 @@ def figures(scheduler: Scheduler) -> dict[str, bytes]:
             },
             noise[0].schedule.sigmas,
         )
+    panels = _panels(scheduler)
+    if panels:
+        drawn["curves.png"] = curve_figure(panels)
+    fields = _score_fields(scheduler, store)
+    if fields:
+        drawn["score_fields.png"] = score_field_figure(moons_grid(), fields)
     for run in joint_runs(scheduler.searches):
         if run.best_so_far:
             drawn[f"search_{as_name(run.search.name)}.png"] = slices(run)
     return drawn
+
+
+def _panels(scheduler: Scheduler) -> dict[str, dict[str, dict[int, list[float]]]]:
+    """By panel and curve, the iterations at which the results of all training seeds are in."""
+    panels: dict[str, dict[str, dict[int, list[float]]]] = {}
+    for curve in scheduler.study.curves:
+        for iteration, jobs in curve.points.items():
+            results = [scheduler.lookup(job) for job in jobs]
+            values = [v for r in results if r and (v := r.of(curve.quantity)) is not None]
+            if len(values) == len(jobs):
+                lines = panels.setdefault(curve.panel, {}).setdefault(curve.label, {})
+                lines[iteration] = values
+    return panels
+
+
+def _score_fields(scheduler: Scheduler, store: Store) -> dict[str, list[Tensor]]:
+    """By method, the posterior scores of each class, the exact ones last."""
+    fields: dict[str, list[Tensor]] = {}
+    exact: list[Tensor] = []
+    for cell in scheduler.study.cells:
+        job = cell.job
+        if isinstance(job, ScoreErrors) and cell.column not in fields and scheduler.is_done(job):
+            scores = job.scores(Workplace(store=store))
+            labels = range(len(scores) // 2)
+            fields[cell.column] = [scores[f"estimated.{c}"] for c in labels]
+            exact = [scores[f"exact.{c}"] for c in labels]
+    return fields | ({"exact": exact} if exact else {})
 
 
 def _noise_label(job: NoiseLevel) -> str:

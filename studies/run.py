@@ -190,7 +190,7 @@ def _run(
         shown.table()
     for failure in shown.failures:
         print(f"warning: {failure}", file=sys.stderr)
-    for name, picture in (figures(scheduler) | sample_sheets(scheduler, store)).items():
+    for name, picture in (figures(scheduler, store) | sample_sheets(scheduler, store)).items():
         store.put_picture(f"{study.name}-{study.scale}", name, picture)
     return _close(args, scheduler, store, console, stop)
 

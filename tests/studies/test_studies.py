@@ -119,7 +119,7 @@ def test_the_plan_foretold_the_jobs(finished):
 
 def test_every_study_draws_what_it_holds(finished):
     scheduler, store, *_ = finished
-    drawn = figures(scheduler) | sample_sheets(scheduler, store)
+    drawn = figures(scheduler, store) | sample_sheets(scheduler, store)
     assert drawn and all(data.startswith(b"\x89PNG") for data in drawn.values())
     measured = {c.scores[0].chunks()[0] for c in view(scheduler, store).cells if c.scores}
     assert sum(name.startswith("samples_") for name in drawn) == len(measured)

@@ -15,7 +15,8 @@ from tuning.stages.protocols import (
 )
 from tuning.stages.reference import RealFeatures, Reference, TrainClassifier, Yardstick
 from tuning.stages.sample import Chunk, GuidedSampleSpec, SampleSpec
-from tuning.stages.score import OBJECTIVES, Objective, Score
+from tuning.stages.score import OBJECTIVES, Objective, RealScore, Score
+from tuning.stages.score_errors import ScoreErrors
 from tuning.stages.snapshots import TrainedWeights, TrainingSpec
 from tuning.stages.train import Snapshot, TrainSpec
 
@@ -34,9 +35,11 @@ __all__ = [
     "Objective",
     "Protocol",
     "RealFeatures",
+    "RealScore",
     "Reference",
     "SampleSpec",
     "Score",
+    "ScoreErrors",
     "Snapshot",
     "TrainClassifier",
     "TrainSpec",

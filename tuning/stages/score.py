@@ -12,8 +12,9 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor
 
-from tuning.jobs import Job, Outcome, Progress, Run, Work, Workplace, failure_of
+from tuning.jobs import Job, Outcome, Progress, Run, Work, Workplace, failure_of, require_input
 from tuning.stages.protocols import Images, Protocol
+from tuning.stages.reference import RealFeatures
 from tuning.stages.sample import Chunk, SampleSpec
 
 Objective = Literal["raw", "denoised"]
@@ -99,3 +100,50 @@ class Score(Job):
             return {}
         found = json.loads(at.read(self, _BY_CLASS))[which]
         return {int(label): value for label, value in found.items()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class RealScore(Job):
+    """A number of real examples in place of generated ones: what perfect samples score.
+
+    Its only quantity is "raw".
+
+    Attributes:
+        features: of the real examples; the first `protocol.n_images` are measured.
+        protocol: how.
+    """
+
+    stage: ClassVar[str] = "score"
+
+    features: RealFeatures
+    protocol: Protocol
+
+    def validate(self) -> None:
+        """Refuses too few examples and other features than the protocol's."""
+        data, needed = self.features.data, self.protocol.n_images
+        there_are = data.n_images(self.features.split)
+        require_input(
+            there_are >= needed and self.features.extractor == self.protocol.extractor,
+            f"features must be {self.protocol.extractor.name} of at least {needed} examples; got "
+            f"{self.features.extractor.name} of {there_are}",
+        )
+
+    def inputs(self) -> tuple[Job, ...]:
+        """The features, and what the protocol rests on."""
+        return (self.features, *self.protocol.inputs())
+
+    def title(self) -> str:
+        """What this job is."""
+        return f"{self.protocol.name} of {self.features.data.name} {self.features.split}"
+
+    def work(self) -> Work:
+        """Next to nothing."""
+        return Work()
+
+    def run(self, at: Workplace) -> Run:
+        """Measures the real examples."""
+        yield Progress(0, 1, "sets")
+        n = self.protocol.n_images
+        features, labels = self.features.read(at)
+        images = Images(features[:n], features.new_empty(n, 0), labels[:n])
+        return Outcome(result={"raw": self.protocol.measure(images, at).value})

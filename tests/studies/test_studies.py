@@ -50,6 +50,11 @@ MINIATURES = {
         for table in ("cifar", "church", "unet")
         for path, value in (TABLE | {"columns": '["non-adversarial"]'}).items()
     } | {"unet.train.network.width": "2"},
+    "moons_score_mismatch": {
+        "points.n": "100", "width": "2", "batch_size": "20", "iterations": "4", "curve_every": "2",
+        "schedule.n_levels": "10", "n_points": "50", "chunk_points": "25", "sampler.n_steps": "3",
+        "seeds": "2",
+    },
     "cifar_checkpoint_ema": CHOICE | {
         "iterations": "[4]", "images": "[10]", "keep": "[3]", "train_iterations": "4",
         "snapshot_every": "2",

@@ -29,15 +29,16 @@ def curve_figure(panels: Mapping[str, Mapping[str, Points]]) -> bytes:
         A PNG file.
     """
     figure, axes = plt.subplots(
-        1, len(panels), figsize=(6.2 * len(panels), 4.4), dpi=120, squeeze=False
-    )
+        1, len(panels), figsize=(6.2 * len(panels), 4.8), dpi=120, squeeze=False,
+        layout="constrained",
+    )  # fmt: skip
     for axis, (name, lines) in zip(axes[0], panels.items(), strict=True):
         for label, points in lines.items():
             _draw(axis, label, points)
         axis.set(xlabel="iteration", ylabel=name, xlim=(0, None), ylim=(0, None))
         axis.grid(visible=True, alpha=0.25, linewidth=0.6)
-    axes[0][0].legend(frameon=False, fontsize=8)
-    figure.tight_layout()
+    lines, labels = axes[0][0].get_legend_handles_labels()
+    figure.legend(lines, labels, loc="outside lower center", ncols=3, frameon=False, fontsize=9)
     file = io.BytesIO()
     # No version and date in the file: equal results are equal files.
     figure.savefig(file, format="png", metadata={"Software": None})

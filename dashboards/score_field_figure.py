@@ -35,6 +35,8 @@ def score_field_figure(points: Tensor, fields: Mapping[str, list[Tensor]]) -> by
         axes[0][column].set_title(name, fontsize=9)
     for row in range(n_classes):
         axes[row][0].set_ylabel(f"class {row + 1}", fontsize=9)
+    about = "directions of the posterior scores; colour: their length, 0 (yellow) to .8 and above"
+    figure.suptitle(about, fontsize=9)
     figure.tight_layout()
     file = io.BytesIO()
     # No version and date in the file: equal results are equal files.

@@ -210,8 +210,7 @@ def study(scale: str, at: MoonsSettings) -> Study:
     for way in at.sigma_enters:
         seeds = [_methods(at, way, seed, at.iterations) for seed in range(at.seeds)]
         for name in seeds[0]:
-            column = name if way == "late" else f"{name}, sigma {way}"
-            cells += _cells(at, column, way, name, [of_seed[name] for of_seed in seeds])
+            cells += _cells(at, way, name, [of_seed[name] for of_seed in seeds])
         curves += _curves(at, way)
     cells += [_oracle_cell(at, label, statistic) for label in CLASSES for statistic in STATISTICS]
     return Study(
@@ -222,7 +221,7 @@ def study(scale: str, at: MoonsSettings) -> Study:
         title="Score errors, precision and recall on the inter-twining moons",
         question="Does DLSM make posterior scores right where cross entropy makes them wrong?",
         settings=at,
-        cells=tuple(sorted(cells, key=lambda cell: cell.row)),
+        cells=tuple(sorted(cells, key=_place)),
         curves=tuple(curves),
         notes=(
             f"score errors: E[D_P] / E[D_L], means over 1,225 points at sigma = {at.sigma:g}; "
@@ -272,9 +271,7 @@ def _score(at: MoonsSettings, data: Moons | OneClass, way: Way, seed: int) -> Sn
     return Snapshot(train=train, iteration=at.iterations)
 
 
-def _cells(
-    at: MoonsSettings, column: str, way: Way, name: str, of_seeds: list[_Method]
-) -> list[Cell]:
+def _cells(at: MoonsSettings, way: Way, name: str, of_seeds: list[_Method]) -> list[Cell]:
     """A method's cells: score errors, precision and recall of both classes."""
     measures = ["D_P", "D_L"] if of_seeds[0].classifier else ["D_P"]
     cells = []
@@ -283,8 +280,8 @@ def _cells(
         quantities = {f"{measure} class {label + 1}": measure for measure in measures}
         cells.append(
             Cell(
-                row=f"score errors, class {label + 1}",
-                column=column,
+                row=_row("score errors", label, way),
+                column=name,
                 job=errors[0],
                 repeats=tuple(errors[1:]),
                 n_seeds=len(errors),
@@ -299,8 +296,8 @@ def _cells(
             ]
             cells.append(
                 Cell(
-                    row=f"{statistic}, class {label + 1}",
-                    column=column,
+                    row=_row(statistic, label, way),
+                    column=name,
                     job=scores[0],
                     repeats=tuple(scores[1:]),
                     n_seeds=len(scores),
@@ -310,6 +307,16 @@ def _cells(
                 )
             )
     return cells
+
+
+def _row(measure: str, label: int, way: Way) -> str:
+    return f"{measure}, class {label + 1}" + ("" if way == "late" else f", sigma {way}")
+
+
+def _place(cell: Cell) -> tuple[bool, int, str]:
+    """Rows in the order of the paper, those with sigma at the input below."""
+    measure = cell.row.split(",")[0]
+    return "sigma" in cell.row, ("score errors", *STATISTICS).index(measure), cell.row
 
 
 def _protocol(at: MoonsSettings, label: int, statistic: Statistic) -> NeighboursProtocol:
@@ -331,7 +338,7 @@ def _oracle_cell(at: MoonsSettings, label: int, statistic: Statistic) -> Cell:
     data = _real(at, label, seed=1)
     drawn = RealFeatures(data=data, split="train", extractor=Coordinates())
     return Cell(
-        row=f"{statistic}, class {label + 1}",
+        row=_row(statistic, label, "late"),
         column="oracle",
         job=RealScore(features=drawn, protocol=protocol),
         protocol=protocol,

@@ -15,7 +15,7 @@ study: $(READY)
 	$(BIN)/python -m studies.run cifar_sampling_eps
 
 test: $(READY)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 # Real faults, one after another, and a table of what came of them: some twenty minutes.
 chaos: $(READY)

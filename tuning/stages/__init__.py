@@ -3,6 +3,7 @@
 Importing this package registers every job, so that specs can be read back from JSON.
 """
 
+from tuning.stages.accuracy import ClassificationAccuracy
 from tuning.stages.noise import NoiseLevel
 from tuning.stages.protocols import (
     DistanceProtocol,
@@ -20,6 +21,7 @@ from tuning.stages.train import Snapshot, TrainSpec
 __all__ = [
     "OBJECTIVES",
     "Chunk",
+    "ClassificationAccuracy",
     "DistanceProtocol",
     "FidProtocol",
     "InceptionScoreProtocol",

@@ -62,7 +62,7 @@ class Training(ABC):
         network: score network or classifier; moved to `device`.
         images: training images, shape (N, C, H, W), float32 in [0, 1] or uint8 (each batch is
             divided by 255); or vectors, float32 (N, D).
-        schedule: noise levels, drawn uniformly.
+        schedule: noise levels, drawn uniformly; None if no noise is added.
         optimizer: Adam's settings.
         ema: EMA decays, each in [0, 1).
         batch_size: images per update, at most N; part of the result, unlike a sampler's.
@@ -79,7 +79,7 @@ class Training(ABC):
         network: nn.Module,
         images: Tensor,
         *,
-        schedule: Schedule,
+        schedule: Schedule | None,
         optimizer: AdamSpec,
         ema: tuple[float, ...],
         batch_size: int,
@@ -96,7 +96,8 @@ class Training(ABC):
         self._images, self._flips, self._seed = images, flips, seed
         self._batch_size, self._device, self._autocast = batch_size, torch.device(device), autocast
         self._most_images = most_images
-        self._sigmas = torch.tensor(schedule.sigmas, dtype=torch.float32)
+        sigmas = schedule.sigmas if schedule else ()
+        self._sigmas = torch.tensor(sigmas, dtype=torch.float32)
         self._orders: dict[str, tuple[int, Tensor]] = {}  # by stream, the epoch and its order
 
     def steps(self, until: int) -> Iterator[TrainingStep]:

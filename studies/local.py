@@ -36,7 +36,7 @@ class Timeouts(Spec):
     Attributes:
         train: trainings, of score networks and of classifiers.
         sample: sampling.
-        score: scores and reference statistics, whose progress comes rarely.
+        score: scores and what they read of real images, whose progress comes rarely.
     """
 
     train: float | None = None
@@ -52,8 +52,9 @@ class Timeouts(Spec):
     def by_stage(self) -> dict[str, float]:
         """Those set, by name of the stage."""
         stages = {
-            "train": self.train, "classifier": self.train, "sample": self.sample,
-            "score": self.score, "reference": self.score, "yardstick": self.score,
+            "train": self.train, "classifier": self.train, "accuracy": self.train,
+            "sample": self.sample, "score": self.score, "reference": self.score,
+            "features": self.score, "yardstick": self.score,
         }  # fmt: skip
         return {stage: seconds for stage, seconds in stages.items() if seconds is not None}
 

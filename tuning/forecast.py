@@ -17,7 +17,10 @@ from tuning.stages import Chunk, TrainedWeights
 from tuning.store import Manifest, Store, as_name
 from tuning.study import Cell
 
-STAGES = ("classifier", "train", "sample", "reference", "features", "score", "yardstick", "noise")
+STAGES = (
+    "classifier", "train", "sample", "reference", "features", "score", "accuracy", "yardstick",
+    "noise",
+)  # fmt: skip
 
 ASSUMED_MULTIPLY_ADDS_PER_SECOND = {"cpu": 2e10, "gpu": 1.5e13}
 """Stated throughput until measured: one CPU core in float32; a V100-class GPU in TF32 or FP32."""

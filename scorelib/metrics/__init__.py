@@ -1,7 +1,7 @@
 """Metrics: feature extractors and what is measured of their features and classes."""
 
 from scorelib.metrics.classifier import ClassifierFeatures, ClassifierSpec
-from scorelib.metrics.features import Coordinates, Extractor, extract, quantize
+from scorelib.metrics.features import Coordinates, Extractor, Pixels, extract, quantize
 from scorelib.metrics.frechet import Moments, frechet_distance, moments
 from scorelib.metrics.inception import InceptionFeatures
 from scorelib.metrics.stacked import StackedClassifierFeatures
@@ -13,6 +13,7 @@ __all__ = [
     "Extractor",
     "InceptionFeatures",
     "Moments",
+    "Pixels",
     "StackedClassifierFeatures",
     "extract",
     "frechet_distance",

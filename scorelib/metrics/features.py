@@ -11,6 +11,7 @@ same way. Skipping it moves the distance: samples overshoot [0, 1] slightly, and
 Points in the plane are no files of pixels: they are measured as they are (`Coordinates`).
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -103,6 +104,50 @@ class _Points(nn.Module):
                 "images need a network's features"
             )
         return points, points.new_empty(len(points), 0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pixels(Extractor):
+    """Images as their own features, pixel by pixel: no weights, no classes.
+
+    Args:
+        shape: of an image, (C, H, W).
+    """
+
+    shape: tuple[int, ...]
+
+    @property
+    def name(self) -> str:
+        """``pixels``."""
+        return "pixels"
+
+    @property
+    def n_features(self) -> int:
+        """As many as an image has values."""
+        return math.prod(self.shape)
+
+    @property
+    def n_classes(self) -> int:
+        """None."""
+        return 0
+
+    def build(self, weights: Mapping[str, Tensor]) -> nn.Module:
+        """Images as vectors; `weights` must be empty. See `Extractor.build`."""
+        module = _Flat()
+        module.load_state_dict(weights)
+        return module.eval()
+
+    def images(self, features: Tensor) -> Tensor:
+        """The 8-bit images, (N, C, H, W) uint8, whose features, (N, n_features), these are."""
+        levels = (features * _HIGHEST_LEVEL).round().to(torch.uint8)
+        return levels.reshape(len(features), *self.shape)
+
+
+class _Flat(nn.Module):
+    """Images (B, C, H, W) to vectors (B, C H W) and no probabilities, (B, 0)."""
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        return images.flatten(1), images.new_empty(len(images), 0)
 
 
 def quantize(images: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 Importing this package registers every job, so that specs can be read back from JSON.
 """
 
+from tuning.stages.accuracy import ClassificationAccuracy
 from tuning.stages.noise import NoiseLevel
 from tuning.stages.noise_classifier import NoiseClassifierSnapshot, NoiseClassifierTrainSpec
 from tuning.stages.protocols import (
@@ -23,6 +24,7 @@ from tuning.stages.train import Snapshot, TrainSpec
 __all__ = [
     "OBJECTIVES",
     "Chunk",
+    "ClassificationAccuracy",
     "DistanceProtocol",
     "FidProtocol",
     "GuidedSampleSpec",

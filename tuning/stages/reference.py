@@ -14,7 +14,7 @@ from scorelib.metrics.classifier import (
     accuracy,
     train_classifier,
 )
-from scorelib.metrics.features import Coordinates, Extractor, extract
+from scorelib.metrics.features import Coordinates, Extractor, Pixels, extract
 from scorelib.metrics.frechet import Moments, frechet_distance, moments
 from scorelib.metrics.inception import InceptionFeatures
 from scorelib.seeds import generator_of
@@ -70,7 +70,7 @@ def build_extractor(extractor: Extractor, at: Workplace) -> nn.Module:
         weights = safetensors.torch.load(at.read(job, "weights.safetensors"))
     elif isinstance(extractor, InceptionFeatures):
         weights = extractor.load_weights(at.inception_weights)
-    elif isinstance(extractor, Coordinates):
+    elif isinstance(extractor, Coordinates | Pixels):
         weights = {}
     else:
         raise TypeError(f"no way is known to load weights of {type(extractor).__name__}")

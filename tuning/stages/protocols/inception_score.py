@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from scorelib.metrics.features import Coordinates
+from scorelib.metrics.features import Coordinates, Pixels
 from scorelib.metrics.inception_score import inception_score
 from scorelib.metrics.stacked import StackedClassifierFeatures
 from tuning.jobs import Workplace, require_input
@@ -28,7 +28,7 @@ class InceptionScoreProtocol(Protocol):
             f"n_images={self.n_images}",
         )
         require_input(
-            not isinstance(self.extractor, Coordinates | StackedClassifierFeatures),
+            not isinstance(self.extractor, Coordinates | Pixels | StackedClassifierFeatures),
             f"extractor must give an image one class; got {self.extractor.name}",
         )
 

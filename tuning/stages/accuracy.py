@@ -1,0 +1,147 @@
+"""The accuracy stage: a classifier trained on generated images, tested on real ones.
+
+A job of its own and not a protocol of scores: at paper scale it is a training of hours, and goes on
+from its newest checkpoint after a kill. Its images are sampled for it alone, as pixels: a chunk
+holds what one extractor gives.
+"""
+
+import math
+import time
+from dataclasses import dataclass
+from typing import ClassVar
+
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from scorelib.metrics.accuracy import AccuracySpec, AccuracyTraining
+from scorelib.metrics.features import Pixels
+from scorelib.networks import multiply_adds
+from scorelib.training import NonFiniteError
+from tuning.jobs import Job, Outcome, Progress, Run, Work, Workplace, failure_of, require_input
+from tuning.stages.sample import Chunk, SampleSpec
+from tuning.stages.score import Objective
+from tuning.store import Store
+
+_CHECKPOINT_SECONDS = 30.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassificationAccuracy(Job):
+    """Accuracy, on the real test images, of a classifier that saw generated images only.
+
+    Its result is named as those of scores: {"denoised": accuracy} or {"raw": accuracy}, 0 to 1.
+
+    Attributes:
+        sample: the images, asked for a class each.
+        n_images: how many, at least a batch.
+        classifier: what is trained on them.
+        which: of the two kinds of images; a training each.
+    """
+
+    stage: ClassVar[str] = "accuracy"
+
+    sample: SampleSpec
+    n_images: int
+    classifier: AccuracySpec
+    which: Objective = "denoised"
+
+    def validate(self) -> None:
+        """Refuses too few images, and such as were asked for no class."""
+        batch = self.classifier.batch_size
+        require_input(
+            self.n_images >= batch,
+            f"n_images must be at least {batch}, the classifier's batch; got {self.n_images}",
+        )
+        require_input(
+            self.sample.labels(self.n_images) is not None,
+            "a classifier needs images that were asked for a class each; these were asked for none",
+        )
+
+    def chunks(self) -> tuple[Chunk, ...]:
+        """The chunks that hold the images."""
+        n_chunks = math.ceil(self.n_images / self.sample.chunk_images)
+        return tuple(
+            Chunk(sample=self.sample, index=i, extractor=self._pixels) for i in range(n_chunks)
+        )
+
+    @property
+    def _pixels(self) -> Pixels:
+        return Pixels(shape=self.sample.model.train.data.shape)
+
+    def inputs(self) -> tuple[Job, ...]:
+        """The chunks."""
+        return self.chunks()
+
+    def title(self) -> str:
+        """What this job is."""
+        sampled = self.chunks()[0].title().split(" #")[0]
+        return f"accuracy of {self.classifier.network} taught by {sampled}, {self.which}"
+
+    def work(self) -> Work:
+        """A pass of the classifier and its gradient count three."""
+        data = self.sample.model.train.data
+        with torch.device("meta"):
+            network = self.classifier.build(data.shape, data.n_classes).eval()
+        images = self.classifier.iterations * self.classifier.batch_size
+        return Work(images, multiply_adds=3.0 * images * multiply_adds(network, data.shape))
+
+    def wants_gpu(self) -> bool:
+        """As its chunks: a worker that held other resources could not be kept for the next."""
+        return self.sample.model.wants_gpu()
+
+    def run(self, at: Workplace) -> Run:
+        """Trains the classifier, on from its newest checkpoint, and tests it."""
+        failed = failure_of(at, *self.chunks())
+        if failed is not None:
+            return Outcome(result={"failed": failed})
+        labels = self.sample.labels(self.n_images)
+        assert labels is not None
+        data, total = self.sample.model.train.data, self.classifier.iterations
+        training = AccuracyTraining(
+            self.classifier, self._images(at), labels, data.n_classes,
+            device=at.device, autocast=at.autocast,
+        )  # fmt: skip
+        kept = _Checkpoint(at.store, self.key)
+        kept.restore(training)
+        try:
+            for step in training.steps(total):
+                kept.save_if_due(training)
+                yield Progress(step.iteration, total, "iterations")
+        except NonFiniteError as error:
+            return Outcome(result={"failed": str(error)})
+        found = training.accuracy(*data.load("test", at.data_root))
+        kept.drop()
+        return Outcome(result={self.which: found})
+
+    def _images(self, at: Workplace) -> Tensor:
+        """The generated images, (n, C, H, W) uint8."""
+        name = f"{self.which}.features"
+        parts = [self._pixels.images(chunk.features(at)[name]) for chunk in self.chunks()]
+        return torch.cat(parts)[: self.n_images]
+
+
+class _Checkpoint:
+    """The newest state of a training in the store; one file, replaced when due."""
+
+    _NAME = "newest.safetensors"
+
+    def __init__(self, store: Store, key: str) -> None:
+        self._store, self._key = store, key
+        self._due = time.monotonic() + _CHECKPOINT_SECONDS
+
+    def restore(self, training: AccuracyTraining) -> None:
+        data = self._store.checkpoint(self._key, self._NAME)
+        if data is not None:
+            training.restore(safetensors.torch.load(data))
+
+    def save_if_due(self, training: AccuracyTraining) -> None:
+        if time.monotonic() >= self._due:
+            self._store.put_checkpoint(
+                self._key, self._NAME, safetensors.torch.save(training.state())
+            )
+            self._due = time.monotonic() + _CHECKPOINT_SECONDS
+
+    def drop(self) -> None:
+        if self._NAME in self._store.checkpoint_names(self._key):
+            self._store.drop_checkpoint(self._key, self._NAME)

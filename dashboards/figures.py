@@ -8,6 +8,8 @@ hand-fitted second one.
 """
 
 import io
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import matplotlib
@@ -17,16 +19,22 @@ from matplotlib import pyplot as plt
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from dashboards.noise_figure import noise_figure
-from dashboards.searches import importances, joint_runs, shown_value
+from dashboards.schedule_figure import schedule_figure
+from dashboards.searches import alike_runs, importances, joint_runs, shown_value
+from dashboards.shares_figure import Bars, shares_figure
 from scorelib.noise_level import noise_by_level
+from scorelib.schedules import Schedule
 from tuning.scheduler import Scheduler
 from tuning.search import SearchRun
 from tuning.space import StepSizeSpace
-from tuning.stages import OBJECTIVES, NoiseLevel
+from tuning.stages import OBJECTIVES, DataShares, GeneratedShares, NoiseLevel, TrainSpec
+from tuning.stages.shares import ends_of, share_of
 from tuning.store import as_name
+from tuning.study import Study
 
 _COLOURS = {"als": "#c0392b", "cas": "#1f5fa8"}
 _MARKS = {"raw": ("--", "o", "none"), "denoised": ("-", "o", "full")}
+_MARKERS = "osD^v"
 _SHOWN_TIMES_BEST = 6.0
 _MOST_LEVEL_LABELS = 4
 
@@ -44,10 +52,43 @@ def figures(scheduler: Scheduler) -> dict[str, bytes]:
             },
             noise[0].schedule.sigmas,
         )
+    shares = _shares(scheduler)
+    if shares:
+        drawn["class_shares.png"] = shares_figure(shares, scheduler.study.title)
+    schedules = _schedules(scheduler.study)
+    if len({type(schedule) for schedule, _ in schedules}) > 1:
+        drawn["schedules.png"] = schedule_figure(schedules)
+    alike = [run for run in alike_runs(scheduler.searches) if run.best_so_far]
+    if alike:
+        (name,) = alike[0].distributions
+        drawn[f"search_{as_name(name)}.png"] = choice_curves(alike)
     for run in joint_runs(scheduler.searches):
-        if run.best_so_far:
+        if run.best_so_far and run not in alike:
             drawn[f"search_{as_name(run.search.name)}.png"] = slices(run)
     return drawn
+
+
+def _schedules(study: Study) -> list[tuple[Schedule, int]]:
+    """The noise schedules that networks are trained on, each once, and the data's dimensions."""
+    roots = [search.space.template for search in study.searches]
+    specs = [part for root in (*roots, *study.fixed_jobs) for part in root.parts()]
+    trainings = [spec for spec in specs if isinstance(spec, TrainSpec)]
+    return list(dict.fromkeys((t.schedule, math.prod(t.data.shape)) for t in trainings))
+
+
+def _shares(scheduler: Scheduler) -> dict[str, Bars]:
+    """The shares of classes found so far, by column."""
+    found = {}
+    for column, job in {c.column: c.job for c in scheduler.study.cells}.items():
+        if isinstance(job, GeneratedShares | DataShares):
+            data = job.data if isinstance(job, DataShares) else job.sample.model.train.data
+            result = scheduler.lookup(job)
+            if result and not result.failed:
+                labels = range(data.n_classes)
+                names = [(share_of(k), *ends_of(k)) for k in labels]
+                columns = zip(*([result.numbers[n] for n in of] for of in names), strict=True)
+                found[column] = Bars(*columns)
+    return found
 
 
 def _noise_label(job: NoiseLevel) -> str:
@@ -142,6 +183,43 @@ def slices(run: SearchRun) -> bytes:
     for row in axes:
         row[0].set_ylabel(f"{space.protocol.name}, {space.objective}", fontsize=9)
     figure.suptitle(f"{run.search.name}: {len(trials)} trials, the later the darker", fontsize=11)
+    return _as_png(figure)
+
+
+def choice_curves(runs: Sequence[SearchRun]) -> bytes:
+    """The numbers that searches over one parameter were decided by, a line for each search.
+
+    Args:
+        runs: searches over the same single parameter, each with a finished trial.
+    """
+    figure, axis = plt.subplots(figsize=(7.6, 4.6), dpi=120)
+    space = runs[0].search.space
+    ((name, distribution),) = runs[0].distributions.items()
+    order = [shown_value(v) for v in getattr(distribution, "choices", ())]
+    colours = plt.get_cmap("tab10" if len(runs) <= 10 else "tab20")
+    for number, run in enumerate(runs):
+        trials = [t for t in run.ranked(run.trials) if t.result]
+        pairs = [
+            (t.values[name], t.result.of(run.search.space.objective)) for t in trials if t.result
+        ]
+        if order:
+            pairs = [(order.index(shown_value(v)), y) for v, y in pairs]
+        pairs.sort()
+        axis.plot(
+            *zip(*pairs, strict=True), marker=_MARKERS[number % len(_MARKERS)], markersize=5,
+            linewidth=1.3, color=colours(number), label=run.search.name,
+        )  # fmt: skip
+    if order:
+        axis.set_xticks(range(len(order)), order)
+        if len(order) > _MOST_LEVEL_LABELS:
+            axis.tick_params(axis="x", rotation=50)
+    axis.set(xlabel=name, yscale="log")
+    axis.set_ylabel(f"{space.protocol.name}, {space.objective}, {space.protocol.n_images:,} images")
+    axis.yaxis.set_major_locator(LogLocator(subs=(1.0, 1.5, 2.0, 3.0, 5.0, 7.0)))
+    axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.yaxis.set_minor_formatter(NullFormatter())
+    axis.grid(alpha=0.25)
+    axis.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
     return _as_png(figure)
 
 

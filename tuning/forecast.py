@@ -17,13 +17,16 @@ from tuning.stages import Chunk, Snapshot
 from tuning.store import Manifest, Store, as_name
 from tuning.study import Cell
 
-STAGES = ("classifier", "train", "sample", "reference", "score", "yardstick", "noise")
+STAGES = (
+    "classifier", "train", "sample", "frames", "reference", "score", "yardstick", "noise", "shares",
+)  # fmt: skip
 
 ASSUMED_MULTIPLY_ADDS_PER_SECOND = {"cpu": 2e10, "gpu": 1.5e13}
 """Stated throughput until measured: one CPU core in float32; a V100-class GPU in TF32 or FP32."""
 
 _ASSUMED_SECONDS = {
     "classifier": 20.0, "reference": 5.0, "score": 2.0, "yardstick": 2.0, "noise": 1.0,
+    "shares": 2.0,
 }  # fmt: skip
 
 

@@ -73,9 +73,12 @@ class Trial:
         return self.score.sample.sampler.epsilon
 
     @property
-    def r(self) -> float:
-        """The same in units of the schedule-following step."""
-        return self.score.sample.r
+    def r(self) -> float | None:
+        """The same in units of the schedule-following step.
+
+        None if the search is over no step size, or if no step follows the schedule.
+        """
+        return self.score.sample.r if EPSILON in self.values else None
 
 
 @dataclass(frozen=True, kw_only=True)

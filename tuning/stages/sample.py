@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from scorelib.metrics.features import Extractor, extract, quantize
 from scorelib.pictures import grid_png, scatter_png
 from scorelib.samplers import AnnealedSampler, SamplerState, Start, start_images
+from scorelib.schedules import GeometricSchedule
 from scorelib.seeds import generator_of
 from scorelib.spec import Spec
 from tuning.jobs import Job, Outcome, Progress, Run, Work, Workplace, failure_of, require_input
@@ -67,9 +68,15 @@ class SampleSpec(Spec):
         )
 
     @property
-    def r(self) -> float:
-        """Epsilon in units of the step that just follows the trained schedule."""
-        return self.sampler.r(self.model.train.schedule)
+    def r(self) -> float | None:
+        """Epsilon in units of the step that just follows the trained schedule.
+
+        None where no single step follows it: if it is not geometric, or of one level.
+        """
+        schedule = self.model.train.schedule
+        if not isinstance(schedule, GeometricSchedule) or schedule.n_levels == 1:
+            return None
+        return self.sampler.r(schedule)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,7 @@ from tuning.jobs import Job
 from tuning.mlflow_projection import RunRecord
 from tuning.scheduler import Scheduler
 from tuning.search import SearchRun, Trial
-from tuning.stages import OBJECTIVES, Protocol, Score, Snapshot
+from tuning.stages import OBJECTIVES, Protocol, Score, TrainedWeights
 from tuning.store import Manifest, Store, as_name
 
 
@@ -33,12 +33,12 @@ def records(scheduler: Scheduler, store: Store) -> Iterator[RunRecord]:
     yield from table_records(scheduler, store)
 
 
-def snapshots(scheduler: Scheduler) -> list[Snapshot]:
+def snapshots(scheduler: Scheduler) -> list[TrainedWeights]:
     """All snapshots of the study, also those that only its trials need, each once."""
-    found = {snapshot.key: snapshot for snapshot in scheduler.study.snapshots}
-    for run in scheduler.searches.values():
-        for rung in run.rungs():
-            found |= {t.score.sample.model.key: t.score.sample.model for t in rung}
+    tried = (t.score for run in scheduler.searches.values() for rung in run.rungs() for t in rung)
+    found: dict[str, TrainedWeights] = {}
+    for job in (*scheduler.study.fixed_jobs, *tried):
+        found |= {part.key: part for part in job.parts() if isinstance(part, TrainedWeights)}
     return list(found.values())
 
 
@@ -53,18 +53,18 @@ def trial_records(scheduler: Scheduler, score: Score | None = None) -> Iterator[
 
 
 def cell_records(scheduler: Scheduler, store: Store, job: Job) -> Iterator[RunRecord]:
-    """The cells that a job is one seed of, if all their seeds are in."""
+    """The cells that a job is one seed of, if all their seeds are in; without the figures."""
     shown = view(scheduler, store)
     for cell in shown.cells:
         jobs = scheduler.cell_jobs(cell.cell)
         if cell.is_done and job in jobs:
-            yield _cell_record(shown, cell, jobs, store, figures(scheduler))
+            yield _cell_record(shown, cell, jobs, store, {})
 
 
 def table_records(scheduler: Scheduler, store: Store) -> Iterator[RunRecord]:
     """The cells that are filled, and the whole table with its figure."""
     shown = view(scheduler, store)
-    files = figures(scheduler)
+    files = figures(scheduler, store)
     for cell in shown.cells:
         jobs = scheduler.cell_jobs(cell.cell)
         if cell.is_done and jobs:
@@ -86,7 +86,7 @@ def metric_name(protocol: Protocol | None, quantity: str) -> str:
 
 
 def training_record(
-    scheduler: Scheduler, snapshot: Snapshot, manifest: Manifest, store: Store
+    scheduler: Scheduler, snapshot: TrainedWeights, manifest: Manifest, store: Store
 ) -> RunRecord:
     """A snapshot of a training run with its losses so far, each a metric over the iterations."""
     failed = manifest.result.get("failed")
@@ -131,7 +131,6 @@ def _trial_record(scheduler: Scheduler, run: SearchRun, trial: Trial) -> RunReco
                 for which in OBJECTIVES:
                     name = f"{metric_name(protocol, which)}_on_{later.score.protocol.n_images}"
                     metrics[name] = later.result.of(which)
-    sampler = trial.score.sample.sampler
     values = ", ".join(f"{name}={shown_value(value)}" for name, value in trial.values.items())
     return RunRecord(
         key=trial_key(run, trial),
@@ -142,7 +141,6 @@ def _trial_record(scheduler: Scheduler, run: SearchRun, trial: Trial) -> RunReco
         | {
             "epsilon": trial.epsilon,
             "r": trial.r,
-            "n_sigma": float(sampler.n_sigma),
             "n_images": float(protocol.n_images),
             "number": float(trial.number),
         },
@@ -192,7 +190,7 @@ def _cell_metrics(cell: CellView) -> dict[str, float | None]:
     }  # fmt: skip
     if own.protocol and sample:
         metrics |= {
-            "epsilon": sample.sampler.epsilon, "r": cell.r,
+            "epsilon": sample.epsilon, "r": cell.r,
             "n_images": float(own.protocol.n_images),
         }  # fmt: skip
     for quantity in own.quantities:

@@ -17,29 +17,40 @@ import matplotlib
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from torch import Tensor
 
+from dashboards.curve_figure import curve_figure
 from dashboards.noise_figure import noise_figure
 from dashboards.schedule_figure import schedule_figure
+from dashboards.score_field_figure import score_field_figure
 from dashboards.searches import alike_runs, importances, joint_runs, shown_value
 from dashboards.shares_figure import Bars, shares_figure
+from scorelib.metrics.score_error import moons_grid
 from scorelib.noise_level import noise_by_level
 from scorelib.schedules import Schedule
+from tuning.jobs import Workplace
 from tuning.scheduler import Scheduler
 from tuning.search import SearchRun
-from tuning.space import StepSizeSpace
-from tuning.stages import OBJECTIVES, DataShares, GeneratedShares, NoiseLevel, TrainSpec
+from tuning.space import EPSILON, StepSizeSpace
+from tuning.stages import (
+    OBJECTIVES,
+    DataShares,
+    GeneratedShares,
+    NoiseLevel,
+    ScoreErrors,
+    TrainSpec,
+)
 from tuning.stages.shares import ends_of, share_of
-from tuning.store import as_name
+from tuning.store import Store, as_name
 from tuning.study import Study
 
 _COLOURS = {"als": "#c0392b", "cas": "#1f5fa8"}
 _MARKS = {"raw": ("--", "o", "none"), "denoised": ("-", "o", "full")}
-_MARKERS = "osD^v"
 _SHOWN_TIMES_BEST = 6.0
 _MOST_LEVEL_LABELS = 4
 
 
-def figures(scheduler: Scheduler) -> dict[str, bytes]:
+def figures(scheduler: Scheduler, store: Store) -> dict[str, bytes]:
     """All figures that the results so far make, as PNG files by name."""
     curves = epsilon_curves(scheduler)
     drawn = {"epsilon_curve.png": curves} if curves else {}
@@ -52,18 +63,24 @@ def figures(scheduler: Scheduler) -> dict[str, bytes]:
             },
             noise[0].schedule.sigmas,
         )
+    panels = _panels(scheduler)
+    if panels:
+        drawn["curves.png"] = curve_figure(panels)
+    fields = _score_fields(scheduler, store)
+    if fields:
+        drawn["score_fields.png"] = score_field_figure(moons_grid(), fields)
     shares = _shares(scheduler)
     if shares:
         drawn["class_shares.png"] = shares_figure(shares, scheduler.study.title)
     schedules = _schedules(scheduler.study)
     if len({type(schedule) for schedule, _ in schedules}) > 1:
         drawn["schedules.png"] = schedule_figure(schedules)
-    alike = [run for run in alike_runs(scheduler.searches) if run.best_so_far]
-    if alike:
-        (name,) = alike[0].distributions
-        drawn[f"search_{as_name(name)}.png"] = choice_curves(alike)
+    alike = alike_runs(scheduler.searches)
+    choices = _choices(alike)
+    if choices:
+        drawn["search_iteration.png"] = curve_figure(choices)
     for run in joint_runs(scheduler.searches):
-        if run.best_so_far and run not in alike:
+        if run.best_so_far and not (choices and run in alike):
             drawn[f"search_{as_name(run.search.name)}.png"] = slices(run)
     return drawn
 
@@ -74,6 +91,20 @@ def _schedules(study: Study) -> list[tuple[Schedule, int]]:
     specs = [part for root in (*roots, *study.fixed_jobs) for part in root.parts()]
     trainings = [spec for spec in specs if isinstance(spec, TrainSpec)]
     return list(dict.fromkeys((t.schedule, math.prod(t.data.shape)) for t in trainings))
+
+
+def _choices(alike: Sequence[SearchRun]) -> dict[str, dict[str, dict[int, list[float]]]]:
+    """By panel and search, what searches over the iteration of a snapshot have found of each."""
+    panels: dict[str, dict[str, dict[int, list[float]]]] = {}
+    for run in alike:
+        space = run.search.space
+        panel = f"{space.protocol.name}, {space.objective}, {space.protocol.n_images:,} images"
+        for trial in run.ranked(run.trials):
+            value = trial.result.of(space.objective) if trial.result else None
+            if value is not None and set(trial.values) == {"iteration"}:
+                curve = panels.setdefault(panel, {}).setdefault(run.search.name, {})
+                curve[int(trial.values["iteration"])] = [value]
+    return panels
 
 
 def _shares(scheduler: Scheduler) -> dict[str, Bars]:
@@ -89,6 +120,33 @@ def _shares(scheduler: Scheduler) -> dict[str, Bars]:
                 columns = zip(*([result.numbers[n] for n in of] for of in names), strict=True)
                 found[column] = Bars(*columns)
     return found
+
+
+def _panels(scheduler: Scheduler) -> dict[str, dict[str, dict[int, list[float]]]]:
+    """By panel and curve, the iterations at which the results of all training seeds are in."""
+    panels: dict[str, dict[str, dict[int, list[float]]]] = {}
+    for curve in scheduler.study.curves:
+        for iteration, jobs in curve.points.items():
+            results = [scheduler.lookup(job) for job in jobs]
+            values = [v for r in results if r and (v := r.of(curve.quantity)) is not None]
+            if len(values) == len(jobs):
+                lines = panels.setdefault(curve.panel, {}).setdefault(curve.label, {})
+                lines[iteration] = values
+    return panels
+
+
+def _score_fields(scheduler: Scheduler, store: Store) -> dict[str, list[Tensor]]:
+    """By method, the posterior scores of each class, the exact ones last."""
+    fields: dict[str, list[Tensor]] = {}
+    exact: list[Tensor] = []
+    for cell in scheduler.study.cells:
+        job = cell.job
+        if isinstance(job, ScoreErrors) and cell.column not in fields and scheduler.is_done(job):
+            scores = job.scores(Workplace(store=store))
+            labels = range(len(scores) // 2)
+            fields[cell.column] = [scores[f"estimated.{c}"] for c in labels]
+            exact = [scores[f"exact.{c}"] for c in labels]
+    return fields | ({"exact": exact} if exact else {})
 
 
 def _noise_label(job: NoiseLevel) -> str:
@@ -186,43 +244,6 @@ def slices(run: SearchRun) -> bytes:
     return _as_png(figure)
 
 
-def choice_curves(runs: Sequence[SearchRun]) -> bytes:
-    """The numbers that searches over one parameter were decided by, a line for each search.
-
-    Args:
-        runs: searches over the same single parameter, each with a finished trial.
-    """
-    figure, axis = plt.subplots(figsize=(7.6, 4.6), dpi=120)
-    space = runs[0].search.space
-    ((name, distribution),) = runs[0].distributions.items()
-    order = [shown_value(v) for v in getattr(distribution, "choices", ())]
-    colours = plt.get_cmap("tab10" if len(runs) <= 10 else "tab20")
-    for number, run in enumerate(runs):
-        trials = [t for t in run.ranked(run.trials) if t.result]
-        pairs = [
-            (t.values[name], t.result.of(run.search.space.objective)) for t in trials if t.result
-        ]
-        if order:
-            pairs = [(order.index(shown_value(v)), y) for v, y in pairs]
-        pairs.sort()
-        axis.plot(
-            *zip(*pairs, strict=True), marker=_MARKERS[number % len(_MARKERS)], markersize=5,
-            linewidth=1.3, color=colours(number), label=run.search.name,
-        )  # fmt: skip
-    if order:
-        axis.set_xticks(range(len(order)), order)
-        if len(order) > _MOST_LEVEL_LABELS:
-            axis.tick_params(axis="x", rotation=50)
-    axis.set(xlabel=name, yscale="log")
-    axis.set_ylabel(f"{space.protocol.name}, {space.objective}, {space.protocol.n_images:,} images")
-    axis.yaxis.set_major_locator(LogLocator(subs=(1.0, 1.5, 2.0, 3.0, 5.0, 7.0)))
-    axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axis.yaxis.set_minor_formatter(NullFormatter())
-    axis.grid(alpha=0.25)
-    axis.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
-    return _as_png(figure)
-
-
 def _as_png(figure: Any) -> bytes:
     figure.tight_layout()
     file = io.BytesIO()
@@ -246,7 +267,7 @@ def _panel_title(panel: tuple[str, int]) -> str:
 
 
 def _points(run: SearchRun, which: Any) -> list[tuple[float, float]]:
-    pairs = [(t.epsilon, t.result.of(which)) for t in run.trials if t.result]
+    pairs = [(float(t.values[EPSILON]), t.result.of(which)) for t in run.trials if t.result]
     return sorted((e, v) for e, v in pairs if v is not None)
 
 

@@ -15,7 +15,7 @@ from tuning.optuna_projection import OptunaWriter, TrialRecord
 from tuning.projection import ProjectionError
 from tuning.scheduler import Scheduler
 from tuning.search import SearchRun, Trial
-from tuning.stages import OBJECTIVES, Score, Snapshot
+from tuning.stages import OBJECTIVES, Score, TrainedWeights
 from tuning.store import Manifest, Store
 
 
@@ -73,7 +73,7 @@ class Projections:
     def stored(self, job: Job, manifest: Manifest) -> None:
         """What a job that was just stored changes."""
         scheduler, store = self._scheduler, self._store
-        if isinstance(job, Snapshot):
+        if isinstance(job, TrainedWeights):
             self._mlflow.write(lambda: [evidence.training_record(scheduler, job, manifest, store)])
         elif isinstance(job, Score) and job.protocol.seeds == "search":
             self._mlflow.write(lambda: evidence.trial_records(scheduler, job))

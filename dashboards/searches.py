@@ -15,7 +15,7 @@ from scorelib.schedules import GeometricSchedule
 from scorelib.seeds import seed_of
 from tuning.forecast import total_work
 from tuning.search import SearchRun, Trial
-from tuning.space import ParameterSpace, StepSizeSpace
+from tuning.space import EPSILON, ParameterSpace, StepSizeSpace
 from tuning.stages import OBJECTIVES
 from tuning.study import Cell
 
@@ -105,12 +105,13 @@ def _carried_over(run: SearchRun) -> str | None:
 
 def edge(run: SearchRun) -> str | None:
     """The side, "lower" or "upper", on which no step size was tried beyond the best, or None."""
-    tried = [t.epsilon for t in run.trials]
+    tried = [float(t.values[EPSILON]) for t in run.trials]
     if run.winner is None or len(tried) < 2:
         return None
-    if run.winner.epsilon == min(tried):
+    best = tried[run.winner.number]
+    if best == min(tried):
         return "lower"
-    return "upper" if run.winner.epsilon == max(tried) else None
+    return "upper" if best == max(tried) else None
 
 
 def joint_runs(runs: Mapping[str, SearchRun]) -> list[SearchRun]:

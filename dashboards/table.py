@@ -46,7 +46,7 @@ def _row(shown: StudyView, cell: CellView, quantity: str) -> dict[str, object]:
         "spread": measured.spread if measured else None,
         "n_seeds": measured.n_seeds if measured else None,
         "n_images": protocol.n_images if protocol else None,
-        "epsilon": sample.sampler.epsilon if sample else None,
+        "epsilon": sample.epsilon if sample else None,
         "r": None if cell.r is None else round(cell.r, 3),
         "failed": cell.failed,
         "reported": reported.value if reported else None,

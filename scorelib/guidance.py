@@ -79,31 +79,31 @@ def likelihood_score(
 
 
 class ClassGuidance(nn.Module):
-    """(x, sigma) -> sigma * alpha * grad log p_sigma(y | x), the guiding term for one class.
+    """(x, sigma) -> sigma * alpha * grad log p_sigma(y | x), the guiding term.
 
     Args:
         classifier: as for `likelihood_score`.
-        label: the class y.
+        labels: the class y of all examples, or of each, (B,) int64.
         scale: alpha.
     """
 
-    def __init__(self, classifier: nn.Module, label: int, *, scale: float = 1.0) -> None:
+    def __init__(self, classifier: nn.Module, labels: int | Tensor, *, scale: float = 1.0) -> None:
         super().__init__()
-        self.classifier, self.label, self.scale = classifier, label, scale
+        self.classifier, self.labels, self.scale = classifier, labels, scale
 
     def forward(self, x: Tensor, sigma: Tensor) -> Tensor:
         """The term, of the shape of x; sigma is () or (B,)."""
-        labels = torch.full((len(x),), self.label, device=x.device)
+        labels = torch.as_tensor(self.labels, device=x.device).expand(len(x))
         _, gradient = likelihood_score(self.classifier, x, sigma, labels)
         return self.scale * sigma.view(-1, *[1] * (x.dim() - 1)) * gradient
 
 
 class GuidedNetwork(ScoreNetwork):
-    """A score network of one class: Eq. 6.
+    """A score network of classes: Eq. 6.
 
     Args:
         network: score network of all data.
-        guidance: what leads to the class.
+        guidance: what leads to them.
     """
 
     def __init__(self, network: nn.Module, guidance: ClassGuidance) -> None:

@@ -28,6 +28,17 @@ _KINDS: dict[str, type["Spec"]] = {}
 _KEY_DIGITS = 32
 
 
+_ADDED = "added"
+
+
+def added(default: Any) -> Any:
+    """A field of a spec that came later than results of it were stored.
+
+    At its default, which must mean what was done before, it is in no key: what is stored is kept.
+    """
+    return dataclasses.field(default=default, metadata={_ADDED: True})
+
+
 @dataclass(frozen=True, kw_only=True)
 class Spec:
     """Base of all specs: typed fields, a stable key, JSON both ways.
@@ -57,7 +68,11 @@ class Spec:
     @cached_property
     def key(self) -> str:
         """Content key: 32 hexadecimal digits, equal for equal work."""
-        fields = {f.name: _keyed(getattr(self, f.name)) for f in dataclasses.fields(self)}
+        fields = {
+            f.name: _keyed(getattr(self, f.name))
+            for f in dataclasses.fields(self)
+            if not (f.metadata.get(_ADDED) and getattr(self, f.name) == f.default)
+        }
         body = json.dumps(
             [type(self).__name__, type(self).VERSION, fields], sort_keys=True, allow_nan=False
         )

@@ -19,13 +19,14 @@ from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from scorelib.data.files import as_floats
 from scorelib.ema import Ema
-from scorelib.losses import dsm_loss
+from scorelib.losses import Dsm, dsm_loss
 from scorelib.optim import AdamSpec
 from scorelib.schedules import Schedule
 from scorelib.seeds import generator_of
@@ -202,14 +203,27 @@ class Training(ABC):
 
 
 class DsmTraining(Training):
-    """Denoising score matching, Eq. 1."""
+    """Denoising score matching, Eq. 1.
+
+    Args:
+        network: score network; moved to the device.
+        images: training images or vectors; see `Training`.
+        objective: how noise levels are weighted.
+        settings: the other arguments of `Training`.
+    """
+
+    def __init__(
+        self, network: nn.Module, images: Tensor, *, objective: Dsm | None = None, **settings: Any
+    ) -> None:
+        super().__init__(network, images, **settings)
+        self._sigma_power = (objective or Dsm()).sigma_power
 
     def _update(self, iteration: int) -> dict[str, Tensor]:
         draw = generator_of("train", self._seed, iteration)
         return self._descend(self._examples(draw, self._batch(iteration)), self._losses)
 
     def _losses(self, *examples: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        loss = dsm_loss(self.network, *examples)
+        loss = dsm_loss(self.network, *examples, self._sigma_power)
         return loss, {"dsm": loss}
 
 

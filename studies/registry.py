@@ -16,6 +16,7 @@ STUDIES = {
     "noise_consistency": "Figure 1: the noise level through sampling, exact",
     "synthetic_2d": "Figure 2: denoising in the plane",
     "inception_score": "Appendix I: the Inception score beside the distance",
+    "moons_score_mismatch": "Denoising likelihood score matching: Tables 1 and A3, Figures 1 and 5",
     "uncurated_samples": "Figures 4-27: images of every cell of Tables 1 to 3",
     "cifar_checkpoint_ema": "Appendix B: snapshot and EMA decay",
     "cifar_adam_betas": "Appendix B: Adam's betas of both networks",

@@ -71,9 +71,10 @@ def _command(args: argparse.Namespace) -> int:
     study = find_study(args.name).study(args.scale, settings)
     console = Console()
     known = Store(args.store) if Store.exists(args.store) else Store("memory://none", create=True)
-    rows = forecast(Scheduler(study, known), known, _device(args))
+    device = _device(args, study)
+    rows = forecast(Scheduler(study, known), known, device)
     if args.plan:
-        print_plan(study, Scheduler(study, known), rows, _device(args), console)
+        print_plan(study, Scheduler(study, known), rows, device, console)
         return 0
     _probe(args)
     require_optuna(study)
@@ -141,12 +142,14 @@ def _probe(args: argparse.Namespace) -> None:
         require_listening(host, int(port), f"--address {args.address}")
 
 
-def _device(args: argparse.Namespace) -> str:
+def _device(args: argparse.Namespace, study: Study) -> str:
     """Class of the device that the dear jobs run on, as far as it is known without a cluster."""
+    if not any(job.wants_gpu() for job in _known_jobs(study)):
+        return "cpu x1"
     gpus = args.gpus if args.gpus is not None else torch.cuda.device_count()
     if torch.cuda.is_available() and gpus:
         return torch.cuda.get_device_name(0)
-    return "cpu x1" if args.allow_cpu or args.scale == "demo" else "gpu"
+    return "cpu x1" if args.allow_cpu else "gpu"
 
 
 def _require_local_gpus(
@@ -164,9 +167,13 @@ def _require_local_gpus(
 
 def _fixed_left(study: Study, store: Store) -> list[Job]:
     """The jobs left that need no search: enough to see whether the study wants GPUs."""
-    planner = Planner(store)
-    scores = [search.space.score(search.starts[0]) for search in study.searches]
-    return list(planner.missing([*study.fixed_jobs, *scores]))
+    return list(Planner(store).missing(_known_jobs(study)))
+
+
+def _known_jobs(study: Study) -> list[Job]:
+    """The jobs that depend on no search, and the first of each search."""
+    first = [search.space.score(search.starts[0]) for search in study.searches]
+    return [*study.fixed_jobs, *first]
 
 
 def _needs(args: argparse.Namespace, rows: list[StageForecast]) -> tuple[str, bool]:
@@ -190,7 +197,7 @@ def _run(
         shown.table()
     for failure in shown.failures:
         print(f"warning: {failure}", file=sys.stderr)
-    for name, picture in (figures(scheduler) | sample_sheets(scheduler, store)).items():
+    for name, picture in (figures(scheduler, store) | sample_sheets(scheduler, store)).items():
         store.put_picture(f"{study.name}-{study.scale}", name, picture)
     return _close(args, scheduler, store, console, stop)
 
@@ -237,7 +244,7 @@ def _work(
     shares = settings.execution.gpu_shares
     gpu_shares = GpuShares(shares.train, shares.sample or GpuMemory(store).share())
     concurrent = args.max_concurrent or int(capacity.cpus)
-    with Display(scheduler, store, _device(args), concurrent, console):
+    with Display(scheduler, store, _device(args, scheduler.study), concurrent, console):
         work_off(
             scheduler, execution, capacity, stop,
             shares=gpu_shares, max_concurrent=args.max_concurrent,

@@ -125,7 +125,7 @@ def main(address, url, options):
     from tuning.runner import work_off
     from tuning.scheduler import Scheduler
     from tuning.session import ClusterOptions, ray_session, require_visible
-    from tuning.stages import train
+    from tuning.stages import snapshots
     from tuning.stop import StopRequest
     from tuning.store import Store
     from tuning.trainable import Execution
@@ -133,7 +133,7 @@ def main(address, url, options):
     def tell(event, **details):
         print(json.dumps({"event": event} | details), file=events, flush=True)
 
-    train.GPU_MULTIPLY_ADDS = 0
+    snapshots.GPU_MULTIPLY_ADDS = 0
     cpus, gpus = options.pop("cpus", None), options.pop("gpus", None)
     store, nodes = Store(url, create=True), Nodes()
     _listen_in(tell, nodes)

@@ -13,20 +13,21 @@ from dataclasses import dataclass, field
 from tuning.jobs import Job, Work
 from tuning.scheduler import Scheduler
 from tuning.search import SearchRun
-from tuning.stages import Chunk, Snapshot
+from tuning.stages import Chunk, TrainedWeights
 from tuning.store import Manifest, Store, as_name
 from tuning.study import Cell
 
 STAGES = (
-    "classifier", "train", "sample", "frames", "reference", "score", "yardstick", "noise", "shares",
+    "classifier", "train", "sample", "frames", "reference", "features", "score", "yardstick",
+    "noise", "shares",
 )  # fmt: skip
 
 ASSUMED_MULTIPLY_ADDS_PER_SECOND = {"cpu": 2e10, "gpu": 1.5e13}
 """Stated throughput until measured: one CPU core in float32; a V100-class GPU in TF32 or FP32."""
 
 _ASSUMED_SECONDS = {
-    "classifier": 20.0, "reference": 5.0, "score": 2.0, "yardstick": 2.0, "noise": 1.0,
-    "shares": 2.0,
+    "classifier": 20.0, "reference": 5.0, "features": 5.0, "score": 2.0, "yardstick": 2.0,
+    "noise": 1.0, "shares": 2.0,
 }  # fmt: skip
 
 
@@ -98,11 +99,12 @@ def _kind(job: Job) -> str:
     Small networks take their time per call, large ones per multiplication: one rate would serve
     neither.
     """
-    if not isinstance(job, Snapshot | Chunk):
-        return job.stage
-    train = job.train if isinstance(job, Snapshot) else job.sample.model.train
-    how = f" {type(train.objective).__name__}" if isinstance(job, Snapshot) else ""
-    return f"{job.stage} {type(train.network).__name__}{how}"
+    if isinstance(job, TrainedWeights):
+        return f"{job.stage} {job.train.kind}"
+    if isinstance(job, Chunk):
+        networks = [needed.train.kind.split()[0] for needed in job.sample.inputs()]
+        return " ".join([job.stage, *networks])
+    return job.stage
 
 
 def _all_jobs(scheduler: Scheduler) -> Iterable[Job]:
@@ -158,7 +160,7 @@ def _each_once(jobs: Iterable[Job]) -> Iterator[tuple[Job, float]]:
         for needed in job.inputs():
             yield from visit(needed)
         share = 1.0
-        if isinstance(job, Snapshot):
+        if isinstance(job, TrainedWeights):
             start = trained.get(job.train.key, 0)
             trained[job.train.key] = max(start, job.iteration)
             share = max(0, job.iteration - start) / job.iteration
@@ -216,7 +218,7 @@ class Rates:
 
 def _rated_multiply_adds(job: Job, manifest: Manifest) -> float:
     """Multiply-adds done in a finished job; a snapshot that continued a run did only its part."""
-    if isinstance(job, Snapshot):
+    if isinstance(job, TrainedWeights):
         done = job.iteration - int(manifest.cost.get("started_at", 0))
         return float(manifest.cost["multiply_adds"]) * done / job.iteration
     return float(manifest.cost["multiply_adds"]) if isinstance(job, Chunk) else 0.0

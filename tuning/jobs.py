@@ -102,6 +102,10 @@ class Workplace:
     data_root: Path | None = None
     inception_weights: Path | None = None
 
+    def images_per_call(self, shape: tuple[int, ...]) -> int | None:
+        """Most examples of a shape per network call; None, no limit, for points: they are small."""
+        return self.batch_images if len(shape) == 3 else None
+
     def manifest(self, job: "Job") -> Manifest:
         """The manifest of a finished input.
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from scorelib.errors import InputError
 from tuning.jobs import Job
-from tuning.stages import Snapshot
+from tuning.stages import TrainedWeights
 from tuning.store import Manifest, Store, as_name
 
 DEFAULT_SHARE = 0.5
@@ -49,7 +49,7 @@ class GpuMemory:
     def note(self, job: Job, manifest: Manifest) -> None:
         """Takes in what a finished job reserved, if it ran on a GPU and is no training."""
         peak, total = (int(manifest.cost.get(n, 0)) for n in ("gpu_bytes", "gpu_total_bytes"))
-        if not peak or isinstance(job, Snapshot):
+        if not peak or isinstance(job, TrainedWeights):
             return
         name = as_name(str(manifest.cost["device"]))
         known = self._store.document(_MEMORY, name)
@@ -83,7 +83,7 @@ def gpu_share(job: Job, shares: GpuShares) -> float:
     """GPUs a job asks for: its share, or 0 for what a CPU does as well."""
     if not job.wants_gpu():
         return 0.0
-    return shares.train if isinstance(job, Snapshot) else shares.sample
+    return shares.train if isinstance(job, TrainedWeights) else shares.sample
 
 
 def bundle(gpus: float) -> dict[str, float]:

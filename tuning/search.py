@@ -18,13 +18,14 @@ from dataclasses import dataclass
 from optuna.distributions import BaseDistribution
 
 from scorelib.errors import InputError
+from scorelib.samplers import AnnealedSampler
 from scorelib.seeds import seed_of
 from scorelib.spec import Spec
 from scorelib.step_size import round_significant
 from tuning.jobs import Job
 from tuning.joint_proposer import Finished
 from tuning.ledger import Ledger, Values
-from tuning.space import EPSILON, SearchSpace
+from tuning.space import EPSILON, SearchSpace, StepSizeSpace
 from tuning.stages import Score
 from tuning.study import Search
 
@@ -68,9 +69,9 @@ class Trial:
     result: Result | None
 
     @property
-    def epsilon(self) -> float:
-        """Step size."""
-        return self.score.sample.sampler.epsilon
+    def epsilon(self) -> float | None:
+        """Step size; None if the sampler has none that anneals."""
+        return self.score.sample.epsilon
 
     @property
     def r(self) -> float | None:
@@ -261,11 +262,11 @@ class SearchRun:
         winner = self._after.winner
         if winner is None:
             return self.search.starts
-        sample = self.space.sample
+        space, sampler = self.space, winner.score.sample.sampler
+        assert isinstance(space, StepSizeSpace) and isinstance(sampler, AnnealedSampler)
         try:
-            carried = winner.score.sample.sampler.extrapolated(
-                sample.model.train.schedule, sample.sampler.n_sigma
-            )
+            schedule = space.sample.model.train.schedule
+            carried = sampler.extrapolated(schedule, space.sampler.n_sigma)
         except InputError:  # the rule has no answer, such as a beta of 1 or more
             return self.search.starts
         return ({EPSILON: round_significant(carried)}, *self.search.starts)

@@ -18,6 +18,7 @@ from optuna.distributions import (
 )
 
 from scorelib.errors import InputError
+from scorelib.samplers import AnnealedSampler
 from scorelib.seeds import seed_of
 from scorelib.spec import Spec, replaced
 from scorelib.step_size import round_significant
@@ -113,17 +114,30 @@ class StepSizeSpace(SearchSpace):
             self.protocol.lower_is_better,
             f"a step size must be searched by a number to be lowered; got {self.protocol.name}",
         )
+        require_input(
+            isinstance(self.sample.sampler, AnnealedSampler),
+            f"a step size is searched of als or cas; got {type(self.sample.sampler).__name__}",
+        )
+
+    @property
+    def sampler(self) -> AnnealedSampler:
+        """What has the step size."""
+        assert isinstance(self.sample.sampler, AnnealedSampler)
+        return self.sample.sampler
+
+    def _interval(self) -> tuple[float, float]:
+        return self.sampler.interval(self.sample.model.train.schedule)
 
     def score(self, values: Values, rung: Rung | None = None) -> Score:
         """The score of a step size; see `SearchSpace.score`."""
-        sampler = self.sample.sampler.replace(epsilon=values[EPSILON])
+        sampler = self.sampler.replace(epsilon=values[EPSILON])
         return _on_rung(self.template.replace(sample=self.sample.replace(sampler=sampler)), rung)
 
     def propose(
         self, finished: Sequence[Finished], starts: Sequence[Values], seed: int
     ) -> list[Values]:
         """Step sizes from the valley's shape; see `SearchSpace.propose`."""
-        low, high = self.sample.sampler.interval(self.sample.model.train.schedule)
+        low, high = self._interval()
         observations = [Observation(float(f.values[EPSILON]), f.value) for f in finished]
         proposals = propose(
             observations, low=low, high=high, starts=_epsilons(starts), n=self.round_size, seed=seed
@@ -132,13 +146,13 @@ class StepSizeSpace(SearchSpace):
 
     def distributions(self, starts: Sequence[Values]) -> dict[str, BaseDistribution]:
         """The interval searched, logarithmic."""
-        low, high = self.sample.sampler.interval(self.sample.model.train.schedule)
+        low, high = self._interval()
         interval = searched_interval(low, high, _epsilons(starts))
         return {EPSILON: FloatDistribution(*interval, log=True)}
 
     def stand_ins(self, n: int, tried: Sequence[Values]) -> list[Values]:
         """Step sizes that, not being rounded, differ from any real proposal."""
-        low, high = self.sample.sampler.interval(self.sample.model.train.schedule)
+        low, high = self._interval()
         return [{EPSILON: low + (high - low) * (i + 1.2345678) / (i + n + 99)} for i in range(n)]
 
 

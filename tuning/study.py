@@ -13,7 +13,15 @@ from scorelib.spec import Spec
 from tuning.jobs import Job, require_input
 from tuning.ledger import Values
 from tuning.space import Rung, SearchSpace
-from tuning.stages import OBJECTIVES, Frames, Protocol, SampleSpec, Score, Snapshot, Yardstick
+from tuning.stages import (
+    OBJECTIVES,
+    Frames,
+    Protocol,
+    SampleSpec,
+    Score,
+    TrainedWeights,
+    Yardstick,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,8 +78,9 @@ class Cell:
         search: measured is its winner, on fresh seeds.
         sample: measured are these images, on fresh seeds.
         job: measured is this job's result.
+        repeats: the same job with other training seeds; measured are all, `n_seeds` together.
         protocol: how images are measured; needed with `search` and `sample`.
-        n_seeds: fresh seeds, >= 1.
+        n_seeds: fresh seeds, or training seeds of jobs, >= 1.
         frames: pictures of the images along the chain, beside those at its end; 0 for none.
         quantities: what the cell shows of a result, in order.
         reported: the paper's values, by quantity.
@@ -84,6 +93,7 @@ class Cell:
     search: Search | None = None
     sample: SampleSpec | None = None
     job: Job | None = None
+    repeats: tuple[Job, ...] = ()
     protocol: Protocol | None = None
     n_seeds: int = 1
     frames: int = 0
@@ -100,6 +110,12 @@ class Cell:
             len(given) < 2 and (self.protocol is not None or not needs_protocol),
             f"the cell {self.name} must be measured in one way, by a protocol",
         )
+        if self.job is not None:
+            jobs = 1 + len(self.repeats)
+            require_input(
+                self.n_seeds == jobs,
+                f"the cell {self.name} has {jobs} jobs, n_seeds {self.n_seeds}",
+            )
 
     @property
     def name(self) -> str:
@@ -118,7 +134,7 @@ class Cell:
             best: the winner's score; None while there is none.
         """
         if self.job is not None:
-            return (self.job,)
+            return (self.job, *self.repeats)
         sample = best.sample if self.search and best else self.sample
         if sample is None or self.protocol is None:
             return ()
@@ -126,6 +142,23 @@ class Cell:
         scores = tuple(Score(sample=each, protocol=self.protocol) for each in samples)
         frames = (Frames(sample=samples[0], n_frames=self.frames),) if self.frames else ()
         return (*scores, *frames)
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """A quantity against the iterations of training.
+
+    Attributes:
+        panel: what is measured, for the vertical axis; curves of a panel are drawn together.
+        label: what was trained.
+        quantity: which of the jobs' quantities.
+        points: by iteration, the jobs, one for each training seed.
+    """
+
+    panel: str
+    label: str
+    quantity: str
+    points: Mapping[int, tuple[Job, ...]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,6 +177,7 @@ class Study:
         searches: in the order they should be served; those others rest on first.
         snapshots: training to be done whether or not a cell needs it.
         yardsticks: known distances, for the table's foot.
+        curves: what is drawn against iterations.
         notes: what else has to be said under the table.
     """
 
@@ -156,12 +190,14 @@ class Study:
     settings: Spec
     cells: tuple[Cell, ...]
     searches: tuple[Search, ...] = ()
-    snapshots: tuple[Snapshot, ...] = ()
+    snapshots: tuple[TrainedWeights, ...] = ()
     yardsticks: tuple[Yardstick, ...] = ()
+    curves: tuple[Curve, ...] = ()
     notes: tuple[str, ...] = ()
 
     @property
     def fixed_jobs(self) -> tuple[Job, ...]:
         """Jobs that depend on no search."""
         own = (job for cell in self.cells if cell.search is None for job in cell.jobs(None))
-        return (*self.snapshots, *self.yardsticks, *own)
+        drawn = (job for curve in self.curves for jobs in curve.points.values() for job in jobs)
+        return (*self.snapshots, *self.yardsticks, *own, *drawn)

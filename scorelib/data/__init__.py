@@ -3,6 +3,7 @@
 from scorelib.data.base import DataSpec, Split
 from scorelib.data.celeba import CelebA
 from scorelib.data.cifar import Cifar10, Cifar100
+from scorelib.data.derived import OneClass, Perturbed
 from scorelib.data.digits import Digits
 from scorelib.data.ffhq import Ffhq
 from scorelib.data.files import PixelData
@@ -25,6 +26,8 @@ __all__ = [
     "Lsun",
     "Mnist",
     "Moons",
+    "OneClass",
+    "Perturbed",
     "Photographs",
     "PixelData",
     "Split",

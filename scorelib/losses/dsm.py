@@ -24,12 +24,25 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from scorelib.spec import Spec
+from scorelib.errors import InputError
+from scorelib.spec import Spec, added
 
 
 @dataclass(frozen=True, kw_only=True)
 class Dsm(Spec):
-    """Plain denoising score matching, levels drawn uniformly."""
+    """Plain denoising score matching, levels drawn uniformly.
+
+    Attributes:
+        sigma_power: p of the weight sigma^p of the squared error of the score, >= 0; with 2, Eq. 1,
+            all levels count alike.
+    """
+
+    sigma_power: float = added(2.0)
+
+    def validate(self) -> None:
+        """Refuses powers that blow up where there is little noise."""
+        if self.sigma_power < 0:
+            raise InputError(f"Dsm.sigma_power must be >= 0; got {self.sigma_power:g}")
 
     def update_multiply_adds(self, network: int, shape: tuple[int, ...]) -> int:
         """Multiply-adds of one update per image of its batch; a gradient costs two passes.
@@ -46,12 +59,20 @@ def perturbed(x: Tensor, sigma: Tensor, noise: Tensor) -> Tensor:
     return x + sigma.view(-1, *[1] * (x.dim() - 1)) * noise
 
 
-def dsm_of(output: Tensor, noise: Tensor) -> Tensor:
-    """The loss of an output, (B, ...), for data perturbed by this noise; see `dsm_loss`."""
-    return 0.5 * (output + noise).square().flatten(1).sum(1).mean()
+def dsm_of(output: Tensor, noise: Tensor, weight: Tensor | float = 1.0) -> Tensor:
+    """The loss of an output, (B, ...), for data perturbed by this noise; see `dsm_loss`.
+
+    Args:
+        output: the network's.
+        noise: standard normal draw, of the same shape.
+        weight: of each example, (B,), or of all.
+    """
+    return 0.5 * (weight * (output + noise).square().flatten(1).sum(1)).mean()
 
 
-def dsm_loss(network: nn.Module, x: Tensor, sigma: Tensor, noise: Tensor) -> Tensor:
+def dsm_loss(
+    network: nn.Module, x: Tensor, sigma: Tensor, noise: Tensor, sigma_power: float = 2.0
+) -> Tensor:
     """Denoising score matching loss of a batch.
 
     Args:
@@ -59,9 +80,11 @@ def dsm_loss(network: nn.Module, x: Tensor, sigma: Tensor, noise: Tensor) -> Ten
         x: clean data, shape (B, ...).
         sigma: one noise level per sample, shape (B,).
         noise: standard normal draw, shape (B, ...).
+        sigma_power: see `Dsm`.
 
     Returns:
         Scalar: summed over dimensions, averaged over the batch, times one half (Eq. 1). A network
-        that always answers 0 has loss D / 2.
+        that always answers 0 has loss D / 2, if all levels count alike.
     """
-    return dsm_of(network(perturbed(x, sigma, noise), sigma), noise)
+    weight = 1.0 if sigma_power == 2 else sigma ** (sigma_power - 2)
+    return dsm_of(network(perturbed(x, sigma, noise), sigma), noise, weight)

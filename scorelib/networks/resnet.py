@@ -22,7 +22,6 @@ References:
 
 import math
 from dataclasses import dataclass
-from functools import partial
 from typing import Literal
 
 import torch
@@ -33,7 +32,7 @@ from scorelib.errors import InputError
 from scorelib.networks.noise_classifier import NoiseClassifier, NoiseClassifierSpec
 
 _BLOCKS = {18: [2, 2, 2, 2], 34: [3, 4, 6, 3]}
-_CHANNELS = (64, 128, 256, 512)
+_WIDENING = (1, 2, 4, 8)
 _N_GROUPS = 32
 _N_FREQUENCIES = 32
 _FREQUENCY_SCALE = 16.0
@@ -46,15 +45,22 @@ class ResNetClassifier(NoiseClassifierSpec):
 
     Args:
         depth: layers.
+        width: channels of the first stage, >= 1; 64 in the paper.
     """
 
     depth: Literal[18, 34] = 18
+    width: int = 64
+
+    def validate(self) -> None:
+        """Refuses networks without channels."""
+        if self.width < 1:
+            raise InputError(f"width must be at least 1; got {self.width}")
 
     def build(self, shape: tuple[int, ...], n_classes: int) -> NoiseClassifier:
         """A classifier with fresh weights for images."""
         if len(shape) != 3:
             raise InputError(f"ResNetClassifier takes images, (C, H, W); got examples of {shape}")
-        return ResNet(shape[0], n_classes, _BLOCKS[self.depth])
+        return ResNet(shape[0], n_classes, _BLOCKS[self.depth], self.width)
 
 
 class ResNet(NoiseClassifier):
@@ -64,35 +70,58 @@ class ResNet(NoiseClassifier):
         n_channels: of an image.
         n_classes: number of labels.
         n_blocks: basic blocks of each of the four stages.
+        width: channels of the first stage.
     """
 
-    def __init__(self, n_channels: int, n_classes: int, n_blocks: list[int]) -> None:
+    def __init__(self, n_channels: int, n_classes: int, n_blocks: list[int], width: int) -> None:
         super().__init__()
-        # Here: importing torchvision takes two seconds.
-        from torchvision.models.resnet import BasicBlock
-        from torchvision.models.resnet import ResNet as Body
-
-        self.body = Body(
-            BasicBlock, n_blocks, n_classes, norm_layer=partial(nn.GroupNorm, _N_GROUPS)
+        channels = [width * factor for factor in _WIDENING]
+        self.stem = nn.Sequential(
+            nn.Conv2d(n_channels, width, 3, padding=1, bias=False), _norm(width), nn.SiLU()
         )
-        self.body.conv1 = nn.Conv2d(n_channels, _CHANNELS[0], 3, padding=1, bias=False)
-        for block in [self.body, *(m for m in self.body.modules() if isinstance(m, BasicBlock))]:
-            block.relu = nn.SiLU()
+        inputs = [width, *channels[:-1]]
+        self.stages = nn.ModuleList(
+            _stage(n_in, n_out, n, stride=1 if number == 0 else 2)
+            for number, (n_in, n_out, n) in enumerate(zip(inputs, channels, n_blocks, strict=True))
+        )
+        self.last = nn.Linear(channels[-1], n_classes)
         self.register_buffer("frequencies", _FREQUENCY_SCALE * torch.randn(_N_FREQUENCIES))
         self.embed = nn.Sequential(
             nn.Linear(2 * _N_FREQUENCIES, _N_EMBEDDED),
             nn.SiLU(),
             nn.Linear(_N_EMBEDDED, _N_EMBEDDED),
         )
-        self.levels = nn.ModuleList(nn.Linear(_N_EMBEDDED, channels) for channels in _CHANNELS)
+        self.levels = nn.ModuleList(nn.Linear(_N_EMBEDDED, n) for n in channels)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
     def forward(self, x: Tensor, sigma: Tensor) -> Tensor:
         """Logits, (B, K), of noisy images (B, C, H, W) at levels (B,) or ()."""
         angles = 2 * math.pi * sigma.log().reshape(-1, 1) * self.frequencies
         level = functional.silu(self.embed(torch.cat([angles.sin(), angles.cos()], dim=1)))
-        body = self.body
-        h = body.relu(body.bn1(body.conv1(x)))
-        stages = (body.layer1, body.layer2, body.layer3, body.layer4)
-        for stage, of_level in zip(stages, self.levels, strict=True):
+        h = self.stem(x)
+        for stage, of_level in zip(self.stages, self.levels, strict=True):
             h = stage(h) + of_level(level)[:, :, None, None]
-        return body.fc(h.mean(dim=(2, 3)))
+        return self.last(h.mean(dim=(2, 3)))
+
+
+def _norm(n_channels: int) -> nn.GroupNorm:
+    # Groups of one channel could not be normalised where images have shrunk to one pixel.
+    return nn.GroupNorm(math.gcd(_N_GROUPS, max(1, n_channels // 2)), n_channels)
+
+
+def _stage(n_in: int, n_out: int, n_blocks: int, stride: int) -> nn.Sequential:
+    """Basic blocks, the first of which changes resolution and channels."""
+    # Here: importing torchvision takes two seconds.
+    from torchvision.models.resnet import BasicBlock
+
+    blocks = []
+    for number in range(n_blocks):
+        shortcut, by = None, stride if number == 0 else 1
+        if by != 1 or n_in != n_out:
+            shortcut = nn.Sequential(nn.Conv2d(n_in, n_out, 1, by, bias=False), _norm(n_out))
+        blocks.append(BasicBlock(n_in, n_out, by, shortcut, norm_layer=_norm))
+        blocks[-1].relu = nn.SiLU()
+        n_in = n_out
+    return nn.Sequential(*blocks)

@@ -12,6 +12,7 @@ Proposition 3 their update of step share ``eta = epsilon / sigma_L^2`` is an int
 so it costs nothing more.
 """
 
+import dataclasses
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -59,6 +60,12 @@ class SamplerState:
 @dataclass(frozen=True, kw_only=True)
 class Sampler(Spec):
     """Base of the samplers: what walks a batch from noise to data."""
+
+    def title(self) -> str:
+        """Name and settings: "als epsilon=0.02 n_sigma=1"."""
+        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        shown = [f"{k}={v:.3g}" if isinstance(v, float) else f"{k}={v}" for k, v in values.items()]
+        return " ".join([type(self).__name__.lower(), *shown])
 
     @abstractmethod
     def n_evaluations(self, schedule: Schedule) -> int:

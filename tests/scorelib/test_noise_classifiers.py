@@ -150,7 +150,7 @@ def test_the_resnet_keeps_the_resolution_up_to_its_first_stage():
     network = ResNetClassifier(depth=34).build((3, 32, 32), 5)
     sizes, blocks = [], []
     for i in range(1, 5):
-        stage = getattr(network.body, f"layer{i}")
+        stage = network.stages[i - 1]
         blocks.append(len(stage))
         stage.register_forward_hook(lambda _m, _i, out: sizes.append(tuple(out.shape[1:])))
     network(torch.rand(1, 3, 32, 32), torch.ones(()))

@@ -1,5 +1,7 @@
 """Specs: keys that are stable and Merkle, JSON both ways, typed fields, changes by path."""
 
+import hashlib
+import json
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -8,7 +10,7 @@ from typing import ClassVar, Literal
 import pytest
 
 from scorelib.errors import InputError
-from scorelib.spec import Spec, from_json, replace_paths
+from scorelib.spec import Spec, added, from_json, replace_paths
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,3 +124,17 @@ def test_class_variables_are_no_fields():
         x: int = 2
 
     assert WithFact().to_json() == {"spec": "WithFact", "x": 2}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grown(Spec):
+    old: int
+    new: float = added(2.0)
+
+
+def test_a_field_that_came_later_changes_the_key_only_where_it_is_set():
+    body = json.dumps(["Grown", 1, {"old": 3}], sort_keys=True)
+    before = hashlib.sha256(body.encode()).hexdigest()[:32]
+    assert Grown(old=3).key == before, "what is stored would be lost"
+    assert Grown(old=3, new=3.0).key != before
+    assert from_json(Grown(old=3, new=3.0).to_json()) == Grown(old=3, new=3.0)

@@ -167,6 +167,12 @@ def test_plan_writes_nothing_and_counts_the_whole_study(tmp_path, capsys, monkey
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_study_of_small_networks_is_planned_on_a_cpu_at_paper_scale(capsys):
+    for name, device in (("moons_score_mismatch", "cpu x1"), ("cifar_gan_loss", "gpu")):
+        assert main([name, "--plan", "--scale", "paper"]) == 0
+        assert f"{name} (paper) on {device} " in capsys.readouterr().out
+
+
 def test_list(tmp_path):
     assert NAME in run("--list", cwd=tmp_path, check=0).stdout
     assert list(tmp_path.iterdir()) == []

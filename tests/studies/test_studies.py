@@ -60,6 +60,11 @@ MINIATURES = {
         for table in ("cifar", "church", "unet")
         for path, value in (TABLE | {"columns": '["non-adversarial"]'}).items()
     } | {"unet.train.network.width": "2"},
+    "moons_score_mismatch": {
+        "points.n": "100", "width": "2", "batch_size": "20", "iterations": "4", "curve_every": "2",
+        "schedule.n_levels": "10", "n_points": "50", "chunk_points": "25", "sampler.n_steps": "3",
+        "seeds": "2",
+    },
     "cifar_checkpoint_ema": CHOICE | {
         "iterations": "[4]", "images": "[10]", "keep": "[3]", "train_iterations": "4",
         "snapshot_every": "2",
@@ -138,7 +143,7 @@ def test_the_plan_foretold_the_jobs(finished):
 
 def test_every_study_draws_what_it_holds(finished):
     scheduler, store, *_ = finished
-    drawn = figures(scheduler) | sample_sheets(scheduler, store)
+    drawn = figures(scheduler, store) | sample_sheets(scheduler, store)
     assert drawn and all(data.startswith(b"\x89PNG") for data in drawn.values())
     measured = {c.scores[0].chunks()[0] for c in view(scheduler, store).cells if c.scores}
     assert sum(name.startswith("samples_") for name in drawn) == len(measured)
@@ -212,7 +217,7 @@ def test_a_table_of_schedules_shows_no_step_in_units_of_the_schedule(tmp_path):
         assert all(name in text for name in scheduler.searches)
     for record in (*trial_records(scheduler), *table_records(scheduler, store)):
         assert record.metrics.get("r") is None
-    drawn = figures(scheduler)
+    drawn = figures(scheduler, store)
     assert drawn.keys() == {"schedules.png", "search_iteration.png"}
     frames = [name for name in sample_sheets(scheduler, store) if name.startswith("frames_")]
     assert len(frames) == len(made.cells)

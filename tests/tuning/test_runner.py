@@ -12,7 +12,7 @@ from tuning.resources import Capacity, GpuShares, gpu_share, require_gpus
 from tuning.runner import work_off
 from tuning.scheduler import Scheduler
 from tuning.session import ClusterOptions, ray_session
-from tuning.stages import train
+from tuning.stages import snapshots
 from tuning.stop import StopRequest
 from tuning.store import Store
 from tuning.trainable import Execution
@@ -33,7 +33,7 @@ def test_the_session_has_a_token_that_only_its_user_can_read(capacity):
 
 def test_gpu_jobs_hold_gpus_and_workers_are_reused(capacity, store, monkeypatch):
     assert capacity == Capacity(cpus=2, gpus=1)
-    monkeypatch.setattr(train, "GPU_MULTIPLY_ADDS", 0)
+    monkeypatch.setattr(snapshots, "GPU_MULTIPLY_ADDS", 0)
     handed, processes = {}, set()
     config = Execution.config
 
@@ -212,7 +212,7 @@ def test_what_a_cluster_may_grow_to_counts_as_capacity(capacity):
 
 
 def test_jobs_without_a_gpu_anywhere_are_refused(monkeypatch):
-    monkeypatch.setattr(train, "GPU_MULTIPLY_ADDS", 0)
+    monkeypatch.setattr(snapshots, "GPU_MULTIPLY_ADDS", 0)
     jobs = miniature_study().snapshots
     with pytest.raises(InputError, match=r"2 jobs need a GPU .* about 5 hours.*--allow-cpu"):
         require_gpus(jobs, Capacity(cpus=8, gpus=0), "5 hours", allow_cpu=False)

@@ -186,10 +186,10 @@ def miniature_snapshot(objective, iteration):
 
 @pytest.fixture
 def checkpoints_always(monkeypatch):
-    from tuning.stages import train
+    from tuning.stages import snapshots
 
-    monkeypatch.setattr(train, "_CHECKPOINT_SECONDS", 0.0)
-    monkeypatch.setattr(train, "_CHECKPOINT_SHARE", 1e9)
+    monkeypatch.setattr(snapshots, "_CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(snapshots, "_CHECKPOINT_SHARE", 1e9)
 
 
 @pytest.mark.parametrize(

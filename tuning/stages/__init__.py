@@ -5,17 +5,21 @@ Importing this package registers every job, so that specs can be read back from 
 
 from tuning.stages.frames import Frames
 from tuning.stages.noise import NoiseLevel
+from tuning.stages.noise_classifier import NoiseClassifierSnapshot, NoiseClassifierTrainSpec
 from tuning.stages.protocols import (
     DistanceProtocol,
     FidProtocol,
     InceptionScoreProtocol,
     ModesProtocol,
+    NeighboursProtocol,
     Protocol,
 )
-from tuning.stages.reference import Reference, TrainClassifier, Yardstick
-from tuning.stages.sample import Chunk, SampleSpec
-from tuning.stages.score import OBJECTIVES, Objective, Score
+from tuning.stages.reference import RealFeatures, Reference, TrainClassifier, Yardstick
+from tuning.stages.sample import Chunk, GuidedSampleSpec, SampleSpec
+from tuning.stages.score import OBJECTIVES, Objective, RealScore, Score
+from tuning.stages.score_errors import ScoreErrors
 from tuning.stages.shares import DataShares, GeneratedShares
+from tuning.stages.snapshots import TrainedWeights, TrainingSpec
 from tuning.stages.train import Snapshot, TrainSpec
 
 __all__ = [
@@ -26,16 +30,25 @@ __all__ = [
     "FidProtocol",
     "Frames",
     "GeneratedShares",
+    "GuidedSampleSpec",
     "InceptionScoreProtocol",
     "ModesProtocol",
+    "NeighboursProtocol",
+    "NoiseClassifierSnapshot",
+    "NoiseClassifierTrainSpec",
     "NoiseLevel",
     "Objective",
     "Protocol",
+    "RealFeatures",
+    "RealScore",
     "Reference",
     "SampleSpec",
     "Score",
+    "ScoreErrors",
     "Snapshot",
     "TrainClassifier",
     "TrainSpec",
+    "TrainedWeights",
+    "TrainingSpec",
     "Yardstick",
 ]

@@ -51,8 +51,8 @@ class Frames(Job):
         return self.sample.sampler.n_evaluations(self.sample.model.train.schedule)
 
     def inputs(self) -> tuple[Job, ...]:
-        """The snapshot."""
-        return (self.sample.model,)
+        """The weights sampled from."""
+        return self.sample.inputs()
 
     def title(self) -> str:
         """What this job is."""
@@ -61,9 +61,8 @@ class Frames(Job):
     def work(self) -> Work:
         """One network evaluation per image and step."""
         evaluations = self.n_images * self._n_updates
-        return Work(
-            self.n_images, evaluations, float(evaluations * self.sample.model.train.multiply_adds)
-        )
+        cost = float(evaluations * self.sample.evaluation_multiply_adds)
+        return Work(self.n_images, evaluations, cost)
 
     def wants_gpu(self) -> bool:
         """As the training it samples from."""

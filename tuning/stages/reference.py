@@ -1,4 +1,4 @@
-"""Small stages that scores rest on: the demo classifier, reference statistics, yardsticks."""
+"""Small stages that scores rest on: the demo classifier, real images' features, yardsticks."""
 
 from dataclasses import dataclass
 from typing import ClassVar, Literal
@@ -129,6 +129,54 @@ class Reference(Job):
         tensors = safetensors.torch.load(at.read(self, "moments.safetensors"))
         n_images = int(at.manifest(self).result["n_images"])
         return Moments(tensors["mean"], tensors["factor"], n_images)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RealFeatures(Job):
+    """The features of every image of a data split, for what is no function of their moments.
+
+    Attributes:
+        data: data set.
+        split: which split.
+        extractor: which features.
+    """
+
+    stage: ClassVar[str] = "features"
+
+    data: DataSpec
+    split: Literal["train", "test"]
+    extractor: Extractor
+
+    def inputs(self) -> tuple[Job, ...]:
+        """What the extractor needs."""
+        return extractor_inputs(self.extractor)
+
+    def title(self) -> str:
+        """What this job is."""
+        return f"features of {self.data.name} {self.split}"
+
+    def work(self) -> Work:
+        """One feature extraction per image; no network evaluations."""
+        n = self.data.n_images(self.split)
+        return Work(images=n, n_bytes=n * (4 * self.extractor.n_features + 8))
+
+    def wants_gpu(self) -> bool:
+        """Inception on a whole data set does."""
+        return isinstance(self.extractor, InceptionFeatures)
+
+    def run(self, at: Workplace) -> Run:
+        """Extracts the features of the 8-bit images, and keeps their labels."""
+        images, labels = self.data.load(self.split, at.data_root)
+        yield Progress(0, 1, "splits")
+        features, _ = extract(build_extractor(self.extractor, at), images, at.batch_images)
+        tensors = {"features": features.contiguous(), "labels": labels.contiguous()}
+        files = {"features.safetensors": safetensors.torch.save(tensors)}
+        return Outcome(result={"n_images": len(images)}, files=files)
+
+    def read(self, at: Workplace) -> tuple[Tensor, Tensor]:
+        """The finished features, (N, d) float32, and labels, (N,) int64, in the data's order."""
+        tensors = safetensors.torch.load(at.read(self, "features.safetensors"))
+        return tensors["features"], tensors["labels"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""The sample stage: images from a snapshot, as features, in chunks.
+"""The sample stage: images from a snapshot, perhaps guided to classes, as features, in chunks.
 
 A `SampleSpec` has no number of images. Its images come in chunks of a fixed number, each with a
 seed of its own, so that more images extend those already there and neither batch size nor the
@@ -10,7 +10,7 @@ gives both) and, if it is the first, pictures of both: a grid of images, or the 
 of the data.
 """
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -18,14 +18,24 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
+from scorelib.guidance import ClassGuidance, GuidedNetwork
 from scorelib.metrics.features import Extractor, extract, quantize
 from scorelib.pictures import grid_png, scatter_png
-from scorelib.samplers import AnnealedSampler, SamplerState, Start, start_images
+from scorelib.samplers import (
+    AnnealedSampler,
+    Sampler,
+    SamplerState,
+    ScaledScore,
+    Start,
+    start_images,
+)
 from scorelib.schedules import GeometricSchedule
 from scorelib.seeds import generator_of
 from scorelib.spec import Spec
 from tuning.jobs import Job, Outcome, Progress, Run, Work, Workplace, failure_of, require_input
+from tuning.stages.noise_classifier import NoiseClassifierSnapshot
 from tuning.stages.reference import build_extractor, extractor_inputs
+from tuning.stages.snapshots import TrainedWeights
 from tuning.stages.train import Snapshot
 
 PICTURE_IMAGES = 64
@@ -42,7 +52,7 @@ class SampleSpec(Spec):
     Attributes:
         model: snapshot whose weights are used.
         ema: which of its EMA decays.
-        sampler: sampler with its step size.
+        sampler: sampler with its settings.
         start: what sampling starts from.
         chunk_images: images per chunk, >= 1.
         seed: which stream of images; equal seeds share start and noise.
@@ -50,7 +60,7 @@ class SampleSpec(Spec):
 
     model: Snapshot
     ema: float
-    sampler: AnnealedSampler
+    sampler: Sampler
     start: Start = "noise"
     chunk_images: int = 500
     seed: int = 0
@@ -67,16 +77,99 @@ class SampleSpec(Spec):
             self.chunk_images >= 1, f"chunk_images must be at least 1; got {self.chunk_images}"
         )
 
+    def labels(self, n_images: int) -> Tensor | None:
+        """Classes that the first images are asked for, (n_images,) int64; None: for none."""
+        return None
+
+    @property
+    def evaluation_multiply_adds(self) -> int:
+        """Multiply-adds of one evaluation of the score for one image."""
+        return self.model.train.multiply_adds
+
+    def inputs(self) -> tuple[TrainedWeights, ...]:
+        """The weights sampled from."""
+        return (self.model,)
+
+    @property
+    def epsilon(self) -> float | None:
+        """Step size; None if the sampler has none that anneals."""
+        return self.sampler.epsilon if isinstance(self.sampler, AnnealedSampler) else None
+
     @property
     def r(self) -> float | None:
-        """Epsilon in units of the step that just follows the trained schedule.
-
-        None where no single step follows it: if it is not geometric, or of one level.
-        """
+        """Epsilon in units of the step that just follows the schedule; None if none does."""
         schedule = self.model.train.schedule
         if not isinstance(schedule, GeometricSchedule) or schedule.n_levels == 1:
             return None
-        return self.sampler.r(schedule)
+        return self.sampler.r(schedule) if isinstance(self.sampler, AnnealedSampler) else None
+
+    def scaled_score(self, at: Workplace, index: int) -> ScaledScore:
+        """The score as samplers see it, for a chunk walked whole."""
+        return batched([_load(self.model, self.ema, at)], at)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GuidedSampleSpec(SampleSpec):
+    """Images of classes: a score network of all data, guided by a classifier (Chao et al., Eq. 6).
+
+    Attributes:
+        classifier: snapshot of a noise-conditional classifier of the same data.
+        classifier_ema: which of its EMA decays.
+        label: the class asked for; None: all in turn, image i of class i modulo their number.
+        scale: alpha, the factor of the likelihood score; other than 1, the scaling method.
+    """
+
+    classifier: NoiseClassifierSnapshot
+    classifier_ema: float
+    label: int | None = None
+    scale: float = 1.0
+
+    def validate(self) -> None:
+        """Refuses classes the classifier does not know, and decays that were not kept."""
+        super().validate()
+        train = self.classifier.train
+        require_input(
+            self.classifier_ema in train.ema,
+            f"classifier_ema must be one of the decays kept, {train.ema}; "
+            f"got {self.classifier_ema}",
+        )
+        require_input(
+            train.data.shape == self.model.train.data.shape,
+            f"the classifier must see examples of shape {self.model.train.data.shape}; got one of "
+            f"{train.data.shape}",
+        )
+        require_input(
+            self.label is None or 0 <= self.label < train.data.n_classes,
+            f"label must be in [0, {train.data.n_classes - 1}]; got {self.label}",
+        )
+
+    @property
+    def evaluation_multiply_adds(self) -> int:
+        """The score's, and a pass of the classifier with its gradient in the image."""
+        return self.model.train.multiply_adds + 2 * self.classifier.train.multiply_adds
+
+    def inputs(self) -> tuple[TrainedWeights, ...]:
+        """The score network and the classifier."""
+        return (self.model, self.classifier)
+
+    def labels(self, n_images: int) -> Tensor:
+        """The class that each of the first images was asked for, (n,) int64."""
+        if self.label is not None:
+            return torch.full((n_images,), self.label)
+        return torch.arange(n_images) % self.classifier.train.data.n_classes
+
+    def scaled_score(self, at: Workplace, index: int) -> ScaledScore:
+        """The posterior score of each image's own class."""
+        network = _load(self.model, self.ema, at)
+        classifier = self.classifier.network(at, self.classifier_ema)
+        first = index * self.chunk_images
+        labels = self.labels(first + self.chunk_images)[first:].to(at.device)
+        size = at.images_per_call(self.model.train.data.shape) or len(labels)
+        parts = [
+            GuidedNetwork(network, ClassGuidance(classifier, part, scale=self.scale))
+            for part in torch.split(labels, size)
+        ]
+        return batched(parts, at)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,20 +190,19 @@ class Chunk(Job):
 
     def inputs(self) -> tuple[Job, ...]:
         """The snapshot, and what the extractor needs."""
-        return (self.sample.model, *extractor_inputs(self.extractor))
+        return (*self.sample.inputs(), *extractor_inputs(self.extractor))
 
     def title(self) -> str:
         """What this job is."""
-        sampler = self.sample.sampler
-        name = type(sampler).__name__.lower()
-        return f"{name} n_sigma={sampler.n_sigma} epsilon={sampler.epsilon:.2g} #{self.index}"
+        return f"{self.sample.sampler.title()} #{self.index}"
 
     def work(self) -> Work:
         """One network evaluation per image and step."""
         train, images = self.sample.model.train, self.sample.chunk_images
         evaluations = images * self.sample.sampler.n_evaluations(train.schedule)
         n_bytes = 2 * images * 4 * (self.extractor.n_features + self.extractor.n_classes)
-        return Work(images, evaluations, float(evaluations * train.multiply_adds), n_bytes)
+        cost = float(evaluations * self.sample.evaluation_multiply_adds)
+        return Work(images, evaluations, cost, n_bytes)
 
     def wants_gpu(self) -> bool:
         """As the training it samples from."""
@@ -165,12 +257,11 @@ def _walk(spec: SampleSpec, index: int, at: Workplace):  # type: ignore[no-untyp
     stream = generator_of("sample", spec.seed, index)
     data = train.data.load("train", at.data_root)[0] if spec.start == "data" else None
     x = start_images(spec.start, shape, train.schedule.sigma_1, stream, data).to(at.device)
-    network = _load(spec, at)
 
     def draw() -> Tensor:
         return torch.randn(shape, generator=stream).to(at.device)
 
-    states = spec.sampler.walk(batched(network, at), x, train.schedule, draw)
+    states = spec.sampler.walk(spec.scaled_score(at, index), x, train.schedule, draw)
     while True:
         # Per step, not around the loop: a generator must not leave a mode on while suspended.
         with torch.inference_mode():
@@ -180,11 +271,8 @@ def _walk(spec: SampleSpec, index: int, at: Workplace):  # type: ignore[no-untyp
         yield state
 
 
-def _load(spec: SampleSpec, at: Workplace) -> nn.Module:
-    network = spec.model.train.build()
-    network.load_state_dict(spec.model.weights(at, spec.ema))
-    network = laid_out(network.to(at.device), spec.model.train.data.shape)
-    network = network.eval().requires_grad_(False)
+def _load(model: Snapshot, ema: float, at: Workplace) -> nn.Module:
+    network = laid_out(model.network(at, ema), model.train.data.shape)
     return torch.compile(network) if at.compile else network  # type: ignore[return-value]
 
 
@@ -195,15 +283,23 @@ def laid_out(network: nn.Module, shape: tuple[int, ...]) -> nn.Module:
     return network.to(memory_format=torch.channels_last)
 
 
-def batched(network: nn.Module, at: Workplace) -> Callable[[Tensor, float], Tensor]:
-    """The network as samplers see it, evaluated in batches the device can hold."""
+def batched(networks: Sequence[nn.Module], at: Workplace) -> ScaledScore:
+    """A network as samplers see it, evaluated in batches the device can hold.
+
+    Args:
+        networks: one for all batches, or one for each: guidance knows its images' classes.
+        at: where.
+    """
     device_type = torch.device(at.device).type
 
     def scaled_score(x: Tensor, sigma: float) -> Tensor:
         level = torch.tensor(sigma, dtype=x.dtype, device=x.device)
         with torch.autocast(device_type, torch.bfloat16, enabled=at.autocast):
+            batches = torch.split(x, at.images_per_call(tuple(x.shape[1:])) or len(x))
+            each = networks if len(networks) > 1 else [*networks] * len(batches)
             parts = [
-                network(_channels_last(part), level) for part in torch.split(x, at.batch_images)
+                network(_channels_last(part), level)
+                for network, part in zip(each, batches, strict=True)
             ]
         return torch.cat(parts).to(x.dtype)
 

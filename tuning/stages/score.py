@@ -4,6 +4,7 @@ Which number, and how, is its protocol's business (`tuning.stages.protocols`). S
 `SampleSpec` with the same extractor rest on the same chunks of images.
 """
 
+import json
 import math
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
@@ -11,12 +12,15 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor
 
-from tuning.jobs import Job, Outcome, Progress, Run, Work, Workplace, failure_of
-from tuning.stages.protocols import Protocol
+from tuning.jobs import Job, Outcome, Progress, Run, Work, Workplace, failure_of, require_input
+from tuning.stages.protocols import Images, Protocol
+from tuning.stages.reference import RealFeatures
 from tuning.stages.sample import Chunk, SampleSpec
 
 Objective = Literal["raw", "denoised"]
 """Which of the two kinds of images of one sampling run."""
+
+_BY_CLASS = "classes.json"
 
 OBJECTIVES: tuple[Objective, ...] = ("raw", "denoised")
 
@@ -34,6 +38,10 @@ class Score(Job):
 
     sample: SampleSpec
     protocol: Protocol
+
+    def validate(self) -> None:
+        """Refuses images that the protocol cannot measure."""
+        self.protocol.require_suitable(self.sample.labels(self.protocol.n_images))
 
     def chunks(self) -> tuple[Chunk, ...]:
         """The chunks that hold the images."""
@@ -70,13 +78,72 @@ class Score(Job):
             chunks.append(chunk.features(at))
             yield Progress(len(chunks), len(self.chunks()), "chunks")
 
-        def images(name: str) -> Tensor:
-            return torch.cat([chunk[name] for chunk in chunks])[: self.protocol.n_images]
-
-        result: dict[str, Any] = {
-            which: self.protocol.measure(
-                images(f"{which}.features"), images(f"{which}.probabilities"), at
-            )
-            for which in OBJECTIVES
+        found = {
+            which: self.protocol.measure(self._images(chunks, which), at) for which in OBJECTIVES
         }
-        return Outcome(result=result)
+        result: dict[str, Any] = {which: of.value for which, of in found.items()}
+        by_class = {which: dict(of.by_class) for which, of in found.items() if of.by_class}
+        files = {_BY_CLASS: json.dumps(by_class).encode()} if by_class else {}
+        return Outcome(result=result, files=files)
+
+    def _images(self, chunks: list[dict[str, Tensor]], which: Objective) -> Images:
+        n_images = self.protocol.n_images
+
+        def joined(kind: str) -> Tensor:
+            return torch.cat([chunk[f"{which}.{kind}"] for chunk in chunks])[:n_images]
+
+        return Images(joined("features"), joined("probabilities"), self.sample.labels(n_images))
+
+    def by_class(self, at: Workplace, which: Objective) -> dict[int, float]:
+        """What a finished mean over classes is the mean of, by label; {} if it is none."""
+        if _BY_CLASS not in at.manifest(self).files:
+            return {}
+        found = json.loads(at.read(self, _BY_CLASS))[which]
+        return {int(label): value for label, value in found.items()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class RealScore(Job):
+    """A number of real examples in place of generated ones: what perfect samples score.
+
+    Its only quantity is "raw".
+
+    Attributes:
+        features: of the real examples; the first `protocol.n_images` are measured.
+        protocol: how.
+    """
+
+    stage: ClassVar[str] = "score"
+
+    features: RealFeatures
+    protocol: Protocol
+
+    def validate(self) -> None:
+        """Refuses too few examples and other features than the protocol's."""
+        data, needed = self.features.data, self.protocol.n_images
+        there_are = data.n_images(self.features.split)
+        require_input(
+            there_are >= needed and self.features.extractor == self.protocol.extractor,
+            f"features must be {self.protocol.extractor.name} of at least {needed} examples; got "
+            f"{self.features.extractor.name} of {there_are}",
+        )
+
+    def inputs(self) -> tuple[Job, ...]:
+        """The features, and what the protocol rests on."""
+        return (self.features, *self.protocol.inputs())
+
+    def title(self) -> str:
+        """What this job is."""
+        return f"{self.protocol.name} of {self.features.data.name} {self.features.split}"
+
+    def work(self) -> Work:
+        """Next to nothing."""
+        return Work()
+
+    def run(self, at: Workplace) -> Run:
+        """Measures the real examples."""
+        yield Progress(0, 1, "sets")
+        n = self.protocol.n_images
+        features, labels = self.features.read(at)
+        images = Images(features[:n], features.new_empty(n, 0), labels[:n])
+        return Outcome(result={"raw": self.protocol.measure(images, at).value})

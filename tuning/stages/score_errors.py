@@ -1,0 +1,123 @@
+"""The score errors of estimated scores, against the exact ones of a small data set.
+
+What is estimated are the posterior scores of the classes: by a score network of all data and a
+classifier, by the same with a scaled classifier, or by a score network for each class. See
+`scorelib.metrics.score_error`.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+from scorelib.data import Moons
+from scorelib.guidance import ClassGuidance, GuidedNetwork
+from scorelib.metrics.score_error import likelihood_errors, moons_grid, posterior_errors
+from scorelib.parzen import Parzen
+from tuning.jobs import Job, Outcome, Progress, Run, Work, Workplace, failure_of, require_input
+from tuning.stages.noise_classifier import NoiseClassifierSnapshot
+from tuning.stages.snapshots import TrainedWeights
+from tuning.stages.train import Snapshot
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreErrors(Job):
+    """E[D_P] and, with a classifier, E[D_L] of every class, means over the moons' grid.
+
+    Its result has "D_P class 1", "D_L class 1" and so on, classes counted from 1 as in the paper,
+    and "D_P", "D_L", the means over the classes.
+
+    Attributes:
+        data: the points whose scores are exact.
+        sigma: noise level.
+        models: the score network of all data, which a classifier guides; or one for each class.
+        ema: which of the networks' EMA decays.
+        classifier: what guides; None with a score network for each class.
+        scale: alpha, the factor of the likelihood score.
+    """
+
+    stage: ClassVar[str] = "score"
+
+    data: Moons
+    sigma: float
+    models: tuple[Snapshot, ...]
+    ema: float
+    classifier: NoiseClassifierSnapshot | None = None
+    scale: float = 1.0
+
+    def validate(self) -> None:
+        """Refuses what makes no score for each class."""
+        wanted = 1 if self.classifier else self.data.n_classes
+        require_input(
+            len(self.models) == wanted,
+            f"models must hold {wanted} snapshots, one of all data with a classifier or else one "
+            f"for each class; got {len(self.models)}",
+        )
+        for weights in self.inputs():
+            require_input(
+                self.ema in weights.train.ema,
+                f"ema must be one of the decays kept in training, {weights.train.ema}; "
+                f"got {self.ema}",
+            )
+
+    def inputs(self) -> tuple[TrainedWeights, ...]:
+        """The networks."""
+        return (*self.models, self.classifier) if self.classifier else self.models
+
+    def title(self) -> str:
+        """What this job is."""
+        return f"score errors at {self.inputs()[-1].iteration:,}"
+
+    def work(self) -> Work:
+        """Next to nothing."""
+        return Work()
+
+    def run(self, at: Workplace) -> Run:
+        """Compares the scores on the grid, and keeps them for a figure."""
+        failed = failure_of(at, *self.inputs())
+        if failed is not None:
+            return Outcome(result={"failed": failed})
+        yield Progress(0, 1, "grids")
+        points = moons_grid().to(at.device)
+        oracle = Parzen(*(t.to(at.device) for t in self.data.load("train", at.data_root)))
+        guidances = self._guidances(at)
+        networks = self._posteriors(at, guidances)
+        errors = {"D_P": posterior_errors(networks, oracle, self.sigma, points)}
+        if guidances:
+            errors["D_L"] = likelihood_errors(guidances, oracle, self.sigma, points)
+        result: dict[str, float] = {}
+        for name, of_classes in errors.items():
+            result |= {f"{name} class {c}": e for c, e in enumerate(of_classes, start=1)}
+            result[name] = sum(of_classes) / len(of_classes)
+        files = {"scores.safetensors": self._scores(networks, oracle, points)}
+        return Outcome(result=result, files=files)
+
+    def _guidances(self, at: Workplace) -> list[ClassGuidance]:
+        if self.classifier is None:
+            return []
+        classifier = self.classifier.network(at, self.ema)
+        labels = range(self.data.n_classes)
+        return [ClassGuidance(classifier, label, scale=self.scale) for label in labels]
+
+    def _posteriors(self, at: Workplace, guidances: list[ClassGuidance]) -> list[nn.Module]:
+        networks = [model.network(at, self.ema) for model in self.models]
+        if not guidances:
+            return networks
+        return [GuidedNetwork(networks[0], guidance) for guidance in guidances]
+
+    def _scores(self, networks: list[nn.Module], oracle: Parzen, points: Tensor) -> bytes:
+        level, found = torch.tensor(self.sigma, device=points.device), {}
+        with torch.no_grad():
+            for c, network in enumerate(networks):
+                found[f"estimated.{c}"] = network(points, level).double() / self.sigma
+                found[f"exact.{c}"] = oracle.posterior_score(points, self.sigma, c)
+        tensors = {name: scores.float().cpu().contiguous() for name, scores in found.items()}
+        data: bytes = safetensors.torch.save(tensors)
+        return data
+
+    def scores(self, at: Workplace) -> dict[str, Tensor]:
+        """The finished posterior scores, {estimated, exact}.{0 .. K - 1}, (1225, 2) each."""
+        found: dict[str, Tensor] = safetensors.torch.load(at.read(self, "scores.safetensors"))
+        return found

@@ -91,8 +91,8 @@ def render(shown: StudyView, style: str, width: int | None = None) -> str:
 
 def heading(shown: StudyView) -> str:
     """What our numbers are: measure, data, number of images; and what stands in a cell."""
-    jobs = dict.fromkeys(c.cell.job.summary() for c in shown.cells if c.cell.job)
     own = [c.cell for c in shown.cells if c.cell.is_measured]
+    jobs = dict.fromkeys(c.job.summary() for c in own if c.job and not c.protocol)
     seeds = max((cell.n_seeds for cell in own), default=1)
     measures = [
         f"{p.summary()} x {max(c.n_seeds for c in own if c.protocol == p)} fresh seeds"

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from tuning.scheduler import Scheduler
 from tuning.search import SearchRun, Trial
-from tuning.stages import Protocol, SampleSpec, Score
+from tuning.stages import Frames, Protocol, SampleSpec, Score
 from tuning.store import Store
 from tuning.study import Cell, Study
 
@@ -39,6 +39,7 @@ class CellView:
         winner: the trial its settings come from, or None so far.
         scores: the scores that make it up, one per seed; empty for a cell of another kind.
         measured: by quantity; empty until all seeds are in.
+        frames: the job of its frames along the chain, or None if there are to be none.
         n_missing: results still to be made; all of them are unknown while there is no winner.
         failed: why it will stay empty, or None.
         best_so_far: the search's best trial while there is no winner.
@@ -48,6 +49,7 @@ class CellView:
     winner: Trial | None = None
     scores: tuple[Score, ...] = ()
     measured: dict[str, Measured] = field(default_factory=dict)
+    frames: Frames | None = None
     n_missing: int = 0
     failed: str | None = None
     best_so_far: Trial | None = None
@@ -59,7 +61,12 @@ class CellView:
 
     @property
     def r(self) -> float | None:
-        """Its step size in units of the schedule-following step; None where no step follows it."""
+        """Its step size in units of the schedule-following step.
+
+        None if its search was over no step size, or if no step follows the schedule.
+        """
+        if self.winner is not None:
+            return self.winner.r
         return self.sample.r if self.sample else None
 
     @property
@@ -127,7 +134,7 @@ def _cell(cell: Cell, scheduler: Scheduler) -> CellView:
         failed = "every trial failed" if run.is_complete else None
         return CellView(cell, n_missing=cell.n_seeds, failed=failed, best_so_far=run.best_so_far)
     jobs = scheduler.cell_jobs(cell)
-    results = [scheduler.lookup(job) for job in jobs]
+    results = [scheduler.lookup(job) for job in jobs if not isinstance(job, Frames)]
     failures = [r.failed for r in results if r is not None and r.failed]
     missing = sum(r is None for r in results)
     measured: dict[str, Measured] = {}
@@ -142,6 +149,7 @@ def _cell(cell: Cell, scheduler: Scheduler) -> CellView:
         winner=winner,
         scores=tuple(job for job in jobs if isinstance(job, Score)),
         measured=measured,
+        frames=next((job for job in jobs if isinstance(job, Frames)), None),
         n_missing=missing,
         failed=failures[0] if failures else None,
     )

@@ -8,6 +8,8 @@ hand-fitted second one.
 """
 
 import io
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import matplotlib
@@ -19,16 +21,28 @@ from torch import Tensor
 
 from dashboards.curve_figure import curve_figure
 from dashboards.noise_figure import noise_figure
+from dashboards.schedule_figure import schedule_figure
 from dashboards.score_field_figure import score_field_figure
-from dashboards.searches import importances, joint_runs, shown_value
+from dashboards.searches import alike_runs, importances, joint_runs, shown_value
+from dashboards.shares_figure import Bars, shares_figure
 from scorelib.metrics.score_error import moons_grid
 from scorelib.noise_level import noise_by_level
+from scorelib.schedules import Schedule
 from tuning.jobs import Workplace
 from tuning.scheduler import Scheduler
 from tuning.search import SearchRun
 from tuning.space import EPSILON, StepSizeSpace
-from tuning.stages import OBJECTIVES, NoiseLevel, ScoreErrors
+from tuning.stages import (
+    OBJECTIVES,
+    DataShares,
+    GeneratedShares,
+    NoiseLevel,
+    ScoreErrors,
+    TrainSpec,
+)
+from tuning.stages.shares import ends_of, share_of
 from tuning.store import Store, as_name
+from tuning.study import Study
 
 _COLOURS = {"als": "#c0392b", "cas": "#1f5fa8"}
 _MARKS = {"raw": ("--", "o", "none"), "denoised": ("-", "o", "full")}
@@ -55,10 +69,57 @@ def figures(scheduler: Scheduler, store: Store) -> dict[str, bytes]:
     fields = _score_fields(scheduler, store)
     if fields:
         drawn["score_fields.png"] = score_field_figure(moons_grid(), fields)
+    shares = _shares(scheduler)
+    if shares:
+        drawn["class_shares.png"] = shares_figure(shares, scheduler.study.title)
+    schedules = _schedules(scheduler.study)
+    if len({type(schedule) for schedule, _ in schedules}) > 1:
+        drawn["schedules.png"] = schedule_figure(schedules)
+    alike = alike_runs(scheduler.searches)
+    choices = _choices(alike)
+    if choices:
+        drawn["search_iteration.png"] = curve_figure(choices)
     for run in joint_runs(scheduler.searches):
-        if run.best_so_far:
+        if run.best_so_far and not (choices and run in alike):
             drawn[f"search_{as_name(run.search.name)}.png"] = slices(run)
     return drawn
+
+
+def _schedules(study: Study) -> list[tuple[Schedule, int]]:
+    """The noise schedules that networks are trained on, each once, and the data's dimensions."""
+    roots = [search.space.template for search in study.searches]
+    specs = [part for root in (*roots, *study.fixed_jobs) for part in root.parts()]
+    trainings = [spec for spec in specs if isinstance(spec, TrainSpec)]
+    return list(dict.fromkeys((t.schedule, math.prod(t.data.shape)) for t in trainings))
+
+
+def _choices(alike: Sequence[SearchRun]) -> dict[str, dict[str, dict[int, list[float]]]]:
+    """By panel and search, what searches over the iteration of a snapshot have found of each."""
+    panels: dict[str, dict[str, dict[int, list[float]]]] = {}
+    for run in alike:
+        space = run.search.space
+        panel = f"{space.protocol.name}, {space.objective}, {space.protocol.n_images:,} images"
+        for trial in run.ranked(run.trials):
+            value = trial.result.of(space.objective) if trial.result else None
+            if value is not None and set(trial.values) == {"iteration"}:
+                curve = panels.setdefault(panel, {}).setdefault(run.search.name, {})
+                curve[int(trial.values["iteration"])] = [value]
+    return panels
+
+
+def _shares(scheduler: Scheduler) -> dict[str, Bars]:
+    """The shares of classes found so far, by column."""
+    found = {}
+    for column, job in {c.column: c.job for c in scheduler.study.cells}.items():
+        if isinstance(job, GeneratedShares | DataShares):
+            data = job.data if isinstance(job, DataShares) else job.sample.model.train.data
+            result = scheduler.lookup(job)
+            if result and not result.failed:
+                labels = range(data.n_classes)
+                names = [(share_of(k), *ends_of(k)) for k in labels]
+                columns = zip(*([result.numbers[n] for n in of] for of in names), strict=True)
+                found[column] = Bars(*columns)
+    return found
 
 
 def _panels(scheduler: Scheduler) -> dict[str, dict[str, dict[int, list[float]]]]:

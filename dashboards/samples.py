@@ -1,6 +1,10 @@
-"""Samples of a study's cells, raw and denoised side by side: the papers' uncurated figures."""
+"""Pictures of a study's cells: samples, raw and denoised side by side, and frames of the chain.
+
+The papers' uncurated figures.
+"""
 
 import io
+from typing import Any
 
 import matplotlib
 
@@ -11,11 +15,12 @@ from dashboards.cells import CellView, view
 from dashboards.evidence import grids
 from tuning.scheduler import Scheduler
 from tuning.stages import OBJECTIVES, Chunk
+from tuning.stages.frames import FRAMES_FILE, SIGMAS
 from tuning.store import Store, as_name
 
 
 def sample_sheets(scheduler: Scheduler, store: Store) -> dict[str, bytes]:
-    """A PNG file for the first images of every cell that has any, by name.
+    """PNG files of the first images of every cell that has any, and of its frames, by name.
 
     Cells that measure the same images in two ways share a sheet.
 
@@ -31,6 +36,11 @@ def sample_sheets(scheduler: Scheduler, store: Store) -> dict[str, bytes]:
         if chunk and pictures:
             seen.add(chunk)
             drawn[f"samples_{as_name(cell.cell.name)}.png"] = _sheet(cell, pictures)
+        manifest = store.manifest(cell.frames.stage, cell.frames.key) if cell.frames else None
+        if cell.frames and manifest and manifest.files:
+            data = store.read(cell.frames.stage, cell.frames.key, FRAMES_FILE)
+            sigmas = manifest.result[SIGMAS]
+            drawn[f"frames_{as_name(cell.cell.name)}.png"] = _filmstrip(cell, data, sigmas)
     return drawn
 
 
@@ -44,6 +54,30 @@ def _sheet(cell: CellView, pictures: dict[str, bytes]) -> bytes:
         axis.set_title(title, fontsize=10)
         axis.axis("off")
     figure.suptitle(cell.cell.name, fontsize=11)
+    return _as_png(figure)
+
+
+def _filmstrip(cell: CellView, data: bytes, sigmas: list[float]) -> bytes:
+    """Frames with the noise level of each below it."""
+    image = plt.imread(io.BytesIO(data))
+    height, width = image.shape[:2]
+    figure, axis = plt.subplots(figsize=(8.4, 8.4 * height / width + 0.9), dpi=120)
+    axis.imshow(image, cmap="gray")
+    axis.set_xticks(
+        [(k + 0.5) * width / len(sigmas) for k in range(len(sigmas))],
+        [f"{sigma:.2g}" for sigma in sigmas],
+        fontsize=8,
+    )
+    axis.set_yticks([])
+    axis.tick_params(length=0)
+    for spine in axis.spines.values():
+        spine.set_visible(False)
+    axis.set_xlabel("sigma of the last update", fontsize=9)
+    axis.set_title(f"{cell.cell.name}: along the chain", fontsize=11)
+    return _as_png(figure)
+
+
+def _as_png(figure: Any) -> bytes:
     figure.tight_layout()
     file = io.BytesIO()
     # No version and date in the file: equal results are equal files.

@@ -11,25 +11,32 @@ import pandas as pd
 from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 from optuna.trial import TrialState, create_trial
 
+from scorelib.schedules import GeometricSchedule
 from scorelib.seeds import seed_of
 from tuning.forecast import total_work
 from tuning.search import SearchRun, Trial
 from tuning.space import EPSILON, ParameterSpace, StepSizeSpace
+from tuning.stages import OBJECTIVES
 from tuning.study import Cell
 
 _LEAST_FOR_IMPORTANCE = 6
 
-
-_STEPS_TITLE = "Step sizes (r = epsilon / the step that just follows the schedule)"
-
+_STEPS_TITLE = "Step sizes"
+_R_TITLE = " (r = epsilon / the step that just follows the schedule)"
 
 _SHOWN_TRIALS = 6
 
 
 def parts(runs: Mapping[str, SearchRun], cells: Sequence[Cell]) -> list[tuple[str, pd.DataFrame]]:
-    """The tables below a study's grid: the step sizes, and each joint search's best trials."""
-    found = [(_STEPS_TITLE, _steps(runs, cells))]
+    """The tables below a study's grid: step sizes, choices, and each joint search's best trials."""
+    steps = _steps(runs, cells)
+    found = [(_STEPS_TITLE + (_R_TITLE if "r" in steps else ""), steps)]
+    alike = alike_runs(runs)
+    if alike:
+        found.append(("Chosen by searches", choices(alike)))
     for run in joint_runs(runs):
+        if run in alike:
+            continue
         tried = sum(t.result is not None for t in run.trials)
         about = f"Search {run.search.name}: the best of {tried} trials, and where it began"
         found.append((about, trial_table(run, _SHOWN_TRIALS)))
@@ -41,7 +48,7 @@ def parts(runs: Mapping[str, SearchRun], cells: Sequence[Cell]) -> list[tuple[st
 
 
 def _steps(runs: Mapping[str, SearchRun], cells: Sequence[Cell]) -> pd.DataFrame:
-    """The step sizes behind the cells, comparable by r only."""
+    """The step sizes behind the cells, comparable by r only; without it where none has one."""
     rows = []
     for name, run in runs.items():
         if not isinstance(run.search.space, StepSizeSpace):
@@ -50,9 +57,10 @@ def _steps(runs: Mapping[str, SearchRun], cells: Sequence[Cell]) -> pd.DataFrame
         row = {
             "search": name,
             "epsilon": f"{run.winner.epsilon:.2g}" if run.winner else "",
-            "r": f"{run.winner.r:.2f}" if run.winner and run.winner.r is not None else "",
-            "trials": f"{sum(t.result is not None for t in run.trials)}",
         }
+        if isinstance(run.space.sample.model.train.schedule, GeometricSchedule):
+            row["r"] = f"{run.winner.r:.2f}" if run.winner and run.winner.r else ""
+        row["trials"] = f"{sum(t.result is not None for t in run.trials)}"
         if cell and cell.reported_epsilon is not None and cell.reported_r is not None:
             row["paper's epsilon"] = f"{cell.reported_epsilon:g}"
             row["paper's r"] = f"{cell.reported_r:.2f}"
@@ -111,6 +119,37 @@ def joint_runs(runs: Mapping[str, SearchRun]) -> list[SearchRun]:
     return [run for run in runs.values() if isinstance(run.search.space, ParameterSpace)]
 
 
+def alike_runs(runs: Mapping[str, SearchRun]) -> list[SearchRun]:
+    """The searches over the same single parameter, if there are several: they are shown as one."""
+    single = [run for run in joint_runs(runs) if len(run.distributions) == 1]
+    names = {name for run in single for name in run.distributions}
+    return single if len(single) > 1 and len(names) == 1 else []
+
+
+def choices(runs: Sequence[SearchRun]) -> pd.DataFrame:
+    """What each of the searches chose and of how many, a row each.
+
+    Args:
+        runs: searches over the same single parameter.
+    """
+    rows = []
+    for run in runs:
+        chosen = run.winner or run.best_so_far
+        if chosen is None or chosen.result is None:
+            continue
+        ((name, value),) = chosen.values.items()
+        row = {
+            "search": run.search.name,
+            name: shown_value(value) + ("" if run.winner else " so far"),
+            "of": f"{sum(t.result is not None for t in run.trials)}",
+        }
+        for which in OBJECTIVES:
+            number = chosen.result.of(which)
+            row[which] = "" if number is None else f"{number:.4g}"
+        rows.append(row | {"images": f"{chosen.score.protocol.n_images:,}"})
+    return pd.DataFrame(rows)
+
+
 def shown_value(value: object) -> str:
     """A parameter's value, short."""
     return f"{value:.3g}" if isinstance(value, float) else str(value)
@@ -145,7 +184,7 @@ def _row(run: SearchRun, trial: Trial) -> dict[str, str]:
     values = {name: shown_value(value) for name, value in trial.values.items()}
     numbers = {
         which: "failed" if (v := trial.result.of(which)) is None else f"{v:.4g}"
-        for which in ("raw", "denoised")
+        for which in OBJECTIVES
     }
     rung = {"images": f"{trial.score.protocol.n_images:,}"}
     if any(step.iteration for step in run.search.ladder):

@@ -18,7 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from dashboards.cells import CellView, Measured, StudyView, view
-from dashboards.searches import findings, parts
+from dashboards.searches import alike_runs, findings, parts
 from studies.command import Arguments, add_study_arguments, open_study, run_command
 
 FORMATS = ("rich", "markdown", "csv")
@@ -92,6 +92,7 @@ def render(shown: StudyView, style: str, width: int | None = None) -> str:
 def heading(shown: StudyView) -> str:
     """What our numbers are: measure, data, number of images; and what stands in a cell."""
     own = [c.cell for c in shown.cells if c.cell.is_measured]
+    jobs = dict.fromkeys(c.job.summary() for c in own if c.job and not c.protocol)
     seeds = max((cell.n_seeds for cell in own), default=1)
     measures = [
         f"{p.summary()} x {max(c.n_seeds for c in own if c.protocol == p)} fresh seeds"
@@ -100,7 +101,7 @@ def heading(shown: StudyView) -> str:
     quantities = {c.cell.quantities for c in shown.cells if len(c.cell.quantities) > 1}
     meaning = [" / ".join(names) for names in sorted(quantities)]
     spread = ["± over seeds"] if seeds > 1 else []
-    return "ours: " + "; ".join([*measures, *meaning, *spread]) if measures else "ours: exact"
+    return "ours: " + "; ".join([*measures, *jobs, *meaning, *spread])
 
 
 def _grid(shown: StudyView) -> pd.DataFrame:
@@ -185,8 +186,9 @@ def _foot(shown: StudyView) -> list[str]:
     reported = [r for cell in shown.cells for r in cell.cell.reported.values()]
     papers = dict.fromkeys(r.protocol.describe() for r in reported if r.protocol)
     lines += [f"paper: {described}" for described in papers]
+    alike = alike_runs(shown.runs)
     for run in shown.runs.values():
-        lines += findings(run)
+        lines += findings(run) if run not in alike else []
     same = any(c.difference(name) is not None for c in shown.cells for name in c.cell.quantities)
     if papers and not same:
         lines.append("no differences are shown: ours and the paper's protocols differ")

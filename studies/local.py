@@ -53,8 +53,8 @@ class Timeouts(Spec):
         """Those set, by name of the stage."""
         stages = {
             "train": self.train, "classifier": self.train, "accuracy": self.train,
-            "sample": self.sample, "score": self.score, "reference": self.score,
-            "features": self.score, "yardstick": self.score,
+            "sample": self.sample, "frames": self.sample, "score": self.score,
+            "reference": self.score, "features": self.score, "yardstick": self.score,
         }  # fmt: skip
         return {stage: seconds for stage, seconds in stages.items() if seconds is not None}
 

@@ -23,6 +23,10 @@ STUDIES = {
     "cifar_gan_loss": "Appendix B: the GAN loss",
     "cifar_lambda_nd": "Appendix B: lambda and discriminator steps",
     "cifar_adversarial_search": "Appendix B: all of these in one search",
+    "mnist_schedules": "Noise schedules, Figures 2 and 5: families of schedules on MNIST",
+    "mnist_initial_noise": "Noise schedules, Figures 11-14: sigma_1 and the shares of the digits",
+    "cifar_schedules": "Noise schedules, Figures 3 and 6: the same on CIFAR-10",
+    "cars_schedules": "Noise schedules, Figure 8: two of them on Stanford Cars",
 }
 
 

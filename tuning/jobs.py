@@ -160,6 +160,10 @@ class Job(Spec):
     def title(self) -> str:
         """A few words for people: what this job is."""
 
+    def summary(self) -> str:
+        """How its numbers were got, in a few words, for the head of a table."""
+        return self.title()
+
     @abstractmethod
     def work(self) -> Work:
         """What it will cost; a job of a chain counts from the chain's start."""

@@ -75,8 +75,11 @@ class Trial:
 
     @property
     def r(self) -> float | None:
-        """The same in units of the schedule-following step; None where no step follows it."""
-        return self.score.sample.r
+        """The same in units of the schedule-following step.
+
+        None if the search is over no step size, or if no step follows the schedule.
+        """
+        return self.score.sample.r if EPSILON in self.values else None
 
 
 @dataclass(frozen=True, kw_only=True)

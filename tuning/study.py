@@ -13,7 +13,15 @@ from scorelib.spec import Spec
 from tuning.jobs import Job, require_input
 from tuning.ledger import Values
 from tuning.space import Rung, SearchSpace
-from tuning.stages import OBJECTIVES, Protocol, SampleSpec, Score, TrainedWeights, Yardstick
+from tuning.stages import (
+    OBJECTIVES,
+    Frames,
+    Protocol,
+    SampleSpec,
+    Score,
+    TrainedWeights,
+    Yardstick,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,6 +81,7 @@ class Cell:
         repeats: the same job with other training seeds; measured are all, `n_seeds` together.
         protocol: how images are measured; needed with `search` and `sample`.
         n_seeds: fresh seeds, or training seeds of jobs, >= 1.
+        frames: pictures of the images along the chain, beside those at its end; 0 for none.
         quantities: what the cell shows of a result, in order.
         reported: the paper's values, by quantity.
         reported_epsilon: the paper's step size.
@@ -87,6 +96,7 @@ class Cell:
     repeats: tuple[Job, ...] = ()
     protocol: Protocol | None = None
     n_seeds: int = 1
+    frames: int = 0
     quantities: tuple[str, ...] = OBJECTIVES
     reported: Mapping[str, Reported] = field(default_factory=dict)
     reported_epsilon: float | None = None
@@ -118,7 +128,7 @@ class Cell:
         return any(way is not None for way in (self.search, self.sample, self.job))
 
     def jobs(self, best: Score | None) -> tuple[Job, ...]:
-        """The jobs that make up the cell: one, or one per fresh seed.
+        """The jobs that make up the cell: one, or one per fresh seed and that of the frames.
 
         Args:
             best: the winner's score; None while there is none.
@@ -128,10 +138,10 @@ class Cell:
         sample = best.sample if self.search and best else self.sample
         if sample is None or self.protocol is None:
             return ()
-        return tuple(
-            Score(sample=sample.replace(seed=seed), protocol=self.protocol)
-            for seed in range(1, self.n_seeds + 1)
-        )
+        samples = [sample.replace(seed=seed) for seed in range(1, self.n_seeds + 1)]
+        scores = tuple(Score(sample=each, protocol=self.protocol) for each in samples)
+        frames = (Frames(sample=samples[0], n_frames=self.frames),) if self.frames else ()
+        return (*scores, *frames)
 
 
 @dataclass(frozen=True, eq=False)

@@ -58,13 +58,18 @@ class Inception(nn.Module):
         )
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Features (B, 2048) and probabilities (B, 1008) of RGB images (B, 3, H, W) in [0, 1]."""
-        if images.ndim != 4 or images.shape[1] != 3:
+        """Features (B, 2048) and probabilities (B, 1008) of images in [0, 1].
+
+        Args:
+            images: RGB, (B, 3, H, W), or grey, (B, 1, H, W), which get three equal channels.
+        """
+        if images.ndim != 4 or images.shape[1] not in (1, 3):
             raise InputError(
-                f"Inception needs RGB images of shape (B, 3, H, W), but got {tuple(images.shape)};"
-                " score other data with a classifier's features"
+                "Inception needs RGB or grey images of shape (B, 3 or 1, H, W), but got "
+                f"{tuple(images.shape)}; score other data with a classifier's features"
             )
-        features, logits = self.network((images * 255).round().to(torch.uint8))
+        pixels = (images * 255).round().to(torch.uint8)
+        features, logits = self.network(pixels.expand(-1, 3, -1, -1))
         return features, logits.softmax(dim=1)
 
 

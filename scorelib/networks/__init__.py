@@ -13,6 +13,7 @@ from scorelib.networks.base import (
 )
 from scorelib.networks.discriminator import BigGanDiscriminator, Discriminator
 from scorelib.networks.mlp import ResidualMlp
+from scorelib.networks.ncsn import Ncsn
 from scorelib.networks.ncsnv2 import Ncsnv2
 from scorelib.networks.noise_classifier import NoiseClassifier, NoiseClassifierSpec
 from scorelib.networks.plane_mlp import PlaneMlp, PlaneMlpClassifier
@@ -23,6 +24,7 @@ __all__ = [
     "BigGanDiscriminator",
     "DdpmUNet",
     "Discriminator",
+    "Ncsn",
     "Ncsnv2",
     "NetworkSpec",
     "NoiseClassifier",

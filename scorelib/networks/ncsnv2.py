@@ -12,6 +12,8 @@ each merging one stage with the refined one below it.
 The published network divides its output by sigma; here, as in adversarial score matching, it does
 not, so the output is sigma * score (see `scorelib.networks.base`).
 
+Its predecessor has the same body with other `Parts`: `scorelib.networks.ncsn`.
+
 References:
     Song and Ermon 2020, Improved techniques for training score-based generative models.
     Song and Ermon 2019, Generative modeling by estimating gradients (InstanceNorm++).
@@ -20,6 +22,7 @@ References:
 
 import functools
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -29,6 +32,9 @@ from torch import Tensor, nn
 
 from scorelib.errors import InputError
 from scorelib.networks.base import NetworkSpec, ScoreNetwork
+
+TINY = 1e-5
+"""Added to variances before they divide."""
 
 _DILATIONS = (2, 4)
 
@@ -49,24 +55,37 @@ class Ncsnv2(NetworkSpec):
 
     def validate(self) -> None:
         """Checks that every stage has channels to normalise over and that two can be dilated."""
+        name = type(self).__name__
         if self.ngf < 2:
-            raise InputError(f"Ncsnv2.ngf must be at least 2; got {self.ngf}")
+            raise InputError(f"{name}.ngf must be at least 2; got {self.ngf}")
         if len(self.multipliers) < 3 or min(self.multipliers) < 1:
             raise InputError(
-                "Ncsnv2.multipliers must be three or more positive integers, one per stage; "
+                f"{name}.multipliers must be three or more positive integers, one per stage; "
                 f"got {self.multipliers}"
             )
 
     def build(self, shape: tuple[int, ...]) -> ScoreNetwork:
         """A network with fresh weights for images of shape (C, H, W)."""
+        return RefineNet(shape[0], self.widths(shape))
+
+    def widths(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Channels of each stage.
+
+        Args:
+            shape: shape of one example.
+
+        Raises:
+            InputError: no image, or one too small to be halved as often.
+        """
         n_halvings = len(self.multipliers) - 1 - len(_DILATIONS)
         smallest = max(8, 2 ** (n_halvings + 1))
         if len(shape) != 3 or min(shape[1:]) < smallest:
             raise InputError(
-                f"Ncsnv2 with {len(self.multipliers)} stages needs images (C, H, W) of at least "
-                f"{smallest}x{smallest} pixels; got {shape}; use ResidualMlp for smaller data"
+                f"{type(self).__name__} with {len(self.multipliers)} stages needs images (C, H, W) "
+                f"of at least {smallest}x{smallest} pixels; got {shape}; use ResidualMlp for "
+                "smaller data"
             )
-        return RefineNet(shape[0], tuple(self.ngf * m for m in self.multipliers))
+        return tuple(self.ngf * m for m in self.multipliers)
 
 
 class RefineNet(ScoreNetwork):
@@ -75,38 +94,52 @@ class RefineNet(ScoreNetwork):
     Args:
         channels: channels of the image.
         widths: channels of each stage, from the full resolution on.
+        parts: what its blocks are made of; None for those of NCSNv2.
     """
 
-    def __init__(self, channels: int, widths: tuple[int, ...]) -> None:
+    def __init__(
+        self, channels: int, widths: tuple[int, ...], parts: "Parts | None" = None
+    ) -> None:
         super().__init__()
+        parts = parts or Parts()
         n_halvings = len(widths) - 1 - len(_DILATIONS)
         dilations = (1,) * n_halvings + _DILATIONS
         self.first = _conv(channels, widths[0])
-        self.stages = nn.ModuleList([_stage(widths[0], widths[0], descend=False)])
+        self.stages = nn.ModuleList([_stage(parts, widths[0], widths[0], descend=False)])
         for (before, width), dilation in zip(itertools.pairwise(widths), dilations, strict=True):
-            self.stages.append(_stage(before, width, descend=True, dilation=dilation))
+            self.stages.append(_stage(parts, before, width, descend=True, dilation=dilation))
         # A refinement has the width of the next stage up, which it is merged with there.
         refined = (widths[0], *widths[:-1])
-        self.refinements = nn.ModuleList([RefineBlock((widths[-1],), refined[-1])])
+        self.refinements = nn.ModuleList([RefineBlock(parts, (widths[-1],), refined[-1])])
         for i in reversed(range(len(widths) - 1)):
             n_output_units = 3 if i == 0 else 1
             self.refinements.append(
-                RefineBlock((widths[i], refined[i + 1]), refined[i], n_output_units)
+                RefineBlock(parts, (widths[i], refined[i + 1]), refined[i], n_output_units)
             )
-        self.norm = InstanceNormPlus(widths[0])
+        self.norm = parts.norm(widths[0])
         self.last = _conv(widths[0], channels)
 
     def forward(self, x: Tensor, sigma: Tensor) -> Tensor:
         """Sigma times the score at x, (B, C, H, W); sigma is ignored."""
+        return self.refined(x, None)
+
+    def refined(self, x: Tensor, level: Tensor | None) -> Tensor:
+        """The output for x, (B, C, H, W).
+
+        Args:
+            x: images, in [0, 1] before the noise.
+            level: number of each image's noise level, (B,), or of all, (); None if no part reads
+                it.
+        """
         h = self.first(2 * x - 1)
-        levels = []
+        descended = []
         for stage in self.stages:
-            h = stage(h)
-            levels.append(h)
-        h = self.refinements[0](levels.pop())
+            h = stage(h, level)
+            descended.append(h)
+        h = self.refinements[0]([descended.pop()], level)
         for refinement in self.refinements[1:]:
-            h = refinement(levels.pop(), h)
-        return self.last(F.elu(self.norm(h)))
+            h = refinement([descended.pop(), h], level)
+        return self.last(F.elu(self.norm(h, level)))
 
 
 class InstanceNormPlus(nn.Module):
@@ -127,15 +160,64 @@ class InstanceNormPlus(nn.Module):
         self.gamma = nn.Parameter(torch.empty(channels).normal_(1, 0.02))
         self.beta = nn.Parameter(torch.zeros(channels))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """The normalised x, (B, C, H, W)."""
-        tiny = 1e-5
-        means = x.mean((2, 3))
-        var, mean = torch.var_mean(means, 1, keepdim=True)
-        means = (means - mean) * torch.rsqrt(var + tiny)
+    def forward(self, x: Tensor, level: Tensor | None = None) -> Tensor:
+        """The normalised x, (B, C, H, W); the level is ignored."""
         # A group norm with a group per channel is an instance norm, with a faster kernel.
-        h = F.group_norm(x, x.shape[1], self.gamma, self.beta, tiny)
-        return h + (self.gamma * self.alpha * means)[..., None, None]
+        h = F.group_norm(x, x.shape[1], self.gamma, self.beta, TINY)
+        return h + (self.gamma * self.alpha * standardised_means(x))[..., None, None]
+
+
+def standardised_means(x: Tensor) -> Tensor:
+    """Each channel's mean over the pixels, standardised over the channels of its image.
+
+    Args:
+        x: (B, C, H, W), C at least 2.
+
+    Returns:
+        (mu_c - mean(mu)) / sd(mu), shape (B, C).
+    """
+    means = x.mean((2, 3))
+    var, mean = torch.var_mean(means, 1, keepdim=True)
+    return (means - mean) * torch.rsqrt(var + TINY)
+
+
+class Unnormalised(nn.Module):
+    """No normalisation: x itself."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+
+    def forward(self, x: Tensor, level: Tensor | None = None) -> Tensor:
+        """The input."""
+        return x
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What the blocks of a `RefineNet` are made of: the defaults are those of NCSNv2.
+
+    A normalisation is made for a number of channels and called with (x, level), shapes
+    (B, C, H, W) and (B,) or ().
+
+    Attributes:
+        norm: normalisation of the stages and before the last convolution.
+        refinement_norm: normalisation within refinements.
+        pool: pooling of the context; called with (x, kernel size, stride, padding).
+    """
+
+    norm: Callable[[int], nn.Module] = InstanceNormPlus
+    refinement_norm: Callable[[int], nn.Module] = Unnormalised
+    pool: Callable[[Tensor, int, int, int], Tensor] = F.max_pool2d
+
+
+class Chain(nn.Sequential):
+    """Modules of (x, level), each called with the output of the one before and the same level."""
+
+    def forward(self, x: Tensor, level: Tensor | None) -> Tensor:
+        """The last one's output."""
+        for module in self:
+            x = module(x, level)
+        return x
 
 
 class ResidualBlock(nn.Module):
@@ -145,28 +227,31 @@ class ResidualBlock(nn.Module):
     shortcut, and pools both branches unless it dilates.
 
     Args:
+        parts: its normalisation.
         n_in: channels of the input.
         n_out: channels of the output; differs from n_in in descending blocks only.
         descend: whether the block leads to the next stage.
         dilation: dilation of all its 3x3 convolutions.
     """
 
-    def __init__(self, n_in: int, n_out: int, *, descend: bool, dilation: int = 1) -> None:
+    def __init__(
+        self, parts: Parts, n_in: int, n_out: int, *, descend: bool, dilation: int = 1
+    ) -> None:
         super().__init__()
         self.pools = descend and dilation == 1
-        self.norm1 = InstanceNormPlus(n_in)
+        self.norm1 = parts.norm(n_in)
         self.conv1 = _conv(n_in, n_in, dilation=dilation)
-        self.norm2 = InstanceNormPlus(n_in)
+        self.norm2 = parts.norm(n_in)
         self.conv2 = _conv(n_in, n_out, dilation=dilation)
         self.shortcut: nn.Module = nn.Identity()
         if descend:
             dilated = _conv(n_in, n_out, dilation=dilation)
             self.shortcut = nn.Conv2d(n_in, n_out, 1) if self.pools else dilated
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, level: Tensor | None) -> Tensor:
         """The block's output, at half the size (rounded down) if it pools."""
-        h = self.conv1(F.elu(self.norm1(x)))
-        h = self.conv2(F.elu(self.norm2(h))) + self.shortcut(x)
+        h = self.conv1(F.elu(self.norm1(x, level)))
+        h = self.conv2(F.elu(self.norm2(h, level))) + self.shortcut(x)
         # The mean of the sum is the sum of the means: one pooling serves both branches.
         return F.avg_pool2d(h, 2) if self.pools else h
 
@@ -175,53 +260,63 @@ class RefineBlock(nn.Module):
     """Adapts each input, fuses them at the first one's size, adds pooled context, adapts again.
 
     Args:
+        parts: its normalisations and its pooling.
         n_in: channels of each input.
         n_out: channels of the output; equal to n_in for a single input.
         n_output_units: residual units after the context.
     """
 
-    def __init__(self, n_in: tuple[int, ...], n_out: int, n_output_units: int = 1) -> None:
+    def __init__(
+        self, parts: Parts, n_in: tuple[int, ...], n_out: int, n_output_units: int = 1
+    ) -> None:
         super().__init__()
-        self.adapters = nn.ModuleList([_units(n, 2) for n in n_in])
-        fused = [_conv(n, n_out) if len(n_in) > 1 else nn.Identity() for n in n_in]
-        self.fusers = nn.ModuleList(fused)
+        self.pool = parts.pool
+        self.adapters = nn.ModuleList([_units(parts, n, 2) for n in n_in])
+        fused = n_in if len(n_in) > 1 else ()
+        self.fusers = nn.ModuleList([_conv(n, n_out) for n in fused])
+        self.fuser_norms = nn.ModuleList([parts.refinement_norm(n) for n in fused])
         self.context = nn.ModuleList([_conv(n_out, n_out, bias=False) for _ in range(2)])
-        self.output = _units(n_out, n_output_units)
+        self.context_norms = nn.ModuleList([parts.refinement_norm(n_out) for _ in range(2)])
+        self.output = _units(parts, n_out, n_output_units)
 
-    def forward(self, *inputs: Tensor) -> Tensor:
+    def forward(self, inputs: list[Tensor], level: Tensor | None) -> Tensor:
         """The refined feature map, at the size of the first input."""
         size = inputs[0].shape[2:]
-        parts = zip(self.fusers, self.adapters, inputs, strict=True)
-        fused = [_resize(fuser(adapter(x)), size) for fuser, adapter, x in parts]
-        h = pooled = F.elu(functools.reduce(torch.add, fused))
-        for conv in self.context:
-            pooled = conv(F.max_pool2d(pooled, 5, stride=1, padding=2))
+        adapted = [adapter(x, level) for adapter, x in zip(self.adapters, inputs, strict=True)]
+        if len(inputs) > 1:
+            fusers = zip(self.fusers, self.fuser_norms, adapted, strict=True)
+            adapted = [_resize(fuser(norm(x, level)), size) for fuser, norm, x in fusers]
+        h = pooled = F.elu(functools.reduce(torch.add, adapted))
+        for norm, conv in zip(self.context_norms, self.context, strict=True):
+            pooled = conv(self.pool(norm(pooled, level), 5, 1, 2))
             h = h + pooled
-        return self.output(h)
+        return self.output(h, level)
 
 
 class ResidualUnit(nn.Module):
-    """ELU and convolution twice, plus the input; no normalisation, no bias."""
+    """ELU and convolution twice, plus the input; no bias."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, parts: Parts, channels: int) -> None:
         super().__init__()
+        self.norm1, self.norm2 = (parts.refinement_norm(channels) for _ in range(2))
         self.conv1 = _conv(channels, channels, bias=False)
         self.conv2 = _conv(channels, channels, bias=False)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, level: Tensor | None) -> Tensor:
         """A feature map of the shape of x."""
-        return x + self.conv2(F.elu(self.conv1(F.elu(x))))
+        h = self.conv1(F.elu(self.norm1(x, level)))
+        return x + self.conv2(F.elu(self.norm2(h, level)))
 
 
-def _stage(n_in: int, n_out: int, *, descend: bool, dilation: int = 1) -> nn.Sequential:
-    return nn.Sequential(
-        ResidualBlock(n_in, n_out, descend=descend, dilation=dilation),
-        ResidualBlock(n_out, n_out, descend=False, dilation=dilation),
+def _stage(parts: Parts, n_in: int, n_out: int, *, descend: bool, dilation: int = 1) -> Chain:
+    return Chain(
+        ResidualBlock(parts, n_in, n_out, descend=descend, dilation=dilation),
+        ResidualBlock(parts, n_out, n_out, descend=False, dilation=dilation),
     )
 
 
-def _units(channels: int, n: int) -> nn.Sequential:
-    return nn.Sequential(*(ResidualUnit(channels) for _ in range(n)))
+def _units(parts: Parts, channels: int, n: int) -> Chain:
+    return Chain(*(ResidualUnit(parts, channels) for _ in range(n)))
 
 
 def _conv(n_in: int, n_out: int, *, dilation: int = 1, bias: bool = True) -> nn.Conv2d:

@@ -7,12 +7,23 @@ import math
 
 import pytest
 
-from dashboards.searches import economy, edge, findings, importances, parts, trial_table
+from dashboards.searches import (
+    alike_runs,
+    choices,
+    economy,
+    edge,
+    findings,
+    importances,
+    parts,
+    trial_table,
+)
+from scorelib.samplers import Als
+from scorelib.schedules import LinearSchedule
 from tests.miniature import miniature_study
 from tuning.ledger import Ledger
 from tuning.search import Result, SearchRun
 from tuning.space import EPSILON, LogUniform, OneOf, ParameterSpace, Rung, StepSizeSpace
-from tuning.stages import InceptionScoreProtocol, Score
+from tuning.stages import InceptionScoreProtocol, Score, Snapshot
 from tuning.store import Store
 from tuning.study import Search
 
@@ -209,6 +220,38 @@ def test_below_the_table_stand_the_step_sizes_and_the_best_trials_and_what_matte
     ((_, table),) = parts({"steps": steps}, [])
     assert table["epsilon"].tolist() == [f"{steps.winner.epsilon:.2g}"]
     assert table["trials"].tolist() == ["8"]
+    assert table["r"].tolist() == [f"{steps.winner.r:.2f}"]
+    assert all(trial.r is None for trial in joint.trials)
+
+
+def test_on_a_schedule_that_no_step_follows_there_is_no_r():
+    train = TEMPLATE.sample.model.train
+    linear = LinearSchedule(sigma_1=2.0, sigma_L=0.1, n_levels=5)
+    model = Snapshot(train=train.replace(schedule=linear), iteration=1)
+    sample = TEMPLATE.sample.replace(model=model, sampler=Als(epsilon=0.001))
+    space = StepSizeSpace(template=TEMPLATE.replace(sample=sample))
+    run = run_of(bowl(0.001), space=space, starts=({EPSILON: 0.001},))
+    ((title, table),) = parts({"steps": run}, [])
+    assert title == "Step sizes" and list(table) == ["search", "epsilon", "trials"]
+    assert run.winner.r is None and sample.r is None
+
+
+def test_searches_over_the_same_single_parameter_are_told_in_one_table():
+    first, second = (run_of(by_n_d, N_D, n_trials=2, starts=({"n_D": n},)) for n in (1, 2))
+    other = run_of(by_lambda, LAMBDA, n_trials=4, starts=({"lambda": 1.0},))
+    assert alike_runs({"a": first, "b": second}) == [first, second]
+    assert alike_runs({"a": first}) == alike_runs({"a": first, "b": other}) == []
+    ((title, table),) = parts({"a": first, "b": second}, [])
+    assert title == "Chosen by searches"
+    assert table["n_D"].tolist() == ["2", "2"] and table["of"].tolist() == ["2", "2"]
+    assert table["denoised"].tolist() == ["-2", "-2"] and table["raw"].tolist() == ["-1", "-1"]
+    unfinished = run_of(by_n_d, N_D, n_trials=2, starts=({"n_D": 1},), most=1)
+    table = choices([unfinished, second])
+    assert table["n_D"].tolist() == ["1 so far", "2"]
+
+
+def by_n_d(score):
+    return -score.sample.model.train.objective.n_d
 
 
 # -- step sizes ------------------------------------------------------------------------------------

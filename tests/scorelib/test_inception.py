@@ -101,9 +101,16 @@ def test_every_grey_level_arrives(module, monkeypatch):
     assert seen[0].dtype == torch.uint8 and torch.equal(seen[0], levels.byte())
 
 
-def test_needs_colour(module):
-    with pytest.raises(InputError, match=r"\(2, 1, 8, 8\)"):
-        module(torch.zeros(2, 1, 8, 8))
+def test_a_grey_image_is_one_of_three_equal_channels(module):
+    grey = torch.rand(2, 1, 28, 28, generator=torch.Generator().manual_seed(1))
+    for own, colour in zip(module(grey), module(grey.repeat(1, 3, 1, 1)), strict=True):
+        assert torch.equal(own, colour)
+
+
+def test_images_are_grey_or_have_three_colours(module):
+    for channels in (2, 4):
+        with pytest.raises(InputError, match=rf"\(2, {channels}, 8, 8\)"):
+            module(torch.zeros(2, channels, 8, 8))
 
 
 def test_network_is_frozen(module):

@@ -9,13 +9,16 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from scorelib.errors import InputError
-from scorelib.networks import DdpmUNet, Ncsnv2, ResidualMlp, multiply_adds, n_parameters
+from scorelib.networks import DdpmUNet, Ncsn, Ncsnv2, ResidualMlp, multiply_adds, n_parameters
 from scorelib.networks.ncsnv2 import InstanceNormPlus
 from scorelib.networks.unet import Attention, ResidualBlock, UNet
+from scorelib.schedules import SCHEDULES, GeometricSchedule, LinearSchedule
 from scorelib.spec import from_json
 
 DEEPER = (1, 2, 2, 4, 4)
 NCSNV2S = [Ncsnv2(ngf=4), Ncsnv2(ngf=4, multipliers=DEEPER)]
+LEVELS = LinearSchedule(sigma_1=2.0, sigma_L=0.1, n_levels=6)
+NCSNS = [Ncsn(ngf=4), Ncsn(ngf=4, multipliers=DEEPER, schedule=LEVELS)]
 UNETS = [
     DdpmUNet(width=8, multipliers=(1, 2, 2), n_blocks=1),
     DdpmUNet(width=4, multipliers=(2, 1), attention_levels=(0, 1), centres_input=False),
@@ -24,7 +27,7 @@ PERCEPTRONS = [
     ResidualMlp(width=16, depth=2),
     ResidualMlp(width=16, depth=2, conditional=True),
 ]
-SPECS = NCSNV2S + UNETS + PERCEPTRONS
+SPECS = NCSNV2S + NCSNS + UNETS + PERCEPTRONS
 
 
 @pytest.fixture(autouse=True)
@@ -64,8 +67,45 @@ def test_default_is_the_cifar_network_at_every_size():
     assert counts == {29_694_083}
 
 
+def test_an_ncsn_is_an_ncsnv2_but_for_its_normalisations():
+    """Channels normalised, by hand: in the stages and at the end, and in the four refinements."""
+    of_stages = 3 * (4 * 128 + 2 * 128 + 2 * 256 + 8 * 256 + 128)
+    of_refinements = 3 * (8 * 256 + 14 * 256 + (10 * 256 + 4 * 128) + 18 * 128)
+    for n_levels in (10, 200):
+        schedule = GeometricSchedule(sigma_1=50.0, sigma_L=0.01, n_levels=n_levels)
+        with torch.device("meta"):
+            network = Ncsn(schedule=schedule).build((3, 32, 32))
+        expected = 29_694_083 - of_stages + n_levels * (of_stages + of_refinements)
+        assert n_parameters(network) == expected
+    assert 29_694_083 - of_stages + 10 * (of_stages + of_refinements) == 30_117_635
+
+
+@pytest.mark.parametrize("family", SCHEDULES.values())
+def test_an_ncsn_takes_a_sigma_for_the_nearest_level_of_its_schedule(family):
+    schedule = family(sigma_1=1.0, sigma_L=0.01, n_levels=10)
+    network = Ncsn(ngf=2, schedule=schedule).build((1, 8, 8))
+    sigmas = np.array(schedule.sigmas)
+    asked = np.concatenate([sigmas, np.linspace(0.001, 2, 301)]).astype(np.float32)
+    nearest = 9 - np.abs(asked[:, None] - sigmas.astype(np.float32)).argmin(1)
+    np.testing.assert_array_equal(network.level(torch.from_numpy(asked)).numpy(), nearest)
+
+
+def test_levels_of_an_ncsn_share_nothing_but_convolutions():
+    """Two sigmas of one level see one function times sigma; a change to a level stays with it."""
+    network = randomised(Ncsn(ngf=3, schedule=LEVELS).build((1, 8, 8)))
+    x, (high, low) = torch.rand(2, 1, 8, 8), torch.tensor(LEVELS.sigmas)[[0, -1]]
+    torch.testing.assert_close(network(x, 3 * high) / 3, network(x, high))
+    before = network(x, high), network(x, low)
+    with torch.no_grad():
+        for name, p in network.named_parameters():
+            if "norm" in name:
+                p[0] += 1.0  # levels are counted from the lowest
+    assert torch.equal(network(x, high), before[0])
+    assert not torch.allclose(network(x, low), before[1])
+
+
 @pytest.mark.parametrize("size", [8, 16, 28, 32, 64])
-@pytest.mark.parametrize("spec", NCSNV2S)
+@pytest.mark.parametrize("spec", NCSNV2S + NCSNS)
 def test_stages_keep_the_resolution_where_they_dilate(spec, size):
     network = spec.build((3, size, size))
     sizes = []
@@ -120,6 +160,7 @@ def test_every_parameter_is_used(spec):
     ("spec", "shape"),
     [
         (Ncsnv2(ngf=2, multipliers=(1, 2, 1, 1)), (1, 8, 8)),
+        (Ncsn(ngf=2, multipliers=(1, 2, 1, 1), schedule=LEVELS), (1, 8, 8)),
         (DdpmUNet(width=4, multipliers=(1, 2), n_blocks=1), (1, 5, 4)),
         (ResidualMlp(width=6, depth=2), (4,)),
         (ResidualMlp(width=6, depth=1, conditional=True), (1, 2, 2)),
@@ -139,7 +180,7 @@ def test_gradients_against_finite_differences(spec, shape):
     assert torch.autograd.gradcheck(of_parameters, tuple(parameters.values()), fast_mode=True)
 
 
-@pytest.mark.parametrize("spec", NCSNV2S + UNETS)
+@pytest.mark.parametrize("spec", NCSNV2S + NCSNS + UNETS)
 def test_memory_layout_changes_nothing(spec):
     network = randomised(spec.build((3, 28, 28)))
     x = torch.rand(2, 3, 28, 28)
@@ -183,8 +224,8 @@ def test_instance_norm_plus_initialisation():
     assert not norm.beta.any()
 
 
-def ncsnv2_by_hand(network, x):
-    """NCSNv2 of four stages as its papers describe it, from the network's weights alone."""
+def refinenet_by_hand(network, x, level=None):
+    """NCSNv2, or NCSN at a level, of four stages as the papers say, from its weights alone."""
     w = {name: p.detach() for name, p in network.named_parameters()}
 
     def conv(h, name, d=1):
@@ -193,8 +234,18 @@ def ncsnv2_by_hand(network, x):
         return F.conv2d(h, kernel, w.get(f"{name}.bias"), padding=pad, dilation=d)
 
     def norm(h, name):
-        own = [w[f"{name}.{p}"].numpy() for p in ("alpha", "gamma", "beta")]
+        own = [w[f"{name}.{p}"] for p in ("alpha", "gamma", "beta")]
+        own = [(p if level is None else p[level]).numpy() for p in own]
         return torch.from_numpy(instance_norm_plus(h.numpy(), *own))
+
+    def norm_in_refinements(h, name):
+        return h if level is None else norm(h, name)
+
+    def context(h):
+        if level is None:
+            return F.max_pool2d(h, 5, 1, 2)
+        window = torch.ones(h.shape[1], 1, 5, 5, dtype=h.dtype) / 25  # zeros outside count
+        return F.conv2d(h, window, padding=2, groups=h.shape[1])
 
     def pool(h):
         return (h[..., ::2, ::2] + h[..., 1::2, ::2] + h[..., ::2, 1::2] + h[..., 1::2, 1::2]) / 4
@@ -206,7 +257,8 @@ def ncsnv2_by_hand(network, x):
         return out + (pooled(conv(h, f"{name}.shortcut", d)) if down else h)
 
     def unit(h, name):
-        return h + conv(F.elu(conv(F.elu(h), f"{name}.conv1")), f"{name}.conv2")
+        out = conv(F.elu(norm_in_refinements(h, f"{name}.norm1")), f"{name}.conv1")
+        return h + conv(F.elu(norm_in_refinements(out, f"{name}.norm2")), f"{name}.conv2")
 
     h, layers = conv(2 * x - 1, "first"), []
     for i, d in enumerate((1, 1, 2, 4)):
@@ -222,13 +274,15 @@ def ncsnv2_by_hand(network, x):
                 parts[j] = unit(parts[j], f"{name}.adapters.{j}.{k}")
         if len(parts) == 2:
             for j in range(2):
-                fused = conv(parts[j], f"{name}.fusers.{j}")
+                fused = norm_in_refinements(parts[j], f"{name}.fuser_norms.{j}")
+                fused = conv(fused, f"{name}.fusers.{j}")
                 parts[j] = F.interpolate(
                     fused, size=layer.shape[2:], mode="bilinear", align_corners=True
                 )
         total = path = F.elu(sum(parts))
         for k in range(2):
-            path = conv(F.max_pool2d(path, 5, 1, 2), f"{name}.context.{k}")
+            path = context(norm_in_refinements(path, f"{name}.context_norms.{k}"))
+            path = conv(path, f"{name}.context.{k}")
             total = total + path
         for k in range(3 if i == 3 else 1):
             total = unit(total, f"{name}.output.{k}")
@@ -239,9 +293,23 @@ def ncsnv2_by_hand(network, x):
 def test_ncsnv2_against_a_plain_transcription():
     network = randomised(Ncsnv2(ngf=3).build((2, 12, 16))).double()
     x = torch.rand(2, 2, 12, 16, dtype=torch.float64)
-    expected = ncsnv2_by_hand(network, x)
+    expected = refinenet_by_hand(network, x)
     assert expected.std() > 0.1
     torch.testing.assert_close(network(x, torch.ones(2)), expected)
+
+
+def test_ncsn_against_a_plain_transcription():
+    network = randomised(Ncsn(ngf=3, schedule=LEVELS).build((2, 12, 16))).double()
+    x = torch.rand(2, 2, 12, 16, dtype=torch.float64)
+    sigma = torch.tensor(LEVELS.sigmas, dtype=torch.float64)[[0, 4]]
+    expected = torch.cat(
+        [
+            s * refinenet_by_hand(network, x[i : i + 1], 5 - k)
+            for i, (k, s) in enumerate(zip((0, 4), sigma, strict=True))
+        ]
+    )
+    assert expected.std() > 0.1
+    torch.testing.assert_close(network(x, sigma), expected)
 
 
 def test_the_unet_has_the_parameters_used_of_the_published_one():
@@ -395,6 +463,8 @@ def test_unconditional_mlp_learns_the_score_over_a_range_of_noise():
         (lambda: Ncsnv2(multipliers=(1, 0, 2)), "positive"),
         (lambda: Ncsnv2().build((5,)), r"images .* got \(5,\); use ResidualMlp"),
         (lambda: Ncsnv2().build((3, 7, 32)), "8x8"),
+        (lambda: Ncsn(ngf=1), "Ncsn.ngf must be at least 2; got 1"),
+        (lambda: Ncsn().build((5,)), r"^Ncsn with 4 stages needs images"),
         (lambda: Ncsnv2(multipliers=(1, 1, 1, 1, 1, 1, 1)).build((3, 31, 31)), "32x32"),
         (lambda: DdpmUNet(width=48), r"\[2, 32\] or a multiple of 32; got 48"),
         (lambda: DdpmUNet(width=1), "got 1"),

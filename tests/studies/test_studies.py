@@ -1,12 +1,15 @@
 """What holds of every study, and each of them in miniature through the real engine."""
 
 import pytest
+import torch
 
 from dashboards.cells import view
+from dashboards.evidence import table_records, trial_records
 from dashboards.figures import figures
 from dashboards.samples import sample_sheets
 from dashboards.searches import economy
 from dashboards.table import FORMATS, frame, render
+from scorelib.networks import n_parameters
 from scorelib.noise_level import closed_form
 from scorelib.spec import from_json, replace_paths
 from studies.registry import STUDIES, find_study
@@ -29,6 +32,13 @@ CHOICE = {
     "chunk_images": "10", "train.schedule.n_levels": "5", "train.batch_size": "8",
     "extractor.classifier.iterations": "5", "extractor.classifier.width": "2",
     "extractor.classifier.n_features": "4", "train.network.width": "16",
+}  # fmt: skip
+SCHEDULES = {
+    "iterations": "4", "snapshot_every": "2", "search_images": "10", "n_images": "20",
+    "chunk_images": "10", "seeds": "1", "n_sigma": "2", "few.n_levels": "4",
+    "many.n_levels": "5", "frames": "3",
+    "train.batch_size": "8", "extractor.classifier.iterations": "5",
+    "extractor.classifier.width": "2", "extractor.classifier.n_features": "4",
 }  # fmt: skip
 MLP = {"train.network.width": "16", "train.network.depth": "1"}
 MINIATURES = {
@@ -63,6 +73,15 @@ MINIATURES = {
     "cifar_gan_loss": CHOICE,
     "cifar_lambda_nd": CHOICE,
     "cifar_adversarial_search": CHOICE,
+    "mnist_schedules": SCHEDULES | MLP,
+    "mnist_initial_noise": MLP | {
+        "iterations": "4", "snapshot_every": "2", "n_images": "20", "chunk_images": "10",
+        "n_sigma": "2", "few.n_levels": "4", "many.n_levels": "5", "train.batch_size": "8",
+        "classifier.iterations": "5", "classifier.width": "2", "classifier.n_features": "4",
+    },
+    "cars_schedules": {k: v for k, v in SCHEDULES.items() if not k.startswith("few")}
+    | {"train.network.ngf": "2"},
+    "cifar_schedules": SCHEDULES | MLP | {"families": '["geometric", "sigmoid"]'},
 }  # fmt: skip
 
 
@@ -153,6 +172,55 @@ def test_all_numbers_of_the_papers_tables_stand_beside_ours():
         if row["paper"] == "acsm" and row["table"] in ("1", "2", "3", "text-6.1")
     ]  # fmt: skip
     assert sorted(reported) == sorted(rows) and len(rows) == 50
+
+
+def test_all_distances_of_the_report_on_schedules_stand_beside_ours_with_their_schedule():
+    found = [
+        (cell.row.replace(" ", "_"), cell.search.space.sample.model.train, result.value)
+        for name in ("mnist_schedules", "cifar_schedules", "cars_schedules")
+        for cell in find_study(name).study("paper", find_study(name).settings("paper")).cells
+        for result in cell.reported.values()
+    ]
+    rows = [row for row in _rows() if row["paper"] == "schedules" and row["metric"] == "fid"]
+    shown = sorted((f"schedule={family}", value) for family, _, value in found)
+    assert shown == sorted((row["row"], float(row["value"])) for row in rows) and len(rows) == 8
+    for family, train, _ in found:
+        schedule = train.schedule
+        assert schedule.name == family and schedule.n_levels == 200
+        assert schedule.sigma_1 == (30 if train.data.name == "mnist" else 50)
+        assert train.network.schedule == schedule and n_parameters_at(train) > 0
+
+
+def n_parameters_at(train):
+    with torch.device("meta"):
+        return n_parameters(train.network.build(train.data.shape))
+
+
+def test_the_langevin_step_of_song_and_ermon_is_half_of_it_for_us():
+    at = find_study("mnist_schedules").settings("paper")
+    assert at.sampler.epsilon == 1e-5 and at.sampler.n_sigma == 100
+    assert at.sampler.epsilon / 0.01**2 == pytest.approx(0.1)
+
+
+def test_a_table_of_schedules_shows_no_step_in_units_of_the_schedule(tmp_path):
+    store = Store(str(tmp_path), create=True)
+    made = miniature("cifar_schedules")
+    drain(made, store)
+    scheduler = Scheduler(made, store)
+    shown = view(scheduler, store)
+    data = frame(shown)
+    assert set(data["row"]) == {"geometric", "sigmoid"}
+    assert data["r"].isna().all() and (data["epsilon"] == 1e-5).all()
+    for style in ("rich", "markdown"):
+        text = render(shown, style, width=200)
+        assert "follows the schedule" not in text and text.count("Chosen by searches") == 1
+        assert all(name in text for name in scheduler.searches)
+    for record in (*trial_records(scheduler), *table_records(scheduler, store)):
+        assert record.metrics.get("r") is None
+    drawn = figures(scheduler, store)
+    assert drawn.keys() == {"schedules.png", "search_iteration.png"}
+    frames = [name for name in sample_sheets(scheduler, store) if name.startswith("frames_")]
+    assert len(frames) == len(made.cells)
 
 
 def test_the_noise_of_figure_1_is_the_closed_form(tmp_path):

@@ -4,6 +4,7 @@ Importing this package registers every job, so that specs can be read back from 
 """
 
 from tuning.stages.accuracy import ClassificationAccuracy
+from tuning.stages.frames import Frames
 from tuning.stages.noise import NoiseLevel
 from tuning.stages.noise_classifier import NoiseClassifierSnapshot, NoiseClassifierTrainSpec
 from tuning.stages.protocols import (
@@ -18,6 +19,7 @@ from tuning.stages.reference import RealFeatures, Reference, TrainClassifier, Ya
 from tuning.stages.sample import Chunk, GuidedSampleSpec, SampleSpec
 from tuning.stages.score import OBJECTIVES, Objective, RealScore, Score
 from tuning.stages.score_errors import ScoreErrors
+from tuning.stages.shares import DataShares, GeneratedShares
 from tuning.stages.snapshots import TrainedWeights, TrainingSpec
 from tuning.stages.train import Snapshot, TrainSpec
 
@@ -25,8 +27,11 @@ __all__ = [
     "OBJECTIVES",
     "Chunk",
     "ClassificationAccuracy",
+    "DataShares",
     "DistanceProtocol",
     "FidProtocol",
+    "Frames",
+    "GeneratedShares",
     "GuidedSampleSpec",
     "InceptionScoreProtocol",
     "ModesProtocol",

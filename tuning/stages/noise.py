@@ -40,6 +40,10 @@ class NoiseLevel(Job):
         name = type(self.sampler).__name__.lower()
         return f"noise level of {name}, n_sigma {self.sampler.n_sigma}"
 
+    def summary(self) -> str:
+        """By formula."""
+        return "exact"
+
     def work(self) -> Work:
         """Nothing."""
         return Work()

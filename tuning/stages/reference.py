@@ -37,6 +37,10 @@ class TrainClassifier(Job):
         """What this job is."""
         return f"train {self.classifier.data.name} classifier"
 
+    def summary(self) -> str:
+        """How its accuracy was got."""
+        return f"accuracy of the classifier on {self.classifier.data.name} test"
+
     def work(self) -> Work:
         """Next to nothing."""
         return Work(images=self.classifier.iterations * self.classifier.batch_size)

@@ -76,7 +76,7 @@ class AdversarialTraining(Training):
         loss = self._objective.gan_loss.of_discriminator(*answers.chunk(2))
         self.discriminator_optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        self.discriminator_optimizer.step()
+        self._objective.discriminator_optimizer.step(self.discriminator_optimizer, number - 1)
         return loss.detach()
 
     def _update_score(self, iteration: int) -> tuple[Tensor, Tensor]:
@@ -95,7 +95,7 @@ class AdversarialTraining(Training):
         # Only the score network's gradients: none are computed for the discriminator's weights.
         loss = gan + self._objective.lambda_ * dsm
         loss.backward(inputs=list(self.network.parameters()))
-        self.optimizer.step()
+        self._adam.step(self.optimizer, self.iteration)
         self.ema.update(self.network)
         return dsm.detach(), gan.detach()
 

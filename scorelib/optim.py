@@ -20,7 +20,7 @@ import torch
 from torch import nn
 
 from scorelib.errors import InputError
-from scorelib.spec import Spec
+from scorelib.spec import Spec, added
 
 
 class Adam(torch.optim.Adam):
@@ -67,12 +67,16 @@ class AdamSpec(Spec):
         beta1: decay of the first moment, in (-1, 1).
         beta2: decay of the second moment, in [0, 1).
         adam_eps: added to the root of the second moment, positive.
+        warmup: updates in which the learning rate rises linearly from 0, >= 0.
+        clip: largest norm of the whole gradient, > 0; longer ones are scaled down. None: any.
     """
 
     learning_rate: float = 1e-4
     beta1: float = 0.9
     beta2: float = 0.999
     adam_eps: float = 1e-8
+    warmup: int = added(0)
+    clip: float | None = added(None)
 
     def validate(self) -> None:
         """Checks the range of each setting."""
@@ -81,6 +85,8 @@ class AdamSpec(Spec):
             ("beta1", -1 < self.beta1 < 1, "in (-1, 1)"),
             ("beta2", 0 <= self.beta2 < 1, "in [0, 1)"),
             ("adam_eps", self.adam_eps > 0, "> 0"),
+            ("warmup", self.warmup >= 0, ">= 0"),
+            ("clip", self.clip is None or self.clip > 0, "> 0 or null"),
         ):
             if not holds:
                 raise InputError(f"AdamSpec.{name} must be {rule}; got {getattr(self, name)}")
@@ -89,3 +95,18 @@ class AdamSpec(Spec):
         """An optimiser of the parameters; its fused kernel does a step in one pass over them."""
         betas = (self.beta1, self.beta2)
         return Adam(parameters, self.learning_rate, betas, eps=self.adam_eps, fused=True)
+
+    def step(self, optimizer: torch.optim.Optimizer, iteration: int) -> None:
+        """Makes the update of an iteration, with the gradients and learning rate it should have.
+
+        Args:
+            optimizer: what `build` returned.
+            iteration: updates made before, >= 0; the first of a warm-up changes nothing.
+        """
+        if self.warmup:
+            for group in optimizer.param_groups:
+                group["lr"] = self.learning_rate * min(1.0, iteration / self.warmup)
+        if self.clip is not None:
+            parameters = (p for group in optimizer.param_groups for p in group["params"])
+            nn.utils.clip_grad_norm_(parameters, self.clip)
+        optimizer.step()

@@ -90,7 +90,7 @@ class Training(ABC):
         most_images: int | None = None,
     ) -> None:
         self.network = network.to(device).train()
-        self.optimizer = optimizer.build(self.network.parameters())
+        self._adam, self.optimizer = optimizer, optimizer.build(self.network.parameters())
         self.ema = Ema(self.network, ema)
         self.iteration = 0
         self._images, self._flips, self._seed = images, flips, seed
@@ -158,7 +158,7 @@ class Training(ABC):
             (minimised * share).backward()
             for name, loss in losses.items():
                 reported[name] += loss.detach() * share
-        self.optimizer.step()
+        self._adam.step(self.optimizer, self.iteration)
         self.ema.update(self.network)
         return dict(reported)
 

@@ -14,6 +14,7 @@ from scorelib.networks.base import (
 from scorelib.networks.discriminator import BigGanDiscriminator, Discriminator
 from scorelib.networks.mlp import ResidualMlp
 from scorelib.networks.ncsn import Ncsn
+from scorelib.networks.ncsnpp import NcsnPp
 from scorelib.networks.ncsnv2 import Ncsnv2
 from scorelib.networks.noise_classifier import NoiseClassifier, NoiseClassifierSpec
 from scorelib.networks.plane_mlp import PlaneMlp, PlaneMlpClassifier
@@ -25,6 +26,7 @@ __all__ = [
     "DdpmUNet",
     "Discriminator",
     "Ncsn",
+    "NcsnPp",
     "Ncsnv2",
     "NetworkSpec",
     "NoiseClassifier",

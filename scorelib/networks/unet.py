@@ -32,7 +32,8 @@ from scorelib.errors import InputError
 from scorelib.networks.base import NetworkSpec, ScoreNetwork
 
 _GROUPS = 32
-_ALMOST_ZERO = 1e-5  # gain; a variance scale of 1e-10
+ALMOST_ZERO = 1e-5
+"""Gain of layers that start as nothing; a variance scale of 1e-10."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,12 +107,12 @@ class UNet(ScoreNetwork):
             return nn.Sequential(block, *[Attention(widths[level], groups)] * attends)
 
         self.centres_input = spec.centres_input
-        self.first = _conv(channels, spec.width)
+        self.first = conv(channels, spec.width)
         self.down = nn.ModuleList()
         n, skipped = spec.width, [spec.width]  # channels now, and of all that is kept for later
         for level, width in enumerate(widths):
             if level > 0:
-                self.down.append(_conv(n, n, stride=2))
+                self.down.append(conv(n, n, stride=2))
                 skipped.append(n)
             for _ in range(spec.n_blocks):
                 self.down.append(step(n, level))
@@ -126,8 +127,8 @@ class UNet(ScoreNetwork):
                 n = width
             if level > 0:
                 self.up.append(Enlargement(n))
-        self.norm = _norm(n, groups)
-        self.last = _conv(n, channels, gain=_ALMOST_ZERO)
+        self.norm = group_norm(n, groups)
+        self.last = conv(n, channels, gain=ALMOST_ZERO)
 
     def forward(self, x: Tensor, sigma: Tensor) -> Tensor:
         """Sigma times the score at x, (B, C, H, W); sigma is ignored."""
@@ -150,11 +151,11 @@ class ResidualBlock(nn.Module):
 
     def __init__(self, n_in: int, n_out: int, groups: int) -> None:
         super().__init__()
-        self.norm1 = _norm(n_in, groups)
-        self.conv1 = _conv(n_in, n_out)
-        self.norm2 = _norm(n_out, groups)
-        self.conv2 = _conv(n_out, n_out, gain=_ALMOST_ZERO)
-        self.shortcut = nn.Identity() if n_in == n_out else _conv(n_in, n_out, size=1)
+        self.norm1 = group_norm(n_in, groups)
+        self.conv1 = conv(n_in, n_out)
+        self.norm2 = group_norm(n_out, groups)
+        self.conv2 = conv(n_out, n_out, gain=ALMOST_ZERO)
+        self.shortcut = nn.Identity() if n_in == n_out else conv(n_in, n_out, size=1)
 
     def forward(self, x: Tensor) -> Tensor:
         """The block's output, (B, n_out, H, W)."""
@@ -168,12 +169,12 @@ class Attention(nn.Module):
 
     def __init__(self, channels: int, groups: int) -> None:
         super().__init__()
-        self.norm = _norm(channels, groups)
-        self.queries_keys_values = _conv(channels, 3 * channels, size=1)
+        self.norm = group_norm(channels, groups)
+        self.queries_keys_values = conv(channels, 3 * channels, size=1)
         with torch.no_grad():  # each is a layer of its own
             for weight in self.queries_keys_values.weight.chunk(3):
                 nn.init.xavier_uniform_(weight)
-        self.last = _conv(channels, channels, size=1, gain=_ALMOST_ZERO)
+        self.last = conv(channels, channels, size=1, gain=ALMOST_ZERO)
 
     def forward(self, x: Tensor) -> Tensor:
         """A feature map of the shape of x."""
@@ -187,19 +188,21 @@ class Enlargement(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.conv = _conv(channels, channels)
+        self.conv = conv(channels, channels)
 
     def forward(self, x: Tensor, size: torch.Size) -> Tensor:
         """The enlarged feature map."""
         return self.conv(F.interpolate(x, size=size, mode="nearest"))
 
 
-def _norm(channels: int, groups: int) -> nn.GroupNorm:
+def group_norm(channels: int, groups: int) -> nn.GroupNorm:
+    """Group normalisation as in Ho et al."""
     return nn.GroupNorm(groups, channels, eps=1e-6)
 
 
-def _conv(n_in: int, n_out: int, *, size: int = 3, stride: int = 1, gain: float = 1) -> nn.Conv2d:
-    conv = nn.Conv2d(n_in, n_out, size, stride=stride, padding=size // 2)
-    nn.init.xavier_uniform_(conv.weight, gain)
-    nn.init.zeros_(conv.bias)
-    return conv
+def conv(n_in: int, n_out: int, *, size: int = 3, stride: int = 1, gain: float = 1) -> nn.Conv2d:
+    """A convolution that starts as in Ho et al.: uniform by Glorot with this gain, biases zero."""
+    made = nn.Conv2d(n_in, n_out, size, stride=stride, padding=size // 2)
+    nn.init.xavier_uniform_(made.weight, gain)
+    nn.init.zeros_(made.bias)
+    return made

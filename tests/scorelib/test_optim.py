@@ -162,3 +162,31 @@ def test_out_of_range(field, value):
 def test_adam_itself_refuses_beta1_outside(beta1):
     with pytest.raises(InputError, match="-1 < beta1 < 1 must hold"):
         Adam([torch.zeros(2, requires_grad=True)], betas=(beta1, 0.9))
+
+
+def test_warm_up_and_clipping_are_the_recursions_with_those_rates_and_gradients():
+    spec = AdamSpec(learning_rate=0.1, warmup=5, clip=2.0)
+    start, parts = fresh(torch.float64)
+    optimizer, grads = spec.build(parts), gradients()
+    for iteration, g in enumerate(grads):
+        for p, part in zip(parts, np.split(g, [20]), strict=True):
+            p.grad = torch.from_numpy(part.copy())
+        spec.step(optimizer, iteration)
+        if iteration == 0:
+            unmoved = np.concatenate([p.detach().numpy() for p in parts])
+            np.testing.assert_array_equal(unmoved, start)
+    p, m, v = start.copy(), np.zeros(37), np.zeros(37)
+    for t, g in enumerate(grads, start=1):
+        g = g * min(1.0, 2.0 / np.linalg.norm(g))
+        m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g * g
+        rate = 0.1 * min(1.0, (t - 1) / 5)
+        p = p - rate * (m / (1 - 0.9**t)) / (np.sqrt(v / (1 - 0.999**t)) + 1e-8)
+    found = np.concatenate([part.detach().numpy() for part in parts])
+    np.testing.assert_allclose(found, p, rtol=1e-6)
+    assert (np.linalg.norm(grads, axis=1) > 2).any(), "nothing was clipped"
+
+
+@pytest.mark.parametrize(("field", "value"), [("warmup", -1), ("clip", 0.0)])
+def test_warm_ups_and_norms_out_of_range(field, value):
+    with pytest.raises(InputError, match=field):
+        AdamSpec(**{field: value})

@@ -1,0 +1,297 @@
+"""Tables of class-conditional images: what the studies of DLSM on images share.
+
+A score network of all data is guided by a noise-conditional classifier, trained by cross entropy
+(base, and scaling with a factor alpha) or by L_Total (ours); see `scorelib.losses.dlsm`. Images are
+asked for all classes in turn, equally many of each, and none is left out: the authors' evaluation
+cuts images that were written class by class at 50,000, which loses classes. Shown are the images as
+the authors return them, the mean of the last predictor ("denoised").
+
+Where the text and its authors' code differ, the code's way is the default at paper scale, since the
+text's losses are printed without their weights (expected effect of the other way in brackets):
+
+- DLSM' is a mean over dimensions without a weight, so levels of little noise dominate it
+  (``total.sigma_power=2`` weighs all levels alike);
+- the corrector comes before the predictor (``sampler.first="predictor"``: none to speak of);
+- classifiers see batches of 150, the text says 100 (little).
+
+Different on purpose: classifiers have group normalisation, since the gradient of log p(y | x) is
+no gradient of one image's likelihood where a batch is normalised (`scorelib.guidance`); Inception
+features are torch-fidelity's, not TF-Hub's; the Inception score has ten splits, the authors' one.
+So no number here shares a protocol with the paper's, and no differences are shown.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from scorelib.data import Cifar10, Cifar100, Digits
+from scorelib.losses import CIFAR_DLSM, ClassifierObjective, CrossEntropy, Dlsm, Dsm
+from scorelib.metrics.accuracy import AccuracySpec
+from scorelib.metrics.classifier import ClassifierFeatures, ClassifierSpec
+from scorelib.metrics.features import Extractor
+from scorelib.metrics.inception import InceptionFeatures
+from scorelib.networks import NcsnPp, NoiseClassifierSpec, ResidualMlp, ResNetClassifier
+from scorelib.optim import AdamSpec
+from scorelib.samplers import PredictorCorrector
+from scorelib.schedules import GeometricSchedule
+from studies.local import StudySettings
+from studies.reported import reported
+from tuning.jobs import require_input
+from tuning.stages import (
+    ClassificationAccuracy,
+    FidProtocol,
+    GuidedSampleSpec,
+    InceptionScoreProtocol,
+    NeighboursProtocol,
+    NoiseClassifierSnapshot,
+    NoiseClassifierTrainSpec,
+    Protocol,
+    Snapshot,
+    TrainSpec,
+)
+from tuning.study import Cell, Reported, Study
+
+STATISTICS = ("precision", "recall", "density", "coverage")
+OVERALL = ("fid", "is", *STATISTICS)
+"""What Tables A4 and A5 show."""
+
+EVERYTHING = (*OVERALL, "cas", *(f"cw_{name}" for name in STATISTICS))
+"""What Table 2 shows."""
+
+_NAMES = {"fid": "Frechet distance", "is": "Inception score", "cas": "CAS"}
+_NAMES |= {name: name for name in STATISTICS}
+_NAMES |= {f"cw_{name}": f"class-wise {name}" for name in STATISTICS}
+_ROWS = {"base": "base", "scaling": "scaling", "ours": "dlsm"}
+"""Our methods, as `reported.csv` calls them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassSettings(StudySettings):
+    """The settings of such a study.
+
+    Attributes:
+        train: training of the score network.
+        iteration: of the score network's snapshot.
+        ema: its EMA decay.
+        classifier: network of the classifiers.
+        classifier_optimizer: of their trainings.
+        classifier_batch_size: images per update.
+        classifier_iterations: updates.
+        total: L_Total, of our method.
+        alpha: of the scaling method.
+        sampler: for all images.
+        chunk_images: images per sampling job; the corrector's step depends on what is walked
+            together.
+        extractor: features of all measures but CAS.
+        n_images: images per cell and seed, a multiple of the number of classes.
+        n_real: real images that neighbours are looked for in.
+        k: nearest neighbour of precision, recall, density and coverage.
+        accuracy: classifier of CAS, trained on the same number of images.
+        seeds: fresh seeds of the images.
+    """
+
+    train: TrainSpec
+    iteration: int
+    ema: float
+    classifier: NoiseClassifierSpec
+    classifier_optimizer: AdamSpec
+    classifier_batch_size: int
+    classifier_iterations: int
+    total: Dlsm = CIFAR_DLSM
+    alpha: float = 10.0
+    sampler: PredictorCorrector
+    chunk_images: int
+    extractor: Extractor
+    n_images: int
+    n_real: int
+    k: int = 3
+    accuracy: AccuracySpec
+    seeds: int = 1
+
+    def validate(self) -> None:
+        """Refuses unequal classes, and no seed."""
+        n_classes = self.train.data.n_classes
+        require_input(
+            self.n_images % n_classes == 0 and self.seeds >= 1,
+            f"n_images must be a multiple of {n_classes} classes and seeds at least 1; got "
+            f"n_images={self.n_images}, seeds={self.seeds}",
+        )
+
+    @property
+    def score(self) -> Snapshot:
+        """The score network."""
+        return Snapshot(train=self.train, iteration=self.iteration)
+
+    def guided(self, objective: ClassifierObjective, alpha: float = 1.0) -> GuidedSampleSpec:
+        """Images of all classes by a classifier of this objective."""
+        score = self.score if objective.reads_score else None
+        train = NoiseClassifierTrainSpec(
+            data=self.train.data, schedule=self.train.schedule, network=self.classifier,
+            objective=objective, optimizer=self.classifier_optimizer, ema=(0.0,),
+            batch_size=self.classifier_batch_size, seed=self.train.seed,
+            score=score, score_ema=self.ema if score else None,
+        )  # fmt: skip
+        classifier = NoiseClassifierSnapshot(train=train, iteration=self.classifier_iterations)
+        return GuidedSampleSpec(
+            model=self.score, ema=self.ema, sampler=self.sampler, chunk_images=self.chunk_images,
+            classifier=classifier, classifier_ema=0.0, scale=alpha,
+        )  # fmt: skip
+
+    def methods(self) -> dict[str, GuidedSampleSpec]:
+        """The three methods of Table 2."""
+        return {
+            "base": self.guided(CrossEntropy()),
+            "scaling": self.guided(CrossEntropy(), self.alpha),
+            "ours": self.guided(self.total),
+        }
+
+    def protocol(self, metric: str) -> Protocol:
+        """How one of `EVERYTHING` but CAS is measured."""
+        data, n = self.train.data, self.n_images
+        if metric == "fid":
+            return FidProtocol(extractor=self.extractor, data=data, n_images=n, seeds="fresh")
+        if metric == "is":
+            return InceptionScoreProtocol(
+                extractor=self.extractor, data=data, n_images=n, seeds="fresh"
+            )
+        return NeighboursProtocol(
+            extractor=self.extractor, data=data, n_images=n, seeds="fresh", n_real=self.n_real,
+            k=self.k, statistic=metric.removeprefix("cw_"), classwise=metric.startswith("cw_"),
+        )  # type: ignore[arg-type]  # fmt: skip
+
+
+def cell(
+    at: ClassSettings,
+    metric: str,
+    sample: GuidedSampleSpec,
+    labels: tuple[str, str],
+    value: float | None,
+    source: str,
+) -> Cell:
+    """A cell: one metric of the images of one method.
+
+    Args:
+        at: the study's settings.
+        metric: one of `EVERYTHING`.
+        sample: the images.
+        labels: of row and column.
+        value: what the paper reports, if it does.
+        source: where.
+    """
+    stated = {} if value is None else {"denoised": Reported(value, source)}
+    row, column = labels
+    if metric == "cas":
+        jobs = [
+            ClassificationAccuracy(
+                sample=sample.replace(seed=seed), n_images=at.n_images, classifier=at.accuracy
+            )
+            for seed in range(1, at.seeds + 1)
+        ]
+        return Cell(
+            row=row, column=column, job=jobs[0], repeats=tuple(jobs[1:]), n_seeds=at.seeds,
+            quantities=("denoised",), reported=stated,
+        )  # fmt: skip
+    return Cell(
+        row=row, column=column, sample=sample, protocol=at.protocol(metric), n_seeds=at.seeds,
+        quantities=("denoised",), reported=stated,
+    )  # fmt: skip
+
+
+def table_2(name: str, dataset: str, scale: str, at: ClassSettings) -> Study:
+    """Table 2 on one data set: a row per metric, a column per method."""
+    cells = [
+        cell(
+            at, metric, sample, (_NAMES[metric], method),
+            reported(paper="dlsm", table="2", dataset=dataset, row=_ROWS[method], metric=metric),
+            "Table 2",
+        )
+        for metric in ("cas", *(m for m in EVERYTHING if m != "cas"))
+        for method, sample in at.methods().items()
+    ]  # fmt: skip
+    return class_study(
+        name, scale, at, cells, exhibit="Table 2",
+        title=f"Class-conditional images, {at.train.data.name}: base, scaling (alpha = "
+        f"{at.alpha:g}), ours",
+        question="Does DLSM make images of their class that are both good and various?",
+    )  # fmt: skip
+
+
+def class_study(
+    name: str,
+    scale: str,
+    at: ClassSettings,
+    cells: list[Cell],
+    *,
+    exhibit: str,
+    title: str,
+    question: str,
+    notes: tuple[str, ...] = (),
+) -> Study:
+    """A study of these cells, with what has to be said of all of them."""
+    return Study(
+        name=name, scale=scale, paper="dlsm", exhibit=exhibit, title=title, question=question,
+        settings=at, cells=tuple(cells),
+        notes=(
+            *notes,
+            f"distances, scores and neighbours in the features of {at.extractor.name}; the paper's "
+            "are in TF-Hub's Inception, its Inception score has one split",
+        ),
+    )  # fmt: skip
+
+
+def fields_of(at: ClassSettings) -> dict[str, Any]:
+    """The fields of settings, to make settings with further ones of."""
+    return {field.name: getattr(at, field.name) for field in dataclasses.fields(at)}
+
+
+def metric_names(metrics: tuple[str, ...]) -> Mapping[str, str]:
+    """What people call the metrics, in order."""
+    return {metric: _NAMES[metric] for metric in metrics}
+
+
+def demo() -> ClassSettings:
+    """Digits; the score network is that of Table 1's demo."""
+    data = Digits()
+    return ClassSettings(
+        train=TrainSpec(
+            data=data, network=ResidualMlp(width=256, depth=3), objective=Dsm(),
+            schedule=GeometricSchedule(sigma_1=4.8, sigma_L=0.1, n_levels=30),
+            optimizer=AdamSpec(learning_rate=1e-3), ema=(0.99, 0.999), batch_size=128,
+        ),
+        iteration=4000, ema=0.999,
+        classifier=ResNetClassifier(depth=18, width=8),
+        classifier_optimizer=AdamSpec(learning_rate=1e-3),
+        classifier_batch_size=100, classifier_iterations=1000,
+        total=Dlsm(),
+        sampler=PredictorCorrector(n_steps=60),
+        chunk_images=500,
+        extractor=ClassifierFeatures(classifier=ClassifierSpec(data=data)),
+        n_images=2000, n_real=1000,
+        accuracy=AccuracySpec(
+            network="small", optimizer=AdamSpec(learning_rate=2e-3), batch_size=100, iterations=600
+        ),
+    )  # fmt: skip
+
+
+def paper(data: Cifar10 | Cifar100) -> ClassSettings:
+    """The authors' code's."""
+    is_ten = isinstance(data, Cifar10)
+    return ClassSettings(
+        train=TrainSpec(
+            data=data, network=NcsnPp(n_blocks=8), objective=Dsm(),
+            schedule=GeometricSchedule(sigma_1=50.0, sigma_L=0.01, n_levels=1000),
+            optimizer=AdamSpec(learning_rate=2e-4, warmup=5000, clip=1.0), ema=(0.999,),
+            batch_size=128, flips=True,
+        ),
+        iteration=950_001, ema=0.999,
+        classifier=ResNetClassifier(depth=18 if is_ten else 34),
+        classifier_optimizer=AdamSpec(
+            learning_rate=2e-4, warmup=0 if is_ten else 1000, clip=1.0
+        ),
+        classifier_batch_size=150, classifier_iterations=60_000,
+        sampler=PredictorCorrector(n_steps=1000),
+        chunk_images=500, extractor=InceptionFeatures(),
+        n_images=50_000, n_real=50_000,
+        accuracy=AccuracySpec(),
+    )  # fmt: skip

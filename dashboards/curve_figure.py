@@ -38,7 +38,10 @@ def curve_figure(panels: Mapping[str, Mapping[str, Points]]) -> bytes:
         axis.set(xlabel="iteration", ylabel=name, xlim=(0, None), ylim=(0, None))
         axis.grid(visible=True, alpha=0.25, linewidth=0.6)
     lines, labels = axes[0][0].get_legend_handles_labels()
-    figure.legend(lines, labels, loc="outside lower center", ncols=3, frameon=False, fontsize=9)
+    across = min(3, 2 * len(panels))  # as many labels as fit the width
+    figure.legend(
+        lines, labels, loc="outside lower center", ncols=across, frameon=False, fontsize=9
+    )
     file = io.BytesIO()
     # No version and date in the file: equal results are equal files.
     figure.savefig(file, format="png", metadata={"Software": None})

@@ -17,12 +17,13 @@ from matplotlib import pyplot as plt
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from dashboards.noise_figure import noise_figure
+from dashboards.renormalisation_figure import renormalisation_figure
 from dashboards.searches import importances, joint_runs, shown_value
 from scorelib.noise_level import noise_by_level
 from tuning.scheduler import Scheduler
 from tuning.search import SearchRun
 from tuning.space import StepSizeSpace
-from tuning.stages import OBJECTIVES, NoiseLevel
+from tuning.stages import OBJECTIVES, NoiseLevel, Renormalisation
 from tuning.store import as_name
 
 _COLOURS = {"als": "#c0392b", "cas": "#1f5fa8"}
@@ -44,6 +45,10 @@ def figures(scheduler: Scheduler) -> dict[str, bytes]:
             },
             noise[0].schedule.sigmas,
         )
+    powers = {c.job.key: c.job for c in scheduler.study.cells if isinstance(c.job, Renormalisation)}
+    if powers and all(map(scheduler.is_done, powers.values())):
+        cases = [job.case for job in powers.values()]
+        drawn["renormalisation.png"] = renormalisation_figure(cases)
     for run in joint_runs(scheduler.searches):
         if run.best_so_far:
             drawn[f"search_{as_name(run.search.name)}.png"] = slices(run)

@@ -14,6 +14,7 @@ STUDIES = {
     "ffhq_sampling_eps": "Appendix C: the same on FFHQ",
     "stacked_mnist_modes": "Table 4: modes and KL of stacked digits",
     "noise_consistency": "Figure 1: the noise level through sampling, exact",
+    "likelihood_renormalisation": "DLSM, Figure A1: likelihoods to a power, exact",
     "synthetic_2d": "Figure 2: denoising in the plane",
     "inception_score": "Appendix I: the Inception score beside the distance",
     "uncurated_samples": "Figures 4-27: images of every cell of Tables 1 to 3",

@@ -43,6 +43,7 @@ MINIATURES = {
         "classifier.n_features": "4", "adversarial.discriminator.width": "1",
     },
     "noise_consistency": {},
+    "likelihood_renormalisation": {},
     "synthetic_2d": {"iterations": "20", "n_points": "50", "seeds": "2", "network.width": "16"},
     "inception_score": TABLE | MLP,
     "uncurated_samples": {

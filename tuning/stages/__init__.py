@@ -14,6 +14,7 @@ from tuning.stages.protocols import (
     Protocol,
 )
 from tuning.stages.reference import RealFeatures, Reference, TrainClassifier, Yardstick
+from tuning.stages.renormalisation import Renormalisation
 from tuning.stages.sample import Chunk, SampleSpec
 from tuning.stages.score import OBJECTIVES, Objective, Score
 from tuning.stages.train import Snapshot, TrainSpec
@@ -32,6 +33,7 @@ __all__ = [
     "Protocol",
     "RealFeatures",
     "Reference",
+    "Renormalisation",
     "SampleSpec",
     "Score",
     "Snapshot",

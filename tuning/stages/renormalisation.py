@@ -70,7 +70,7 @@ class Renormalisation(Job):
         gap = np.abs(case.scaled_score(x, 1) - case.posterior_score(x, 1))
         z = case.normaliser(x)
         # log p~ - log q = log of the mean of Z under p~, minus log Z: no quotient of small numbers.
-        kl = np.log(np.sum(meant * z)) - np.sum(meant * np.log(z))
+        kl = np.log(np.average(z, weights=meant)) - np.sum(meant * np.log(z))
         (mean, std), (scaled_mean, scaled_std) = _moments(x, meant), _moments(x, scaled)
         result = {
             "mean": mean, "std": std, "scaled_mean": scaled_mean, "scaled_std": scaled_std,

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from dashboards.curve_figure import curve_figure
 from dashboards.noise_figure import noise_figure
+from dashboards.renormalisation_figure import renormalisation_figure
 from dashboards.schedule_figure import schedule_figure
 from dashboards.score_field_figure import score_field_figure
 from dashboards.searches import alike_runs, importances, joint_runs, shown_value
@@ -37,6 +38,7 @@ from tuning.stages import (
     DataShares,
     GeneratedShares,
     NoiseLevel,
+    Renormalisation,
     ScoreErrors,
     TrainSpec,
 )
@@ -79,6 +81,10 @@ def figures(scheduler: Scheduler, store: Store) -> dict[str, bytes]:
     choices = _choices(alike)
     if choices:
         drawn["search_iteration.png"] = curve_figure(choices)
+    powers = {c.job.key: c.job for c in scheduler.study.cells if isinstance(c.job, Renormalisation)}
+    if powers and all(map(scheduler.is_done, powers.values())):
+        cases = [job.case for job in powers.values()]
+        drawn["renormalisation.png"] = renormalisation_figure(cases)
     for run in joint_runs(scheduler.searches):
         if run.best_so_far and not (choices and run in alike):
             drawn[f"search_{as_name(run.search.name)}.png"] = slices(run)

@@ -18,6 +18,8 @@ around a centre of its own with one standard deviation. There, with the log odds
 
 p~(y=1 | x) is the logistic function of alpha l(x). By symmetry the classes stay alike, p~(y) = 1/2,
 so p~(x | y) = 2 p~(y | x) p(x): for alpha > 1 more concentrated, for alpha < 1 more dispersed.
+What scaling samples is another density, proportional to p~(x | y) Z(x): with alpha > 1, Z is small
+where the classes meet, and the samples keep away from there.
 
 References:
     Chao et al. (2022), Proposition 2, Eqs. A1 and A2, Figure A1.
@@ -105,6 +107,10 @@ class TwoNormals:
         """What the scaling method samples with: alpha d/dx log p(y | x) + d/dx log p(x)."""
         unscaled = self._slope(y) * expit(self._log_odds(x, 1 - y))
         return self.alpha * unscaled + self.prior_score(x)
+
+    def scaled_posterior(self, x: ArrayLike, y: int) -> Values:
+        """The density, but for a factor, whose score `scaled_score` is: p(y | x)^alpha p(x)."""
+        return self.posterior(x, y) * self.normaliser(x)
 
     def _slope(self, y: int) -> float:
         """Of the log odds of y against the other class, in x."""

@@ -23,7 +23,7 @@ So no number here shares a protocol with the paper's, and no differences are sho
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from scorelib.data import Cifar10, Cifar100, Digits
 from scorelib.losses import CIFAR_DLSM, ClassifierObjective, CrossEntropy, Dlsm, Dsm
@@ -52,7 +52,8 @@ from tuning.stages import (
 )
 from tuning.study import Cell, Reported, Study
 
-STATISTICS = ("precision", "recall", "density", "coverage")
+Statistic = Literal["precision", "recall", "density", "coverage"]
+STATISTICS: tuple[Statistic, ...] = ("precision", "recall", "density", "coverage")
 OVERALL = ("fid", "is", *STATISTICS)
 """What Tables A4 and A5 show."""
 
@@ -155,10 +156,11 @@ class ClassSettings(StudySettings):
             return InceptionScoreProtocol(
                 extractor=self.extractor, data=data, n_images=n, seeds="fresh"
             )
+        statistic = next(name for name in STATISTICS if metric.endswith(name))
         return NeighboursProtocol(
             extractor=self.extractor, data=data, n_images=n, seeds="fresh", n_real=self.n_real,
-            k=self.k, statistic=metric.removeprefix("cw_"), classwise=metric.startswith("cw_"),
-        )  # type: ignore[arg-type]  # fmt: skip
+            k=self.k, statistic=statistic, classwise=metric.startswith("cw_"),
+        )  # fmt: skip
 
 
 def cell(

@@ -19,7 +19,7 @@ from tuning.study import Cell
 
 STAGES = (
     "classifier", "train", "sample", "frames", "reference", "features", "score", "accuracy",
-    "yardstick", "noise", "shares",
+    "yardstick", "noise", "shares", "renormalisation",
 )  # fmt: skip
 
 ASSUMED_MULTIPLY_ADDS_PER_SECOND = {"cpu": 2e10, "gpu": 1.5e13}
@@ -27,7 +27,7 @@ ASSUMED_MULTIPLY_ADDS_PER_SECOND = {"cpu": 2e10, "gpu": 1.5e13}
 
 _ASSUMED_SECONDS = {
     "classifier": 20.0, "reference": 5.0, "features": 5.0, "score": 2.0, "yardstick": 2.0,
-    "noise": 1.0, "shares": 2.0,
+    "noise": 1.0, "shares": 2.0, "renormalisation": 1.0,
 }  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 import sys
 from importlib import import_module
 
-NAMES = ("ema", "frechet", "overhead", "sampling", "scale", "search")
+NAMES = ("ema", "frechet", "overhead", "prdc", "sampling", "scale", "search")
 
 
 def main() -> int:

@@ -1,6 +1,8 @@
 """Mode coverage, and precision, recall, density, coverage: exact counts and what they must obey."""
 
 import math
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -15,7 +17,14 @@ from scorelib.errors import InputError
 from scorelib.metrics.classifier import ClassifierFeatures, ClassifierSpec, train_classifier
 from scorelib.metrics.features import extract
 from scorelib.metrics.modes import N_IMAGES, kl_of_reported, mode_coverage, stack_classes
-from scorelib.metrics.prdc import Prdc, classwise_prdc, mean_prdc, prdc
+from scorelib.metrics.prdc import (
+    Prdc,
+    _least_of_root,
+    classwise_prdc,
+    mean_prdc,
+    prdc,
+    working_bytes,
+)
 from scorelib.metrics.stacked import StackedClassifierFeatures
 from scorelib.spec import from_json
 
@@ -195,7 +204,7 @@ def test_counts_are_those_of_full_matrices_however_small_the_chunks(n, m, d, k, 
     found = prdc(real + far, generated + far, k, chunk)
     expected = by_full_matrices(real + far, generated + far, k)
     assert counts(found, n, m, k) == pytest.approx(expected, abs=1e-9)
-    assert found == prdc(real + far, generated + far, k, chunk_images=1000)
+    assert found == prdc(real + far, generated + far, k, tile_images=1000)
 
 
 @pytest.mark.parametrize(
@@ -241,7 +250,7 @@ def test_many_copies_of_a_point_have_balls_without_an_inside(d):
     real, generated = features(60, 50, d)
     real[:20] = real[0]
     generated[:20] = real[0]
-    found = prdc(real, generated, 5, chunk_images=7)
+    found = prdc(real, generated, 5, tile_images=7)
     assert counts(found, 60, 50, 5) == pytest.approx(by_full_matrices(real, generated, 5))
 
 
@@ -291,3 +300,39 @@ def test_prdc_refuses_features_that_are_not_finite():
     bad[2, 1] = math.nan
     with pytest.raises(InputError, match=r"generated features .* of 1 images"):
         prdc(torch.rand(9, 4), bad, 3)
+
+
+@settings(deadline=None)
+@given(st.lists(st.floats(0, 2.0**100, width=32), min_size=1, max_size=50))
+def test_comparing_squares_is_comparing_their_rounded_roots(numbers):
+    squares = torch.tensor(numbers, dtype=torch.float32)
+    around = torch.cat([squares, squares.nextafter(torch.tensor(0.0)), 1.0000002 * squares])
+    by_roots = around.sqrt() < squares.sqrt()[:, None]
+    assert torch.equal(around < _least_of_root(squares)[:, None], by_roots)
+
+
+MEASURE = """
+import resource, torch
+from scorelib.metrics.prdc import prdc
+torch.set_num_threads(1)
+def peak(n):
+    prdc(torch.rand(n, 1024), torch.rand(n, 1024), 3, 128)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+peak(300)
+features = [torch.rand(2000, 1024) for _ in range(2)]
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+prdc(*features, 3, 128)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before)
+"""
+
+
+def test_memory_does_not_grow_with_the_number_of_images():
+    found = subprocess.run(
+        [sys.executable, "-c", MEASURE], capture_output=True, text=True, check=True
+    )
+    # Either set in double precision would be 16 MB, all distances of the two 16 MB or more.
+    assert int(found.stdout) < working_bytes(1024, 128) + 5e6 < 12e6
+
+
+def test_the_papers_numbers_of_images_fit_into_two_gigabytes():
+    assert working_bytes(2048) + 2 * 50_000 * 2048 * 4 < 2e9

@@ -68,6 +68,17 @@ def test_scaling_leaves_out_the_normalisers_gradient(case):
     np.testing.assert_allclose(gap, slope, rtol=1e-5, atol=1e-7)
 
 
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("y", [0, 1])
+def test_scaling_follows_a_density_of_its_own(case, y):
+    followed = unscaled(case, y) ** case.alpha * case.prior(X)
+    ratio = case.scaled_posterior(X, y) / followed
+    np.testing.assert_allclose(ratio, ratio[0], rtol=1e-7)
+    above, below = (np.log(case.scaled_posterior(X + h, y)) for h in (1e-6, -1e-6))
+    slope = (above - below) / 2e-6
+    np.testing.assert_allclose(case.scaled_score(X, y), slope, rtol=1e-5, atol=1e-7)
+
+
 def test_alpha_one_gives_the_normals_back():
     case = TwoNormals(centres=(-1.0, 2.0), std=0.7)
     for y in (0, 1):

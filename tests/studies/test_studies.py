@@ -41,6 +41,14 @@ SCHEDULES = {
     "extractor.classifier.width": "2", "extractor.classifier.n_features": "4",
 }  # fmt: skip
 MLP = {"train.network.width": "16", "train.network.depth": "1"}
+CLASSES = MLP | {
+    "iteration": "4", "train.schedule.n_levels": "5", "train.batch_size": "8",
+    "classifier.width": "2", "classifier_batch_size": "8", "classifier_iterations": "3",
+    "sampler.n_steps": "3", "chunk_images": "20", "n_images": "40", "n_real": "40",
+    "extractor.classifier.iterations": "5", "extractor.classifier.width": "2",
+    "extractor.classifier.n_features": "4", "accuracy.iterations": "3", "accuracy.batch_size": "8",
+    "k": "2",
+}  # fmt: skip
 MINIATURES = {
     "cifar_sampling_eps": TABLE | MLP,
     "church_sampling_eps": TABLE | MLP,
@@ -53,6 +61,7 @@ MINIATURES = {
         "classifier.n_features": "4", "adversarial.discriminator.width": "1",
     },
     "noise_consistency": {},
+    "likelihood_renormalisation": {},
     "synthetic_2d": {"iterations": "20", "n_points": "50", "seeds": "2", "network.width": "16"},
     "inception_score": TABLE | MLP,
     "uncurated_samples": {
@@ -60,6 +69,10 @@ MINIATURES = {
         for table in ("cifar", "church", "unet")
         for path, value in (TABLE | {"columns": '["non-adversarial"]'}).items()
     } | {"unet.train.network.width": "2"},
+    "cifar10_dlsm": CLASSES,
+    "cifar100_dlsm": CLASSES,
+    "dlsm_lambda": CLASSES | {"lambdas": "[0.1, 1]"},
+    "dlsm_scaling": CLASSES | {"alphas": "[1, 10]"},
     "moons_score_mismatch": {
         "points.n": "100", "width": "2", "batch_size": "20", "iterations": "4", "curve_every": "2",
         "schedule.n_levels": "10", "n_points": "50", "chunk_points": "25", "sampler.n_steps": "3",

@@ -16,6 +16,7 @@ from tuning.stages.protocols import (
     Protocol,
 )
 from tuning.stages.reference import RealFeatures, Reference, TrainClassifier, Yardstick
+from tuning.stages.renormalisation import Renormalisation
 from tuning.stages.sample import Chunk, GuidedSampleSpec, SampleSpec
 from tuning.stages.score import OBJECTIVES, Objective, RealScore, Score
 from tuning.stages.score_errors import ScoreErrors
@@ -44,6 +45,7 @@ __all__ = [
     "RealFeatures",
     "RealScore",
     "Reference",
+    "Renormalisation",
     "SampleSpec",
     "Score",
     "ScoreErrors",

@@ -12,7 +12,7 @@ import torch
 from scorelib.metrics.features import quantize
 from scorelib.pictures import grid_png
 from tuning.jobs import Job, Outcome, Progress, Run, Work, Workplace, failure_of, require_input
-from tuning.stages.sample import SampleSpec, _walk
+from tuning.stages.sample import SampleSpec, walk_chunk
 
 FRAMES_FILE = "frames.png"
 
@@ -75,7 +75,7 @@ class Frames(Job):
             return Outcome(result={"failed": failed})
         total, frames, sigmas = self._n_updates, [], []
         due = [total * (k + 1) // self.n_frames for k in range(self.n_frames)]
-        for state in _walk(self.sample.replace(chunk_images=self.n_images), 0, at):
+        for state in walk_chunk(self.sample.replace(chunk_images=self.n_images), 0, at):
             if not torch.isfinite(state.x).all():
                 return Outcome(result={"failed": f"non-finite sample at step {state.step}"})
             if state.step in due:

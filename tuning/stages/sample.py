@@ -10,7 +10,7 @@ gives both) and, if it is the first, pictures of both: a grid of images, or the 
 of the data.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from scorelib.guidance import ClassGuidance, GuidedNetwork
-from scorelib.metrics.features import Extractor, extract, quantize
+from scorelib.metrics.features import Extractor, Pixels, extract, quantize
 from scorelib.pictures import grid_png, scatter_png
 from scorelib.samplers import (
     AnnealedSampler,
@@ -213,10 +213,13 @@ class Chunk(Job):
         failed = failure_of(at, *self.inputs())
         if failed is not None:
             return Outcome(result={"failed": failed})
+        kept = self._kept_as_pixels(at)
+        if kept is not None:
+            return Outcome(files=self._files(kept, at))
         state: SamplerState | None = None
         spec = self.sample
         total = spec.sampler.n_evaluations(spec.model.train.schedule)
-        for state in _walk(spec, self.index, at):
+        for state in walk_chunk(spec, self.index, at):
             if not torch.isfinite(state.x).all():
                 return Outcome(result={"failed": f"non-finite sample at step {state.step}"})
             yield Progress(state.step, total, "steps")
@@ -225,6 +228,18 @@ class Chunk(Job):
         if not torch.isfinite(images["denoised"]).all():
             return Outcome(result={"failed": f"non-finite sample at step {total}"})
         return Outcome(files=self._files(images, at))
+
+    def _kept_as_pixels(self, at: Workplace) -> dict[str, Tensor] | None:
+        """The same images, if they were kept as pixels: features are of 8-bit images anyway."""
+        shape = self.sample.model.train.data.shape
+        if len(shape) != 3 or isinstance(self.extractor, Pixels):
+            return None
+        other = self.replace(extractor=Pixels(shape=shape))
+        manifest = at.store.manifest(other.stage, other.key)
+        if manifest is None or "failed" in manifest.result:
+            return None
+        found = other.features(at)
+        return {name: found[f"{name}.features"].reshape(-1, *shape) for name in ("raw", "denoised")}
 
     def _files(self, images: dict[str, Tensor], at: Workplace) -> dict[str, bytes]:
         module = build_extractor(self.extractor, at)
@@ -250,7 +265,7 @@ class Chunk(Job):
         return tensors
 
 
-def _walk(spec: SampleSpec, index: int, at: Workplace):  # type: ignore[no-untyped-def]  # noqa: ANN202
+def walk_chunk(spec: SampleSpec, index: int, at: Workplace) -> Iterator[SamplerState]:
     """The sampler's states of a chunk, with all randomness from the chunk's own stream."""
     train = spec.model.train
     shape = (spec.chunk_images, *train.data.shape)

@@ -1,0 +1,60 @@
+"""The renormalisation stage: its numbers against quadrature, and where they must be exact."""
+
+import numpy as np
+import pytest
+from scipy.integrate import quad
+
+from scorelib.errors import InputError
+from scorelib.spec import from_json
+from tuning.jobs import Work, Workplace, execute
+from tuning.stages import Renormalisation
+
+
+def result_of(job, store):
+    list(execute(job, Workplace(store=store)))
+    return store.manifest(job.stage, job.key).result
+
+
+def test_without_a_power_scaling_does_what_it_means(store):
+    found = result_of(Renormalisation(alpha=1.0, centres=(-2.0, 1.0), std=0.5), store)
+    expected = {
+        "mean": 1, "std": 0.5, "scaled_mean": 1, "scaled_std": 0.5, "score_gap": 0, "kl": 0,
+        "z_between": 1,
+    }  # fmt: skip
+    assert found == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize("alpha", [0.2, 10.0])
+def test_the_numbers_are_those_of_adaptive_quadrature(store, alpha):
+    job = Renormalisation(alpha=alpha)
+    case, found = job.case, result_of(job, store)
+
+    def mean(f, density):
+        whole, _ = quad(lambda x: density(x, 1), -14, 14, points=[-1, 0, 1], limit=200)
+        return (
+            quad(lambda x: f(x) * density(x, 1), -14, 14, points=[-1, 0, 1], limit=200)[0] / whole
+        )
+
+    for prefix, density in (("", case.posterior), ("scaled_", case.scaled_posterior)):
+        centre = mean(lambda x: x, density)
+        variance = mean(lambda x, c=centre: (x - c) ** 2, density)
+        assert found[f"{prefix}mean"] == pytest.approx(centre, rel=1e-6)
+        assert found[f"{prefix}std"] == pytest.approx(variance**0.5, rel=1e-6)
+    gap = mean(lambda x: abs(case.scaled_score(x, 1) - case.posterior_score(x, 1)), case.posterior)
+    assert found["score_gap"] == pytest.approx(gap, rel=1e-5)
+    total = mean(case.normaliser, case.posterior)  # of p~ Z, the density that scaling follows
+    kl = mean(lambda x: np.log(total / case.normaliser(x)), case.posterior)
+    assert found["kl"] == pytest.approx(kl, rel=1e-6)
+    assert found["z_between"] == pytest.approx(2 * 0.5**alpha)
+
+
+def test_it_needs_nothing_and_comes_back_from_json():
+    job = Renormalisation(alpha=3.0)
+    assert job.inputs() == () and job.work() == Work() and from_json(job.to_json()) == job
+    assert job.title() == "likelihood to the power 3"
+
+
+@pytest.mark.parametrize("wrong", [{"alpha": 0.0}, {"centres": (1.0, 1.0)}, {"centres": (1.0,)}])
+def test_values_out_of_range_are_refused(wrong):
+    with pytest.raises(InputError, match="centres"):
+        Renormalisation(**({"alpha": 2.0} | wrong))

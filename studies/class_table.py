@@ -265,7 +265,7 @@ def demo() -> ClassSettings:
         classifier=ResNetClassifier(depth=18, width=8),
         classifier_optimizer=AdamSpec(learning_rate=1e-3),
         classifier_batch_size=100, classifier_iterations=1000,
-        total=Dlsm(),
+        total=Dlsm(over_dimensions="mean"),
         sampler=PredictorCorrector(n_steps=60),
         chunk_images=500,
         extractor=ClassifierFeatures(classifier=ClassifierSpec(data=data)),

@@ -4,8 +4,8 @@ What is asked: how much does it matter how L_DLSM' and L_CE are weighed in L_Tot
 
 Source: https://arxiv.org/abs/2203.14206, Table A4 (CIFAR-10). The text at hand has lost the
 table's head: of the four reported columns the second is lambda = 1 (it equals Table 2's), and the
-other three are shown without a lambda, beside nothing of ours. Lambda here is that of ``total``: at
-paper scale of the mean over dimensions, at demo scale of Eq. 11's sum.
+other three are shown without a lambda, beside nothing of ours. Lambda here is that of ``total``,
+which is a mean over dimensions at either scale (times their number in the sum form of Eq. 11).
 
 Methods, settings and what differs from the paper: `studies.class_table`.
 

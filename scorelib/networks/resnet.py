@@ -8,9 +8,9 @@ The image enters as it is, not scaled by its noise.
 
 Two things are on purpose:
 
-- Group normalisation where the authors have batch normalisation, with as many parameters. Over the
-  batch, examples would see each other and the gradient in x would not be a likelihood score:
-  `scorelib.guidance` has the reason.
+- Group normalisation, 16 channels a group, where the authors have batch normalisation; it has as
+  many parameters. Over the batch, examples would see each other and the gradient in x would not be
+  a likelihood score: `scorelib.guidance` has the reason.
 - SiLU where ResNets have ReLU, as in the authors' code. The gradient in x is what is trained, and
   with ReLU it jumps.
 
@@ -33,7 +33,7 @@ from scorelib.networks.noise_classifier import NoiseClassifier, NoiseClassifierS
 
 _BLOCKS = {18: [2, 2, 2, 2], 34: [3, 4, 6, 3]}
 _WIDENING = (1, 2, 4, 8)
-_N_GROUPS = 32
+_GROUP_CHANNELS = 16
 _N_FREQUENCIES = 32
 _FREQUENCY_SCALE = 16.0
 _N_EMBEDDED = 128
@@ -107,8 +107,10 @@ class ResNet(NoiseClassifier):
 
 
 def _norm(n_channels: int) -> nn.GroupNorm:
-    # Groups of one channel could not be normalised where images have shrunk to one pixel.
-    return nn.GroupNorm(math.gcd(_N_GROUPS, max(1, n_channels // 2)), n_channels)
+    # Two values normalised together are their signs, whose gradient is none: small images shrink to
+    # one pixel, so it is the channels of a group that must be many.
+    groups = math.gcd(n_channels, max(1, n_channels // _GROUP_CHANNELS))
+    return nn.GroupNorm(groups, n_channels)
 
 
 def _stage(n_in: int, n_out: int, n_blocks: int, stride: int) -> nn.Sequential:

@@ -191,3 +191,12 @@ def test_costs_are_counted_with_sigma():
 def test_what_does_not_fit_is_refused(build, message):
     with pytest.raises(InputError, match=message):
         build()
+
+
+def test_small_images_shrunk_to_a_pixel_still_have_a_gradient_of_ordinary_size():
+    x = torch.rand(20, 1, 8, 8)
+    _, gradient = likelihood_score(
+        ResNetClassifier(width=8).build((1, 8, 8), 10), x, torch.ones(()), torch.arange(20) % 10
+    )
+    # Two values normalised together have lengths of hundreds here.
+    assert 0.01 < gradient.flatten(1).norm(dim=1).mean() < 30

@@ -88,7 +88,8 @@ def test_every_finished_trial_of_every_search_is_shown(url, finished):
             else:
                 assert params == {"epsilon": trial.epsilon} and distributions["epsilon"].log
             assert attributes["score"] == trial.score.key and attributes["number"] == trial.number
-            assert attributes["fd"] == trial.result.of("raw") and attributes["r"] == trial.r
+            assert attributes["fd"] == trial.result.of("raw")
+            assert attributes.get("r") == trial.r and (trial.r is None) == is_choice
             assert attributes["fd_denoised"] == trial.result.of("denoised")
             assert attributes["n_images"] == 40 and attributes["mlflow_run"].endswith(
                 f"-{trial.number}"

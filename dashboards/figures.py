@@ -19,6 +19,7 @@ from matplotlib import pyplot as plt
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from torch import Tensor
 
+from dashboards.class_gains_figure import class_gains_figure
 from dashboards.curve_figure import curve_figure
 from dashboards.noise_figure import noise_figure
 from dashboards.renormalisation_figure import renormalisation_figure
@@ -39,6 +40,7 @@ from tuning.stages import (
     GeneratedShares,
     NoiseLevel,
     Renormalisation,
+    Score,
     ScoreErrors,
     TrainSpec,
 )
@@ -68,6 +70,9 @@ def figures(scheduler: Scheduler, store: Store) -> dict[str, bytes]:
     panels = _panels(scheduler)
     if panels:
         drawn["curves.png"] = curve_figure(panels)
+    gains = _class_gains(scheduler, store)
+    if gains:
+        drawn["class_gains.png"] = class_gains_figure(gains, "ours minus base, by class")
     fields = _score_fields(scheduler, store)
     if fields:
         drawn["score_fields.png"] = score_field_figure(moons_grid(), fields)
@@ -139,6 +144,22 @@ def _panels(scheduler: Scheduler) -> dict[str, dict[str, dict[int, list[float]]]
                 lines = panels.setdefault(curve.panel, {}).setdefault(curve.label, {})
                 lines[iteration] = values
     return panels
+
+
+def _class_gains(scheduler: Scheduler, store: Store) -> dict[str, dict[int, float]]:
+    """By class-wise number, what the column "ours" gains on the column "base", on one seed."""
+    found: dict[str, dict[str, dict[int, float]]] = {}
+    for cell in scheduler.study.cells:
+        scores = [job for job in scheduler.cell_jobs(cell) if isinstance(job, Score)]
+        if cell.column in ("base", "ours") and scores and scheduler.is_done(scores[0]):
+            by_class = scores[0].by_class(Workplace(store=store), "denoised")
+            if by_class:
+                found.setdefault(cell.row, {})[cell.column] = by_class
+    return {
+        row: {label: of["ours"][label] - value for label, value in of["base"].items()}
+        for row, of in found.items()
+        if of.keys() == {"base", "ours"}
+    }
 
 
 def _score_fields(scheduler: Scheduler, store: Store) -> dict[str, list[Tensor]]:

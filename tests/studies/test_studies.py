@@ -5,7 +5,7 @@ import torch
 
 from dashboards.cells import view
 from dashboards.evidence import table_records, trial_records
-from dashboards.figures import figures
+from dashboards.figures import _class_gains, figures
 from dashboards.samples import sample_sheets
 from dashboards.searches import economy
 from dashboards.table import FORMATS, frame, render
@@ -273,3 +273,19 @@ def test_the_inception_score_rests_on_table_1s_own_images():
     best = table.searches[1].space.score({"epsilon": 0.01})
     chunks = {chunk for cell in own.cells[:2] for s in cell.jobs(best) for chunk in s.chunks()}
     assert chunks == {chunk for s in table.cells[0].jobs(best) for chunk in s.chunks()}
+
+
+def test_what_dlsm_gains_class_by_class_is_drawn_and_sums_to_the_cells(tmp_path):
+    made, store = miniature("cifar10_dlsm"), Store(str(tmp_path / "store"), create=True)
+    drain(made, store)
+    scheduler = Scheduler(made, store)
+    gains = _class_gains(scheduler, store)
+    cells = {(c.cell.row, c.cell.column): c for c in view(scheduler, store).cells}
+    assert list(gains) == [
+        f"class-wise {name}" for name in ("precision", "recall", "density", "coverage")
+    ]
+    for row, of_classes in gains.items():
+        ours, base = (cells[row, column].measured["denoised"].mean for column in ("ours", "base"))
+        assert len(of_classes) == 10
+        assert sum(of_classes.values()) / 10 == pytest.approx(ours - base)
+    assert "class_gains.png" in figures(scheduler, store)

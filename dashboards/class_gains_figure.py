@@ -1,0 +1,45 @@
+"""What a method gains on another, class by class: Figure 4 of the DLSM paper."""
+
+import io
+from collections.abc import Mapping
+
+import matplotlib
+
+matplotlib.use("Agg")
+from matplotlib import pyplot as plt
+
+_GAIN, _LOSS = "#2a7f4f", "#c0392b"
+
+
+def class_gains_figure(gains: Mapping[str, Mapping[int, float]], title: str) -> bytes:
+    """A panel for each number, a bar for each class, the largest gain first.
+
+    Args:
+        gains: by number, by class, the difference.
+        title: what is subtracted from what.
+
+    Returns:
+        A PNG file.
+    """
+    n_panels = len(gains)
+    figure, axes = plt.subplots(
+        1, n_panels, figsize=(3.3 * n_panels, 3.2), dpi=120, squeeze=False, layout="constrained"
+    )
+    for axis, (name, of_classes) in zip(axes[0], gains.items(), strict=True):
+        ranked = sorted(of_classes.items(), key=lambda item: -item[1])
+        values = [value for _, value in ranked]
+        colours = [_GAIN if value >= 0 else _LOSS for value in values]
+        axis.bar(range(len(values)), values, color=colours)
+        if len(ranked) <= 20:
+            axis.set_xticks(range(len(values)), [str(label) for label, _ in ranked], fontsize=8)
+        else:
+            axis.set_xticks([])
+        axis.axhline(0, color="black", linewidth=0.8)
+        axis.set(title=name, xlabel="class")
+        axis.title.set_fontsize(10)
+    figure.suptitle(title, fontsize=10)
+    file = io.BytesIO()
+    # No version and date in the file: equal results are equal files.
+    figure.savefig(file, format="png", metadata={"Software": None})
+    plt.close(figure)
+    return file.getvalue()

@@ -1,12 +1,10 @@
 """What a method gains on another, class by class: Figure 4 of the DLSM paper."""
 
-import io
 from collections.abc import Mapping
 
-import matplotlib
-
-matplotlib.use("Agg")
 from matplotlib import pyplot as plt
+
+from dashboards.png import as_png
 
 _GAIN, _LOSS = "#2a7f4f", "#c0392b"
 
@@ -38,8 +36,4 @@ def class_gains_figure(gains: Mapping[str, Mapping[int, float]], title: str) -> 
         axis.set(title=name, xlabel="class")
         axis.title.set_fontsize(10)
     figure.suptitle(title, fontsize=10)
-    file = io.BytesIO()
-    # No version and date in the file: equal results are equal files.
-    figure.savefig(file, format="png", metadata={"Software": None})
-    plt.close(figure)
-    return file.getvalue()
+    return as_png(figure)

@@ -1,16 +1,14 @@
 """Quantities against the iterations of training: a mean over training seeds, and how sure it is."""
 
-import io
 import math
 import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import matplotlib
-
-matplotlib.use("Agg")
 from matplotlib import pyplot as plt
 from scipy import stats
+
+from dashboards.png import as_png
 
 Points = Mapping[int, Sequence[float]]
 """By iteration, a value for each training seed."""
@@ -42,11 +40,7 @@ def curve_figure(panels: Mapping[str, Mapping[str, Points]]) -> bytes:
     figure.legend(
         lines, labels, loc="outside lower center", ncols=across, frameon=False, fontsize=9
     )
-    file = io.BytesIO()
-    # No version and date in the file: equal results are equal files.
-    figure.savefig(file, format="png", metadata={"Software": None})
-    plt.close(figure)
-    return file.getvalue()
+    return as_png(figure)
 
 
 def _draw(axis: Any, label: str, points: Points) -> None:

@@ -1,15 +1,13 @@
 """The noise through sampling beside the schedule it should keep to: the paper's Figure 1."""
 
-import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import matplotlib
-
-matplotlib.use("Agg")
 import numpy as np
 from matplotlib import pyplot as plt
 from matplotlib.ticker import FuncFormatter, LogLocator
+
+from dashboards.png import as_png
 
 _ON_SCHEDULE = "#8ec5ff"
 _OFF_SCHEDULE = plt.get_cmap("YlOrRd")
@@ -52,12 +50,7 @@ def noise_figure(curves: Mapping[str, Sequence[float]], sigmas: Sequence[float])
     for axis in (left, right):
         _finish(axis, len(sigmas))
     figure.suptitle("Noise through sampling with a perfect score", fontsize=11)
-    figure.tight_layout()
-    file = io.BytesIO()
-    # No version and date in the file: equal results are equal files.
-    figure.savefig(file, format="png", metadata={"Software": None})
-    plt.close(figure)
-    return file.getvalue()
+    return as_png(figure)
 
 
 def _stretched(sigmas: Sequence[float], n_points: int) -> tuple[Any, Any]:

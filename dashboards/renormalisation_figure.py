@@ -1,15 +1,12 @@
 """A power of the likelihood, and what scaling its score follows: the DLSM paper's Figure A1."""
 
-import io
 from collections.abc import Sequence
 from typing import Any
 
-import matplotlib
-
-matplotlib.use("Agg")
 import numpy as np
 from matplotlib import pyplot as plt
 
+from dashboards.png import as_png
 from scorelib.renormalisation import TwoNormals
 
 _PRIOR = "#8a8a8a"
@@ -48,12 +45,7 @@ def renormalisation_figure(cases: Sequence[TwoNormals]) -> bytes:
     for axis in (axes[0, 0], axes[1, -1], axes[2, 0]):  # where there is room
         axis.legend(fontsize=8, loc="upper right")
     figure.suptitle("Likelihoods to the power alpha (solid), and scaled scores (dashed)")
-    figure.tight_layout()
-    file = io.BytesIO()
-    # No version and date in the file: equal results are equal files.
-    figure.savefig(file, format="png", metadata={"Software": None})
-    plt.close(figure)
-    return file.getvalue()
+    return as_png(figure)
 
 
 def _draw(column: Any, case: TwoNormals, x: Any) -> None:

@@ -6,13 +6,11 @@ The papers' uncurated figures.
 import io
 from typing import Any
 
-import matplotlib
-
-matplotlib.use("Agg")
 from matplotlib import pyplot as plt
 
 from dashboards.cells import CellView, view
 from dashboards.evidence import grids
+from dashboards.png import as_png
 from tuning.scheduler import Scheduler
 from tuning.stages import OBJECTIVES, Chunk
 from tuning.stages.frames import FRAMES_FILE, SIGMAS
@@ -78,9 +76,4 @@ def _filmstrip(cell: CellView, data: bytes, sigmas: list[float]) -> bytes:
 
 
 def _as_png(figure: Any) -> bytes:
-    figure.tight_layout()
-    file = io.BytesIO()
-    # No version and date in the file: equal results are equal files.
-    figure.savefig(file, format="png", metadata={"Software": None})
-    plt.close(figure)
-    return file.getvalue()
+    return as_png(figure)

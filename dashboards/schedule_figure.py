@@ -1,15 +1,12 @@
 """Noise schedules side by side, and how well each level is covered by the one before it."""
 
-import io
 from collections.abc import Sequence
 from typing import Any
 
-import matplotlib
-
-matplotlib.use("Agg")
 from matplotlib import pyplot as plt
 from matplotlib.ticker import FuncFormatter, LogLocator
 
+from dashboards.png import as_png
 from scorelib.schedules import SCHEDULES, Schedule
 
 _COLOURS = dict(zip(SCHEDULES, plt.get_cmap("tab10").colors, strict=False))
@@ -49,12 +46,7 @@ def schedule_figure(schedules: Sequence[tuple[Schedule, int]]) -> bytes:
             axis.title.set_fontsize(10)
             axis.grid(alpha=0.25)
         left.legend(fontsize=8)
-    figure.tight_layout()
-    file = io.BytesIO()
-    # No version and date in the file: equal results are equal files.
-    figure.savefig(file, format="png", metadata={"Software": None})
-    plt.close(figure)
-    return file.getvalue()
+    return as_png(figure)
 
 
 def _alike(schedule: Schedule) -> tuple[float, float, int]:

@@ -1,14 +1,12 @@
 """Posterior scores as arrows over the plane, estimated and exact: Figure 1 of the DLSM paper."""
 
-import io
 from collections.abc import Mapping
 from typing import Any
 
-import matplotlib
-
-matplotlib.use("Agg")
 from matplotlib import pyplot as plt
 from torch import Tensor
+
+from dashboards.png import as_png
 
 _EVERY = 2
 """Of the grid's points in either direction, one in so many has an arrow."""
@@ -37,12 +35,7 @@ def score_field_figure(points: Tensor, fields: Mapping[str, list[Tensor]]) -> by
         axes[row][0].set_ylabel(f"class {row + 1}", fontsize=9)
     about = "directions of the posterior scores; colour: their length, 0 (yellow) to .8 and above"
     figure.suptitle(about, fontsize=9)
-    figure.tight_layout()
-    file = io.BytesIO()
-    # No version and date in the file: equal results are equal files.
-    figure.savefig(file, format="png", metadata={"Software": None})
-    plt.close(figure)
-    return file.getvalue()
+    return as_png(figure)
 
 
 def _draw(axis: Any, points: Tensor, scores: Tensor) -> None:

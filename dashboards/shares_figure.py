@@ -1,14 +1,12 @@
 """Shares of the classes as bars with confidence intervals, beside the equal share."""
 
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import matplotlib
-
-matplotlib.use("Agg")
 from matplotlib import pyplot as plt
+
+from dashboards.png import as_png
 
 _REACHES, _MISSES = "#1f5fa8", "#d9a441"
 
@@ -45,12 +43,7 @@ def shares_figure(panels: Mapping[str, Bars], title: str) -> bytes:
         _draw(axis, name, bars)
     axes[0, 0].set_ylabel("share of the images")
     figure.suptitle(title, fontsize=11)
-    figure.tight_layout()
-    file = io.BytesIO()
-    # No version and date in the file: equal results are equal files.
-    figure.savefig(file, format="png", metadata={"Software": None})
-    plt.close(figure)
-    return file.getvalue()
+    return as_png(figure)
 
 
 def _draw(axis: Any, name: str, bars: Bars) -> None:

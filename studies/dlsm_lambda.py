@@ -56,7 +56,7 @@ def settings(scale: str) -> LambdaSettings:
 
 def demo() -> LambdaSettings:
     """Digits."""
-    return LambdaSettings(**fields_of(class_table.demo()), lambdas=(0.1, 1.0, 10.0))
+    return LambdaSettings(**fields_of(class_table.demo()), lambdas=(0.01, 0.1, 1.0))
 
 
 def paper() -> LambdaSettings:

@@ -166,8 +166,8 @@ def demo() -> MoonsSettings:
         score_optimizer=AdamSpec(learning_rate=2e-3),
         classifier_optimizer=AdamSpec(learning_rate=1e-3),
         dlsm_optimizer=AdamSpec(learning_rate=1e-3),
-        batch_size=500, iterations=3000, curve_every=500,
-        sampler=Langevin(sigma=7.5, epsilon=4.0, n_steps=400),
+        batch_size=500, iterations=2500, curve_every=500,
+        sampler=Langevin(sigma=7.5, epsilon=4.0, n_steps=250),
         n_points=2000, chunk_points=2000,
     )  # fmt: skip
 

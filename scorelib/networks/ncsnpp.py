@@ -30,7 +30,7 @@ from torch import Tensor, nn
 
 from scorelib.errors import InputError
 from scorelib.networks.base import NetworkSpec, ScoreNetwork
-from scorelib.networks.unet import ALMOST_ZERO, Attention, conv, group_norm
+from scorelib.networks.unet import ALMOST_ZERO, Attention, conv, group_norm, require_levels
 
 _MOST_GROUPS = 32
 _FREQUENCY_SCALE = 16.0
@@ -63,17 +63,7 @@ class NcsnPp(NetworkSpec):
         groups = _n_groups(self.width)
         if self.width < 4 or self.width % 4 or self.width % groups:
             raise InputError(f"NcsnPp.width must be a multiple of 4 and 32; got {self.width}")
-        if not self.multipliers or min(self.multipliers) < 1 or self.n_blocks < 1:
-            raise InputError(
-                "NcsnPp needs one positive multiplier or more, and n_blocks >= 1; "
-                f"got multipliers={self.multipliers}, n_blocks={self.n_blocks}"
-            )
-        levels = self.attention_levels
-        if len(set(levels)) < len(levels) or not set(levels) <= set(range(len(self.multipliers))):
-            raise InputError(
-                "NcsnPp.attention_levels must be different levels in "
-                f"[0, {len(self.multipliers) - 1}]; got {levels}"
-            )
+        require_levels(self)
         if not 0 <= self.dropout < 1:
             raise InputError(f"NcsnPp.dropout must be in [0, 1); got {self.dropout:g}")
 

@@ -22,7 +22,7 @@ References:
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -65,17 +65,7 @@ class DdpmUNet(NetworkSpec):
                 f"DdpmUNet.width must be in [2, {_GROUPS}] or a multiple of {_GROUPS}; "
                 f"got {self.width}"
             )
-        if not self.multipliers or min(self.multipliers) < 1 or self.n_blocks < 1:
-            raise InputError(
-                "DdpmUNet needs one positive multiplier or more, and n_blocks >= 1; "
-                f"got multipliers={self.multipliers}, n_blocks={self.n_blocks}"
-            )
-        levels = self.attention_levels
-        if len(set(levels)) < len(levels) or not set(levels) <= set(range(len(self.multipliers))):
-            raise InputError(
-                "DdpmUNet.attention_levels must be different levels in "
-                f"[0, {len(self.multipliers) - 1}]; got {levels}"
-            )
+        require_levels(self)
 
     def build(self, shape: tuple[int, ...]) -> ScoreNetwork:
         """A network with fresh weights for images of shape (C, H, W)."""
@@ -86,6 +76,32 @@ class DdpmUNet(NetworkSpec):
                 f"{smallest}x{smallest} pixels; got {shape}; give it fewer multipliers"
             )
         return UNet(shape[0], self)
+
+
+class _Levels(Protocol):
+    """What the specs of U-Nets say of their levels."""
+
+    @property
+    def multipliers(self) -> tuple[int, ...]: ...
+    @property
+    def n_blocks(self) -> int: ...
+    @property
+    def attention_levels(self) -> tuple[int, ...]: ...
+
+
+def require_levels(spec: _Levels) -> None:
+    """Raises InputError unless a U-Net has levels with blocks, and attention at some of these."""
+    name, levels = type(spec).__name__, spec.attention_levels
+    if not spec.multipliers or min(spec.multipliers) < 1 or spec.n_blocks < 1:
+        raise InputError(
+            f"{name} needs one positive multiplier or more, and n_blocks >= 1; "
+            f"got multipliers={spec.multipliers}, n_blocks={spec.n_blocks}"
+        )
+    if len(set(levels)) < len(levels) or not set(levels) <= set(range(len(spec.multipliers))):
+        raise InputError(
+            f"{name}.attention_levels must be different levels in "
+            f"[0, {len(spec.multipliers) - 1}]; got {levels}"
+        )
 
 
 class UNet(ScoreNetwork):

@@ -5,7 +5,6 @@ from its newest checkpoint after a kill. Its images are sampled for it alone, as
 holds what one extractor gives.
 """
 
-import math
 import time
 from dataclasses import dataclass
 from typing import ClassVar
@@ -60,10 +59,7 @@ class ClassificationAccuracy(Job):
 
     def chunks(self) -> tuple[Chunk, ...]:
         """The chunks that hold the images."""
-        n_chunks = math.ceil(self.n_images / self.sample.chunk_images)
-        return tuple(
-            Chunk(sample=self.sample, index=i, extractor=self._pixels) for i in range(n_chunks)
-        )
+        return self.sample.chunks(self.n_images, self._pixels)
 
     @property
     def _pixels(self) -> Pixels:

@@ -10,6 +10,7 @@ gives both) and, if it is the first, pictures of both: a grid of images, or the 
 of the data.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -102,6 +103,11 @@ class SampleSpec(Spec):
         if not isinstance(schedule, GeometricSchedule) or schedule.n_levels == 1:
             return None
         return self.sampler.r(schedule) if isinstance(self.sampler, AnnealedSampler) else None
+
+    def chunks(self, n_images: int, extractor: Extractor) -> "tuple[Chunk, ...]":
+        """The jobs that hold so many images, as features."""
+        n_chunks = math.ceil(n_images / self.chunk_images)
+        return tuple(Chunk(sample=self, index=i, extractor=extractor) for i in range(n_chunks))
 
     def scaled_score(self, at: Workplace, index: int) -> ScaledScore:
         """The score as samplers see it, for a chunk walked whole."""

@@ -5,7 +5,6 @@ Which number, and how, is its protocol's business (`tuning.stages.protocols`). S
 """
 
 import json
-import math
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -45,11 +44,7 @@ class Score(Job):
 
     def chunks(self) -> tuple[Chunk, ...]:
         """The chunks that hold the images."""
-        n_chunks = math.ceil(self.protocol.n_images / self.sample.chunk_images)
-        extractor = self.protocol.extractor
-        return tuple(
-            Chunk(sample=self.sample, index=i, extractor=extractor) for i in range(n_chunks)
-        )
+        return self.sample.chunks(self.protocol.n_images, self.protocol.extractor)
 
     def inputs(self) -> tuple[Job, ...]:
         """The chunks, and what the protocol rests on."""

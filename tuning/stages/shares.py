@@ -3,7 +3,6 @@
 The classes of generated images are the likeliest by a classifier, those of real ones their labels.
 """
 
-import math
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -55,10 +54,7 @@ class GeneratedShares(Job):
 
     def chunks(self) -> tuple[Chunk, ...]:
         """The chunks that hold the images."""
-        n_chunks = math.ceil(self.n_images / self.sample.chunk_images)
-        return tuple(
-            Chunk(sample=self.sample, index=i, extractor=self.extractor) for i in range(n_chunks)
-        )
+        return self.sample.chunks(self.n_images, self.extractor)
 
     def inputs(self) -> tuple[Job, ...]:
         """The chunks."""

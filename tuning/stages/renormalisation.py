@@ -13,6 +13,7 @@ from scorelib.renormalisation import TwoNormals, Values
 from tuning.jobs import Job, Outcome, Progress, Run, Work, Workplace, require_input
 
 _REACH = 12.0
+_ROUNDING = 1e-15
 _POINTS = 40_001
 
 
@@ -71,6 +72,7 @@ class Renormalisation(Job):
         z = case.normaliser(x)
         # log p~ - log q = log of the mean of Z under p~, minus log Z: no quotient of small numbers.
         kl = np.log(np.average(z, weights=meant)) - np.sum(meant * np.log(z))
+        kl = max(0.0, kl - _ROUNDING)  # where nothing diverges it is 0, not what rounding leaves
         (mean, std), (scaled_mean, scaled_std) = _moments(x, meant), _moments(x, scaled)
         result = {
             "mean": mean, "std": std, "scaled_mean": scaled_mean, "scaled_std": scaled_std,

@@ -82,16 +82,14 @@ def build_extractor(extractor: Extractor, at: Workplace) -> nn.Module:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reference(Job):
-    """Mean and covariance of a data split's features.
+class RealJob(Job):
+    """Base of what is made of the features of every image of a data split.
 
     Attributes:
         data: data set.
         split: which split.
         extractor: which features.
     """
-
-    stage: ClassVar[str] = "reference"
 
     data: DataSpec
     split: Literal["train", "test"]
@@ -100,6 +98,23 @@ class Reference(Job):
     def inputs(self) -> tuple[Job, ...]:
         """What the extractor needs."""
         return extractor_inputs(self.extractor)
+
+    def wants_gpu(self) -> bool:
+        """Inception on a whole data set does."""
+        return isinstance(self.extractor, InceptionFeatures)
+
+    def _extracted(self, at: Workplace) -> tuple[Tensor, Tensor]:
+        """Features of the 8-bit images, (N, d), and labels, (N,)."""
+        images, labels = self.data.load(self.split, at.data_root)
+        features, _ = extract(build_extractor(self.extractor, at), images, at.batch_images)
+        return features, labels
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reference(RealJob):
+    """Mean and covariance of a data split's features."""
+
+    stage: ClassVar[str] = "reference"
 
     def title(self) -> str:
         """What this job is."""
@@ -110,19 +125,14 @@ class Reference(Job):
         d = self.extractor.n_features
         return Work(images=self.data.n_images(self.split), n_bytes=8 * d * (d + 1))
 
-    def wants_gpu(self) -> bool:
-        """Inception on a whole data set does."""
-        return isinstance(self.extractor, InceptionFeatures)
-
     def run(self, at: Workplace) -> Run:
-        """Extracts the features of the 8-bit images and fits their moments."""
-        images, _ = self.data.load(self.split, at.data_root)
+        """Extracts the features and fits their moments."""
         yield Progress(0, 1, "splits")
-        features, _ = extract(build_extractor(self.extractor, at), images, at.batch_images)
+        features, _ = self._extracted(at)
         fit = moments(features)
         tensors = {"mean": fit.mean.contiguous(), "factor": fit.factor.contiguous()}
         files = {"moments.safetensors": safetensors.torch.save(tensors)}
-        return Outcome(result={"n_images": len(images)}, files=files)
+        return Outcome(result={"n_images": len(features)}, files=files)
 
     def moments(self, at: Workplace) -> Moments:
         """The finished statistics."""
@@ -132,24 +142,10 @@ class Reference(Job):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RealFeatures(Job):
-    """The features of every image of a data split, for what is no function of their moments.
-
-    Attributes:
-        data: data set.
-        split: which split.
-        extractor: which features.
-    """
+class RealFeatures(RealJob):
+    """The features of every image of a data split, for what is no function of their moments."""
 
     stage: ClassVar[str] = "features"
-
-    data: DataSpec
-    split: Literal["train", "test"]
-    extractor: Extractor
-
-    def inputs(self) -> tuple[Job, ...]:
-        """What the extractor needs."""
-        return extractor_inputs(self.extractor)
 
     def title(self) -> str:
         """What this job is."""
@@ -160,18 +156,13 @@ class RealFeatures(Job):
         n = self.data.n_images(self.split)
         return Work(images=n, n_bytes=n * (4 * self.extractor.n_features + 8))
 
-    def wants_gpu(self) -> bool:
-        """Inception on a whole data set does."""
-        return isinstance(self.extractor, InceptionFeatures)
-
     def run(self, at: Workplace) -> Run:
-        """Extracts the features of the 8-bit images, and keeps their labels."""
-        images, labels = self.data.load(self.split, at.data_root)
+        """Extracts the features, and keeps them with the labels."""
         yield Progress(0, 1, "splits")
-        features, _ = extract(build_extractor(self.extractor, at), images, at.batch_images)
+        features, labels = self._extracted(at)
         tensors = {"features": features.contiguous(), "labels": labels.contiguous()}
         files = {"features.safetensors": safetensors.torch.save(tensors)}
-        return Outcome(result={"n_images": len(images)}, files=files)
+        return Outcome(result={"n_images": len(features)}, files=files)
 
     def read(self, at: Workplace) -> tuple[Tensor, Tensor]:
         """The finished features, (N, d) float32, and labels, (N,) int64, in the data's order."""

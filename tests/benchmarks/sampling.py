@@ -15,7 +15,7 @@ from scorelib.networks import Ncsnv2
 from scorelib.samplers import Cas
 from scorelib.schedules import GeometricSchedule
 from tuning.jobs import Workplace
-from tuning.stages.sample import batched, laid_out
+from tuning.stages.evaluation import batched, laid_out
 
 REPEATS = 5
 IMAGES = 4
@@ -32,7 +32,7 @@ def ours(network: nn.Module, x: Tensor) -> Tensor:
     """The same through the sample stage's network wrapper."""
     place = Workplace(store=None, batch_images=IMAGES)  # type: ignore[arg-type]
     with torch.inference_mode():
-        return walk(batched(network, place), x)
+        return walk(batched([network], place), x)
 
 
 def walk(scaled_score, x: Tensor) -> Tensor:

@@ -171,7 +171,7 @@ def test_the_yardsticks_are_what_they_say(store):
 
 
 def test_networks_without_images_have_no_channels_to_put_last():
-    from tuning.stages.sample import laid_out
+    from tuning.stages.evaluation import laid_out
 
     network = ResidualMlp(width=8, depth=1).build((5,))
     assert laid_out(network, (5,)) is network

@@ -11,13 +11,13 @@ of the data.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
 import safetensors.torch
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from scorelib.guidance import ClassGuidance, GuidedNetwork
 from scorelib.metrics.features import Extractor, Pixels, extract, quantize
@@ -34,6 +34,7 @@ from scorelib.schedules import GeometricSchedule
 from scorelib.seeds import generator_of
 from scorelib.spec import Spec
 from tuning.jobs import Job, Outcome, Progress, Run, Work, Workplace, failure_of, require_input
+from tuning.stages.evaluation import batched, loaded
 from tuning.stages.noise_classifier import NoiseClassifierSnapshot
 from tuning.stages.reference import build_extractor, extractor_inputs
 from tuning.stages.snapshots import TrainedWeights
@@ -111,7 +112,7 @@ class SampleSpec(Spec):
 
     def scaled_score(self, at: Workplace, index: int) -> ScaledScore:
         """The score as samplers see it, for a chunk walked whole."""
-        return batched([_load(self.model, self.ema, at)], at)
+        return batched([loaded(self.model, self.ema, at)], at)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,7 +167,7 @@ class GuidedSampleSpec(SampleSpec):
 
     def scaled_score(self, at: Workplace, index: int) -> ScaledScore:
         """The posterior score of each image's own class."""
-        network = _load(self.model, self.ema, at)
+        network = loaded(self.model, self.ema, at)
         classifier = self.classifier.network(at, self.classifier_ema)
         first = index * self.chunk_images
         labels = self.labels(first + self.chunk_images)[first:].to(at.device)
@@ -290,42 +291,3 @@ def walk_chunk(spec: SampleSpec, index: int, at: Workplace) -> Iterator[SamplerS
         if state is None:
             return
         yield state
-
-
-def _load(model: Snapshot, ema: float, at: Workplace) -> nn.Module:
-    network = laid_out(model.network(at, ema), model.train.data.shape)
-    return torch.compile(network) if at.compile else network  # type: ignore[return-value]
-
-
-def laid_out(network: nn.Module, shape: tuple[int, ...]) -> nn.Module:
-    """The network with its weights in channels-last memory, if its inputs are images."""
-    if len(shape) != 3:
-        return network
-    return network.to(memory_format=torch.channels_last)
-
-
-def batched(networks: Sequence[nn.Module], at: Workplace) -> ScaledScore:
-    """A network as samplers see it, evaluated in batches the device can hold.
-
-    Args:
-        networks: one for all batches, or one for each: guidance knows its images' classes.
-        at: where.
-    """
-    device_type = torch.device(at.device).type
-
-    def scaled_score(x: Tensor, sigma: float) -> Tensor:
-        level = torch.tensor(sigma, dtype=x.dtype, device=x.device)
-        with torch.autocast(device_type, torch.bfloat16, enabled=at.autocast):
-            batches = torch.split(x, at.images_per_call(tuple(x.shape[1:])) or len(x))
-            each = networks if len(networks) > 1 else [*networks] * len(batches)
-            parts = [
-                network(_channels_last(part), level)
-                for network, part in zip(each, batches, strict=True)
-            ]
-        return torch.cat(parts).to(x.dtype)
-
-    return scaled_score
-
-
-def _channels_last(x: Tensor) -> Tensor:
-    return x.contiguous(memory_format=torch.channels_last) if x.dim() == 4 else x

@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 READY := .venv/.installed
 
-.PHONY: study test chaos lint audit clean
+.PHONY: study test browser chaos lint audit clean
 .DELETE_ON_ERROR:
 
 $(READY): pyproject.toml constraints.txt
@@ -14,8 +14,15 @@ $(READY): pyproject.toml constraints.txt
 study: $(READY)
 	$(BIN)/python -m studies.run cifar_sampling_eps
 
-test: $(READY)
+test: $(READY) browser
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+
+# Pages are tested in Chromium, which pip has not: installed where that is allowed (else skipped).
+browser:
+	@command -v chromium chromedriver >/dev/null || \
+	  { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && \
+	    apt-get install -y -qq chromium chromium-driver >/dev/null; } || \
+	  echo "no chromium and chromium-driver: tests of pages will be skipped"
 
 # Real faults, one after another, and a table of what came of them: some twenty minutes.
 chaos: $(READY)

@@ -1,0 +1,76 @@
+"""A real Chromium for tests of pages: headless, driven through its own driver, offline.
+
+Debian's packages chromium and chromium-driver; `make test` installs them where it may. Where they
+are missing the tests are skipped, but never in CI (``CI`` set), where they must run.
+"""
+
+import base64
+import contextlib
+import os
+import shutil
+
+import pytest
+from selenium import webdriver
+
+NARROW, WIDE = 390, 1280
+"""Widths of a phone and of a laptop, px."""
+
+_FLAGS = (
+    "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--disable-dev-shm-usage", "--hide-scrollbars", "--force-color-profile=srgb",
+)  # fmt: skip
+
+
+@contextlib.contextmanager
+def chromium(profile, *, width=WIDE, height=900, dark=False):
+    """A browser with an empty profile in a folder of the test's own.
+
+    Args:
+        profile: folder for the profile, made if it is not there.
+        width: of the page, px.
+        height: of the page, px.
+        dark: whether it asks for dark pages.
+    """
+    require_chromium()
+    options = webdriver.ChromeOptions()
+    options.binary_location = shutil.which("chromium")
+    for flag in (*_FLAGS, f"--user-data-dir={profile}"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    service = webdriver.ChromeService(executable_path=shutil.which("chromedriver"))
+    driver = webdriver.Chrome(options=options, service=service)
+    try:
+        # The window itself cannot be as narrow as a phone.
+        driver.execute_cdp_cmd(
+            "Emulation.setDeviceMetricsOverride",
+            {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False},
+        )
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
+        yield driver
+    finally:
+        driver.quit()
+
+
+def require_chromium():
+    """Skips the test without a browser; in CI it fails."""
+    missing = [name for name in ("chromium", "chromedriver") if not shutil.which(name)]
+    if missing:
+        refuse = pytest.fail if os.environ.get("CI") else pytest.skip
+        refuse(f"{' and '.join(missing)} not found: apt-get install chromium chromium-driver")
+
+
+def complaints(driver):
+    """What the page has written to the console as errors since the last call."""
+    return [entry["message"] for entry in driver.get_log("browser") if entry["level"] == "SEVERE"]
+
+
+def screenshot(driver, path):
+    """Writes the whole page, not only what the window shows, as a PNG file."""
+    size = driver.execute_cdp_cmd("Page.getLayoutMetrics", {})["cssContentSize"]
+    clip = {"x": 0, "y": 0, "width": size["width"], "height": size["height"], "scale": 1}
+    shot = driver.execute_cdp_cmd(
+        "Page.captureScreenshot", {"captureBeyondViewport": True, "clip": clip}
+    )
+    path.write_bytes(base64.b64decode(shot["data"]))

@@ -69,22 +69,22 @@ def render(shown: StudyView, style: str, width: int | None = None) -> str:
     """
     if style == "csv":
         return str(frame(shown).to_csv(index=False, lineterminator="\n"))
-    grid = _grid(shown)
+    layout = grid(shown)
     below = parts(shown.runs, [cell.cell for cell in shown.cells])
     if style == "markdown":
-        lines = [f"**{_title(shown)}**", "", heading(shown), "", *_markdown(grid), ""]
-        for title, data in below:
-            lines += [title, "", *_markdown(data), ""]
-        return "\n".join([*lines, *(f"- {line}" for line in _foot(shown))]) + "\n"
+        lines = [f"**{title(shown)}**", "", heading(shown), "", *_markdown(layout), ""]
+        for about, data in below:
+            lines += [about, "", *_markdown(data), ""]
+        return "\n".join([*lines, *(f"- {line}" for line in foot(shown))]) + "\n"
     out = io.StringIO()
     console = Console(file=out, force_terminal=sys.stdout.isatty(), width=width)
-    console.print(Text(_title(shown), style="bold"))
+    console.print(Text(title(shown), style="bold"))
     console.print(Text(heading(shown)))
-    console.print(_beside(grid))
-    for title, data in below:
-        console.print(Text(title))
+    console.print(_beside(layout))
+    for about, data in below:
+        console.print(Text(about))
         console.print(_rich(data))
-    for line in _foot(shown):
+    for line in foot(shown):
         console.print(Text(line), soft_wrap=True)
     return out.getvalue()
 
@@ -104,7 +104,7 @@ def heading(shown: StudyView) -> str:
     return "ours: " + "; ".join([*measures, *jobs, *meaning, *spread])
 
 
-def _grid(shown: StudyView) -> pd.DataFrame:
+def grid(shown: StudyView) -> pd.DataFrame:
     """The paper's layout: a row per sampler, ours and the paper's for each column."""
     rows: dict[str, dict[str, str]] = {}
     for cell in shown.cells:
@@ -144,7 +144,8 @@ def _value(measured: Measured) -> str:
     return f"{measured.mean:.4g} ±{measured.spread:.2g}"
 
 
-def _title(shown: StudyView) -> str:
+def title(shown: StudyView) -> str:
+    """What the table is."""
     study = shown.study
     return f"{study.name} ({study.scale}): {study.exhibit}. {study.title}"
 
@@ -176,7 +177,8 @@ def _markdown(data: pd.DataFrame) -> list[str]:
     return [f"| {row} |" for row in rows]
 
 
-def _foot(shown: StudyView) -> list[str]:
+def foot(shown: StudyView) -> list[str]:
+    """What has to be said below the table, a line each."""
     lines = [
         f"{yardstick.name} = "
         + ("missing" if yardstick.distance is None else f"{yardstick.distance:.4g}")

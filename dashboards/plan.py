@@ -41,7 +41,7 @@ def print_plan(
     mark = "est. " if any(row.is_estimate for row in rows if row.n_to_run) else ""
     console.print(
         f"left: {sum(r.n_to_run for r in rows):,} jobs, {evaluations:,} network evaluations, "
-        f"{mark}{total:,.2f} hours on one {device}, {_size(n_bytes)}",
+        f"{mark}{total:,.2f} hours on one {device}, {size(n_bytes)}",
         highlight=False, soft_wrap=True,
     )  # fmt: skip
     for name, run in scheduler.searches.items():
@@ -69,11 +69,12 @@ def _row(row: StageForecast) -> tuple[str, ...]:
         f"{row.work.images:,}",
         f"{row.work.evaluations:,}",
         f"{mark}{duration(row.hours * 3600)}" if row.n_to_run else "",
-        _size(row.work.n_bytes),
+        size(row.work.n_bytes),
     )
 
 
-def _size(n_bytes: float) -> str:
+def size(n_bytes: float) -> str:
+    """Bytes as people say them: "71 GB"."""
     for unit in ("B", "kB", "MB", "GB"):
         if n_bytes < 1000:
             return f"{n_bytes:.3g} {unit}"

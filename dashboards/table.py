@@ -1,27 +1,28 @@
-"""Prints a study's table: ours beside the paper's, for the terminal, Markdown or CSV.
+"""Prints a study's table: ours beside the paper's, for the terminal, Markdown, CSV or LaTeX.
 
-    python -m dashboards.table NAME [--scale demo|paper] [--format rich|markdown|csv] [--store URL]
+    python -m dashboards.table NAME [--scale demo|paper] [--format rich|markdown|latex|csv]
+                                    [--store URL]
 
-Works at any time, also while the study runs: what is missing is shown as missing. Numbers are
-headed by what they are; a difference is shown only where protocols are equal. The CSV holds no
-times and no paths, so equal results are equal files.
+Works at any time, also while the study runs: what is missing is shown as missing, and below the
+table stands what it would cost. Numbers are headed by what they are; a difference and a verdict
+(`dashboards.verdicts`) are shown only where protocols are equal. The CSV holds no times and no
+paths, so equal results are equal files. LaTeX is for documents that load booktabs.
 """
 
 import argparse
-import io
 import sys
+from collections.abc import Sequence
 
 import pandas as pd
-from rich import box
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from dashboards.cells import CellView, Measured, StudyView, view
+from dashboards.formats import Document, as_latex, as_markdown, as_rich
+from dashboards.missing import what_is_missing
 from dashboards.searches import alike_runs, findings, parts
+from dashboards.verdicts import verdict
 from studies.command import Arguments, add_study_arguments, open_study, run_command
 
-FORMATS = ("rich", "markdown", "csv")
+FORMATS = ("rich", "markdown", "latex", "csv")
 
 
 def frame(shown: StudyView) -> pd.DataFrame:
@@ -56,37 +57,34 @@ def _row(shown: StudyView, cell: CellView, quantity: str) -> dict[str, object]:
         "reported_epsilon": cell.cell.reported_epsilon,
         "reported_r": None if reported_r is None else round(reported_r, 3),
         "difference": cell.difference(quantity),
+        "verdict": verdict(cell, quantity),
     }
 
 
-def render(shown: StudyView, style: str, width: int | None = None) -> str:
+def render(
+    shown: StudyView, style: str, width: int | None = None, missing: Sequence[str] = ()
+) -> str:
     """The table as text.
 
     Args:
         shown: what is known of the study.
         style: one of `FORMATS`.
         width: columns of the terminal, for "rich"; None for the terminal's own.
+        missing: what is not known yet, lines for the foot.
     """
     if style == "csv":
         return str(frame(shown).to_csv(index=False, lineterminator="\n"))
     layout = grid(shown)
     below = parts(shown.runs, [cell.cell for cell in shown.cells])
+    document = Document(
+        title(shown),
+        heading(shown),
+        [("", _stacked(layout) if style == "rich" else layout), *below],
+        [*foot(shown), *missing],
+    )
     if style == "markdown":
-        lines = [f"**{title(shown)}**", "", heading(shown), "", *_markdown(layout), ""]
-        for about, data in below:
-            lines += [about, "", *_markdown(data), ""]
-        return "\n".join([*lines, *(f"- {line}" for line in foot(shown))]) + "\n"
-    out = io.StringIO()
-    console = Console(file=out, force_terminal=sys.stdout.isatty(), width=width)
-    console.print(Text(title(shown), style="bold"))
-    console.print(Text(heading(shown)))
-    console.print(_beside(layout))
-    for about, data in below:
-        console.print(Text(about))
-        console.print(_rich(data))
-    for line in foot(shown):
-        console.print(Text(line), soft_wrap=True)
-    return out.getvalue()
+        return as_markdown(document)
+    return as_latex(document) if style == "latex" else as_rich(document, width)
 
 
 def heading(shown: StudyView) -> str:
@@ -105,8 +103,13 @@ def heading(shown: StudyView) -> str:
 
 
 def grid(shown: StudyView) -> pd.DataFrame:
-    """The paper's layout: a row per sampler, ours and the paper's for each column."""
+    """The paper's layout, as text: a row per sampler; for each column ours and the paper's.
+
+    Where protocols are equal, the difference and the verdict on it too; where images or points
+    are measured, how many, times seeds.
+    """
     rows: dict[str, dict[str, str]] = {}
+    samples: dict[str, dict[str, None]] = {}
     for cell in shown.cells:
         own = cell.cell
         row = rows.setdefault(own.row, {"": own.row})
@@ -116,9 +119,16 @@ def grid(shown: StudyView) -> pd.DataFrame:
                 f"{own.reported[name].value:g}" for name in own.quantities if name in own.reported
             )
         differences = [cell.difference(name) for name in own.quantities]
-        known = [f"{d:+.3g}" for d in differences if d is not None]
-        if known:
-            row[f"{own.column}: difference"] = " / ".join(known)
+        if any(d is not None for d in differences):
+            row[f"{own.column}: difference"] = " / ".join(
+                "-" if d is None else f"{d:+.3g}" for d in differences
+            )
+            verdicts = [verdict(cell, name) or "one seed" for name in own.quantities]
+            row[f"{own.column}: verdict"] = " / ".join(verdicts)
+        if own.protocol and own.is_measured:
+            samples.setdefault(own.row, {})[f"{own.protocol.n_images:,} x {own.n_seeds}"] = None
+    for name, numbers in samples.items():
+        rows[name]["samples"] = " / ".join(numbers)
     return pd.DataFrame(list(rows.values())).fillna("")
 
 
@@ -150,31 +160,23 @@ def title(shown: StudyView) -> str:
     return f"{study.name} ({study.scale}): {study.exhibit}. {study.title}"
 
 
-def _beside(grid: pd.DataFrame) -> Table:
-    """The grid in half its width: the paper's numbers on a line of their own, below ours."""
-    ours = [str(name) for name in grid.columns if str(name).endswith(": ours")]
+_BELOW = ("paper", "difference", "verdict")
+
+
+def _stacked(layout: pd.DataFrame) -> pd.DataFrame:
+    """The grid in a fraction of its width: what stands beside ours on lines of its own, below."""
+    ours = [str(name) for name in layout.columns if str(name).endswith(": ours")]
+    has_samples = "samples" in layout
     lines = []
-    for _, row in grid.iterrows():
-        lines.append([row[""], *(row[name] for name in ours)])
-        papers = [row.get(name.replace(": ours", ": paper"), "") for name in ours]
-        if any(papers):
-            lines.append(["  paper", *papers])
-    return _rich(pd.DataFrame(lines, columns=["", *(n.removesuffix(": ours") for n in ours)]))
-
-
-def _rich(data: pd.DataFrame) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in data.columns:
-        table.add_column(Text(str(name)))
-    for row in data.itertuples(index=False):
-        table.add_row(*(Text(str(value)) for value in row))
-    return table
-
-
-def _markdown(data: pd.DataFrame) -> list[str]:
-    rows = [" | ".join(map(str, row)) for row in [data.columns, *data.itertuples(index=False)]]
-    rows.insert(1, " | ".join("---" for _ in data.columns))
-    return [f"| {row} |" for row in rows]
+    for _, row in layout.iterrows():
+        end = [row["samples"]] if has_samples else []
+        lines.append([row[""], *(row[name] for name in ours), *end])
+        for kind in _BELOW:
+            beside = [row.get(name.replace(": ours", f": {kind}"), "") for name in ours]
+            if any(beside):
+                lines.append([f"  {kind}", *beside, *("" for _ in end)])
+    names = [name.removesuffix(": ours") for name in ours]
+    return pd.DataFrame(lines, columns=["", *names, *(["samples"] if has_samples else [])])
 
 
 def foot(shown: StudyView) -> list[str]:
@@ -205,7 +207,9 @@ def main(argv: list[str] | None = None) -> int:
 
     def command(args: argparse.Namespace) -> int:
         scheduler, store = open_study(args)
-        print(render(view(scheduler, store), args.format), end="")
+        shown = view(scheduler, store)
+        missing = what_is_missing(shown, scheduler, store)
+        print(render(shown, args.format, missing=missing), end="")
         return 0
 
     return run_command(parser, command, argv)

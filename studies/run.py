@@ -50,7 +50,7 @@ from tuning.lease import Leases
 from tuning.lock import StudyLock
 from tuning.planner import Planner
 from tuning.progress import Display
-from tuning.resources import Capacity, GpuMemory, GpuShares, require_gpus
+from tuning.resources import Capacity, GpuMemory, GpuShares, likely_device, require_gpus
 from tuning.scheduler import Scheduler
 from tuning.stop import StopRequest
 from tuning.store import Manifest, Store
@@ -144,12 +144,8 @@ def _probe(args: argparse.Namespace) -> None:
 
 def _device(args: argparse.Namespace, study: Study) -> str:
     """Class of the device that the dear jobs run on, as far as it is known without a cluster."""
-    if not any(job.wants_gpu() for job in _known_jobs(study)):
-        return "cpu x1"
-    gpus = args.gpus if args.gpus is not None else torch.cuda.device_count()
-    if torch.cuda.is_available() and gpus:
-        return torch.cuda.get_device_name(0)
-    return "cpu x1" if args.allow_cpu else "gpu"
+    device = likely_device(study, args.gpus)
+    return "cpu x1" if device == "gpu" and args.allow_cpu else device
 
 
 def _require_local_gpus(
@@ -167,13 +163,7 @@ def _require_local_gpus(
 
 def _fixed_left(study: Study, store: Store) -> list[Job]:
     """The jobs left that need no search: enough to see whether the study wants GPUs."""
-    return list(Planner(store).missing(_known_jobs(study)))
-
-
-def _known_jobs(study: Study) -> list[Job]:
-    """The jobs that depend on no search, and the first of each search."""
-    first = [search.space.score(search.starts[0]) for search in study.searches]
-    return [*study.fixed_jobs, *first]
+    return list(Planner(store).missing(study.known_jobs))
 
 
 def _needs(args: argparse.Namespace, rows: list[StageForecast]) -> tuple[str, bool]:

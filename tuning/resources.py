@@ -9,10 +9,13 @@ share: a worker that held another could not be kept for the next job.
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import torch
+
 from scorelib.errors import InputError
 from tuning.jobs import Job
 from tuning.stages import TrainedWeights
 from tuning.store import Manifest, Store, as_name
+from tuning.study import Study
 
 DEFAULT_SHARE = 0.5
 """Share of a GPU for sampling and scoring until their memory was measured: two jobs to a GPU."""
@@ -77,6 +80,24 @@ class Capacity:
 
     cpus: float
     gpus: float
+
+
+def likely_device(study: Study, gpus: int | None = None) -> str:
+    """Class of the device that a study's dear jobs run on, as far as it is known without a cluster.
+
+    Args:
+        study: the study.
+        gpus: how many there are to be; None for those found here.
+
+    Returns:
+        The GPU's name, "gpu" where there is none, or "cpu x1" if no job wants one.
+    """
+    if not any(job.wants_gpu() for job in study.known_jobs):
+        return "cpu x1"
+    there_are = torch.cuda.device_count() if gpus is None else gpus
+    if torch.cuda.is_available() and there_are:
+        return str(torch.cuda.get_device_name(0))
+    return "gpu"
 
 
 def gpu_share(job: Job, shares: GpuShares) -> float:

@@ -201,3 +201,9 @@ class Study:
         own = (job for cell in self.cells if cell.search is None for job in cell.jobs(None))
         drawn = (job for curve in self.curves for jobs in curve.points.values() for job in jobs)
         return (*self.snapshots, *self.yardsticks, *own, *drawn)
+
+    @property
+    def known_jobs(self) -> tuple[Job, ...]:
+        """The jobs that depend on no search, and the first of each search: what it is all like."""
+        first = (search.space.score(search.starts[0]) for search in self.searches)
+        return (*self.fixed_jobs, *first)

@@ -10,6 +10,7 @@ from mlflow.tracking import MlflowClient
 
 from dashboards.cells import view
 from dashboards.evidence import records, training_record
+from dashboards.missing import what_is_missing
 from dashboards.table import frame, render
 from scorelib.errors import InputError
 from scorelib.losses import Adversarial
@@ -17,6 +18,7 @@ from scorelib.networks import BigGanDiscriminator
 from tests.miniature import miniature_study
 from tests.tuning.draining import drain
 from tuning import projection
+from tuning.forecast import forecast
 from tuning.jobs import Workplace, execute
 from tuning.mlflow_projection import MlflowWriter, RunRecord
 from tuning.projection import ProjectionError
@@ -255,3 +257,20 @@ def test_a_difference_is_shown_only_where_protocols_are_equal(shown):
     }
     same = dataclasses.replace(cell, cell=dataclasses.replace(cell.cell, reported=equal))
     assert same.difference("raw") == cell.measured["raw"].mean - equal["raw"].value
+    # A grid of such cells has the difference and the verdict on lines of their own.
+    known = dataclasses.replace(view(scheduler, store), cells=(same,))
+    assert "verdict" in render(known, "rich", 100) and "one seed" in render(known, "rich", 100)
+    assert f"{same.difference('raw'):+.3g} / " in render(known, "markdown")
+
+
+def test_what_is_missing_and_what_it_would_cost_is_said_without_proposing_anything(tmp_path):
+    store, study = Store(str(tmp_path / "store"), create=True), miniature_study()
+    scheduler = Scheduler(study, store)
+    (line,) = what_is_missing(view(scheduler, store), scheduler, store)
+    planned = forecast(scheduler, store, "cpu x1")
+    assert line.startswith(f"missing: 4 of 4 cells; {sum(r.n_to_run for r in planned):,} jobs, ")
+    assert f"{sum(r.work.evaluations for r in planned):,} network evaluations, est. " in line
+    assert not store.document_names("ledger")
+    drain(study, store)
+    scheduler = Scheduler(study, store)
+    assert what_is_missing(view(scheduler, store), scheduler, store) == []

@@ -1,0 +1,121 @@
+"""Tables with their titles and notes, as text: for the terminal, Markdown or LaTeX."""
+
+import io
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+_COLOURS = {"reproduced": "green", "within noise": "yellow", "differs": "red", "failed": "red"}
+"""Of what a cell begins with: only what asks to be looked at has a colour."""
+
+_LATEX = str.maketrans({
+    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
+    "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
+    "<": r"\textless{}", ">": r"\textgreater{}", "±": r"$\pm$",
+})  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Document:
+    """What is shown.
+
+    Attributes:
+        title: what it is.
+        heading: what the numbers are.
+        tables: each with a title of its own, "" for none; cells are text.
+        foot: what else has to be said, a line each.
+    """
+
+    title: str
+    heading: str
+    tables: Sequence[tuple[str, pd.DataFrame]]
+    foot: Sequence[str]
+
+
+def as_rich(document: Document, width: int | None = None) -> str:
+    """For the terminal.
+
+    Args:
+        document: what is shown.
+        width: columns; None for the terminal's own.
+    """
+    out = io.StringIO()
+    console = Console(file=out, force_terminal=sys.stdout.isatty(), width=width)
+    console.print(Text(document.title, style="bold"))
+    console.print(Text(document.heading))
+    for title, data in document.tables:
+        if title:
+            console.print(Text(title))
+        console.print(_rich_table(data))
+    for line in document.foot:
+        console.print(Text(line), soft_wrap=True)
+    return out.getvalue()
+
+
+def _rich_table(data: pd.DataFrame) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in data.columns:
+        table.add_column(Text(str(name)))
+    for row in data.itertuples(index=False):
+        table.add_row(*(_coloured(str(value)) for value in row))
+    return table
+
+
+def _coloured(text: str) -> Text:
+    words = text.split(" / ")
+    parts: list[Text] = []
+    for word in words:
+        colour = next((c for start, c in _COLOURS.items() if word.startswith(start)), "")
+        parts.append(Text(word, style=colour))
+    return Text(" / ").join(parts)
+
+
+def as_markdown(document: Document) -> str:
+    """GitHub's Markdown."""
+    lines = [f"**{document.title}**", "", document.heading, ""]
+    for title, data in document.tables:
+        lines += [title, ""] if title else []
+        lines += [*_markdown_table(data), ""]
+    return "\n".join([*lines, *(f"- {line}" for line in document.foot)]) + "\n"
+
+
+def _markdown_table(data: pd.DataFrame) -> list[str]:
+    rows = [" | ".join(map(str, row)) for row in [data.columns, *data.itertuples(index=False)]]
+    rows.insert(1, " | ".join("---" for _ in data.columns))
+    return [f"| {row} |" for row in rows]
+
+
+def as_latex(document: Document) -> str:
+    r"""A table environment for each table, in booktabs' style.
+
+    The first has the document's title as its caption, heading and foot beneath it. To be read by
+    ``\input`` in a document that loads booktabs.
+    """
+    first, *others = document.tables
+    notes = " \\\\\n".join(_latex_text(line) for line in (document.heading, *document.foot))
+    below = f"\\par\\smallskip\n\\parbox{{\\linewidth}}{{\\footnotesize\n{notes}}}\n"
+    parts = [_latex_table(first[1], document.title, below)]
+    parts += [_latex_table(data, title, "") for title, data in others]
+    return "\n".join(parts)
+
+
+def _latex_table(data: pd.DataFrame, caption: str, below: str) -> str:
+    shown = data.astype(str).map(_latex_text)
+    shown.columns = [_latex_text(str(name)) for name in data.columns]
+    tabular = shown.style.hide(axis="index").to_latex(
+        hrules=True, column_format="l" + "r" * (len(data.columns) - 1)
+    )
+    return (
+        f"\\begin{{table}}\n\\centering\n\\caption{{{_latex_text(caption)}}}\n"
+        f"{tabular}{below}\\end{{table}}\n"
+    )
+
+
+def _latex_text(text: str) -> str:
+    return text.translate(_LATEX)

@@ -1,0 +1,64 @@
+r"""Whether a cell reproduces the paper's number: a verdict, where there can be one.
+
+Ours is the mean of n seeds with spread s; the paper's is one number of whose own noise nothing is
+known. If the paper's value were one more such measurement, its difference d from our mean would
+be within
+
+    noise = t(0.975, n - 1) s sqrt(1 + 1/n)
+
+in 95 of 100 cases (the prediction interval of a normal sample; t is Student's quantile). Beside
+the noise stands what people would call equal: a twentieth of the paper's value. Then
+
+- **differs**: d is beyond both;
+- **reproduced**: d is within a twentieth, and the noise is too, so that it means something;
+- **within noise**: any other d: it may be nothing, but the seeds are too few or too far apart to
+  tell.
+
+There is no verdict across protocols, where there is no difference either, and none on one seed,
+whose noise is unknown.
+"""
+
+import math
+from typing import Literal
+
+from scipy import stats
+
+from dashboards.cells import CellView
+
+Verdict = Literal["reproduced", "within noise", "differs"]
+
+TOLERANCE = 0.05
+"""Share of the paper's value that counts as equal."""
+
+
+def verdict_of(difference: float, spread: float, n_seeds: int, reported: float) -> Verdict:
+    """The verdict on a difference.
+
+    Args:
+        difference: ours minus the paper's.
+        spread: standard deviation over our seeds (n - 1), >= 0.
+        n_seeds: how many, >= 2.
+        reported: the paper's value.
+    """
+    noise = noise_of(spread, n_seeds)
+    tolerance = TOLERANCE * abs(reported)
+    if abs(difference) > max(noise, tolerance):
+        return "differs"
+    return "reproduced" if noise <= tolerance else "within noise"
+
+
+def noise_of(spread: float, n_seeds: int) -> float:
+    """How far one more measurement may be from the mean of n, in 95 of 100 cases."""
+    quantile = float(stats.t.ppf(0.975, n_seeds - 1))
+    return quantile * spread * math.sqrt(1 + 1 / n_seeds)
+
+
+def verdict(cell: CellView, quantity: str) -> Verdict | None:
+    """The verdict on one number of a cell; None where there can be none."""
+    difference, reported = cell.difference(quantity), cell.cell.reported.get(quantity)
+    if difference is None or reported is None:
+        return None
+    measured = cell.measured[quantity]
+    if measured.spread is None:
+        return None
+    return verdict_of(difference, measured.spread, measured.n_seeds, reported.value)

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from dashboards.class_gains_figure import class_gains_figure
 from dashboards.curve_figure import curve_figure
+from dashboards.fronts import front_figure, front_runs
 from dashboards.noise_figure import noise_figure
 from dashboards.renormalisation_figure import renormalisation_figure
 from dashboards.schedule_figure import schedule_figure
@@ -70,6 +71,8 @@ def figures(scheduler: Scheduler, store: Store) -> dict[str, bytes]:
     if powers and all(map(scheduler.is_done, powers.values())):
         cases = [job.case for job in powers.values()]
         drawn["renormalisation.png"] = renormalisation_figure(cases)
+    for run in front_runs(list(scheduler.searches.values())):
+        drawn[f"front_{as_name(run.search.name)}.png"] = front_figure(run)
     for run in joint_runs(scheduler.searches):
         if run.best_so_far and not (choices and run in alike):
             drawn[f"search_{as_name(run.search.name)}.png"] = slices(run)

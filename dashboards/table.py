@@ -17,6 +17,7 @@ import pandas as pd
 
 from dashboards.cells import CellView, Measured, StudyView, view
 from dashboards.formats import Document, as_latex, as_markdown, as_rich
+from dashboards.fronts import front_runs, front_table
 from dashboards.missing import what_is_missing
 from dashboards.searches import alike_runs, findings, parts
 from dashboards.verdicts import verdict
@@ -76,6 +77,9 @@ def render(
         return str(frame(shown).to_csv(index=False, lineterminator="\n"))
     layout = grid(shown)
     below = parts(shown.runs, [cell.cell for cell in shown.cells])
+    for run in front_runs(list(shown.runs.values())):
+        about = f"Search {run.search.name}: the trials that no other beats in all numbers"
+        below.append((about, front_table(run)))
     document = Document(
         title(shown),
         heading(shown),

@@ -50,14 +50,17 @@ from tuning.stages import (
     Snapshot,
     TrainSpec,
 )
-from tuning.study import Cell, Reported, Study
+from tuning.study import Cell, Reported, Search, Study
 
 Statistic = Literal["precision", "recall", "density", "coverage"]
 STATISTICS: tuple[Statistic, ...] = ("precision", "recall", "density", "coverage")
 OVERALL = ("fid", "is", *STATISTICS)
-"""What Tables A4 and A5 show."""
+"""What Table A4 shows."""
 
-EVERYTHING = (*OVERALL, "cas", *(f"cw_{name}" for name in STATISTICS))
+BY_CLASS = tuple(f"cw_{name}" for name in STATISTICS)
+"""What Table A5 shows beside these."""
+
+EVERYTHING = (*OVERALL, "cas", *BY_CLASS)
 """What Table 2 shows."""
 
 _NAMES = {"fid": "Frechet distance", "is": "Inception score", "cas": "CAS"}
@@ -228,12 +231,13 @@ def class_study(
     exhibit: str,
     title: str,
     question: str,
+    searches: tuple[Search, ...] = (),
     notes: tuple[str, ...] = (),
 ) -> Study:
     """A study of these cells, with what has to be said of all of them."""
     return Study(
         name=name, scale=scale, paper="dlsm", exhibit=exhibit, title=title, question=question,
-        settings=at, cells=tuple(cells),
+        settings=at, cells=tuple(cells), searches=searches,
         notes=(
             *notes,
             f"distances, scores and neighbours in the features of {at.extractor.name}; the paper's "

@@ -15,7 +15,15 @@ from dataclasses import dataclass
 from scorelib.data import Cifar10
 from scorelib.losses import CrossEntropy
 from studies import class_table
-from studies.class_table import OVERALL, ClassSettings, cell, class_study, fields_of, metric_names
+from studies.class_table import (
+    BY_CLASS,
+    OVERALL,
+    ClassSettings,
+    cell,
+    class_study,
+    fields_of,
+    metric_names,
+)
 from studies.local import at_scale
 from studies.reported import reported
 from tuning.jobs import require_input
@@ -68,7 +76,7 @@ def study(scale: str, at: ScalingSettings) -> Study:
     cells: list[Cell] = []
     for name, objective in objectives.items():
         for alpha in at.alphas:
-            for metric, column in metric_names(OVERALL).items():
+            for metric, column in metric_names(OVERALL + BY_CLASS).items():
                 labels = (f"{name}, alpha = {alpha:g}", column)
                 sample = at.guided(objective, alpha)
                 value = _reported(name, alpha, metric)

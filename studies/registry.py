@@ -22,6 +22,7 @@ STUDIES = {
     "cifar100_dlsm": "DLSM, Table 2: the same on CIFAR-100",
     "dlsm_lambda": "DLSM, Table A4: the weight of the cross entropy",
     "dlsm_scaling": "DLSM, Table A5: the scaling factor alpha",
+    "dlsm_front": "DLSM, Tables A4 and A5: lambda and alpha searched by two numbers at once",
     "uncurated_samples": "Figures 4-27: images of every cell of Tables 1 to 3",
     "cifar_checkpoint_ema": "Appendix B: snapshot and EMA decay",
     "cifar_adam_betas": "Appendix B: Adam's betas of both networks",

@@ -125,7 +125,9 @@ def _search_jobs(run: SearchRun, cells: Iterable[Cell]) -> Iterable[Job]:
     tried = list({space.score(values).key: values for values in known}.values())
     stand_ins = space.stand_ins(max(1, n_trials - len(tried)), tried)
     tried = (tried + stand_ins)[:n_trials]
-    yield from (space.score(values) for values in tried)
+    for values in tried:
+        score = space.score(values)
+        yield from (score, *space.further(score))
     # Who goes on is not known: of those not measured, values that share no work with a cell.
     ranked = [t.values for t in run.ranked(trials)]
     tried = ranked + [v for v in reversed(tried) if v not in ranked]
@@ -133,7 +135,9 @@ def _search_jobs(run: SearchRun, cells: Iterable[Cell]) -> Iterable[Job]:
     for number, rung in enumerate(search.ladder, start=1):
         is_known = number < len(reached)
         tried = [t.values for t in reached[number]] if is_known else tried[: rung.keep]
-        yield from (space.score(values, rung) for values in tried)
+        for values in tried:
+            score = space.score(values, rung)
+            yield from (score, *space.further(score))
     best = run.winner.score if run.winner else space.score((stand_ins or tried)[-1])
     for cell in cells:
         if cell.search is search:

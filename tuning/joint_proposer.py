@@ -9,9 +9,14 @@ choices only every combination comes up before the search ends by itself.
 A failed trial counts as bad as the worst finished one: Optuna's own failed trials teach it nothing,
 and settings that diverge would be proposed again and again.
 
+Of several numbers none is the one to be lowest: good trials are those that few others beat in all
+of them (Optuna ranks by non-domination, then by the volume that a trial adds to the front), and
+what is proposed spreads along the front.
+
 References:
     Bergstra et al., Algorithms for hyper-parameter optimization, 2011.
     Falkner, Klein and Hutter, BOHB, 2018 (the multivariate estimator).
+    Ozaki et al., Multiobjective tree-structured Parzen estimator, JAIR 2022.
 """
 
 import itertools
@@ -36,10 +41,19 @@ class Finished:
     Attributes:
         values: by parameter.
         value: its number; None or not finite if it failed.
+        further: its other numbers, where several are searched by.
     """
 
     values: Values
     value: float | None
+    further: tuple[float, ...] = ()
+
+    @property
+    def numbers(self) -> tuple[float, ...] | None:
+        """All numbers; None if it failed."""
+        if self.value is None or not all(map(math.isfinite, (self.value, *self.further))):
+            return None
+        return (self.value, *self.further)
 
 
 def propose_jointly(
@@ -50,7 +64,7 @@ def propose_jointly(
     starts: Sequence[Values],
     n: int,
     seed: int,
-    lower_is_better: bool,
+    lower_is_better: Sequence[bool],
 ) -> list[Values]:
     """The next values to try, all new and different: a pure function of its arguments.
 
@@ -61,13 +75,13 @@ def propose_jointly(
         starts: tried first, in order.
         n: how many to propose, >= 1.
         seed: of whatever is random.
-        lower_is_better: whether the number is to be lowered.
+        lower_is_better: of each number, whether it is to be lowered.
 
     Returns:
         n values by parameter; fewer once all combinations are tried.
     """
     study = optuna.create_study(
-        direction="minimize" if lower_is_better else "maximize",
+        directions=["minimize" if lower else "maximize" for lower in lower_is_better],
         sampler=optuna.samplers.TPESampler(
             seed=seed % 2**32,
             multivariate=True,
@@ -98,16 +112,17 @@ def propose_jointly(
 def _as_trials(
     finished: Sequence[Finished],
     distributions: dict[str, BaseDistribution],
-    lower_is_better: bool,
+    lower_is_better: Sequence[bool],
 ) -> list[optuna.trial.FrozenTrial]:
-    known = [f.value for f in finished if f.value is not None and math.isfinite(f.value)]
+    known = [f.numbers for f in finished if f.numbers is not None]
     if not known:
         return []
-    worst = max(known) if lower_is_better else min(known)
+    columns = zip(zip(*known, strict=True), lower_is_better, strict=True)
+    worst = tuple(max(column) if lower else min(column) for column, lower in columns)
     return [
         create_trial(
             state=TrialState.COMPLETE,
-            value=f.value if f.value is not None and math.isfinite(f.value) else worst,
+            values=list(f.numbers or worst),
             params=dict(f.values),
             distributions=distributions,
         )

@@ -61,12 +61,21 @@ class Trial:
         values: by parameter.
         score: what measures them.
         result: what came of it, or None while it is open.
+        further: what else measures them, where several numbers are searched by.
+        numbers: what those gave, in the same order; empty while any is open, or if one failed.
     """
 
     number: int
     values: Values
     score: Score
     result: Result | None
+    further: tuple[Score, ...] = ()
+    numbers: tuple[float, ...] = ()
+
+    @property
+    def scores(self) -> tuple[Score, ...]:
+        """All that measures them."""
+        return (self.score, *self.further)
 
     @property
     def epsilon(self) -> float | None:
@@ -164,11 +173,23 @@ class SearchRun:
         if identity not in self._scores:
             on = self.search.ladder[rung - 1] if rung else None
             self._scores[identity] = self.space.score(values, on)
-        score = self._scores[identity]
-        trial = Trial(number, values, score, self._lookup(score))
+        trial = self._measured(number, values, self._scores[identity])
         if trial.result is not None:
             self._finished[identity] = trial
         return trial
+
+    def _measured(self, number: int, values: Values, score: Score) -> Trial:
+        """The trial with what is known of it: nothing until all its scores are in."""
+        further = self.space.further(score)
+        first, *others = (self._lookup(each) for each in (score, *further))
+        if first is None or not all(others):
+            return Trial(number, values, score, None, further)
+        failed = next((r.failed for r in (first, *others) if r and r.failed), None)
+        if failed is not None:
+            return Trial(number, values, score, Result({}, failed), further)
+        objective = self.search.space.objective
+        numbers = tuple(r.numbers[objective] for r in others if r)
+        return Trial(number, values, score, first, further, numbers)
 
     def wanted(self) -> list[Score]:
         """The scores the search now waits for; empty when it is done or waits for another."""
@@ -176,10 +197,10 @@ class SearchRun:
             trials = self.trials
             open_trials = [t for t in trials if t.result is None]
             if open_trials:
-                return [t.score for t in open_trials]
+                return [score for t in open_trials for score in t.scores]
             if len(trials) < self.search.n_trials and self._propose(trials):
                 return self.wanted()
-            return [t.score for t in self.finalists() if t.result is None]
+            return [s for t in self.finalists() if t.result is None for s in t.scores]
 
     @property
     def winner(self) -> Trial | None:
@@ -235,7 +256,7 @@ class SearchRun:
             return False
         number = len(self._rounds)
         proposals = self.space.propose(
-            [Finished(t.values, self._told(t)) for t in finished],
+            [Finished(t.values, *self._told(t)) for t in finished],
             self._starts_of_ledger,
             seed_of("proposals", self._opened.key, number),
         )
@@ -248,10 +269,11 @@ class SearchRun:
         """Whether the last round came back empty: all there is has been tried."""
         return bool(self._rounds) and not self._rounds[-1]
 
-    def _told(self, trial: Trial) -> float | None:
+    def _told(self, trial: Trial) -> tuple[float | None, tuple[float, ...]]:
         assert trial.result is not None
         value = trial.result.of(self.search.space.objective)
-        return None if value is None else round_significant(value, _TOLD_DIGITS)
+        further = tuple(round_significant(number, _TOLD_DIGITS) for number in trial.numbers)
+        return (None if value is None else round_significant(value, _TOLD_DIGITS)), further
 
     def _starts(self) -> tuple[Values, ...] | None:
         """First values; None while the search they are carried over from is not done."""

@@ -78,9 +78,18 @@ class SearchSpace(Spec):
         """How a trial is measured on the first rung."""
         return self.template.protocol
 
+    @property
+    def lower_is_better(self) -> tuple[bool, ...]:
+        """Of each number that is searched by, whether it is to be lowered."""
+        return (self.protocol.lower_is_better,)
+
     @abstractmethod
     def score(self, values: Values, rung: Rung | None = None) -> Score:
         """The score of some values, on the first rung or a later one."""
+
+    def further(self, score: Score) -> tuple[Score, ...]:
+        """Scores of the same images that the search is by, too; none as a rule."""
+        return ()
 
     @abstractmethod
     def propose(
@@ -284,7 +293,7 @@ class ParameterSpace(SearchSpace):
             starts=starts,
             n=self.round_size,
             seed=seed,
-            lower_is_better=self.protocol.lower_is_better,
+            lower_is_better=self.lower_is_better,
         )
 
     def _rounded(self, values: Values) -> Values:
@@ -317,6 +326,45 @@ class ParameterSpace(SearchSpace):
             if values not in known and values not in found:
                 found.append(values)
         return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrontSpace(ParameterSpace):
+    """Fields of a score, searched by several numbers of the same images at once.
+
+    There is no best trial then, but a front: the trials that no other beats in every number. What
+    is called the winner is the front's end by the first number.
+
+    Attributes:
+        also: how the further numbers are measured.
+    """
+
+    also: tuple[Protocol, ...]
+
+    def validate(self) -> None:
+        """Refuses a single number, and numbers of other images."""
+        super().validate()
+        ours = self.protocol
+        alike = all(
+            (p.extractor, p.n_images, p.seeds) == (ours.extractor, ours.n_images, ours.seeds)
+            for p in self.also
+        )
+        names = {p.name for p in (ours, *self.also)}
+        require_input(
+            len(names) == 1 + len(self.also) > 1 and alike,
+            "a front needs two or more different numbers of the same images; got "
+            + "; ".join(p.describe() for p in (ours, *self.also)),
+        )
+
+    @property
+    def lower_is_better(self) -> tuple[bool, ...]:
+        """Of each number; see `SearchSpace.lower_is_better`."""
+        return tuple(p.lower_is_better for p in (self.protocol, *self.also))
+
+    def further(self, score: Score) -> tuple[Score, ...]:
+        """The other numbers of the same images."""
+        n_images = score.protocol.n_images
+        return tuple(score.replace(protocol=p.replace(n_images=n_images)) for p in self.also)
 
 
 def _on_rung(score: Score, rung: Rung | None) -> Score:

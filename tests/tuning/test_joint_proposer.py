@@ -29,7 +29,7 @@ def rounded(values):
 def ask(finished, distributions=MIXED, starts=(), n=2, seed=0, lower_is_better=True):
     return propose_jointly(
         finished, distributions=distributions, rounded=rounded, starts=starts, n=n, seed=seed,
-        lower_is_better=lower_is_better,
+        lower_is_better=[lower_is_better] if isinstance(lower_is_better, bool) else lower_is_better,
     )  # fmt: skip
 
 

@@ -49,8 +49,8 @@ from tuning.jobs import Job
 from tuning.lease import Leases
 from tuning.lock import StudyLock
 from tuning.planner import Planner
-from tuning.progress import Display
-from tuning.resources import Capacity, GpuMemory, GpuShares, likely_device, require_gpus
+from tuning.progress import Display, Gpus
+from tuning.resources import Capacity, GpuMemory, GpuShares, gpu_share, likely_device, require_gpus
 from tuning.scheduler import Scheduler
 from tuning.stop import StopRequest
 from tuning.store import Manifest, Store
@@ -234,7 +234,8 @@ def _work(
     shares = settings.execution.gpu_shares
     gpu_shares = GpuShares(shares.train, shares.sample or GpuMemory(store).share())
     concurrent = args.max_concurrent or int(capacity.cpus)
-    with Display(scheduler, store, _device(args, scheduler.study), concurrent, console):
+    gpus = Gpus(capacity.gpus, lambda job: gpu_share(job, gpu_shares)) if capacity.gpus else None
+    with Display(scheduler, store, _device(args, scheduler.study), concurrent, console, gpus):
         work_off(
             scheduler, execution, capacity, stop,
             shares=gpu_shares, max_concurrent=args.max_concurrent,

@@ -1,4 +1,4 @@
-"""The live display of a run: stages with rate and ETA, what runs, the best of each search.
+"""The live display of a run: stages with rate and ETA, what runs, the best so far, what failed.
 
 In a terminal it is redrawn in place; anywhere else (a log, a pipe) it is one plain line every half
 minute, without escape codes.
@@ -6,6 +6,8 @@ minute, without escape codes.
 
 import threading
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Self
 
 from rich.console import Console, Group
@@ -14,11 +16,26 @@ from rich.table import Table
 from rich.text import Text
 
 from tuning.forecast import StageForecast, forecast
+from tuning.jobs import Job
 from tuning.scheduler import Scheduler
 from tuning.store import Store
 
 _REDRAW_SECONDS = 1.0
 _LINE_SECONDS = 30.0
+_SHOWN_FAILURES = 3
+
+
+@dataclass(frozen=True)
+class Gpus:
+    """The GPUs of a run.
+
+    Attributes:
+        number: how many there are or can be.
+        share_of: GPUs that a job takes.
+    """
+
+    number: float
+    share_of: Callable[[Job], float]
 
 
 class Display:
@@ -30,12 +47,19 @@ class Display:
         device: class of device of the dear jobs, as in `forecast`.
         concurrent: jobs that run at a time.
         console: where to show it.
+        gpus: the run's GPUs; None if it has none.
     """
 
     def __init__(
-        self, scheduler: Scheduler, store: Store, device: str, concurrent: int, console: Console
+        self,
+        scheduler: Scheduler,
+        store: Store,
+        device: str,
+        concurrent: int,
+        console: Console,
+        gpus: Gpus | None = None,
     ) -> None:
-        self._scheduler, self._store, self._device = scheduler, store, device
+        self._scheduler, self._store, self._device, self._gpus = scheduler, store, device, gpus
         self._concurrent, self._console = max(1, concurrent), console
         self._started = time.monotonic()
         self._stop = threading.Event()
@@ -73,7 +97,9 @@ class Display:
             left = duration(row.hours * 3600 / self._spread(row)) if row.n_to_run else "done"
             total = row.n_stored + row.n_to_run
             stages.add_row(row.stage, f"{row.n_stored}/{total}", self._rate(row.stage), left)
-        return Group(stages, *self._running(), *self._searches(), Text(f"ETA {self._eta(rows)}"))
+        end = " | ".join([*self._gpus_in_use(), f"ETA {self._eta(rows)}"])
+        failures = [Text(f"  {line}", style="red") for line in self._failures()]
+        return Group(stages, *self._running(), *self._searches(), *failures, Text(end))
 
     def _line(self, rows: list[StageForecast]) -> str:
         done = " ".join(
@@ -82,7 +108,25 @@ class Display:
         )
         best = " ".join(text.plain for text in self._searches())
         elapsed = duration(time.monotonic() - self._started)
-        return " | ".join(part for part in (elapsed, done, best, f"ETA {self._eta(rows)}") if part)
+        rest = (*self._failures(), *self._gpus_in_use(), f"ETA {self._eta(rows)}")
+        return " | ".join(part for part in (elapsed, done, best, *rest) if part)
+
+    def _failures(self) -> list[str]:
+        """The latest failures with their causes, and how many there were before."""
+        failures = list(self._scheduler.failures.values())
+        earlier = len(failures) - _SHOWN_FAILURES
+        lines = [f"{earlier} failures before these"] if earlier > 0 else []
+        for failure in failures[-_SHOWN_FAILURES:]:
+            cause = " ".join(failure.cause.split())
+            lines.append(f"failed ({failure.then}): {failure.job.title()}: {cause}")
+        return lines
+
+    def _gpus_in_use(self) -> list[str]:
+        if self._gpus is None:
+            return []
+        # A job without progress may still wait for its place.
+        running = [job for job, at in list(self._scheduler.progress.values()) if at is not None]
+        return [f"GPUs in use: {sum(map(self._gpus.share_of, running)):g} of {self._gpus.number:g}"]
 
     def _running(self) -> list[Text]:
         lines = []

@@ -19,6 +19,8 @@ import enum
 import threading
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
 
 from tuning.jobs import Job, Progress
 from tuning.lease import Leases
@@ -38,6 +40,21 @@ class Wait(enum.Enum):
 
     NOTHING_READY = "nothing is ready until something that runs ends"
     FINISHED = "nothing is left to hand out"
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A job's last attempt that led to no number.
+
+    Attributes:
+        job: the job.
+        cause: why.
+        then: what becomes of it.
+    """
+
+    job: Job
+    cause: str
+    then: Literal["a result", "tried again", "given up"]
 
 
 class Scheduler:
@@ -64,6 +81,7 @@ class Scheduler:
         self.given_up: dict[str, tuple[Job, str]] = {}
         self.progress: dict[str, tuple[Job, Progress | None]] = {}
         self.finished_here: Counter[str] = Counter()  # jobs of this launch, by stage
+        self.failures: dict[str, Failure] = {}  # of this launch, the latest last
         self._store, self.on_stored, self._leases = store, on_stored, leases
         self._planner = Planner(store)
         self._results: dict[str, Result] = {}
@@ -172,6 +190,9 @@ class Scheduler:
                 self.report_failure(key, "its result cannot be read back from the store")
                 return
             self._end(key)
+            self.failures.pop(key, None)
+            if "failed" in manifest.result:
+                self.failures[key] = Failure(job, str(manifest.result["failed"]), "a result")
             self._planner.mark_done(job)
             if isinstance(job, Score):
                 self._wanted = None
@@ -201,8 +222,11 @@ class Scheduler:
             failures, furthest = self._attempts.get(key, (0, 0))
             failures = 1 if reached > furthest else failures + 1
             self._attempts[key] = (failures, max(reached, furthest))
+            self.failures.pop(key, None)
+            self.failures[key] = Failure(job, cause, "tried again")
             if failures >= MAX_ATTEMPTS:
                 self.given_up[key] = (job, cause)
+                self.failures[key] = Failure(job, cause, "given up")
 
     def report_stopped(self, key: str) -> None:
         """A running job was stopped, or lost with its node; it will be run again."""

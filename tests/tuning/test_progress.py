@@ -10,9 +10,9 @@ from tests.miniature import miniature_study
 from tests.tuning.draining import drain
 from tuning import progress
 from tuning.forecast import StageForecast
-from tuning.jobs import Progress, Work
-from tuning.progress import Display, duration
-from tuning.scheduler import Scheduler
+from tuning.jobs import Progress, Work, Workplace, execute
+from tuning.progress import Display, Gpus, duration
+from tuning.scheduler import Failure, Scheduler
 
 
 @pytest.fixture
@@ -47,6 +47,62 @@ def test_in_a_terminal_it_shows_stages_what_runs_and_the_best_so_far(display):
     text = display(terminal=True)
     for part in ("stage", "rate", "3/7 steps", "als n_sigma=1, non-adversarial: best", "ETA"):
         assert part in text
+
+
+def test_failures_are_shown_with_their_cause_and_what_becomes_of_them(store):
+    scheduler = Scheduler(miniature_study(), store)
+    display = Display(scheduler, store, "cpu x1", 1, Console(file=io.StringIO()))
+    rows = [StageForecast("train", 0, 4, Work(), 1.0, False)]
+    assert "failed" not in display._line(rows)
+    job = scheduler.next_job()
+    for then in ("tried again", "tried again", "given up"):
+        assert scheduler.progress or scheduler.next_job() == job
+        scheduler.report_failure(job.key, "RuntimeError:\n no luck")
+        assert f"failed ({then}): {job.title()}: RuntimeError: no luck" in display._line(rows)
+    console = Console(file=io.StringIO(), width=120)
+    console.print(display._panel(rows))
+    assert "failed (given up)" in console.file.getvalue()
+
+
+def test_settings_that_diverge_are_a_result_and_shown_as_one(store):
+    study = miniature_study(train__optimizer__learning_rate="1e30")
+    scheduler, place = Scheduler(study, store), Workplace(store=store)
+    while (job := scheduler.next_job()).stage != "train":
+        pass
+    for _ in execute(job, place):
+        pass
+    scheduler.report_stored(job.key)
+    (shown,) = Display(scheduler, store, "cpu x1", 1, Console(file=io.StringIO()))._failures()
+    assert shown.startswith(f"failed (a result): {job.title()}: dsm loss is ")
+
+
+def test_of_many_failures_the_latest_are_shown_and_one_that_is_mended_is_not(store):
+    study = miniature_study()
+    scheduler, place = Scheduler(study, store), Workplace(store=store)
+    display = Display(scheduler, store, "cpu x1", 1, Console(file=io.StringIO()))
+    job = scheduler.next_job()
+    scheduler.report_failure(job.key, "lost")
+    assert scheduler.next_job() == job
+    for _ in execute(job, place):
+        pass
+    scheduler.report_stored(job.key)
+    assert display._failures() == []
+    for number in range(5):
+        scheduler.failures[str(number)] = Failure(job, f"cause {number}", "given up")
+    lines = display._failures()
+    assert lines[0] == "2 failures before these"
+    assert [line[-7:] for line in lines[1:]] == ["cause 2", "cause 3", "cause 4"]
+
+
+def test_the_gpus_that_running_jobs_take_are_counted(store):
+    scheduler = Scheduler(miniature_study(), store)
+    gpus = Gpus(2, lambda job: 0.5)
+    display = Display(scheduler, store, "gpu", 1, Console(file=io.StringIO()), gpus)
+    rows = [StageForecast("train", 0, 4, Work(), 1.0, False)]
+    job, waiting = scheduler.next_job(), scheduler.next_job()
+    assert waiting != job and "GPUs in use: 0 of 2" in display._line(rows)
+    scheduler.report_progress(job.key, Progress(1, 7, "steps"))
+    assert "GPUs in use: 0.5 of 2" in display._line(rows)
 
 
 def test_durations_as_people_say_them():

@@ -9,10 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from tuning.scheduler import Scheduler
-from tuning.search import SearchRun, Trial
+from tuning.search import SearchRun
 from tuning.stages import Frames, Protocol, SampleSpec, Score
 from tuning.store import Store
 from tuning.study import Cell, Study
+from tuning.trial import Trial
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,14 @@ from dashboards.cells import CellView, StudyView, view
 from dashboards.figures import figures
 from dashboards.searches import shown_value
 from dashboards.table import frame, heading, render
+from tuning.documents import as_name
 from tuning.jobs import Job
 from tuning.mlflow_projection import RunRecord
 from tuning.scheduler import Scheduler
-from tuning.search import SearchRun, Trial
+from tuning.search import SearchRun
 from tuning.stages import OBJECTIVES, Protocol, Score, TrainedWeights
-from tuning.store import Manifest, Store, as_name
+from tuning.store import Manifest, Store
+from tuning.trial import Trial
 
 
 def tracking_uri(store: Store, given: str | None) -> str:

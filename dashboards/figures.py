@@ -18,6 +18,7 @@ from dashboards.shares_figure import Bars, shares_figure
 from scorelib.metrics.score_error import moons_grid
 from scorelib.noise_level import noise_by_level
 from scorelib.schedules import Schedule
+from tuning.documents import as_name
 from tuning.jobs import Workplace
 from tuning.scheduler import Scheduler
 from tuning.search import SearchRun
@@ -31,7 +32,7 @@ from tuning.stages import (
     TrainSpec,
 )
 from tuning.stages.shares import ends_of, share_of
-from tuning.store import Store, as_name
+from tuning.store import Store
 from tuning.study import Study
 
 

@@ -7,7 +7,7 @@ from dashboards.png import as_png
 from dashboards.searches import shown_value
 from tuning.front import front, numbers
 from tuning.search import SearchRun
-from tuning.space import FrontSpace
+from tuning.spaces import FrontSpace
 
 
 def front_runs(runs: list[SearchRun]) -> list[SearchRun]:

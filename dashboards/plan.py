@@ -7,7 +7,7 @@ from rich.table import Table
 from tuning.forecast import StageForecast
 from tuning.progress import duration
 from tuning.scheduler import Scheduler
-from tuning.space import Rung
+from tuning.spaces import Rung
 from tuning.study import Study
 
 

@@ -14,9 +14,10 @@ from tuning.mlflow_projection import MlflowWriter
 from tuning.optuna_projection import OptunaWriter, TrialRecord
 from tuning.projection import ProjectionError
 from tuning.scheduler import Scheduler
-from tuning.search import SearchRun, Trial
+from tuning.search import SearchRun
 from tuning.stages import OBJECTIVES, Score, TrainedWeights
 from tuning.store import Manifest, Store
+from tuning.trial import Trial
 
 
 class Projections:

@@ -11,10 +11,11 @@ from matplotlib import pyplot as plt
 from dashboards.cells import CellView, view
 from dashboards.evidence import grids
 from dashboards.png import as_png
+from tuning.documents import as_name
 from tuning.scheduler import Scheduler
 from tuning.stages import OBJECTIVES, Chunk
 from tuning.stages.frames import FRAMES_FILE, SIGMAS
-from tuning.store import Store, as_name
+from tuning.store import Store
 
 
 def sample_sheets(scheduler: Scheduler, store: Store) -> dict[str, bytes]:

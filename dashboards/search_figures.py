@@ -14,7 +14,7 @@ from dashboards.png import as_png
 from dashboards.searches import importances, shown_value
 from tuning.scheduler import Scheduler
 from tuning.search import SearchRun
-from tuning.space import EPSILON, StepSizeSpace
+from tuning.spaces import EPSILON, StepSizeSpace
 from tuning.stages import OBJECTIVES
 
 _COLOURS = {"als": "#c0392b", "cas": "#1f5fa8"}

@@ -14,10 +14,11 @@ from optuna.trial import TrialState, create_trial
 from scorelib.schedules import GeometricSchedule
 from scorelib.seeds import seed_of
 from tuning.forecast import total_work
-from tuning.search import SearchRun, Trial
-from tuning.space import EPSILON, ParameterSpace, StepSizeSpace
+from tuning.search import SearchRun
+from tuning.spaces import EPSILON, ParameterSpace, StepSizeSpace
 from tuning.stages import OBJECTIVES
 from tuning.study import Cell
+from tuning.trial import Trial
 
 _LEAST_FOR_IMPORTANCE = 6
 

@@ -26,7 +26,7 @@ from scorelib.schedules import GeometricSchedule
 from studies.first_steps import CIFAR_SCHEDULE, first_step
 from studies.local import StudySettings
 from tuning.ledger import Values
-from tuning.space import LogUniform, OneOf, ParameterSpace, Rung
+from tuning.spaces import LogUniform, OneOf, ParameterSpace, Rung
 from tuning.stages import FidProtocol, SampleSpec, Score, Snapshot, TrainSpec, Yardstick
 from tuning.study import Cell, Search, Study
 

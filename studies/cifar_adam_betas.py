@@ -20,7 +20,7 @@ from studies.appendix_b import (
     build,
 )
 from studies.local import at_scale
-from tuning.space import OneOf
+from tuning.spaces import OneOf
 from tuning.study import Study
 
 _D = f"{OBJECTIVE}.discriminator_optimizer"

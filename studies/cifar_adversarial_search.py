@@ -27,7 +27,7 @@ from studies.cifar_adam_betas import PARAMETERS as BETAS
 from studies.cifar_gan_loss import LOSS
 from studies.cifar_lambda_nd import LAMBDA, N_D
 from studies.local import at_scale
-from tuning.space import EPSILON, LogUniform, OneOf
+from tuning.spaces import EPSILON, LogUniform, OneOf
 from tuning.study import Study
 
 LOWEST_R, HIGHEST_R = 1.05, 4.0

@@ -22,7 +22,7 @@ from studies.appendix_b import (
     build,
 )
 from studies.local import at_scale
-from tuning.space import OneOf
+from tuning.spaces import OneOf
 from tuning.study import Study
 
 LOSSES = {

@@ -20,7 +20,7 @@ from studies.appendix_b import (
     build,
 )
 from studies.local import at_scale
-from tuning.space import LogUniform, OneOf
+from tuning.spaces import LogUniform, OneOf
 from tuning.study import Study
 
 LAMBDA = LogUniform(name="lambda", path=f"{OBJECTIVE}.lambda_", low=0.01, high=100.0)

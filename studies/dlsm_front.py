@@ -24,7 +24,7 @@ from studies.class_table import ClassSettings, cell, class_study, fields_of, met
 from studies.local import at_scale
 from studies.reported import reported
 from tuning.jobs import require_input
-from tuning.space import FrontSpace, LogUniform
+from tuning.spaces import FrontSpace, LogUniform
 from tuning.stages import Score
 from tuning.study import Cell, Search, Study
 

@@ -24,7 +24,7 @@ from scorelib.step_size import relative_step
 from studies.first_steps import SAMPLERS, first_step, papers_protocol
 from studies.reported import reported
 from studies.table_settings import COLUMNS, TableSettings
-from tuning.space import EPSILON, OneOf, ParameterSpace, Rung, StepSizeSpace
+from tuning.spaces import EPSILON, OneOf, ParameterSpace, Rung, StepSizeSpace
 from tuning.stages import FidProtocol, Objective, SampleSpec, Score, Snapshot, Yardstick
 from tuning.study import Cell, Reported, Search, Study
 

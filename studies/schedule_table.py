@@ -37,7 +37,7 @@ from scorelib.step_size import epsilon_of_langevin_step
 from studies.first_steps import papers_protocol
 from studies.local import StudySettings
 from studies.reported import reported
-from tuning.space import OneOf, ParameterSpace, Rung
+from tuning.spaces import OneOf, ParameterSpace, Rung
 from tuning.stages import FidProtocol, SampleSpec, Score, Snapshot, TrainSpec, Yardstick
 from tuning.study import Cell, Reported, Search, Study
 

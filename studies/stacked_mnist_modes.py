@@ -33,7 +33,7 @@ from scorelib.schedules import GeometricSchedule
 from studies.first_steps import first_step
 from studies.local import StudySettings, at_scale
 from studies.reported import reported
-from tuning.space import EPSILON, StepSizeSpace
+from tuning.spaces import EPSILON, StepSizeSpace
 from tuning.stages import ModesProtocol, SampleSpec, Score, Snapshot, TrainSpec
 from tuning.study import Cell, Reported, Search, Study
 

@@ -2,7 +2,7 @@
 
 from scorelib.spec import replace_paths
 from studies.cifar_sampling_eps import settings, study
-from tuning.space import EPSILON, Rung
+from tuning.spaces import EPSILON, Rung
 
 MINIATURE = {
     "iterations": "60", "iteration": "60", "snapshot_every": "30", "search.n_trials": "3",

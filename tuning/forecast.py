@@ -10,11 +10,12 @@ there are any, from multiply-adds and a stated throughput, and are then marked a
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from tuning.documents import as_name
 from tuning.jobs import Job, Work
 from tuning.scheduler import Scheduler
 from tuning.search import SearchRun
 from tuning.stages import Chunk, TrainedWeights
-from tuning.store import Manifest, Store, as_name
+from tuning.store import Manifest, Store
 from tuning.study import Cell
 
 STAGES = (

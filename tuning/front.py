@@ -6,7 +6,8 @@ that none beats: whoever cares for one number more than for another chooses amon
 
 from collections.abc import Sequence
 
-from tuning.search import SearchRun, Trial
+from tuning.search import SearchRun
+from tuning.trial import Trial
 
 
 def front(run: SearchRun) -> list[Trial]:

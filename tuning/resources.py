@@ -12,9 +12,10 @@ from dataclasses import dataclass
 import torch
 
 from scorelib.errors import InputError
+from tuning.documents import as_name
 from tuning.jobs import Job
 from tuning.stages import TrainedWeights
-from tuning.store import Manifest, Store, as_name
+from tuning.store import Manifest, Store
 from tuning.study import Study
 
 DEFAULT_SHARE = 0.5

@@ -26,10 +26,11 @@ from tuning.jobs import Job, Progress
 from tuning.lease import Leases
 from tuning.ledger import Ledger
 from tuning.planner import Planner
-from tuning.search import Result, SearchRun
+from tuning.search import SearchRun
 from tuning.stages import Score
 from tuning.store import Manifest, Store
 from tuning.study import Cell, Study
+from tuning.trial import Result
 
 MAX_ATTEMPTS = 3
 """A job that fails this often without getting further is given up, with all that rests on it."""

@@ -11,7 +11,7 @@ with the store as its memory.
 """
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
@@ -22,73 +22,14 @@ from scorelib.samplers import AnnealedSampler
 from scorelib.seeds import seed_of
 from scorelib.spec import Spec
 from scorelib.step_size import round_significant
-from tuning.jobs import Job
 from tuning.joint_proposer import Finished
 from tuning.ledger import Ledger, Values
-from tuning.space import EPSILON, SearchSpace, StepSizeSpace
+from tuning.spaces import EPSILON, SearchSpace, StepSizeSpace
 from tuning.stages import Score
 from tuning.study import Search
+from tuning.trial import Lookup, Result, Trial
 
 _TOLD_DIGITS = 4
-
-
-@dataclass(frozen=True)
-class Result:
-    """What a finished job says.
-
-    Attributes:
-        numbers: by quantity; of a score "raw" and "denoised".
-        failed: the cause if there are none.
-    """
-
-    numbers: Mapping[str, float]
-    failed: str | None = None
-
-    def of(self, quantity: str) -> float | None:
-        """The named number, or None if there is none."""
-        return self.numbers.get(quantity)
-
-
-Lookup = Callable[[Job], Result | None]
-
-
-@dataclass(frozen=True)
-class Trial:
-    """Values tried in a search.
-
-    Attributes:
-        number: order of proposal, from 0.
-        values: by parameter.
-        score: what measures them.
-        result: what came of it, or None while it is open.
-        further: what else measures them, where several numbers are searched by.
-        numbers: what those gave, in the same order; empty while any is open, or if one failed.
-    """
-
-    number: int
-    values: Values
-    score: Score
-    result: Result | None
-    further: tuple[Score, ...] = ()
-    numbers: tuple[float, ...] = ()
-
-    @property
-    def scores(self) -> tuple[Score, ...]:
-        """All that measures them."""
-        return (self.score, *self.further)
-
-    @property
-    def epsilon(self) -> float | None:
-        """Step size; None if the sampler has none that anneals."""
-        return self.score.sample.epsilon
-
-    @property
-    def r(self) -> float | None:
-        """The same in units of the schedule-following step.
-
-        None if the search is over no step size, or if no step follows the schedule.
-        """
-        return self.score.sample.r if EPSILON in self.values else None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -26,17 +26,10 @@ import re
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
 from typing import Any
 
-from fsspec.implementations.local import LocalFileSystem
-
-from scorelib.errors import InputError
-from tuning.files import create_local, file_system, replace_local
+from tuning.documents import Documents, as_json, checked_name
 from tuning.node_cache import NodeCache, sha256
-
-FORMAT = 1
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._=-]*")
 
 
 class CorruptObjectError(Exception):
@@ -45,10 +38,6 @@ class CorruptObjectError(Exception):
     def __init__(self, stage: str, key: str, why: str) -> None:
         super().__init__(f"{stage} {key} is corrupt ({why}); it was set aside")
         self.stage, self.key = stage, key
-
-
-class StoreWriteError(InputError):
-    """The store cannot be written to: full, read-only or gone."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +66,7 @@ class Manifest:
         return sum(int(f["size"]) for f in self.files.values())
 
 
-class Store:
+class Store(Documents):
     """Finished jobs, checkpoints and the ledger under one fsspec URL.
 
     Args:
@@ -90,57 +79,8 @@ class Store:
     """
 
     def __init__(self, url: str, *, create: bool = False) -> None:
-        self._fs, root = file_system(url)
-        self.url, self._root = url, root.rstrip("/")
-        self.is_local = isinstance(self._fs, LocalFileSystem)
+        super().__init__(url, create=create)
         self._cache = NodeCache()
-        self._check_format(create)
-
-    def _check_format(self, create: bool) -> None:
-        document = _read_format(self._fs, self._root, self.url)
-        if document is None:
-            if not create:
-                raise InputError(f"--store must hold a store; {self.url!r} has no store.json")
-            self._put(self._path("store.json"), _dump({"format": FORMAT}))
-            return
-        found = document.get("format") if isinstance(document, dict) else None
-        if not isinstance(found, int):
-            raise InputError(
-                f"store.json of {self.url!r} cannot be read: it must hold a format number; got "
-                f"{found!r}"
-            )
-        if found > FORMAT:
-            raise InputError(
-                f"the store {self.url!r} must have format {FORMAT} or older; it has {found}: "
-                "made by a newer version, update this one"
-            )
-
-    @staticmethod
-    def exists(url: str) -> bool:
-        """Whether there is a store at a URL.
-
-        Raises:
-            InputError: that cannot be told: no credentials, no connection, not readable.
-        """
-        found, root = file_system(url)
-        return _read_format(found, root.rstrip("/"), url) is not None
-
-    @property
-    def folder(self) -> Path:
-        """The store's folder; for databases that must be local files.
-
-        Raises:
-            InputError: the store is not on a local file system.
-        """
-        if not self.is_local:
-            raise InputError(f"{self.url!r} is not a local folder; give --tracking-uri a server")
-        return Path(self._root)
-
-    def require_writable(self) -> None:
-        """Raises StoreWriteError, in one line, if a small file cannot be written now."""
-        probe = self._path(f"probe-{uuid.uuid4().hex}")
-        self._put(probe, b"probe" * 1000)
-        self._fs.rm_file(probe)
 
     # -- objects ---------------------------------------------------------------------------------
 
@@ -159,7 +99,7 @@ class Store:
         try:
             body = json.loads(self._fs.cat_file(self._manifest_path(stage, key)))
             digest = body.pop("digest")
-            if digest != sha256(_dump(body)):
+            if digest != sha256(as_json(body)):
                 raise ValueError("digest differs")
             return Manifest(**body)
         except FileNotFoundError:
@@ -215,14 +155,14 @@ class Store:
         attempt = uuid.uuid4().hex[:12]
         entries = {}
         for name, data in files.items():
-            path = f"{attempt}/{_checked(name)}"
+            path = f"{attempt}/{checked_name(name)}"
             self._put(f"{self._object(stage, key)}/{path}", data)
             entries[name] = {"path": path, "size": len(data), "sha256": sha256(data)}
         body = {
             "stage": stage, "key": key, "spec": spec, "result": result, "cost": cost,
             "files": entries,
         }  # fmt: skip
-        manifest = _dump(body | {"digest": sha256(_dump(body))})
+        manifest = as_json(body | {"digest": sha256(as_json(body))})
         self._put(self._manifest_path(stage, key), manifest)
 
     def set_aside(self, stage: str, key: str) -> None:
@@ -236,12 +176,12 @@ class Store:
 
     def put_checkpoint(self, key: str, name: str, data: bytes) -> None:
         """Writes (or replaces, atomically) a piece of resumable state with its checksum."""
-        path = self._path(f"checkpoints/{_checked(key)}/{_checked(name)}")
+        path = self._path(f"checkpoints/{checked_name(key)}/{checked_name(name)}")
         self._put(path, bytes.fromhex(sha256(data)) + data)
 
     def checkpoint(self, key: str, name: str) -> bytes | None:
         """A piece of resumable state, or None if there is none or it is corrupt."""
-        path = self._path(f"checkpoints/{_checked(key)}/{_checked(name)}")
+        path = self._path(f"checkpoints/{checked_name(key)}/{checked_name(name)}")
         try:
             data = bytes(self._fs.cat_file(path))
         except FileNotFoundError:
@@ -251,112 +191,15 @@ class Store:
 
     def checkpoint_names(self, key: str) -> list[str]:
         """Names of the pieces of resumable state under a key, sorted."""
-        return self._names(f"checkpoints/{_checked(key)}")
+        return self._names(f"checkpoints/{checked_name(key)}")
 
     def drop_checkpoint(self, key: str, name: str) -> None:
         """Removes a piece of resumable state, if it is there."""
         with contextlib.suppress(FileNotFoundError):
-            self._fs.rm_file(self._path(f"checkpoints/{_checked(key)}/{_checked(name)}"))
-
-    # -- documents: the ledger's and other small JSON ---------------------------------------------
-
-    def put_picture(self, folder: str, name: str, data: bytes) -> None:
-        """Writes a picture for people, replacing an earlier one."""
-        self._put(self._path(f"pictures/{_checked(folder)}/{_checked(name)}"), data)
-
-    def put_document(self, folder: str, name: str, body: Any) -> None:
-        """Writes a small JSON document atomically."""
-        self._put(self._path(f"{folder}/{_checked(name)}.json"), _dump(body))
-
-    def document(self, folder: str, name: str) -> Any | None:
-        """A small JSON document, or None if there is none or it is corrupt."""
-        try:
-            return json.loads(self._fs.cat_file(self._path(f"{folder}/{_checked(name)}.json")))
-        except (FileNotFoundError, ValueError):
-            return None
-
-    def create_document(self, folder: str, name: str, body: Any) -> bool:
-        """Writes a document only if there is none; False if there is."""
-        path = self._path(f"{folder}/{_checked(name)}.json")
-        try:
-            if self.is_local:
-                self._fs.makedirs(self._fs._parent(path), exist_ok=True)
-                create_local(path, _dump(body))
-            else:
-                self._fs.pipe_file(path, _dump(body), mode="create")
-        except FileExistsError:
-            return False
-        except Exception as error:
-            raise self._write_error(error) from error
-        return True
-
-    def remove_document(self, folder: str, name: str) -> None:
-        """Removes a document, if it is there."""
-        with contextlib.suppress(FileNotFoundError):
-            self._fs.rm_file(self._path(f"{folder}/{_checked(name)}.json"))
-
-    def document_names(self, folder: str) -> list[str]:
-        """Names of the documents in a folder, sorted."""
-        return [n.removesuffix(".json") for n in self._names(folder) if n.endswith(".json")]
-
-    # -- paths and bytes ---------------------------------------------------------------------------
-
-    def _names(self, folder: str) -> list[str]:
-        try:
-            paths = self._fs.ls(self._path(folder), detail=False)
-        except FileNotFoundError:
-            return []
-        names = (PurePosixPath(p).name for p in paths)
-        return sorted(name for name in names if _NAME.fullmatch(name))
-
-    def _path(self, relative: str) -> str:
-        return f"{self._root}/{relative}"
+            self._fs.rm_file(self._path(f"checkpoints/{checked_name(key)}/{checked_name(name)}"))
 
     def _object(self, stage: str, key: str) -> str:
-        return self._path(f"objects/{_checked(stage)}/{_checked(key)}")
+        return self._path(f"objects/{checked_name(stage)}/{checked_name(key)}")
 
     def _manifest_path(self, stage: str, key: str) -> str:
         return f"{self._object(stage, key)}/manifest.json"
-
-    def _put(self, path: str, data: bytes) -> None:
-        try:
-            if self.is_local:
-                self._fs.makedirs(self._fs._parent(path), exist_ok=True)
-                replace_local(path, data)
-            else:
-                self._fs.pipe_file(path, data)
-        except Exception as error:  # object stores' clients have errors of their own
-            raise self._write_error(error) from error
-
-    def _write_error(self, error: Exception) -> StoreWriteError:
-        return StoreWriteError(
-            f"the store {self.url!r} must be writable and have room; "
-            f"{getattr(error, 'strerror', None) or repr(error)}: free space or mend permissions, "
-            "then run again"
-        )
-
-
-def _checked(name: str) -> str:
-    """A name that cannot leave its folder."""
-    if not _NAME.fullmatch(name):
-        raise InputError(f"a stored name must match {_NAME.pattern}; got {name!r}")
-    return name
-
-
-def _read_format(file_system: Any, root: str, url: str) -> Any | None:
-    """What store.json says, or None if there is none."""
-    try:
-        return json.loads(file_system.cat_file(f"{root}/store.json"))
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except Exception as error:  # object stores' clients have errors of their own
-        raise InputError(f"store.json of {url!r} cannot be read: {error!r}") from error
-
-
-def as_name(text: str) -> str:
-    """Any text, such as a device's, as a stored name."""
-    return re.sub(r"[^A-Za-z0-9]+", "-", text).strip("-") or "unknown"
-
-
-def _dump(body: Any) -> bytes:
-    return json.dumps(body, sort_keys=True, allow_nan=False).encode()

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from scorelib.spec import Spec
 from tuning.jobs import Job, require_input
 from tuning.ledger import Values
-from tuning.space import Rung, SearchSpace
+from tuning.spaces import Rung, SearchSpace
 from tuning.stages import (
     OBJECTIVES,
     Frames,

@@ -21,11 +21,12 @@ from scorelib.samplers import Als
 from scorelib.schedules import LinearSchedule
 from tests.miniature import miniature_study
 from tuning.ledger import Ledger
-from tuning.search import Result, SearchRun
-from tuning.space import EPSILON, LogUniform, OneOf, ParameterSpace, Rung, StepSizeSpace
+from tuning.search import SearchRun
+from tuning.spaces import EPSILON, LogUniform, OneOf, ParameterSpace, Rung, StepSizeSpace
 from tuning.stages import InceptionScoreProtocol, Score, Snapshot
 from tuning.store import Store
 from tuning.study import Search
+from tuning.trial import Result
 
 STUDY = miniature_study(columns='["adversarial"]')
 TEMPLATE = STUDY.searches[0].space.template

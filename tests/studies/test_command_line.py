@@ -14,7 +14,8 @@ from dashboards.table import main as table
 from studies.options import parser
 from studies.run import main
 from tests.miniature import OPTIONS, miniature_settings
-from tuning.store import FORMAT, Store
+from tuning.documents import FORMAT
+from tuning.store import Store
 
 NAME = "cifar_sampling_eps"
 

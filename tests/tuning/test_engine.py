@@ -12,7 +12,7 @@ from tests.miniature import miniature_study
 from tests.tuning.draining import drain
 from tuning.jobs import Outcome, Workplace, execute
 from tuning.scheduler import MAX_ATTEMPTS, Scheduler, Wait
-from tuning.space import Rung
+from tuning.spaces import Rung
 from tuning.stages import Chunk, Snapshot
 from tuning.store import Store
 

@@ -15,9 +15,9 @@ from tests.tuning.test_joint_proposer import MIXED, ask, at_random
 from tuning.front import front, numbers
 from tuning.joint_proposer import Finished
 from tuning.scheduler import Scheduler
-from tuning.search import Result
 from tuning.stages import Score
 from tuning.store import Store
+from tuning.trial import Result
 
 WORST = 10.0
 

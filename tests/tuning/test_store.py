@@ -13,7 +13,8 @@ import pytest
 
 from scorelib.errors import InputError
 from tests.services.servers import s3_server
-from tuning.store import FORMAT, CorruptObjectError, Store, StoreWriteError
+from tuning.documents import FORMAT, StoreWriteError
+from tuning.store import CorruptObjectError, Store
 
 KEY = "0" * 32
 
@@ -203,7 +204,8 @@ def test_a_full_store_is_refused_and_nothing_half_written_stays(tmp_path):
     code = f"""
 import resource, signal
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-from tuning.store import Store, StoreWriteError
+from tuning.documents import StoreWriteError
+from tuning.store import Store
 store = Store({store.url!r})
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 try:

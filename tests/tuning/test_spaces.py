@@ -13,7 +13,7 @@ from scorelib.losses import Adversarial, Dsm, GanLoss
 from scorelib.spec import from_json
 from tests.miniature import miniature_study
 from tuning.forecast import total_work
-from tuning.space import EPSILON, LogUniform, OneOf, ParameterSpace, Rung, StepSizeSpace
+from tuning.spaces import EPSILON, LogUniform, OneOf, ParameterSpace, Rung, StepSizeSpace
 from tuning.stages import InceptionScoreProtocol
 
 STUDY = miniature_study(columns='["adversarial"]')

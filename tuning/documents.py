@@ -1,0 +1,185 @@
+"""Small files under one URL: the documents of a store, its pictures, and its format.
+
+A document is JSON, written whole: by an atomic replace (a rename on a file system, a PUT on an
+object store), or only if there is none. Names are checked, so that none leaves its folder.
+"""
+
+import contextlib
+import json
+import re
+import uuid
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from fsspec.implementations.local import LocalFileSystem
+
+from scorelib.errors import InputError
+from tuning.files import create_local, file_system, replace_local
+
+FORMAT = 1
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._=-]*")
+
+
+class StoreWriteError(InputError):
+    """The store cannot be written to: full, read-only or gone."""
+
+
+class Documents:
+    """Small files under one fsspec URL, which holds a store.
+
+    Args:
+        url: a folder or any fsspec URL.
+        create: make the store if it is not there.
+
+    Raises:
+        InputError: no store at the URL (with create=False), or one made by a newer version.
+        StoreWriteError: it cannot be created.
+    """
+
+    def __init__(self, url: str, *, create: bool = False) -> None:
+        self._fs, root = file_system(url)
+        self.url, self._root = url, root.rstrip("/")
+        self.is_local = isinstance(self._fs, LocalFileSystem)
+        self._check_format(create)
+
+    def _check_format(self, create: bool) -> None:
+        document = _read_format(self._fs, self._root, self.url)
+        if document is None:
+            if not create:
+                raise InputError(f"--store must hold a store; {self.url!r} has no store.json")
+            self._put(self._path("store.json"), as_json({"format": FORMAT}))
+            return
+        found = document.get("format") if isinstance(document, dict) else None
+        if not isinstance(found, int):
+            raise InputError(
+                f"store.json of {self.url!r} cannot be read: it must hold a format number; got "
+                f"{found!r}"
+            )
+        if found > FORMAT:
+            raise InputError(
+                f"the store {self.url!r} must have format {FORMAT} or older; it has {found}: "
+                "made by a newer version, update this one"
+            )
+
+    @staticmethod
+    def exists(url: str) -> bool:
+        """Whether there is a store at a URL.
+
+        Raises:
+            InputError: that cannot be told: no credentials, no connection, not readable.
+        """
+        found, root = file_system(url)
+        return _read_format(found, root.rstrip("/"), url) is not None
+
+    @property
+    def folder(self) -> Path:
+        """The store's folder; for databases that must be local files.
+
+        Raises:
+            InputError: the store is not on a local file system.
+        """
+        if not self.is_local:
+            raise InputError(f"{self.url!r} is not a local folder; give --tracking-uri a server")
+        return Path(self._root)
+
+    def require_writable(self) -> None:
+        """Raises StoreWriteError, in one line, if a small file cannot be written now."""
+        probe = self._path(f"probe-{uuid.uuid4().hex}")
+        self._put(probe, b"probe" * 1000)
+        self._fs.rm_file(probe)
+
+    def put_picture(self, folder: str, name: str, data: bytes) -> None:
+        """Writes a picture for people, replacing an earlier one."""
+        self._put(self._path(f"pictures/{checked_name(folder)}/{checked_name(name)}"), data)
+
+    def put_document(self, folder: str, name: str, body: Any) -> None:
+        """Writes a small JSON document atomically."""
+        self._put(self._path(f"{folder}/{checked_name(name)}.json"), as_json(body))
+
+    def document(self, folder: str, name: str) -> Any | None:
+        """A small JSON document, or None if there is none or it is corrupt."""
+        try:
+            return json.loads(self._fs.cat_file(self._path(f"{folder}/{checked_name(name)}.json")))
+        except (FileNotFoundError, ValueError):
+            return None
+
+    def create_document(self, folder: str, name: str, body: Any) -> bool:
+        """Writes a document only if there is none; False if there is."""
+        path = self._path(f"{folder}/{checked_name(name)}.json")
+        try:
+            if self.is_local:
+                self._fs.makedirs(self._fs._parent(path), exist_ok=True)
+                create_local(path, as_json(body))
+            else:
+                self._fs.pipe_file(path, as_json(body), mode="create")
+        except FileExistsError:
+            return False
+        except Exception as error:
+            raise self._write_error(error) from error
+        return True
+
+    def remove_document(self, folder: str, name: str) -> None:
+        """Removes a document, if it is there."""
+        with contextlib.suppress(FileNotFoundError):
+            self._fs.rm_file(self._path(f"{folder}/{checked_name(name)}.json"))
+
+    def document_names(self, folder: str) -> list[str]:
+        """Names of the documents in a folder, sorted."""
+        return [n.removesuffix(".json") for n in self._names(folder) if n.endswith(".json")]
+
+    # -- paths and bytes ---------------------------------------------------------------------------
+
+    def _names(self, folder: str) -> list[str]:
+        try:
+            paths = self._fs.ls(self._path(folder), detail=False)
+        except FileNotFoundError:
+            return []
+        names = (PurePosixPath(p).name for p in paths)
+        return sorted(name for name in names if _NAME.fullmatch(name))
+
+    def _path(self, relative: str) -> str:
+        return f"{self._root}/{relative}"
+
+    def _put(self, path: str, data: bytes) -> None:
+        try:
+            if self.is_local:
+                self._fs.makedirs(self._fs._parent(path), exist_ok=True)
+                replace_local(path, data)
+            else:
+                self._fs.pipe_file(path, data)
+        except Exception as error:  # object stores' clients have errors of their own
+            raise self._write_error(error) from error
+
+    def _write_error(self, error: Exception) -> StoreWriteError:
+        return StoreWriteError(
+            f"the store {self.url!r} must be writable and have room; "
+            f"{getattr(error, 'strerror', None) or repr(error)}: free space or mend permissions, "
+            "then run again"
+        )
+
+
+def checked_name(name: str) -> str:
+    """A name that cannot leave its folder."""
+    if not _NAME.fullmatch(name):
+        raise InputError(f"a stored name must match {_NAME.pattern}; got {name!r}")
+    return name
+
+
+def _read_format(file_system: Any, root: str, url: str) -> Any | None:
+    """What store.json says, or None if there is none."""
+    try:
+        return json.loads(file_system.cat_file(f"{root}/store.json"))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except Exception as error:  # object stores' clients have errors of their own
+        raise InputError(f"store.json of {url!r} cannot be read: {error!r}") from error
+
+
+def as_name(text: str) -> str:
+    """Any text, such as a device's, as a stored name."""
+    return re.sub(r"[^A-Za-z0-9]+", "-", text).strip("-") or "unknown"
+
+
+def as_json(body: Any) -> bytes:
+    """JSON, the same bytes for equal bodies; ValueError for numbers that are not finite."""
+    return json.dumps(body, sort_keys=True, allow_nan=False).encode()

@@ -1,0 +1,73 @@
+"""The space of one sampler's step sizes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from optuna.distributions import BaseDistribution, FloatDistribution
+
+from scorelib.samplers import AnnealedSampler
+from tuning.jobs import require_input
+from tuning.joint_proposer import Finished
+from tuning.ledger import Values
+from tuning.proposer import Observation, propose, searched_interval
+from tuning.spaces.base import Rung, SearchSpace, on_rung
+from tuning.stages import Score
+
+EPSILON = "epsilon"
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepSizeSpace(SearchSpace):
+    """The step size epsilon of a sampler, over all that theory admits; see `tuning.proposer`."""
+
+    def validate(self) -> None:
+        """Refuses numbers that are better the higher they are: their curves are no valleys."""
+        super().validate()
+        require_input(
+            self.protocol.lower_is_better,
+            f"a step size must be searched by a number to be lowered; got {self.protocol.name}",
+        )
+        require_input(
+            isinstance(self.sample.sampler, AnnealedSampler),
+            f"a step size is searched of als or cas; got {type(self.sample.sampler).__name__}",
+        )
+
+    @property
+    def sampler(self) -> AnnealedSampler:
+        """What has the step size."""
+        assert isinstance(self.sample.sampler, AnnealedSampler)
+        return self.sample.sampler
+
+    def _interval(self) -> tuple[float, float]:
+        return self.sampler.interval(self.sample.model.train.schedule)
+
+    def score(self, values: Values, rung: Rung | None = None) -> Score:
+        """The score of a step size; see `SearchSpace.score`."""
+        sampler = self.sampler.replace(epsilon=values[EPSILON])
+        return on_rung(self.template.replace(sample=self.sample.replace(sampler=sampler)), rung)
+
+    def propose(
+        self, finished: Sequence[Finished], starts: Sequence[Values], seed: int
+    ) -> list[Values]:
+        """Step sizes from the valley's shape; see `SearchSpace.propose`."""
+        low, high = self._interval()
+        observations = [Observation(float(f.values[EPSILON]), f.value) for f in finished]
+        proposals = propose(
+            observations, low=low, high=high, starts=_epsilons(starts), n=self.round_size, seed=seed
+        )
+        return [{EPSILON: epsilon} for epsilon in proposals]
+
+    def distributions(self, starts: Sequence[Values]) -> dict[str, BaseDistribution]:
+        """The interval searched, logarithmic."""
+        low, high = self._interval()
+        interval = searched_interval(low, high, _epsilons(starts))
+        return {EPSILON: FloatDistribution(*interval, log=True)}
+
+    def stand_ins(self, n: int, tried: Sequence[Values]) -> list[Values]:
+        """Step sizes that, not being rounded, differ from any real proposal."""
+        low, high = self._interval()
+        return [{EPSILON: low + (high - low) * (i + 1.2345678) / (i + n + 99)} for i in range(n)]
+
+
+def _epsilons(starts: Sequence[Values]) -> list[float]:
+    return [float(start[EPSILON]) for start in starts]

@@ -16,6 +16,7 @@ from tuning.mlflow_projection import RunRecord
 from tuning.scheduler import Scheduler
 from tuning.search import SearchRun
 from tuning.stages import OBJECTIVES, Protocol, Score, TrainedWeights
+from tuning.stages.snapshots import LOSSES_FILE
 from tuning.store import Manifest, Store
 from tuning.trial import Trial
 
@@ -93,8 +94,8 @@ def training_record(
     """A snapshot of a training run with its losses so far, each a metric over the iterations."""
     failed = manifest.result.get("failed")
     losses: dict[str, list[list[float]]] = {}
-    if "losses.json" in manifest.files:
-        losses = json.loads(store.read(snapshot.stage, snapshot.key, "losses.json"))
+    if LOSSES_FILE in manifest.files:
+        losses = json.loads(store.read(snapshot.stage, snapshot.key, LOSSES_FILE))
     return RunRecord(
         key=snapshot.key,
         name=snapshot.title(),

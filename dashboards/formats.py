@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-_COLOURS = {"reproduced": "green", "within noise": "yellow", "differs": "red", "failed": "red"}
-"""Of what a cell begins with: only what asks to be looked at has a colour."""
+_COLOURS = {"reproduced": "green", "within": "yellow", "differs": "red", "failed": "red"}
+"""Of marked parts: only what asks to be looked at has a colour."""
 
 _LATEX = str.maketrans({
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
@@ -68,12 +68,29 @@ def _rich_table(data: pd.DataFrame) -> Table:
 
 
 def _coloured(text: str) -> Text:
-    words = text.split(" / ")
-    parts: list[Text] = []
-    for word in words:
-        colour = next((c for start, c in _COLOURS.items() if word.startswith(start)), "")
-        parts.append(Text(word, style=colour))
+    parts = [Text(part.text, style=_COLOURS.get(part.mark, "")) for part in parts_of(text)]
     return Text(" / ").join(parts)
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a cell, of those that " / " keeps apart.
+
+    Attributes:
+        text: what it says.
+        mark: its first word if that is a verdict or "failed", else "".
+    """
+
+    text: str
+    mark: str
+
+
+def parts_of(text: str) -> list[Part]:
+    """The parts of a cell, and which ask to be looked at."""
+    return [
+        Part(part, next((mark for mark in _COLOURS if part.startswith(mark)), ""))
+        for part in text.split(" / ")
+    ]
 
 
 def as_markdown(document: Document) -> str:

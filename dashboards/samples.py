@@ -4,7 +4,6 @@ The papers' uncurated figures.
 """
 
 import io
-from typing import Any
 
 from matplotlib import pyplot as plt
 
@@ -35,11 +34,9 @@ def sample_sheets(scheduler: Scheduler, store: Store) -> dict[str, bytes]:
         if chunk and pictures:
             seen.add(chunk)
             drawn[f"samples_{as_name(cell.cell.name)}.png"] = _sheet(cell, pictures)
-        manifest = store.manifest(cell.frames.stage, cell.frames.key) if cell.frames else None
-        if cell.frames and manifest and manifest.files:
-            data = store.read(cell.frames.stage, cell.frames.key, FRAMES_FILE)
-            sigmas = manifest.result[SIGMAS]
-            drawn[f"frames_{as_name(cell.cell.name)}.png"] = _filmstrip(cell, data, sigmas)
+        frames = filmstrip(cell, store)
+        if frames:
+            drawn[f"frames_{as_name(cell.cell.name)}.png"] = frames
     return drawn
 
 
@@ -53,11 +50,16 @@ def _sheet(cell: CellView, pictures: dict[str, bytes]) -> bytes:
         axis.set_title(title, fontsize=10)
         axis.axis("off")
     figure.suptitle(cell.cell.name, fontsize=11)
-    return _as_png(figure)
+    return as_png(figure)
 
 
-def _filmstrip(cell: CellView, data: bytes, sigmas: list[float]) -> bytes:
-    """Frames with the noise level of each below it."""
+def filmstrip(cell: CellView, store: Store) -> bytes | None:
+    """A cell's frames along the chain, the noise level below each, as a PNG file; None for none."""
+    manifest = store.manifest(cell.frames.stage, cell.frames.key) if cell.frames else None
+    if cell.frames is None or manifest is None or not manifest.files:
+        return None
+    data = store.read(cell.frames.stage, cell.frames.key, FRAMES_FILE)
+    sigmas = manifest.result[SIGMAS]
     image = plt.imread(io.BytesIO(data))
     height, width = image.shape[:2]
     figure, axis = plt.subplots(figsize=(8.4, 8.4 * height / width + 0.9), dpi=120)
@@ -73,8 +75,4 @@ def _filmstrip(cell: CellView, data: bytes, sigmas: list[float]) -> bytes:
         spine.set_visible(False)
     axis.set_xlabel("sigma of the last update", fontsize=9)
     axis.set_title(f"{cell.cell.name}: along the chain", fontsize=11)
-    return _as_png(figure)
-
-
-def _as_png(figure: Any) -> bytes:
     return as_png(figure)

@@ -39,20 +39,20 @@ def epsilon_curves(scheduler: Scheduler) -> bytes | None:
     ]
     if not runs:
         return None
-    panels = sorted({_panel(run) for run in runs}, reverse=True)
+    panels = sorted({panel_of(run) for run in runs}, reverse=True)
     across = min(2, len(panels))
     down = -(-len(panels) // across)
     figure, axes = plt.subplots(
         down, across, figsize=(6.2 * across, 4.4 * down), squeeze=False, sharey=True, dpi=120
     )
-    best = min(v for run in runs for which in OBJECTIVES for _, v in _points(run, which))
+    best = min(v for run in runs for which in OBJECTIVES for _, v in points_of(run, which))
     for axis in axes.flat[len(panels) :]:
         axis.set_visible(False)
     for axis, panel in zip(axes.flat, panels, strict=False):
         for run in runs:
-            if _panel(run) == panel:
+            if panel_of(run) == panel:
                 _draw(axis, run)
-        axis.set(xscale="log", yscale="log", xlabel="epsilon", title=_panel_title(panel))
+        axis.set(xscale="log", yscale="log", xlabel="epsilon", title=panel_title(panel))
         axis.set_ylim(0.85 * best, _SHOWN_TIMES_BEST * best)
         axis.minorticks_off()
         axis.yaxis.set_major_locator(LogLocator(subs=(1.0, 1.5, 2.0, 3.0, 5.0, 7.0)))
@@ -116,16 +116,18 @@ def _sampler(run: SearchRun) -> Any:
     return run.search.space.sample.sampler
 
 
-def _panel(run: SearchRun) -> tuple[str, int]:
+def panel_of(run: SearchRun) -> tuple[str, int]:
     """What a panel shares: the way of training, and n_sigma (the fewest steps first)."""
     return type(run.search.space.sample.model.train.objective).__name__, -_sampler(run).n_sigma
 
 
-def _panel_title(panel: tuple[str, int]) -> str:
+def panel_title(panel: tuple[str, int]) -> str:
+    """What is said above it."""
     return f"n_sigma = {-panel[1]}, trained by {panel[0].lower()}"
 
 
-def _points(run: SearchRun, which: Any) -> list[tuple[float, float]]:
+def points_of(run: SearchRun, which: Any) -> list[tuple[float, float]]:
+    """The step sizes tried and what they gave, in order of the step size."""
     pairs = [(float(t.values[EPSILON]), t.result.of(which)) for t in run.trials if t.result]
     return sorted((e, v) for e, v in pairs if v is not None)
 
@@ -134,7 +136,7 @@ def _draw(axis: Any, run: SearchRun) -> None:
     name = type(_sampler(run)).__name__.lower()
     for which in OBJECTIVES:
         line, mark, fill = _MARKS[which]
-        points = _points(run, which)
+        points = points_of(run, which)
         if points:
             axis.plot(
                 *zip(*points, strict=True), line, marker=mark, fillstyle=fill, markersize=4,

@@ -9,11 +9,13 @@ from dataclasses import dataclass
 import optuna
 import pandas as pd
 from optuna.importance import FanovaImportanceEvaluator, get_param_importances
+from optuna.study import StudyDirection
 from optuna.trial import TrialState, create_trial
 
 from scorelib.schedules import GeometricSchedule
 from scorelib.seeds import seed_of
 from tuning.forecast import total_work
+from tuning.front import numbers
 from tuning.search import SearchRun
 from tuning.spaces import EPSILON, ParameterSpace, StepSizeSpace
 from tuning.stages import OBJECTIVES
@@ -21,6 +23,7 @@ from tuning.study import Cell
 from tuning.trial import Trial
 
 _LEAST_FOR_IMPORTANCE = 6
+_MINIMIZE, _MAXIMIZE = StudyDirection.MINIMIZE, StudyDirection.MAXIMIZE
 
 _STEPS_TITLE = "Step sizes"
 _R_TITLE = " (r = epsilon / the step that just follows the schedule)"
@@ -197,25 +200,33 @@ def _row(run: SearchRun, trial: Trial) -> dict[str, str]:
 def importances(run: SearchRun) -> dict[str, float]:
     """Each parameter's share of the variance of the first rung's results (fANOVA), in all 1.
 
-    Empty with fewer than six finished trials, or if all are equal.
+    Of several numbers, those of the first. Empty with fewer than six finished trials, or if all
+    are equal.
     """
-    objective, distributions = run.search.space.objective, run.distributions
-    study = optuna.create_study()
-    for trial in run.ranked(run.trials):
-        assert trial.result is not None
-        study.add_trial(
-            create_trial(
-                state=TrialState.COMPLETE,
-                value=trial.result.of(objective),
-                params=dict(trial.values),
-                distributions=distributions,
-            )
-        )
-    values = {trial.value for trial in study.trials}
+    study = as_optuna(run)
+    values = {trial.values[0] for trial in study.trials}
     if len(study.trials) < _LEAST_FOR_IMPORTANCE or len(values) < 2:
         return {}
     evaluator = FanovaImportanceEvaluator(seed=seed_of("importance") % 2**32)
-    return dict(get_param_importances(study, evaluator=evaluator))
+    first = None if len(study.directions) == 1 else lambda trial: float(trial.values[0])
+    return dict(get_param_importances(study, evaluator=evaluator, target=first))
+
+
+def as_optuna(run: SearchRun) -> optuna.Study:
+    """The first rung's trials with a value, in order of proposal, for Optuna's analyses."""
+    lower_is_better = run.search.space.lower_is_better
+    directions = [_MINIMIZE if lower else _MAXIMIZE for lower in lower_is_better]
+    study = optuna.create_study(directions=directions, study_name=run.search.name)
+    for trial in sorted(run.ranked(run.trials), key=lambda t: t.number):
+        study.add_trial(
+            create_trial(
+                state=TrialState.COMPLETE,
+                values=list(numbers(run, trial)),
+                params=dict(trial.values),
+                distributions=run.distributions,
+            )
+        )
+    return study
 
 
 @dataclass(frozen=True)

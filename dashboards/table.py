@@ -75,20 +75,31 @@ def render(
     """
     if style == "csv":
         return str(frame(shown).to_csv(index=False, lineterminator="\n"))
+    content = document(shown, stacked=style == "rich", missing=missing)
+    if style == "markdown":
+        return as_markdown(content)
+    return as_latex(content) if style == "latex" else as_rich(content, width)
+
+
+def document(shown: StudyView, *, stacked: bool = False, missing: Sequence[str] = ()) -> Document:
+    """The table with all that stands above and below it.
+
+    Args:
+        shown: what is known of the study.
+        stacked: whether the grid is to be narrow: what stands beside ours on lines below.
+        missing: what is not known yet, lines for the foot.
+    """
     layout = grid(shown)
     below = parts(shown.runs, [cell.cell for cell in shown.cells])
     for run in front_runs(list(shown.runs.values())):
         about = f"Search {run.search.name}: the trials that no other beats in all numbers"
         below.append((about, front_table(run)))
-    document = Document(
+    return Document(
         title(shown),
         heading(shown),
-        [("", _stacked(layout) if style == "rich" else layout), *below],
+        [("", _stacked(layout) if stacked else layout), *below],
         [*foot(shown), *missing],
     )
-    if style == "markdown":
-        return as_markdown(document)
-    return as_latex(document) if style == "latex" else as_rich(document, width)
 
 
 def heading(shown: StudyView) -> str:

@@ -50,6 +50,7 @@ from tuning.lease import Leases
 from tuning.lock import StudyLock
 from tuning.planner import Planner
 from tuning.progress import Display, Gpus
+from tuning.provenance import digest_of, note_launch
 from tuning.resources import Capacity, GpuMemory, GpuShares, gpu_share, likely_device, require_gpus
 from tuning.scheduler import Scheduler
 from tuning.stop import StopRequest
@@ -81,11 +82,11 @@ def _command(args: argparse.Namespace) -> int:
     stop = StopRequest()
     # All that can be refused is refused before the store is made or written to.
     with stop.listening(), contextlib.ExitStack() as stack:
-        capacity = None
+        capacity, read = None, {}
         left = any(row.n_to_run for row in rows)
         if left:
             _require_local_gpus(args, study, known, rows)
-            _require_data(settings, _fixed_left(study, known))
+            read = _require_data(settings, _fixed_left(study, known))
         if left and args.address is not None:
             capacity = stack.enter_context(_ray(args))
             require_gpus(_fixed_left(study, known), capacity, *_needs(args, rows))
@@ -97,6 +98,8 @@ def _command(args: argparse.Namespace) -> int:
         if left and capacity is None and not stop.is_set:
             capacity = stack.enter_context(_ray(args))
         remember_settings(store, study)
+        if left:
+            note_launch(store, f"{study.name}-{study.scale}", read)
         scheduler = Scheduler(study, store, leases=Leases(driver))
         return _run(args, scheduler, settings, store, capacity, stop, console)
 
@@ -192,14 +195,20 @@ def _run(
     return _close(args, scheduler, store, console, stop)
 
 
-def _require_data(settings: Any, jobs: list[Job]) -> None:
-    """Reads the files once, so that a bad one is refused here and not in a worker."""
+def _require_data(settings: Any, jobs: list[Job]) -> dict[str, str]:
+    """Reads the files once, so that a bad one is refused here and not in a worker.
+
+    Returns:
+        Digests of the training sets, by name.
+    """
+    digests = {}
     for spec in dict.fromkeys(spec for job in jobs for spec in job.parts()):
         if isinstance(spec, DataSpec):
-            spec.load("train", _data_root(settings))
+            digests[spec.name] = digest_of(*spec.load("train", _data_root(settings)))
         elif isinstance(spec, InceptionFeatures):
             weights = settings.data.inception_weights
             spec.load_weights(Path(weights) if weights else None)
+    return digests
 
 
 def _data_root(settings: Any) -> Path:

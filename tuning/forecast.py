@@ -145,6 +145,11 @@ def _search_jobs(run: SearchRun, cells: Iterable[Cell]) -> Iterable[Job]:
             yield from cell.jobs(best)
 
 
+def stored_jobs(scheduler: Scheduler) -> Iterator[Job]:
+    """All finished jobs that a study rests on, inputs first, each once."""
+    return (job for job, _ in _each_once(_all_jobs(scheduler)) if scheduler.is_done(job))
+
+
 def total_work(jobs: Iterable[Job]) -> Work:
     """What jobs and all they rest on cost, each counted once, whether stored or not."""
     return sum((_part(job.work(), share) for job, share in _each_once(jobs)), Work())

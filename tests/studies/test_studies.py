@@ -3,9 +3,12 @@
 import pytest
 import torch
 
+from dashboards.answers import answer
 from dashboards.cells import view
+from dashboards.charts import charts
+from dashboards.drawn import class_gains_of
 from dashboards.evidence import table_records, trial_records
-from dashboards.figures import _class_gains, figures
+from dashboards.figures import figures
 from dashboards.samples import sample_sheets
 from dashboards.searches import economy
 from dashboards.table import FORMATS, frame, render
@@ -163,6 +166,19 @@ def test_every_study_draws_what_it_holds(finished):
     assert sum(name.startswith("samples_") for name in drawn) == len(measured)
 
 
+def test_every_study_has_an_answer_from_its_numbers_and_charts(finished):
+    scheduler, store, *_ = finished
+    shown = view(scheduler, store)
+    known = {f"{m.mean:.4g}" for cell in shown.cells for m in cell.measured.values()}
+    first, second = answer(shown)
+    assert any(number in first for number in known), first
+    assert first.endswith(".") and second.endswith(".")
+    drawn = charts(scheduler, store)
+    assert len({chart.title for chart in drawn}) == len(drawn)
+    assert all(chart.figure.data for chart in drawn)
+    assert drawn or scheduler.study.name == "likelihood_renormalisation"
+
+
 def test_halving_is_accounted_for(finished):
     scheduler, *_ = finished
     for run in scheduler.searches.values():
@@ -293,7 +309,7 @@ def test_what_dlsm_gains_class_by_class_is_drawn_and_sums_to_the_cells(tmp_path)
     made, store = miniature("cifar10_dlsm"), Store(str(tmp_path / "store"), create=True)
     drain(made, store)
     scheduler = Scheduler(made, store)
-    gains = _class_gains(scheduler, store)
+    gains = class_gains_of(scheduler, store)
     cells = {(c.cell.row, c.cell.column): c for c in view(scheduler, store).cells}
     assert list(gains) == [
         f"class-wise {name}" for name in ("precision", "recall", "density", "coverage")

@@ -40,6 +40,8 @@ Losses = dict[str, list[tuple[int, float]]]
 GPU_MULTIPLY_ADDS = 1e8
 """Networks dearer than this per image and evaluation are trained and sampled on a GPU."""
 
+LOSSES_FILE = "losses.json"
+
 _CHECKPOINT_SECONDS = 10.0
 _CHECKPOINT_SHARE = 0.05
 
@@ -213,7 +215,7 @@ class TrainedWeights(Job):
             )
             for decay in self.train.ema
         }
-        files["losses.json"] = json.dumps(losses, sort_keys=True).encode()
+        files[LOSSES_FILE] = json.dumps(losses, sort_keys=True).encode()
         return Outcome(
             {"loss": losses[self.train.loss_name][-1][1]}, files, cost={"started_at": started_at}
         )

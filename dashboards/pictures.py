@@ -1,0 +1,148 @@
+"""A report's pictures: what is not drawn as a chart, and samples of every cell.
+
+All of them together must fit a budget, so that a page of many cells can still be sent by mail: a
+sheet of samples too large for its share shows fewer of its rows.
+"""
+
+import base64
+import io
+from dataclasses import dataclass
+
+from PIL import Image
+
+from dashboards.cells import CellView, StudyView, view
+from dashboards.drawn import renormalised_of, score_fields_of
+from dashboards.evidence import grids
+from dashboards.renormalisation_figure import renormalisation_figure
+from dashboards.samples import filmstrip
+from dashboards.score_field_figure import score_field_figure
+from scorelib.metrics.score_error import moons_grid
+from tuning.scheduler import Scheduler
+from tuning.stages import OBJECTIVES, Chunk
+from tuning.store import Store
+
+_ENLARGED_SIDE = 32
+"""Sheets of images up to this size are stored enlarged at least twice: shown at half, two go side
+by side, and a pixel of an image is still a whole number of the page's."""
+
+
+@dataclass
+class Budget:
+    """Bytes that pictures may still take.
+
+    Attributes:
+        n_bytes: what is left.
+    """
+
+    n_bytes: int
+
+    def take(self, data: bytes) -> None:
+        """Counts a picture."""
+        self.n_bytes -= len(data)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture on the page.
+
+    Attributes:
+        title: what it shows.
+        data: a data URI.
+        width: px on the page.
+        height: px.
+    """
+
+    title: str
+    data: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class Samples:
+    """The samples of a cell: raw and denoised images of the same chains."""
+
+    title: str
+    images: tuple[Picture, ...]
+
+
+def pictures(scheduler: Scheduler, store: Store, budget: Budget) -> list[Picture]:
+    """Arrow plots, exact examples and frames along the chain.
+
+    Args:
+        scheduler: the study's scheduler.
+        store: its store.
+        budget: what they may take.
+    """
+    drawn: dict[str, bytes] = {}
+    fields = score_fields_of(scheduler, store)
+    if fields:
+        drawn["posterior scores"] = score_field_figure(moons_grid(), fields)
+    cases = renormalised_of(scheduler)
+    if cases:
+        drawn["powers of the likelihood"] = renormalisation_figure(cases)
+    for cell in view(scheduler, store).cells:
+        frames = filmstrip(cell, store)
+        if frames:
+            drawn[f"{cell.cell.name}: along the chain"] = frames
+    found = []
+    for title, data in drawn.items():
+        if len(data) <= budget.n_bytes:
+            budget.take(data)
+            found.append(_picture(title, data, 1))
+    return found
+
+
+def samples(shown: StudyView, store: Store, budget: Budget) -> list[Samples]:
+    """The first images of every cell that has any; cells of the same images share them.
+
+    Args:
+        shown: what is known of the study.
+        store: its store.
+        budget: what they may take.
+    """
+    cells: dict[Chunk, CellView] = {}
+    for cell in shown.cells:
+        if cell.scores:
+            cells.setdefault(cell.scores[0].chunks()[0], cell)
+    sheets = {cell.cell.name: (cell, grids(cell, store)) for cell in cells.values()}
+    n_pictures = sum(len(of) for _, of in sheets.values())
+    found = []
+    for name, (cell, of) in sheets.items():
+        images = []
+        for which in OBJECTIVES:
+            data = of.get(f"samples/{which}.png")
+            if data is not None:
+                data = _within(data, budget.n_bytes // n_pictures)
+                title: str = which
+                if which in cell.measured and cell.cell.protocol:
+                    title += f": {cell.cell.protocol.name} {cell.measured[which].mean:.4g}"
+                images.append(_picture(title, data, _scale(cell)))
+        if images:
+            found.append(Samples(name, tuple(images)))
+    return found
+
+
+def _within(data: bytes, most: int) -> bytes:
+    """A sheet with only so many of its rows, from the top, that it takes at most so many bytes."""
+    while len(data) > most:
+        image = Image.open(io.BytesIO(data))
+        if image.height < 16:
+            break
+        out = io.BytesIO()
+        image.crop((0, 0, image.width, image.height // 2)).save(out, "PNG")
+        data = out.getvalue()
+    return data
+
+
+def _scale(cell: CellView) -> float:
+    """Of a cell's sheet."""
+    shape = cell.scores[0].sample.model.train.data.shape
+    return 0.5 if len(shape) == 1 or shape[-1] <= _ENLARGED_SIDE else 1
+
+
+def _picture(title: str, data: bytes, scale: float) -> Picture:
+    width, height = Image.open(io.BytesIO(data)).size
+    encoded = base64.b64encode(data).decode()
+    uri = f"data:image/png;base64,{encoded}"
+    return Picture(title, uri, int(scale * width), int(scale * height))

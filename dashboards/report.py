@@ -1,0 +1,147 @@
+"""Writes a study's report: one page with everything, to be opened anywhere, without a network.
+
+    python -m dashboards.report NAME [--scale demo|paper] [--store URL] [-o FILE.html]
+
+What the study asked, the answer made from its numbers, its tables and figures, samples of every
+cell, what it cost and what made it. Works at any time, also while the study runs.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import plotly.io
+import plotly.offline
+from jinja2 import Environment, PackageLoader
+from markupsafe import Markup
+
+from dashboards.answers import answer
+from dashboards.cells import StudyView, view
+from dashboards.charts import charts
+from dashboards.costs import costs, savings
+from dashboards.formats import parts_of
+from dashboards.missing import what_is_missing
+from dashboards.pictures import Budget, pictures, samples
+from dashboards.plan import size
+from dashboards.table import document
+from scorelib.errors import InputError
+from studies.command import (
+    Arguments,
+    add_study_arguments,
+    open_study,
+    remembered_studies,
+    run_command,
+)
+from tuning.files import replace_local
+from tuning.progress import duration
+from tuning.provenance import launches
+from tuning.scheduler import Scheduler
+from tuning.store import Store
+
+PICTURE_BYTES = 4_000_000
+"""Of all pictures of a page: with plotly's script, less than five million, it stays below ten."""
+
+_PAGES = Environment(loader=PackageLoader("dashboards"), autoescape=True)
+
+
+def render_report(scheduler: Scheduler, store: Store) -> str:
+    """The page; nothing is written.
+
+    Args:
+        scheduler: the study's scheduler.
+        store: its store.
+    """
+    shown = view(scheduler, store)
+    content = document(shown, missing=what_is_missing(shown, scheduler, store))
+    drawn, budget = charts(scheduler, store), Budget(PICTURE_BYTES)
+    stages, devices = costs(scheduler, store)
+    others = [
+        Scheduler(study, store)
+        for study in remembered_studies(store)
+        if (study.name, study.scale) != (shown.study.name, shown.study.scale)
+    ]
+    return _PAGES.get_template("report.html").render(
+        title=content.title,
+        heading=content.heading,
+        question=shown.study.question,
+        answer=answer(shown),
+        tables=[(name, list(data.columns), _rows(data)) for name, data in content.tables],
+        notes=content.foot,
+        charts=drawn,
+        figures=_as_json([chart.figure.to_plotly_json() for chart in drawn]),
+        pictures=pictures(scheduler, store, budget),
+        samples=samples(shown, store, budget),
+        costs=[
+            (s.stage, f"{s.n_jobs:,}", f"{s.images:,}", f"{s.evaluations:,}", duration(s.seconds),
+             size(s.n_bytes))
+            for s in stages
+        ],
+        savings=savings(scheduler, others),
+        provenance=_provenance(shown, store, devices),
+        css=_asset("base.css"),
+        script=_asset("charts.js"),
+        plotly=Markup(plotly.offline.get_plotlyjs()),
+    )  # fmt: skip
+
+
+def _rows(data: pd.DataFrame) -> list[list[Any]]:
+    return [[parts_of(str(cell)) for cell in row] for row in data.itertuples(index=False)]
+
+
+def _as_json(figures: list[dict[str, Any]]) -> Markup:
+    """JSON that nothing in it can end the script element of."""
+    text = "[" + ",".join(plotly.io.to_json(f, validate=False) for f in figures) + "]"
+    return Markup(text.replace("<", "\\u003c"))
+
+
+def _asset(name: str) -> Markup:
+    assert _PAGES.loader is not None
+    source, *_ = _PAGES.loader.get_source(_PAGES, name)
+    return Markup(source)
+
+
+def _provenance(shown: StudyView, store: Store, devices: list[str]) -> list[tuple[str, str]]:
+    """What made the results: launches, devices, protocols, settings."""
+    name = f"{shown.study.name}-{shown.study.scale}"
+    rows = []
+    for launch in launches(store, name):
+        rows += [
+            ("launched", launch.date),
+            ("commit", launch.commit or "no checkout"),
+            ("python", launch.python),
+            ("packages", ", ".join(f"{n} {v}" for n, v in launch.packages.items())),
+        ]
+        rows += [(f"data {n}", f"SHA-256 {digest}") for n, digest in launch.data.items()]
+    rows += [("devices", ", ".join(devices) or "none yet")]
+    rows += [("protocol", protocol.describe()) for protocol in shown.protocols]
+    return [*rows, ("settings", f"key {shown.study.settings.key}")]
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The command line; returns the exit code."""
+    parser = Arguments(
+        prog="python -m dashboards.report", description=(__doc__ or "").split("\n")[0]
+    )
+    add_study_arguments(parser)
+    parser.add_argument("-o", "--output", metavar="FILE.html", help="default: NAME-SCALE.html")
+
+    def command(args: argparse.Namespace) -> int:
+        scheduler, store = open_study(args)
+        target = Path(args.output or f"{args.name}-{args.scale}.html")
+        if not target.parent.is_dir() or target.is_dir():
+            raise InputError(f"-o must be a file in a folder that is there; got {str(target)!r}")
+        page = render_report(scheduler, store)
+        try:
+            replace_local(str(target.resolve()), page.encode())
+        except OSError as error:
+            raise InputError(f"-o must be writable; {target}: {error.strerror}") from error
+        print(f"{target} ({size(len(page.encode()))})")
+        return 0
+
+    return run_command(parser, command, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,243 @@
+"""The report: one page, in a real browser; its numbers, cost and provenance are the store's."""
+
+import dataclasses
+import json
+import re
+
+import pytest
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import WebDriverWait
+
+from dashboards.answers import answer
+from dashboards.cells import view
+from dashboards.costs import costs, savings
+from dashboards.pictures import Budget, samples
+from dashboards.report import main, render_report
+from dashboards.table import frame, grid
+from studies.command import remember_settings
+from tests.browser import NARROW, WIDE, chromium, complaints
+from tests.miniature import miniature_study
+from tests.studies.test_studies import miniature
+from tests.tuning.draining import drain
+from tuning.forecast import forecast
+from tuning.provenance import Launch, commit_of, digest_of, launches, note_launch
+from tuning.scheduler import Scheduler
+from tuning.store import Store
+
+STUDY = "cifar_sampling_eps"
+SEEDS = {"seeds": "2"}
+WAIT_SECONDS = 30
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A finished study, its store, its report as a file."""
+    folder = tmp_path_factory.mktemp("report")
+    store, study = Store(str(folder / "store"), create=True), miniature_study(**SEEDS)
+    note_launch(store, f"{STUDY}-demo", {"digits": "a" * 64})
+    remember_settings(store, study)
+    drain(study, store)
+    page = folder / "page.html"
+    assert main([STUDY, "--store", store.url, "-o", str(page)]) == 0
+    return Scheduler(study, store), store, page
+
+
+@pytest.fixture(scope="module", params=[(WIDE, False), (NARROW, True)], ids=["wide", "narrow-dark"])
+def browser(request, tmp_path_factory, finished):
+    width, dark = request.param
+    with chromium(tmp_path_factory.mktemp("profile"), width=width, dark=dark) as driver:
+        driver.get(finished[2].as_uri())
+        yield driver
+
+
+def chart_on_screen(driver):
+    place = driver.find_element(By.CSS_SELECTOR, ".plot")
+    driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", place)
+    WebDriverWait(driver, WAIT_SECONDS).until(lambda _: place.get_attribute("data-drawn"))
+    return place
+
+
+def test_the_page_stands_alone_and_is_small(finished):
+    text = finished[2].read_text()
+    assert len(text) < 10e6
+    markup = re.sub(r"<script.*?</script>", "", text, flags=re.DOTALL)
+    assert not re.search(r"""(src|href)=["'](?!data:)""", markup) and "url(" not in markup
+
+
+def test_it_shows_without_errors_and_fits_the_width(browser):
+    chart_on_screen(browser)
+    width, inner = browser.execute_script(
+        "return [document.documentElement.scrollWidth, window.innerWidth]"
+    )
+    assert width <= inner and complaints(browser) == []
+    paint, loaded = browser.execute_script(
+        "return [performance.getEntriesByType('paint')[0].startTime,"
+        "performance.getEntriesByType('navigation')[0].loadEventEnd]"
+    )
+    # Under a second alone; tests share the machine.
+    assert paint < 2000 and loaded < 4000
+
+
+def test_the_tables_numbers_are_the_stores(browser, finished):
+    scheduler, store, _ = finished
+    first = browser.find_element(By.CSS_SELECTOR, "#tables table")
+    shown = [
+        [cell.get_attribute("textContent") for cell in row.find_elements(By.TAG_NAME, "td")]
+        for row in first.find_elements(By.CSS_SELECTOR, "tbody tr")
+    ]
+    assert shown == grid(view(scheduler, store)).values.tolist()
+    for cell in view(scheduler, store).cells:
+        assert any(
+            f"{cell.measured['denoised'].mean:.4g} ±" in text for row in shown for text in row
+        )
+
+
+def test_charts_answer_to_hovering_with_the_measured_values(browser, finished):
+    scheduler, *_ = finished
+    place = chart_on_screen(browser)
+    x, y = browser.execute_script(
+        "const p = arguments[0], a = p._fullLayout, d = p.data[1];"
+        "Plotly.Fx.hover(p, [{curveNumber: 1, pointNumber: 0}]); return [d.x[0], d.y[0]];",
+        place,
+    )
+    tried = {
+        (float(t.values["epsilon"]), t.result.of("denoised"))
+        for run in scheduler.searches.values()
+        for t in run.trials
+        if "epsilon" in t.values
+    }
+    assert (x, y) in tried
+    WebDriverWait(browser, WAIT_SECONDS).until(
+        lambda _: f"{y:.4g}" in (place.find_element(By.CSS_SELECTOR, ".hoverlayer").text)
+    )
+
+
+def test_samples_stay_sharp(browser):
+    images = browser.find_elements(By.CSS_SELECTOR, "#samples img")
+    assert images
+    for image in images:
+        shown, natural, rendering = browser.execute_script(
+            "const i = arguments[0]; return [i.getBoundingClientRect().width, i.naturalWidth,"
+            "getComputedStyle(i).imageRendering]", image,
+        )  # fmt: skip
+        # Stored enlarged eight times: at half the size a pixel is four of the page's.
+        assert shown == natural / 2 and rendering == "pixelated"
+
+
+def test_it_follows_the_scheme(browser):
+    dark = browser.execute_script("return matchMedia('(prefers-color-scheme: dark)').matches")
+    place = chart_on_screen(browser)
+    paper, ink = browser.execute_script(
+        "return [getComputedStyle(document.body).backgroundColor,"
+        "arguments[0]._fullLayout.font.color]",
+        place,
+    )
+    lightness = sum(map(int, re.findall(r"\d+", paper)[:3])) / 3
+    assert (lightness < 60) == dark
+    assert (int(ink[1:3], 16) > 128) == dark
+
+
+def test_what_people_wrote_cannot_become_markup(finished):
+    scheduler, store, _ = finished
+    hostile = "</script><script>alert(1)</script>"
+    study = dataclasses.replace(
+        scheduler.study, title=hostile, question=hostile, notes=(hostile,),
+        cells=tuple(dataclasses.replace(c, column=hostile) for c in scheduler.study.cells[:1]),
+    )  # fmt: skip
+    page = render_report(Scheduler(study, store), store)
+    assert hostile not in page and "&lt;script&gt;alert(1)" in page
+
+
+def test_cost_is_that_of_the_manifests(finished):
+    scheduler, store, _ = finished
+    stages, devices = costs(scheduler, store)
+    by_stage = {stage.stage: stage for stage in stages}
+    planned = forecast(scheduler, store, "cpu x1")
+    assert {s.stage: s.n_jobs for s in stages} == {r.stage: r.n_stored for r in planned}
+    assert devices == ["cpu x1"]
+    # Two snapshots of one run of 60 iterations: the second did only its half.
+    train = scheduler.study.snapshots[0].train
+    assert by_stage["train"].images == 60 * train.batch_size
+    chunks = [c for c in store.stored_keys() if store.has("sample", c)]
+    assert by_stage["sample"].images == 20 * len(chunks)
+    assert by_stage["sample"].seconds == pytest.approx(
+        sum(store.manifest("sample", key).cost["seconds"] for key in chunks)
+    )
+
+
+def test_reuse_is_counted(finished, tmp_path):
+    scheduler, store, _ = finished
+    other = dataclasses.replace(scheduler.study, name="other", cells=(), searches=())
+    lines = savings(scheduler, [Scheduler(other, store)])
+    assert any(
+        re.match(r"scores of [\d,]+ images in all rest on [\d,]+ generated", x) for x in lines
+    )
+    shared = len(other.snapshots) + len(other.yardsticks) + 2  # reference, classifier
+    assert any(x.startswith(f"{shared} of ") and x.endswith("serve other, too") for x in lines)
+    assert any("on the last rung would have taken" in line for line in lines)
+
+
+def test_a_study_that_has_only_begun_says_so_and_what_is_missing(tmp_path):
+    store, study = Store(str(tmp_path / "store"), create=True), miniature_study()
+    scheduler = Scheduler(study, store)
+    assert answer(view(scheduler, store))[0] == "None of 4 cells is measured yet."
+    page = render_report(scheduler, store)
+    assert "missing: 4 of 4 cells" in page and "Nothing is computed yet" in page
+    drain(study, store, most=20)
+    assert "searching, best denoised so far" in render_report(Scheduler(study, store), store)
+
+
+def test_pictures_keep_to_their_budget(finished):
+    scheduler, store, _ = finished
+    shown = view(scheduler, store)
+    whole = samples(shown, store, Budget(10**7))
+    cut = samples(shown, store, Budget(30_000))
+    n_bytes = [sum(len(i.data) for s in of for i in s.images) for of in (whole, cut)]
+    assert len(cut) == len(whole) and n_bytes[1] < 4 / 3 * 30_000 + 100 * len(cut) < n_bytes[0]
+
+
+def test_wrong_targets_are_refused_in_one_line(finished, tmp_path, capsys):
+    _, store, _ = finished
+    for target in (tmp_path / "missing" / "x.html", tmp_path):
+        assert main([STUDY, "--store", store.url, "-o", str(target)]) == 2
+        assert re.fullmatch(r"error: -o must be a file in a folder .*\n", capsys.readouterr().err)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_launch_is_noted_once_for_each_kind(store):
+    for digest in ("a", "a", "b", "a"):
+        note_launch(store, "study-demo", {"digits": digest * 64})
+    found = launches(store, "study-demo")
+    assert [launch.data["digits"][0] for launch in found] == ["a", "b"]
+    assert found[0].packages["torch"] and found[0].python.startswith("3.")
+    assert json.loads(json.dumps(dataclasses.asdict(found[0]))) == dataclasses.asdict(found[0])
+    assert isinstance(found[0], Launch)
+
+
+def test_the_commit_of_no_checkout_is_unknown_and_no_failure(tmp_path, monkeypatch):
+    assert commit_of(tmp_path) is None
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert commit_of(tmp_path) is None
+
+
+def test_digests_tell_values_shapes_and_types_apart():
+    import torch
+
+    one = torch.arange(6.0)
+    different = {digest_of(t) for t in (one, one + 1, one.reshape(2, 3), one.double())}
+    assert len(different) == 4 and digest_of(one) == digest_of(one.clone())
+    assert digest_of(one, one) != digest_of(one)
+
+
+def test_an_answer_compares_nothing_across_protocols(tmp_path):
+    made, store = miniature("cifar10_dlsm"), Store(str(tmp_path / "store"), create=True)
+    drain(made, store)
+    shown = view(Scheduler(made, store), store)
+    sentences = answer(shown)
+    (row,) = {cell.cell.row for cell in shown.cells[:3]}
+    assert sentences[0].startswith(f"{row} lies between ")
+    values = {f"{c.measured['denoised'].mean:.4g}" for c in shown.cells if c.cell.row == row}
+    assert set(re.findall(r"(?<![\w.])\d[\d.e+-]*(?= \()", sentences[0])) <= values
+    data = frame(shown)
+    rows = [r for r in data["row"].unique() if f", {r}" in sentences[1] or r in sentences[1]]
+    assert len(rows) <= 1, "two measures in one sentence"

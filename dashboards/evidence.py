@@ -8,17 +8,17 @@ from collections.abc import Iterator
 
 from dashboards.cells import CellView, StudyView, view
 from dashboards.figures import figures
-from dashboards.searches import shown_value
+from dashboards.run_parts import as_metric, common_tags, metric_name, rests_on
+from dashboards.search_records import trial_records
 from dashboards.table import frame, heading, render
 from tuning.documents import as_name
 from tuning.jobs import Job
 from tuning.mlflow_projection import RunRecord
 from tuning.scheduler import Scheduler
-from tuning.search import SearchRun
-from tuning.stages import OBJECTIVES, Protocol, Score, TrainedWeights
+from tuning.stages import TrainedWeights
 from tuning.stages.snapshots import LOSSES_FILE
 from tuning.store import Manifest, Store
-from tuning.trial import Trial
+from tuning.study import Study
 
 
 def tracking_uri(store: Store, given: str | None) -> str:
@@ -45,16 +45,6 @@ def snapshots(scheduler: Scheduler) -> list[TrainedWeights]:
     return list(found.values())
 
 
-def trial_records(scheduler: Scheduler, score: Score | None = None) -> Iterator[RunRecord]:
-    """The finished trials of all searches, or only those that one score measures."""
-    for run in scheduler.searches.values():
-        for trial in run.trials:
-            rungs = run.rungs()[1:]
-            ladder = [t.score for rung in rungs for t in rung if t.number == trial.number]
-            if trial.result is not None and score in (None, trial.score, *ladder):
-                yield _trial_record(scheduler, run, trial)
-
-
 def cell_records(scheduler: Scheduler, store: Store, job: Job) -> Iterator[RunRecord]:
     """The cells that a job is one seed of, if all their seeds are in; without the figures."""
     shown = view(scheduler, store)
@@ -76,18 +66,6 @@ def table_records(scheduler: Scheduler, store: Store) -> Iterator[RunRecord]:
         yield _table_record(shown, files)
 
 
-def _common(scheduler_or_view: Scheduler | StudyView, kind: str) -> dict[str, str]:
-    study = scheduler_or_view.study
-    return {"kind": kind, "study": study.name, "scale": study.scale, "paper": study.paper}
-
-
-def metric_name(protocol: Protocol | None, quantity: str) -> str:
-    """MLflow's name of a number: such as "fid" or "fid_denoised"; else the quantity's own."""
-    if protocol is None:
-        return quantity
-    return protocol.metric_name + ("" if quantity == "raw" else f"_{quantity}")
-
-
 def training_record(
     scheduler: Scheduler, snapshot: TrainedWeights, manifest: Manifest, store: Store
 ) -> RunRecord:
@@ -99,55 +77,21 @@ def training_record(
     return RunRecord(
         key=snapshot.key,
         name=snapshot.title(),
-        tags=_common(scheduler, "training") | ({"failed": str(failed)} if failed else {}),
+        tags=common_tags(scheduler.study, "training") | ({"failed": str(failed)} if failed else {}),
         params=snapshot.flat(),
-        metrics={"seconds": float(manifest.cost["seconds"])},
+        metrics={
+            "seconds": float(manifest.cost["seconds"]),
+            "iteration": float(snapshot.iteration),
+        },
         curves={f"{n}_loss": [(int(i), v) for i, v in pairs] for n, pairs in losses.items()},
         description=(
-            "Weights of a training run at an iteration. dsm_loss is Eq. 1; adversarial training "
-            "has gan_loss, the score network's other term, and discriminator_loss beside it."
+            "Weights of a training run at an iteration, kept in the store under this run's key. "
+            "dsm_loss is Eq. 1; adversarial training has gan_loss, the score network's other term, "
+            "and discriminator_loss beside it; classifiers have ce_loss and dlsm_loss. The step of "
+            "each is the iteration."
         ),
-    )
-
-
-def trial_key(run: SearchRun, trial: Trial) -> str:
-    """What identifies a trial: a search begun anew from other starts has trials of its own."""
-    return f"{run.ledger_key}-{trial.number}"
-
-
-def _trial_record(scheduler: Scheduler, run: SearchRun, trial: Trial) -> RunRecord:
-    """A finished trial of a search."""
-    assert trial.result is not None
-    protocol = trial.score.protocol
-    tags = _common(scheduler, "trial") | {
-        "search": run.search.name,
-        "protocol": protocol.describe(),
-    }
-    if trial.result.failed:
-        tags["failed"] = trial.result.failed
-    metrics: dict[str, float | None] = {
-        metric_name(protocol, which): trial.result.of(which) for which in OBJECTIVES
-    }
-    for rung in run.rungs()[1:]:
-        for later in rung:
-            if later.number == trial.number and later.result:
-                for which in OBJECTIVES:
-                    name = f"{metric_name(protocol, which)}_on_{later.score.protocol.n_images}"
-                    metrics[name] = later.result.of(which)
-    values = ", ".join(f"{name}={shown_value(value)}" for name, value in trial.values.items())
-    return RunRecord(
-        key=trial_key(run, trial),
-        name=f"{run.search.name} #{trial.number} {values}",
-        tags=tags | {"score_key": trial.score.key},
-        params=trial.score.flat(),
-        metrics=metrics
-        | {
-            "epsilon": trial.epsilon,
-            "r": trial.r,
-            "n_images": float(protocol.n_images),
-            "number": float(trial.number),
-        },
-        description=f"Trial {trial.number} of the search *{run.search.name}*: {values}.",
+        makes=(snapshot.key, as_metric(snapshot.title()), snapshot.iteration),
+        **rests_on(snapshot),
     )
 
 
@@ -159,7 +103,7 @@ def _cell_record(
     files: dict[str, bytes],
 ) -> RunRecord:
     own, study = cell.cell, shown.study
-    tags = _common(shown, "cell") | {
+    tags = common_tags(shown.study, "cell") | {
         "exhibit": study.exhibit, "row": own.row, "column": own.column, "cell_key": jobs[0].key,
     }  # fmt: skip
     about = "measured at settings of its own"
@@ -182,6 +126,7 @@ def _cell_record(
         metrics=_cell_metrics(cell),
         files=files | grids(cell, store),
         description=f"Cell of {study.exhibit}: {own.name}; {about}.",
+        **rests_on(jobs[0]),
     )
 
 
@@ -197,21 +142,16 @@ def _cell_metrics(cell: CellView) -> dict[str, float | None]:
             "n_images": float(own.protocol.n_images),
         }  # fmt: skip
     for quantity in own.quantities:
-        name = as_metric(metric_name(own.protocol, quantity))
+        name = metric_name(own.protocol, quantity)
         if quantity in own.reported:
             reported = own.reported[quantity]
-            its = as_metric(metric_name(reported.protocol or own.protocol, quantity))
+            its = metric_name(reported.protocol or own.protocol, quantity)
             metrics[f"reported_{its}"] = reported.value
         if quantity in cell.measured:
             metrics[name] = cell.measured[quantity].mean
             metrics[f"{name}_spread"] = cell.measured[quantity].spread
             metrics[f"{name}_difference"] = cell.difference(quantity)
     return metrics
-
-
-def as_metric(name: str) -> str:
-    """A name as MLflow admits it for a metric."""
-    return "".join(c if c.isalnum() or c in "_-. /" else "_" for c in name)
 
 
 def grids(cell: CellView, store: Store) -> dict[str, bytes]:
@@ -235,10 +175,24 @@ def _table_record(shown: StudyView, files: dict[str, bytes]) -> RunRecord:
     return RunRecord(
         key=f"table-{study.exhibit}-{study.scale}-{study.settings.key}",
         name=study.exhibit,
-        tags=_common(shown, "table") | {"exhibit": study.exhibit},
+        tags=common_tags(shown.study, "table") | {"exhibit": study.exhibit},
         params=study.settings.flat(),
         metrics=metrics,
         files=files | {"table.md": render(shown, "markdown").encode()},
         table={str(name): list(values) for name, values in columns.items()},
         description=f"{study.title}; {heading(shown)}.\n\n{render(shown, 'markdown')}",
+    )
+
+
+def about(study: Study) -> str:
+    """What MLflow's page of a study's experiment says, in Markdown."""
+    return "\n\n".join(
+        [
+            f"**{study.exhibit}. {study.title}**",
+            study.question,
+            "Kinds of runs, by `tags.kind`: `cell` (of the table, beside the paper's number), "
+            "`table` (all of it, with its figures), `search` with its `trial`s below it, "
+            "`training` (a snapshot's losses). Cells name the checkpoint they used as a model. "
+            f"The scale is a tag: `tags.scale = '{study.scale}'`.",
+        ]
     )

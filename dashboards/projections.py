@@ -8,6 +8,9 @@ from collections.abc import Iterator
 from typing import Self
 
 from dashboards import evidence
+from dashboards.mlflow_views import views
+from dashboards.run_parts import metric_name
+from dashboards.search_records import trial_key, trial_records
 from studies.local import optuna_url
 from tuning.jobs import Job
 from tuning.mlflow_projection import MlflowWriter
@@ -41,8 +44,9 @@ class Projections:
         self._mlflow = MlflowWriter(
             evidence.tracking_uri(store, tracking_uri),
             study.name,
-            study.question,
+            evidence.about(study),
             None if tracking_uri else store.folder / "mlflow-artifacts",
+            views(study),
         )
         url = optuna_url(study, store)
         self._optuna = OptunaWriter(url) if url else None
@@ -77,7 +81,7 @@ class Projections:
         if isinstance(job, TrainedWeights):
             self._mlflow.write(lambda: [evidence.training_record(scheduler, job, manifest, store)])
         elif isinstance(job, Score) and job.protocol.seeds == "search":
-            self._mlflow.write(lambda: evidence.trial_records(scheduler, job))
+            self._mlflow.write(lambda: trial_records(scheduler, job))
             self._trials(job)
         else:
             self._mlflow.write(lambda: evidence.cell_records(scheduler, store, job))
@@ -91,7 +95,7 @@ def optuna_records(scheduler: Scheduler, score: Score | None = None) -> Iterator
     """The finished trials of all searches, or only those that one score measures."""
     for run in scheduler.searches.values():
         for trial in run.trials:
-            if trial.result is not None and score in (None, trial.score):
+            if trial.result is not None and score in (None, *trial.scores):
                 yield _optuna_record(scheduler, run, trial)
 
 
@@ -99,15 +103,14 @@ def _optuna_record(scheduler: Scheduler, run: SearchRun, trial: Trial) -> TrialR
     """A finished trial on the first rung: Optuna's value cannot be changed by later ones."""
     assert trial.result is not None
     study, search, protocol = scheduler.study, run.search, trial.score.protocol
-    distances = {
-        evidence.metric_name(protocol, which): trial.result.of(which) for which in OBJECTIVES
-    }
+    distances = {metric_name(protocol, which): trial.result.of(which) for which in OBJECTIVES}
     return TrialRecord(
         study=f"{study.name}/{study.scale}/{search.name}/{run.ledger_key[:8]}",
         score=trial.score.key,
         values=trial.values,
         distributions=run.distributions,
-        lower_is_better=protocol.lower_is_better,
+        lower_is_better=search.space.lower_is_better,
+        further=trial.numbers,
         value=trial.result.of(search.space.objective),
         attributes=distances
         | {
@@ -115,14 +118,16 @@ def _optuna_record(scheduler: Scheduler, run: SearchRun, trial: Trial) -> TrialR
             "r": trial.r,
             "n_images": protocol.n_images,
             "failed": trial.result.failed,
-            "mlflow_run": evidence.trial_key(run, trial),
+            "mlflow_run": trial_key(run, trial),
         },
         about={
             "study": study.name,
             "scale": study.scale,
             "paper": study.paper,
             "search": search.name,
-            "objective": evidence.metric_name(protocol, search.space.objective),
+            "objective": ", ".join(
+                metric_name(score.protocol, search.space.objective) for score in trial.scores
+            ),
             "protocol": protocol.describe(),
             "proposals": run.ledger_key,
         },

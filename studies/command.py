@@ -66,9 +66,10 @@ def remembered_studies(store: Store) -> Iterator[Study]:
     """All studies that were run on a store, each as it was run last."""
     for document in store.document_names("studies"):
         name, _, scale = document.rpartition("-")
+        module = find_study(name)  # before its settings are read: it brings their kind
         remembered = _remembered(store, document)
         if remembered is not None:
-            yield find_study(name).study(scale, remembered)
+            yield module.study(scale, remembered)
 
 
 def _remembered(store: Store, document: str) -> Any | None:

@@ -6,6 +6,7 @@ The tag ``digest`` is written last: a run whose digest equals the record's is le
 is completed, whatever state a killed driver left it in.
 """
 
+import dataclasses
 import hashlib
 import json
 import logging
@@ -13,18 +14,22 @@ import math
 import os
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from tuning.addresses import without_secrets
+from tuning.mlflow_lineage import DatasetUse, Lineage
 from tuning.projection import ProjectionWriter, alone
 
 _PARAMS_PER_BATCH = 100
 _METRICS_PER_BATCH = 1000
 _RUNS_PER_PAGE = 1000
 _VALUE_CHARACTERS = 6000
+_KIND = "custom_model_development"
+_VIEW = "mlflow.sharedViewState."
 
 # MLflow's client repeats requests that failed, for minutes; one that made a run would make two. The
 # writer tries again itself, after looking what is there.
@@ -52,6 +57,10 @@ class RunRecord:
         files: artifacts by path.
         table: a table to log with mlflow.log_table, as columns; under "table.json".
         description: Markdown shown on the run's page.
+        parent: key of the run it stands below; that one is written first.
+        datasets: data sets it rests on.
+        makes: of a snapshot's run, the snapshot's key, name and iteration.
+        uses: keys of the snapshots it used.
     """
 
     key: str
@@ -63,6 +72,10 @@ class RunRecord:
     files: Mapping[str, bytes] = field(default_factory=dict)
     table: Mapping[str, list[Any]] = field(default_factory=dict)
     description: str = ""
+    parent: str | None = None
+    datasets: Sequence[DatasetUse] = ()
+    makes: tuple[str, str, int] | None = None
+    uses: Sequence[str] = ()
 
     @property
     def digest(self) -> str:
@@ -72,8 +85,20 @@ class RunRecord:
             sorted((k, v) for k, v in self.metrics.items() if v is not None),
             sorted(self.curves.items()), self.table, self.description,
             sorted((k, hashlib.sha256(v).hexdigest()) for k, v in self.files.items()),
+            self.parent, [dataclasses.astuple(d) for d in self.datasets], self.makes, self.uses,
         ]  # fmt: skip
         return hashlib.sha256(json.dumps(body, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def view_link(experiment_id: str, view: str) -> str:
+    """The path, below MLflow's address, of an experiment's page as a view shows it."""
+    return f"#/experiments/{experiment_id}/runs?viewStateShareKey={view}"
+
+
+def compare_link(experiment_id: str, run_ids: Sequence[str]) -> str:
+    """The path, below MLflow's address, of the comparison of some runs."""
+    runs, experiments = (quote(json.dumps(list(x))) for x in (run_ids, [experiment_id]))
+    return f"#/compare-runs?runs={runs}&experiments={experiments}"
 
 
 class MlflowWriter(ProjectionWriter[RunRecord]):
@@ -84,17 +109,23 @@ class MlflowWriter(ProjectionWriter[RunRecord]):
         experiment: experiment's name.
         description: Markdown shown on the experiment's page.
         artifacts: folder for artifacts of a new experiment; None for the server's choice.
+        views: by name, what MLflow's pages show when opened by `view_link`.
     """
 
     def __init__(
-        self, uri: str, experiment: str, description: str, artifacts: Path | None = None
+        self,
+        uri: str,
+        experiment: str,
+        description: str,
+        artifacts: Path | None = None,
+        views: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
         # Here, not on the thread: two threads that import at once can meet half-made modules.
         import mlflow.tracking  # noqa: F401
 
         def connect() -> _Experiment:
             with alone(uri):
-                return _Experiment(uri, experiment, description, artifacts)
+                return _Experiment(uri, experiment, description, artifacts, views or {})
 
         super().__init__(f"MLflow at {without_secrets(uri)}", connect)
 
@@ -102,22 +133,34 @@ class MlflowWriter(ProjectionWriter[RunRecord]):
 class _Experiment:
     """The MLflow experiment, found or made, and what is known to be in it."""
 
-    def __init__(self, uri: str, name: str, description: str, artifacts: Path | None) -> None:
+    def __init__(
+        self,
+        uri: str,
+        name: str,
+        description: str,
+        artifacts: Path | None,
+        views: Mapping[str, Mapping[str, Any]],
+    ) -> None:
         from mlflow.tracking import MlflowClient  # two seconds: not at import
 
         for noisy in ("mlflow", "mlflow.store.db.utils", "alembic", "urllib3"):
             logging.getLogger(noisy).setLevel(logging.ERROR)
 
         self._client = MlflowClient(tracking_uri=uri)
+        # Of the pages that MLflow has, the runs' is the one to open.
+        tags = {"mlflow.note.content": description, "mlflow.experimentKind": _KIND}
+        tags |= {f"{_VIEW}{key}": json.dumps(view, sort_keys=True) for key, view in views.items()}
         found = self._client.get_experiment_by_name(name)
         if found is not None:
             self._id = found.experiment_id
+            for key, text in tags.items():
+                if found.tags.get(key) != text:
+                    self._client.set_experiment_tag(self._id, key, text)
         else:
             location = artifacts.resolve().as_uri() if artifacts else None
-            self._id = self._client.create_experiment(
-                name, artifact_location=location, tags={"mlflow.note.content": description}
-            )
+            self._id = self._client.create_experiment(name, artifact_location=location, tags=tags)
         self._known = self._runs()
+        self._lineage = Lineage(self._client, self._id)
 
     def _runs(self) -> dict[str, tuple[str, str | None]]:
         """Id and digest of all runs, by key."""
@@ -139,14 +182,18 @@ class _Experiment:
         if digest == record.digest:
             return
         tags = {**record.tags, "key": record.key, "mlflow.note.content": record.description}
+        if record.parent in self._known:
+            tags["mlflow.parentRunId"] = self._known[record.parent][0]
         if run_id:
-            written = self._client.get_run(run_id).data
+            run = self._client.get_run(run_id)
         else:
             run = self._client.create_run(self._id, run_name=record.name, tags=tags)
-            run_id, written = run.info.run_id, run.data
+            run_id = run.info.run_id
             self._known[record.key] = run_id, None
+        written = run.data
         self._values(run_id, record, written)
         self._files(run_id, record)
+        self._lineage.link(run, record.datasets, makes=record.makes, uses=record.uses)
         for name, text in tags.items():
             if written.tags.get(name) != text:
                 self._client.set_tag(run_id, name, text)

@@ -10,19 +10,21 @@ driver leaves nothing behind that looks as if it were under way.
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution
 from optuna.storages import RDBStorage
+from optuna.study import StudyDirection
 from optuna.trial import TrialState, create_trial
 
 from tuning.addresses import without_secrets
 from tuning.projection import ProjectionWriter, alone
 
 _IDENTITY = "score"
+_MINIMIZE, _MAXIMIZE = StudyDirection.MINIMIZE, StudyDirection.MAXIMIZE
 
 # A server that does not answer is given up after seconds, not minutes, and tried again.
 os.environ.setdefault("PGCONNECT_TIMEOUT", "10")
@@ -42,9 +44,10 @@ class TrialRecord:
         values: what was tried, by parameter.
         distributions: each parameter's range.
         value: what came of it; None or not finite if the trial failed.
+        further: its other numbers, where several are searched by.
         attributes: further user attributes, JSON; None is left out.
         about: user attributes of the study, JSON.
-        lower_is_better: the study's direction.
+        lower_is_better: the study's direction, for each number.
     """
 
     study: str
@@ -54,7 +57,8 @@ class TrialRecord:
     value: float | None
     attributes: Mapping[str, Any] = field(default_factory=dict)
     about: Mapping[str, Any] = field(default_factory=dict)
-    lower_is_better: bool = True
+    lower_is_better: Sequence[bool] = (True,)
+    further: Sequence[float] = ()
 
 
 class OptunaWriter(ProjectionWriter[TrialRecord]):
@@ -93,7 +97,7 @@ class _Storage:
         study = optuna.create_study(
             storage=self._storage,
             study_name=record.study,
-            direction="minimize" if record.lower_is_better else "maximize",
+            directions=[_MINIMIZE if lower else _MAXIMIZE for lower in record.lower_is_better],
             load_if_exists=True,
         )
         for name, value in record.about.items():
@@ -109,7 +113,7 @@ def _as_trial(record: TrialRecord) -> optuna.trial.FrozenTrial:
     attributes = {k: v for k, v in record.attributes.items() if v is not None}
     return create_trial(
         state=TrialState.FAIL if failed else TrialState.COMPLETE,
-        value=None if failed else record.value,
+        values=None if failed or record.value is None else [record.value, *record.further],
         params=dict(record.values),
         distributions=dict(record.distributions),
         user_attrs=attributes | {_IDENTITY: record.score},

@@ -9,8 +9,9 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from dashboards.cells import view
-from dashboards.evidence import records, training_record
+from dashboards.evidence import about, records, training_record
 from dashboards.missing import what_is_missing
+from dashboards.mlflow_views import views
 from dashboards.table import frame, render
 from scorelib.errors import InputError
 from scorelib.losses import Adversarial
@@ -42,7 +43,8 @@ def shown(tmp_path_factory):
 
 
 def write(uri, folder, make):
-    with MlflowWriter(uri, "cifar_sampling_eps", "What is asked.", folder / "artifacts") as writer:
+    study = miniature_study()
+    with MlflowWriter(uri, study.name, about(study), folder / "artifacts", views(study)) as writer:
         writer.write(make)
 
 
@@ -54,7 +56,7 @@ def runs(client, where=""):
 def test_writing_twice_makes_every_run_once(shown):
     client, *_ = shown
     keys = [run.data.tags["key"] for run in runs(client)]
-    assert len(keys) == len(set(keys)) == 2 + 2 + 12 + 4 + 1
+    assert len(keys) == len(set(keys)) == 2 + 5 + 2 + 12 + 4 + 1
     assert {run.info.status for run in runs(client)} == {"FINISHED"}
 
 
@@ -94,6 +96,69 @@ def test_trials_and_training_have_their_runs(shown):
     assert [point.step for point in curve] == [30, 50, 60]
 
 
+def test_trials_stand_below_their_search_which_shows_its_history(shown):
+    client, scheduler, *_ = shown
+    searches = {run.info.run_id: run for run in runs(client, "tags.kind = 'search'")}
+    assert len(searches) == len(scheduler.searches)
+    below = {}
+    for trial in runs(client, "tags.kind = 'trial'"):
+        parent = searches[trial.data.tags["mlflow.parentRunId"]]
+        assert parent.data.tags["search"] == trial.data.tags["search"]
+        below.setdefault(parent.info.run_id, []).append(trial)
+    for run_id in searches:
+        best = [m.value for m in client.get_metric_history(run_id, "best_fd_denoised")]
+        assert best == sorted(best, reverse=True) and len(best) == len(below[run_id])
+        lowest = min(t.data.metrics["fd_denoised"] for t in below[run_id])
+        assert best[-1] == pytest.approx(lowest)
+    tops = [r for r in runs(client) if "mlflow.parentRunId" not in r.data.tags]
+    assert {r.data.tags["kind"] for r in tops} == {"cell", "table", "search", "training"}
+
+
+def test_partial_distances_have_the_number_of_images_as_their_step(shown):
+    client, scheduler, *_ = shown
+    run = scheduler.searches["als n_sigma=1, non-adversarial"]
+    best = run.finalists()[0].number
+    (record,) = [
+        r for r in runs(client, "tags.kind = 'trial'")
+        if r.data.tags["search"] == run.search.name and r.data.metrics["number"] == best
+    ]  # fmt: skip
+    curve = client.get_metric_history(record.info.run_id, "fd_denoised_by_images")
+    assert [point.step for point in curve] == [40, 60]
+    assert curve[1].value == pytest.approx(run.finalists()[0].result.of("denoised"))
+
+
+def test_cells_name_the_checkpoint_and_the_data_they_rest_on(shown):
+    client, scheduler, store, *_ = shown
+    (experiment,) = client.search_experiments(filter_string="name = 'cifar_sampling_eps'")
+    models = client.search_logged_models([experiment.experiment_id])
+    by_id = {m.model_id: m for m in models}
+    stored = {s.key for s in scheduler.study.snapshots}
+    assert {m.tags["key"] for m in models} == stored and all(m.status == "READY" for m in models)
+    for cell in view(scheduler, store).cells:
+        (run,) = [
+            r for r in runs(client, "tags.kind = 'cell'")
+            if r.data.tags["row"] == cell.cell.row
+        ]  # fmt: skip
+        (used,) = client.get_run(run.info.run_id).inputs.model_inputs
+        assert by_id[used.model_id].tags["key"] == cell.sample.model.key
+        (data,) = run.inputs.dataset_inputs
+        assert data.dataset.name == "digits"
+    for model in models:
+        assert client.get_run(model.source_run_id).data.tags["key"] == model.tags["key"]
+
+
+def test_the_experiment_says_what_it_is_and_holds_the_views(shown):
+    client, scheduler, *_ = shown
+    (experiment,) = client.search_experiments(filter_string="name = 'cifar_sampling_eps'")
+    assert scheduler.study.question in experiment.tags["mlflow.note.content"]
+    kept = json.loads(experiment.tags["mlflow.sharedViewState.cells"])
+    assert kept["searchFilter"] == "tags.kind = 'cell'"
+    logged = {f"metrics.`{m}`" for r in runs(client, "tags.kind = 'cell'") for m in r.data.metrics}
+    columns = {c for c in kept["selectedColumns"] if c.startswith("metrics.")}
+    # Spreads and differences are only there with several seeds and equal protocols.
+    assert {c for c in columns if "_spread" not in c and "_difference" not in c} == logged
+
+
 def test_every_loss_of_an_adversarial_training_is_a_metric_with_steps(shown, tmp_path):
     _, scheduler, *_ = shown
     players = Adversarial(discriminator=BigGanDiscriminator(width=1), n_d=1)
@@ -107,7 +172,8 @@ def test_every_loss_of_an_adversarial_training_is_a_metric_with_steps(shown, tmp
     client = MlflowClient(tracking_uri=uri)
     (run,) = runs(client)
     kept = json.loads(store.read("train", snapshot.key, "losses.json"))
-    assert set(run.data.metrics) == {"dsm_loss", "gan_loss", "discriminator_loss", "seconds"}
+    losses = {"dsm_loss", "gan_loss", "discriminator_loss"}
+    assert set(run.data.metrics) == losses | {"seconds", "iteration"}
     for name, pairs in kept.items():
         curve = client.get_metric_history(run.info.run_id, f"{name}_loss")
         assert [[point.step, point.value] for point in curve] == pairs
@@ -172,9 +238,13 @@ def test_a_wiped_database_is_rebuilt_from_the_store(shown, tmp_path):
 
     def content(c):
         return {
-            run.data.tags["key"]: (run.data.metrics, run.data.params, run.data.tags["digest"])
+            run.data.tags["key"]: (
+                run.data.metrics, run.data.params, run.data.tags["digest"],
+                len(c.get_run(run.info.run_id).inputs.model_inputs),
+                [d.dataset.name for d in run.inputs.dataset_inputs],
+            )
             for run in runs(c)
-        }
+        }  # fmt: skip
 
     assert content(again) == content(client)
 

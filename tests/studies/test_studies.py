@@ -7,9 +7,10 @@ from dashboards.answers import answer
 from dashboards.cells import view
 from dashboards.charts import charts
 from dashboards.drawn import class_gains_of
-from dashboards.evidence import table_records, trial_records
+from dashboards.evidence import table_records
 from dashboards.figures import figures
 from dashboards.samples import sample_sheets
+from dashboards.search_records import trial_records
 from dashboards.searches import economy
 from dashboards.table import FORMATS, frame, render
 from scorelib.networks import n_parameters

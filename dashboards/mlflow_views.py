@@ -1,0 +1,77 @@
+"""What MLflow's pages show of a study when they are opened from here: rows, columns and order.
+
+MLflow keeps what a page shows as a tag of the experiment, under a name that a link can ask for. One
+view for each kind of run: the cells beside the paper's numbers, the trials of all searches, the
+trainings. Opened without a view an experiment shows everything, trials folded below their search.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from dashboards.run_parts import metric_name
+from tuning.stages import OBJECTIVES
+from tuning.study import Study
+
+CELLS, TRIALS, TRAININGS = "cells", "trials", "trainings"
+
+
+def views(study: Study) -> dict[str, dict[str, Any]]:
+    """The views of a study's experiment, by name."""
+    numbers = list(dict.fromkeys(_numbers(study)))
+    tried = [metric_name(s.space.protocol, q) for s in study.searches for q in OBJECTIVES]
+    names = dict.fromkeys(p for s in study.searches for p in s.space.distributions(s.starts))
+    return {
+        CELLS: _view(
+            "cell",
+            [_tag("row"), _tag("column"), *map(_metric, numbers),
+             *map(_metric, ("epsilon", "r", "reported_epsilon", "reported_r", "n_images",
+                            "n_seeds"))],
+        ),
+        TRIALS: _view(
+            "trial",
+            [_tag("search"), *map(_metric, dict.fromkeys(tried)),
+             *map(_metric, (f"tried {name}" for name in names)), _metric("r"),
+             _metric("n_images"), _metric("number"), _tag("failed")],
+        ),
+        TRAININGS: _view(
+            "training",
+            [_metric("dsm_loss"), _metric("ce_loss"), _metric("gan_loss"),
+             _metric("discriminator_loss"), _metric("iteration"), _metric("seconds"),
+             "attributes.`Dataset`"],
+        ),
+    }  # fmt: skip
+
+
+def _numbers(study: Study) -> Iterator[str]:
+    """The cells' metrics with their spreads, what the paper reports, and the differences."""
+    for cell in study.cells:
+        if not cell.is_measured:
+            continue
+        own = [metric_name(cell.protocol, quantity) for quantity in cell.quantities]
+        yield from own
+        yield from (f"{n}_spread" for n in own)
+        for quantity, reported in cell.reported.items():
+            yield f"reported_{metric_name(reported.protocol or cell.protocol, quantity)}"
+        yield from (f"{n}_difference" for n in own if cell.reported)
+
+
+def _view(kind: str, columns: list[str]) -> dict[str, Any]:
+    return {
+        "searchFilter": f"tags.kind = '{kind}'",
+        "orderByKey": "attributes.start_time",
+        "orderByAsc": True,
+        "startTime": "ALL",
+        "lifecycleFilter": "Active",
+        "datasetsFilter": [],
+        "modelVersionFilter": "All Runs",
+        "selectedColumns": columns,
+        "runsHiddenMode": "SHOW_ALL",
+    }
+
+
+def _metric(name: str) -> str:
+    return f"metrics.`{name}`"
+
+
+def _tag(name: str) -> str:
+    return f"tags.`{name}`"

@@ -1,0 +1,126 @@
+"""What MLflow shows of searches: a run for each, and below it one for each finished trial."""
+
+from collections.abc import Iterator
+
+from dashboards.run_parts import as_metric, common_tags, metric_name, rests_on
+from dashboards.searches import importances, shown_value
+from tuning.mlflow_projection import RunRecord
+from tuning.scheduler import Scheduler
+from tuning.search import SearchRun
+from tuning.stages import OBJECTIVES, Score
+from tuning.trial import Trial
+
+
+def trial_records(scheduler: Scheduler, score: Score | None = None) -> Iterator[RunRecord]:
+    """The finished trials of all searches, or those that one score measures, below their search."""
+    for run in scheduler.searches.values():
+        found: list[RunRecord] = []
+        for trial in run.trials:
+            rungs = run.rungs()[1:]
+            ladder = [t.score for rung in rungs for t in rung if t.number == trial.number]
+            if trial.result is not None and score in (None, *trial.scores, *ladder):
+                found.append(_trial_record(scheduler, run, trial))
+        if found:
+            yield _search_record(scheduler, run)
+            yield from found
+
+
+def trial_key(run: SearchRun, trial: Trial) -> str:
+    """What identifies a trial: a search begun anew from other starts has trials of its own."""
+    return f"{run.ledger_key}-{trial.number}"
+
+
+def _trial_record(scheduler: Scheduler, run: SearchRun, trial: Trial) -> RunRecord:
+    """A finished trial of a search."""
+    assert trial.result is not None
+    protocol = trial.score.protocol
+    tags = common_tags(scheduler.study, "trial") | {
+        "search": run.search.name,
+        "protocol": protocol.describe(),
+    }
+    if trial.result.failed:
+        tags["failed"] = trial.result.failed
+    metrics: dict[str, float | None] = {
+        metric_name(protocol, which): trial.result.of(which) for which in OBJECTIVES
+    }
+    metrics |= {
+        metric_name(score.protocol, run.search.space.objective): number
+        for score, number in zip(trial.further, trial.numbers, strict=False)
+    }
+    metrics |= {
+        f"tried {as_metric(name)}": float(value)
+        for name, value in trial.values.items()
+        if not isinstance(value, str)
+    }
+    values = ", ".join(f"{name}={shown_value(value)}" for name, value in trial.values.items())
+    return RunRecord(
+        key=trial_key(run, trial),
+        name=f"{run.search.name} #{trial.number} {values}",
+        tags=tags | {"score_key": trial.score.key},
+        params=trial.score.flat(),
+        metrics=metrics
+        | {
+            "epsilon": trial.epsilon,
+            "r": trial.r,
+            "n_images": float(protocol.n_images),
+            "number": float(trial.number),
+        },
+        curves=_by_images(run, trial),
+        description=(
+            f"Trial {trial.number} of the search *{run.search.name}*: {values}. Measured by "
+            f"{protocol.describe()}; metrics that end in `_by_images` have the number of images as "
+            "their step, one point for each rung of the ladder that the trial reached."
+        ),
+        parent=search_key(run),
+        **rests_on(trial.score),
+    )
+
+
+def _by_images(run: SearchRun, trial: Trial) -> dict[str, list[tuple[int, float]]]:
+    """A trial's numbers by the number of images they were measured on."""
+    curves: dict[str, list[tuple[int, float]]] = {}
+    for rung in run.rungs():
+        for reached in rung:
+            if reached.number == trial.number and reached.result:
+                protocol = reached.score.protocol
+                for which in OBJECTIVES:
+                    value = reached.result.of(which)
+                    if value is not None:
+                        name = f"{metric_name(protocol, which)}_by_images"
+                        curves.setdefault(name, []).append((protocol.n_images, value))
+    return curves
+
+
+def search_key(run: SearchRun) -> str:
+    """What identifies a search that began from its starts."""
+    return f"search-{run.ledger_key}"
+
+
+def _search_record(scheduler: Scheduler, run: SearchRun) -> RunRecord:
+    """A search as far as it is: its trials stand below it."""
+    search, best = run.search, None
+    objective, protocol = search.space.objective, search.space.protocol
+    name = metric_name(protocol, objective)
+    history: list[tuple[int, float]] = []
+    for trial in run.trials:
+        value = trial.result.of(objective) if trial.result else None
+        if value is not None:
+            pick = min if protocol.lower_is_better else max
+            best = value if best is None else pick(best, value)
+            history.append((trial.number, best))
+    shares = {f"importance of {as_metric(n)}": share for n, share in importances(run).items()}
+    varied = ", ".join(run.distributions)
+    done = sum(trial.result is not None for trial in run.trials)
+    return RunRecord(
+        key=search_key(run),
+        name=f"search {search.name}",
+        tags=common_tags(scheduler.study, "search") | {"search": search.name},
+        params={"varied": varied, "n_trials": search.n_trials, "proposals": run.ledger_key},
+        metrics={"trials_done": float(done), **shares},
+        curves={f"best_{name}": history},
+        description=(
+            f"The search *{search.name}* over {varied}: {done} of {search.n_trials} trials, which "
+            f"stand below it. `best_{name}` is the best so far after each trial, by "
+            f"{protocol.describe()}."
+        ),
+    )

@@ -14,7 +14,6 @@ from typing import Any
 import pandas as pd
 import plotly.io
 import plotly.offline
-from jinja2 import Environment, PackageLoader
 from markupsafe import Markup
 
 from dashboards.answers import answer
@@ -23,6 +22,7 @@ from dashboards.charts import charts
 from dashboards.costs import costs, savings
 from dashboards.formats import parts_of
 from dashboards.missing import what_is_missing
+from dashboards.pages import asset, css, render
 from dashboards.pictures import Budget, pictures, samples
 from dashboards.plan import size
 from dashboards.table import document
@@ -43,8 +43,6 @@ from tuning.store import Store
 PICTURE_BYTES = 4_000_000
 """Of all pictures of a page: with plotly's script, less than five million, it stays below ten."""
 
-_PAGES = Environment(loader=PackageLoader("dashboards"), autoescape=True)
-
 
 def render_report(scheduler: Scheduler, store: Store) -> str:
     """The page; nothing is written.
@@ -62,7 +60,8 @@ def render_report(scheduler: Scheduler, store: Store) -> str:
         for study in remembered_studies(store)
         if (study.name, study.scale) != (shown.study.name, shown.study.scale)
     ]
-    return _PAGES.get_template("report.html").render(
+    return render(
+        "report.html",
         title=content.title,
         heading=content.heading,
         question=shown.study.question,
@@ -80,8 +79,8 @@ def render_report(scheduler: Scheduler, store: Store) -> str:
         ],
         savings=savings(scheduler, others),
         provenance=_provenance(shown, store, devices),
-        css=_asset("base.css"),
-        script=_asset("charts.js"),
+        css=css(),
+        script=asset("charts.js"),
         plotly=Markup(plotly.offline.get_plotlyjs()),
     )  # fmt: skip
 
@@ -94,12 +93,6 @@ def _as_json(figures: list[dict[str, Any]]) -> Markup:
     """JSON that nothing in it can end the script element of."""
     text = "[" + ",".join(plotly.io.to_json(f, validate=False) for f in figures) + "]"
     return Markup(text.replace("<", "\\u003c"))
-
-
-def _asset(name: str) -> Markup:
-    assert _PAGES.loader is not None
-    source, *_ = _PAGES.loader.get_source(_PAGES, name)
-    return Markup(source)
 
 
 def _provenance(shown: StudyView, store: Store, devices: list[str]) -> list[tuple[str, str]]:

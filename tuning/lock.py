@@ -63,3 +63,14 @@ class StudyLock:
                     "stop it"
                 )
             time.sleep(_LOOK_SECONDS)
+
+
+def holder_of(observer: Driver, name: str) -> Holder | None:
+    """Who runs a study now, as far as an observer can tell; None if nobody does.
+
+    Args:
+        observer: sees which drivers live; need not be entered.
+        name: the study and scale.
+    """
+    holder: Holder | None = observer.store.document(_FOLDER, name)
+    return holder if holder is not None and observer.is_alive(holder) else None

@@ -1,0 +1,208 @@
+"""Sets two runs of a study side by side: two stores, two commits or two scales.
+
+    python -m dashboards.compare A B [NAME] [--format rich|markdown|csv]
+
+A and B are stores, each with the scale behind an @ where it is not demo: ``old new@paper``. NAME
+may be left out where the two have one study in common. Shown are the cells of both, what changed in
+the settings and in what made them, and which differences exceed the noise.
+
+A difference exceeds the noise where the 95 % confidence interval of the difference of the means
+over seeds (Welch's, which takes the two spreads as they are) does not hold 0. On a single seed
+nothing is known of the noise, and numbers of different protocols are not subtracted.
+"""
+
+import argparse
+import math
+import sys
+from dataclasses import dataclass
+
+import pandas as pd
+from scipy import stats
+
+from dashboards.cells import CellView, Measured, StudyView, view
+from dashboards.formats import Document, as_markdown, as_rich
+from scorelib.errors import InputError
+from studies.command import Arguments, remembered_studies, run_command
+from tuning.provenance import launches
+from tuning.scheduler import Scheduler
+from tuning.store import Store
+
+FORMATS = ("rich", "markdown", "csv")
+EXCEEDS, WITHIN, UNKNOWN = "exceeds noise", "within noise", "one seed"
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the two.
+
+    Attributes:
+        label: as it was given.
+        shown: its study.
+        commits: of the launches that did work, the first first.
+    """
+
+    label: str
+    shown: StudyView
+    commits: tuple[str, ...]
+
+
+def open_side(given: str, name: str | None, other: str) -> Side:
+    """A study on a store.
+
+    Args:
+        given: store, and scale behind an @.
+        name: the study; None for the only one that the other has, too.
+        other: the other store, as given.
+
+    Raises:
+        InputError: there is no such store or study on it, or more than one in common.
+    """
+    url, scale = _place(given)
+    store = Store(url)
+    studies = {s.name: s for s in remembered_studies(store) if s.scale == scale}
+    if name is None:
+        other_url, other_scale = _place(other)
+        theirs = {s.name for s in remembered_studies(Store(other_url)) if s.scale == other_scale}
+        common = sorted(studies.keys() & theirs)
+        if len(common) != 1:
+            raise InputError(
+                f"NAME must be given unless {given!r} and {other!r} have one study in common; "
+                f"they have {', '.join(common) or 'none'}"
+            )
+        (name,) = common
+    if name not in studies:
+        known = ", ".join(studies) or "none"
+        raise InputError(f"{given!r} must hold the study {name} at scale {scale}; it has {known}")
+    study = studies[name]
+    made = launches(store, f"{study.name}-{study.scale}")
+    commits = tuple(dict.fromkeys(launch.commit or "no checkout" for launch in made))
+    return Side(given, view(Scheduler(study, store), store), commits)
+
+
+def _place(given: str) -> tuple[str, str]:
+    url, at, scale = given.rpartition("@")
+    return (url, scale) if at and scale in ("demo", "paper") else (given, "demo")
+
+
+def cells(a: Side, b: Side) -> pd.DataFrame:
+    """A row for each cell and quantity that either has."""
+    sides = [{cell.cell.name: cell for cell in side.shown.cells} for side in (a, b)]
+    rows = []
+    for name in dict.fromkeys([*sides[0], *sides[1]]):
+        ours, theirs = (side.get(name) for side in sides)
+        for quantity in _quantities(ours, theirs):
+            rows.append({"cell": name, "quantity": quantity} | _row(ours, theirs, quantity))
+    return pd.DataFrame(rows)
+
+
+def _quantities(*cells: CellView | None) -> list[str]:
+    return list(dict.fromkeys(q for c in cells if c and c.cell.is_measured for q in c.measured))
+
+
+def _row(a: CellView | None, b: CellView | None, quantity: str) -> dict[str, object]:
+    numbers = [cell.measured.get(quantity) if cell else None for cell in (a, b)]
+    row: dict[str, object] = {
+        "A": numbers[0] and numbers[0].mean, "A spread": numbers[0] and numbers[0].spread,
+        "B": numbers[1] and numbers[1].mean, "B spread": numbers[1] and numbers[1].spread,
+        "difference": None, "verdict": None,
+    }  # fmt: skip
+    if a is None or b is None or numbers[0] is None or numbers[1] is None:
+        return row | {"verdict": "only in " + ("A" if numbers[0] else "B")}
+    if not _same_measure(a, b):
+        return row | {"verdict": "other protocol"}
+    difference = numbers[1].mean - numbers[0].mean
+    return row | {"difference": difference, "verdict": exceeds_noise(numbers[0], numbers[1])}
+
+
+def _same_measure(a: CellView, b: CellView) -> bool:
+    """Whether the two may be subtracted: equal protocols, or jobs that tell the same way."""
+    ours, theirs = a.cell.protocol, b.cell.protocol
+    if ours is None or theirs is None:
+        return ours is theirs and type(a.cell.job) is type(b.cell.job)
+    return ours.is_comparable(theirs)
+
+
+def exceeds_noise(a: Measured, b: Measured) -> str:
+    """Whether two means over seeds differ by more than the seeds explain."""
+    if a.spread is None or b.spread is None:
+        return "equal" if a.mean == b.mean else UNKNOWN
+    variances = [m.spread**2 / m.n_seeds for m in (a, b) if m.spread is not None]
+    error = math.sqrt(sum(variances))
+    if error == 0:
+        return "equal" if a.mean == b.mean else EXCEEDS
+    freedom = sum(variances) ** 2 / sum(
+        v**2 / (m.n_seeds - 1) for v, m in zip(variances, (a, b), strict=True)
+    )
+    reach = float(stats.t.ppf(0.975, freedom)) * error
+    return EXCEEDS if abs(a.mean - b.mean) > reach else WITHIN
+
+
+def changes(a: Side, b: Side) -> pd.DataFrame:
+    """The settings in which the two differ, by path."""
+    ours, theirs = a.shown.study.settings.flat(), b.shown.study.settings.flat()
+    rows = [
+        {"setting": path, "A": ours.get(path, "-"), "B": theirs.get(path, "-")}
+        for path in dict.fromkeys([*ours, *theirs])
+        if ours.get(path) != theirs.get(path)
+    ]
+    return pd.DataFrame(rows).astype(str)
+
+
+def document(a: Side, b: Side) -> Document:
+    """Everything, for people."""
+    data = cells(a, b)
+    text = pd.DataFrame(
+        {
+            "cell": data["cell"], "quantity": data["quantity"],
+            "A": [_number(m, s) for m, s in zip(data["A"], data["A spread"], strict=True)],
+            "B": [_number(m, s) for m, s in zip(data["B"], data["B spread"], strict=True)],
+            "B - A": ["" if pd.isna(d) else f"{d:+.3g}" for d in data["difference"]],
+            "": data["verdict"].fillna(""),
+        }
+    ) if len(data) else pd.DataFrame({"cell": []})  # fmt: skip
+    changed = changes(a, b)
+    counts = data["verdict"].value_counts() if len(data) else {}
+    foot = [f"{count} of {len(data)}: {verdict}" for verdict, count in dict(counts).items()]
+    foot += [
+        f"{letter} was made by commit {', '.join(side.commits)}"
+        for letter, side in (("A", a), ("B", b))
+        if side.commits
+    ]
+    study = a.shown.study
+    return Document(
+        f"{study.name}: A = {a.label}, B = {b.label}",
+        f"{study.exhibit}. {study.title}; ± over seeds",
+        [("", text), ("Settings that differ", changed)] if len(changed) else [("", text)],
+        foot if len(changed) else [*foot, "the settings are the same"],
+    )
+
+
+def _number(mean: float | None, spread: float | None) -> str:
+    if mean is None or pd.isna(mean):
+        return "-"
+    return f"{mean:.4g}" + ("" if spread is None or pd.isna(spread) else f" ±{spread:.2g}")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The command line; returns the exit code."""
+    about = (__doc__ or "").split("\n")[0]
+    parser = Arguments(prog="python -m dashboards.compare", description=about)
+    parser.add_argument("a", metavar="A", help="a store, or STORE@SCALE")
+    parser.add_argument("b", metavar="B", help="the same")
+    parser.add_argument("name", metavar="NAME", nargs="?", help="study; default: the one in common")
+    parser.add_argument("--format", choices=FORMATS, default="rich", help="default: rich")
+
+    def command(args: argparse.Namespace) -> int:
+        a, b = open_side(args.a, args.name, args.b), open_side(args.b, args.name, args.a)
+        if args.format == "csv":
+            print(cells(a, b).to_csv(index=False, lineterminator="\n"), end="")
+        else:
+            style = as_markdown if args.format == "markdown" else as_rich
+            print(style(document(a, b)), end="")
+        return 0
+
+    return run_command(parser, command, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,107 @@
+"""Two runs side by side: Welch's test, settings that differ, nothing across protocols."""
+
+import csv
+import io
+import re
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from dashboards.cells import CellView, Measured, StudyView
+from dashboards.compare import EXCEEDS, UNKNOWN, WITHIN, Side, cells, changes, exceeds_noise, main
+from scorelib.spec import replace_paths
+from studies.command import remember_settings
+from studies.registry import find_study
+from tests.miniature import miniature_study
+from tests.tuning.draining import drain
+from tuning.provenance import note_launch
+from tuning.store import Store
+
+EXACT = "noise_consistency"
+
+
+def run_exact(folder, *, scale="demo", **changed):
+    """A finished study of exact numbers, made in a second."""
+    module, store = find_study(EXACT), Store(str(folder), create=True)
+    paths = {path.replace("__", "."): value for path, value in changed.items()}
+    study = module.study(scale, replace_paths(module.settings(scale), paths))
+    note_launch(store, f"{study.name}-{study.scale}", {})
+    remember_settings(store, study)
+    drain(study, store)
+    return store
+
+
+@pytest.fixture(scope="module")
+def stores(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("compare")
+    return run_exact(folder / "a"), run_exact(folder / "b")
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_noise_is_judged_as_by_welchs_test(seed):
+    rng = np.random.default_rng(seed)
+    a, b = rng.normal(5, 1, size=3), rng.normal(5 + seed % 3, 3, size=5)
+    expected = stats.ttest_ind(a, b, equal_var=False).pvalue < 0.05
+    sides = [Measured(x.mean(), x.std(ddof=1), len(x)) for x in (a, b)]
+    assert exceeds_noise(*sides) == (EXCEEDS if expected else WITHIN)
+    assert exceeds_noise(*reversed(sides)) == exceeds_noise(*sides)
+
+
+def test_on_one_seed_only_equality_can_be_told():
+    one, other = Measured(1.0, None, 1), Measured(2.0, 0.1, 3)
+    assert exceeds_noise(one, other) == UNKNOWN and exceeds_noise(one, one) == "equal"
+    still = Measured(1.0, 0.0, 2)
+    assert exceeds_noise(still, Measured(1.0, 0.0, 2)) == "equal"
+    assert exceeds_noise(still, Measured(1.1, 0.0, 2)) == EXCEEDS
+
+
+def test_nothing_is_subtracted_across_protocols():
+    a, b = miniature_study(), miniature_study(n_images="80")
+
+    def side(label, study, value):
+        shown = tuple(
+            CellView(cell, measured={"raw": Measured(value, 0.1, 2)}) for cell in study.cells
+        )
+        return Side(label, StudyView(study, shown, (), {}), ())
+
+    same = cells(side("A", a, 1.0), side("B", a, 3.0))
+    assert (same["difference"] == 2).all() and (same["verdict"] == EXCEEDS).all()
+    other = cells(side("A", a, 1.0), side("B", b, 3.0))
+    assert other["difference"].isna().all() and (other["verdict"] == "other protocol").all()
+    assert changes(side("A", a, 1.0), side("B", b, 3.0)).to_dict("records") == [
+        {"setting": "n_images", "A": "60", "B": "80"}
+    ]
+
+
+def test_equal_runs_are_said_to_be_equal(stores, capsys):
+    a, b = stores
+    assert main([a.url, b.url]) == 0
+    shown = capsys.readouterr().out
+    assert "the settings are the same" in shown and "made by commit" in shown
+    (count,) = re.findall(r"(\d+) of \1: equal", shown)
+    assert main([a.url, b.url, EXACT, "--format", "csv"]) == 0
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert len(rows) == int(count) and all(float(r["difference"]) == 0 for r in rows)
+
+
+def test_scales_are_told_by_what_stands_behind_the_at(stores, tmp_path, capsys):
+    paper = run_exact(tmp_path / "paper", scale="paper")
+    assert main([stores[0].url, f"{paper.url}@paper", "--format", "markdown"]) == 0
+    assert f"B = {paper.url}@paper" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("{a}", "{a}/none"), "must hold a store"),
+        (("{a}", "{b}", "cifar_sampling_eps"), "must hold the study cifar_sampling_eps at scale"),
+        (("{a}", "{b}@paper"), "unless .* have one study in common; they have none"),
+        (("{a}", "{b}", EXACT, "--format", "pdf"), "invalid choice"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused_in_one_line(stores, capsys, arguments, message):
+    a, b = stores
+    assert main([text.format(a=a.url, b=b.url) for text in arguments]) == 2
+    error = capsys.readouterr().err
+    assert re.search(message, error) and error.count("\n") == 1 and error.startswith("error: ")

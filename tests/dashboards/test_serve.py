@@ -1,0 +1,167 @@
+"""The served page: it follows a study to its end, leads to MLflow and Optuna, and ends."""
+
+import contextlib
+import http.client
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+
+import pytest
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import WebDriverWait
+
+from dashboards.cells import view
+from dashboards.projections import Projections
+from dashboards.serve import main
+from studies.command import remember_settings
+from tests.browser import chromium, complaints
+from tests.miniature import miniature_study
+from tests.tuning.draining import drain
+from tuning.driver import Driver
+from tuning.lock import StudyLock
+from tuning.scheduler import Scheduler
+from tuning.store import Store
+
+NAME = "cifar_sampling_eps-demo"
+WAIT_SECONDS = 90
+
+
+@contextlib.contextmanager
+def serving(store):
+    """The server in a process of its own; yields it, its address and its children's."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dashboards.serve", "--store", store.url],
+        stdout=subprocess.PIPE, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    try:
+        lines = [process.stdout.readline() for _ in range(3)]
+        yield process, [re.search(r"http://127\.0\.0\.1:\d+/", line)[0] for line in lines]
+    finally:
+        process.kill() if process.poll() is None else None
+        process.wait()
+
+
+def answer(address, path="/", host=None):
+    """Status and text of a request."""
+    place = address.removeprefix("http://").rstrip("/")
+    connection = http.client.HTTPConnection(place, timeout=60)
+    connection.request("GET", path, headers={"Host": host} if host else {})
+    response = connection.getresponse()
+    return response.status, response.read().decode()
+
+
+def listens(address):
+    host, port = address.removeprefix("http://").rstrip("/").split(":")
+    with socket.socket() as probe:
+        return probe.connect_ex((host, int(port))) == 0
+
+
+def test_it_follows_a_study_from_nothing_to_done_and_leads_to_mlflow(tmp_path):
+    store, study = Store(str(tmp_path / "store"), create=True), miniature_study()
+    with (
+        serving(store) as (process, (page, mlflow, optuna)),
+        chromium(tmp_path / "profile", width=1600) as browser,
+    ):
+        wait = WebDriverWait(browser, WAIT_SECONDS)
+        browser.get(page)
+
+        def shown(text):
+            wait.until(lambda _: text in browser.find_element(By.TAG_NAME, "body").text)
+
+        shown("No study was run on this store yet")
+        shown("MLflow: waits for mlflow.db")
+        remember_settings(store, study)
+        shown("not running")
+        assert re.search(r"\b0 of \d+ jobs, 0 of 4 cells", browser.page_source)
+        driver = Driver(store)
+        with driver, StudyLock(driver, NAME):
+            done = 0
+            while step := drain(study, store, most=25):
+                done += len(step)
+                # Winners that are also trials make the plan's total a little too large before.
+                shown(f"{done} of ")
+                if len(step) == 25:
+                    shown(f"process {os.getpid()}")
+            with Projections(Scheduler(study, store), store, None) as projections:
+                projections.everything()
+            assert projections.failures == []
+        shown("done")
+        shown("4 of 4 cells")
+        assert complaints(browser) == []
+
+        wait.until(lambda _: listens(mlflow) and listens(optuna))
+        # At once: the page may put in another state of itself in between.
+        read = "return Object.fromEntries([...document.querySelectorAll('nav a')]" \
+            ".map((a) => [a.textContent, a.href]))"  # fmt: skip
+        wait.until(lambda _: len(browser.execute_script(read)) == 5)
+        links = browser.execute_script(read)
+        assert answer(page, f"/report/{NAME}")[0] == 200
+        look_at_mlflow(browser, wait, links, view(Scheduler(study, store), store).cells)
+        browser.get(links["searches in optuna-dashboard"])
+        wait.until(lambda _: "cas n_sigma=1, non-adversarial" in browser.page_source)
+
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0
+        assert not any(map(listens, (page, mlflow, optuna)))
+
+
+def look_at_mlflow(browser, wait, links, cells):
+    """MLflow's own pages: the prepared view has the cells and their numbers, the comparison all."""
+
+    def body(_):
+        text = browser.find_element(By.TAG_NAME, "body").text
+        return text if all(part in text for part in wanted) else False
+
+    numbers = [repr(cell.measured["denoised"].mean)[:7] for cell in cells]
+    wanted = ["fd_denoised", "epsilon", "4 matching runs", *numbers]
+    browser.get(links["cells in MLflow"])
+    wait.until(body)
+    assert "tags.kind" in browser.current_url
+    rows = [f"Table 1: {cell.cell.row}" for cell in cells]
+    wanted = ["Comparing 4 Runs", "fd_denoised", *rows]
+    browser.get(links["compare cells"])
+    wait.until(body)
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory):
+    """A server of a study that has only begun."""
+    store = Store(str(tmp_path_factory.mktemp("serve") / "store"), create=True)
+    remember_settings(store, miniature_study())
+    (store.folder / "optuna.db").write_text("no database")
+    with serving(store) as (_, addresses):
+        yield addresses
+
+
+def test_other_host_names_and_other_paths_are_refused(address):
+    page, *_ = address
+    port = page.rstrip("/").rpartition(":")[2]
+    assert answer(page)[0] == answer(page, host=f"localhost:{port}")[0] == 200
+    for host in ("evil.example", f"evil.example:{port}", "127.0.0.1"):
+        assert answer(page, host=host)[0] == 403
+    for path in ("/report/none-demo", "/report/../store.json", "/store.json", "/report/", "/x/y/z",
+                 f"/report/{NAME}/..", "/cells/none-demo", f"/cells/{NAME}"):  # fmt: skip
+        status, text = answer(page, path)
+        assert (status, text) == (404, "there is no such page (yet)\n"), path
+    assert "missing: 4 of 4 cells" in answer(page, f"/report/{NAME}")[1]
+
+
+def test_a_child_that_ends_is_said_to_have(address):
+    page, *_ = address
+    text = ""
+    while "optuna-dashboard: ended with exit code" not in text:
+        text = answer(page, "/studies")[1]
+    assert "searches in optuna-dashboard" not in text
+
+
+def test_a_busy_or_impossible_port_is_refused_in_one_line(address, tmp_path, capsys):
+    store = Store(str(tmp_path / "store"), create=True)
+    for port in (address[0].rstrip("/").rpartition(":")[2], "70000"):
+        assert main(["--store", store.url, "--port", port]) == 2
+        error = capsys.readouterr().err
+        assert re.fullmatch(rf"error: --port must be free and below 65536; {port}: .*\n", error)
+    assert main(["--store", str(tmp_path / "none")]) == 2
+    assert "must hold a store" in capsys.readouterr().err

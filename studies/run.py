@@ -23,7 +23,6 @@ import torch
 from fsspec.implementations.local import LocalFileSystem
 from rich.console import Console
 
-from dashboards import evidence
 from dashboards.cells import view
 from dashboards.figures import figures
 from dashboards.plan import print_plan
@@ -34,6 +33,7 @@ from scorelib.data import DataSpec
 from scorelib.errors import InputError
 from scorelib.metrics.inception import InceptionFeatures
 from studies.command import (
+    DEFAULT_STORE,
     configured,
     remember_settings,
     run_command,
@@ -284,13 +284,9 @@ def _close(
     print("\nNext:")
     if args.tracking_uri:
         print(f"  open {without_secrets(args.tracking_uri)}, experiment {scheduler.study.name}")
-    else:
-        uri = shlex.quote(evidence.tracking_uri(store, None))
-        quiet = "MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false"
-        print(f"  {quiet} mlflow server --backend-store-uri {uri}   # http://127.0.0.1:5000")
-    print(
-        f"  python -m dashboards.table {options_given(args, ('scale', 'store'))} --format markdown"
-    )
+    elsewhere = "" if args.store == DEFAULT_STORE else f" --store {shlex.quote(args.store)}"
+    print(f"  python -m dashboards.serve{elsewhere}   # in a browser, with MLflow beside")
+    print(f"  python -m dashboards.report {options_given(args, ('scale', 'store'))}")
     if args.scale == "demo":
         print(f"  python -m studies.run {args.name} --scale paper --plan")
     return 0

@@ -40,8 +40,8 @@ def serving(store):
         lines = [process.stdout.readline() for _ in range(3)]
         yield process, [re.search(r"http://127\.0\.0\.1:\d+/", line)[0] for line in lines]
     finally:
-        process.kill() if process.poll() is None else None
-        process.wait()
+        process.terminate()
+        process.wait(60)
 
 
 def answer(address, path="/", host=None):

@@ -33,7 +33,7 @@ def undisturbed(tmp_path_factory):
 def test_an_undisturbed_run_prints_its_table_and_what_to_do_next(undisturbed):
     _, output = undisturbed
     assert "fd[digits-cnn]" in output and "consistent (n_sigma = 5)" in output
-    assert "fd(train, held-out)" in output and "mlflow server" in output
+    assert "fd(train, held-out)" in output and "dashboards.serve" in output
     assert "\x1b" not in output, "escape codes where the output is not a terminal"
     assert "Traceback" not in output
 

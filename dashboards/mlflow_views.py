@@ -1,8 +1,9 @@
 """What MLflow's pages show of a study when they are opened from here: rows, columns and order.
 
 MLflow keeps what a page shows as a tag of the experiment, under a name that a link can ask for. One
-view for each kind of run: the cells beside the paper's numbers, the trials of all searches, the
-trainings. Opened without a view an experiment shows everything, trials folded below their search.
+view for each kind of run: the cells beside the paper's numbers, the trials of all searches, best
+first, the trainings. (MLflow folds trials below their search only in order of time: in any other
+each is a row.) Opened without a view an experiment shows everything, folded.
 """
 
 from collections.abc import Iterator
@@ -13,6 +14,8 @@ from tuning.stages import OBJECTIVES
 from tuning.study import Study
 
 CELLS, TRIALS, TRAININGS = "cells", "trials", "trainings"
+
+_BY_TIME = ("attributes.start_time", True)
 
 
 def views(study: Study) -> dict[str, dict[str, Any]]:
@@ -32,6 +35,7 @@ def views(study: Study) -> dict[str, dict[str, Any]]:
             [_tag("search"), *map(_metric, dict.fromkeys(tried)),
              *map(_metric, (f"tried {name}" for name in names)), _metric("r"),
              _metric("n_images"), _metric("number"), _tag("failed")],
+            *_best_first(study),
         ),
         TRAININGS: _view(
             "training",
@@ -55,11 +59,21 @@ def _numbers(study: Study) -> Iterator[str]:
         yield from (f"{n}_difference" for n in own if cell.reported)
 
 
-def _view(kind: str, columns: list[str]) -> dict[str, Any]:
+def _best_first(study: Study) -> tuple[str, bool]:
+    """The column by which trials are ordered, and whether upwards: the first search's objective."""
+    if not study.searches:
+        return _BY_TIME
+    space = study.searches[0].space
+    return _metric(metric_name(space.protocol, space.objective)), space.protocol.lower_is_better
+
+
+def _view(
+    kind: str, columns: list[str], order: str = _BY_TIME[0], upwards: bool = _BY_TIME[1]
+) -> dict[str, Any]:
     return {
         "searchFilter": f"tags.kind = '{kind}'",
-        "orderByKey": "attributes.start_time",
-        "orderByAsc": True,
+        "orderByKey": order,
+        "orderByAsc": upwards,
         "startTime": "ALL",
         "lifecycleFilter": "Active",
         "datasetsFilter": [],

@@ -153,8 +153,13 @@ def test_the_experiment_says_what_it_is_and_holds_the_views(shown):
     client, scheduler, *_ = shown
     (experiment,) = client.search_experiments(filter_string="name = 'cifar_sampling_eps'")
     assert scheduler.study.question in experiment.tags["mlflow.note.content"]
-    kept = json.loads(experiment.tags["mlflow.sharedViewState.cells"])
-    assert kept["searchFilter"] == "tags.kind = 'cell'"
+    kept = json.loads(experiment.tags["mlflow.sharedViewState.cells-demo"])
+    assert kept["searchFilter"] == "tags.kind = 'cell' and tags.scale = 'demo'"
+    assert len(runs(client, kept["searchFilter"])) == 4
+    # Both scales share an experiment: neither replaces what the other's links open.
+    paper = views(dataclasses.replace(scheduler.study, scale="paper"))
+    assert runs(client, paper["cells-paper"]["searchFilter"]) == []
+    assert not paper.keys() & views(scheduler.study).keys()
     logged = {f"metrics.`{m}`" for r in runs(client, "tags.kind = 'cell'") for m in r.data.metrics}
     columns = {c for c in kept["selectedColumns"] if c.startswith("metrics.")}
     # Spreads and differences are only there with several seeds and equal protocols.
@@ -163,7 +168,7 @@ def test_the_experiment_says_what_it_is_and_holds_the_views(shown):
 
 def test_trials_are_rows_of_their_own_the_best_first():
     made = miniature_study()
-    trials = views(made)["trials"]
+    trials = views(made)["trials-demo"]
     # In order of time MLflow would show their searches, with all of these columns empty.
     assert (trials["orderByKey"], trials["orderByAsc"]) == ("metrics.`fd_denoised`", True)
     assert trials["orderByKey"] in trials["selectedColumns"]
@@ -171,9 +176,11 @@ def test_trials_are_rows_of_their_own_the_best_first():
     score = InceptionScoreProtocol(extractor=own.extractor, data=own.data, n_images=own.n_images)
     template = search.space.template.replace(protocol=score)
     search = dataclasses.replace(search, space=search.space.replace(template=template))
-    trials = views(dataclasses.replace(made, searches=(search,)))["trials"]
+    trials = views(dataclasses.replace(made, searches=(search,)))["trials-demo"]
     assert (trials["orderByKey"], trials["orderByAsc"]) == ("metrics.`is_denoised`", False)
-    assert views(dataclasses.replace(made, searches=()))["trials"]["orderByKey"].endswith("_time")
+    assert views(dataclasses.replace(made, searches=()))["trials-demo"]["orderByKey"].endswith(
+        "start_time"
+    )
 
 
 def test_every_loss_of_an_adversarial_training_is_a_metric_with_steps(shown, tmp_path):

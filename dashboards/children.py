@@ -1,7 +1,8 @@
 """MLflow's and Optuna's own pages, run beside ours as processes of our own.
 
-Each serves a database of the store, which need not be there yet: its server starts when it is. All
-listen on 127.0.0.1, on ports that were free, and end with us.
+Each serves a database of the store, which need not be there yet: its server starts when it is, and
+when its tables are made, for opening it in between can spoil it. All listen on 127.0.0.1, on ports
+that were free, and end with us.
 """
 
 import contextlib
@@ -16,10 +17,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
+from tuning.addresses import without_secrets
+from tuning.projection import is_being_opened
 from tuning.store import Store
 
 _LOOK_SECONDS = 0.5
 _END_SECONDS = 10.0
+_MOST_CHARACTERS = 300
 _MLFLOW = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
 
 
@@ -35,7 +39,8 @@ class Child:
     def __init__(self, name: str, database: Path, command: Sequence[str]) -> None:
         self.name, self._database, self._command = name, database, command
         self._process: subprocess.Popen[bytes] | None = None
-        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - as long as the child
+        self._has_answered = False
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - as long as we are
         self.port = free_port()
 
     @property
@@ -45,15 +50,25 @@ class Child:
 
     @property
     def state(self) -> str:
-        """In a word or two: "runs", "ended", or what it waits for."""
+        """In a few words: "runs", "starts", why it ended, or what it waits for."""
         if self._process is None:
             return f"waits for {self._database.name}: nothing was run on this store yet"
         code = self._process.poll()
-        return "runs" if code is None else f"ended with exit code {code}"
+        if code is not None:
+            return f"ended with exit code {code}{self._last_words()}"
+        self._has_answered = self._has_answered or listens(self.port)
+        return "runs" if self._has_answered else "starts"
+
+    def _last_words(self) -> str:
+        self._log.seek(0)
+        lines = self._log.read().decode(errors="replace").split("\n")
+        said = [line.strip() for line in lines if line.strip()]
+        return f": {without_secrets(said[-1])[:_MOST_CHARACTERS]}" if said else ""
 
     def start_if_due(self) -> None:
         """Starts it once its database is there; an ended one is not started again."""
-        if self._process is None and self._database.is_file():
+        is_due = self._process is None and self._database.is_file()
+        if is_due and not is_being_opened(f"sqlite:///{self._database}"):
             self._process = subprocess.Popen(
                 [*self._command, str(self.port)],
                 env=os.environ | _MLFLOW, stdout=self._log, stderr=self._log,
@@ -73,7 +88,6 @@ class Child:
                 self._process.wait(_END_SECONDS)
             self.signal(signal.SIGKILL)
             self._process.wait()
-        self._log.close()
 
 
 class Children:
@@ -123,3 +137,9 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def listens(port: int) -> bool:
+    """Whether something listens on a port of 127.0.0.1 now."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0

@@ -12,19 +12,25 @@ nothing is known of the noise, and numbers of different protocols are not subtra
 """
 
 import argparse
+import dataclasses
 import math
 import sys
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 from scipy import stats
 
 from dashboards.cells import CellView, Measured, StudyView, view
 from dashboards.formats import Document, as_markdown, as_rich
+from dashboards.searches import shown_value
 from scorelib.errors import InputError
+from scorelib.spec import Spec
 from studies.command import Arguments, remembered_studies, run_command
+from tuning.jobs import Job
 from tuning.provenance import launches
 from tuning.scheduler import Scheduler
+from tuning.stages import TrainedWeights
 from tuning.store import Store
 
 FORMATS = ("rich", "markdown", "csv")
@@ -115,11 +121,28 @@ def _row(a: CellView | None, b: CellView | None, quantity: str) -> dict[str, obj
 
 
 def _same_measure(a: CellView, b: CellView) -> bool:
-    """Whether the two may be subtracted: equal protocols, or jobs that tell the same way."""
+    """Whether the two may be subtracted: equal protocols, or jobs alike but for what was trained.
+
+    A job holds how it measures beside what: two kinds of grid or noise level are two protocols.
+    """
     ours, theirs = a.cell.protocol, b.cell.protocol
-    if ours is None or theirs is None:
-        return ours is theirs and type(a.cell.job) is type(b.cell.job)
-    return ours.is_comparable(theirs)
+    if ours is not None and theirs is not None:
+        return ours.is_comparable(theirs)
+    if a.cell.job is None or b.cell.job is None:
+        return False
+    return _measurement(a.cell.job) == _measurement(b.cell.job)
+
+
+def _measurement(job: Job) -> dict[str, Any]:
+    """A job's fields without the networks, and images of networks, that it measures."""
+    own: dict[str, Any] = {"kind": type(job)}
+    for field in dataclasses.fields(job):
+        value = getattr(job, field.name)
+        specs = value if isinstance(value, tuple) else (value,)
+        parts = [part for spec in specs if isinstance(spec, Spec) for part in spec.parts()]
+        if not any(isinstance(part, TrainedWeights) for part in parts):
+            own[field.name] = value
+    return own
 
 
 def exceeds_noise(a: Measured, b: Measured) -> str:
@@ -140,10 +163,33 @@ def exceeds_noise(a: Measured, b: Measured) -> str:
 def changes(a: Side, b: Side) -> pd.DataFrame:
     """The settings in which the two differ, by path."""
     ours, theirs = a.shown.study.settings.flat(), b.shown.study.settings.flat()
+    return _differing("setting", ours, theirs)
+
+
+def choices(a: Side, b: Side) -> pd.DataFrame:
+    """What the searches that are done in both chose, where that differs."""
+    ours, theirs = _chosen(a), _chosen(b)
+    return _differing(
+        "search",
+        {name: value for name, value in ours.items() if name in theirs},
+        {name: value for name, value in theirs.items() if name in ours},
+    )
+
+
+def _chosen(side: Side) -> dict[str, str]:
+    return {
+        f"{name}: {parameter}": shown_value(value)
+        for name, run in side.shown.runs.items()
+        if run.winner
+        for parameter, value in run.winner.values.items()
+    }
+
+
+def _differing(what: str, ours: dict[str, Any], theirs: dict[str, Any]) -> pd.DataFrame:
     rows = [
-        {"setting": path, "A": ours.get(path, "-"), "B": theirs.get(path, "-")}
-        for path in dict.fromkeys([*ours, *theirs])
-        if ours.get(path) != theirs.get(path)
+        {what: name, "A": ours.get(name, "-"), "B": theirs.get(name, "-")}
+        for name in dict.fromkeys([*ours, *theirs])
+        if ours.get(name) != theirs.get(name)
     ]
     return pd.DataFrame(rows).astype(str)
 
@@ -160,7 +206,8 @@ def document(a: Side, b: Side) -> Document:
             "": data["verdict"].fillna(""),
         }
     ) if len(data) else pd.DataFrame({"cell": []})  # fmt: skip
-    changed = changes(a, b)
+    changed, chosen = changes(a, b), choices(a, b)
+    below = [("Settings that differ", changed), ("Chosen otherwise by searches", chosen)]
     counts = data["verdict"].value_counts() if len(data) else {}
     foot = [f"{count} of {len(data)}: {verdict}" for verdict, count in dict(counts).items()]
     foot += [
@@ -172,7 +219,7 @@ def document(a: Side, b: Side) -> Document:
     return Document(
         f"{study.name}: A = {a.label}, B = {b.label}",
         f"{study.exhibit}. {study.title}; ± over seeds",
-        [("", text), ("Settings that differ", changed)] if len(changed) else [("", text)],
+        [("", text), *((title, table) for title, table in below if len(table))],
         foot if len(changed) else [*foot, "the settings are the same"],
     )
 

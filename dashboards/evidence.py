@@ -132,26 +132,27 @@ def _cell_record(
 
 def _cell_metrics(cell: CellView) -> dict[str, float | None]:
     own, sample = cell.cell, cell.sample
-    metrics: dict[str, float | None] = {
-        "reported_r": own.reported_r, "reported_epsilon": own.reported_epsilon,
-        "n_seeds": float(own.n_seeds),
-    }  # fmt: skip
+    metrics: dict[str, float | None] = {}
+    # The numbers come first: MLflow draws what was logged first, unless told otherwise.
+    for quantity in own.quantities:
+        name = metric_name(own.protocol, quantity)
+        if quantity in cell.measured:
+            metrics[name] = cell.measured[quantity].mean
+            metrics[f"{name}_spread"] = cell.measured[quantity].spread
+            metrics[f"{name}_difference"] = cell.difference(quantity)
+        if quantity in own.reported:
+            reported = own.reported[quantity]
+            its = metric_name(reported.protocol or own.protocol, quantity)
+            metrics[f"reported_{its}"] = reported.value
     if own.protocol and sample:
         metrics |= {
             "epsilon": sample.epsilon, "r": cell.r,
             "n_images": float(own.protocol.n_images),
         }  # fmt: skip
-    for quantity in own.quantities:
-        name = metric_name(own.protocol, quantity)
-        if quantity in own.reported:
-            reported = own.reported[quantity]
-            its = metric_name(reported.protocol or own.protocol, quantity)
-            metrics[f"reported_{its}"] = reported.value
-        if quantity in cell.measured:
-            metrics[name] = cell.measured[quantity].mean
-            metrics[f"{name}_spread"] = cell.measured[quantity].spread
-            metrics[f"{name}_difference"] = cell.difference(quantity)
-    return metrics
+    return metrics | {
+        "reported_r": own.reported_r, "reported_epsilon": own.reported_epsilon,
+        "n_seeds": float(own.n_seeds),
+    }  # fmt: skip
 
 
 def grids(cell: CellView, store: Store) -> dict[str, bytes]:

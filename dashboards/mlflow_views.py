@@ -1,8 +1,10 @@
 """What MLflow's pages show of a study when they are opened from here: rows, columns and order.
 
 MLflow keeps what a page shows as a tag of the experiment, under a name that a link can ask for. One
-view for each kind of run: the cells beside the paper's numbers, the trials of all searches, the
-trainings. Opened without a view an experiment shows everything, trials folded below their search.
+view for each kind of run and each scale, for both scales share an experiment: the cells beside the
+paper's numbers, the trials of all searches, best first, the trainings. (MLflow folds trials below
+their search only in order of time: in any other each is a row.) Opened without a view an experiment
+shows everything, folded.
 """
 
 from collections.abc import Iterator
@@ -14,13 +16,25 @@ from tuning.study import Study
 
 CELLS, TRIALS, TRAININGS = "cells", "trials", "trainings"
 
+_BY_TIME = ("attributes.start_time", True)
+
+
+def view_name(kind: str, study: Study) -> str:
+    """The name that a link asks for.
+
+    Args:
+        kind: `CELLS`, `TRIALS` or `TRAININGS`.
+        study: the study, at its scale.
+    """
+    return f"{kind}-{study.scale}"
+
 
 def views(study: Study) -> dict[str, dict[str, Any]]:
     """The views of a study's experiment, by name."""
     numbers = list(dict.fromkeys(_numbers(study)))
     tried = [metric_name(s.space.protocol, q) for s in study.searches for q in OBJECTIVES]
     names = dict.fromkeys(p for s in study.searches for p in s.space.distributions(s.starts))
-    return {
+    found = {
         CELLS: _view(
             "cell",
             [_tag("row"), _tag("column"), *map(_metric, numbers),
@@ -32,6 +46,7 @@ def views(study: Study) -> dict[str, dict[str, Any]]:
             [_tag("search"), *map(_metric, dict.fromkeys(tried)),
              *map(_metric, (f"tried {name}" for name in names)), _metric("r"),
              _metric("n_images"), _metric("number"), _tag("failed")],
+            *_best_first(study),
         ),
         TRAININGS: _view(
             "training",
@@ -40,6 +55,11 @@ def views(study: Study) -> dict[str, dict[str, Any]]:
              "attributes.`Dataset`"],
         ),
     }  # fmt: skip
+    of_scale = f" and tags.scale = '{study.scale}'"
+    return {
+        view_name(kind, study): view | {"searchFilter": view["searchFilter"] + of_scale}
+        for kind, view in found.items()
+    }
 
 
 def _numbers(study: Study) -> Iterator[str]:
@@ -55,11 +75,21 @@ def _numbers(study: Study) -> Iterator[str]:
         yield from (f"{n}_difference" for n in own if cell.reported)
 
 
-def _view(kind: str, columns: list[str]) -> dict[str, Any]:
+def _best_first(study: Study) -> tuple[str, bool]:
+    """The column by which trials are ordered, and whether upwards: the first search's objective."""
+    if not study.searches:
+        return _BY_TIME
+    space = study.searches[0].space
+    return _metric(metric_name(space.protocol, space.objective)), space.protocol.lower_is_better
+
+
+def _view(
+    kind: str, columns: list[str], order: str = _BY_TIME[0], upwards: bool = _BY_TIME[1]
+) -> dict[str, Any]:
     return {
         "searchFilter": f"tags.kind = '{kind}'",
-        "orderByKey": "attributes.start_time",
-        "orderByAsc": True,
+        "orderByKey": order,
+        "orderByAsc": upwards,
         "startTime": "ALL",
         "lifecycleFilter": "Active",
         "datasetsFilter": [],

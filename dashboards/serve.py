@@ -18,7 +18,7 @@ from typing import Any
 
 from dashboards import evidence
 from dashboards.children import Children
-from dashboards.mlflow_views import CELLS, TRIALS
+from dashboards.mlflow_views import CELLS, TRIALS, view_name
 from dashboards.overview import Row, overview
 from dashboards.pages import css, render
 from dashboards.report import render_report
@@ -88,7 +88,8 @@ class Site:
             return None
         number = experiment.experiment_id
         if kind != "compare":
-            return self._children.mlflow.url + view_link(number, kind)
+            named = view_name(kind, scheduler.study)
+            return self._children.mlflow.url + view_link(number, named)
         wanted = f"tags.kind = 'cell' and tags.scale = '{scheduler.study.scale}'"
         order = ["attributes.start_time"]
         found = client.search_runs([number], filter_string=wanted, order_by=order)

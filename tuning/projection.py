@@ -18,6 +18,7 @@ from typing import Generic, Protocol, Self, TypeVar
 
 from tuning.addresses import without_secrets
 
+_FILE = "sqlite:///"
 _RETRY_SECONDS = 2.0
 _GIVE_UP_SECONDS = 60.0
 _CALL_SECONDS = 60.0  # what the calls for one record may take beyond that
@@ -127,12 +128,28 @@ def alone(url: str) -> Iterator[None]:
 
     Two drivers that make the tables of one SQLite file at once can leave it unusable.
     """
-    if not url.startswith("sqlite:///"):
+    if not url.startswith(_FILE):
         yield
         return
-    with open(f"{url.removeprefix('sqlite:///')}.lock", "w") as file:
+    with open(_lock_of(url), "w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+def is_being_opened(url: str) -> bool:
+    """Whether a process of this host is alone with a database that is a file; answers at once."""
+    try:
+        with open(_lock_of(url)) as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
+
+
+def _lock_of(url: str) -> str:
+    return f"{url.removeprefix(_FILE)}.lock"
 
 
 def _in_one_line(error: BaseException) -> str:

@@ -10,13 +10,17 @@ from scipy import stats
 
 from dashboards.cells import CellView, Measured, StudyView
 from dashboards.compare import EXCEEDS, UNKNOWN, WITHIN, Side, cells, changes, exceeds_noise, main
+from dashboards.searches import shown_value
 from scorelib.spec import replace_paths
 from studies.command import remember_settings
 from studies.registry import find_study
 from tests.miniature import miniature_study
+from tests.studies.test_studies import miniature
 from tests.tuning.draining import drain
 from tuning.provenance import note_launch
+from tuning.scheduler import Scheduler
 from tuning.store import Store
+from tuning.study import Cell
 
 EXACT = "noise_consistency"
 
@@ -72,6 +76,42 @@ def test_nothing_is_subtracted_across_protocols():
     assert changes(side("A", a, 1.0), side("B", b, 3.0)).to_dict("records") == [
         {"setting": "n_images", "A": "60", "B": "80"}
     ]
+
+
+def test_jobs_are_subtracted_when_only_what_was_trained_differs():
+    made = next(cell for cell in miniature("moons_score_mismatch").cells if cell.job)
+
+    def side(**changes):
+        cell = Cell(row="r", column="c", job=made.job.replace(**changes), quantities=("D_P",))
+        shown = (CellView(cell, measured={"D_P": Measured(1.0, 0.1, 2)}),)
+        return Side("", StudyView(miniature_study(), shown, (), {}), ())
+
+    trained = tuple(model.replace(iteration=model.iteration - 2) for model in made.job.models)
+    assert list(cells(side(), side(models=trained))["verdict"]) == [WITHIN]
+    data = made.job.data.replace(n=2 * made.job.data.n)
+    for other in (side(sigma=2 * made.job.sigma), side(data=data)):
+        assert list(cells(side(), other)["verdict"]) == ["other protocol"]
+        assert cells(side(), other)["difference"].isna().all()
+
+
+def test_what_searches_chose_is_shown_where_it_differs(tmp_path, capsys):
+    runs = []
+    for name, seed in (("a", "0"), ("b", "1")):
+        store, study = Store(str(tmp_path / name), create=True), miniature_study(train__seed=seed)
+        remember_settings(store, study)
+        drain(study, store)
+        runs.append((store, Scheduler(study, store).searches))
+    assert main([runs[0][0].url, runs[1][0].url, "--format", "markdown"]) == 0
+    shown = capsys.readouterr().out
+    assert "| train.seed | 0 | 1 |" in shown
+    differ = 0
+    for name, run in runs[0][1].items():
+        for parameter, ours in run.winner.values.items():
+            theirs = runs[1][1][name].winner.values[parameter]
+            row = f"| {name}: {parameter} | {shown_value(ours)} | {shown_value(theirs)} |"
+            assert (row in shown) == (ours != theirs)
+            differ += ours != theirs
+    assert differ and shown.count("one seed") == 8 + 1
 
 
 def test_equal_runs_are_said_to_be_equal(stores, capsys):

@@ -1,5 +1,6 @@
 """MLflow shows what the store holds: every run once, whatever happened before."""
 
+import dataclasses
 import json
 import threading
 import time
@@ -24,7 +25,7 @@ from tuning.jobs import Workplace, execute
 from tuning.mlflow_projection import MlflowWriter, RunRecord
 from tuning.projection import ProjectionError
 from tuning.scheduler import Scheduler
-from tuning.stages import Snapshot
+from tuning.stages import InceptionScoreProtocol, Snapshot
 from tuning.store import Store
 
 
@@ -69,6 +70,7 @@ def test_a_cell_run_carries_what_the_table_shows(shown):
         tags, metrics = run.data.tags, run.data.metrics
         cell = cells[f"{tags['row']}, {tags['column']}"]
         assert metrics["fd"] == cell.measured["raw"].mean
+        assert next(iter(metrics)) == "fd", "the comparison would draw something else"
         assert metrics["fd_denoised"] == cell.measured["denoised"].mean
         assert metrics["reported_fid"] == cell.cell.reported["raw"].value
         assert metrics["n_images"] == 60 and metrics["n_seeds"] == 1
@@ -151,12 +153,34 @@ def test_the_experiment_says_what_it_is_and_holds_the_views(shown):
     client, scheduler, *_ = shown
     (experiment,) = client.search_experiments(filter_string="name = 'cifar_sampling_eps'")
     assert scheduler.study.question in experiment.tags["mlflow.note.content"]
-    kept = json.loads(experiment.tags["mlflow.sharedViewState.cells"])
-    assert kept["searchFilter"] == "tags.kind = 'cell'"
+    kept = json.loads(experiment.tags["mlflow.sharedViewState.cells-demo"])
+    assert kept["searchFilter"] == "tags.kind = 'cell' and tags.scale = 'demo'"
+    assert len(runs(client, kept["searchFilter"])) == 4
+    # Both scales share an experiment: neither replaces what the other's links open.
+    paper = views(dataclasses.replace(scheduler.study, scale="paper"))
+    assert runs(client, paper["cells-paper"]["searchFilter"]) == []
+    assert not paper.keys() & views(scheduler.study).keys()
     logged = {f"metrics.`{m}`" for r in runs(client, "tags.kind = 'cell'") for m in r.data.metrics}
     columns = {c for c in kept["selectedColumns"] if c.startswith("metrics.")}
     # Spreads and differences are only there with several seeds and equal protocols.
     assert {c for c in columns if "_spread" not in c and "_difference" not in c} == logged
+
+
+def test_trials_are_rows_of_their_own_the_best_first():
+    made = miniature_study()
+    trials = views(made)["trials-demo"]
+    # In order of time MLflow would show their searches, with all of these columns empty.
+    assert (trials["orderByKey"], trials["orderByAsc"]) == ("metrics.`fd_denoised`", True)
+    assert trials["orderByKey"] in trials["selectedColumns"]
+    search, own = made.searches[0], made.searches[0].space.protocol
+    score = InceptionScoreProtocol(extractor=own.extractor, data=own.data, n_images=own.n_images)
+    template = search.space.template.replace(protocol=score)
+    search = dataclasses.replace(search, space=search.space.replace(template=template))
+    trials = views(dataclasses.replace(made, searches=(search,)))["trials-demo"]
+    assert (trials["orderByKey"], trials["orderByAsc"]) == ("metrics.`is_denoised`", False)
+    assert views(dataclasses.replace(made, searches=()))["trials-demo"]["orderByKey"].endswith(
+        "start_time"
+    )
 
 
 def test_every_loss_of_an_adversarial_training_is_a_metric_with_steps(shown, tmp_path):
@@ -316,8 +340,6 @@ def test_renderings_agree_and_csv_holds_no_times_and_no_paths(shown):
 
 
 def test_a_difference_is_shown_only_where_protocols_are_equal(shown):
-    import dataclasses
-
     _, scheduler, store, *_ = shown
     cell = next(c for c in view(scheduler, store).cells if c.measured)
     assert cell.difference("raw") is None

@@ -1,0 +1,68 @@
+"""Servers beside ours: started when their database is whole, said to run when they answer."""
+
+import os
+import sys
+
+import pytest
+
+from dashboards.children import Child
+from tuning.projection import alone
+
+WAITS = """
+import socket, sys
+open({gate!r}).read()
+with socket.create_server(("127.0.0.1", int(sys.argv[-1]))) as server:
+    while True:
+        server.accept()[0].close()
+"""
+
+
+@pytest.fixture
+def database(tmp_path):
+    return tmp_path / "some.db"
+
+
+def child_of(database, code):
+    return Child("server", database, (sys.executable, "-c", code))
+
+
+def until(child, state):
+    """Asks until it is in a state, or has ended; the test's time-out ends what never is."""
+    while not (found := child.state).startswith((state, "ended")):
+        pass
+    assert found.startswith(state), found
+
+
+def test_a_server_is_said_to_run_once_it_answers(database, tmp_path):
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    child = child_of(database, WAITS.format(gate=str(gate)))
+    child.start_if_due()
+    assert child.state.startswith("waits for some.db")
+    database.touch()
+    child.start_if_due()
+    with gate.open("w"):  # both ends are open: it lives, and does not listen yet
+        assert child.state == "starts"
+    until(child, "runs")
+    child.signal(9)
+    child.wait()
+
+
+def test_a_server_waits_for_who_makes_its_database(database):
+    child = child_of(database, "raise SystemExit(3)")
+    with alone(f"sqlite:///{database}"):
+        database.touch()
+        child.start_if_due()
+        assert child.state.startswith("waits for some.db")
+    child.start_if_due()
+    until(child, "ended with exit code 3")
+    child.wait()
+
+
+def test_a_server_that_ended_says_why(database):
+    database.touch()
+    child = child_of(database, "print('at first'); raise SystemExit('no <such> table')")
+    child.start_if_due()
+    until(child, "ended")
+    assert child.state == "ended with exit code 1: no <such> table"
+    child.wait()

@@ -13,11 +13,10 @@ from dashboards.cells import view
 from dashboards.costs import costs, savings
 from dashboards.pictures import Budget, samples
 from dashboards.report import main, render_report
-from dashboards.table import frame, grid
+from dashboards.table import grid
 from studies.command import remember_settings
 from tests.browser import NARROW, WIDE, chromium, complaints
 from tests.miniature import miniature_study
-from tests.studies.test_studies import miniature
 from tests.tuning.draining import drain
 from tuning.forecast import forecast
 from tuning.provenance import Launch, commit_of, digest_of, launches, note_launch
@@ -227,17 +226,3 @@ def test_digests_tell_values_shapes_and_types_apart():
     different = {digest_of(t) for t in (one, one + 1, one.reshape(2, 3), one.double())}
     assert len(different) == 4 and digest_of(one) == digest_of(one.clone())
     assert digest_of(one, one) != digest_of(one)
-
-
-def test_an_answer_compares_nothing_across_protocols(tmp_path):
-    made, store = miniature("cifar10_dlsm"), Store(str(tmp_path / "store"), create=True)
-    drain(made, store)
-    shown = view(Scheduler(made, store), store)
-    sentences = answer(shown)
-    (row,) = {cell.cell.row for cell in shown.cells[:3]}
-    assert sentences[0].startswith(f"{row} lies between ")
-    values = {f"{c.measured['denoised'].mean:.4g}" for c in shown.cells if c.cell.row == row}
-    assert set(re.findall(r"(?<![\w.])\d[\d.e+-]*(?= \()", sentences[0])) <= values
-    data = frame(shown)
-    rows = [r for r in data["row"].unique() if f", {r}" in sentences[1] or r in sentences[1]]
-    assert len(rows) <= 1, "two measures in one sentence"

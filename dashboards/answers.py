@@ -72,8 +72,7 @@ def answer(shown: StudyView) -> tuple[str, str]:
     first, second = exact_answer(done) or (_first(found), _head_to_head(found))
     second = second or _verdicts(done) or _mattered(shown) or _denoising(done)
     if first is None:
-        # Nothing can be set against anything: what denoising does comes first.
-        first, second = second or _values(done), _values(done) if second else _ALONE
+        first, second = _values(done), second or _ALONE
     elif second is None:
         second = f"{_example(found[-1])}." if len(found) > 1 else _values(done)
     return capital(f"{begun}{first}"), capital(second)

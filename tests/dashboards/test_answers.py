@@ -107,8 +107,8 @@ def test_denoising_is_judged_by_each_measures_direction(store):
     )
     # Two data sets: each against itself, and no median of both.
     shown = study_view("synthetic_2d", store)
-    first, _ = answer(filled(shown, lambda _, q: {"raw": 2.0, "denoised": 1.0}[q]))
-    assert first == "Denoising the images improves distance in 2 of 2 cells."
+    _, second = answer(filled(shown, lambda _, q: {"raw": 2.0, "denoised": 1.0}[q]))
+    assert second == "Denoising the images improves distance in 2 of 2 cells."
 
 
 def test_shares_are_set_against_equal_ones(store):

@@ -6,6 +6,7 @@ visualisations.
 """
 
 import statistics
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -42,6 +43,7 @@ COLOURS = qualitative.Safe
 
 _SEARCHES: Literal["Searches"] = "Searches"
 _LEAST_TRIALS = 2
+_AXIS_CHARACTERS = 24
 _MOST_CONTOUR_PARAMETERS = 4
 _MOST_MARKED = 20
 _MOST_NAMED = 6  # more names than that are only shown on hovering
@@ -109,12 +111,17 @@ def _epsilon_curves(scheduler: Scheduler) -> Iterator[Chart]:
         label = f"{protocol.name}, {protocol.n_images:,} {protocol.unit}"
         # Ticks at 1, 2 and 5 times the powers of ten.
         figure.update_xaxes(type="log", title="epsilon", dtick="D2", tickformat=".0e")
-        figure.update_yaxes(type="log", title=label, dtick="D2", tickformat="~g")
+        figure.update_yaxes(type="log", title=_wrapped(label), dtick="D2", tickformat="~g")
         yield Chart(f"Distance against step size: {panel_title(panel)}", figure)
 
 
+def _wrapped(text: str) -> str:
+    """An axis' title in lines short enough for a chart's height."""
+    return "<br>".join(textwrap.wrap(text, _AXIS_CHARACTERS))
+
+
 def _curves(lines: Mapping[str, Points], across: str, up: str) -> go.Figure:
-    """Means over seeds with 95 % intervals, as `dashboards.curve_figure` draws them."""
+    """Means over seeds with 95 % bands, as `dashboards.curve_figure` draws them."""
     figure = go.Figure()
     for number, (label, points) in enumerate(lines.items()):
         colour = COLOURS[number % len(COLOURS)]
@@ -123,11 +130,19 @@ def _curves(lines: Mapping[str, Points], across: str, up: str) -> go.Figure:
         halves = [half_interval(points[s]) for s in steps]
         figure.add_scatter(
             x=steps, y=means, mode="lines+markers", name=label, line={"color": colour},
-            error_y={"type": "data", "array": halves, "thickness": 1} if any(halves) else None,
-            hovertemplate="%{x:,}: %{y:.4g}",
+            legendgroup=label, customdata=halves,
+            hovertemplate="%{x:,}: %{y:.4g}" + (" ±%{customdata:.2g}" if any(halves) else ""),
         )  # fmt: skip
+        if any(halves):
+            ends = [m + h for m, h in zip(means, halves, strict=True)]
+            ends += [m - h for m, h in reversed(list(zip(means, halves, strict=True)))]
+            figure.add_scatter(
+                x=[*steps, *reversed(steps)], y=ends, fill="toself", mode="lines",
+                line={"color": colour, "width": 0}, opacity=0.2, hoverinfo="skip",
+                legendgroup=label, showlegend=False,
+            )  # fmt: skip
     figure.update_xaxes(title=across)
-    figure.update_yaxes(title=up, rangemode="tozero")
+    figure.update_yaxes(title=_wrapped(up), rangemode="tozero")
     return figure
 
 
@@ -200,7 +215,9 @@ def _schedules(of: Sequence[tuple[Schedule, int]]) -> go.Figure:
         )  # fmt: skip
     figure.update_xaxes(title="level")
     figure.update_yaxes(title="sigma", type="log", dtick=1, tickformat="~g", row=1, col=1)
-    figure.update_yaxes(title="coverage by the level before", range=[-0.03, 1.03], row=1, col=2)
+    figure.update_yaxes(
+        title=_wrapped("coverage by the level before"), range=[-0.03, 1.03], row=1, col=2
+    )
     return figure
 
 

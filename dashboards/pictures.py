@@ -6,7 +6,7 @@ sheet of samples too large for its share shows fewer of its rows.
 
 import base64
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from PIL import Image
 
@@ -14,7 +14,7 @@ from dashboards.cells import CellView, StudyView, view
 from dashboards.drawn import renormalised_of, score_fields_of
 from dashboards.evidence import grids
 from dashboards.renormalisation_figure import renormalisation_figure
-from dashboards.samples import filmstrip
+from dashboards.samples import frames_of
 from dashboards.score_field_figure import score_field_figure
 from scorelib.metrics.score_error import moons_grid
 from tuning.scheduler import Scheduler
@@ -50,12 +50,14 @@ class Picture:
         data: a data URI.
         width: px on the page.
         height: px.
+        is_sharp: whether its pixels are to be seen, so that it keeps its size.
     """
 
     title: str
     data: str
     width: int
     height: int
+    is_sharp: bool = False
 
 
 @dataclass(frozen=True)
@@ -81,16 +83,20 @@ def pictures(scheduler: Scheduler, store: Store, budget: Budget) -> list[Picture
     cases = renormalised_of(scheduler)
     if cases:
         drawn["powers of the likelihood"] = renormalisation_figure(cases)
+    found = [(_picture(title, data, 1), data) for title, data in drawn.items()]
     for cell in view(scheduler, store).cells:
-        frames = filmstrip(cell, store)
+        frames = frames_of(cell, store)
         if frames:
-            drawn[f"{cell.cell.name}: along the chain"] = frames
-    found = []
-    for title, data in drawn.items():
+            data, sigmas = frames
+            levels = ", ".join(f"{sigma:.2g}" for sigma in sigmas)
+            title = f"{cell.cell.name}: along the chain, after the updates at sigma {levels}"
+            found.append((replace(_picture(title, data, _scale(cell)), is_sharp=True), data))
+    kept = []
+    for picture, data in found:
         if len(data) <= budget.n_bytes:
             budget.take(data)
-            found.append(_picture(title, data, 1))
-    return found
+            kept.append(picture)
+    return kept
 
 
 def samples(shown: StudyView, store: Store, budget: Budget) -> list[Samples]:

@@ -53,13 +53,21 @@ def _sheet(cell: CellView, pictures: dict[str, bytes]) -> bytes:
     return as_png(figure)
 
 
-def filmstrip(cell: CellView, store: Store) -> bytes | None:
-    """A cell's frames along the chain, the noise level below each, as a PNG file; None for none."""
+def frames_of(cell: CellView, store: Store) -> tuple[bytes, list[float]] | None:
+    """A cell's frames along the chain as a PNG file, and the noise level of each; None for none."""
     manifest = store.manifest(cell.frames.stage, cell.frames.key) if cell.frames else None
     if cell.frames is None or manifest is None or not manifest.files:
         return None
     data = store.read(cell.frames.stage, cell.frames.key, FRAMES_FILE)
-    sigmas = manifest.result[SIGMAS]
+    return data, list(manifest.result[SIGMAS])
+
+
+def filmstrip(cell: CellView, store: Store) -> bytes | None:
+    """A cell's frames, the noise level below each, as a PNG file; None for none."""
+    frames = frames_of(cell, store)
+    if frames is None:
+        return None
+    data, sigmas = frames
     image = plt.imread(io.BytesIO(data))
     height, width = image.shape[:2]
     figure, axis = plt.subplots(figsize=(8.4, 8.4 * height / width + 0.9), dpi=120)

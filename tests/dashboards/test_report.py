@@ -1,19 +1,24 @@
 """The report: one page, in a real browser; its numbers, cost and provenance are the store's."""
 
+import base64
 import dataclasses
+import io
 import json
 import re
 
 import pytest
+from PIL import Image
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
 from dashboards.answers import answer
 from dashboards.cells import view
+from dashboards.charts import _curves
 from dashboards.costs import costs, savings
-from dashboards.pictures import Budget, samples
+from dashboards.curve_figure import half_interval
+from dashboards.pictures import Budget, pictures, samples
 from dashboards.report import main, render_report
-from dashboards.table import frame, grid
+from dashboards.table import grid
 from studies.command import remember_settings
 from tests.browser import NARROW, WIDE, chromium, complaints
 from tests.miniature import miniature_study
@@ -22,6 +27,7 @@ from tests.tuning.draining import drain
 from tuning.forecast import forecast
 from tuning.provenance import Launch, commit_of, digest_of, launches, note_launch
 from tuning.scheduler import Scheduler
+from tuning.stages.frames import FRAMES_FILE, SIGMAS
 from tuning.store import Store
 
 STUDY = "cifar_sampling_eps"
@@ -70,9 +76,11 @@ def test_it_shows_without_errors_and_fits_the_width(browser):
         "return [document.documentElement.scrollWidth, window.innerWidth]"
     )
     assert width <= inner and complaints(browser) == []
-    paint, loaded = browser.execute_script(
-        "return [performance.getEntriesByType('paint')[0].startTime,"
-        "performance.getEntriesByType('navigation')[0].loadEventEnd]"
+    # Chromium notes a paint a moment after it.
+    painted = "return performance.getEntriesByType('paint').map(p => p.startTime)"
+    paint = WebDriverWait(browser, WAIT_SECONDS).until(lambda d: d.execute_script(painted))[0]
+    loaded = browser.execute_script(
+        "return performance.getEntriesByType('navigation')[0].loadEventEnd"
     )
     # Under a second alone; tests share the machine.
     assert paint < 2000 and loaded < 4000
@@ -196,6 +204,36 @@ def test_pictures_keep_to_their_budget(finished):
     assert len(cut) == len(whole) and n_bytes[1] < 4 / 3 * 30_000 + 100 * len(cut) < n_bytes[0]
 
 
+def test_curves_have_bands_of_what_seeds_leave_open_and_titles_in_lines():
+    points = {10: [1.0, 3.0], 20: [2.0, 2.0]}
+    figure = _curves({"ours": points, "single": {10: [1.0]}}, "iteration", "one two " * 9)
+    line, band, single = figure.data
+    half = half_interval(points[10])
+    assert list(line.y) == [2.0, 2.0] and list(line.customdata) == [half, 0.0]
+    assert list(band.x) == [10, 20, 20, 10] and list(band.y) == [2 + half, 2.0, 2.0, 2 - half]
+    assert band.fill == "toself" and band.legendgroup == "ours" and single.name == "single"
+    assert max(map(len, figure.layout.yaxis.title.text.split("<br>"))) <= 24
+
+
+def test_frames_along_the_chain_are_the_stores_own_pixels_with_their_noise(tmp_path):
+    made, store = miniature("cifar_schedules"), Store(str(tmp_path / "store"), create=True)
+    drain(made, store)
+    scheduler = Scheduler(made, store)
+    found = pictures(scheduler, store, Budget(10**7))
+    assert len(found) == len(made.cells) == 4
+    for cell, picture in zip(view(scheduler, store).cells, found, strict=True):
+        manifest = store.manifest(cell.frames.stage, cell.frames.key)
+        data = store.read(cell.frames.stage, cell.frames.key, FRAMES_FILE)
+        assert base64.b64decode(picture.data.split(",")[1]) == data and picture.is_sharp
+        levels = ", ".join(f"{sigma:.2g}" for sigma in manifest.result[SIGMAS])
+        assert picture.title.startswith(cell.cell.name) and picture.title.endswith(levels)
+        # Stored enlarged an even number of times: at half the size a pixel is still whole ones.
+        assert (picture.width, picture.height) == tuple(
+            side / 2 for side in Image.open(io.BytesIO(data)).size
+        )
+    assert pictures(scheduler, store, Budget(0)) == []
+
+
 def test_wrong_targets_are_refused_in_one_line(finished, tmp_path, capsys):
     _, store, _ = finished
     for target in (tmp_path / "missing" / "x.html", tmp_path):
@@ -227,17 +265,3 @@ def test_digests_tell_values_shapes_and_types_apart():
     different = {digest_of(t) for t in (one, one + 1, one.reshape(2, 3), one.double())}
     assert len(different) == 4 and digest_of(one) == digest_of(one.clone())
     assert digest_of(one, one) != digest_of(one)
-
-
-def test_an_answer_compares_nothing_across_protocols(tmp_path):
-    made, store = miniature("cifar10_dlsm"), Store(str(tmp_path / "store"), create=True)
-    drain(made, store)
-    shown = view(Scheduler(made, store), store)
-    sentences = answer(shown)
-    (row,) = {cell.cell.row for cell in shown.cells[:3]}
-    assert sentences[0].startswith(f"{row} lies between ")
-    values = {f"{c.measured['denoised'].mean:.4g}" for c in shown.cells if c.cell.row == row}
-    assert set(re.findall(r"(?<![\w.])\d[\d.e+-]*(?= \()", sentences[0])) <= values
-    data = frame(shown)
-    rows = [r for r in data["row"].unique() if f", {r}" in sentences[1] or r in sentences[1]]
-    assert len(rows) <= 1, "two measures in one sentence"

@@ -69,7 +69,7 @@ def test_a_study_on_s3_is_shown_by_a_server_on_postgresql(finished, mlflow, tmp_
     with Projections(scheduler, finished, mlflow.uri) as projections:
         projections.everything()
     assert projections.failures == []
-    assert len(shown(mlflow.uri)) == 2 + 2 + 12 + 4 + 1
+    assert len(shown(mlflow.uri)) == 2 + 5 + 2 + 12 + 4 + 1
     client = MlflowClient(mlflow.uri)
     cells = {cell.cell.name: cell for cell in view(scheduler, finished).cells if cell.measured}
     found = [run for run in runs(mlflow.uri, NAME) if run.data.tags["kind"] == "cell"]
@@ -95,7 +95,7 @@ def test_wiped_databases_are_rebuilt_from_the_store_by_sync(
     arguments = ["--store", finished.url, "--tracking-uri", mlflow.uri]
     assert sync(arguments) == 0
     before, trials_before = shown(mlflow.uri), trials(searches)
-    assert len(before) == 21 and sum(map(len, trials_before.values())) == 14
+    assert len(before) == 26 and sum(map(len, trials_before.values())) == 14
     # Emptied, not dropped: MLflow's server makes its tables only as it starts.
     tables = postgres.run(
         "select string_agg(quote_ident(tablename), ', ') from pg_tables "
@@ -157,7 +157,7 @@ def test_a_server_that_stays_away_costs_a_warning_and_sync_writes_the_rest(
         assert sync(["--store", finished.url, "--tracking-uri", uri]) == 1
         assert "error: MLflow at http" in capsys.readouterr().err
     assert sync(["--store", finished.url, "--tracking-uri", mlflow.uri]) == 0
-    assert len(shown(mlflow.uri)) == 21
+    assert len(shown(mlflow.uri)) == 26
 
 
 class Recorder:

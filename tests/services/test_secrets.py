@@ -147,7 +147,7 @@ def test_a_study_run_by_the_command_line_with_all_services(tmp_path, s3, mlflow,
     assert list(tmp_path.iterdir()) == [], "something was written beside the store"
 
     kinds = [run.data.tags["kind"] for run in runs(mlflow.uri, NAME)[before:]]
-    assert sorted(set(kinds)) == ["cell", "table", "training", "trial"]
+    assert sorted(set(kinds)) == ["cell", "search", "table", "training", "trial"]
     assert kinds.count("cell") == 2 and kinds.count("trial") == 6
     studies = optuna.get_all_study_summaries(searches)
     assert [study.n_trials for study in studies] == [2, 2, 2]

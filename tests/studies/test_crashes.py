@@ -59,7 +59,7 @@ def test_every_mlflow_run_is_finished_and_single(undisturbed):
     assert len(set(keys)) == len(keys)
     assert {status for _, status in runs} == {"FINISHED"}
     # 2 snapshots, a search of 2 trials and 4 of 3, 4 cells, 1 table.
-    assert len(keys) == 2 + 2 + 12 + 4 + 1
+    assert len(keys) == 2 + 5 + 2 + 12 + 4 + 1
 
 
 def test_killed_at_several_points_the_table_is_the_undisturbed_ones(undisturbed, tmp_path):

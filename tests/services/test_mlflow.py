@@ -49,11 +49,13 @@ def finished(s3, searches):
 def shown(uri):
     """What MLflow shows of the study, by key."""
     found = runs(uri, NAME)
+    keys = {run.info.run_id: run.data.tags["key"] for run in found}
     by_key = {
         run.data.tags["key"]: (
             run.data.metrics,
             run.data.params,
-            {name: text for name, text in run.data.tags.items() if name != "mlflow.user"},
+            # Ids are MLflow's own and new after a loss: a parent is told by its key.
+            {n: keys.get(text, text) for n, text in run.data.tags.items() if n != "mlflow.user"},
             run.info.status,
             run.info.run_name,
         )

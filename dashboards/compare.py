@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
-from scipy import stats
+from scipy.special import stdtrit
 
 from dashboards.cells import CellView, Measured, StudyView, view
 from dashboards.formats import Document, as_markdown, as_rich
@@ -156,7 +156,7 @@ def exceeds_noise(a: Measured, b: Measured) -> str:
     freedom = sum(variances) ** 2 / sum(
         v**2 / (m.n_seeds - 1) for v, m in zip(variances, (a, b), strict=True)
     )
-    reach = float(stats.t.ppf(0.975, freedom)) * error
+    reach = float(stdtrit(freedom, 0.975)) * error
     return EXCEEDS if abs(a.mean - b.mean) > reach else WITHIN
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from matplotlib import pyplot as plt
-from scipy import stats
+from scipy.special import stdtrit
 
 from dashboards.png import as_png
 
@@ -58,4 +58,4 @@ def half_interval(values: Sequence[float]) -> float:
     n = len(values)
     if n < 2:
         return 0.0
-    return float(stats.t.ppf(0.975, n - 1)) * statistics.stdev(values) / math.sqrt(n)
+    return float(stdtrit(n - 1, 0.975)) * statistics.stdev(values) / math.sqrt(n)

@@ -7,7 +7,6 @@ import json
 from collections.abc import Iterator
 
 from dashboards.cells import CellView, StudyView, view
-from dashboards.figures import figures
 from dashboards.run_parts import as_metric, common_tags, metric_name, rests_on
 from dashboards.search_records import trial_records
 from dashboards.table import frame, heading, render
@@ -56,6 +55,8 @@ def cell_records(scheduler: Scheduler, store: Store, job: Job) -> Iterator[RunRe
 
 def table_records(scheduler: Scheduler, store: Store) -> Iterator[RunRecord]:
     """The cells that are filled, and the whole table with its figure."""
+    from dashboards.figures import figures  # here: matplotlib takes half a second to import
+
     shown = view(scheduler, store)
     files = figures(scheduler, store)
     for cell in shown.cells:

@@ -12,7 +12,8 @@ from dashboards.drawn import (
     score_fields_of,
     shares_of,
 )
-from dashboards.fronts import front_figure, front_runs
+from dashboards.front_figure import front_figure
+from dashboards.fronts import front_runs
 from dashboards.noise_figure import noise_figure
 from dashboards.renormalisation_figure import renormalisation_figure
 from dashboards.schedule_figure import schedule_figure

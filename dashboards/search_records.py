@@ -14,15 +14,21 @@ from tuning.trial import Trial
 def trial_records(scheduler: Scheduler, score: Score | None = None) -> Iterator[RunRecord]:
     """The finished trials of all searches, or those that one score measures, below their search."""
     for run in scheduler.searches.values():
-        found: list[RunRecord] = []
-        for trial in run.trials:
-            rungs = run.rungs()[1:]
-            ladder = [t.score for rung in rungs for t in rung if t.number == trial.number]
-            if trial.result is not None and score in (None, *trial.scores, *ladder):
-                found.append(_trial_record(scheduler, run, trial))
+        climbs: dict[int, list[Trial]] = {}  # by number, the trial on each rung it reached
+        for trial in (trial for rung in run.rungs() for trial in rung):
+            climbs.setdefault(trial.number, []).append(trial)
+        found = [
+            _trial_record(scheduler, run, climb)
+            for climb in climbs.values()
+            if climb[0].result is not None and (score is None or _measures(score, climb))
+        ]
         if found:
             yield _search_record(scheduler, run)
             yield from found
+
+
+def _measures(score: Score, climb: list[Trial]) -> bool:
+    return any(score.key == each.key for trial in climb for each in trial.scores)
 
 
 def trial_key(run: SearchRun, trial: Trial) -> str:
@@ -30,8 +36,9 @@ def trial_key(run: SearchRun, trial: Trial) -> str:
     return f"{run.ledger_key}-{trial.number}"
 
 
-def _trial_record(scheduler: Scheduler, run: SearchRun, trial: Trial) -> RunRecord:
-    """A finished trial of a search."""
+def _trial_record(scheduler: Scheduler, run: SearchRun, climb: list[Trial]) -> RunRecord:
+    """A trial of a search that is finished on the first rung; it may be open on the last."""
+    trial = climb[0]
     assert trial.result is not None
     protocol = trial.score.protocol
     tags = common_tags(scheduler.study, "trial") | {
@@ -65,7 +72,7 @@ def _trial_record(scheduler: Scheduler, run: SearchRun, trial: Trial) -> RunReco
             "n_images": float(protocol.n_images),
             "number": float(trial.number),
         },
-        curves=_by_images(run, trial),
+        curves=_by_images(climb),
         description=(
             f"Trial {trial.number} of the search *{run.search.name}*: {values}. Measured by "
             f"{protocol.describe()}; metrics that end in `_by_images` have the number of images as "
@@ -76,18 +83,16 @@ def _trial_record(scheduler: Scheduler, run: SearchRun, trial: Trial) -> RunReco
     )
 
 
-def _by_images(run: SearchRun, trial: Trial) -> dict[str, list[tuple[int, float]]]:
+def _by_images(climb: list[Trial]) -> dict[str, list[tuple[int, float]]]:
     """A trial's numbers by the number of images they were measured on."""
     curves: dict[str, list[tuple[int, float]]] = {}
-    for rung in run.rungs():
-        for reached in rung:
-            if reached.number == trial.number and reached.result:
-                protocol = reached.score.protocol
-                for which in OBJECTIVES:
-                    value = reached.result.of(which)
-                    if value is not None:
-                        name = f"{metric_name(protocol, which)}_by_images"
-                        curves.setdefault(name, []).append((protocol.n_images, value))
+    for trial in climb:
+        protocol = trial.score.protocol
+        for which in OBJECTIVES:
+            value = trial.result.of(which) if trial.result else None
+            if value is not None:
+                name = f"{metric_name(protocol, which)}_by_images"
+                curves.setdefault(name, []).append((protocol.n_images, value))
     return curves
 
 
@@ -108,7 +113,9 @@ def _search_record(scheduler: Scheduler, run: SearchRun) -> RunRecord:
             pick = min if protocol.lower_is_better else max
             best = value if best is None else pick(best, value)
             history.append((trial.number, best))
-    shares = {f"importance of {as_metric(n)}": share for n, share in importances(run).items()}
+    # Of a thousand trials a second's work: once, at the end.
+    importance = importances(run) if run.is_complete else {}
+    shares = {f"importance of {as_metric(n)}": share for n, share in importance.items()}
     varied = ", ".join(run.distributions)
     done = sum(trial.result is not None for trial in run.trials)
     return RunRecord(

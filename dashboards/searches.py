@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import optuna
 import pandas as pd
-from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 from optuna.study import StudyDirection
 from optuna.trial import TrialState, create_trial
 
@@ -203,6 +202,11 @@ def importances(run: SearchRun) -> dict[str, float]:
     Of several numbers, those of the first. Empty with fewer than six finished trials, or if all
     are equal.
     """
+    from optuna.importance import (  # here: its import takes half a second
+        FanovaImportanceEvaluator,
+        get_param_importances,
+    )
+
     study = as_optuna(run)
     values = {trial.values[0] for trial in study.trials}
     if len(study.trials) < _LEAST_FOR_IMPORTANCE or len(values) < 2:

@@ -21,7 +21,7 @@ whose noise is unknown.
 import math
 from typing import Literal
 
-from scipy import stats
+from scipy.special import stdtrit
 
 from dashboards.cells import CellView
 
@@ -49,7 +49,7 @@ def verdict_of(difference: float, spread: float, n_seeds: int, reported: float) 
 
 def noise_of(spread: float, n_seeds: int) -> float:
     """How far one more measurement may be from the mean of n, in 95 of 100 cases."""
-    quantile = float(stats.t.ppf(0.975, n_seeds - 1))
+    quantile = float(stdtrit(n_seeds - 1, 0.975))
     return quantile * spread * math.sqrt(1 + 1 / n_seeds)
 
 

@@ -46,8 +46,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
-from scipy.optimize import brentq
-from scipy.stats import norm
+from scipy.special import ndtr
 
 from scorelib.errors import InputError
 from scorelib.spec import Spec
@@ -238,7 +237,7 @@ def coverage(gamma: float, n_dimensions: int) -> float:
     """
     g = 1 / gamma
     shift = math.sqrt(2 * n_dimensions) * (g - 1)
-    return float(norm.cdf(shift + 3 * g) - norm.cdf(shift - 3 * g))
+    return float(ndtr(shift + 3 * g) - ndtr(shift - 3 * g))
 
 
 def n_levels_for_coverage(
@@ -261,5 +260,7 @@ def n_levels_for_coverage(
         raise InputError(f"0 < sigma_L < sigma_1 must hold; got {sigma_1=:g}, {sigma_L=:g}")
     if coverage(sigma_L / sigma_1, n_dimensions) >= target:
         return 2  # in few dimensions noise spreads so wide that two levels overlap enough
+    from scipy.optimize import brentq  # here: its import takes a third of a second
+
     gamma = brentq(lambda g: coverage(g, n_dimensions) - target, sigma_L / sigma_1, 1 - 1e-12)
     return max(2, round(math.log(sigma_L / sigma_1) / math.log(gamma)) + 1)

@@ -24,10 +24,8 @@ from fsspec.implementations.local import LocalFileSystem
 from rich.console import Console
 
 from dashboards.cells import view
-from dashboards.figures import figures
 from dashboards.plan import print_plan
 from dashboards.projections import Projections
-from dashboards.samples import sample_sheets
 from dashboards.table import render
 from scorelib.data import DataSpec
 from scorelib.errors import InputError
@@ -182,7 +180,6 @@ def _run(
     stop: StopRequest,
     console: Console,
 ) -> int:
-    study = scheduler.study
     with Projections(scheduler, store, args.tracking_uri) as shown:
         shown.everything()
         if capacity is not None:
@@ -190,9 +187,18 @@ def _run(
         shown.table()
     for failure in shown.failures:
         print(f"warning: {failure}", file=sys.stderr)
+    _put_pictures(scheduler, store)
+    return _close(args, scheduler, store, console, stop)
+
+
+def _put_pictures(scheduler: Scheduler, store: Store) -> None:
+    """Leaves the figures and the sheets of samples in the store, for people."""
+    from dashboards.figures import figures  # here: matplotlib takes half a second to import
+    from dashboards.samples import sample_sheets
+
+    study = scheduler.study
     for name, picture in (figures(scheduler, store) | sample_sheets(scheduler, store)).items():
         store.put_picture(f"{study.name}-{study.scale}", name, picture)
-    return _close(args, scheduler, store, console, stop)
 
 
 def _require_data(settings: Any, jobs: list[Job]) -> dict[str, str]:

@@ -82,10 +82,10 @@ class Display:
         shortest = _REDRAW_SECONDS if self._console.is_terminal else _LINE_SECONDS
         pause = shortest
         while not self._stop.wait(pause):
-            started = time.monotonic()
+            started = time.thread_time()
             rows = forecast(self._scheduler, self._store, self._device)
             # Counting many thousands of jobs takes time: never more than a twentieth of it.
-            pause = max(shortest, 20 * (time.monotonic() - started))
+            pause = max(shortest, 20 * (time.thread_time() - started))
             if self._console.is_terminal:
                 self._live.update(self._panel(rows), refresh=True)
             else:

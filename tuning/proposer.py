@@ -37,7 +37,6 @@ from optuna.distributions import BaseDistribution, FloatDistribution
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState, create_trial
 from scipy.special import ndtr
-from scipy.stats import qmc
 
 from scorelib.errors import InputError
 from scorelib.step_size import round_significant
@@ -213,6 +212,8 @@ def _widest_gap(x: Array, grid: Array, free: NDArray[np.bool_]) -> int:
 
 def _draw_valleys(centres: Array, low: float, high: float, seed: int) -> Array:
     """Valleys from the prior, evenly spread (Sobol); rows: floor's place, widths, plateau."""
+    from scipy.stats import qmc  # here: its import takes half a second
+
     uniform = qmc.Sobol(4, rng=np.random.default_rng(seed)).random(_N_VALLEYS).T
     centre = np.clip(np.resize(centres, _N_VALLEYS), low, high)
     lowest, highest = (np.arctan((end - centre) / _PLACE_SPREAD) for end in (low, high))

@@ -152,5 +152,6 @@ class Adversarial(Spec):
 
 @cache
 def _multiply_adds(discriminator: BigGanDiscriminator, shape: tuple[int, ...]) -> int:
-    with torch.device("meta"):
+    # Not on "meta": a spectral norm's start there makes torch load its compiler, for two seconds.
+    with torch.random.fork_rng(devices=[]):
         return multiply_adds(discriminator.build(shape), shape)

@@ -23,7 +23,7 @@ import math
 from dataclasses import dataclass
 
 import torch
-from scipy.stats import norm
+from scipy.special import ndtri
 from torch import Tensor
 
 from scorelib.errors import InputError
@@ -83,7 +83,7 @@ def class_shares(classes: Tensor, n_classes: int, confidence: float = CONFIDENCE
 
 def _interval(share: float, n: int, confidence: float) -> tuple[float, float]:
     """Wilson's interval of a share of n."""
-    z = float(norm.ppf(0.5 + confidence / 2))
+    z = float(ndtri(0.5 + confidence / 2))
     centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z / (1 + z**2 / n) * math.sqrt(share * (1 - share) / n + (z / (2 * n)) ** 2)
     # The share itself is always inside; rounding must not leave it out.

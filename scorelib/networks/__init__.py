@@ -4,13 +4,7 @@ The contract of score networks is in `scorelib.networks.base`, that of classifie
 `scorelib.networks.noise_classifier`.
 """
 
-from scorelib.networks.base import (
-    NetworkSpec,
-    ScoreFunction,
-    ScoreNetwork,
-    multiply_adds,
-    n_parameters,
-)
+from scorelib.networks.base import NetworkSpec, ScoreFunction, ScoreNetwork
 from scorelib.networks.discriminator import BigGanDiscriminator, Discriminator
 from scorelib.networks.mlp import ResidualMlp
 from scorelib.networks.ncsn import Ncsn
@@ -19,6 +13,7 @@ from scorelib.networks.ncsnv2 import Ncsnv2
 from scorelib.networks.noise_classifier import NoiseClassifier, NoiseClassifierSpec
 from scorelib.networks.plane_mlp import PlaneMlp, PlaneMlpClassifier
 from scorelib.networks.resnet import ResNetClassifier
+from scorelib.networks.size import multiply_adds, n_parameters, size_of
 from scorelib.networks.unet import DdpmUNet
 
 __all__ = [
@@ -39,4 +34,5 @@ __all__ = [
     "ScoreNetwork",
     "multiply_adds",
     "n_parameters",
+    "size_of",
 ]

@@ -1,16 +1,11 @@
 """The train stage of noise-conditional classifiers: cross entropy, DLSM, or both."""
 
 from dataclasses import dataclass
-from functools import cache
-from typing import ClassVar
-
-import torch
-from torch import nn
+from typing import Any, ClassVar
 
 from scorelib.classifier_training import ClassifierTraining
 from scorelib.losses import ClassifierObjective
 from scorelib.networks import NoiseClassifierSpec
-from scorelib.networks.base import multiply_adds
 from scorelib.training import Training
 from tuning.jobs import Job, Workplace, require_input
 from tuning.stages.snapshots import TrainedWeights, TrainingSpec
@@ -60,18 +55,14 @@ class NoiseClassifierTrainSpec(TrainingSpec):
         return f"{type(self.network).__name__} {type(self.objective).__name__}"
 
     @property
-    def multiply_adds(self) -> int:
-        """Multiply-adds of one evaluation of the classifier of one image."""
-        return _multiply_adds(self.network, self.data.shape, self.data.n_classes)
-
-    @property
     def update_multiply_adds(self) -> int:
         """Multiply-adds of one update, per image of its batch; the score's included."""
         score = self.score.train.multiply_adds if self.score else 0
         return self.objective.update_multiply_adds(self.multiply_adds, score)
 
-    def _fresh(self) -> nn.Module:
-        return self.network.build(self.data.shape, self.data.n_classes)
+    @property
+    def _build_arguments(self) -> tuple[Any, ...]:
+        return self.data.shape, self.data.n_classes
 
     def training(self, at: Workplace) -> Training:
         """The training at its start."""
@@ -83,12 +74,6 @@ class NoiseClassifierTrainSpec(TrainingSpec):
             self.build(), images, labels,
             objective=self.objective, score=score, **self._settings(at),
         )  # fmt: skip
-
-
-@cache
-def _multiply_adds(network: NoiseClassifierSpec, shape: tuple[int, ...], n_classes: int) -> int:
-    with torch.device("meta"):
-        return multiply_adds(network.build(shape, n_classes), shape)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from scorelib.data import DataSpec, PixelData
+from scorelib.networks import NetworkSpec, NoiseClassifierSpec, size_of
 from scorelib.optim import AdamSpec
 from scorelib.schedules import Schedule
 from scorelib.seeds import seed_of
@@ -52,6 +53,7 @@ class TrainingSpec(Spec, ABC):
 
     Attributes:
         data: data set; its train split is used.
+        network: what is trained.
         schedule: noise levels.
         optimizer: Adam's settings.
         ema: decays of the averages kept, each in [0, 1); 0 keeps the weights themselves.
@@ -64,6 +66,7 @@ class TrainingSpec(Spec, ABC):
     """The loss that is a snapshot's result."""
 
     data: DataSpec
+    network: NetworkSpec | NoiseClassifierSpec
     schedule: Schedule
     optimizer: AdamSpec
     ema: tuple[float, ...] = (0.9999,)
@@ -92,9 +95,14 @@ class TrainingSpec(Spec, ABC):
         """What is trained and how, for people and for measured rates: such as "Mlp Dsm"."""
 
     @property
-    @abstractmethod
     def multiply_adds(self) -> int:
         """Multiply-adds of one network evaluation of one image."""
+        return size_of(self.network, *self._build_arguments).multiply_adds
+
+    @property
+    def n_bytes(self) -> int:
+        """Bytes of the network's weights."""
+        return size_of(self.network, *self._build_arguments).n_bytes
 
     @property
     @abstractmethod
@@ -109,11 +117,12 @@ class TrainingSpec(Spec, ABC):
         """The network with its initial weights, drawn from the run's own seed."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed_of("weights", self.seed))
-            return self._fresh()
+            return self.network.build(*self._build_arguments)
 
+    @property
     @abstractmethod
-    def _fresh(self) -> nn.Module:
-        """The network with weights drawn from torch's global generator."""
+    def _build_arguments(self) -> tuple[Any, ...]:
+        """What the network is built for: first the shape of an example."""
 
     @abstractmethod
     def training(self, at: Workplace) -> Training:
@@ -174,10 +183,8 @@ class TrainedWeights(Job):
         """From the run's start; a pass and its gradient count three."""
         train = self.train
         images = self.iteration * train.batch_size
-        with torch.device("meta"):
-            n_bytes = sum(t.numel() * 4 for t in train._fresh().state_dict().values())
         cost = float(images * train.update_multiply_adds)
-        return Work(images, images, cost, len(train.ema) * n_bytes)
+        return Work(images, images, cost, len(train.ema) * train.n_bytes)
 
     def wants_gpu(self) -> bool:
         """Image-sized convolutional networks do."""

@@ -1,16 +1,11 @@
 """The train stage of score networks, by denoising score matching or the adversarial hybrid."""
 
 from dataclasses import dataclass
-from functools import cache
-from typing import ClassVar
-
-import torch
-from torch import nn
+from typing import Any, ClassVar
 
 from scorelib.adversarial_training import AdversarialTraining
 from scorelib.losses import Adversarial, Dsm
 from scorelib.networks import NetworkSpec
-from scorelib.networks.base import multiply_adds
 from scorelib.training import DsmTraining, Training
 from tuning.jobs import Workplace
 from tuning.stages.snapshots import TrainedWeights, TrainingSpec
@@ -36,17 +31,13 @@ class TrainSpec(TrainingSpec):
         return f"{type(self.network).__name__} {type(self.objective).__name__}"
 
     @property
-    def multiply_adds(self) -> int:
-        """Multiply-adds of one network evaluation of one image."""
-        return _multiply_adds(self.network, self.data.shape)
-
-    @property
     def update_multiply_adds(self) -> int:
         """Multiply-adds of one update, per image of its batch."""
         return self.objective.update_multiply_adds(self.multiply_adds, self.data.shape)
 
-    def _fresh(self) -> nn.Module:
-        return self.network.build(self.data.shape)
+    @property
+    def _build_arguments(self) -> tuple[Any, ...]:
+        return (self.data.shape,)
 
     def training(self, at: Workplace) -> Training:
         """The training at its start."""
@@ -55,12 +46,6 @@ class TrainSpec(TrainingSpec):
         if isinstance(self.objective, Adversarial):
             return AdversarialTraining(self.build(), images, objective=self.objective, **settings)
         return DsmTraining(self.build(), images, objective=self.objective, **settings)
-
-
-@cache
-def _multiply_adds(network: NetworkSpec, shape: tuple[int, ...]) -> int:
-    with torch.device("meta"):
-        return multiply_adds(network.build(shape), shape)
 
 
 @dataclass(frozen=True, kw_only=True)

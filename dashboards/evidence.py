@@ -8,12 +8,18 @@ from collections.abc import Iterator
 
 from dashboards.cells import CellView, StudyView, view
 from dashboards.run_parts import as_metric, common_tags, metric_name, rests_on
-from dashboards.search_records import trial_records
+from dashboards.search_records import (
+    search_key,
+    search_record,
+    searches_of_trainings,
+    trial_records,
+)
 from dashboards.table import frame, heading, render
 from tuning.documents import as_name
 from tuning.jobs import Job
 from tuning.mlflow_projection import RunRecord
 from tuning.scheduler import Scheduler
+from tuning.search import SearchRun
 from tuning.stages import TrainedWeights
 from tuning.stages.snapshots import LOSSES_FILE
 from tuning.store import Manifest, Store
@@ -27,10 +33,12 @@ def tracking_uri(store: Store, given: str | None) -> str:
 
 def records(scheduler: Scheduler, store: Store) -> Iterator[RunRecord]:
     """Everything the store says of a study: trainings, trials, then cells and the table."""
+    parents = searches_of_trainings(scheduler)
+    yield from (search_record(scheduler, run) for run in dict.fromkeys(parents.values()))
     for snapshot in snapshots(scheduler):
         manifest = store.manifest(snapshot.stage, snapshot.key)
         if manifest:
-            yield training_record(scheduler, snapshot, manifest, store)
+            yield _training_record(scheduler, snapshot, manifest, store, parents.get(snapshot.key))
     yield from trial_records(scheduler)
     yield from table_records(scheduler, store)
 
@@ -67,10 +75,24 @@ def table_records(scheduler: Scheduler, store: Store) -> Iterator[RunRecord]:
         yield _table_record(shown, files)
 
 
-def training_record(
+def training_records(
     scheduler: Scheduler, snapshot: TrainedWeights, manifest: Manifest, store: Store
+) -> Iterator[RunRecord]:
+    """A snapshot of a training run, below its search if only a search's trials need it."""
+    search = searches_of_trainings(scheduler).get(snapshot.key)
+    if search:
+        yield search_record(scheduler, search)
+    yield _training_record(scheduler, snapshot, manifest, store, search)
+
+
+def _training_record(
+    scheduler: Scheduler,
+    snapshot: TrainedWeights,
+    manifest: Manifest,
+    store: Store,
+    search: SearchRun | None,
 ) -> RunRecord:
-    """A snapshot of a training run with its losses so far, each a metric over the iterations."""
+    """A snapshot with its losses so far, each a metric over the iterations."""
     failed = manifest.result.get("failed")
     losses: dict[str, list[list[float]]] = {}
     if LOSSES_FILE in manifest.files:
@@ -91,6 +113,7 @@ def training_record(
             "and discriminator_loss beside it; classifiers have ce_loss and dlsm_loss. The step of "
             "each is the iteration."
         ),
+        parent=search_key(search) if search else None,
         makes=(snapshot.key, as_metric(snapshot.title()), snapshot.iteration),
         **rests_on(snapshot),
     )

@@ -79,7 +79,7 @@ class Projections:
         """What a job that was just stored changes."""
         scheduler, store = self._scheduler, self._store
         if isinstance(job, TrainedWeights):
-            self._mlflow.write(lambda: [evidence.training_record(scheduler, job, manifest, store)])
+            self._mlflow.write(lambda: evidence.training_records(scheduler, job, manifest, store))
         elif isinstance(job, Score) and job.protocol.seeds == "search":
             self._mlflow.write(lambda: trial_records(scheduler, job))
             self._trials(job)

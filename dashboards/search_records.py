@@ -1,4 +1,8 @@
-"""What MLflow shows of searches: a run for each, and below it one for each finished trial."""
+"""What MLflow shows of searches: a run for each, and below it one for each finished trial.
+
+Trainings that only trials need stand below the search, too: what is left on top is what the study
+is about, however many trials there are.
+"""
 
 from collections.abc import Iterator
 
@@ -23,8 +27,21 @@ def trial_records(scheduler: Scheduler, score: Score | None = None) -> Iterator[
             if climb[0].result is not None and (score is None or _measures(score, climb))
         ]
         if found:
-            yield _search_record(scheduler, run)
+            yield search_record(scheduler, run)
             yield from found
+
+
+def searches_of_trainings(scheduler: Scheduler) -> dict[str, SearchRun]:
+    """The search whose trials rest on a snapshot, by its key; only where nothing else does."""
+    found: dict[str, SearchRun] = {}
+    for run in scheduler.searches.values():
+        for trial in (trial for rung in run.rungs() for trial in rung):
+            for needed in trial.score.sample.inputs():
+                found.setdefault(needed.key, run)
+    if found:
+        for part in (part for job in scheduler.study.fixed_jobs for part in job.parts()):
+            found.pop(part.key, None)
+    return found
 
 
 def _measures(score: Score, climb: list[Trial]) -> bool:
@@ -101,7 +118,7 @@ def search_key(run: SearchRun) -> str:
     return f"search-{run.ledger_key}"
 
 
-def _search_record(scheduler: Scheduler, run: SearchRun) -> RunRecord:
+def search_record(scheduler: Scheduler, run: SearchRun) -> RunRecord:
     """A search as far as it is: its trials stand below it."""
     search, best = run.search, None
     objective, protocol = search.space.objective, search.space.protocol

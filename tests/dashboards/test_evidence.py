@@ -10,7 +10,7 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from dashboards.cells import view
-from dashboards.evidence import about, records, training_record
+from dashboards.evidence import about, records, training_records
 from dashboards.missing import what_is_missing
 from dashboards.mlflow_views import views
 from dashboards.table import frame, render
@@ -192,7 +192,7 @@ def test_every_loss_of_an_adversarial_training_is_a_metric_with_steps(shown, tmp
         pass
     manifest = store.manifest("train", snapshot.key)
     uri = f"sqlite:///{tmp_path}/players.db"
-    write(uri, tmp_path, lambda: [training_record(scheduler, snapshot, manifest, store)])
+    write(uri, tmp_path, lambda: training_records(scheduler, snapshot, manifest, store))
     client = MlflowClient(tracking_uri=uri)
     (run,) = runs(client)
     kept = json.loads(store.read("train", snapshot.key, "losses.json"))

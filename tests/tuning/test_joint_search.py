@@ -4,7 +4,8 @@ import itertools
 
 import pytest
 
-from dashboards.searches import economy, trial_table
+from dashboards.evidence import records
+from dashboards.searches import economy, importances, trial_table
 from scorelib.spec import replace_paths
 from studies import cifar_lambda_nd
 from tests.miniature import miniature_study
@@ -137,3 +138,31 @@ def test_a_search_waits_for_the_choice_it_rests_on(tmp_path):
     for name, run in scheduler.searches.items():
         if run.search.model_of:
             assert run.trials == [] and run.wanted() == [] and not run.is_complete, name
+
+
+def test_in_mlflow_what_only_trials_need_stands_below_their_search(finished):
+    store, _, run = finished
+    scheduler = Scheduler(joint_study(), store)
+    by_key = {}
+    for record in records(scheduler, store):
+        assert record.parent is None or record.parent in by_key, "a parent must be written first"
+        by_key[record.key] = record
+    fixed = {part.key for job in joint_study().fixed_jobs for part in job.parts()}
+    trainings = {r.key: r.parent for r in by_key.values() if r.tags["kind"] == "training"}
+    assert {key for key, parent in trainings.items() if parent is None} == trainings.keys() & fixed
+    assert len(trainings.keys() - fixed) >= 6
+    (search,) = {parent for parent in trainings.values() if parent}
+    written = by_key[search].metrics
+    shares = {n: written.get(f"importance of {n}") for n in run.distributions}
+    assert shares == importances(run) and sum(shares.values()) == pytest.approx(1)
+
+
+def test_importances_wait_for_the_end_of_a_search(finished, tmp_path):
+    store = Store(str(tmp_path), create=True)
+    drain(joint_study(), store, most=25)
+    scheduler = Scheduler(joint_study(), store)
+    (run,) = scheduler.searches.values()
+    assert not run.is_complete and sum(t.result is not None for t in run.trials) > 1
+    (record,) = {r.key: r for r in records(scheduler, store) if r.tags["kind"] == "search"}.values()
+    assert record.metrics["trials_done"] > 1
+    assert not [name for name in record.metrics if name.startswith("importance")]

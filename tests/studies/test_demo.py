@@ -11,7 +11,7 @@ from tuning.store import Store
 
 SHORTER = {
     "iterations": "1500", "iteration": "1500", "snapshot_every": "1500", "search.n_trials": "4",
-    "search.n_images": "500", "search.top_images": "500", "search.keep": "1", "n_images": "1000",
+    "search.n_images": "300", "search.top_images": "300", "search.keep": "1", "n_images": "600",
     "seeds": "1", "columns": '["non-adversarial"]', "selection.n_trials": "1",
 }  # fmt: skip
 

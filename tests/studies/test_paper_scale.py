@@ -27,7 +27,7 @@ def random_inception(tmp_path, monkeypatch):
 def test_ncsnv2_and_inception_fill_a_cell(store, random_inception):
     paper = settings("paper")
     train = paper.train.replace(
-        data=Photographs(size=32, n=60),
+        data=Photographs(size=32, n=24),
         network=Ncsnv2(ngf=8),
         schedule=GeometricSchedule(sigma_1=50, sigma_L=0.01, n_levels=8),
         batch_size=8,

@@ -14,6 +14,8 @@ from rich.text import Text
 _COLOURS = {"reproduced": "green", "within": "yellow", "differs": "red", "failed": "red"}
 """Of marked parts: only what asks to be looked at has a colour."""
 
+_UNBOUNDED = 10_000  # columns
+
 _LATEX = str.maketrans({
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
     "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
@@ -52,10 +54,21 @@ def as_rich(document: Document, width: int | None = None) -> str:
     for title, data in document.tables:
         if title:
             console.print(Text(title))
-        console.print(_rich_table(data))
+        console.print(_fitting(data, console))
     for line in document.foot:
         console.print(Text(line), soft_wrap=True)
     return out.getvalue()
+
+
+def _fitting(data: pd.DataFrame, console: Console) -> Table:
+    """The table; if it is too wide, turned, a line for each column, where that is narrower."""
+    table, room = _rich_table(data), console.options.update(width=_UNBOUNDED)
+    if console.measure(table, options=room).maximum > console.width > 0:
+        turned = data.T.reset_index()
+        if len(turned.columns) < len(data.columns):
+            turned.columns = turned.iloc[0]
+            return _rich_table(turned[1:])
+    return table
 
 
 def _rich_table(data: pd.DataFrame) -> Table:

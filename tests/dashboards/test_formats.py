@@ -67,3 +67,17 @@ def test_a_terminal_shows_verdicts_in_colour_and_a_file_no_escape_codes(monkeypa
     assert "\x1b" not in as_rich(document, 80)
     monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
     assert "\x1b[31mdiffers\x1b[0m / \x1b[32mreproduced\x1b[0m" in as_rich(document, 80)
+
+
+def test_a_table_too_wide_for_the_terminal_is_turned():
+    names = [f"parameter {i}" for i in range(12)]
+    data = pd.DataFrame([[f"{row}-{name[-2:]}" for name in names] for row in "abc"], columns=names)
+    narrow, wide = (as_rich(Document("t", "h", [("", data)], []), width) for width in (60, 400))
+    for text in (*names, *data.to_numpy().flatten()):
+        assert text in narrow and text in wide
+    lines = narrow.splitlines()
+    for column in names:
+        (line,) = [line for line in lines if line.split("  ")[0].strip() == column]
+        assert [text in line for text in data[column]] == [True] * 3
+    assert max(map(len, lines)) <= 60
+    assert all(name in wide.splitlines()[3] for name in names)

@@ -67,16 +67,7 @@ class Manifest:
 
 
 class Store(Documents):
-    """Finished jobs, checkpoints and the ledger under one fsspec URL.
-
-    Args:
-        url: a folder or any fsspec URL.
-        create: make the store if it is not there.
-
-    Raises:
-        InputError: no store at the URL (with create=False), or one made by a newer version.
-        StoreWriteError: it cannot be created.
-    """
+    """Finished jobs, checkpoints and the ledger; arguments and errors are those of `Documents`."""
 
     def __init__(self, url: str, *, create: bool = False) -> None:
         super().__init__(url, create=create)

@@ -1,13 +1,17 @@
 """The real driver in a process of its own: launched, watched, killed; what it left behind."""
 
+import atexit
 import contextlib
+import functools
 import io
 import os
 import select
+import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from dashboards.table import main as print_table
@@ -46,6 +50,15 @@ def finish(store, cwd, *options, seconds=300, **more):
     assert process.returncode == 0, output
     assert not left_of(process), "something was left running"
     return output
+
+
+@functools.cache
+def undisturbed():
+    """The study's store as it is without faults; made once by a process, removed at its end."""
+    folder = Path(tempfile.mkdtemp(prefix="undisturbed-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    finish(folder / "store", folder)
+    return folder / "store"
 
 
 def wait_for(store, pattern, count, process):

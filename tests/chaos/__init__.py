@@ -7,13 +7,13 @@ from tests.chaos import drivers, jobs, memory, nodes, services
 
 SCENARIOS: dict[str, tuple[str, Callable[[Path], str]]] = {
     "driver": ("kill -9 of the driver, 20 times at random moments", drivers.kill_the_driver),
-    "preemption": ("SIGTERM to the driver, four times", drivers.preempt_the_driver),
+    "preemption": ("SIGTERM to the driver, three times", drivers.preempt_the_driver),
     "two-drivers": ("two studies on one store at once", drivers.two_drivers_on_one_store),
     "autoscaling-v1": ("autoscaling; a node killed in the middle", nodes.autoscaler_v1),
     "autoscaling-v2": ("the same on autoscaler v2", nodes.autoscaler_v2),
     "node-sigterm": ("SIGTERM to a node", nodes.preempted),
     "node-drained": ("a node drained with notice, then gone", nodes.drained),
-    "ten-nodes": ("ten nodes lost under one training", nodes.ten_lost_nodes),
+    "five-nodes": ("five nodes lost under one training", nodes.five_lost_nodes),
     "worker": ("a worker killed three times without progress", nodes.a_process_that_dies),
     "memory": ("the machine runs out of memory", memory.run_out_of_memory),
     "disk": ("the store's disk is full", services.disk_is_full),

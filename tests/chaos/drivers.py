@@ -18,6 +18,7 @@ from tests.launches import (
     left_of,
     manifests,
     mlflow_runs,
+    undisturbed,
     wait_for,
 )
 
@@ -28,10 +29,7 @@ _LONGER = {
 }  # fmt: skip
 """Enough work for twenty kills: a training of half a minute, twice the trials and seeds."""
 
-_MOMENTS = (
-    "locks/*", "objects/*/*/manifest.json", "objects/sample/*/manifest.json",
-    "objects/score/*/manifest.json",
-)  # fmt: skip
+_MOMENTS = ("locks/*", "objects/*/*/manifest.json", "objects/score/*/manifest.json")
 """When a driver is preempted, as files it has just written: the first before Ray starts."""
 
 OPTIONS = [text for path, value in _LONGER.items() for text in ("--set", f"{path}={value}")]
@@ -96,8 +94,7 @@ def optuna_trials(store: Path) -> list[tuple[str, int, str]]:
 
 def preempt_the_driver(folder: Path) -> str:
     """SIGTERM, as when a machine is preempted: it stops by itself, and the next one goes on."""
-    reference, store = folder / "reference", folder / "store"
-    finish(reference, folder)
+    reference, store = undisturbed(), folder / "store"
     for pattern in _MOMENTS:
         process = launch(store, folder)
         wait_for(store, pattern, len(list(store.glob(pattern))) + 1, process)
@@ -113,8 +110,7 @@ def preempt_the_driver(folder: Path) -> str:
 
 def two_drivers_on_one_store(folder: Path) -> str:
     """Two studies that need the same jobs, at once on one store: each job is run by one of them."""
-    reference, store = folder / "reference", folder / "store"
-    finish(reference, folder)
+    reference, store = undisturbed(), folder / "store"
     drivers = [launch(store, folder), launch(store, folder, name="other")]
     wait_for(store, f"locks/{NAME}-demo.json", 1, drivers[0])
     third = launch(store, folder)

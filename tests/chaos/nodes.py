@@ -69,14 +69,14 @@ def autoscaler_v2(folder):
     return autoscaled(folder, v2=True)
 
 
-def ten_lost_nodes(folder):
-    """A job that loses its node ten times in a row is not given up."""
+def five_lost_nodes(folder):
+    """A job that loses its node five times in a row is not given up, as three failures would be."""
     study = {"trainings": 1, "iterations": ITERATIONS, "alone": True}
     with (
         autoscaling_head(v2=False, worker=WORKER, max_workers=2) as cluster,
         DriverProcess(cluster, folder / "store", cpus=2, gpus=1, **study) as driver,
     ):
-        for number in range(10):
+        for number in range(5):
             seen = len(driver.events)
             running = driver.wait_for(is_training, 180.0, after=seen)
             cluster.kill_node(running["node"])
@@ -86,7 +86,7 @@ def ten_lost_nodes(folder):
     assert end["complete"] and not end["given_up"], end
     assert all(LOST in told["account"] and not told["counts"] for told in driver.all("death"))
     require_as_undisturbed(folder, small_study(**study))
-    return "10 nodes lost under one training, which was not given up; its result as undisturbed"
+    return "5 nodes lost under one training, which was not given up; its result as undisturbed"
 
 
 def a_process_that_dies(folder):

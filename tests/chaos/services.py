@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from tests.disks import mounted
-from tests.launches import csv, finish, launch, mlflow_runs, wait_for
+from tests.launches import csv, finish, launch, mlflow_runs, undisturbed, wait_for
 from tests.services.outage import check_outage
 from tests.services.servers import mlflow_server, postgres_server, s3_server
 
@@ -21,8 +21,7 @@ def mlflow_is_away(folder: Path) -> str:
 
 def disk_is_full(folder: Path) -> str:
     """The store's disk fills up under the real command; it goes on when there is room."""
-    reference = folder / "reference"
-    finish(reference, folder)
+    reference = undisturbed()
     with mounted(folder / "disk", "100m") as disk:
         store = disk.folder / "store"
         process = launch(store, folder)

@@ -22,7 +22,7 @@ from urllib.parse import quote
 
 from tuning.addresses import without_secrets
 from tuning.mlflow_lineage import DatasetUse, Lineage
-from tuning.projection import ProjectionWriter, alone
+from tuning.projection import ProjectionWriter, alone, make_whole
 
 _PARAMS_PER_BATCH = 100
 _METRICS_PER_BATCH = 1000
@@ -124,10 +124,19 @@ class MlflowWriter(ProjectionWriter[RunRecord]):
         import mlflow.tracking  # noqa: F401
 
         def connect() -> _Experiment:
+            for noisy in ("mlflow", "mlflow.store.db.utils", "alembic", "urllib3"):
+                logging.getLogger(noisy).setLevel(logging.ERROR)
             with alone(uri):
+                make_whole(uri, _make_database)
                 return _Experiment(uri, experiment, description, artifacts, views or {})
 
         super().__init__(f"MLflow at {without_secrets(uri)}", connect)
+
+
+def _make_database(uri: str) -> None:
+    from mlflow.tracking import MlflowClient  # two seconds: not at import
+
+    MlflowClient(tracking_uri=uri).search_experiments(max_results=1)
 
 
 class _Experiment:
@@ -142,9 +151,6 @@ class _Experiment:
         views: Mapping[str, Mapping[str, Any]],
     ) -> None:
         from mlflow.tracking import MlflowClient  # two seconds: not at import
-
-        for noisy in ("mlflow", "mlflow.store.db.utils", "alembic", "urllib3"):
-            logging.getLogger(noisy).setLevel(logging.ERROR)
 
         self._client = MlflowClient(tracking_uri=uri)
         # Of the pages that MLflow has, the runs' is the one to open.

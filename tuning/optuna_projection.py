@@ -21,7 +21,7 @@ from optuna.study import StudyDirection
 from optuna.trial import TrialState, create_trial
 
 from tuning.addresses import without_secrets
-from tuning.projection import ProjectionWriter, alone
+from tuning.projection import ProjectionWriter, alone, make_whole
 
 _IDENTITY = "score"
 _MINIMIZE, _MAXIMIZE = StudyDirection.MINIMIZE, StudyDirection.MAXIMIZE
@@ -72,6 +72,7 @@ class OptunaWriter(ProjectionWriter[TrialRecord]):
 
         def connect() -> _Storage:
             with alone(url):
+                make_whole(url, lambda aside: RDBStorage(aside).engine.dispose())
                 return _Storage(url)
 
         super().__init__(f"Optuna's storage {without_secrets(url)}", connect)

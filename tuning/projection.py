@@ -11,9 +11,11 @@ hours of it fit in memory, and what is written afterwards is what the store then
 import contextlib
 import fcntl
 import queue
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import Generic, Protocol, Self, TypeVar
 
 from tuning.addresses import without_secrets
@@ -134,6 +136,25 @@ def alone(url: str) -> Iterator[None]:
     with open(_lock_of(url), "w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+def make_whole(url: str, make: Callable[[str], None]) -> None:
+    """Makes a database that is a file, if it is not there: aside, then renamed; for `alone`.
+
+    Its tables are many steps. A full disk or a crash between them would leave some, which neither
+    MLflow nor Optuna completes at any later start.
+
+    Args:
+        url: the database.
+        make: makes one at the URL it is given, and closes it.
+    """
+    path = Path(url.removeprefix(_FILE))
+    if not url.startswith(_FILE) or path.exists():
+        return
+    with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as folder:
+        aside = Path(folder) / path.name
+        make(f"{_FILE}{aside}")
+        aside.replace(path)
 
 
 def is_being_opened(url: str) -> bool:

@@ -24,7 +24,7 @@ from tests.launches import (
 
 N_KILLS = 20
 _LONGER = {
-    "search.n_trials": "6", "seeds": "2", "iterations": "30000", "iteration": "30000",
+    "search.n_trials": "4", "seeds": "2", "iterations": "30000", "iteration": "30000",
     "snapshot_every": "15000",
 }  # fmt: skip
 """Enough work for twenty kills: a training of half a minute, twice the trials and seeds."""

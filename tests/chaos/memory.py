@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.launches import csv, finish, launch, wait_for
 
 _MARGIN_BYTES = 3_000_000_000
-_LONGER = ["--set", "search.n_trials=12"]
+_LONGER = ["--set", "search.n_trials=8"]
 _HOG = """
 import sys
 held = b"x" * int(sys.argv[1])

@@ -17,10 +17,13 @@ from dashboards.sync import main as sync
 from scorelib.errors import InputError
 from studies.command import remember_settings, remembered_studies
 from studies.run import main
+from tests.disks import mounted
 from tests.miniature import OPTIONS, miniature_study
 from tests.services.outage import check_outage, runs
 from tests.tuning.draining import drain
 from tuning import projection
+from tuning.mlflow_projection import MlflowWriter, RunRecord
+from tuning.optuna_projection import OptunaWriter, TrialRecord
 from tuning.projection import ProjectionError, ProjectionWriter
 from tuning.scheduler import Scheduler
 from tuning.store import Store
@@ -160,6 +163,39 @@ def test_a_server_that_stays_away_costs_a_warning_and_sync_writes_the_rest(
         assert "error: MLflow at http" in capsys.readouterr().err
     assert sync(["--store", finished.url, "--tracking-uri", mlflow.uri]) == 0
     assert len(shown(mlflow.uri)) == 26
+
+
+RUN = RunRecord(key="key", name="name", tags={"kind": "cell"})
+TRIAL = TrialRecord(study="study", score="key", values={}, distributions={}, value=1.0)
+
+
+@pytest.mark.parametrize(
+    ("writer", "record", "size"),
+    [
+        (lambda url: MlflowWriter(url, "name", "about"), RUN, "100k"),
+        (lambda url: MlflowWriter(url, "name", "about"), RUN, "400k"),
+        (OptunaWriter, TRIAL, "50k"),
+    ],
+)
+def test_a_disk_that_fills_while_a_database_is_made_leaves_none_half_made(
+    tmp_path, monkeypatch, writer, record, size
+):
+    monkeypatch.setattr(projection, "_GIVE_UP_SECONDS", 0.5)
+    monkeypatch.setattr(projection, "_RETRY_SECONDS", 0.1)
+    with mounted(tmp_path / "disk", size) as disk:
+        url = f"sqlite:///{disk.folder}/shown.db"
+
+        def write():
+            with writer(url) as display:
+                display.write(lambda: [record])
+
+        with pytest.raises(ProjectionError, match="disk is full"):
+            write()
+        assert [path.name for path in disk.folder.iterdir()] == ["shown.db.lock"]
+        disk.remount("size=50m")
+        write()
+        shown = runs(url, "name") if record is RUN else trials(url)["study"]
+        assert len(shown) == 1
 
 
 class Recorder:

@@ -6,10 +6,9 @@ import sys
 import threading
 from pathlib import Path
 
-from tests.launches import csv, finish, launch, wait_for
+from tests.launches import csv, launch, undisturbed, wait_for
 
 _MARGIN_BYTES = 3_000_000_000
-_LONGER = ["--set", "search.n_trials=8"]
 _HOG = """
 import sys
 held = b"x" * int(sys.argv[1])
@@ -20,12 +19,11 @@ sys.stdin.read()
 
 def run_out_of_memory(folder: Path) -> str:
     """Another program takes the memory; the study goes on with fewer jobs and ends the same."""
-    reference, store = folder / "reference", folder / "store"
-    finish(reference, folder, *_LONGER)
+    reference, store = undisturbed(), folder / "store"
     total, available = memory()
     threshold = (total - available + _MARGIN_BYTES) / total
     process = launch(
-        store, folder, *_LONGER,
+        store, folder,
         environment={
             "RAY_memory_usage_threshold": f"{threshold:.4f}",
             "RAY_memory_monitor_refresh_ms": "100",
@@ -43,7 +41,7 @@ def run_out_of_memory(folder: Path) -> str:
     process.wait(timeout=300)
     again = 0
     while process.returncode == 1 and again < 3:  # given up while there was no memory at all
-        process, again = launch(store, folder, *_LONGER), again + 1
+        process, again = launch(store, folder), again + 1
         process.communicate(timeout=300)
     assert process.returncode == 0, said
     assert csv(store) == csv(reference)

@@ -23,6 +23,13 @@ ROOT = Path(__file__).parents[2]
 PACKAGES = ("dashboards", "scorelib", "studies", "tuning")
 BIN = Path(sys.executable).parent
 NAME = "cifar_sampling_eps"
+LONGER = [
+    text
+    for setting in ("search.n_trials=4", *(f"{n}=20000" for n in ("iterations", "iteration")),
+                    "snapshot_every=10000")
+    for text in ("--set", setting)
+]  # fmt: skip
+"""A training of some twenty seconds: `ray job submit` takes its time to end after Ctrl-C."""
 
 
 class Head:
@@ -124,7 +131,7 @@ def submit(head, laptop, store, *options, study_options=()):
     """The command of docs/clusters.md, as its process."""
     command = [
         "ray", "job", "submit", *options, "--runtime-env", "tuning/cluster/runtime_env.yaml", "--",
-        "python", "-m", "studies.run", NAME, *OPTIONS, "--set", "search.n_trials=4",
+        "python", "-m", "studies.run", NAME, *OPTIONS, *LONGER,
         "--address", "auto", "--store", str(store), *study_options,
     ]  # fmt: skip
     return subprocess.Popen(
@@ -175,7 +182,7 @@ def story(head, laptop, tmp_path_factory):
         study_options=("--set", "n_imagse=1"),
     )  # fmt: skip
     follower = submit(head, laptop, store, "--submission-id=first")
-    head.wait_until(lambda: any(stage == "train" for stage, _ in manifests(store)))
+    head.wait_until(lambda: manifests(store))
     follower.send_signal(signal.SIGINT)
     follower.wait()
     with_follower = len(manifests(store))

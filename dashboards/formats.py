@@ -63,7 +63,7 @@ def as_rich(document: Document, width: int | None = None) -> str:
 def _fitting(data: pd.DataFrame, console: Console) -> Table:
     """The table; if it is too wide, turned, a line for each column, where that is narrower."""
     table, room = _rich_table(data), console.options.update(width=_UNBOUNDED)
-    if console.measure(table, options=room).maximum > console.width > 0:
+    if console.measure(table, options=room).maximum > console.width:
         turned = data.T.reset_index()
         if len(turned.columns) < len(data.columns):
             turned.columns = turned.iloc[0]

@@ -141,7 +141,7 @@ def alone(url: str) -> Iterator[None]:
 def make_whole(url: str, make: Callable[[str], None]) -> None:
     """Makes a database that is a file, if it is not there: aside, then renamed; for `alone`.
 
-    Its tables are many steps. A full disk or a crash between them would leave some, which neither
+    Its tables are many steps. A full disk between them leaves some, which neither
     MLflow nor Optuna completes at any later start.
 
     Args:

@@ -44,7 +44,7 @@ def kill_the_driver(folder: Path) -> str:
     while kills < N_KILLS:
         process = launch(store, folder, *OPTIONS)
         try:
-            process.wait(timeout=rng.uniform(4.0, 12.0))
+            process.wait(timeout=rng.uniform(4.0, 14.0))
             assert process.returncode == 0, process.communicate()[0]
             break  # done before the twentieth kill
         except subprocess.TimeoutExpired:

@@ -11,6 +11,9 @@ and most of the error that Table 1 of the paper puts down to cross entropy is du
 **At the input** (``data_scale=s``): the layers of x read (x / sqrt(sigma^2 + s^2), log(sigma) / 4),
 of unit size at every level, and there is no h. This is the fair comparison of two losses.
 
+The third layers and the last, linear both, are applied as one: the product of their matrices is
+taken first, since a product with the batch would be dearer.
+
 The score networks answer sigma * score, as all do here (`scorelib.networks.base`). The authors'
 network answers the score itself, so the late one has its sum multiplied by sigma.
 
@@ -23,6 +26,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from scorelib.errors import InputError
 from scorelib.networks.base import NetworkSpec, ScoreNetwork
@@ -89,18 +93,37 @@ def _trunk(
     return _SigmaAtInput(shape[0], n_outputs, width, data_scale)
 
 
+class _ThreeLayers(nn.Sequential):
+    """f: three linear layers, ReLU between them."""
+
+    def __init__(self, n_in: int, n_1: int, n_2: int, n_3: int) -> None:
+        first, second, third = nn.Linear(n_in, n_1), nn.Linear(n_1, n_2), nn.Linear(n_2, n_3)
+        super().__init__(first, nn.ReLU(inplace=True), second, nn.ReLU(inplace=True), third)
+
+    def forward(self, x: Tensor, weight: Tensor) -> Tensor:
+        """A f(x), (B, n), for a matrix A, (n, n_3)."""
+        *hidden, third = self
+        assert isinstance(third, nn.Linear)
+        for layer in hidden:
+            x = layer(x)
+        # Not @: multiply_adds would count it once for each example.
+        return functional.linear(x, weight.mm(third.weight), weight.mv(third.bias))
+
+
 class _LateSigma(nn.Module):
     """A f(x) + B h(sigma)."""
 
     def __init__(self, size: int, n_outputs: int, width: int) -> None:
         super().__init__()
-        self.of_x = _three_layers(size, 16 * width, 8 * width, 4 * width)
-        self.of_sigma = _three_layers(1, 4 * width, 2 * width, width)
+        self.of_x = _ThreeLayers(size, 16 * width, 8 * width, 4 * width)
+        self.of_sigma = _ThreeLayers(1, 4 * width, 2 * width, width)
         self.last = nn.Linear(5 * width, n_outputs)
+        self._widths = 4 * width, width
 
     def forward(self, x: Tensor, sigma: Tensor) -> Tensor:
         """(B, n_outputs)."""
-        return self.last(torch.cat([self.of_x(x), self.of_sigma(_column(sigma, x))], dim=1))
+        a, b = self.last.weight.split(self._widths, dim=1)
+        return self.of_x(x, a) + self.of_sigma(_column(sigma, x), b) + self.last.bias
 
 
 class _SigmaAtInput(nn.Module):
@@ -109,14 +132,15 @@ class _SigmaAtInput(nn.Module):
     def __init__(self, size: int, n_outputs: int, width: int, data_scale: float) -> None:
         super().__init__()
         self.data_scale = data_scale
-        self.of_both = _three_layers(size + 1, 16 * width, 8 * width, 4 * width)
+        self.of_both = _ThreeLayers(size + 1, 16 * width, 8 * width, 4 * width)
         self.last = nn.Linear(4 * width, n_outputs)
 
     def forward(self, x: Tensor, sigma: Tensor) -> Tensor:
         """(B, n_outputs)."""
         sigma = _column(sigma, x)
         unit = x / (sigma.square() + self.data_scale**2).sqrt()
-        return self.last(self.of_both(torch.cat([unit, sigma.log() / 4], dim=1)))
+        both = torch.cat([unit, sigma.log() / 4], dim=1)
+        return self.of_both(both, self.last.weight) + self.last.bias
 
 
 class _Score(ScoreNetwork):
@@ -138,11 +162,6 @@ class _Classifier(NoiseClassifier):
     def forward(self, x: Tensor, sigma: Tensor) -> Tensor:
         """Logits, (B, K)."""
         return self.trunk(x, sigma)
-
-
-def _three_layers(n_in: int, n_1: int, n_2: int, n_3: int) -> nn.Sequential:
-    layers = [nn.Linear(n_in, n_1), nn.ReLU(), nn.Linear(n_1, n_2), nn.ReLU(), nn.Linear(n_2, n_3)]
-    return nn.Sequential(*layers)
 
 
 def _column(sigma: Tensor, x: Tensor) -> Tensor:

@@ -44,7 +44,7 @@ def kill_the_driver(folder: Path) -> str:
     while kills < N_KILLS:
         process = launch(store, folder, *OPTIONS)
         try:
-            process.wait(timeout=rng.uniform(4.0, 14.0))
+            process.wait(timeout=rng.uniform(4.0, 12.0))
             assert process.returncode == 0, process.communicate()[0]
             break  # done before the twentieth kill
         except subprocess.TimeoutExpired:
@@ -57,11 +57,13 @@ def kill_the_driver(folder: Path) -> str:
     redone = sum(attempts(store).values()) - sum(attempts(reference).values())
     assert redone <= kills, f"{redone} jobs were finished twice in {kills} kills"
     require_single_runs(store, reference)
-    worst = max((s for s in lost_seconds if s is not None), default=0.0)
-    assert worst < 15, f"a training had no checkpoint for {worst:.0f} s"
+    lost = [seconds for seconds in lost_seconds if seconds is not None]
+    assert lost, "no kill met a training"
+    assert max(lost) < 15, f"a training had no checkpoint for {max(lost):.0f} s"
     return (
         f"{kills} kills: same table, same {len(manifests(store))} jobs, {redone} written twice, "
-        f"at most {worst:.0f} s of training lost at a time; MLflow and Optuna as undisturbed"
+        f"at most {max(lost):.1f} s of training lost in the {len(lost)} that met one; MLflow and "
+        "Optuna as undisturbed"
     )
 
 

@@ -7,7 +7,10 @@ from tests.chaos import drivers, jobs, memory, nodes, services
 
 SCENARIOS: dict[str, tuple[str, Callable[[Path], str]]] = {
     "driver": ("kill -9 of the driver, 20 times at random moments", drivers.kill_the_driver),
-    "preemption": ("SIGTERM to the driver, before Ray starts and at work", drivers.preempt_the_driver),
+    "preemption": (
+        "SIGTERM to the driver, before Ray starts and at work",
+        drivers.preempt_the_driver,
+    ),
     "two-drivers": ("two studies on one store at once", drivers.two_drivers_on_one_store),
     "autoscaling-v1": ("autoscaling; a node killed in the middle", nodes.autoscaler_v1),
     "autoscaling-v2": ("the same on autoscaler v2", nodes.autoscaler_v2),

@@ -1,5 +1,6 @@
 """The driver killed again and again, and two drivers on one store."""
 
+import contextlib
 import random
 import signal
 import sqlite3
@@ -24,10 +25,14 @@ from tests.launches import (
 
 N_KILLS = 20
 _LONGER = {
-    "search.n_trials": "4", "seeds": "2", "iterations": "30000", "iteration": "30000",
-    "snapshot_every": "15000",
+    "search.n_trials": "4", "seeds": "2", "iterations": "20000", "iteration": "20000",
+    "snapshot_every": "10000",
 }  # fmt: skip
 """Enough work for twenty kills: a training of half a minute, twice the trials and seeds."""
+
+_STARTING_SECONDS, _WORKING_SECONDS = 6.0, 14.0
+"""Latest moments of a kill, from the launch and from its first job on: Ray takes some ten seconds
+to start, and a training ten to its first checkpoint."""
 
 _MOMENTS = ("locks/*", "objects/score/*/manifest.json")
 """When a driver is preempted, as files it has just written: the first before Ray starts."""
@@ -43,8 +48,12 @@ def kill_the_driver(folder: Path) -> str:
     kills, lost = 0, []
     while kills < N_KILLS:
         process, launched = launch(store, folder, *OPTIONS), time.time()
+        meets_work = kills % 5 > 1
+        if meets_work:
+            wait_for_work(store, launched, process)
         try:
-            process.wait(timeout=rng.uniform(4.0, 14.0))
+            latest = _WORKING_SECONDS if meets_work else _STARTING_SECONDS
+            process.wait(timeout=rng.uniform(0.0, latest))
             assert process.returncode == 0, process.communicate()[0]
             break  # done before the twentieth kill
         except subprocess.TimeoutExpired:
@@ -66,18 +75,35 @@ def kill_the_driver(folder: Path) -> str:
     )
 
 
+def wait_for_work(store: Path, launched: float, process: "subprocess.Popen[str]") -> None:
+    """Waits until a driver launched then has handed out a job, or has ended."""
+    while not leased(store, launched):
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(0.05)
+            return
+
+
+def leased(store: Path, since: float) -> list[float]:
+    """When the jobs that were handed out since then, and are running, were."""
+    moments = []
+    for path in store.glob("leases/*"):
+        with contextlib.suppress(FileNotFoundError):  # given back meanwhile
+            moments.append(path.stat().st_mtime)
+    return [moment for moment in moments if moment > since]
+
+
 def training_lost(store: Path, launched: float) -> list[float]:
     """At most how many seconds of a training a kill now loses; none where none runs.
 
     Until something is sampled the running jobs are trainings, or inputs of scores. One that has no
     checkpoint since its driver was launched began after that.
     """
-    n_running = len(list(store.glob("leases/*")))
-    if n_running == 0 or (store / "objects" / "sample").exists():
+    running = leased(store, launched)
+    if not running or (store / "objects" / "sample").exists():
         return []
     saved = [path.stat().st_mtime for path in store.glob("checkpoints/*/*")]
-    latest = sorted(moment for moment in saved if moment > launched)[-n_running:]
-    return [time.time() - (latest[0] if len(latest) == n_running else launched)]
+    latest = sorted(moment for moment in saved if moment > launched)[-len(running) :]
+    return [time.time() - (latest[0] if len(latest) == len(running) else min(running))]
 
 
 def require_single_runs(store: Path, reference: Path) -> None:

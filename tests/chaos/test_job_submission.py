@@ -25,11 +25,11 @@ BIN = Path(sys.executable).parent
 NAME = "cifar_sampling_eps"
 LONGER = [
     text
-    for setting in ("search.n_trials=4", *(f"{n}=10000" for n in ("iterations", "iteration")),
-                    "snapshot_every=5000")
+    for setting in ("search.n_trials=4", *(f"{n}=6000" for n in ("iterations", "iteration")),
+                    "snapshot_every=3000")
     for text in ("--set", setting)
 ]  # fmt: skip
-"""Trainings of some ten seconds, so that a job that is to be stopped is at work."""
+"""Trainings of several seconds, so that a job that is to be stopped is at work."""
 
 
 class Head:

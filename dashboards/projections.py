@@ -1,7 +1,8 @@
 """All displays of a study: MLflow and, for its searches, an Optuna storage.
 
-Both are written from the store, as results come and whole at the start of a launch, each by a
-thread of its own (`tuning.projection`); nothing here waits for them before the end.
+Both are written from the store, each by a thread of its own (`tuning.projection`): whole at the
+start of a launch, as results come, and whole again at its end. A result that was there before a
+search came to want it, such as the score of another search's trial, comes with no event of its own.
 """
 
 from collections.abc import Iterator
@@ -26,7 +27,8 @@ from tuning.trial import Trial
 class Projections:
     """Writes what a study's store holds to its displays; a context manager.
 
-    Leaving it waits until all is written; what could not be is said in `failures`.
+    Entering queues all there is. Leaving it waits until all is written; what could not be is said
+    in `failures`.
 
     Args:
         scheduler: the study's scheduler.
@@ -54,9 +56,12 @@ class Projections:
     def __enter__(self) -> Self:
         for writer in self._writers():
             writer.__enter__()
+        self._everything()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None and self._scheduler.finished_here:
+            self._everything()
         for writer in self._writers():
             try:
                 writer.__exit__(kind)
@@ -66,14 +71,9 @@ class Projections:
     def _writers(self) -> tuple[MlflowWriter | OptunaWriter, ...]:
         return (self._mlflow, self._optuna) if self._optuna else (self._mlflow,)
 
-    def everything(self) -> None:
-        """All that the store says of the study."""
+    def _everything(self) -> None:
         self._mlflow.write(lambda: evidence.records(self._scheduler, self._store))
         self._trials(None)
-
-    def table(self) -> None:
-        """The cells and the table."""
-        self._mlflow.write(lambda: evidence.table_records(self._scheduler, self._store))
 
     def stored(self, job: Job, manifest: Manifest) -> None:
         """What a job that was just stored changes."""

@@ -181,10 +181,8 @@ def _run(
     console: Console,
 ) -> int:
     with Projections(scheduler, store, args.tracking_uri) as shown:
-        shown.everything()
         if capacity is not None:
             _work(args, scheduler, settings, store, shown, capacity, stop, console)
-        shown.table()
     for failure in shown.failures:
         print(f"warning: {failure}", file=sys.stderr)
     _put_pictures(scheduler, store)

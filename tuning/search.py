@@ -202,7 +202,8 @@ class SearchRun:
             seed_of("proposals", self._opened.key, number),
         )
         self._ledger.write(self._opened.key, number, proposals)
-        self._rounds.append(proposals)
+        # As the ledger gives them back: what shows a trial shows the same after another launch.
+        self._rounds.append([dict(sorted(values.items())) for values in proposals])
         return bool(proposals)
 
     @property

@@ -6,6 +6,7 @@ import threading
 import time
 from pathlib import Path
 
+import optuna
 import pytest
 from mlflow.tracking import MlflowClient
 
@@ -13,6 +14,8 @@ from dashboards.cells import view
 from dashboards.evidence import about, records, training_records
 from dashboards.missing import what_is_missing
 from dashboards.mlflow_views import views
+from dashboards.projections import Projections
+from dashboards.search_records import trial_key
 from dashboards.table import frame, render
 from scorelib.errors import InputError
 from scorelib.losses import Adversarial
@@ -23,7 +26,7 @@ from tuning import projection
 from tuning.forecast import forecast
 from tuning.jobs import Workplace, execute
 from tuning.mlflow_projection import MlflowWriter, RunRecord
-from tuning.projection import ProjectionError
+from tuning.projection import ProjectionError, ProjectionWriter
 from tuning.scheduler import Scheduler
 from tuning.stages import InceptionScoreProtocol, Snapshot
 from tuning.store import Store
@@ -59,6 +62,29 @@ def test_writing_twice_makes_every_run_once(shown):
     keys = [run.data.tags["key"] for run in runs(client)]
     assert len(keys) == len(set(keys)) == 2 + 5 + 2 + 12 + 4 + 1
     assert {run.info.status for run in runs(client)} == {"FINISHED"}
+
+
+def test_a_trial_that_another_search_has_measured_is_shown_as_well(tmp_path, monkeypatch):
+    # Both make their records at once: before the next search has proposed what it finds measured.
+    def write_at_once(writer, make):
+        found = list(make())
+        writer._waiting.put(lambda: found)
+
+    monkeypatch.setattr(ProjectionWriter, "write", write_at_once)
+    store = Store(str(tmp_path / "store"), create=True)
+    scheduler = Scheduler(miniature_study(), store)
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    with Projections(scheduler, store, uri) as displays:
+        scheduler.on_stored = displays.stored
+        drain(miniature_study(), store, scheduler=scheduler)
+    assert displays.failures == []
+    trials = {trial_key(run, t) for run in scheduler.searches.values() for t in run.trials}
+    shown = runs(MlflowClient(tracking_uri=uri), "tags.kind = 'trial'")
+    assert {run.data.tags["key"] for run in shown} == trials
+    storage = f"sqlite:///{store.folder}/optuna.db"
+    in_optuna = [t for s in optuna.get_all_study_summaries(storage) for t in
+                 optuna.load_study(study_name=s.study_name, storage=storage).trials]  # fmt: skip
+    assert {t.user_attrs["mlflow_run"] for t in in_optuna} == trials
 
 
 def test_a_cell_run_carries_what_the_table_shows(shown):

@@ -72,7 +72,7 @@ def test_a_study_on_s3_is_shown_by_a_server_on_postgresql(finished, mlflow, tmp_
     (study,) = remembered_studies(finished)
     scheduler = Scheduler(study, finished)
     with Projections(scheduler, finished, mlflow.uri) as projections:
-        projections.everything()
+        pass
     assert projections.failures == []
     assert len(shown(mlflow.uri)) == 2 + 5 + 2 + 12 + 4 + 1
     client = MlflowClient(mlflow.uri)

@@ -4,17 +4,18 @@ from tuning.jobs import MissingInputError, Workplace, execute
 from tuning.scheduler import Scheduler, Wait
 
 
-def drain(study, store, *, most=None, choose=None, batch_images=500):
+def drain(study, store, *, scheduler=None, most=None, choose=None, batch_images=500):
     """Runs the study's jobs; returns their (stage, key) in order.
 
     Args:
         study: the study.
         store: its store.
+        scheduler: the study's, if it is to be looked at.
         most: stop after this many.
         choose: picks one of several jobs that are out at a time, as workers finishing in any order.
         batch_images: images per network call.
     """
-    scheduler = Scheduler(study, store)
+    scheduler = scheduler or Scheduler(study, store)
     place = Workplace(store=store, batch_images=batch_images)
     ran, out = [], []
     while most is None or len(ran) < most:

@@ -73,13 +73,13 @@ def test_a_trial_that_another_search_has_measured_is_shown_as_well(tmp_path, mon
     monkeypatch.setattr(ProjectionWriter, "write", write_at_once)
     store = Store(str(tmp_path / "store"), create=True)
     scheduler = Scheduler(miniature_study(), store)
-    uri = f"sqlite:///{tmp_path}/mlflow.db"
-    with Projections(scheduler, store, uri) as displays:
+    with Projections(scheduler, store, None) as displays:
         scheduler.on_stored = displays.stored
         drain(miniature_study(), store, scheduler=scheduler)
     assert displays.failures == []
     trials = {trial_key(run, t) for run in scheduler.searches.values() for t in run.trials}
-    shown = runs(MlflowClient(tracking_uri=uri), "tags.kind = 'trial'")
+    client = MlflowClient(tracking_uri=f"sqlite:///{store.folder}/mlflow.db")
+    shown = runs(client, "tags.kind = 'trial'")
     assert {run.data.tags["key"] for run in shown} == trials
     storage = f"sqlite:///{store.folder}/optuna.db"
     in_optuna = [t for s in optuna.get_all_study_summaries(storage) for t in

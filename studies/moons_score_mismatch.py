@@ -35,105 +35,19 @@ so a classifier's gradient cannot depend on it. ``sigma_enters`` adds the same m
 that read sigma at the input: what is left of the difference then is due to the objective alone.
 """
 
-from dataclasses import dataclass
 from typing import Literal
 
-from scorelib.data import Moons, OneClass, Perturbed
-from scorelib.losses import MOONS_DLSM, ClassifierObjective, CrossEntropy, Dlsm, Dsm
+from scorelib.data import OneClass, Perturbed
 from scorelib.metrics.features import Coordinates
-from scorelib.networks import PlaneMlp, PlaneMlpClassifier
-from scorelib.optim import AdamSpec
-from scorelib.samplers import Langevin
-from scorelib.schedules import GeometricSchedule
-from studies.local import StudySettings, at_scale
+from studies.local import at_scale
+from studies.moons_methods import CLASSES, Method, MoonsSettings, Way, demo, methods_of, paper
 from studies.reported import reported
-from tuning.jobs import Job, require_input
-from tuning.stages import (
-    GuidedSampleSpec,
-    NeighboursProtocol,
-    NoiseClassifierSnapshot,
-    NoiseClassifierTrainSpec,
-    RealFeatures,
-    RealScore,
-    SampleSpec,
-    Score,
-    ScoreErrors,
-    Snapshot,
-    TrainSpec,
-)
+from tuning.jobs import Job
+from tuning.stages import NeighboursProtocol, RealFeatures, RealScore, Score
 from tuning.study import Cell, Curve, Reported, Study
-
-Way = Literal["late", "at the input"]
-"""Where the noise level enters a network."""
 
 Statistic = Literal["precision", "recall"]
 STATISTICS: tuple[Statistic, ...] = ("precision", "recall")
-CLASSES = (0, 1)
-_EMA = 0.0  # the weights themselves
-
-
-@dataclass(frozen=True, kw_only=True)
-class MoonsSettings(StudySettings):
-    """The study's settings.
-
-    Attributes:
-        points: what is trained on, and whose scores are exact.
-        schedule: noise levels of all trainings.
-        width: of all networks; see `scorelib.networks.PlaneMlp`.
-        data_scale: of the networks that sigma enters at the input.
-        sigma_enters: where sigma enters the networks; each way has columns of its own.
-        score_optimizer: of score networks.
-        classifier_optimizer: of classifiers by L_CE and L_Total.
-        dlsm_optimizer: of classifiers by L_DLSM' alone.
-        total: L_Total.
-        batch_size: points per update.
-        iterations: of every training.
-        curve_every: iterations between the points of the curves; a divisor of `iterations`.
-        sigma: noise level of all measures.
-        alpha: of the scaling method.
-        sampler: for precision and recall, at `sigma`.
-        n_points: generated and real points of a class.
-        chunk_points: points sampled together.
-        k: nearest neighbour of precision and recall.
-        seeds: training seeds.
-    """
-
-    points: Moons
-    schedule: GeometricSchedule
-    width: int = 16
-    data_scale: float = 20.0
-    sigma_enters: tuple[Way, ...]
-    score_optimizer: AdamSpec
-    classifier_optimizer: AdamSpec
-    dlsm_optimizer: AdamSpec
-    total: Dlsm = MOONS_DLSM
-    batch_size: int
-    iterations: int
-    curve_every: int
-    sigma: float
-    alpha: float = 10.0
-    sampler: Langevin
-    n_points: int
-    chunk_points: int
-    k: int = 5
-    seeds: int = 1
-
-    def validate(self) -> None:
-        """Refuses levels that differ, and curves without an end."""
-        require_input(
-            self.sampler.sigma == self.sigma,
-            f"sampler.sigma must be sigma={self.sigma:g}, the level of all measures; got "
-            f"{self.sampler.sigma:g}",
-        )
-        require_input(
-            self.curve_every >= 1 and self.iterations % self.curve_every == 0,
-            f"curve_every must divide iterations={self.iterations}; got {self.curve_every}",
-        )
-        require_input(
-            self.seeds >= 1 and len(self.sigma_enters) >= 1,
-            f"seeds must be at least 1 and sigma_enters not empty; got seeds={self.seeds}, "
-            f"sigma_enters={self.sigma_enters}",
-        )
 
 
 def settings(scale: str) -> MoonsSettings:
@@ -145,60 +59,6 @@ def settings(scale: str) -> MoonsSettings:
     return at_scale(scale, demo=demo, paper=paper)
 
 
-def paper() -> MoonsSettings:
-    """The authors' code's; one training seed, sigma late."""
-    return MoonsSettings(
-        points=Moons(), schedule=GeometricSchedule(sigma_1=10.0, sigma_L=1e-3, n_levels=1000),
-        sigma_enters=("late",),
-        score_optimizer=AdamSpec(learning_rate=6.5e-4),
-        classifier_optimizer=AdamSpec(learning_rate=1e-5),
-        dlsm_optimizer=AdamSpec(learning_rate=2e-5),
-        batch_size=4000, iterations=40_000, curve_every=2000,
-        sigma=7.5, sampler=Langevin(sigma=7.5, epsilon=2.0, n_steps=1000),
-        n_points=10_000, chunk_points=5000,
-    )  # fmt: skip
-
-
-def demo() -> MoonsSettings:
-    """Smaller batches, higher learning rates, fewer iterations; both ways for sigma to enter."""
-    return paper().replace(
-        sigma_enters=("late", "at the input"),
-        score_optimizer=AdamSpec(learning_rate=2e-3),
-        classifier_optimizer=AdamSpec(learning_rate=1e-3),
-        dlsm_optimizer=AdamSpec(learning_rate=1e-3),
-        batch_size=500, iterations=2500, curve_every=500,
-        sampler=Langevin(sigma=7.5, epsilon=4.0, n_steps=250),
-        n_points=2000, chunk_points=2000,
-    )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class _Method:
-    """What makes the posterior scores of both classes."""
-
-    models: tuple[Snapshot, ...]
-    classifier: NoiseClassifierSnapshot | None = None
-    scale: float = 1.0
-
-    def errors(self, at: MoonsSettings) -> ScoreErrors:
-        return ScoreErrors(
-            data=at.points, sigma=at.sigma, models=self.models, ema=_EMA,
-            classifier=self.classifier, scale=self.scale,
-        )  # fmt: skip
-
-    def sample(self, at: MoonsSettings, label: int) -> SampleSpec:
-        if self.classifier is None:
-            return SampleSpec(
-                model=self.models[label], ema=_EMA, sampler=at.sampler,
-                chunk_images=at.chunk_points, seed=1,
-            )  # fmt: skip
-        return GuidedSampleSpec(
-            model=self.models[0], ema=_EMA, sampler=at.sampler,
-            chunk_images=at.chunk_points, seed=1,
-            classifier=self.classifier, classifier_ema=_EMA, label=label, scale=self.scale,
-        )  # fmt: skip
-
-
 OBJECTIVES_SHOWN = {"base": "CE", "DLSM' alone": "DLSM'", "ours": "Total"}
 """The methods of Figure 5, and what it calls their objectives."""
 
@@ -208,7 +68,7 @@ def study(scale: str, at: MoonsSettings) -> Study:
     cells: list[Cell] = []
     curves: list[Curve] = []
     for way in at.sigma_enters:
-        seeds = [_methods(at, way, seed, at.iterations) for seed in range(at.seeds)]
+        seeds = [methods_of(at, way, seed, at.iterations) for seed in range(at.seeds)]
         for name in seeds[0]:
             cells += _cells(at, way, name, [of_seed[name] for of_seed in seeds])
         curves += _curves(at, way)
@@ -231,47 +91,7 @@ def study(scale: str, at: MoonsSettings) -> Study:
     )
 
 
-def _methods(at: MoonsSettings, way: Way, seed: int, iteration: int) -> dict[str, _Method]:
-    """All methods by name, their last trainings stopped at an iteration."""
-    prior = _score(at, at.points, way, seed)
-    posteriors = tuple(_score(at, OneClass(of=at.points, label=c), way, seed) for c in CLASSES)
-
-    def classifier(objective: ClassifierObjective, by: AdamSpec) -> NoiseClassifierSnapshot:
-        train = NoiseClassifierTrainSpec(
-            data=at.points, schedule=at.schedule, optimizer=by, ema=(_EMA,), seed=seed,
-            batch_size=at.batch_size, objective=objective,
-            network=PlaneMlpClassifier(width=at.width, data_scale=_data_scale(at, way)),
-            score=prior if objective.reads_score else None,
-            score_ema=_EMA if objective.reads_score else None,
-        )  # fmt: skip
-        return NoiseClassifierSnapshot(train=train, iteration=iteration)
-
-    base = classifier(CrossEntropy(), at.classifier_optimizer)
-    return {
-        "base": _Method((prior,), base),
-        "scaling": _Method((prior,), base, at.alpha),
-        "posterior SM": _Method(posteriors),
-        "DLSM' alone": _Method(
-            (prior,), classifier(at.total.replace(lambda_=0.0), at.dlsm_optimizer)
-        ),
-        "ours": _Method((prior,), classifier(at.total, at.classifier_optimizer)),
-    }
-
-
-def _data_scale(at: MoonsSettings, way: Way) -> float | None:
-    return None if way == "late" else at.data_scale
-
-
-def _score(at: MoonsSettings, data: Moons | OneClass, way: Way, seed: int) -> Snapshot:
-    train = TrainSpec(
-        data=data, schedule=at.schedule, optimizer=at.score_optimizer, ema=(_EMA,), seed=seed,
-        batch_size=at.batch_size, objective=Dsm(sigma_power=at.total.sigma_power),
-        network=PlaneMlp(width=at.width, data_scale=_data_scale(at, way)),
-    )  # fmt: skip
-    return Snapshot(train=train, iteration=at.iterations)
-
-
-def _cells(at: MoonsSettings, way: Way, name: str, of_seeds: list[_Method]) -> list[Cell]:
+def _cells(at: MoonsSettings, way: Way, name: str, of_seeds: list[Method]) -> list[Cell]:
     """A method's cells: score errors, precision and recall of both classes."""
     measures = ["D_P", "D_L"] if of_seeds[0].classifier else ["D_P"]
     cells = []
@@ -368,7 +188,8 @@ def _reported(name: str, label: int, measures: dict[str, str]) -> dict[str, Repo
 def _curves(at: MoonsSettings, way: Way) -> list[Curve]:
     """Figure 5: the likelihood's score error, and the cross entropy of the training batches."""
     steps = range(at.curve_every, at.iterations + 1, at.curve_every)
-    by_step = {step: [_methods(at, way, seed, step) for seed in range(at.seeds)] for step in steps}
+    seeds = range(at.seeds)
+    by_step = {step: [methods_of(at, way, seed, step) for seed in seeds] for step in steps}
     curves = []
     for name, objective in OBJECTIVES_SHOWN.items():
         label = objective if way == "late" else f"{objective}, sigma {way}"

@@ -1,59 +1,32 @@
 """The answer to a study's question in two sentences, made from its numbers alone.
 
-Cells are set against each other only where they measure the same: by equal protocols or, where
-there are none, by the same kind of job in the same row; and only where it is known which direction
-is better. Real data is no competitor. If most cells share one protocol, the first sentence says
-which is best of them and whether by more than the seeds' noise; if a table has several measures, by
-how many of them which is best. The second says what reproduces the paper, where that can be said,
-or else what mattered in the search, or what denoising the images does. Exact studies and shares of
-classes, where nothing is better or worse, have sentences of their own (`dashboards.exact_answers`).
+Which cells are set against each other says `dashboards.contests`. If most of them share one
+protocol, the first sentence says which is best and whether by more than the seeds' noise; if a
+table has several measures, by how many of them which is best. The second says how the paper's own
+method compares with its baseline (`dashboards.head_to_head`), what reproduces the paper, what
+mattered in the search, or what denoising the images does: the first of these that can be said.
+Exact studies and shares of classes, where nothing is better or worse, have sentences of their own
+(`dashboards.exact_answers`).
 """
 
 import statistics
 from collections import Counter
-from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
-from dashboards.cells import CellView, Measured, StudyView
+from dashboards.cells import CellView, StudyView
+from dashboards.contests import Contest, contests, lower_is_better
 from dashboards.exact_answers import exact_answer
+from dashboards.head_to_head import head_to_head, pairs
 from dashboards.searches import importances, joint_runs, shown_value
 from dashboards.verdicts import noise_of, verdict
 from dashboards.wording import capital, in_words, number
 from tuning.spaces import ParameterSpace
-from tuning.stages import ClassificationAccuracy, RealScore, ScoreErrors
 
 _MOST_NAMED = 3
-
-_OURS, _BASE = "ours", "base"
-"""What tables call the paper's own method and what it is compared with."""
 
 _KINDS = ("raw", "denoised")
 
 _ALONE = "no two of the cells that are in can be set against each other."
-
-
-@dataclass(frozen=True)
-class Contest:
-    """Cells that measure the same, by different ways.
-
-    Attributes:
-        measure: what they measure.
-        ranked: what tells each way from the others and its cell, the best first.
-        quantity: by which of the cells' quantities.
-    """
-
-    measure: str
-    ranked: tuple[tuple[str, CellView], ...]
-    quantity: str
-
-    def value(self, place: int) -> Measured:
-        """The number of a place, from 0."""
-        return self.ranked[place][1].measured[self.quantity]
-
-    @property
-    def is_level(self) -> bool:
-        """Whether the first two are shown as the same number."""
-        return f"{self.value(0).mean:.4g}" == f"{self.value(1).mean:.4g}"
 
 
 def answer(shown: StudyView) -> tuple[str, str]:
@@ -69,63 +42,13 @@ def answer(shown: StudyView) -> tuple[str, str]:
         return missing, "The table says what is missing and what it would cost."
     begun = "" if len(done) == len(cells) else f"so far {len(done)} of {len(cells)} cells are in: "
     found = contests(done)
-    first, second = exact_answer(done) or (_first(found), _head_to_head(found))
+    first, second = exact_answer(done) or (_first(found), head_to_head(pairs(found)))
     second = second or _verdicts(done) or _mattered(shown) or _denoising(done)
     if first is None:
         first, second = _values(done), second or _ALONE
     elif second is None:
         second = f"{_example(found[-1])}." if len(found) > 1 else _values(done)
     return capital(f"{begun}{first}"), capital(second)
-
-
-def contests(done: Sequence[CellView]) -> list[Contest]:
-    """The cells that can be set against each other, by what they measure."""
-    groups: dict[Hashable, list[CellView]] = {}
-    for cell in done:
-        if _lower_is_better(cell) is not None and not isinstance(cell.cell.job, RealScore):
-            own = cell.cell
-            same: Hashable = own.protocol or (type(own.job), own.row)
-            groups.setdefault(same, []).append(cell)
-    largest = max(groups.values(), key=len, default=[])
-    if 2 * len(largest) > sum(map(len, groups.values())):
-        return _settled([largest])
-    split: list[list[CellView]] = []
-    for group in groups.values():
-        rows = dict.fromkeys(cell.cell.row for cell in group)
-        by_row = [[cell for cell in group if cell.cell.row == row] for row in rows]
-        split += by_row if any(len(of) > 1 for of in by_row) else [group]
-    return _settled(split)
-
-
-def _settled(groups: Sequence[Sequence[CellView]]) -> list[Contest]:
-    """The groups in which at least two cells have a number in common."""
-    return [found for group in groups if len((found := _contest(group)).ranked) > 1]
-
-
-def _contest(group: Sequence[CellView]) -> Contest:
-    first = group[0].cell
-    rows, columns = ({getattr(c.cell, of) for c in group} for of in ("row", "column"))
-    names = [c.cell.row if len(columns) == 1 else c.cell.column for c in group]
-    if len(rows) > 1 and len(columns) > 1:
-        names = [c.cell.name for c in group]
-    protocol = first.protocol
-    measure = first.row if len(rows) == 1 else protocol.name if protocol else first.column
-    common = set.intersection(*(set(c.measured) for c in group))
-    quantity = "denoised" if "denoised" in common else first.quantities[0]
-    measure += f" ({quantity})" if quantity not in _KINDS else ""
-    known = [(n, c) for n, c in zip(names, group, strict=True) if quantity in c.measured]
-    sign = 1 if _lower_is_better(group[0]) else -1
-    ranked = sorted(known, key=lambda item: sign * item[1].measured[quantity].mean)
-    return Contest(measure, tuple(ranked), quantity)
-
-
-def _lower_is_better(cell: CellView) -> bool | None:
-    """Which direction is better; None where neither is."""
-    own = cell.cell
-    if own.protocol is not None:
-        return own.protocol.lower_is_better
-    kinds = {ScoreErrors: True, ClassificationAccuracy: False}
-    return next((lower for kind, lower in kinds.items() if isinstance(own.job, kind)), None)
 
 
 def _first(found: Sequence[Contest]) -> str | None:
@@ -147,27 +70,6 @@ def _example(contest: Contest) -> str:
     return (
         f"{contest.measure} is {number(contest.value(0))} for {best}, "
         f"{number(contest.value(1))} for {second}"
-    )
-
-
-def _head_to_head(found: Sequence[Contest]) -> str | None:
-    """How the paper's own method compares with its baseline, at equal further settings."""
-    outcomes: Counter[str] = Counter()
-    for contest in found:
-        values = {name: cell.measured[contest.quantity].mean for name, cell in contest.ranked}
-        order = [name for name, _ in contest.ranked]
-        for name in order:
-            other = _BASE + name.removeprefix(_OURS)
-            if name.startswith(_OURS) and other in values:
-                is_level = f"{values[name]:.4g}" == f"{values[other]:.4g}"
-                is_ahead = order.index(name) < order.index(other)
-                outcomes["level" if is_level else "better" if is_ahead else "worse"] += 1
-    if not outcomes:
-        return None
-    counts = [f"{kind} in {outcomes[kind]}" for kind in ("better", "worse", "level")]
-    return (
-        f"{_OURS} is, by the means, {in_words(counts)} of {outcomes.total()} comparisons with "
-        f"{_BASE}."
     )
 
 
@@ -249,7 +151,7 @@ def _denoising(done: Sequence[CellView]) -> str | None:
 
 def _is_improved(cell: CellView) -> bool:
     raw, denoised = (cell.measured[which].mean for which in _KINDS)
-    return denoised < raw if _lower_is_better(cell) else denoised > raw
+    return denoised < raw if lower_is_better(cell) else denoised > raw
 
 
 def _values(done: Sequence[CellView]) -> str:

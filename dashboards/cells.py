@@ -10,10 +10,12 @@ from dataclasses import dataclass, field
 
 from tuning.scheduler import Scheduler
 from tuning.search import SearchRun
-from tuning.stages import Frames, Protocol, SampleSpec, Score
+from tuning.stages import Chunk, Frames, GeneratedShares, Protocol, SampleSpec, Score
 from tuning.store import Store
 from tuning.study import Cell, Study
 from tuning.trial import Trial
+
+_MEASURES = (Score, GeneratedShares)
 
 
 @dataclass(frozen=True)
@@ -24,11 +26,13 @@ class Measured:
         mean: over the seeds.
         spread: standard deviation over the seeds (n - 1); None with one seed.
         n_seeds: seeds measured.
+        values: of each seed, in their order.
     """
 
     mean: float
     spread: float | None
     n_seeds: int
+    values: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,8 @@ class CellView:
         cell: the cell.
         winner: the trial its settings come from, or None so far.
         scores: the scores that make it up, one per seed; empty for a cell of another kind.
+        first_images: the chunk that holds its first images, on the first seed; None if it measures
+            none, or so far.
         measured: by quantity; empty until all seeds are in.
         frames: the job of its frames along the chain, or None if there are to be none.
         n_missing: results still to be made; all of them are unknown while there is no winner.
@@ -49,6 +55,7 @@ class CellView:
     cell: Cell
     winner: Trial | None = None
     scores: tuple[Score, ...] = ()
+    first_images: Chunk | None = None
     measured: dict[str, Measured] = field(default_factory=dict)
     frames: Frames | None = None
     n_missing: int = 0
@@ -59,6 +66,11 @@ class CellView:
     def sample(self) -> SampleSpec | None:
         """The images measured, on the first seed; None if there are none or so far."""
         return self.scores[0].sample if self.scores else None
+
+    @property
+    def sheet_name(self) -> str:
+        """Name of the sheet of its images; cells without a protocol share theirs with a column."""
+        return self.cell.name if self.cell.protocol else self.cell.column
 
     @property
     def r(self) -> float | None:
@@ -143,17 +155,22 @@ def _cell(cell: Cell, scheduler: Scheduler) -> CellView:
         for quantity in cell.quantities:
             values = [v for r in results if r and (v := r.of(quantity)) is not None]
             if values:
-                spread = statistics.stdev(values) if len(values) > 1 else None
-                measured[quantity] = Measured(statistics.fmean(values), spread, len(values))
+                measured[quantity] = _measured(values)
     return CellView(
         cell,
         winner=winner,
         scores=tuple(job for job in jobs if isinstance(job, Score)),
+        first_images=next((of.chunks()[0] for of in jobs if isinstance(of, _MEASURES)), None),
         measured=measured,
         frames=next((job for job in jobs if isinstance(job, Frames)), None),
         n_missing=missing,
         failed=failures[0] if failures else None,
     )
+
+
+def _measured(values: list[float]) -> Measured:
+    spread = statistics.stdev(values) if len(values) > 1 else None
+    return Measured(statistics.fmean(values), spread, len(values), tuple(values))
 
 
 def _yardsticks(study: Study, store: Store) -> list[YardstickView]:

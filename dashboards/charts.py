@@ -17,7 +17,7 @@ from optuna.trial import FrozenTrial
 from plotly.colors import qualitative
 from plotly.subplots import make_subplots
 
-from dashboards.curve_figure import Points, half_interval
+from dashboards.curve_figure import Points
 from dashboards.drawn import (
     choices_of,
     class_gains_of,
@@ -31,6 +31,7 @@ from dashboards.fronts import front_runs, number_names
 from dashboards.search_figures import panel_of, panel_title, points_of
 from dashboards.searches import alike_runs, as_optuna, importances, joint_runs
 from dashboards.shares_figure import Bars
+from dashboards.verdicts import half_interval
 from scorelib.schedules import Schedule
 from tuning.scheduler import Scheduler
 from tuning.search import SearchRun

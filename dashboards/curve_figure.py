@@ -1,14 +1,13 @@
 """Quantities against the iterations of training: a mean over training seeds, and how sure it is."""
 
-import math
 import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from matplotlib import pyplot as plt
-from scipy.special import stdtrit
 
 from dashboards.png import as_png
+from dashboards.verdicts import half_interval
 
 Points = Mapping[int, Sequence[float]]
 """By iteration, a value for each training seed."""
@@ -51,11 +50,3 @@ def _draw(axis: Any, label: str, points: Points) -> None:
     if any(halves):
         low, high = zip(*((m - h, m + h) for m, h in zip(means, halves, strict=True)), strict=True)
         axis.fill_between(iterations, low, high, color=line.get_color(), alpha=0.2, linewidth=0)
-
-
-def half_interval(values: Sequence[float]) -> float:
-    """Half the 95 % confidence interval of the values' mean; 0 of a single one."""
-    n = len(values)
-    if n < 2:
-        return 0.0
-    return float(stdtrit(n - 1, 0.975)) * statistics.stdev(values) / math.sqrt(n)

@@ -2,11 +2,12 @@
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from torch import Tensor
 
 from dashboards.shares_figure import Bars
+from scorelib.networks import NetworkSpec
 from scorelib.noise_level import noise_by_level
 from scorelib.renormalisation import TwoNormals
 from scorelib.schedules import Schedule
@@ -96,18 +97,34 @@ def class_gains_of(scheduler: Scheduler, store: Store) -> dict[str, dict[int, fl
     }
 
 
-def score_fields_of(scheduler: Scheduler, store: Store) -> dict[str, list[Tensor]]:
-    """By method, the posterior scores of each class, the exact ones last."""
+def score_fields_of(scheduler: Scheduler, store: Store) -> dict[str, dict[str, list[Tensor]]]:
+    """By kind of network and method, the posterior scores of each class, the exact ones last.
+
+    A kind is named by what sets it apart from the others; the only one has no name.
+    """
+    jobs: dict[NetworkSpec, dict[str, ScoreErrors]] = {}
+    for cell in scheduler.study.cells:
+        if isinstance(cell.job, ScoreErrors) and scheduler.is_done(cell.job):
+            jobs.setdefault(cell.job.network, {}).setdefault(cell.column, cell.job)
+    return {_apart(kind, list(jobs)): _fields(of, store) for kind, of in jobs.items()}
+
+
+def _apart(kind: NetworkSpec, kinds: Sequence[NetworkSpec]) -> str:
+    flat = [each.flat() for each in kinds]
+    own = kind.flat()
+    differing = [name for name in own if any(of.get(name) != own[name] for of in flat)]
+    return ", ".join(f"{name} = {own[name]}" for name in differing)
+
+
+def _fields(jobs: Mapping[str, ScoreErrors], store: Store) -> dict[str, list[Tensor]]:
     fields: dict[str, list[Tensor]] = {}
     exact: list[Tensor] = []
-    for cell in scheduler.study.cells:
-        job = cell.job
-        if isinstance(job, ScoreErrors) and cell.column not in fields and scheduler.is_done(job):
-            scores = job.scores(Workplace(store=store))
-            labels = range(len(scores) // 2)
-            fields[cell.column] = [scores[f"estimated.{c}"] for c in labels]
-            exact = [scores[f"exact.{c}"] for c in labels]
-    return fields | ({"exact": exact} if exact else {})
+    for method, job in jobs.items():
+        scores = job.scores(Workplace(store=store))
+        labels = range(len(scores) // 2)
+        fields[method] = [scores[f"estimated.{c}"] for c in labels]
+        exact = [scores[f"exact.{c}"] for c in labels]
+    return fields | {"exact": exact}
 
 
 def noise_of(scheduler: Scheduler) -> tuple[dict[str, list[float]], tuple[float, ...]] | None:

@@ -181,9 +181,9 @@ def _cell_metrics(cell: CellView) -> dict[str, float | None]:
 
 def grids(cell: CellView, store: Store) -> dict[str, bytes]:
     """Pictures of the cell's first images, raw and denoised; none if it has none."""
-    if not cell.scores:
+    chunk = cell.first_images
+    if chunk is None:
         return {}
-    chunk = cell.scores[0].chunks()[0]
     manifest = store.manifest(chunk.stage, chunk.key)
     names = [n for n in (manifest.files if manifest else ()) if n.endswith(".png")]
     return {f"samples/{name}": store.read(chunk.stage, chunk.key, name) for name in names}

@@ -77,9 +77,9 @@ def pictures(scheduler: Scheduler, store: Store, budget: Budget) -> list[Picture
         budget: what they may take.
     """
     drawn: dict[str, bytes] = {}
-    fields = score_fields_of(scheduler, store)
-    if fields:
-        drawn["posterior scores"] = score_field_figure(moons_grid(), fields)
+    for kind, fields in score_fields_of(scheduler, store).items():
+        title = f"posterior scores, {kind}" if kind else "posterior scores"
+        drawn[title] = score_field_figure(moons_grid(), fields, kind)
     cases = renormalised_of(scheduler)
     if cases:
         drawn["powers of the likelihood"] = renormalisation_figure(cases)
@@ -109,9 +109,9 @@ def samples(shown: StudyView, store: Store, budget: Budget) -> list[Samples]:
     """
     cells: dict[Chunk, CellView] = {}
     for cell in shown.cells:
-        if cell.scores:
-            cells.setdefault(cell.scores[0].chunks()[0], cell)
-    sheets = {cell.cell.name: (cell, grids(cell, store)) for cell in cells.values()}
+        if cell.first_images:
+            cells.setdefault(cell.first_images, cell)
+    sheets = {cell.sheet_name: (cell, grids(cell, store)) for cell in cells.values()}
     n_pictures = sum(len(of) for _, of in sheets.values())
     found = []
     for name, (cell, of) in sheets.items():
@@ -143,7 +143,8 @@ def _within(data: bytes, most: int) -> bytes:
 
 def _scale(cell: CellView) -> float:
     """Of a cell's sheet."""
-    shape = cell.scores[0].sample.model.train.data.shape
+    assert cell.first_images is not None
+    shape = cell.first_images.sample.model.train.data.shape
     return 0.5 if len(shape) == 1 or shape[-1] <= _ENLARGED_SIDE else 1
 
 

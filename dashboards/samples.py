@@ -29,11 +29,11 @@ def sample_sheets(scheduler: Scheduler, store: Store) -> dict[str, bytes]:
     drawn: dict[str, bytes] = {}
     seen: set[Chunk] = set()
     for cell in view(scheduler, store).cells:
-        chunk = cell.scores[0].chunks()[0] if cell.scores else None
+        chunk = cell.first_images
         pictures = grids(cell, store) if chunk and chunk not in seen else {}
         if chunk and pictures:
             seen.add(chunk)
-            drawn[f"samples_{as_name(cell.cell.name)}.png"] = _sheet(cell, pictures)
+            drawn[f"samples_{as_name(cell.sheet_name)}.png"] = _sheet(cell, pictures)
         frames = filmstrip(cell, store)
         if frames:
             drawn[f"frames_{as_name(cell.cell.name)}.png"] = frames
@@ -49,7 +49,7 @@ def _sheet(cell: CellView, pictures: dict[str, bytes]) -> bytes:
             title += f": {cell.cell.protocol.name} {cell.measured[which].mean:.4g}"
         axis.set_title(title, fontsize=10)
         axis.axis("off")
-    figure.suptitle(cell.cell.name, fontsize=11)
+    figure.suptitle(cell.sheet_name, fontsize=11)
     return as_png(figure)
 
 

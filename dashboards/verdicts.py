@@ -19,6 +19,8 @@ whose noise is unknown.
 """
 
 import math
+import statistics
+from collections.abc import Sequence
 from typing import Literal
 
 from scipy.special import stdtrit
@@ -51,6 +53,14 @@ def noise_of(spread: float, n_seeds: int) -> float:
     """How far one more measurement may be from the mean of n, in 95 of 100 cases."""
     quantile = float(stdtrit(n_seeds - 1, 0.975))
     return quantile * spread * math.sqrt(1 + 1 / n_seeds)
+
+
+def half_interval(values: Sequence[float]) -> float:
+    """Half the 95 % confidence interval of the values' mean; 0 of a single one."""
+    n = len(values)
+    if n < 2:
+        return 0.0
+    return float(stdtrit(n - 1, 0.975)) * statistics.stdev(values) / math.sqrt(n)
 
 
 def verdict(cell: CellView, quantity: str) -> Verdict | None:

@@ -16,8 +16,11 @@ text's losses are printed without their weights (expected effect of the other wa
 
 Different on purpose: classifiers have group normalisation, since the gradient of log p(y | x) is
 no gradient of one image's likelihood where a batch is normalised (`scorelib.guidance`); Inception
-features are torch-fidelity's, not TF-Hub's; the Inception score has ten splits, the authors' one.
-So no number here shares a protocol with the paper's, and no differences are shown.
+features are torch-fidelity's, not TF-Hub's. So no number here shares a protocol with the paper's,
+and no differences are shown.
+
+The sheets of samples, a column for each class, are Figures A3 to A6: the first images of every
+method, uncurated.
 """
 
 import dataclasses
@@ -91,6 +94,7 @@ class ClassSettings(StudySettings):
         n_images: images per cell and seed, a multiple of the number of classes.
         n_real: real images that neighbours are looked for in.
         k: nearest neighbour of precision, recall, density and coverage.
+        n_splits: of the images, for the Inception score.
         accuracy: classifier of CAS, trained on the same number of images.
         seeds: fresh seeds of the images.
     """
@@ -110,6 +114,7 @@ class ClassSettings(StudySettings):
     n_images: int
     n_real: int
     k: int = 3
+    n_splits: int = 10
     accuracy: AccuracySpec
     seeds: int = 1
 
@@ -157,8 +162,9 @@ class ClassSettings(StudySettings):
             return FidProtocol(extractor=self.extractor, data=data, n_images=n, seeds="fresh")
         if metric == "is":
             return InceptionScoreProtocol(
-                extractor=self.extractor, data=data, n_images=n, seeds="fresh"
-            )
+                extractor=self.extractor, data=data, n_images=n, seeds="fresh",
+                n_splits=self.n_splits,
+            )  # fmt: skip
         statistic = next(name for name in STATISTICS if metric.endswith(name))
         return NeighboursProtocol(
             extractor=self.extractor, data=data, n_images=n, seeds="fresh", n_real=self.n_real,
@@ -241,7 +247,7 @@ def class_study(
         notes=(
             *notes,
             f"distances, scores and neighbours in the features of {at.extractor.name}; the paper's "
-            "are in TF-Hub's Inception, its Inception score has one split",
+            "are in TF-Hub's Inception",
         ),
     )  # fmt: skip
 
@@ -298,6 +304,6 @@ def paper(data: Cifar10 | Cifar100) -> ClassSettings:
         classifier_batch_size=150, classifier_iterations=60_000,
         sampler=PredictorCorrector(n_steps=1000),
         chunk_images=500, extractor=InceptionFeatures(),
-        n_images=50_000, n_real=50_000,
+        n_images=50_000, n_real=50_000, n_splits=1,
         accuracy=AccuracySpec(),
     )  # fmt: skip

@@ -9,9 +9,10 @@ three equal channels.
 
 Command: ``python -m studies.run mnist_schedules [--scale paper]``
 
-The report mirrors its training images, digits too: so does paper scale (``--set train.flips=false``
-does not). It says nothing of the number of iterations, of snapshots or of averaged weights; paper
-scale has those of NCSN's authors: 200,000, one every 5,000, none averaged, 64 channels for MNIST.
+The report mirrors its training images, digits too: so does paper scale, and measures them against
+digits that are not, as it must have (``--set train.flips=false`` mirrors none). It says nothing of
+the number of iterations, of snapshots or of averaged weights; paper scale has those of NCSN's
+authors: 200,000, one every 5,000, none averaged, 64 channels for MNIST.
 
 Demo scale: scikit-learn's digits; a residual perceptron that reads sigma, since a convolutional
 network takes some twenty times as long on two cores; 40 levels from sigma_1 = 5, about the largest

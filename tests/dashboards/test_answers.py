@@ -6,8 +6,9 @@ import re
 
 import pytest
 
-from dashboards.answers import answer, contests
+from dashboards.answers import answer
 from dashboards.cells import Measured, view
+from dashboards.contests import contests
 from studies.registry import STUDIES, find_study
 from tests.tuning.draining import drain
 from tuning.scheduler import Scheduler

@@ -8,8 +8,9 @@ import torch
 from PIL import Image
 from scipy import stats
 
-from dashboards.curve_figure import curve_figure, half_interval
-from dashboards.score_field_figure import score_field_figure
+from dashboards.curve_figure import curve_figure
+from dashboards.score_field_figure import arrows, score_field_figure
+from dashboards.verdicts import half_interval
 from scorelib.metrics.score_error import moons_grid
 
 
@@ -46,3 +47,25 @@ def test_each_class_and_method_has_a_panel_of_arrows():
     assert four.shape[1] > 1.8 * two.shape[1] and four.shape[0] == two.shape[0]
     top, bottom = np.array_split(two[:, : two.shape[1] // 2], 2)
     assert (top < 250).any() and (bottom < 250).any()
+
+
+def test_arrows_start_at_their_points_and_go_where_the_scores_do():
+    points = moons_grid()
+    scores = torch.stack([0.3 * points[:, 1] + 0.01, 0.1 - points[:, 0]], dim=1)
+    x, y, u, v, length = arrows(points, scores)
+    assert len(x) == 18 * 18 and len({*zip(x, y, strict=True)}) == len(x)
+    assert length * u == pytest.approx(0.3 * y + 0.01, rel=1e-5)
+    assert length * v == pytest.approx(0.1 - x, rel=1e-5)
+
+
+def test_the_first_class_is_above_and_longer_scores_are_darker():
+    points = moons_grid()
+    unit = torch.nn.functional.normalize(points + 0.1)
+    image = pixels(score_field_figure(points, {"a": [0.05 * unit, 0.75 * unit]}))
+    dark = [
+        np.array([68, 1, 84]),  # viridis at its dark end
+        np.array([253, 231, 37]),
+    ]
+    above, below = np.array_split(image, 2)
+    near = [[(np.abs(part - c).max(axis=2) < 60).mean() for c in dark] for part in (above, below)]
+    assert near[0][1] > 10 * near[1][1] and near[1][0] > 3 * near[0][0]

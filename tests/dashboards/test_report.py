@@ -15,10 +15,10 @@ from dashboards.answers import answer
 from dashboards.cells import view
 from dashboards.charts import _curves
 from dashboards.costs import costs, savings
-from dashboards.curve_figure import half_interval
 from dashboards.pictures import Budget, pictures, samples
 from dashboards.report import main, render_report
 from dashboards.table import grid
+from dashboards.verdicts import half_interval
 from studies.command import remember_settings
 from tests.browser import NARROW, WIDE, chromium, complaints
 from tests.miniature import miniature_study

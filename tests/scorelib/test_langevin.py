@@ -2,8 +2,10 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
+from scipy.stats import norm
 
 from scorelib.data import Gaussians
 from scorelib.errors import InputError
@@ -72,6 +74,12 @@ def test_a_level_that_joins_the_modes_gives_them_equal_shares_from_anywhere():
     variance = 2 * Gaussians.SPACING**2 + Gaussians.STD**2 + 0.5**2  # of -2 .. 2: 2
     assert last.x.mean(0).numpy() == pytest.approx([0, 0], abs=0.08)
     assert last.x.var(0).numpy() == pytest.approx([variance] * 2, rel=0.06)
+    # Neighbours overlap at this level: how much of the density lies in each mode's square.
+    edges = np.array([-np.inf, -1.5, -0.5, 0.5, 1.5, np.inf]) * Gaussians.SPACING
+    modes = np.arange(-2, 3) * Gaussians.SPACING
+    below = norm.cdf(edges[:, None], modes, math.hypot(Gaussians.STD, 0.5)).mean(1)
+    exact = np.outer(np.diff(below), np.diff(below)).ravel()
+    assert shares(last.x).numpy() == pytest.approx(exact, abs=0.012)
 
 
 def test_a_level_that_does_not_join_them_leaves_the_shares_of_the_start():

@@ -19,11 +19,13 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
+from scorelib.data import DataSpec, OneClass, Perturbed, Toy
 from scorelib.guidance import ClassGuidance, GuidedNetwork
 from scorelib.metrics.features import Extractor, Pixels, extract, quantize
 from scorelib.pictures import grid_png, scatter_png
 from scorelib.samplers import (
     AnnealedSampler,
+    Langevin,
     Sampler,
     SamplerState,
     ScaledScore,
@@ -40,11 +42,10 @@ from tuning.stages.reference import build_extractor, extractor_inputs
 from tuning.stages.snapshots import TrainedWeights
 from tuning.stages.train import Snapshot
 
-PICTURE_IMAGES = 64
-"""Images in the picture grid of a first chunk."""
-
 PICTURE_POINTS = 500
 """Points of the chunk, and of the data, in its picture where examples are vectors."""
+
+_MOST_COLUMNS = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +79,20 @@ class SampleSpec(Spec):
         require_input(
             self.chunk_images >= 1, f"chunk_images must be at least 1; got {self.chunk_images}"
         )
+
+    @property
+    def picture_columns(self) -> int:
+        """Columns of the picture of its first images, which has as many rows."""
+        return 8
+
+    def pictured(self) -> DataSpec:
+        """What its points are shown over, where examples are vectors: what they should be like."""
+        return self._noised(self.model.train.data)
+
+    def _noised(self, data: DataSpec) -> DataSpec:
+        if isinstance(self.sampler, Langevin):
+            return Perturbed(of=data, sigma=self.sampler.sigma)
+        return data
 
     def labels(self, n_images: int) -> Tensor | None:
         """Classes that the first images are asked for, (n_images,) int64; None: for none."""
@@ -158,6 +173,19 @@ class GuidedSampleSpec(SampleSpec):
     def inputs(self) -> tuple[TrainedWeights, ...]:
         """The score network and the classifier."""
         return (self.model, self.classifier)
+
+    @property
+    def picture_columns(self) -> int:
+        """So many that a column is of one class; of more than ten, of every tenth class."""
+        n_classes = self.classifier.train.data.n_classes
+        return max(1, _MOST_COLUMNS // n_classes) * min(n_classes, _MOST_COLUMNS)
+
+    def pictured(self) -> DataSpec:
+        """As of any points, but of the one class that was asked for."""
+        data = self.model.train.data
+        if self.label is not None and isinstance(data, Toy):
+            data = OneClass(of=data, label=self.label)
+        return self._noised(data)
 
     def labels(self, n_images: int) -> Tensor:
         """The class that each of the first images was asked for, (n,) int64."""
@@ -262,8 +290,9 @@ class Chunk(Job):
 
     def _picture(self, batch: Tensor, at: Workplace) -> bytes:
         if batch.ndim == 4:
-            return grid_png(quantize(batch[:PICTURE_IMAGES]))
-        points, _ = self.sample.model.train.data.load("train", at.data_root)
+            columns = self.sample.picture_columns
+            return grid_png(quantize(batch[: columns**2]), columns)
+        points, _ = self.sample.pictured().load("train", at.data_root)
         return scatter_png(points[:PICTURE_POINTS], batch[:PICTURE_POINTS])
 
     def features(self, at: Workplace) -> dict[str, Tensor]:

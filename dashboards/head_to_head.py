@@ -1,0 +1,140 @@
+"""The paper's own method against its baseline, at equal further settings and seed by seed.
+
+Over n seeds, the same on both sides, the mean of the n differences has the 95 % confidence interval
+
+    mean +- t(0.975, n - 1) s / sqrt(n),
+
+s their standard deviation, t Student's quantile. What the two methods share at a seed (the data's
+order, the score network, the start of the chains) is in no difference, so that fewer seeds settle
+one than two spreads side by side would. Where the interval holds 0 it is open which is better.
+"""
+
+import statistics
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import pandas as pd
+
+from dashboards.cells import CellView, Measured
+from dashboards.contests import Contest, lower_is_better
+from dashboards.verdicts import half_interval
+from dashboards.wording import in_words, number
+
+OURS, BASE = "ours", "base"
+"""What tables call the paper's own method and what it is compared with."""
+
+Outcome = Literal["better", "worse", "level", "open"]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One number of our method and of its baseline.
+
+    Attributes:
+        measure: what it is of, with the way it was measured.
+        lower_is_better: which direction is.
+        ours: over seeds.
+        base: over the same seeds.
+    """
+
+    measure: str
+    lower_is_better: bool
+    ours: Measured
+    base: Measured
+
+    @property
+    def differences(self) -> list[float]:
+        """Ours minus base, of each seed; none unless both have the same several seeds."""
+        ours, base = self.ours.values, self.base.values
+        return [a - b for a, b in zip(ours, base, strict=True)] if self.is_paired else []
+
+    @property
+    def is_paired(self) -> bool:
+        """Whether both have several seeds, the same."""
+        return len(self.ours.values) == len(self.base.values) > 1
+
+    @property
+    def outcome(self) -> Outcome:
+        """What comes of it for ours: by the interval if there is one, else by the means."""
+        if self.is_paired:
+            mean, half = statistics.fmean(self.differences), half_interval(self.differences)
+            if abs(mean) <= half:
+                return "open"
+            return "better" if (mean < 0) == self.lower_is_better else "worse"
+        ours, base = self.ours.mean, self.base.mean
+        if f"{ours:.4g}" == f"{base:.4g}":
+            return "level"
+        return "better" if (ours < base) == self.lower_is_better else "worse"
+
+
+def pairs(found: Sequence[Contest]) -> list[Pair]:
+    """Every number that both methods have, at equal further settings.
+
+    Args:
+        found: which cells can be set against each other.
+    """
+    made = []
+    for contest in found:
+        by_name = dict(contest.ranked)
+        for name, cell in contest.ranked:
+            other = by_name.get(BASE + name.removeprefix(OURS)) if name.startswith(OURS) else None
+            if other is not None:
+                own = name.removeprefix(OURS).removeprefix(", ")
+                made += _pairs(cell, other, contest, own)
+    return made
+
+
+def _pairs(ours: CellView, base: CellView, contest: Contest, at: str) -> list[Pair]:
+    lower = lower_is_better(ours)
+    assert lower is not None, "cells without a direction are in no contest"
+    names = [contest.quantity]
+    if not ours.cell.protocol:  # a job's own numbers, not two kinds of images
+        names = [n for n in ours.cell.quantities if n in ours.measured and n in base.measured]
+    about = ours.cell.row if ours.cell.column == OURS else contest.measure
+    return [
+        Pair(
+            ", ".join(filter(None, (about, at, name if len(names) > 1 else ""))),
+            lower,
+            ours.measured[name],
+            base.measured[name],
+        )
+        for name in names
+    ]
+
+
+def head_to_head(found: Sequence[Pair]) -> str | None:
+    """How our method compares with its baseline, in a sentence; None without either."""
+    if not found:
+        return None
+    outcomes = Counter(pair.outcome for pair in found)
+    if all(pair.is_paired for pair in found):
+        seeds = in_words([str(n) for n in sorted({len(p.differences) for p in found})])
+        return (
+            f"seed by seed over {seeds} seeds, {OURS} is better in {outcomes['better']} and worse "
+            f"in {outcomes['worse']} of {len(found)} comparisons with {BASE}; in "
+            f"{outcomes['open']} the 95 % interval of the difference holds 0."
+        )
+    kinds: tuple[Outcome, ...] = ("better", "worse", "level")
+    counts = [f"{kind} in {outcomes[kind]}" for kind in kinds]
+    return f"{OURS} is, by the means, {in_words(counts)} of {len(found)} comparisons with {BASE}."
+
+
+def difference_table(found: Sequence[Pair]) -> pd.DataFrame:
+    """A row for every paired number: both methods, their difference, what comes of it."""
+    rows = []
+    for pair in found:
+        if pair.is_paired:
+            mean, half = statistics.fmean(pair.differences), half_interval(pair.differences)
+            rows.append(
+                {
+                    "": pair.measure,
+                    BASE: number(pair.base),
+                    OURS: number(pair.ours),
+                    "difference": f"{mean:+.3g}",
+                    "95 % interval": f"{mean - half:+.3g} to {mean + half:+.3g}",
+                    f"{OURS} is": pair.outcome,
+                }
+            )
+    return pd.DataFrame(rows)

@@ -1,0 +1,105 @@
+"""Our method against its baseline: pairs at equal settings, the interval of paired differences."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from dashboards.answers import answer
+from dashboards.cells import Measured
+from dashboards.contests import contests
+from dashboards.head_to_head import Pair, difference_table, head_to_head, pairs
+from dashboards.table import render
+from studies.registry import find_study
+from tests.dashboards.test_answers import study_view
+
+
+def measured(values):
+    spread = float(np.std(values, ddof=1)) if len(values) > 1 else None
+    return Measured(float(np.mean(values)), spread, len(values), tuple(values))
+
+
+def with_values(shown, values_of):
+    """A view with the values of each seed that `values_of(cell, quantity)` says."""
+    cells = []
+    for cell in shown.cells:
+        found = {q: values_of(cell.cell, q) for q in cell.cell.quantities if cell.cell.is_measured}
+        known = {q: measured(values) for q, values in found.items()}
+        cells.append(dataclasses.replace(cell, measured=known))
+    return dataclasses.replace(shown, cells=tuple(cells))
+
+
+BASE = [0.30, 0.22, 0.41, 0.25, 0.36]
+"""Of five seeds: far apart."""
+
+
+@pytest.mark.parametrize(
+    ("gains", "lower", "outcome"),
+    [
+        ([0.02, 0.03, 0.02, 0.01, 0.02], True, "better"),
+        ([0.02, 0.03, 0.02, 0.01, 0.02], False, "worse"),
+        ([-0.02, -0.03, -0.02, -0.01, -0.02], True, "worse"),
+        ([0.02, -0.03, 0.02, -0.01, 0.02], True, "open"),
+    ],
+)
+def test_the_interval_is_that_of_a_paired_t_test(gains, lower, outcome):
+    ours = [b - g for b, g in zip(BASE, gains, strict=True)]
+    pair = Pair("error", lower, measured(ours), measured(BASE))
+    assert pair.outcome == outcome
+    (row,) = difference_table([pair]).to_dict("records")
+    interval = stats.ttest_rel(ours, BASE).confidence_interval(0.95)
+    assert row["95 % interval"] == f"{interval.low:+.3g} to {interval.high:+.3g}"
+    assert row["difference"] == f"{np.mean(ours) - np.mean(BASE):+.3g}"
+    assert row["ours is"] == outcome
+    # Side by side the spreads of the seeds would have hidden any of these differences.
+    assert stats.ttest_ind(ours, BASE).pvalue > 0.5
+
+
+def test_other_seeds_make_no_pair_and_one_seed_no_interval():
+    other = Pair("error", True, measured(BASE[:3]), measured(BASE))
+    one = Pair("error", True, measured([1.0]), measured([2.0]))
+    assert difference_table([other, one]).empty
+    assert one.outcome == "better" and "by the means, better in 1" in head_to_head([one])
+
+
+def test_the_moons_are_compared_number_by_number_and_way_by_way(store):
+    shown = study_view("moons_score_mismatch", store)
+    gain = {"base": 0.0, "ours": 0.02}
+
+    def values_of(cell, quantity):
+        own = gain.get(cell.column, 0.0)
+        if "at the input" in cell.row:
+            return [b + 0.1 * own * (-1) ** i for i, b in enumerate(BASE)]
+        return [b - own * (1 + 0.1 * i) for i, b in enumerate(BASE)]
+
+    known = with_values(shown, values_of)
+    found = pairs(contests([cell for cell in known.cells if cell.measured]))
+    # Two classes, two ways: D_P, D_L, precision and recall of each.
+    assert len(found) == 16 == len({pair.measure for pair in found})
+    late = [pair for pair in found if "at the input" not in pair.measure]
+    errors = [pair for pair in late if "score errors" in pair.measure]
+    assert {p.measure.split(", ")[-1] for p in errors} == {
+        f"D_{x} class {c}" for x in "PL" for c in (1, 2)
+    }
+    assert all(pair.outcome == "better" for pair in errors) and len(errors) == 4
+    others = [pair for pair in found if pair not in late]
+    assert {pair.outcome for pair in others} == {"open"}
+    assert {pair.outcome for pair in late if pair not in errors} == {"worse"}  # less precision
+    assert answer(known)[1] == (
+        "Seed by seed over 5 seeds, ours is better in 4 and worse in 4 of 16 comparisons with "
+        "base; in 8 the 95 % interval of the difference holds 0."
+    )
+    text = render(known, "markdown")
+    assert "ours minus base, seed by seed" in text and text.count("| open") == 8
+
+
+def test_every_alpha_is_compared_with_itself(store):
+    shown = study_view("dlsm_scaling", store)
+    known = with_values(shown, lambda cell, _: [1.0 + (cell.row.startswith("ours"))] * 2)
+    found = pairs(contests([cell for cell in known.cells if cell.measured]))
+    alphas = find_study("dlsm_scaling").settings("demo").alphas
+    for alpha in alphas:
+        own = [pair for pair in found if f"alpha = {alpha:g}" in pair.measure.split(", ")]
+        assert len(own) == 10, alpha
+    assert len(found) == 10 * len(alphas) and len({pair.measure for pair in found}) == len(found)

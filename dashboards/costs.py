@@ -81,7 +81,7 @@ def savings(scheduler: Scheduler, others: Iterable[Scheduler]) -> list[str]:
     jobs = list(stored_jobs(scheduler))
     lines = []
     measured = sum(job.protocol.n_images for job in jobs if isinstance(job, Score))
-    made = sum(job.sample.chunk_images for job in jobs if isinstance(job, Chunk))
+    made = sum(job.sample.chunk_images for job in jobs if isinstance(job, Chunk) and not job.pixels)
     if measured > made > 0:
         lines.append(
             f"scores of {measured:,} images in all rest on {made:,} generated: larger numbers of "

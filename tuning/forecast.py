@@ -102,6 +102,8 @@ def _kind(job: Job) -> str:
     """
     if isinstance(job, TrainedWeights):
         return f"{job.stage} {job.train.kind}"
+    if isinstance(job, Chunk) and job.pixels:
+        return "features of pixels"
     if isinstance(job, Chunk):
         networks = [needed.train.kind.split()[0] for needed in job.sample.inputs()]
         return " ".join([job.stage, *networks])

@@ -7,11 +7,12 @@ from scorelib.data import Digits, Moons, OneClass, Perturbed
 from scorelib.errors import InputError
 from scorelib.guidance import ClassGuidance, GuidedNetwork
 from scorelib.losses import CrossEntropy, Dlsm, Dsm
-from scorelib.metrics.features import Coordinates
+from scorelib.metrics.features import Coordinates, extract, quantize
 from scorelib.metrics.score_error import likelihood_errors, moons_grid, posterior_errors
 from scorelib.networks import PlaneMlp, PlaneMlpClassifier, ResidualMlp, ResNetClassifier
 from scorelib.optim import AdamSpec
 from scorelib.parzen import Parzen
+from scorelib.pictures import grid_png
 from scorelib.samplers import Langevin
 from scorelib.schedules import GeometricSchedule
 from tests.miniature import miniature_study
@@ -30,6 +31,8 @@ from tuning.stages import (
     Snapshot,
     TrainSpec,
 )
+from tuning.stages.reference import build_extractor
+from tuning.stages.sample import walk_chunk
 from tuning.store import Store
 
 MOONS = Moons(n=200)
@@ -139,7 +142,8 @@ def test_classes_are_asked_for_in_turn_across_chunks(place, index):
     assert not torch.allclose(of_class[0], of_class[1])
 
 
-def test_batches_do_not_change_a_guided_image(tmp_path):
+def guided_digits():
+    """Seven digits, of the classes 0 to 6, and the extractor of the miniature study."""
     run = RUN | {"schedule": GeometricSchedule(sigma_1=4.8, sigma_L=0.1, n_levels=5)}
     prior = Snapshot(
         train=TrainSpec(
@@ -154,9 +158,12 @@ def test_batches_do_not_change_a_guided_image(tmp_path):
         model=prior, ema=0.9, sampler=Langevin(sigma=1.0, epsilon=0.1, n_steps=2), chunk_images=7,
         classifier=NoiseClassifierSnapshot(train=train, iteration=2), classifier_ema=0.9,
     )  # fmt: skip
-    extractor = miniature_study().cells[0].protocol.extractor
+    return sample, miniature_study().cells[0].protocol.extractor
+
+
+def test_batches_do_not_change_a_guided_image(store):
+    sample, extractor = guided_digits()
     chunk = Chunk(sample=sample, index=0, extractor=extractor)
-    store = Store(str(tmp_path / "whole"), create=True)
     finish(chunk, Workplace(store=store))
     found = []
     for size in (500, 3):
@@ -166,9 +173,39 @@ def test_batches_do_not_change_a_guided_image(tmp_path):
     torch.testing.assert_close(*found, rtol=1e-3, atol=5e-4)
     other = sample.replace(label=0).scaled_score(Workplace(store=store), 0)(x, 1.0)
     assert (other - found[0]).abs().amax() > 5e-3, "the classes would not be seen"
-    assert chunk.work().multiply_adds == 7 * 2 * (
-        prior.train.multiply_adds + 2 * train.multiply_adds
-    )
+
+
+def test_images_of_classes_are_sampled_once_and_measured_as_they_were_kept(store, monkeypatch):
+    sample, extractor = guided_digits()
+    chunk = Chunk(sample=sample, index=0, extractor=extractor)
+    pixels, place = chunk.pixels, Workplace(store=store)
+    assert chunk.inputs()[0] == pixels and pixels.pixels is None
+    assert pixels.inputs() == sample.inputs()
+    networks = sample.model.train.multiply_adds + 2 * sample.classifier.train.multiply_adds
+    assert pixels.work().multiply_adds == 7 * 2 * networks
+    assert chunk.work().multiply_adds == chunk.work().images == 0
+    for needed in chunk.inputs():
+        finish(needed, place)
+    states = list(walk_chunk(sample, 0, place))
+    monkeypatch.delattr("tuning.stages.sample.walk_chunk")  # nothing is sampled again
+    finish(chunk, place)
+    module = build_extractor(extractor, place)
+    for kind, images in (("raw", states[-1].x), ("denoised", states[-1].denoised)):
+        features, probabilities = extract(module, images.float(), 500)
+        assert torch.equal(chunk.features(place)[f"{kind}.features"], features)
+        assert torch.equal(chunk.features(place)[f"{kind}.probabilities"], probabilities)
+        drawn = place.store.read("sample", chunk.key, f"{kind}.png")
+        assert drawn == grid_png(quantize(images.float()), columns=10), "a column for each class"
+
+
+@pytest.mark.parametrize(("n_classes", "columns"), [(2, 10), (3, 9), (10, 10), (100, 10)])
+def test_a_column_of_a_sheet_is_of_one_class(n_classes, columns, monkeypatch):
+    sample, _ = guided_digits()
+    monkeypatch.setattr(Digits, "n_classes", n_classes)
+    assert sample.picture_columns == columns
+    labels = sample.labels(columns**2).reshape(columns, columns)
+    step = columns if n_classes > columns else n_classes
+    assert (labels % step == labels[0] % step).all()
 
 
 @pytest.mark.parametrize("scale", [1.0, 10.0])

@@ -13,7 +13,6 @@ from scorelib.adversarial_training import AdversarialTraining
 from scorelib.data import Digits, ImageFolder, PixelData
 from scorelib.errors import InputError
 from scorelib.losses import SCORE_ADAM, Adversarial, Dsm
-from scorelib.metrics.features import Pixels
 from scorelib.networks import BigGanDiscriminator, Ncsnv2, ResidualMlp
 from scorelib.optim import AdamSpec
 from scorelib.schedules import GeometricSchedule
@@ -257,20 +256,3 @@ def test_images_from_files_are_trained_on_as_pixels_and_end_bitwise_as_floats(
     for decay in train.ema:
         found, expected = snapshot.weights(place, decay), whole.ema.weights(decay)
         assert all(torch.equal(found[name], expected[name]) for name in expected)
-
-
-def test_images_kept_as_pixels_are_not_sampled_again(store, tmp_path):
-    sampled = Workplace(store=store)
-    chunk = first_score(miniature_study()).chunks()[0]
-    finish(chunk, sampled)
-    kept = Workplace(store=Store(str(tmp_path / "kept"), create=True))
-    shape = chunk.sample.model.train.data.shape
-    finish(chunk.replace(extractor=Pixels(shape=shape)), kept)
-    for needed in chunk.inputs():
-        finish(needed, kept)
-    assert list(execute(chunk, kept)) == [], "there was nothing to walk"
-    ours, theirs = chunk.features(kept), chunk.features(sampled)
-    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
-    for name in ("raw.png", "denoised.png"):
-        pictures = [p.store.read(chunk.stage, chunk.key, name) for p in (kept, sampled)]
-        assert pictures[0] == pictures[1]

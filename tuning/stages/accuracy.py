@@ -1,9 +1,8 @@
 """The accuracy stage: a classifier trained on generated images, tested on real ones.
 
 A job of its own and not a protocol of scores: at paper scale it is a training of hours, and goes on
-from its newest checkpoint after a kill. Its images are kept as pixels, in chunks of their own: a
-chunk holds what one extractor gives. Features of the same images are taken from these chunks where
-they are there first.
+from its newest checkpoint after a kill. Its images are chunks in pixels, which images of classes
+are always kept as.
 """
 
 import time

@@ -7,7 +7,8 @@ the CPU; only the network's evaluations are split into batches.
 
 A chunk keeps the features and class probabilities of its raw and its denoised images (one run
 gives both) and, if it is the first, pictures of both: a grid of images, or the points over those
-of the data.
+of the data. Images of classes are measured in several features, and classifiers are trained on
+them: they are sampled once, as pixels, and other chunks take their features from there.
 """
 
 import math
@@ -79,6 +80,11 @@ class SampleSpec(Spec):
         require_input(
             self.chunk_images >= 1, f"chunk_images must be at least 1; got {self.chunk_images}"
         )
+
+    @property
+    def keeps_pixels(self) -> bool:
+        """Whether chunks in other features rest on those in pixels."""
+        return False
 
     @property
     def picture_columns(self) -> int:
@@ -175,6 +181,11 @@ class GuidedSampleSpec(SampleSpec):
         return (self.model, self.classifier)
 
     @property
+    def keeps_pixels(self) -> bool:
+        """Where they are images."""
+        return len(self.model.train.data.shape) == 3
+
+    @property
     def picture_columns(self) -> int:
         """So many that a column is of one class; of more than ten, of every tenth class."""
         n_classes = self.classifier.train.data.n_classes
@@ -224,18 +235,28 @@ class Chunk(Job):
     extractor: Extractor
 
     def inputs(self) -> tuple[Job, ...]:
-        """The snapshot, and what the extractor needs."""
-        return (*self.sample.inputs(), *extractor_inputs(self.extractor))
+        """The networks or the same images in pixels, and what the extractor needs."""
+        images = (self.pixels,) if self.pixels else self.sample.inputs()
+        return (*images, *extractor_inputs(self.extractor))
+
+    @property
+    def pixels(self) -> "Chunk | None":
+        """The chunk whose images it takes its features of; None if it samples them itself."""
+        if not self.sample.keeps_pixels or isinstance(self.extractor, Pixels):
+            return None
+        return self.replace(extractor=Pixels(shape=self.sample.model.train.data.shape))
 
     def title(self) -> str:
         """What this job is."""
         return f"{self.sample.sampler.title()} #{self.index}"
 
     def work(self) -> Work:
-        """One network evaluation per image and step."""
+        """One network evaluation per image and step, if it samples."""
         train, images = self.sample.model.train, self.sample.chunk_images
-        evaluations = images * self.sample.sampler.n_evaluations(train.schedule)
         n_bytes = 2 * images * 4 * (self.extractor.n_features + self.extractor.n_classes)
+        if self.pixels:
+            return Work(n_bytes=n_bytes)
+        evaluations = images * self.sample.sampler.n_evaluations(train.schedule)
         cost = float(evaluations * self.sample.evaluation_multiply_adds)
         return Work(images, evaluations, cost, n_bytes)
 
@@ -248,9 +269,10 @@ class Chunk(Job):
         failed = failure_of(at, *self.inputs())
         if failed is not None:
             return Outcome(result={"failed": failed})
-        kept = self._kept_as_pixels(at)
-        if kept is not None:
-            return Outcome(files=self._files(kept, at))
+        if self.pixels:
+            shape, kept = self.sample.model.train.data.shape, self.pixels.features(at)
+            images = {n: kept[f"{n}.features"].reshape(-1, *shape) for n in ("raw", "denoised")}
+            return Outcome(files=self._files(images, at))
         state: SamplerState | None = None
         spec = self.sample
         total = spec.sampler.n_evaluations(spec.model.train.schedule)
@@ -263,18 +285,6 @@ class Chunk(Job):
         if not torch.isfinite(images["denoised"]).all():
             return Outcome(result={"failed": f"non-finite sample at step {total}"})
         return Outcome(files=self._files(images, at))
-
-    def _kept_as_pixels(self, at: Workplace) -> dict[str, Tensor] | None:
-        """The same images, if they were kept as pixels: features are of 8-bit images anyway."""
-        shape = self.sample.model.train.data.shape
-        if len(shape) != 3 or isinstance(self.extractor, Pixels):
-            return None
-        other = self.replace(extractor=Pixels(shape=shape))
-        manifest = at.store.manifest(other.stage, other.key)
-        if manifest is None or "failed" in manifest.result:
-            return None
-        found = other.features(at)
-        return {name: found[f"{name}.features"].reshape(-1, *shape) for name in ("raw", "denoised")}
 
     def _files(self, images: dict[str, Tensor], at: Workplace) -> dict[str, bytes]:
         module = build_extractor(self.extractor, at)

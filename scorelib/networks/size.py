@@ -77,7 +77,7 @@ class _Counter(TorchFunctionMode):
         if func is functional.linear:
             out = args[0].new_empty(*args[0].shape[:-1], len(args[1]))
         elif func is functional.conv2d:
-            out = args[0].new_empty(_convolved_shape(*args))
+            out = args[0].new_empty(_convolved_shape(*args, **(kwargs or {})))
         elif func is functional.scaled_dot_product_attention:
             queries, keys, values = args
             out = queries.new_empty(*queries.shape[:-1], values.shape[-1])
@@ -96,15 +96,17 @@ class _Counter(TorchFunctionMode):
 def _convolved_shape(
     x: Tensor,
     weight: Tensor,
-    bias: Tensor | None,
-    stride: tuple[int, int],
-    padding: tuple[int, int],
-    dilation: tuple[int, int],
-    groups: int,
+    bias: Tensor | None = None,
+    stride: int | tuple[int, int] = 1,
+    padding: int | tuple[int, int] = 0,
+    dilation: int | tuple[int, int] = 1,
+    groups: int = 1,
 ) -> tuple[int, ...]:
+    steps, margins, gaps = (
+        n if isinstance(n, tuple) else (n, n) for n in (stride, padding, dilation)
+    )
     sides = (
-        (x.shape[2 + i] + 2 * padding[i] - dilation[i] * (weight.shape[2 + i] - 1) - 1) // stride[i]
-        + 1
+        (x.shape[2 + i] + 2 * margins[i] - gaps[i] * (weight.shape[2 + i] - 1) - 1) // steps[i] + 1
         for i in (0, 1)
     )
     return (len(x), len(weight), *sides)

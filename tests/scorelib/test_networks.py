@@ -9,7 +9,15 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from scorelib.errors import InputError
-from scorelib.networks import DdpmUNet, Ncsn, Ncsnv2, ResidualMlp, multiply_adds, n_parameters
+from scorelib.networks import (
+    DdpmUNet,
+    Ncsn,
+    NcsnPp,
+    Ncsnv2,
+    ResidualMlp,
+    multiply_adds,
+    n_parameters,
+)
 from scorelib.networks.ncsnv2 import InstanceNormPlus
 from scorelib.networks.unet import Attention, ResidualBlock, UNet
 from scorelib.schedules import SCHEDULES, GeometricSchedule, LinearSchedule
@@ -483,7 +491,7 @@ def test_errors_say_what_must_hold(make, message):
         make()
 
 
-@pytest.mark.parametrize("spec", SPECS)
+@pytest.mark.parametrize("spec", [*SPECS, NcsnPp(width=8, n_blocks=1)])
 def test_multiply_adds_are_those_that_torch_counts(spec):
     network = spec.build((3, 16, 16))
     # The plain attention: torch does not count the processor's own kernel.

@@ -136,6 +136,17 @@ def test_a_study_is_whole_at_either_scale(name, scale):
     assert all(cell.search is None or cell.search in made.searches for cell in made.cells)
 
 
+@pytest.mark.parametrize("name", STUDIES)
+def test_a_study_can_be_planned_at_paper_scale_before_any_data_is_there(name, store):
+    module = find_study(name)
+    made = module.study("paper", module.settings("paper"))
+    rows = forecast(Scheduler(made, store), store, "gpu")
+    assert sum(row.hours for row in rows) > 0 and all(row.n_stored == 0 for row in rows)
+    on_gpus = any(job.wants_gpu() for job in made.known_jobs)
+    exact = {"noise_consistency", "likelihood_renormalisation", "synthetic_2d"}
+    assert on_gpus == (name not in exact | {"moons_score_mismatch"})
+
+
 def test_every_cell_is_measured_and_shown(finished):
     scheduler, store, ran, _ = finished
     assert scheduler.is_complete() and len({key for _, key in ran}) == len(ran)

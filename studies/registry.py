@@ -18,7 +18,7 @@ STUDIES = {
     "synthetic_2d": "Figure 2: denoising in the plane",
     "inception_score": "Appendix I: the Inception score beside the distance",
     "moons_score_mismatch": "DLSM, Tables 1 and A3, Figures 1 and 5: score mismatch, exact",
-    "cifar10_dlsm": "DLSM, Table 2: class-conditional images of CIFAR-10",
+    "cifar10_dlsm": "DLSM, Table 2, Figures 4 and A3-A6: CIFAR-10 class by class",
     "cifar100_dlsm": "DLSM, Table 2: the same on CIFAR-100",
     "dlsm_lambda": "DLSM, Table A4: the weight of the cross entropy",
     "dlsm_scaling": "DLSM, Table A5: the scaling factor alpha",
@@ -29,10 +29,10 @@ STUDIES = {
     "cifar_gan_loss": "Appendix B: the GAN loss",
     "cifar_lambda_nd": "Appendix B: lambda and discriminator steps",
     "cifar_adversarial_search": "Appendix B: all of these in one search",
-    "mnist_schedules": "Noise schedules, Figures 2 and 5: families of schedules on MNIST",
+    "mnist_schedules": "Noise schedules, Figures 1, 2, 5, 9: families on MNIST",
     "mnist_initial_noise": "Noise schedules, Figures 11-14: sigma_1 and the shares of the digits",
-    "cifar_schedules": "Noise schedules, Figures 3 and 6: the same on CIFAR-10",
-    "cars_schedules": "Noise schedules, Figure 8: two of them on Stanford Cars",
+    "cifar_schedules": "Noise schedules, Figures 1, 3, 6, 10: the same on CIFAR-10",
+    "cars_schedules": "Noise schedules, Figures 8, 15, 16: two on Stanford Cars",
 }
 
 

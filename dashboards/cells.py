@@ -68,11 +68,6 @@ class CellView:
         return self.scores[0].sample if self.scores else None
 
     @property
-    def sheet_name(self) -> str:
-        """Name of the sheet of its images; cells without a protocol share theirs with a column."""
-        return self.cell.name if self.cell.protocol else self.cell.column
-
-    @property
     def r(self) -> float | None:
         """Its step size in units of the schedule-following step.
 

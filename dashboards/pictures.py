@@ -14,11 +14,11 @@ from dashboards.cells import CellView, StudyView, view
 from dashboards.drawn import renormalised_of, score_fields_of
 from dashboards.evidence import grids
 from dashboards.renormalisation_figure import renormalisation_figure
-from dashboards.samples import frames_of
+from dashboards.samples import by_sheet, frames_of
 from dashboards.score_field_figure import score_field_figure
 from scorelib.metrics.score_error import moons_grid
 from tuning.scheduler import Scheduler
-from tuning.stages import OBJECTIVES, Chunk
+from tuning.stages import OBJECTIVES
 from tuning.store import Store
 
 _ENLARGED_SIDE = 32
@@ -107,11 +107,7 @@ def samples(shown: StudyView, store: Store, budget: Budget) -> list[Samples]:
         store: its store.
         budget: what they may take.
     """
-    cells: dict[Chunk, CellView] = {}
-    for cell in shown.cells:
-        if cell.first_images:
-            cells.setdefault(cell.first_images, cell)
-    sheets = {cell.sheet_name: (cell, grids(cell, store)) for cell in cells.values()}
+    sheets = {n: (cell, grids(cell, store)) for n, cell in by_sheet(shown.cells).items()}
     n_pictures = sum(len(of) for _, of in sheets.values())
     found = []
     for name, (cell, of) in sheets.items():

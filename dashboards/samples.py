@@ -4,6 +4,7 @@ The papers' uncurated figures.
 """
 
 import io
+from collections.abc import Sequence
 
 from matplotlib import pyplot as plt
 
@@ -27,20 +28,46 @@ def sample_sheets(scheduler: Scheduler, store: Store) -> dict[str, bytes]:
         store: its store.
     """
     drawn: dict[str, bytes] = {}
-    seen: set[Chunk] = set()
-    for cell in view(scheduler, store).cells:
-        chunk = cell.first_images
-        pictures = grids(cell, store) if chunk and chunk not in seen else {}
-        if chunk and pictures:
-            seen.add(chunk)
-            drawn[f"samples_{as_name(cell.sheet_name)}.png"] = _sheet(cell, pictures)
+    cells = view(scheduler, store).cells
+    for name, cell in by_sheet(cells).items():
+        pictures = grids(cell, store)
+        if pictures:
+            drawn[f"samples_{as_name(name)}.png"] = _sheet(name, cell, pictures)
+    for cell in cells:
         frames = filmstrip(cell, store)
         if frames:
             drawn[f"frames_{as_name(cell.cell.name)}.png"] = frames
     return drawn
 
 
-def _sheet(cell: CellView, pictures: dict[str, bytes]) -> bytes:
+def by_sheet(cells: Sequence[CellView]) -> dict[str, CellView]:
+    """The first cell of each sheet of images, by the sheet's name.
+
+    Cells of the same images share a sheet. It is named by what they have in common, their column or
+    their row, if no other sheet has that name, else by the first of them.
+
+    Args:
+        cells: of a study.
+    """
+    shared: dict[Chunk, list[CellView]] = {}
+    for cell in cells:
+        if cell.first_images:
+            shared.setdefault(cell.first_images, []).append(cell)
+    common = [_common(of) for of in shared.values()]
+    return {
+        of[0].cell.name if common.count(name) > 1 else name: of[0]
+        for name, of in zip(common, shared.values(), strict=True)
+    }
+
+
+def _common(cells: Sequence[CellView]) -> str:
+    rows, columns = ({getattr(c.cell, of) for c in cells} for of in ("row", "column"))
+    if (len(rows) == 1) == (len(columns) == 1):
+        return cells[0].cell.name
+    return cells[0].cell.row if len(rows) == 1 else cells[0].cell.column
+
+
+def _sheet(name: str, cell: CellView, pictures: dict[str, bytes]) -> bytes:
     figure, axes = plt.subplots(1, len(OBJECTIVES), figsize=(8.4, 4.6), dpi=120)
     for axis, which in zip(axes, OBJECTIVES, strict=True):
         axis.imshow(plt.imread(io.BytesIO(pictures[f"samples/{which}.png"])), cmap="gray")
@@ -49,7 +76,7 @@ def _sheet(cell: CellView, pictures: dict[str, bytes]) -> bytes:
             title += f": {cell.cell.protocol.name} {cell.measured[which].mean:.4g}"
         axis.set_title(title, fontsize=10)
         axis.axis("off")
-    figure.suptitle(cell.sheet_name, fontsize=11)
+    figure.suptitle(name, fontsize=11)
     return as_png(figure)
 
 

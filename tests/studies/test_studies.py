@@ -103,6 +103,18 @@ MINIATURES = {
 }  # fmt: skip
 
 
+SHEETS = {
+    "cifar10_dlsm": ["samples_base.png", "samples_scaling.png", "samples_ours.png"],
+    "mnist_initial_noise": [  # Figures 11 and 12
+        "samples_L-4-sigma-1-1.png", "samples_L-5-sigma-1-5.png",
+    ],
+    "dlsm_scaling": [
+        f"samples_{method}-alpha-{alpha}.png" for method in ("base", "ours") for alpha in (1, 10)
+    ],
+}  # fmt: skip
+"""What the sheets of some studies are called: by what the cells they are shared by have alike."""
+
+
 def miniature(name):
     module = find_study(name)
     return module.study("demo", replace_paths(module.settings("demo"), MINIATURES[name]))
@@ -179,8 +191,9 @@ def test_every_study_draws_what_it_holds(finished):
     assert sheets >= {cell.scores[0].chunks()[0] for cell in shown if cell.scores}
     assert sum(name.startswith("samples_") for name in drawn) == len(sheets)
     fields = [name for name in drawn if name.startswith("score_fields_")]
-    if scheduler.study.name == "mnist_initial_noise":
-        assert len(sheets) == 2, "one for each initial noise, Figures 11 and 12"
+    for name, wanted in SHEETS.items():
+        if scheduler.study.name == name:
+            assert {n for n in drawn if n.startswith("samples_")} == set(wanted)
     if scheduler.study.name == "moons_score_mismatch":
         assert len(fields) == 2, "one for each way that sigma enters the networks"
 

@@ -4,6 +4,7 @@ A trial is beaten by another that is nowhere worse and somewhere better. The fro
 that none beats: whoever cares for one number more than for another chooses among these.
 """
 
+import math
 from collections.abc import Sequence
 
 from tuning.search import SearchRun
@@ -22,7 +23,7 @@ def front(run: SearchRun) -> list[Trial]:
     return [
         trial
         for trial, own in zip(ranked, costs, strict=True)
-        if not any(_beats(other, own) for other in costs)
+        if not any(beats(other, own) for other in costs)
     ]
 
 
@@ -33,6 +34,13 @@ def numbers(run: SearchRun, trial: Trial) -> tuple[float, ...]:
     return (value, *trial.numbers)
 
 
-def _beats(one: Sequence[float], other: Sequence[float]) -> bool:
-    pairs = list(zip(one, other, strict=True))
-    return all(a <= b for a, b in pairs) and any(a < b for a, b in pairs)
+def beats(one: Sequence[float], other: Sequence[float]) -> bool:
+    """Whether one trial is nowhere worse than another and somewhere better; lower is better.
+
+    Args:
+        one: its numbers.
+        other: the other's, as many.
+    """
+    # Shares of images are equal that differ by the rounding of their mean over classes only.
+    pairs = [(a, b) for a, b in zip(one, other, strict=True) if not math.isclose(a, b)]
+    return bool(pairs) and all(a < b for a, b in pairs)

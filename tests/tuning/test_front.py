@@ -12,7 +12,7 @@ from scorelib.spec import from_json
 from tests.studies.test_studies import miniature
 from tests.tuning.draining import drain
 from tests.tuning.test_joint_proposer import MIXED, ask, at_random
-from tuning.front import front, numbers
+from tuning.front import beats, front, numbers
 from tuning.joint_proposer import Finished
 from tuning.scheduler import Scheduler
 from tuning.stages import Score
@@ -97,6 +97,16 @@ def test_the_front_are_the_trials_that_no_other_beats(finished):
     assert [numbers(run, t)[0] for t in best] == sorted(numbers(run, t)[0] for t in best)
     assert number_names(run) == ["fd[digits-cnn]", "cw_coverage[digits-cnn]"]
     assert len(front_table(run)) == len(best)
+
+
+def test_numbers_that_differ_by_rounding_are_equal():
+    shares = [0.1, 0.2, 0.3]
+    one, other = sum(shares) / 3, sum(reversed(shares)) / 3
+    assert one != other, "the sums would not show it"
+    for share, same in ((-one, -other), (-other, -one)):
+        assert beats((4.7, share), (5.2, same)) and not beats((5.2, same), (4.7, share))
+        assert not beats((4.7, share), (4.7, same))
+    assert not beats((1.0, 3.0), (2.0, 2.0)) and beats((1.0, 2.0), (1.0, 2.1))
 
 
 def test_the_numbers_are_those_of_scores_of_the_same_images(finished):

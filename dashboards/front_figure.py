@@ -23,7 +23,7 @@ def front_figure(run: SearchRun) -> bytes:
     beaten = [t for t in tried if t not in best]
     if beaten:
         x, y, *_ = zip(*(numbers(run, t) for t in beaten), strict=True)
-        axis.scatter(x, y, color="#b0b0b0", s=24, label="beaten in both")
+        axis.scatter(x, y, color="#b0b0b0", s=24, label="beaten")
     x, y, *_ = zip(*(numbers(run, t) for t in best), strict=True)
     axis.plot(x, y, "o-", color="#1f5fa8", linewidth=1.2, label="front")
     for trial in best:

@@ -1,13 +1,10 @@
 """NCSN: the RefineNet of `scorelib.networks.ncsnv2` told the number of the noise level.
 
 The first noise conditional score network has one set of convolutions for all levels and tells them
-apart in its normalisations: each of the L levels has scales and shifts of its own,
-
-    y_c = gamma_lc ((x_c - mu_c) / sd(x_c) + alpha_lc (mu_c - mean(mu)) / sd(mu)) + beta_lc,
-
-in every residual block, within the refinements (where NCSNv2 has none: before each convolution of a
-unit, before the fusing, before the pooling of the context) and before the last convolution. The
-context is pooled by means, not maxima.
+apart in its normalisations: each of the L levels has scales and shifts of its own
+(`scorelib.networks.instance_norm`) in every residual block, within the refinements (where NCSNv2
+has none: before each convolution of a unit, before the fusing, before the pooling of the context)
+and before the last convolution. The context is pooled by means, not maxima.
 
 Samplers and losses speak of sigma, not of numbers of levels, so the spec holds the schedule, and a
 sigma stands for the level it is nearest to. On the levels themselves, which is all that training
@@ -30,10 +27,11 @@ from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from scorelib.networks.base import ScoreNetwork
-from scorelib.networks.ncsnv2 import TINY, Ncsnv2, Parts, RefineNet, standardised_means
+from scorelib.networks.instance_norm import ConditionalInstanceNormPlus
+from scorelib.networks.ncsnv2 import Ncsnv2, Parts, RefineNet
 from scorelib.schedules import GeometricSchedule, Schedule
 
 PUBLISHED_LEVELS = GeometricSchedule(sigma_1=1.0, sigma_L=0.01, n_levels=10)
@@ -82,25 +80,3 @@ class ConditionalRefineNet(RefineNet):
     def level(self, sigma: Tensor) -> Tensor:
         """Number of the nearest level, from 0 for the lowest; int64 of sigma's shape."""
         return torch.bucketize(sigma, self._boundaries)
-
-
-class ConditionalInstanceNormPlus(nn.Module):
-    """InstanceNorm++ with scales and shifts for each level; see the head of this module.
-
-    Args:
-        channels: number of channels, at least 2.
-        n_levels: number of levels.
-    """
-
-    def __init__(self, channels: int, n_levels: int) -> None:
-        super().__init__()
-        self.alpha = nn.Parameter(torch.empty(n_levels, channels).normal_(1, 0.02))
-        self.gamma = nn.Parameter(torch.empty(n_levels, channels).normal_(1, 0.02))
-        self.beta = nn.Parameter(torch.zeros(n_levels, channels))
-
-    def forward(self, x: Tensor, level: Tensor) -> Tensor:
-        """The normalised x, (B, C, H, W), given its level's number, (B,) or ()."""
-        alpha, gamma, beta = (F.embedding(level, t) for t in (self.alpha, self.gamma, self.beta))
-        shift = gamma * alpha * standardised_means(x) + beta
-        h = F.group_norm(x, x.shape[1], eps=TINY)
-        return gamma.reshape(-1, x.shape[1], 1, 1) * h + shift[..., None, None]

@@ -16,7 +16,6 @@ Its predecessor has the same body with other `Parts`: `scorelib.networks.ncsn`.
 
 References:
     Song and Ermon 2020, Improved techniques for training score-based generative models.
-    Song and Ermon 2019, Generative modeling by estimating gradients (InstanceNorm++).
     Lin et al. 2017, RefineNet.
 """
 
@@ -32,9 +31,7 @@ from torch import Tensor, nn
 
 from scorelib.errors import InputError
 from scorelib.networks.base import NetworkSpec, ScoreNetwork
-
-TINY = 1e-5
-"""Added to variances before they divide."""
+from scorelib.networks.instance_norm import InstanceNormPlus
 
 _DILATIONS = (2, 4)
 
@@ -140,45 +137,6 @@ class RefineNet(ScoreNetwork):
         for refinement in self.refinements[1:]:
             h = refinement([descended.pop(), h], level)
         return self.last(F.elu(self.norm(h, level)))
-
-
-class InstanceNormPlus(nn.Module):
-    """InstanceNorm++: instance normalisation that keeps what it would forget, the channel means.
-
-    With mu_c the mean of channel c over the pixels of one image, and mean and var taken over the
-    channels of that image (var unbiased),
-
-        y_c = gamma_c ((x_c - mu_c) / sd(x_c) + alpha_c (mu_c - mean(mu)) / sd(mu)) + beta_c.
-
-    Args:
-        channels: number of channels, at least 2.
-    """
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.alpha = nn.Parameter(torch.empty(channels).normal_(1, 0.02))
-        self.gamma = nn.Parameter(torch.empty(channels).normal_(1, 0.02))
-        self.beta = nn.Parameter(torch.zeros(channels))
-
-    def forward(self, x: Tensor, level: Tensor | None = None) -> Tensor:
-        """The normalised x, (B, C, H, W); the level is ignored."""
-        # A group norm with a group per channel is an instance norm, with a faster kernel.
-        h = F.group_norm(x, x.shape[1], self.gamma, self.beta, TINY)
-        return h + (self.gamma * self.alpha * standardised_means(x))[..., None, None]
-
-
-def standardised_means(x: Tensor) -> Tensor:
-    """Each channel's mean over the pixels, standardised over the channels of its image.
-
-    Args:
-        x: (B, C, H, W), C at least 2.
-
-    Returns:
-        (mu_c - mean(mu)) / sd(mu), shape (B, C).
-    """
-    means = x.mean((2, 3))
-    var, mean = torch.var_mean(means, 1, keepdim=True)
-    return (means - mean) * torch.rsqrt(var + TINY)
 
 
 class Unnormalised(nn.Module):

@@ -18,7 +18,7 @@ from scorelib.networks import (
     multiply_adds,
     n_parameters,
 )
-from scorelib.networks.ncsnv2 import InstanceNormPlus
+from scorelib.networks.instance_norm import InstanceNormPlus
 from scorelib.networks.unet import Attention, ResidualBlock, UNet
 from scorelib.schedules import SCHEDULES, GeometricSchedule, LinearSchedule
 from scorelib.spec import from_json

@@ -17,16 +17,14 @@ measured to the training split. Expected (reported): see `reported.csv`.
 """
 
 from scorelib.data import Lsun, Photographs
-from scorelib.losses import Adversarial, Dsm
+from scorelib.losses import Adversarial
 from scorelib.metrics.classifier import ClassifierFeatures, ClassifierSpec
-from scorelib.metrics.inception import InceptionFeatures
-from scorelib.networks import BigGanDiscriminator, Ncsnv2, ResidualMlp
-from scorelib.optim import AdamSpec
+from scorelib.networks import Ncsnv2
 from scorelib.schedules import GeometricSchedule
+from studies import cifar_sampling_eps
 from studies.local import at_scale
 from studies.sampling_table import Exhibit, build
-from studies.table_settings import SearchSettings, SelectionSettings, TableSettings
-from tuning.stages import TrainSpec
+from studies.table_settings import TableSettings
 from tuning.study import Study
 
 EXHIBIT = Exhibit(
@@ -55,55 +53,28 @@ def study(scale: str, at: TableSettings) -> Study:
 
 
 def demo() -> TableSettings:
-    """Patches of photographs, minutes on a CPU."""
-    data = Photographs(size=8)
-    return TableSettings(
-        train=TrainSpec(
-            data=data,
-            network=ResidualMlp(width=256, depth=3),
-            schedule=GeometricSchedule(sigma_1=13.6, sigma_L=0.1, n_levels=30),
-            objective=Dsm(),
-            optimizer=AdamSpec(learning_rate=1e-3),
-            ema=(0.99, 0.999),
-            batch_size=128,
-            flips=True,
-        ),
-        adversarial=Adversarial(n_d=1, discriminator=BigGanDiscriminator(width=4)),
-        iterations=4000,
-        snapshot_every=2000,
-        iteration=4000,
-        ema=0.999,
-        selection=SelectionSettings(n_trials=4, n_images=1000),
+    """Patches of photographs, minutes on a CPU; else as for CIFAR-10."""
+    at, data = cifar_sampling_eps.demo(), Photographs(size=8)
+    schedule = at.train.schedule.replace(sigma_1=13.6)
+    return at.replace(
+        train=at.train.replace(data=data, schedule=schedule, flips=True),
         extractor=ClassifierFeatures(classifier=ClassifierSpec(data=data)),
-        chunk_images=500,
-        search=SearchSettings(n_trials=6, round_size=1, n_images=1000, top_images=2000, keep=2),
         n_images=2000,
-        seeds=2,
     )
 
 
 def paper() -> TableSettings:
-    """The paper's settings."""
-    return TableSettings(
-        train=TrainSpec(
+    """The paper's settings; what is not named is as for CIFAR-10."""
+    at = cifar_sampling_eps.paper()
+    return at.replace(
+        train=at.train.replace(
             data=EXHIBIT.data,
             network=Ncsnv2(multipliers=(1, 2, 2, 4, 4)),
             schedule=EXHIBIT.schedule,
-            objective=Dsm(),
-            optimizer=AdamSpec(learning_rate=1e-4),
-            ema=(0.999, 0.9999),
-            batch_size=128,
-            flips=True,
         ),
         adversarial=Adversarial(n_d=1),
         iterations=200_000,
-        snapshot_every=2_500,
         iteration=180_000,
         ema=0.999,
-        selection=SelectionSettings(n_trials=24, n_images=4000),
-        extractor=InceptionFeatures(),
-        chunk_images=500,
-        search=SearchSettings(n_trials=16, round_size=1, n_images=5000, top_images=10_000, keep=2),
-        n_images=10_000,
-        seeds=3,
+        selection=at.selection.replace(n_images=4000),
     )

@@ -17,16 +17,14 @@ here (``columns`` with "adversarial" is refused at paper scale).
 """
 
 from scorelib.data import Ffhq, Photographs
-from scorelib.losses import Adversarial, Dsm
 from scorelib.metrics.classifier import ClassifierFeatures, ClassifierSpec
-from scorelib.metrics.inception import InceptionFeatures
-from scorelib.networks import BigGanDiscriminator, Ncsnv2, ResidualMlp
+from scorelib.networks import Ncsnv2
 from scorelib.optim import AdamSpec
 from scorelib.schedules import GeometricSchedule
+from studies import church_sampling_eps
 from studies.local import at_scale
 from studies.sampling_table import Exhibit, build
-from studies.table_settings import COLUMNS, SearchSettings, SelectionSettings, TableSettings
-from tuning.stages import TrainSpec
+from studies.table_settings import COLUMNS, SelectionSettings, TableSettings
 from tuning.study import Study
 
 EXHIBIT = Exhibit(
@@ -56,57 +54,34 @@ def study(scale: str, at: TableSettings) -> Study:
 
 
 def demo() -> TableSettings:
-    """Patches of photographs, minutes on a CPU."""
-    data = Photographs(size=12)
-    return TableSettings(
-        train=TrainSpec(
-            data=data,
-            network=ResidualMlp(width=256, depth=3),
-            schedule=GeometricSchedule(sigma_1=20.0, sigma_L=0.1, n_levels=30),
-            objective=Dsm(),
-            optimizer=AdamSpec(learning_rate=1e-3),
-            ema=(0.99, 0.999),
-            batch_size=128,
-            flips=True,
-        ),
-        adversarial=Adversarial(n_d=1, discriminator=BigGanDiscriminator(width=4)),
+    """Patches of photographs, minutes on a CPU; else as for churches, without a discriminator."""
+    at, data = church_sampling_eps.demo(), Photographs(size=12)
+    schedule = at.train.schedule.replace(sigma_1=20.0)
+    return at.replace(
+        train=at.train.replace(data=data, schedule=schedule),
         columns=COLUMNS[:1],
-        iterations=4000,
-        snapshot_every=2000,
-        iteration=4000,
-        ema=0.999,
-        selection=SelectionSettings(n_trials=4, n_images=1000),
         extractor=ClassifierFeatures(classifier=ClassifierSpec(data=data)),
-        chunk_images=500,
-        search=SearchSettings(n_trials=6, round_size=1, n_images=1000, top_images=2000, keep=2),
-        n_images=2000,
-        seeds=2,
     )
 
 
 def paper() -> TableSettings:
-    """FFHQ at full size."""
-    return TableSettings(
-        train=TrainSpec(
+    """FFHQ at full size; what is not named is as for churches."""
+    at = church_sampling_eps.paper()
+    return at.replace(
+        train=at.train.replace(
             data=EXHIBIT.data,
             network=Ncsnv2(multipliers=(1, 2, 2, 2, 4, 4)),
             schedule=EXHIBIT.schedule,
-            objective=Dsm(),
             optimizer=AdamSpec(learning_rate=1e-4, adam_eps=1e-3),
-            ema=(0.999, 0.9999),
             batch_size=32,
-            flips=True,
         ),
-        adversarial=Adversarial(n_d=1),
         columns=COLUMNS[:1],
         iterations=300_000,
         snapshot_every=10_000,
         iteration=300_000,
         ema=0.9999,
         selection=SelectionSettings(n_trials=8, n_images=1000),
-        extractor=InceptionFeatures(),
         chunk_images=100,
-        search=SearchSettings(n_trials=12, round_size=1, n_images=1000, top_images=5000, keep=2),
-        n_images=10_000,
+        search=at.search.replace(n_trials=12, n_images=1000, top_images=5000),
         seeds=1,
     )

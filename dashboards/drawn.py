@@ -2,12 +2,12 @@
 
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 
 from torch import Tensor
 
 from dashboards.shares_figure import Bars
-from scorelib.networks import NetworkSpec
 from scorelib.noise_level import noise_by_level
 from scorelib.renormalisation import TwoNormals
 from scorelib.schedules import Schedule
@@ -100,20 +100,14 @@ def class_gains_of(scheduler: Scheduler, store: Store) -> dict[str, dict[int, fl
 def score_fields_of(scheduler: Scheduler, store: Store) -> dict[str, dict[str, list[Tensor]]]:
     """By kind of network and method, the posterior scores of each class, the exact ones last.
 
-    A kind is named by what sets it apart from the others; the only one has no name.
+    A kind is called what its rows add to the class, such as "sigma at the input"; "" for nothing.
     """
-    jobs: dict[NetworkSpec, dict[str, ScoreErrors]] = {}
+    jobs: dict[str, dict[str, ScoreErrors]] = {}
     for cell in scheduler.study.cells:
         if isinstance(cell.job, ScoreErrors) and scheduler.is_done(cell.job):
-            jobs.setdefault(cell.job.network, {}).setdefault(cell.column, cell.job)
-    return {_apart(kind, list(jobs)): _fields(of, store) for kind, of in jobs.items()}
-
-
-def _apart(kind: NetworkSpec, kinds: Sequence[NetworkSpec]) -> str:
-    flat = [each.flat() for each in kinds]
-    own = kind.flat()
-    differing = [name for name in own if any(of.get(name) != own[name] for of in flat)]
-    return ", ".join(f"{name} = {own[name]}" for name in differing)
+            kind = re.sub(r"^.*class \d+(, )?", "", cell.row)
+            jobs.setdefault(kind, {}).setdefault(cell.column, cell.job)
+    return {kind: _fields(of, store) for kind, of in jobs.items()}
 
 
 def _fields(jobs: Mapping[str, ScoreErrors], store: Store) -> dict[str, list[Tensor]]:

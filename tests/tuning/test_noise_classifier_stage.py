@@ -12,7 +12,7 @@ from scorelib.metrics.score_error import likelihood_errors, moons_grid, posterio
 from scorelib.networks import PlaneMlp, PlaneMlpClassifier, ResidualMlp, ResNetClassifier
 from scorelib.optim import AdamSpec
 from scorelib.parzen import Parzen
-from scorelib.pictures import grid_png
+from scorelib.pictures import grid_png, scatter_png
 from scorelib.samplers import Langevin
 from scorelib.schedules import GeometricSchedule
 from tests.miniature import miniature_study
@@ -159,6 +159,19 @@ def guided_digits():
         classifier=NoiseClassifierSnapshot(train=train, iteration=2), classifier_ema=0.9,
     )  # fmt: skip
     return sample, miniature_study().cells[0].protocol.extractor
+
+
+def test_points_are_shown_over_their_class_the_noisy_ones_over_noisy_data(place):
+    sample = guided(label=1)
+    chunk = Chunk(sample=sample, index=0, extractor=Coordinates())
+    finish(chunk, place)
+    of_class = OneClass(of=MOONS, label=1)
+    behind = {"raw": Perturbed(of=of_class, sigma=LANGEVIN.sigma), "denoised": of_class}
+    for kind, data in behind.items():
+        points, _ = data.load("train")
+        samples = chunk.features(place)[f"{kind}.features"]
+        assert place.store.read("sample", chunk.key, f"{kind}.png") == scatter_png(points, samples)
+    assert guided(label=None).target == MOONS
 
 
 def test_batches_do_not_change_a_guided_image(store):

@@ -91,14 +91,10 @@ class SampleSpec(Spec):
         """Columns of the picture of its first images, which has as many rows."""
         return 8
 
-    def pictured(self) -> DataSpec:
-        """What its points are shown over, where examples are vectors: what they should be like."""
-        return self._noised(self.model.train.data)
-
-    def _noised(self, data: DataSpec) -> DataSpec:
-        if isinstance(self.sampler, Langevin):
-            return Perturbed(of=data, sigma=self.sampler.sigma)
-        return data
+    @property
+    def target(self) -> DataSpec:
+        """The data that its images are to be like."""
+        return self.model.train.data
 
     def labels(self, n_images: int) -> Tensor | None:
         """Classes that the first images are asked for, (n_images,) int64; None: for none."""
@@ -191,12 +187,13 @@ class GuidedSampleSpec(SampleSpec):
         n_classes = self.classifier.train.data.n_classes
         return max(1, _MOST_COLUMNS // n_classes) * min(n_classes, _MOST_COLUMNS)
 
-    def pictured(self) -> DataSpec:
-        """As of any points, but of the one class that was asked for."""
+    @property
+    def target(self) -> DataSpec:
+        """Of points, the class that was asked for, if it is one."""
         data = self.model.train.data
-        if self.label is not None and isinstance(data, Toy):
-            data = OneClass(of=data, label=self.label)
-        return self._noised(data)
+        if self.label is None or not isinstance(data, Toy):
+            return data
+        return OneClass(of=data, label=self.label)
 
     def labels(self, n_images: int) -> Tensor:
         """The class that each of the first images was asked for, (n,) int64."""
@@ -294,15 +291,18 @@ class Chunk(Job):
             tensors[f"{name}.features"] = features.contiguous()
             tensors[f"{name}.probabilities"] = probabilities.contiguous()
             if self.index == 0:
-                files[f"{name}.png"] = self._picture(batch, at)
+                files[f"{name}.png"] = self._picture(name, batch, at)
         files["features.safetensors"] = safetensors.torch.save(tensors)
         return files
 
-    def _picture(self, batch: Tensor, at: Workplace) -> bytes:
+    def _picture(self, name: str, batch: Tensor, at: Workplace) -> bytes:
         if batch.ndim == 4:
             columns = self.sample.picture_columns
             return grid_png(quantize(batch[: columns**2]), columns)
-        points, _ = self.sample.pictured().load("train", at.data_root)
+        target, sampler = self.sample.target, self.sample.sampler
+        if name == "raw" and isinstance(sampler, Langevin):
+            target = Perturbed(of=target, sigma=sampler.sigma)  # which it ends with
+        points, _ = target.load("train", at.data_root)
         return scatter_png(points[:PICTURE_POINTS], batch[:PICTURE_POINTS])
 
     def features(self, at: Workplace) -> dict[str, Tensor]:

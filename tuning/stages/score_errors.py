@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from scorelib.data import Moons
 from scorelib.guidance import ClassGuidance, GuidedNetwork
 from scorelib.metrics.score_error import likelihood_errors, moons_grid, posterior_errors
-from scorelib.networks import NetworkSpec
 from scorelib.parzen import Parzen
 from tuning.jobs import Job, Outcome, Progress, Run, Work, Workplace, failure_of, require_input
 from tuning.stages.noise_classifier import NoiseClassifierSnapshot
@@ -62,11 +61,6 @@ class ScoreErrors(Job):
                 f"ema must be one of the decays kept in training, {weights.train.ema}; "
                 f"got {self.ema}",
             )
-
-    @property
-    def network(self) -> NetworkSpec:
-        """The architecture of the score networks."""
-        return self.models[0].train.network
 
     def inputs(self) -> tuple[TrainedWeights, ...]:
         """The networks."""

@@ -43,7 +43,7 @@ class Ncsnv2(NetworkSpec):
     Args:
         ngf: channels of the first stage, at least 2.
         multipliers: channels of each stage in units of ngf, at least 3 stages, the last two
-            dilated.
+            dilated and of equal width.
     """
 
     ngf: int = 128
@@ -59,6 +59,11 @@ class Ncsnv2(NetworkSpec):
             raise InputError(
                 f"{name}.multipliers must be three or more positive integers, one per stage; "
                 f"got {self.multipliers}"
+            )
+        if self.multipliers[-1] != self.multipliers[-2]:
+            raise InputError(
+                f"the last two of {name}.multipliers must be equal: their stages have one "
+                f"resolution, and the first refinement keeps its width; got {self.multipliers}"
             )
 
     def build(self, shape: tuple[int, ...]) -> ScoreNetwork:

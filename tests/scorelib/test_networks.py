@@ -168,7 +168,7 @@ def test_every_parameter_is_used(spec):
     ("spec", "shape"),
     [
         (Ncsnv2(ngf=2, multipliers=(1, 2, 1, 1)), (1, 8, 8)),
-        (Ncsn(ngf=2, multipliers=(1, 2, 1, 1), schedule=LEVELS), (1, 8, 8)),
+        (Ncsn(ngf=2, multipliers=(1, 2, 2), schedule=LEVELS), (1, 8, 8)),
         (DdpmUNet(width=4, multipliers=(1, 2), n_blocks=1), (1, 5, 4)),
         (ResidualMlp(width=6, depth=2), (4,)),
         (ResidualMlp(width=6, depth=1, conditional=True), (1, 2, 2)),
@@ -475,6 +475,7 @@ def test_unconditional_mlp_learns_the_score_over_a_range_of_noise():
         (lambda: Ncsn().build((5,)), r"^Ncsn with 4 stages needs images"),
         (lambda: Ncsnv2(multipliers=(1, 1, 1, 1, 1, 1, 1)).build((3, 31, 31)), "32x32"),
         (lambda: DdpmUNet(width=48), r"\[2, 32\] or a multiple of 32; got 48"),
+        (lambda: Ncsnv2(multipliers=(1, 2, 1)), r"last two .* must be equal.*got \(1, 2, 1\)"),
         (lambda: DdpmUNet(width=1), "got 1"),
         (lambda: DdpmUNet(multipliers=()), r"multipliers=\(\)"),
         (lambda: DdpmUNet(n_blocks=0), "n_blocks=0"),

@@ -173,7 +173,7 @@ def everything_stored_is_whole(store):
 def test_a_disk_that_cannot_be_written_ends_the_run_and_later_it_goes_on(
     capacity, tmp_path, spoil, mend, why
 ):
-    study = miniature_study(search__n_trials="1")
+    study = miniature_study(search__n_trials="1", n_sigma="[1]")
     with mounted(tmp_path / "disk", "50m") as disk:
         store = Store(str(disk.folder / "store"), create=True)
         scheduler = Scheduler(study, store)

@@ -10,8 +10,8 @@ from tuning.scheduler import Scheduler
 from tuning.store import Store
 
 SHORTER = {
-    "iterations": "1500", "iteration": "1500", "snapshot_every": "1500", "search.n_trials": "4",
-    "search.n_images": "300", "search.top_images": "300", "search.keep": "1", "n_images": "600",
+    "iterations": "1500", "iteration": "1500", "snapshot_every": "1500", "search.n_trials": "3",
+    "search.n_images": "200", "search.top_images": "200", "search.keep": "1", "n_images": "400",
     "seeds": "1", "columns": '["non-adversarial"]', "selection.n_trials": "1",
 }  # fmt: skip
 

@@ -42,7 +42,7 @@ def answer(shown: StudyView) -> tuple[str, str]:
         return missing, "The table says what is missing and what it would cost."
     begun = "" if len(done) == len(cells) else f"so far {len(done)} of {len(cells)} cells are in: "
     found = contests(done)
-    first, second = exact_answer(done) or (_first(found), head_to_head(pairs(found)))
+    first, second = exact_answer(done) or (_first(found), head_to_head(pairs(done)))
     second = second or _verdicts(done) or _mattered(shown) or _denoising(done)
     if first is None:
         first, second = _values(done), second or _ALONE

@@ -39,22 +39,35 @@ class Contest:
 
 
 def contests(done: Sequence[CellView]) -> list[Contest]:
-    """The cells that can be set against each other, by what they measure."""
+    """The cells that can be set against each other, by what they measure.
+
+    If most share one measure, that one alone: what a table is about.
+    """
+    groups = _groups(done)
+    largest = max(groups, key=len, default=[])
+    if 2 * len(largest) > sum(map(len, groups)):
+        return _settled([largest])
+    return every_contest(done)
+
+
+def every_contest(done: Sequence[CellView]) -> list[Contest]:
+    """The same of every measure, row by row where the cells of a row share one."""
+    split: list[list[CellView]] = []
+    for group in _groups(done):
+        rows = dict.fromkeys(cell.cell.row for cell in group)
+        by_row = [[cell for cell in group if cell.cell.row == row] for row in rows]
+        split += by_row if any(len(of) > 1 for of in by_row) else [group]
+    return _settled(split)
+
+
+def _groups(done: Sequence[CellView]) -> list[list[CellView]]:
     groups: dict[Hashable, list[CellView]] = {}
     for cell in done:
         if lower_is_better(cell) is not None and not isinstance(cell.cell.job, RealScore):
             own = cell.cell
             same: Hashable = own.protocol or (type(own.job), own.row)
             groups.setdefault(same, []).append(cell)
-    largest = max(groups.values(), key=len, default=[])
-    if 2 * len(largest) > sum(map(len, groups.values())):
-        return _settled([largest])
-    split: list[list[CellView]] = []
-    for group in groups.values():
-        rows = dict.fromkeys(cell.cell.row for cell in group)
-        by_row = [[cell for cell in group if cell.cell.row == row] for row in rows]
-        split += by_row if any(len(of) > 1 for of in by_row) else [group]
-    return _settled(split)
+    return list(groups.values())
 
 
 def _settled(groups: Sequence[Sequence[CellView]]) -> list[Contest]:

@@ -81,7 +81,9 @@ def savings(scheduler: Scheduler, others: Iterable[Scheduler]) -> list[str]:
     jobs = list(stored_jobs(scheduler))
     lines = []
     measured = sum(job.protocol.n_images for job in jobs if isinstance(job, Score))
-    made = sum(job.sample.chunk_images for job in jobs if isinstance(job, Chunk) and not job.pixels)
+    chunks = {job.key: job for job in jobs if isinstance(job, Chunk)}
+    sampled = [c for c in chunks.values() if not (c.pixels and c.pixels.key in chunks)]
+    made = sum(chunk.sample.chunk_images for chunk in sampled)
     if measured > made > 0:
         lines.append(
             f"scores of {measured:,} images in all rest on {made:,} generated: larger numbers of "

@@ -5,8 +5,12 @@ Over n seeds, the same on both sides, the mean of the n differences has the 95 %
     mean +- t(0.975, n - 1) s / sqrt(n),
 
 s their standard deviation, t Student's quantile. What the two methods share at a seed (the data's
-order, the score network, the start of the chains) is in no difference, so that fewer seeds settle
-one than two spreads side by side would. Where the interval holds 0 it is open which is better.
+order, the score network, the start of the chains) is in no difference. Where the interval holds 0
+it is open which is better.
+
+The seeds are those that a study repeats: of trainings, or of the images of one training. An
+interval speaks of that chance alone, and each of its own number: of many numbers without any
+difference one in twenty would seem to have one.
 """
 
 import statistics
@@ -18,7 +22,7 @@ from typing import Literal
 import pandas as pd
 
 from dashboards.cells import CellView, Measured
-from dashboards.contests import Contest, lower_is_better
+from dashboards.contests import Contest, every_contest, lower_is_better
 from dashboards.verdicts import half_interval
 from dashboards.wording import in_words, number
 
@@ -52,31 +56,34 @@ class Pair:
 
     @property
     def is_paired(self) -> bool:
-        """Whether both have several seeds, the same."""
+        """Whether both have several seeds, and equally many: a study repeats the first ones."""
         return len(self.ours.values) == len(self.base.values) > 1
 
     @property
-    def outcome(self) -> Outcome:
-        """What comes of it for ours: by the interval if there is one, else by the means."""
-        if self.is_paired:
-            mean, half = statistics.fmean(self.differences), half_interval(self.differences)
-            if abs(mean) <= half:
-                return "open"
-            return "better" if (mean < 0) == self.lower_is_better else "worse"
+    def by_interval(self) -> Outcome:
+        """What comes of it for ours, of a pair over several seeds."""
+        mean, half = statistics.fmean(self.differences), half_interval(self.differences)
+        if abs(mean) <= half:
+            return "open"
+        return "better" if (mean < 0) == self.lower_is_better else "worse"
+
+    @property
+    def by_means(self) -> Outcome:
+        """What comes of it for ours, whatever the seeds."""
         ours, base = self.ours.mean, self.base.mean
         if f"{ours:.4g}" == f"{base:.4g}":
             return "level"
         return "better" if (ours < base) == self.lower_is_better else "worse"
 
 
-def pairs(found: Sequence[Contest]) -> list[Pair]:
+def pairs(done: Sequence[CellView]) -> list[Pair]:
     """Every number that both methods have, at equal further settings.
 
     Args:
-        found: which cells can be set against each other.
+        done: the cells that are in.
     """
     made = []
-    for contest in found:
+    for contest in every_contest(done):
         by_name = dict(contest.ranked)
         for name, cell in contest.ranked:
             other = by_name.get(BASE + name.removeprefix(OURS)) if name.startswith(OURS) else None
@@ -108,14 +115,15 @@ def head_to_head(found: Sequence[Pair]) -> str | None:
     """How our method compares with its baseline, in a sentence; None without either."""
     if not found:
         return None
-    outcomes = Counter(pair.outcome for pair in found)
     if all(pair.is_paired for pair in found):
+        outcomes = Counter(pair.by_interval for pair in found)
         seeds = in_words([str(n) for n in sorted({len(p.differences) for p in found})])
         return (
             f"seed by seed over {seeds} seeds, {OURS} is better in {outcomes['better']} and worse "
             f"in {outcomes['worse']} of {len(found)} comparisons with {BASE}; in "
             f"{outcomes['open']} the 95 % interval of the difference holds 0."
         )
+    outcomes = Counter(pair.by_means for pair in found)
     kinds: tuple[Outcome, ...] = ("better", "worse", "level")
     counts = [f"{kind} in {outcomes[kind]}" for kind in kinds]
     return f"{OURS} is, by the means, {in_words(counts)} of {len(found)} comparisons with {BASE}."
@@ -134,7 +142,7 @@ def difference_table(found: Sequence[Pair]) -> pd.DataFrame:
                     OURS: number(pair.ours),
                     "difference": f"{mean:+.3g}",
                     "95 % interval": f"{mean - half:+.3g} to {mean + half:+.3g}",
-                    f"{OURS} is": pair.outcome,
+                    f"{OURS} is": pair.by_interval,
                 }
             )
     return pd.DataFrame(rows)

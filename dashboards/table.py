@@ -16,7 +16,6 @@ from collections.abc import Sequence
 import pandas as pd
 
 from dashboards.cells import CellView, Measured, StudyView, view
-from dashboards.contests import contests
 from dashboards.formats import Document, as_latex, as_markdown, as_rich
 from dashboards.fronts import front_runs, front_table
 from dashboards.head_to_head import BASE, OURS, difference_table, pairs
@@ -96,7 +95,7 @@ def document(shown: StudyView, *, stacked: bool = False, missing: Sequence[str] 
     for run in front_runs(list(shown.runs.values())):
         about = f"Search {run.search.name}: the trials that no other beats in all numbers"
         below.append((about, front_table(run)))
-    differences = difference_table(pairs(contests([c for c in shown.cells if c.measured])))
+    differences = difference_table(pairs([cell for cell in shown.cells if cell.measured]))
     if not differences.empty:
         below.append((f"{OURS} minus {BASE}, seed by seed: the mean difference", differences))
     return Document(

@@ -19,8 +19,8 @@ no gradient of one image's likelihood where a batch is normalised (`scorelib.gui
 features are torch-fidelity's, not TF-Hub's. So no number here shares a protocol with the paper's,
 and no differences are shown.
 
-The sheets of samples, a column for each class, are Figures A3 to A6: the first images of every
-method, uncurated.
+The sheets of samples are Figures A3 to A6: the first images of every method, uncurated; of ten
+classes a column each, of a hundred one image each.
 """
 
 import dataclasses

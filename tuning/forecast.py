@@ -71,11 +71,12 @@ def forecast(scheduler: Scheduler, store: Store, device: str) -> list[StageForec
         A row for each stage that has jobs.
     """
     counts = {stage: _Count() for stage in STAGES}
+    left = _left(_all_jobs(scheduler), scheduler)
     for job, share in _each_once(_all_jobs(scheduler)):
         count = counts[job.stage]
         if scheduler.is_done(job):
             count.n_stored += 1
-        else:
+        elif job.key in left:
             n_jobs, work = count.left.get(_kind(job), (0, Work()))
             count.left[_kind(job)] = (n_jobs + 1, work + _part(job.work(), share))
     rates = Rates(store)
@@ -108,6 +109,18 @@ def _kind(job: Job) -> str:
         networks = [needed.train.kind.split()[0] for needed in job.sample.inputs()]
         return " ".join([job.stage, *networks])
     return job.stage
+
+
+def _left(jobs: Iterable[Job], scheduler: Scheduler) -> set[str]:
+    """Keys of the jobs that are to run: what a stored job rests on is asked for by no one."""
+    found: set[str] = set()
+    waiting = list(jobs)
+    while waiting:
+        job = waiting.pop()
+        if job.key not in found and not scheduler.is_done(job):
+            found.add(job.key)
+            waiting += job.inputs()
+    return found
 
 
 def _all_jobs(scheduler: Scheduler) -> Iterable[Job]:

@@ -62,10 +62,10 @@ def test_the_first_class_is_above_and_longer_scores_are_darker():
     points = moons_grid()
     unit = torch.nn.functional.normalize(points + 0.1)
     image = pixels(score_field_figure(points, {"a": [0.05 * unit, 0.75 * unit]}))
-    dark = [
+    ends = [
         np.array([68, 1, 84]),  # viridis at its dark end
-        np.array([253, 231, 37]),
+        np.array([253, 231, 37]),  # and at its light one
     ]
     above, below = np.array_split(image, 2)
-    near = [[(np.abs(part - c).max(axis=2) < 60).mean() for c in dark] for part in (above, below)]
+    near = [[(np.abs(part - c).max(axis=2) < 60).mean() for c in ends] for part in (above, below)]
     assert near[0][1] > 10 * near[1][1] and near[1][0] > 3 * near[0][0]

@@ -8,7 +8,6 @@ from scipy import stats
 
 from dashboards.answers import answer
 from dashboards.cells import Measured
-from dashboards.contests import contests
 from dashboards.head_to_head import Pair, difference_table, head_to_head, pairs
 from dashboards.table import render
 from studies.registry import find_study
@@ -46,7 +45,7 @@ BASE = [0.30, 0.22, 0.41, 0.25, 0.36]
 def test_the_interval_is_that_of_a_paired_t_test(gains, lower, outcome):
     ours = [b - g for b, g in zip(BASE, gains, strict=True)]
     pair = Pair("error", lower, measured(ours), measured(BASE))
-    assert pair.outcome == outcome
+    assert pair.by_interval == outcome
     (row,) = difference_table([pair]).to_dict("records")
     interval = stats.ttest_rel(ours, BASE).confidence_interval(0.95)
     assert row["95 % interval"] == f"{interval.low:+.3g} to {interval.high:+.3g}"
@@ -60,7 +59,9 @@ def test_other_seeds_make_no_pair_and_one_seed_no_interval():
     other = Pair("error", True, measured(BASE[:3]), measured(BASE))
     one = Pair("error", True, measured([1.0]), measured([2.0]))
     assert difference_table([other, one]).empty
-    assert one.outcome == "better" and "by the means, better in 1" in head_to_head([one])
+    assert one.by_means == "better" and "by the means, better in 1" in head_to_head([one])
+    paired = Pair("error", True, measured(BASE), measured([b + 1e-3 * b for b in BASE]))
+    assert "better in 2, worse in 0 and level in 0 of 2" in head_to_head([one, paired])
 
 
 def test_the_moons_are_compared_number_by_number_and_way_by_way(store):
@@ -74,7 +75,7 @@ def test_the_moons_are_compared_number_by_number_and_way_by_way(store):
         return [b - own * (1 + 0.1 * i) for i, b in enumerate(BASE)]
 
     known = with_values(shown, values_of)
-    found = pairs(contests([cell for cell in known.cells if cell.measured]))
+    found = pairs([cell for cell in known.cells if cell.measured])
     # Two classes, two ways: D_P, D_L, precision and recall of each.
     assert len(found) == 16 == len({pair.measure for pair in found})
     late = [pair for pair in found if "at the input" not in pair.measure]
@@ -82,10 +83,10 @@ def test_the_moons_are_compared_number_by_number_and_way_by_way(store):
     assert {p.measure.split(", ")[-1] for p in errors} == {
         f"D_{x} class {c}" for x in "PL" for c in (1, 2)
     }
-    assert all(pair.outcome == "better" for pair in errors) and len(errors) == 4
+    assert all(pair.by_interval == "better" for pair in errors) and len(errors) == 4
     others = [pair for pair in found if pair not in late]
-    assert {pair.outcome for pair in others} == {"open"}
-    assert {pair.outcome for pair in late if pair not in errors} == {"worse"}  # less precision
+    assert {pair.by_interval for pair in others} == {"open"}
+    assert {pair.by_interval for pair in late if pair not in errors} == {"worse"}  # less precision
     assert answer(known)[1] == (
         "Seed by seed over 5 seeds, ours is better in 4 and worse in 4 of 16 comparisons with "
         "base; in 8 the 95 % interval of the difference holds 0."
@@ -97,7 +98,7 @@ def test_the_moons_are_compared_number_by_number_and_way_by_way(store):
 def test_every_alpha_is_compared_with_itself(store):
     shown = study_view("dlsm_scaling", store)
     known = with_values(shown, lambda cell, _: [1.0 + (cell.row.startswith("ours"))] * 2)
-    found = pairs(contests([cell for cell in known.cells if cell.measured]))
+    found = pairs([cell for cell in known.cells if cell.measured])
     alphas = find_study("dlsm_scaling").settings("demo").alphas
     for alpha in alphas:
         own = [pair for pair in found if f"alpha = {alpha:g}" in pair.measure.split(", ")]

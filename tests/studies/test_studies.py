@@ -1,5 +1,8 @@
 """What holds of every study, and each of them in miniature through the real engine."""
 
+import dataclasses
+import shutil
+
 import pytest
 import torch
 
@@ -180,6 +183,25 @@ def test_the_plan_foretold_the_jobs(finished):
     for stage, count in made.items():
         # Winners that are also trials, and snapshots that a search leaves out, make it fewer.
         assert count <= foretold[stage] <= 2 * count + 2, stage
+
+
+def test_what_finished_jobs_rest_on_need_not_be_there(tmp_path):
+    store = Store(str(tmp_path), create=True)
+    made = miniature("cifar10_dlsm")
+    drain(made, store)
+    for cell in made.cells:
+        for chunk in cell.job.chunks() if cell.job else ():  # of CAS: in pixels
+            shutil.rmtree(tmp_path / "objects" / chunk.stage / chunk.key)
+    store = Store(str(tmp_path))  # one that has not seen them
+    scheduler = Scheduler(made, store)
+    assert scheduler.is_complete()
+    assert sum(row.n_to_run for row in forecast(scheduler, store, "cpu x1")) == 0
+    assert drain(made, store) == []
+    first = made.cells[0]  # CAS: of the other kind of images it asks for them again
+    other = dataclasses.replace(first, job=first.job.replace(which="raw"))
+    scheduler = Scheduler(dataclasses.replace(made, cells=(other,)), store)
+    left = {row.stage: row.n_to_run for row in forecast(scheduler, store, "cpu x1")}
+    assert left["sample"] > 0 and left["accuracy"] == 1
 
 
 def test_every_study_draws_what_it_holds(finished):

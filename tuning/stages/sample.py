@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 
 from scorelib.data import DataSpec, OneClass, Perturbed, Toy
+from scorelib.data.files import as_floats
 from scorelib.guidance import ClassGuidance, GuidedNetwork
 from scorelib.metrics.features import Extractor, Pixels, extract, quantize
 from scorelib.pictures import grid_png, scatter_png
@@ -183,7 +184,7 @@ class GuidedSampleSpec(SampleSpec):
 
     @property
     def picture_columns(self) -> int:
-        """So many that a column is of one class; of more than ten, of every tenth class."""
+        """So many that a column is of one class; ten if there are more than ten classes."""
         n_classes = self.classifier.train.data.n_classes
         return max(1, _MOST_COLUMNS // n_classes) * min(n_classes, _MOST_COLUMNS)
 
@@ -245,12 +246,15 @@ class Chunk(Job):
 
     def title(self) -> str:
         """What this job is."""
-        return f"{self.sample.sampler.title()} #{self.index}"
+        made = f"{self.sample.sampler.title()} #{self.index}"
+        return f"features of {made}" if self.pixels else made
 
     def work(self) -> Work:
         """One network evaluation per image and step, if it samples."""
         train, images = self.sample.model.train, self.sample.chunk_images
         n_bytes = 2 * images * 4 * (self.extractor.n_features + self.extractor.n_classes)
+        if isinstance(self.extractor, Pixels):
+            n_bytes //= 4  # 8 bits each
         if self.pixels:
             return Work(n_bytes=n_bytes)
         evaluations = images * self.sample.sampler.n_evaluations(train.schedule)
@@ -288,6 +292,8 @@ class Chunk(Job):
         tensors, files = {}, {}
         for name, batch in images.items():
             features, probabilities = extract(module, batch, at.batch_images)
+            if isinstance(self.extractor, Pixels):
+                features = self.extractor.images(features).flatten(1)
             tensors[f"{name}.features"] = features.contiguous()
             tensors[f"{name}.probabilities"] = probabilities.contiguous()
             if self.index == 0:
@@ -307,8 +313,8 @@ class Chunk(Job):
 
     def features(self, at: Workplace) -> dict[str, Tensor]:
         """The finished chunk's tensors: {raw, denoised}.{features, probabilities}, (n, ...)."""
-        tensors: dict[str, Tensor] = safetensors.torch.load(at.read(self, "features.safetensors"))
-        return tensors
+        tensors = safetensors.torch.load(at.read(self, "features.safetensors"))
+        return {name: as_floats(values) for name, values in tensors.items()}
 
 
 def walk_chunk(spec: SampleSpec, index: int, at: Workplace) -> Iterator[SamplerState]:

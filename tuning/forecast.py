@@ -71,8 +71,9 @@ def forecast(scheduler: Scheduler, store: Store, device: str) -> list[StageForec
         A row for each stage that has jobs.
     """
     counts = {stage: _Count() for stage in STAGES}
-    left = _left(_all_jobs(scheduler), scheduler)
-    for job, share in _each_once(_all_jobs(scheduler)):
+    jobs = list(_all_jobs(scheduler))
+    left = _left(jobs, scheduler)
+    for job, share in _each_once(jobs):
         count = counts[job.stage]
         if scheduler.is_done(job):
             count.n_stored += 1

@@ -5,6 +5,7 @@ Importing this package registers every job, so that specs can be read back from 
 
 from tuning.stages.accuracy import ClassificationAccuracy
 from tuning.stages.frames import Frames
+from tuning.stages.guided_sample import GuidedSampleSpec
 from tuning.stages.noise import NoiseLevel
 from tuning.stages.noise_classifier import NoiseClassifierSnapshot, NoiseClassifierTrainSpec
 from tuning.stages.protocols import (
@@ -17,7 +18,7 @@ from tuning.stages.protocols import (
 )
 from tuning.stages.reference import RealFeatures, Reference, TrainClassifier, Yardstick
 from tuning.stages.renormalisation import Renormalisation
-from tuning.stages.sample import Chunk, GuidedSampleSpec, SampleSpec
+from tuning.stages.sample import Chunk, SampleSpec
 from tuning.stages.score import OBJECTIVES, Objective, RealScore, Score
 from tuning.stages.score_errors import ScoreErrors
 from tuning.stages.shares import DataShares, GeneratedShares

@@ -1,4 +1,4 @@
-"""The sample stage: images from a snapshot, perhaps guided to classes, as features, in chunks.
+"""The sample stage: images from a snapshot, as features, in chunks.
 
 A `SampleSpec` has no number of images. Its images come in chunks of a fixed number, each with a
 seed of its own, so that more images extend those already there and neither batch size nor the
@@ -7,22 +7,22 @@ the CPU; only the network's evaluations are split into batches.
 
 A chunk keeps the features and class probabilities of its raw and its denoised images (one run
 gives both) and, if it is the first, pictures of both: a grid of images, or the points over those
-of the data. Images of classes are measured in several features, and classifiers are trained on
-them: they are sampled once, as pixels, and other chunks take their features from there.
+of the data. Where a `SampleSpec` keeps pixels, images are sampled once, as these, and other chunks
+take their features from there.
 """
 
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar
 
 import safetensors.torch
 import torch
 from torch import Tensor
 
-from scorelib.data import DataSpec, OneClass, Perturbed, Toy
+from scorelib.data import DataSpec, Perturbed
 from scorelib.data.files import as_floats
-from scorelib.guidance import ClassGuidance, GuidedNetwork
 from scorelib.metrics.features import Extractor, Pixels, extract, quantize
 from scorelib.pictures import grid_png, scatter_png
 from scorelib.samplers import (
@@ -39,15 +39,12 @@ from scorelib.seeds import generator_of
 from scorelib.spec import Spec
 from tuning.jobs import Job, Outcome, Progress, Run, Work, Workplace, failure_of, require_input
 from tuning.stages.evaluation import batched, loaded
-from tuning.stages.noise_classifier import NoiseClassifierSnapshot
 from tuning.stages.reference import build_extractor, extractor_inputs
 from tuning.stages.snapshots import TrainedWeights
 from tuning.stages.train import Snapshot
 
 PICTURE_POINTS = 500
 """Points of the chunk, and of the data, in its picture where examples are vectors."""
-
-_MOST_COLUMNS = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,89 +131,6 @@ class SampleSpec(Spec):
 
 
 @dataclass(frozen=True, kw_only=True)
-class GuidedSampleSpec(SampleSpec):
-    """Images of classes: a score network of all data, guided by a classifier (Chao et al., Eq. 6).
-
-    Attributes:
-        classifier: snapshot of a noise-conditional classifier of the same data.
-        classifier_ema: which of its EMA decays.
-        label: the class asked for; None: all in turn, image i of class i modulo their number.
-        scale: alpha, the factor of the likelihood score; other than 1, the scaling method.
-    """
-
-    classifier: NoiseClassifierSnapshot
-    classifier_ema: float
-    label: int | None = None
-    scale: float = 1.0
-
-    def validate(self) -> None:
-        """Refuses classes the classifier does not know, and decays that were not kept."""
-        super().validate()
-        train = self.classifier.train
-        require_input(
-            self.classifier_ema in train.ema,
-            f"classifier_ema must be one of the decays kept, {train.ema}; "
-            f"got {self.classifier_ema}",
-        )
-        require_input(
-            train.data.shape == self.model.train.data.shape,
-            f"the classifier must see examples of shape {self.model.train.data.shape}; got one of "
-            f"{train.data.shape}",
-        )
-        require_input(
-            self.label is None or 0 <= self.label < train.data.n_classes,
-            f"label must be in [0, {train.data.n_classes - 1}]; got {self.label}",
-        )
-
-    @property
-    def evaluation_multiply_adds(self) -> int:
-        """The score's, and a pass of the classifier with its gradient in the image."""
-        return self.model.train.multiply_adds + 2 * self.classifier.train.multiply_adds
-
-    def inputs(self) -> tuple[TrainedWeights, ...]:
-        """The score network and the classifier."""
-        return (self.model, self.classifier)
-
-    @property
-    def keeps_pixels(self) -> bool:
-        """Where they are images."""
-        return len(self.model.train.data.shape) == 3
-
-    @property
-    def picture_columns(self) -> int:
-        """So many that a column is of one class; ten if there are more than ten classes."""
-        n_classes = self.classifier.train.data.n_classes
-        return max(1, _MOST_COLUMNS // n_classes) * min(n_classes, _MOST_COLUMNS)
-
-    @property
-    def target(self) -> DataSpec:
-        """Of points, the class that was asked for, if it is one."""
-        data = self.model.train.data
-        if self.label is None or not isinstance(data, Toy):
-            return data
-        return OneClass(of=data, label=self.label)
-
-    def labels(self, n_images: int) -> Tensor:
-        """The class that each of the first images was asked for, (n,) int64."""
-        if self.label is not None:
-            return torch.full((n_images,), self.label)
-        return torch.arange(n_images) % self.classifier.train.data.n_classes
-
-    def scaled_score(self, at: Workplace, index: int) -> ScaledScore:
-        """The posterior score of each image's own class."""
-        network = loaded(self.model, self.ema, at)
-        classifier = self.classifier.network(at, self.classifier_ema)
-        first = index * self.chunk_images
-        labels = self.labels(first + self.chunk_images)[first:].to(at.device)
-        size = at.images_per_call(self.model.train.data.shape) or len(labels)
-        parts = [
-            GuidedNetwork(network, ClassGuidance(classifier, part, scale=self.scale))
-            for part in torch.split(labels, size)
-        ]
-        return batched(parts, at)
-
-
-@dataclass(frozen=True, kw_only=True)
 class Chunk(Job):
     """Some images of a SampleSpec, as features.
 
@@ -237,7 +151,7 @@ class Chunk(Job):
         images = (self.pixels,) if self.pixels else self.sample.inputs()
         return (*images, *extractor_inputs(self.extractor))
 
-    @property
+    @cached_property
     def pixels(self) -> "Chunk | None":
         """The chunk whose images it takes its features of; None if it samples them itself."""
         if not self.sample.keeps_pixels or isinstance(self.extractor, Pixels):

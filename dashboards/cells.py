@@ -23,16 +23,25 @@ class Measured:
     """A number over seeds.
 
     Attributes:
-        mean: over the seeds.
-        spread: standard deviation over the seeds (n - 1); None with one seed.
-        n_seeds: seeds measured.
-        values: of each seed, in their order.
+        values: of each seed, in their order; at least one.
     """
 
-    mean: float
-    spread: float | None
-    n_seeds: int
-    values: tuple[float, ...] = ()
+    values: tuple[float, ...]
+
+    @property
+    def mean(self) -> float:
+        """Over the seeds."""
+        return statistics.fmean(self.values)
+
+    @property
+    def spread(self) -> float | None:
+        """Standard deviation over the seeds (n - 1); None with one seed."""
+        return statistics.stdev(self.values) if self.n_seeds > 1 else None
+
+    @property
+    def n_seeds(self) -> int:
+        """Seeds measured."""
+        return len(self.values)
 
 
 @dataclass(frozen=True)
@@ -148,9 +157,9 @@ def _cell(cell: Cell, scheduler: Scheduler) -> CellView:
     measured: dict[str, Measured] = {}
     if not missing and not failures:
         for quantity in cell.quantities:
-            values = [v for r in results if r and (v := r.of(quantity)) is not None]
+            values = tuple(v for r in results if r and (v := r.of(quantity)) is not None)
             if values:
-                measured[quantity] = _measured(values)
+                measured[quantity] = Measured(values)
     return CellView(
         cell,
         winner=winner,
@@ -161,11 +170,6 @@ def _cell(cell: Cell, scheduler: Scheduler) -> CellView:
         n_missing=missing,
         failed=failures[0] if failures else None,
     )
-
-
-def _measured(values: list[float]) -> Measured:
-    spread = statistics.stdev(values) if len(values) > 1 else None
-    return Measured(statistics.fmean(values), spread, len(values), tuple(values))
 
 
 def _yardsticks(study: Study, store: Store) -> list[YardstickView]:

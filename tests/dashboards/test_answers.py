@@ -7,9 +7,10 @@ import re
 import pytest
 
 from dashboards.answers import answer
-from dashboards.cells import Measured, view
+from dashboards.cells import view
 from dashboards.contests import contests
 from studies.registry import STUDIES, find_study
+from tests.dashboards.seeds import measured
 from tests.tuning.draining import drain
 from tuning.scheduler import Scheduler
 from tuning.stages import RealScore
@@ -28,8 +29,8 @@ def filled(shown, number, *, seeds=1, spread=None):
     cells = []
     for cell in shown.cells:
         found = {q: number(cell.cell, q) for q in cell.cell.quantities if cell.cell.is_measured}
-        measured = {q: Measured(v, spread, seeds) for q, v in found.items() if v is not None}
-        cells.append(dataclasses.replace(cell, measured=measured))
+        known = {q: measured(v, spread, seeds) for q, v in found.items() if v is not None}
+        cells.append(dataclasses.replace(cell, measured=known))
     return dataclasses.replace(shown, cells=tuple(cells))
 
 

@@ -14,6 +14,7 @@ from dashboards.searches import shown_value
 from scorelib.spec import replace_paths
 from studies.command import remember_settings
 from studies.registry import find_study
+from tests.dashboards.seeds import measured
 from tests.miniature import miniature_study
 from tests.studies.test_studies import miniature
 from tests.tuning.draining import drain
@@ -47,17 +48,17 @@ def test_noise_is_judged_as_by_welchs_test(seed):
     rng = np.random.default_rng(seed)
     a, b = rng.normal(5, 1, size=3), rng.normal(5 + seed % 3, 3, size=5)
     expected = stats.ttest_ind(a, b, equal_var=False).pvalue < 0.05
-    sides = [Measured(x.mean(), x.std(ddof=1), len(x)) for x in (a, b)]
+    sides = [Measured(tuple(x.tolist())) for x in (a, b)]
     assert exceeds_noise(*sides) == (EXCEEDS if expected else WITHIN)
     assert exceeds_noise(*reversed(sides)) == exceeds_noise(*sides)
 
 
 def test_on_one_seed_only_equality_can_be_told():
-    one, other = Measured(1.0, None, 1), Measured(2.0, 0.1, 3)
+    one, other = Measured((1.0,)), Measured((1.9, 2.0, 2.1))
     assert exceeds_noise(one, other) == UNKNOWN and exceeds_noise(one, one) == "equal"
-    still = Measured(1.0, 0.0, 2)
-    assert exceeds_noise(still, Measured(1.0, 0.0, 2)) == "equal"
-    assert exceeds_noise(still, Measured(1.1, 0.0, 2)) == EXCEEDS
+    still = Measured((1.0, 1.0))
+    assert exceeds_noise(still, Measured((1.0, 1.0))) == "equal"
+    assert exceeds_noise(still, Measured((1.1, 1.1))) == EXCEEDS
 
 
 def test_nothing_is_subtracted_across_protocols():
@@ -65,7 +66,7 @@ def test_nothing_is_subtracted_across_protocols():
 
     def side(label, study, value):
         shown = tuple(
-            CellView(cell, measured={"raw": Measured(value, 0.1, 2)}) for cell in study.cells
+            CellView(cell, measured={"raw": measured(value, 0.1, 2)}) for cell in study.cells
         )
         return Side(label, StudyView(study, shown, (), {}), ())
 
@@ -83,7 +84,7 @@ def test_jobs_are_subtracted_when_only_what_was_trained_differs():
 
     def side(**changes):
         cell = Cell(row="r", column="c", job=made.job.replace(**changes), quantities=("D_P",))
-        shown = (CellView(cell, measured={"D_P": Measured(1.0, 0.1, 2)}),)
+        shown = (CellView(cell, measured={"D_P": measured(1.0, 0.1, 2)}),)
         return Side("", StudyView(miniature_study(), shown, (), {}), ())
 
     trained = tuple(model.replace(iteration=model.iteration - 2) for model in made.job.models)

@@ -14,17 +14,12 @@ from studies.registry import find_study
 from tests.dashboards.test_answers import study_view
 
 
-def measured(values):
-    spread = float(np.std(values, ddof=1)) if len(values) > 1 else None
-    return Measured(float(np.mean(values)), spread, len(values), tuple(values))
-
-
 def with_values(shown, values_of):
     """A view with the values of each seed that `values_of(cell, quantity)` says."""
     cells = []
     for cell in shown.cells:
         found = {q: values_of(cell.cell, q) for q in cell.cell.quantities if cell.cell.is_measured}
-        known = {q: measured(values) for q, values in found.items()}
+        known = {q: Measured(tuple(values)) for q, values in found.items()}
         cells.append(dataclasses.replace(cell, measured=known))
     return dataclasses.replace(shown, cells=tuple(cells))
 
@@ -44,7 +39,7 @@ BASE = [0.30, 0.22, 0.41, 0.25, 0.36]
 )
 def test_the_interval_is_that_of_a_paired_t_test(gains, lower, outcome):
     ours = [b - g for b, g in zip(BASE, gains, strict=True)]
-    pair = Pair("error", lower, measured(ours), measured(BASE))
+    pair = Pair("error", lower, Measured(tuple(ours)), Measured(tuple(BASE)))
     assert pair.by_interval == outcome
     (row,) = difference_table([pair]).to_dict("records")
     interval = stats.ttest_rel(ours, BASE).confidence_interval(0.95)
@@ -56,11 +51,11 @@ def test_the_interval_is_that_of_a_paired_t_test(gains, lower, outcome):
 
 
 def test_other_seeds_make_no_pair_and_one_seed_no_interval():
-    other = Pair("error", True, measured(BASE[:3]), measured(BASE))
-    one = Pair("error", True, measured([1.0]), measured([2.0]))
+    other = Pair("error", True, Measured(tuple(BASE[:3])), Measured(tuple(BASE)))
+    one = Pair("error", True, Measured((1.0,)), Measured((2.0,)))
     assert difference_table([other, one]).empty
     assert one.by_means == "better" and "by the means, better in 1" in head_to_head([one])
-    paired = Pair("error", True, measured(BASE), measured([b + 1e-3 * b for b in BASE]))
+    paired = Pair("error", True, Measured(tuple(BASE)), Measured(tuple(1.001 * b for b in BASE)))
     assert "better in 2, worse in 0 and level in 0 of 2" in head_to_head([one, paired])
 
 

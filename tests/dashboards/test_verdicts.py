@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from dashboards.cells import CellView, Measured
+from dashboards.cells import CellView
 from dashboards.verdicts import TOLERANCE, noise_of, verdict, verdict_of
+from tests.dashboards.seeds import measured
 from tests.miniature import miniature_study
 from tuning.study import Cell, Reported
 
@@ -47,8 +48,8 @@ def cell_view(protocols, spread=0.1):
         n_seeds=3, quantities=("raw", "denoised"),
         reported={"raw": Reported(10.0, "Table 1", reported)},
     )  # fmt: skip
-    measured = {name: Measured(10.1, spread, 3) for name in cell.quantities}
-    return CellView(cell, measured=measured)
+    known = measured(10.1, spread, 1 if spread is None else 3)
+    return CellView(cell, measured=dict.fromkeys(cell.quantities, known))
 
 
 def test_there_is_no_verdict_across_protocols_without_a_reported_number_or_on_one_seed():

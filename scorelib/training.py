@@ -2,8 +2,10 @@
 
 All randomness of iteration i (which images, flips, noise levels, noise) is drawn from streams named
 by the training seed and i (see `scorelib.seeds`), and the order of the images by the seed and the
-epoch. A run resumed from the state of iteration i therefore continues exactly as if it had never
-stopped: nothing random is carried along, and the state is weights, optimizer moments and EMA.
+epoch; what layers draw themselves (dropout) comes from PyTorch's own generators, set to such a
+stream for the update and put back after it. A run resumed from the state of iteration i therefore
+continues exactly as if it had never stopped: nothing random is carried along, and the state is
+weights, optimizer moments and EMA.
 
 Images may come as 8-bit pixels. They then stay so, a quarter of the memory, and each batch is
 divided by 255 when it is drawn: the same bits as all of them divided first.
@@ -14,6 +16,7 @@ References:
     Song and Ermon (2020); settings of Jolicoeur-Martineau et al. (2021), Appendix B.
 """
 
+import contextlib
 import math
 from abc import ABC, abstractmethod
 from collections import defaultdict
@@ -29,7 +32,7 @@ from scorelib.ema import Ema
 from scorelib.losses import Dsm, dsm_loss
 from scorelib.optim import AdamSpec
 from scorelib.schedules import Schedule
-from scorelib.seeds import generator_of
+from scorelib.seeds import generator_of, seed_of
 
 CHECK_EVERY_ITERATIONS = 50
 """The losses are read back (which waits for the device) and checked this often."""
@@ -71,7 +74,7 @@ class Training(ABC):
         device: where to train.
         autocast: run the networks in bfloat16 where that is safe; losses stay in float32.
         most_images: of one pass through a network; larger batches are passed in parts, which
-            changes rounding only. None: never split.
+            changes rounding only, and which features a dropout drops. None: never split.
     """
 
     def __init__(
@@ -114,17 +117,27 @@ class Training(ABC):
         """
         recent: dict[str, list[Tensor]] = defaultdict(list)
         while self.iteration < until:
-            for name, value in self._update(self.iteration + 1).items():
+            with self._layers_draw(self.iteration + 1):
+                found = self._update(self.iteration + 1)
+            for name, value in found.items():
                 recent[name].append(value)
             self.iteration += 1
             losses: dict[str, float] = {}
             if self.iteration % CHECK_EVERY_ITERATIONS == 0 or self.iteration == until:
-                losses = {name: torch.stack(found).mean().item() for name, found in recent.items()}
+                losses = {name: torch.stack(of).mean().item() for name, of in recent.items()}
                 recent.clear()
                 for name, loss in losses.items():
                     if not math.isfinite(loss):
                         raise NonFiniteError(f"{name} loss is {loss} at iteration {self.iteration}")
             yield TrainingStep(self.iteration, losses)
+
+    @contextlib.contextmanager
+    def _layers_draw(self, iteration: int) -> Iterator[None]:
+        """What layers draw inside belongs to an iteration, whatever this process did before."""
+        devices = [self._device] if self._device.type == "cuda" else []
+        with torch.random.fork_rng(devices):
+            torch.manual_seed(seed_of("layers", self._seed, iteration))
+            yield
 
     @abstractmethod
     def _update(self, iteration: int) -> dict[str, Tensor]:

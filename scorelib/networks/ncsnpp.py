@@ -23,6 +23,7 @@ References:
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -52,6 +53,8 @@ class NcsnPp(NetworkSpec):
         dropout: share of features dropped in training, in [0, 1).
     """
 
+    VERSION: ClassVar[int] = 2  # 1 dropped by no seed
+
     width: int = 128
     multipliers: tuple[int, ...] = (1, 2, 2, 2)
     n_blocks: int = 4
@@ -62,7 +65,9 @@ class NcsnPp(NetworkSpec):
         """Checks that channels divide into groups and that the levels named exist."""
         groups = _n_groups(self.width)
         if self.width < 4 or self.width % 4 or self.width % groups:
-            raise InputError(f"NcsnPp.width must be a multiple of 4 and 32; got {self.width}")
+            raise InputError(
+                f"NcsnPp.width must be a multiple of 4, from 128 on of 32; got {self.width}"
+            )
         require_levels(self)
         if not 0 <= self.dropout < 1:
             raise InputError(f"NcsnPp.dropout must be in [0, 1); got {self.dropout:g}")

@@ -78,6 +78,37 @@ def test_an_interrupted_run_ends_bitwise_equal_to_an_uninterrupted_one(beta1):
     assert all(torch.equal(a[name], b[name]) for name in a)
 
 
+class Dropping(torch.nn.Module):
+    """A network whose layers draw."""
+
+    def __init__(self):
+        super().__init__()
+        self.layers = torch.nn.Sequential(torch.nn.Linear(64, 64), torch.nn.Dropout(0.5))
+
+    def forward(self, x, sigma):
+        return self.layers(x.flatten(1)).reshape(x.shape)
+
+
+def test_dropout_is_a_matter_of_seed_and_iteration_alone():
+    def dropping(seed=0):
+        torch.manual_seed(5)
+        return training(network=Dropping(), seed=seed)
+
+    whole, first, second, other = dropping(), dropping(), dropping(), dropping(seed=1)
+    list(whole.steps(6))
+    list(first.steps(3))
+    torch.manual_seed(99)  # another job of this process
+    drawn = torch.rand(3)
+    torch.manual_seed(99)
+    second.restore(first.state())
+    list(second.steps(6))
+    assert torch.equal(torch.rand(3), drawn), "the process's own stream was moved"
+    a, b = whole.state(), second.state()
+    assert all(torch.equal(a[name], b[name]) for name in a)
+    list(other.steps(6))
+    assert not torch.equal(other.state()["network.layers.0.bias"], a["network.layers.0.bias"])
+
+
 EVERY_LEVEL = torch.arange(0, 256, dtype=torch.uint8).repeat(120).reshape(480, 1, 8, 8)
 
 

@@ -21,7 +21,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
-from scorelib.errors import InputError
 from tuning.store import Store
 
 _BEAT_SECONDS = 10.0
@@ -106,12 +105,14 @@ class Driver:
     def _beat(self) -> None:
         beat = 0
         while not self._stop.wait(_BEAT_SECONDS):
-            if self.store.document(_FOLDER, self.me["driver"]) is None:
-                if self._on_lost:
-                    self._on_lost()
-                return
             beat += 1
-            with contextlib.suppress(InputError):  # a full store stops the work, with its message
+            # A store that is full, or away for a moment, must not end the heart: others would take
+            # this driver for dead. The work meets the same store and stops, with its message.
+            with contextlib.suppress(Exception):
+                if self.store.document(_FOLDER, self.me["driver"]) is None:
+                    if self._on_lost:
+                        self._on_lost()
+                    return
                 self._write(beat)
 
     def _write(self, beat: int) -> None:

@@ -14,7 +14,7 @@ import os
 import socket
 import time
 from abc import abstractmethod
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -43,11 +43,13 @@ class Outcome:
         result: numbers and, if the job failed for good, its cause under "failed"; JSON.
         files: file contents by name.
         cost: what is worth knowing of how it was made; not part of the result.
+        once_stored: done after the rest is in the store, such as dropping a checkpoint.
     """
 
     result: dict[str, Any] = field(default_factory=dict)
     files: Mapping[str, bytes] = field(default_factory=dict)
     cost: dict[str, Any] = field(default_factory=dict)
+    once_stored: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True)
@@ -240,6 +242,7 @@ def execute(job: Job, at: Workplace) -> Generator[Progress, None, Manifest]:
         | outcome.cost,
         files=outcome.files,
     )
+    outcome.once_stored()
     return at.manifest(job)
 
 

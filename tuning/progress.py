@@ -83,7 +83,10 @@ class Display:
         pause = shortest
         while not self._stop.wait(pause):
             started = time.thread_time()
-            rows = forecast(self._scheduler, self._store, self._device)
+            try:
+                rows = forecast(self._scheduler, self._store, self._device)
+            except Exception:  # a store away for a moment: the work meets it too, and says so
+                continue
             # Counting many thousands of jobs takes time: never more than a twentieth of it.
             pause = max(shortest, 20 * (time.thread_time() - started))
             if self._console.is_terminal:

@@ -80,6 +80,22 @@ def test_a_killed_training_goes_on_from_its_checkpoint(store, tmp_path, monkeypa
     assert result == run(JOB, whole) and result["denoised"] > 0.3
 
 
+def test_a_checkpoint_goes_only_after_the_result_is_stored(store, monkeypatch):
+    with_digits(store, JOB)
+    monkeypatch.setattr(accuracy, "_CHECKPOINT_SECONDS", 0)
+
+    def full(*_, **__):
+        raise OSError("no space left")
+
+    with monkeypatch.context() as during:
+        during.setattr(store, "commit", full)
+        with pytest.raises(OSError, match="no space"):
+            list(execute(JOB, Workplace(store=store)))
+    assert len(store.checkpoint_names(JOB.key)) == 1
+    assert len(list(execute(JOB, Workplace(store=store)))) == 0, "trained again"
+    assert store.checkpoint_names(JOB.key) == []
+
+
 def test_generated_images_are_sampled_as_pixels_and_measured(store):
     result = finish(
         JOB.replace(classifier=SMALL.replace(iterations=3)), Workplace(store=store)

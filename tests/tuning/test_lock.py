@@ -163,6 +163,24 @@ def test_a_driver_taken_for_dead_learns_of_it(store, monkeypatch):
     assert store.document_names("drivers") == []
 
 
+def test_a_store_away_for_a_moment_does_not_end_the_heart(store, monkeypatch):
+    monkeypatch.setattr(driver_module, "_BEAT_SECONDS", 0.01)
+    read, asked = store.document, threading.Semaphore(0)
+
+    def away(folder, name):
+        asked.release()
+        raise OSError("the file system is away")
+
+    with Driver(store) as alive:
+        monkeypatch.setattr(store, "document", away)
+        assert all(asked.acquire(timeout=30) for _ in range(3)), "it gave up"
+        monkeypatch.setattr(store, "document", read)
+        before = read("drivers", alive.me["driver"])["beat"]
+        while read("drivers", alive.me["driver"])["beat"] == before:
+            assert alive._thread.is_alive()
+            alive._thread.join(0.01)
+
+
 def test_of_two_that_take_over_at_once_one_does_and_the_other_sees_it(store, driver):
     dead = {"driver": "dead", "host": driver.me["host"], "pid": 0, "started": "0"}
     store.put_document("locks", "study-demo", dead)

@@ -43,6 +43,18 @@ def test_without_a_terminal_it_is_one_plain_line_at_a_time(display):
     assert "als n_sigma=1, non-adversarial: best" in lines[0] and "\x1b" not in "".join(lines)
 
 
+def test_a_store_away_for_a_moment_does_not_end_the_display(display, monkeypatch):
+    known, times = progress.forecast, iter(range(2))
+
+    def away(*arguments):
+        if next(times, None) is not None:
+            raise OSError("the file system is away")
+        return known(*arguments)
+
+    monkeypatch.setattr(progress, "forecast", away)
+    assert "ETA" in display(terminal=False) and next(times, None) is None
+
+
 def test_in_a_terminal_it_shows_stages_what_runs_and_the_best_so_far(display):
     text = display(terminal=True)
     for part in ("stage", "rate", "3/7 steps", "als n_sigma=1, non-adversarial: best", "ETA"):

@@ -105,10 +105,9 @@ class ClassificationAccuracy(Job):
                 kept.save_if_due(training)
                 yield Progress(step.iteration, total, "iterations")
         except NonFiniteError as error:
-            return Outcome(result={"failed": str(error)})
+            return Outcome(result={"failed": str(error)}, once_stored=kept.drop)
         found = training.accuracy(*data.load("test", at.data_root))
-        kept.drop()
-        return Outcome(result={self.which: found})
+        return Outcome(result={self.which: found}, once_stored=kept.drop)
 
     def _images(self, at: Workplace) -> Tensor:
         """The generated images, (n, C, H, W) uint8."""

@@ -30,13 +30,10 @@ class DataSpec(Spec, ABC):
     Attributes:
         name: short name, shown in tables and in the names of metrics.
         n_classes: number of labels.
-        flips: whether a left-right mirror image is again a likely image, and so may be used to
-            augment training (photographs: yes; digits: no).
     """
 
     name: ClassVar[str]
     n_classes: ClassVar[int]
-    flips: ClassVar[bool]
 
     @property
     @abstractmethod
@@ -62,3 +59,10 @@ class DataSpec(Spec, ABC):
         Raises:
             MissingDataError: the files are absent or corrupt and could not be downloaded.
         """
+
+    def stored(self, split: Split, root: Path | None = None) -> tuple[Tensor, Tensor]:
+        """As `load`, but for images that come as 8-bit pixels: these as uint8, a quarter as large.
+
+        For whole sets, of which batches are made floats; see `scorelib.data.files.as_floats`.
+        """
+        return self.load(split, root)

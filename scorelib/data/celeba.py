@@ -42,7 +42,6 @@ class CelebA(PixelData):
 
     name: ClassVar[str] = "celeba"
     n_classes: ClassVar[int] = 1
-    flips: ClassVar[bool] = True
 
     size: int = 64
 

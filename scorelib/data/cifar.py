@@ -23,8 +23,6 @@ from scorelib.errors import MissingDataError
 class _Cifar(PixelData):
     """What the two have in common: 50,000 training and 10,000 held-out images (3, 32, 32)."""
 
-    flips: ClassVar[bool] = True
-
     @property
     def shape(self) -> tuple[int, int, int]:
         """Three channels, 32 x 32 pixels."""

@@ -32,7 +32,6 @@ class OneClass(DataSpec):
         label: the class's label there.
     """
 
-    flips: ClassVar[bool] = False
     n_classes: ClassVar[int] = 1
 
     of: Toy
@@ -84,8 +83,6 @@ class Perturbed(DataSpec):
         sigma: standard deviation of the noise, data units, > 0.
         seed: of the noise.
     """
-
-    flips: ClassVar[bool] = False
 
     of: DataSpec
     sigma: float

@@ -32,7 +32,6 @@ class Digits(DataSpec):
 
     name: ClassVar[str] = "digits"
     n_classes: ClassVar[int] = 10
-    flips: ClassVar[bool] = False
 
     @property
     def shape(self) -> tuple[int, int, int]:

@@ -43,7 +43,6 @@ class Ffhq(PixelData):
     """
 
     n_classes: ClassVar[int] = 1
-    flips: ClassVar[bool] = True
 
     size: int = 256
     most_images: int = 60_000

@@ -54,6 +54,10 @@ class PixelData(DataSpec):
         pixels, labels = self.pixels(split, root)
         return as_floats(pixels), labels
 
+    def stored(self, split: Split, root: Path | None = None) -> tuple[Tensor, Tensor]:
+        """The `pixels`."""
+        return self.pixels(split, root)
+
 
 def as_floats(images: Tensor) -> Tensor:
     """8-bit pixels as float32 in [0, 1], a new tensor; examples in floating point as they are.

@@ -39,7 +39,6 @@ class ImageFolder(PixelData):
         n_test: number of held-out images, at least 2.
         n_classes: number of classes.
         size: height and width in pixels, at least 4.
-        flips: whether mirror images are as likely.
     """
 
     folder: str
@@ -48,7 +47,6 @@ class ImageFolder(PixelData):
     n_test: int
     n_classes: int
     size: int = 64
-    flips: bool = True
 
     def validate(self) -> None:
         """Raises InputError for a path instead of a name, no digest, or too few images."""
@@ -67,7 +65,7 @@ class ImageFolder(PixelData):
             )
 
     @classmethod
-    def of(cls, path: Path, *, size: int = 64, flips: bool = True) -> Self:
+    def of(cls, path: Path, *, size: int = 64) -> Self:
         """The spec of the folder at `path`, all of whose files are read for the digest.
 
         Raises:
@@ -89,7 +87,6 @@ class ImageFolder(PixelData):
             n_test=len(files["test"]),
             n_classes=len(classes["train"]),
             size=size,
-            flips=flips,
         )
 
     @property
@@ -109,7 +106,7 @@ class ImageFolder(PixelData):
     def pixels(self, split: Split, root: Path | None = None) -> tuple[Tensor, Tensor]:
         """All images and labels of a split; see `PixelData.pixels`."""
         path = (DEFAULT_ROOT if root is None else root).absolute() / self.folder
-        found = type(self).of(path, size=self.size, flips=self.flips)
+        found = type(self).of(path, size=self.size)
         if found != self:
             raise MissingDataError(
                 f"{path} must hold the images of digest {self.digest[:12]}... ({self.n_train:,} "

@@ -58,7 +58,6 @@ class Lsun(PixelData):
     """
 
     n_classes: ClassVar[int] = 1
-    flips: ClassVar[bool] = True
 
     category: Literal["bedroom", "church_outdoor", "tower"] = "church_outdoor"
     size: int = 64

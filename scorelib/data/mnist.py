@@ -22,7 +22,6 @@ class Mnist(PixelData):
 
     name: ClassVar[str] = "mnist"
     n_classes: ClassVar[int] = 10
-    flips: ClassVar[bool] = False
 
     @property
     def shape(self) -> tuple[int, int, int]:

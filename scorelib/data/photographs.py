@@ -35,7 +35,6 @@ class Photographs(DataSpec):
 
     name: ClassVar[str] = "photographs"
     n_classes: ClassVar[int] = 2
-    flips: ClassVar[bool] = True
 
     size: int = 16
     n: int = 3000

@@ -15,7 +15,6 @@ References:
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -40,8 +39,6 @@ class Stacked(DataSpec):
             many fewer as these.
         seed: of the triples.
     """
-
-    flips: ClassVar[bool] = False
 
     of: DataSpec
     n: int = 60_000

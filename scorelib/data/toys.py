@@ -43,8 +43,6 @@ class Toy(DataSpec):
         seed: of the draws.
     """
 
-    flips: ClassVar[bool] = False
-
     n: int = 10_000
     seed: int = 0
 

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from scorelib.data.files import as_floats
 from scorelib.errors import InputError
 from scorelib.spec import Spec
 
@@ -181,7 +182,8 @@ def extract(module: nn.Module, images: Tensor, batch_size: int = 256) -> tuple[T
 
     Args:
         module: what `Extractor.build` returned, on the device to use.
-        images: (N, C, H, W), floating, nominally in [0, 1], or vectors (N, D), on any device.
+        images: (N, C, H, W), floating, nominally in [0, 1], or uint8; or vectors (N, D), on any
+            device.
         batch_size: images per forward pass; changes memory and speed, results only by rounding.
 
     Returns:
@@ -195,6 +197,6 @@ def extract(module: nn.Module, images: Tensor, batch_size: int = 256) -> tuple[T
     # A module without weights works where the images are.
     device = next((p.device for p in module.parameters()), images.device)
     prepare = quantize if images.ndim == 4 else _finite
-    batches = [module(prepare(batch.to(device))) for batch in images.split(batch_size)]
+    batches = [module(prepare(as_floats(b).to(device))) for b in images.split(batch_size)]
     features, probabilities = zip(*batches, strict=True)
     return torch.cat(features).float().cpu(), torch.cat(probabilities).float().cpu()

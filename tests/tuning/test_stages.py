@@ -20,6 +20,7 @@ from scorelib.training import DsmTraining
 from tests.miniature import first_score, miniature_study
 from tuning.jobs import MissingInputError, Workplace, execute
 from tuning.stages import SampleSpec, Snapshot, TrainSpec
+from tuning.stages.reference import gaussian_like
 from tuning.store import Store
 
 
@@ -167,6 +168,20 @@ def test_the_yardsticks_are_what_they_say(store):
     study, place = miniature_study(extractor__classifier__iterations="300"), Workplace(store=store)
     held_out, gaussian = (finish(y, place).result["distance"] for y in study.yardsticks)
     assert 0 < held_out < gaussian
+
+
+@pytest.mark.parametrize("n", [30, 200])
+def test_gaussian_images_have_the_datas_moments_however_large_they_are(n):
+    # 48 dimensions: from their covariance, and, of 30 images, from the images themselves.
+    draw = torch.Generator().manual_seed(n)
+    images = torch.randint(0, 256, (n, 3, 4, 4), generator=draw, dtype=torch.uint8)
+    drawn = gaussian_like(images, 40_000, seed=0).flatten(1).double()
+    flat = (images.double() / 255).flatten(1)
+    torch.testing.assert_close(drawn.mean(0), flat.mean(0), atol=0.01, rtol=0)
+    torch.testing.assert_close(torch.cov(drawn.T), torch.cov(flat.T), atol=0.006, rtol=0)
+    assert torch.linalg.matrix_rank(torch.cov(drawn.T), rtol=1e-6) == min(n - 1, 48)
+    floats = gaussian_like(images.float() / 255, 5, seed=0)
+    torch.testing.assert_close(gaussian_like(images, 5, seed=0), floats)
 
 
 def test_networks_without_images_have_no_channels_to_put_last():

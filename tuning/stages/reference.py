@@ -1,5 +1,6 @@
 """Small stages that scores rest on: the demo classifier, real images' features, yardsticks."""
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -8,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from scorelib.data import DataSpec
+from scorelib.data.files import as_floats
 from scorelib.metrics.classifier import (
     ClassifierFeatures,
     ClassifierSpec,
@@ -19,6 +21,9 @@ from scorelib.metrics.frechet import Moments, frechet_distance, moments
 from scorelib.metrics.inception import InceptionFeatures
 from scorelib.seeds import generator_of
 from tuning.jobs import Job, Outcome, Progress, Run, Work, Workplace, require_input
+
+_SUMMED_IMAGES = 1000
+"""Images that are floats at a time in the sums over a large set."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,7 +110,7 @@ class RealJob(Job):
 
     def _extracted(self, at: Workplace) -> tuple[Tensor, Tensor]:
         """Features of the 8-bit images, (N, d), and labels, (N,)."""
-        images, labels = self.data.load(self.split, at.data_root)
+        images, labels = self.data.stored(self.split, at.data_root)
         features, _ = extract(build_extractor(self.extractor, at), images, at.batch_images)
         return features, labels
 
@@ -214,9 +219,10 @@ class Yardstick(Job):
         """Measures the distance."""
         data = self.reference.data
         if self.kind == "held-out":
-            images, _ = data.load("test", at.data_root)
+            images, _ = data.stored("test", at.data_root)
         else:
-            images = _gaussian_like(data.load("train", at.data_root)[0], self.n_images, self.seed)
+            images, _ = data.stored("train", at.data_root)
+            images = gaussian_like(images, self.n_images, self.seed, at.device)
         yield Progress(0, 1, "splits")
         module = build_extractor(self.reference.extractor, at)
         features, _ = extract(module, images, at.batch_images)
@@ -224,13 +230,39 @@ class Yardstick(Job):
         return Outcome(result={"distance": distance, "n_images": len(images)})
 
 
-def _gaussian_like(images: Tensor, n_images: int, seed: int) -> Tensor:
-    """Draws from a normal distribution with the images' mean and covariance, (n, C, H, W)."""
-    flat = images.flatten(1).double()
-    values, vectors = torch.linalg.eigh(torch.cov(flat.T))
-    factor = vectors * values.clamp(min=0).sqrt()
-    noise = torch.randn(
-        n_images, flat.shape[1], generator=generator_of("gaussian", seed), dtype=torch.float64
-    )
-    drawn: Tensor = flat.mean(0) + noise @ factor.T
-    return drawn.float().reshape(n_images, *images.shape[1:])
+def gaussian_like(images: Tensor, n_images: int, seed: int, device: str = "cpu") -> Tensor:
+    """Draws from a normal distribution with the images' mean and covariance.
+
+    Of images with fewer dimensions than there are images, by a square root of the covariance. Of
+    others that would be the larger matrix (of 256 x 256 colour pixels, 309 GB); there, a draw is
+    the mean plus the centred images weighted by normal numbers, which has the same covariance.
+
+    Args:
+        images: (N, C, H, W), float32 in [0, 1] or uint8.
+        n_images: how many to draw.
+        seed: of the draw.
+        device: where large sums are made.
+
+    Returns:
+        (n, C, H, W) float32 on the CPU, not clamped.
+    """
+    draw = generator_of("gaussian", seed)
+    n, size = len(images), images[0].numel()
+    if size < n:
+        flat = as_floats(images).flatten(1).double()
+        values, vectors = torch.linalg.eigh(torch.cov(flat.T))
+        factor = vectors * values.clamp(min=0).sqrt()
+        noise = torch.randn(n_images, size, generator=draw, dtype=torch.float64)
+        drawn: Tensor = flat.mean(0) + noise @ factor.T
+        return drawn.float().reshape(n_images, *images.shape[1:])
+    parts = [images[i : i + _SUMMED_IMAGES] for i in range(0, n, _SUMMED_IMAGES)]
+    total = torch.zeros(size, dtype=torch.float64)
+    for part in parts:
+        total += as_floats(part).flatten(1).double().sum(0)
+    mean = (total / n).float()
+    drawn = mean.expand(n_images, size).to(device, copy=True)
+    for part in parts:
+        weights = torch.randn(n_images, len(part), generator=draw) / math.sqrt(n - 1)
+        centred = as_floats(part).flatten(1) - mean
+        drawn.addmm_(weights.to(device), centred.to(device))
+    return drawn.cpu().reshape(n_images, *images.shape[1:])

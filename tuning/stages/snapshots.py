@@ -20,7 +20,7 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from scorelib.data import DataSpec, PixelData
+from scorelib.data import DataSpec
 from scorelib.networks import NetworkSpec, NoiseClassifierSpec, size_of
 from scorelib.optim import AdamSpec
 from scorelib.schedules import Schedule
@@ -139,8 +139,7 @@ class TrainingSpec(Spec, ABC):
 
     def _examples(self, at: Workplace) -> tuple[Tensor, Tensor]:
         """Images and labels of the train split, as 8-bit pixels if the data set has them."""
-        read = self.data.pixels if isinstance(self.data, PixelData) else self.data.load
-        return read("train", at.data_root)
+        return self.data.stored("train", at.data_root)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,7 +18,7 @@ from dashboards.contests import Contest, contests, lower_is_better
 from dashboards.exact_answers import exact_answer
 from dashboards.head_to_head import head_to_head, pairs
 from dashboards.searches import importances, joint_runs, shown_value
-from dashboards.verdicts import noise_of, verdict
+from dashboards.verdicts import beyond_noise, verdict
 from dashboards.wording import capital, in_words, number
 from tuning.spaces import ParameterSpace
 
@@ -95,10 +95,9 @@ def _ahead(contest: Contest) -> str:
     first, second = contest.value(0), contest.value(1)
     if contest.is_level:
         return "level with"
-    if first.spread is None or second.spread is None:
+    surely = beyond_noise(first, second)
+    if surely is None:
         return "ahead (on one seed, so perhaps by chance) of"
-    noise = max(noise_of(m.spread or 0.0, m.n_seeds) for m in (first, second))
-    surely = abs(first.mean - second.mean) > noise
     return "ahead by more than the seeds' noise of" if surely else "within the seeds' noise of"
 
 

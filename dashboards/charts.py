@@ -22,7 +22,7 @@ from dashboards.drawn import (
     choices_of,
     class_gains_of,
     losses_of,
-    noise_of,
+    noise_levels_of,
     panels_of,
     schedules_of,
     shares_of,
@@ -77,7 +77,7 @@ def _of_results(scheduler: Scheduler, store: Store) -> Iterator[Chart]:
     yield from _epsilon_curves(scheduler)
     for panel, lines in panels_of(scheduler).items():
         yield Chart(f"{panel}, by iteration", _curves(lines, "iteration", panel))
-    noise = noise_of(scheduler)
+    noise = noise_levels_of(scheduler)
     if noise:
         yield Chart("Noise through sampling with a perfect score", _noise(*noise))
     for name, bars in shares_of(scheduler).items():

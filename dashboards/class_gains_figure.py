@@ -1,5 +1,6 @@
 """What a method gains on another, class by class: Figure 4 of the DLSM paper."""
 
+import math
 from collections.abc import Mapping
 
 from matplotlib import pyplot as plt
@@ -7,6 +8,8 @@ from matplotlib import pyplot as plt
 from dashboards.png import as_png
 
 _GAIN, _LOSS = "#2a7f4f", "#c0392b"
+_MOST_NAMED = 20
+"""Classes whose labels stand below their bars; more have a wider panel."""
 
 
 def class_gains_figure(gains: Mapping[str, Mapping[int, float]], title: str) -> bytes:
@@ -19,16 +22,21 @@ def class_gains_figure(gains: Mapping[str, Mapping[int, float]], title: str) -> 
     Returns:
         A PNG file.
     """
-    n_panels = len(gains)
+    is_wide = max(map(len, gains.values())) > _MOST_NAMED
+    n_columns = min(2, len(gains)) if is_wide else len(gains)
+    n_rows = math.ceil(len(gains) / n_columns)
+    size = ((6.0 if is_wide else 3.3) * n_columns, 3.2 * n_rows)
     figure, axes = plt.subplots(
-        1, n_panels, figsize=(3.3 * n_panels, 3.2), dpi=120, squeeze=False, layout="constrained"
+        n_rows, n_columns, figsize=size, dpi=120, squeeze=False, layout="constrained"
     )
-    for axis, (name, of_classes) in zip(axes[0], gains.items(), strict=True):
+    for axis in axes.flat[len(gains) :]:
+        axis.remove()
+    for axis, (name, of_classes) in zip(axes.flat, gains.items(), strict=False):
         ranked = sorted(of_classes.items(), key=lambda item: -item[1])
         values = [value for _, value in ranked]
         colours = [_GAIN if value >= 0 else _LOSS for value in values]
         axis.bar(range(len(values)), values, color=colours)
-        if len(ranked) <= 20:
+        if len(ranked) <= _MOST_NAMED:
             axis.set_xticks(range(len(values)), [str(label) for label, _ in ranked], fontsize=8)
         else:
             axis.set_xticks([])

@@ -13,17 +13,16 @@ nothing is known of the noise, and numbers of different protocols are not subtra
 
 import argparse
 import dataclasses
-import math
 import sys
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
-from scipy.special import stdtrit
 
 from dashboards.cells import CellView, Measured, StudyView, view
 from dashboards.formats import Document, as_markdown, as_rich
 from dashboards.searches import shown_value
+from dashboards.verdicts import beyond_noise
 from scorelib.errors import InputError
 from scorelib.spec import Spec
 from studies.command import Arguments, remembered_studies, run_command
@@ -65,17 +64,19 @@ def open_side(given: str, name: str | None, other: str) -> Side:
     """
     url, scale = _place(given)
     store = Store(url)
-    studies = {s.name: s for s in remembered_studies(store) if s.scale == scale}
+    remembered = remembered_studies(store)
+    studies = {s.name: s for s in remembered.studies if s.scale == scale}
     if name is None:
         other_url, other_scale = _place(other)
-        theirs = {s.name for s in remembered_studies(Store(other_url)) if s.scale == other_scale}
-        common = sorted(studies.keys() & theirs)
+        others = remembered_studies(Store(other_url)).studies
+        common = sorted(studies.keys() & {s.name for s in others if s.scale == other_scale})
         if len(common) != 1:
             raise InputError(
                 f"NAME must be given unless {given!r} and {other!r} have one study in common; "
                 f"they have {', '.join(common) or 'none'}"
             )
         (name,) = common
+    remembered.require_readable(name, scale)
     if name not in studies:
         known = ", ".join(studies) or "none"
         raise InputError(f"{given!r} must hold the study {name} at scale {scale}; it has {known}")
@@ -146,18 +147,13 @@ def _measurement(job: Job) -> dict[str, Any]:
 
 
 def exceeds_noise(a: Measured, b: Measured) -> str:
-    """Whether two means over seeds differ by more than the seeds explain."""
-    if a.spread is None or b.spread is None:
-        return "equal" if a.mean == b.mean else UNKNOWN
-    variances = [m.spread**2 / m.n_seeds for m in (a, b) if m.spread is not None]
-    error = math.sqrt(sum(variances))
-    if error == 0:
-        return "equal" if a.mean == b.mean else EXCEEDS
-    freedom = sum(variances) ** 2 / sum(
-        v**2 / (m.n_seeds - 1) for v, m in zip(variances, (a, b), strict=True)
-    )
-    reach = float(stdtrit(freedom, 0.975)) * error
-    return EXCEEDS if abs(a.mean - b.mean) > reach else WITHIN
+    """Whether two means over seeds differ by more than the seeds explain, in words."""
+    if a.mean == b.mean and not (a.spread or b.spread):
+        return "equal"
+    beyond = beyond_noise(a, b)
+    if beyond is None:
+        return UNKNOWN
+    return EXCEEDS if beyond else WITHIN
 
 
 def changes(a: Side, b: Side) -> pd.DataFrame:

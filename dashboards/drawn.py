@@ -2,7 +2,6 @@
 
 import json
 import math
-import re
 from collections.abc import Mapping, Sequence
 
 from torch import Tensor
@@ -98,16 +97,12 @@ def class_gains_of(scheduler: Scheduler, store: Store) -> dict[str, dict[int, fl
 
 
 def score_fields_of(scheduler: Scheduler, store: Store) -> dict[str, dict[str, list[Tensor]]]:
-    """By kind of network and method, the posterior scores of each class, the exact ones last.
-
-    A kind is called what its rows add to the class, such as "sigma at the input"; "" for nothing.
-    """
+    """By part of the table and method, the posterior scores of each class, the exact ones last."""
     jobs: dict[str, dict[str, ScoreErrors]] = {}
     for cell in scheduler.study.cells:
         if isinstance(cell.job, ScoreErrors) and scheduler.is_done(cell.job):
-            kind = re.sub(r"^.*class \d+(, )?", "", cell.row)
-            jobs.setdefault(kind, {}).setdefault(cell.column, cell.job)
-    return {kind: _fields(of, store) for kind, of in jobs.items()}
+            jobs.setdefault(cell.part, {}).setdefault(cell.column, cell.job)
+    return {part: _fields(of, store) for part, of in jobs.items()}
 
 
 def _fields(jobs: Mapping[str, ScoreErrors], store: Store) -> dict[str, list[Tensor]]:
@@ -121,7 +116,9 @@ def _fields(jobs: Mapping[str, ScoreErrors], store: Store) -> dict[str, list[Ten
     return fields | {"exact": exact}
 
 
-def noise_of(scheduler: Scheduler) -> tuple[dict[str, list[float]], tuple[float, ...]] | None:
+def noise_levels_of(
+    scheduler: Scheduler,
+) -> tuple[dict[str, list[float]], tuple[float, ...]] | None:
     """The noise levels of each walk, by label, and the schedule's; None while any is open."""
     jobs = [cell.job for cell in scheduler.study.cells if isinstance(cell.job, NoiseLevel)]
     if not jobs or not all(map(scheduler.is_done, jobs)):

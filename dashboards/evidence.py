@@ -4,7 +4,7 @@ Made from the store alone, so the projection can be rebuilt at any time (`dashbo
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from dashboards.cells import CellView, StudyView, view
 from dashboards.run_parts import as_metric, common_tags, metric_name, rests_on
@@ -119,6 +119,10 @@ def _training_record(
     )
 
 
+def _each_once(seeds: Iterable[int]) -> str:
+    return ", ".join(map(str, dict.fromkeys(seeds)))
+
+
 def _cell_record(
     shown: StudyView,
     cell: CellView,
@@ -133,7 +137,9 @@ def _cell_record(
     about = "measured at settings of its own"
     if own.protocol:
         tags["protocol"] = about = own.protocol.describe()
-        tags["seeds"] = ", ".join(str(score.sample.seed) for score in cell.scores)
+        samples = [score.sample for score in cell.scores]
+        tags["seeds"] = _each_once(sample.seed for sample in samples)
+        tags["training_seeds"] = _each_once(sample.model.train.seed for sample in samples)
     reported = [r.protocol.describe() for r in own.reported.values() if r.protocol]
     if reported:
         tags["reported_protocol"] = reported[0]

@@ -5,7 +5,7 @@ from dashboards.curve_figure import curve_figure
 from dashboards.drawn import (
     choices_of,
     class_gains_of,
-    noise_of,
+    noise_levels_of,
     panels_of,
     renormalised_of,
     schedules_of,
@@ -31,7 +31,7 @@ def figures(scheduler: Scheduler, store: Store) -> dict[str, bytes]:
     """All figures that the results so far make, as PNG files by name."""
     curves = epsilon_curves(scheduler)
     drawn = {"epsilon_curve.png": curves} if curves else {}
-    noise = noise_of(scheduler)
+    noise = noise_levels_of(scheduler)
     if noise:
         drawn["noise_levels.png"] = noise_figure(*noise)
     panels = panels_of(scheduler)
@@ -40,9 +40,9 @@ def figures(scheduler: Scheduler, store: Store) -> dict[str, bytes]:
     gains = class_gains_of(scheduler, store)
     if gains:
         drawn["class_gains.png"] = class_gains_figure(gains, "ours minus base, by class")
-    for kind, fields in score_fields_of(scheduler, store).items():
-        name = f"score_fields_{as_name(kind)}.png" if kind else "score_fields.png"
-        drawn[name] = score_field_figure(moons_grid(), fields, kind)
+    for part, fields in score_fields_of(scheduler, store).items():
+        name = f"score_fields_{as_name(part)}.png" if part else "score_fields.png"
+        drawn[name] = score_field_figure(moons_grid(), fields, part)
     shares = shares_of(scheduler)
     if shares:
         drawn["class_shares.png"] = shares_figure(shares, scheduler.study.title)

@@ -54,14 +54,29 @@ class Row:
         return "running" if self.runs_as else "not running"
 
 
-def overview(store: Store, observer: Driver) -> list[Row]:
-    """A row for each study that was run on a store.
+@dataclass(frozen=True)
+class Overview:
+    """What was run on a store.
+
+    Attributes:
+        rows: one for each study.
+        unreadable: studies of another version, by name, and why they cannot be shown.
+    """
+
+    rows: list[Row]
+    unreadable: dict[str, str]
+
+
+def overview(store: Store, observer: Driver) -> Overview:
+    """Every study that was run on a store.
 
     Args:
         store: the store.
         observer: sees which drivers live; kept from call to call, and never entered.
     """
-    return [_row(Scheduler(study, store), store, observer) for study in remembered_studies(store)]
+    remembered = remembered_studies(store)
+    rows = [_row(Scheduler(study, store), store, observer) for study in remembered.studies]
+    return Overview(rows, remembered.unreadable)
 
 
 def _row(scheduler: Scheduler, store: Store, observer: Driver) -> Row:

@@ -58,7 +58,7 @@ def render_report(scheduler: Scheduler, store: Store) -> str:
     stages, devices = costs(scheduler, store)
     others = [
         Scheduler(study, store)
-        for study in remembered_studies(store)
+        for study in remembered_studies(store).studies
         if (study.name, study.scale) != (shown.study.name, shown.study.scale)
     ]
     return render(

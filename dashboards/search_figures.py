@@ -18,6 +18,7 @@ from tuning.spaces import EPSILON, StepSizeSpace
 from tuning.stages import OBJECTIVES
 
 _COLOURS = {"als": "#c0392b", "cas": "#1f5fa8"}
+_OTHER_COLOUR = "#3b7d4f"
 _MARKS = {"raw": ("--", "o", "none"), "denoised": ("-", "o", "full")}
 _SHOWN_TIMES_BEST = 6.0
 _MOST_LEVEL_LABELS = 4
@@ -140,5 +141,6 @@ def _draw(axis: Any, run: SearchRun) -> None:
         if points:
             axis.plot(
                 *zip(*points, strict=True), line, marker=mark, fillstyle=fill, markersize=4,
-                color=_COLOURS[name], label=f"{name.upper()}, {which}", linewidth=1.3,
+                color=_COLOURS.get(name, _OTHER_COLOUR), label=f"{name.upper()}, {which}",
+                linewidth=1.3,
             )  # fmt: skip

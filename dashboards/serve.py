@@ -19,11 +19,18 @@ from typing import Any
 from dashboards import evidence
 from dashboards.children import Children
 from dashboards.mlflow_views import CELLS, TRIALS, view_name
-from dashboards.overview import Row, overview
+from dashboards.overview import Overview, overview
 from dashboards.pages import css, render
 from dashboards.report import render_report
 from scorelib.errors import InputError
-from studies.command import DEFAULT_STORE, Arguments, remembered_studies, run_command
+from studies.command import (
+    DEFAULT_STORE,
+    NEXT_TIME,
+    UNREADABLE,
+    Arguments,
+    remembered_studies,
+    run_command,
+)
 from tuning.driver import Driver
 from tuning.mlflow_projection import compare_link, view_link
 from tuning.scheduler import Scheduler
@@ -46,8 +53,8 @@ class Site:
     def __init__(self, store: Store, children: Children | None) -> None:
         self._store, self._children = store, children
         self._observer = Driver(store)
-        self._lock = threading.Lock()
-        self._rows: list[Row] = []
+        self._lock, self._drawing = threading.Lock(), threading.Lock()
+        self._shown = Overview([], {})
         self._fresh_until = 0.0
 
     def index(self) -> str:
@@ -59,16 +66,17 @@ class Site:
         with self._lock:
             started = time.monotonic()
             if started >= self._fresh_until:
-                self._rows = overview(self._store, self._observer)
+                self._shown = overview(self._store, self._observer)
                 now = time.monotonic()
                 self._fresh_until = now + max(_FRESH_SECONDS, _SHARE_OF_TIME * (now - started))
             children = [self._children.mlflow, self._children.optuna] if self._children else []
-            return render("studies.html", rows=self._rows, children=children)
+            return render("studies.html", shown=self._shown, children=children)
 
     def report(self, name: str) -> str | None:
         """A study's report; None if there is no such study."""
         scheduler = self._scheduler(name)
-        return render_report(scheduler, self._store) if scheduler else None
+        with self._drawing:  # pyplot is not for two threads
+            return render_report(scheduler, self._store) if scheduler else None
 
     def link(self, kind: str, name: str) -> str | None:
         """Where MLflow shows a study's cells, trials, or the comparison of its cells; None if not.
@@ -97,9 +105,12 @@ class Site:
         return self._children.mlflow.url + link if found else None
 
     def _scheduler(self, name: str) -> Scheduler | None:
-        for study in remembered_studies(self._store):
+        remembered = remembered_studies(self._store)
+        for study in remembered.studies:
             if f"{study.name}-{study.scale}" == name:
                 return Scheduler(study, self._store)
+        if name in remembered.unreadable:
+            raise InputError(remembered.unreadable[name])
         return None
 
 
@@ -117,6 +128,9 @@ def handler(site: Site) -> type[BaseHTTPRequestHandler]:
                 self._route(self.path.partition("?")[0])
             except InputError as error:
                 self._answer(HTTPStatus.INTERNAL_SERVER_ERROR, f"error: {error}\n", "plain")
+            except UNREADABLE as error:
+                text = f"error: {error}; {NEXT_TIME}\n"
+                self._answer(HTTPStatus.INTERNAL_SERVER_ERROR, text, "plain")
 
         def _route(self, path: str) -> None:
             pages: dict[str, Callable[[], str]] = {"/": site.index, "/studies": site.studies}

@@ -33,8 +33,11 @@ def _command(args: argparse.Namespace) -> int:
     if args.tracking_uri:
         require_server(args.tracking_uri)
     store = Store(args.store)
-    incomplete = False
-    for study in remembered_studies(store):
+    remembered = remembered_studies(store)
+    for name, why in remembered.unreadable.items():
+        print(f"error: {name} cannot be written: {why}", file=sys.stderr)
+    incomplete = bool(remembered.unreadable)
+    for study in remembered.studies:
         require_optuna(study)
         # The lock: two writers at once would both make what neither finds.
         with (

@@ -23,6 +23,7 @@ from dashboards.missing import what_is_missing
 from dashboards.searches import alike_runs, findings, parts
 from dashboards.verdicts import verdict
 from studies.command import Arguments, add_study_arguments, open_study, run_command
+from tuning.study import Cell
 
 FORMATS = ("rich", "markdown", "latex", "csv")
 
@@ -112,13 +113,19 @@ def heading(shown: StudyView) -> str:
     jobs = dict.fromkeys(c.job.summary() for c in own if c.job and not c.protocol)
     seeds = max((cell.n_seeds for cell in own), default=1)
     measures = [
-        f"{p.summary()} x {max(c.n_seeds for c in own if c.protocol == p)} fresh seeds"
+        f"{p.summary()} x {_seeds_in_words([c for c in own if c.protocol == p])}"
         for p in shown.protocols
     ]
     quantities = {c.cell.quantities for c in shown.cells if len(c.cell.quantities) > 1}
     meaning = [" / ".join(names) for names in sorted(quantities)]
     spread = ["± over seeds"] if seeds > 1 else []
     return "ours: " + "; ".join([*measures, *jobs, *meaning, *spread])
+
+
+def _seeds_in_words(cells: list[Cell]) -> str:
+    """How many seeds, and of what: fresh images, or trainings that jobs are repeated for."""
+    kind = "training" if any(cell.repeats for cell in cells) else "fresh"
+    return f"{max(cell.n_seeds for cell in cells)} {kind} seeds"
 
 
 def grid(shown: StudyView) -> pd.DataFrame:
@@ -142,7 +149,10 @@ def grid(shown: StudyView) -> pd.DataFrame:
             row[f"{own.column}: difference"] = " / ".join(
                 "-" if d is None else f"{d:+.3g}" for d in differences
             )
-            verdicts = [verdict(cell, name) or "one seed" for name in own.quantities]
+            verdicts = [
+                "-" if d is None else verdict(cell, name) or "one seed"
+                for name, d in zip(own.quantities, differences, strict=True)
+            ]
             row[f"{own.column}: verdict"] = " / ".join(verdicts)
         if own.protocol and own.is_measured:
             samples.setdefault(own.row, {})[f"{own.protocol.n_images:,} x {own.n_seeds}"] = None
@@ -161,9 +171,9 @@ def _ours(cell: CellView) -> str:
         return " / ".join(_value(cell.measured[n]) if n in cell.measured else "-" for n in names)
     if cell.winner or cell.cell.search is None:
         return f"measuring, {cell.n_missing} of {cell.cell.n_seeds} seeds missing"
-    best = cell.best_so_far
-    if best and best.result and (value := best.result.of("denoised")) is not None:
-        return f"searching, best denoised so far {value:.4g}"
+    best, objective = cell.best_so_far, cell.cell.search.space.objective
+    if best and best.result and (value := best.result.of(objective)) is not None:
+        return f"searching, best {objective} so far {value:.4g}"
     return "missing"
 
 

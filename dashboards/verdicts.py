@@ -16,6 +16,8 @@ the noise stands what people would call equal: a twentieth of the paper's value.
 
 There is no verdict across protocols, where there is no difference either, and none on one seed,
 whose noise is unknown.
+
+Two means of ours are another matter, for of both the seeds are known: `beyond_noise`.
 """
 
 import math
@@ -25,7 +27,7 @@ from typing import Literal
 
 from scipy.special import stdtrit
 
-from dashboards.cells import CellView
+from dashboards.cells import CellView, Measured
 
 Verdict = Literal["reproduced", "within noise", "differs"]
 
@@ -42,17 +44,34 @@ def verdict_of(difference: float, spread: float, n_seeds: int, reported: float) 
         n_seeds: how many, >= 2.
         reported: the paper's value.
     """
-    noise = noise_of(spread, n_seeds)
+    noise = prediction_noise(spread, n_seeds)
     tolerance = TOLERANCE * abs(reported)
     if abs(difference) > max(noise, tolerance):
         return "differs"
     return "reproduced" if noise <= tolerance else "within noise"
 
 
-def noise_of(spread: float, n_seeds: int) -> float:
+def prediction_noise(spread: float, n_seeds: int) -> float:
     """How far one more measurement may be from the mean of n, in 95 of 100 cases."""
     quantile = float(stdtrit(n_seeds - 1, 0.975))
     return quantile * spread * math.sqrt(1 + 1 / n_seeds)
+
+
+def beyond_noise(a: Measured, b: Measured) -> bool | None:
+    """Whether two means over seeds differ by more than the seeds explain: Welch's test at 5 %.
+
+    Of two numbers without spread any difference is; None if one of them has a single seed.
+    """
+    if a.spread is None or b.spread is None:
+        return None
+    variances = [a.spread**2 / a.n_seeds, b.spread**2 / b.n_seeds]
+    error = math.sqrt(sum(variances))
+    if error == 0:
+        return a.mean != b.mean
+    freedom = sum(variances) ** 2 / sum(
+        v**2 / (m.n_seeds - 1) for v, m in zip(variances, (a, b), strict=True)
+    )
+    return abs(a.mean - b.mean) > float(stdtrit(freedom, 0.975)) * error
 
 
 def half_interval(values: Sequence[float]) -> float:

@@ -232,8 +232,12 @@ def _coerce(value: Any, annotation: Any, where: str) -> Any:
         choices = ", ".join(map(repr, get_args(annotation)))
         raise InputError(f"{where} must be one of {choices}; got {value!r}")
     elif origin is tuple and isinstance(value, (tuple, list)):
-        item = get_args(annotation)[0]
-        return tuple(_coerce(v, item, where) for v in value)
+        items = get_args(annotation)
+        if items[-1] is Ellipsis:
+            items = (items[0],) * len(value)
+        if len(items) != len(value):
+            raise InputError(f"{where} must have {len(items)} values; got {list(value)}")
+        return tuple(_coerce(v, item, where) for v, item in zip(value, items, strict=True))
     elif annotation is float and isinstance(value, (int, float)) and not isinstance(value, bool):
         if math.isfinite(value):
             return float(value)

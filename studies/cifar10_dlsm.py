@@ -10,8 +10,9 @@ Command: ``python -m studies.run cifar10_dlsm [--scale paper]``
 """
 
 from scorelib.data import Cifar10
-from studies import class_table
-from studies.class_table import ClassSettings, table_2
+from studies import class_settings
+from studies.class_settings import ClassSettings
+from studies.class_table import table_2
 from studies.local import at_scale
 from tuning.study import Study
 
@@ -22,7 +23,7 @@ def settings(scale: str) -> ClassSettings:
     Raises:
         InputError: an unknown scale.
     """
-    return at_scale(scale, demo=class_table.demo, paper=lambda: class_table.paper(Cifar10()))
+    return at_scale(scale, demo=class_settings.demo, paper=lambda: class_settings.paper(Cifar10()))
 
 
 def study(scale: str, at: ClassSettings) -> Study:

@@ -66,6 +66,6 @@ def paper() -> ScheduleSettings:
     """The report's settings, and where it has none those of NCSN's authors."""
     of = mnist_schedules.paper()
     return of.replace(
-        train=of.train.replace(data=EXHIBIT.data, network=Ncsn()),
+        train=of.train.replace(data=Cifar10(), network=Ncsn()),
         many=GeometricSchedule(sigma_1=50.0, sigma_L=0.01, n_levels=200),
     )

@@ -6,8 +6,9 @@ asked for all classes in turn, equally many of each, and none is left out: the a
 cuts images that were written class by class at 50,000, which loses classes. Shown are the images as
 the authors return them, the mean of the last predictor ("denoised").
 
-Where the text and its authors' code differ, the code's way is the default at paper scale, since the
-text's losses are printed without their weights (expected effect of the other way in brackets):
+Where the text and its authors' code differ, the code's way is the default at paper scale; what the
+text prints as the weights of its losses is lost to us (expected effect of the other way in
+brackets):
 
 - DLSM' is a mean over dimensions without a weight, so levels of little noise dominate it
   (``total.sigma_power=2`` weighs all levels alike);
@@ -23,40 +24,13 @@ The sheets of samples are Figures A3 to A6: the first images of every method, un
 classes a column each, of a hundred one image each.
 """
 
-import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
 
-from scorelib.data import Cifar10, Cifar100, Digits
-from scorelib.losses import CIFAR_DLSM, ClassifierObjective, CrossEntropy, Dlsm, Dsm
-from scorelib.metrics.accuracy import AccuracySpec
-from scorelib.metrics.classifier import ClassifierFeatures, ClassifierSpec
-from scorelib.metrics.features import Extractor
-from scorelib.metrics.inception import InceptionFeatures
-from scorelib.networks import NcsnPp, NoiseClassifierSpec, ResidualMlp, ResNetClassifier
-from scorelib.optim import AdamSpec
-from scorelib.samplers import PredictorCorrector
-from scorelib.schedules import GeometricSchedule
-from studies.local import StudySettings
+from studies.class_settings import STATISTICS, ClassSettings
 from studies.reported import reported
-from tuning.jobs import require_input
-from tuning.stages import (
-    ClassificationAccuracy,
-    FidProtocol,
-    GuidedSampleSpec,
-    InceptionScoreProtocol,
-    NeighboursProtocol,
-    NoiseClassifierSnapshot,
-    NoiseClassifierTrainSpec,
-    Protocol,
-    Snapshot,
-    TrainSpec,
-)
+from tuning.stages import ClassificationAccuracy, GuidedSampleSpec
 from tuning.study import Cell, Reported, Search, Study
 
-Statistic = Literal["precision", "recall", "density", "coverage"]
-STATISTICS: tuple[Statistic, ...] = ("precision", "recall", "density", "coverage")
 OVERALL = ("fid", "is", *STATISTICS)
 """What Table A4 shows."""
 
@@ -71,105 +45,6 @@ _NAMES |= {name: name for name in STATISTICS}
 _NAMES |= {f"cw_{name}": f"class-wise {name}" for name in STATISTICS}
 _ROWS = {"base": "base", "scaling": "scaling", "ours": "dlsm"}
 """Our methods, as `reported.csv` calls them."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ClassSettings(StudySettings):
-    """The settings of such a study.
-
-    Attributes:
-        train: training of the score network.
-        iteration: of the score network's snapshot.
-        ema: its EMA decay.
-        classifier: network of the classifiers.
-        classifier_optimizer: of their trainings.
-        classifier_batch_size: images per update.
-        classifier_iterations: updates.
-        total: L_Total, of our method.
-        alpha: of the scaling method.
-        sampler: for all images.
-        chunk_images: images per sampling job; the corrector's step depends on what is walked
-            together.
-        extractor: features of all measures but CAS.
-        n_images: images per cell and seed, a multiple of the number of classes.
-        n_real: real images that neighbours are looked for in.
-        k: nearest neighbour of precision, recall, density and coverage.
-        n_splits: of the images, for the Inception score.
-        accuracy: classifier of CAS, trained on the same number of images.
-        seeds: fresh seeds of the images.
-    """
-
-    train: TrainSpec
-    iteration: int
-    ema: float
-    classifier: NoiseClassifierSpec
-    classifier_optimizer: AdamSpec
-    classifier_batch_size: int
-    classifier_iterations: int
-    total: Dlsm = CIFAR_DLSM
-    alpha: float = 10.0
-    sampler: PredictorCorrector
-    chunk_images: int
-    extractor: Extractor
-    n_images: int
-    n_real: int
-    k: int = 3
-    n_splits: int = 10
-    accuracy: AccuracySpec
-    seeds: int = 1
-
-    def validate(self) -> None:
-        """Refuses unequal classes, and no seed."""
-        n_classes = self.train.data.n_classes
-        require_input(
-            self.n_images % n_classes == 0 and self.seeds >= 1,
-            f"n_images must be a multiple of {n_classes} classes and seeds at least 1; got "
-            f"n_images={self.n_images}, seeds={self.seeds}",
-        )
-
-    @property
-    def score(self) -> Snapshot:
-        """The score network."""
-        return Snapshot(train=self.train, iteration=self.iteration)
-
-    def guided(self, objective: ClassifierObjective, alpha: float = 1.0) -> GuidedSampleSpec:
-        """Images of all classes by a classifier of this objective."""
-        score = self.score if objective.reads_score else None
-        train = NoiseClassifierTrainSpec(
-            data=self.train.data, schedule=self.train.schedule, network=self.classifier,
-            objective=objective, optimizer=self.classifier_optimizer, ema=(0.0,),
-            batch_size=self.classifier_batch_size, seed=self.train.seed,
-            score=score, score_ema=self.ema if score else None,
-        )  # fmt: skip
-        classifier = NoiseClassifierSnapshot(train=train, iteration=self.classifier_iterations)
-        return GuidedSampleSpec(
-            model=self.score, ema=self.ema, sampler=self.sampler, chunk_images=self.chunk_images,
-            classifier=classifier, classifier_ema=0.0, scale=alpha,
-        )  # fmt: skip
-
-    def methods(self) -> dict[str, GuidedSampleSpec]:
-        """The three methods of Table 2."""
-        return {
-            "base": self.guided(CrossEntropy()),
-            "scaling": self.guided(CrossEntropy(), self.alpha),
-            "ours": self.guided(self.total),
-        }
-
-    def protocol(self, metric: str) -> Protocol:
-        """How one of `EVERYTHING` but CAS is measured."""
-        data, n = self.train.data, self.n_images
-        if metric == "fid":
-            return FidProtocol(extractor=self.extractor, data=data, n_images=n, seeds="fresh")
-        if metric == "is":
-            return InceptionScoreProtocol(
-                extractor=self.extractor, data=data, n_images=n, seeds="fresh",
-                n_splits=self.n_splits,
-            )  # fmt: skip
-        statistic = next(name for name in STATISTICS if metric.endswith(name))
-        return NeighboursProtocol(
-            extractor=self.extractor, data=data, n_images=n, seeds="fresh", n_real=self.n_real,
-            k=self.k, statistic=statistic, classwise=metric.startswith("cw_"),
-        )  # fmt: skip
 
 
 def cell(
@@ -252,58 +127,6 @@ def class_study(
     )  # fmt: skip
 
 
-def fields_of(at: ClassSettings) -> dict[str, Any]:
-    """The fields of settings, to make settings with further ones of."""
-    return {field.name: getattr(at, field.name) for field in dataclasses.fields(at)}
-
-
 def metric_names(metrics: tuple[str, ...]) -> Mapping[str, str]:
     """What people call the metrics, in order."""
     return {metric: _NAMES[metric] for metric in metrics}
-
-
-def demo() -> ClassSettings:
-    """Digits; the score network is that of Table 1's demo."""
-    data = Digits()
-    return ClassSettings(
-        train=TrainSpec(
-            data=data, network=ResidualMlp(width=256, depth=3), objective=Dsm(),
-            schedule=GeometricSchedule(sigma_1=4.8, sigma_L=0.1, n_levels=30),
-            optimizer=AdamSpec(learning_rate=1e-3), ema=(0.99, 0.999), batch_size=128,
-        ),
-        iteration=4000, ema=0.999,
-        classifier=ResNetClassifier(depth=18, width=8),
-        classifier_optimizer=AdamSpec(learning_rate=1e-3),
-        classifier_batch_size=100, classifier_iterations=1000,
-        total=Dlsm(over_dimensions="mean"),
-        sampler=PredictorCorrector(n_steps=60),
-        chunk_images=500,
-        extractor=ClassifierFeatures(classifier=ClassifierSpec(data=data)),
-        n_images=2000, n_real=1000,
-        accuracy=AccuracySpec(
-            network="small", optimizer=AdamSpec(learning_rate=2e-3), batch_size=100, iterations=600
-        ),
-    )  # fmt: skip
-
-
-def paper(data: Cifar10 | Cifar100) -> ClassSettings:
-    """The authors' code's."""
-    is_ten = isinstance(data, Cifar10)
-    return ClassSettings(
-        train=TrainSpec(
-            data=data, network=NcsnPp(n_blocks=8), objective=Dsm(),
-            schedule=GeometricSchedule(sigma_1=50.0, sigma_L=0.01, n_levels=1000),
-            optimizer=AdamSpec(learning_rate=2e-4, warmup=5000, clip=1.0), ema=(0.999,),
-            batch_size=128, flips=True,
-        ),
-        iteration=950_001, ema=0.999,
-        classifier=ResNetClassifier(depth=18 if is_ten else 34),
-        classifier_optimizer=AdamSpec(
-            learning_rate=2e-4, warmup=0 if is_ten else 1000, clip=1.0
-        ),
-        classifier_batch_size=150, classifier_iterations=60_000,
-        sampler=PredictorCorrector(n_steps=1000),
-        chunk_images=500, extractor=InceptionFeatures(),
-        n_images=50_000, n_real=50_000, n_splits=1,
-        accuracy=AccuracySpec(),
-    )  # fmt: skip

@@ -8,18 +8,25 @@ import argparse
 import difflib
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from scorelib.errors import InputError
 from scorelib.spec import from_json, replace_paths
 from studies.registry import find_study
 from tuning.addresses import without_secrets
+from tuning.jobs import MissingInputError
 from tuning.scheduler import Scheduler
-from tuning.store import Store
+from tuning.store import CorruptObjectError, Store
 from tuning.study import Study
 
 DEFAULT_STORE = "store"
+
+UNREADABLE = (CorruptObjectError, MissingInputError)
+"""What reading a result raises that is not in the store as it was written."""
+
+NEXT_TIME = "what needs it makes it anew the next time, other things do without"
 
 
 class Arguments(argparse.ArgumentParser):
@@ -62,14 +69,38 @@ def remember_settings(store: Store, study: Study) -> None:
     store.put_document("studies", f"{study.name}-{study.scale}", study.settings.to_json())
 
 
-def remembered_studies(store: Store) -> Iterator[Study]:
-    """All studies that were run on a store, each as it was run last."""
+@dataclass(frozen=True)
+class Remembered:
+    """The studies that were run on a store, each as it was run last.
+
+    Attributes:
+        studies: those this version knows.
+        unreadable: of the others, by name and scale, why not.
+    """
+
+    studies: list[Study]
+    unreadable: dict[str, str]
+
+    def require_readable(self, name: str, scale: str) -> None:
+        """Raises InputError if a study was run, but cannot be read."""
+        why = self.unreadable.get(f"{name}-{scale}")
+        if why is not None:
+            raise InputError(why)
+
+
+def remembered_studies(store: Store) -> Remembered:
+    """The studies that were run on a store; one of another version keeps none of the rest away."""
+    studies, unreadable = [], {}
     for document in store.document_names("studies"):
         name, _, scale = document.rpartition("-")
-        module = find_study(name)  # before its settings are read: it brings their kind
-        remembered = _remembered(store, document)
-        if remembered is not None:
-            yield module.study(scale, remembered)
+        try:
+            module = find_study(name)  # before its settings are read: it brings their kind
+            remembered = _remembered(store, document)
+            if remembered is not None:
+                studies.append(module.study(scale, remembered))
+        except InputError as error:
+            unreadable[document] = str(error)
+    return Remembered(studies, unreadable)
 
 
 def _remembered(store: Store, document: str) -> Any | None:
@@ -108,6 +139,9 @@ def run_command(
     except InputError as error:
         print(f"error: {without_secrets(' '.join(str(error).split()))}", file=sys.stderr)
         return 2
+    except UNREADABLE as error:
+        print(f"error: {error}; {NEXT_TIME}", file=sys.stderr)
+        return 1
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0

@@ -19,8 +19,9 @@ Command: ``python -m studies.run dlsm_front [--scale paper]``
 from dataclasses import dataclass
 
 from scorelib.data import Cifar10
-from studies import class_table
-from studies.class_table import ClassSettings, cell, class_study, fields_of, metric_names
+from studies import class_settings
+from studies.class_settings import ClassSettings, fields_of
+from studies.class_table import cell, class_study, metric_names
 from studies.local import at_scale
 from studies.reported import reported
 from tuning.jobs import require_input
@@ -77,13 +78,13 @@ def demo() -> FrontSettings:
 
     Each lambda is a training: they are shorter than Table 2's, so that the search takes minutes.
     """
-    at = class_table.demo().replace(classifier_iterations=300)
+    at = class_settings.demo().replace(classifier_iterations=300)
     return FrontSettings(**fields_of(at), lambdas=(0.001, 1.0), n_trials=12, search_images=500)
 
 
 def paper() -> FrontSettings:
     """CIFAR-10."""
-    at = class_table.paper(Cifar10())
+    at = class_settings.paper(Cifar10())
     return FrontSettings(**fields_of(at), n_trials=40, search_images=10_000)
 
 

@@ -15,8 +15,9 @@ Command: ``python -m studies.run dlsm_lambda [--scale paper]``
 from dataclasses import dataclass
 
 from scorelib.data import Cifar10
-from studies import class_table
-from studies.class_table import OVERALL, ClassSettings, cell, class_study, fields_of, metric_names
+from studies import class_settings
+from studies.class_settings import ClassSettings, fields_of
+from studies.class_table import OVERALL, cell, class_study, metric_names
 from studies.local import at_scale
 from studies.reported import reported
 from tuning.jobs import require_input
@@ -56,12 +57,12 @@ def settings(scale: str) -> LambdaSettings:
 
 def demo() -> LambdaSettings:
     """Digits."""
-    return LambdaSettings(**fields_of(class_table.demo()), lambdas=(0.01, 0.1, 1.0))
+    return LambdaSettings(**fields_of(class_settings.demo()), lambdas=(0.01, 0.1, 1.0))
 
 
 def paper() -> LambdaSettings:
     """Lambda = 1, and three of our own around it."""
-    at = class_table.paper(Cifar10())
+    at = class_settings.paper(Cifar10())
     return LambdaSettings(**fields_of(at), lambdas=(0.1, 1.0, 10.0, 100.0))
 
 

@@ -14,16 +14,9 @@ from dataclasses import dataclass
 
 from scorelib.data import Cifar10
 from scorelib.losses import CrossEntropy
-from studies import class_table
-from studies.class_table import (
-    BY_CLASS,
-    OVERALL,
-    ClassSettings,
-    cell,
-    class_study,
-    fields_of,
-    metric_names,
-)
+from studies import class_settings
+from studies.class_settings import ClassSettings, fields_of
+from studies.class_table import BY_CLASS, OVERALL, cell, class_study, metric_names
 from studies.local import at_scale
 from studies.reported import reported
 from tuning.jobs import require_input
@@ -62,12 +55,12 @@ def settings(scale: str) -> ScalingSettings:
 
 def demo() -> ScalingSettings:
     """Digits."""
-    return ScalingSettings(**fields_of(class_table.demo()))
+    return ScalingSettings(**fields_of(class_settings.demo()))
 
 
 def paper() -> ScalingSettings:
     """The authors' code's."""
-    return ScalingSettings(**fields_of(class_table.paper(Cifar10())))
+    return ScalingSettings(**fields_of(class_settings.paper(Cifar10())))
 
 
 def study(scale: str, at: ScalingSettings) -> Study:

@@ -1,10 +1,12 @@
 """Settings that say where and how a study runs, and are no part of any result's identity.
 
-They stand beside a study's specs so that ``--set`` reaches them, but no job's key holds them.
+They stand beside a study's specs so that ``--set`` reaches them, but no job's key holds them, nor
+that of the study's settings.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeVar
 
 from scorelib.errors import InputError
@@ -55,6 +57,7 @@ class Timeouts(Spec):
             "train": self.train, "classifier": self.train, "accuracy": self.train,
             "sample": self.sample, "frames": self.sample, "score": self.score,
             "reference": self.score, "features": self.score, "yardstick": self.score,
+            "noise": self.score, "shares": self.score, "renormalisation": self.score,
         }  # fmt: skip
         return {stage: seconds for stage, seconds in stages.items() if seconds is not None}
 
@@ -136,6 +139,15 @@ class StudySettings(Spec):
     data: Files = Files()
     execution: ExecutionSettings = ExecutionSettings()
     projections: ProjectionSettings = ProjectionSettings()
+
+    @cached_property
+    def key(self) -> str:
+        """Equal for settings that differ in these three alone."""
+        plain = StudySettings()
+        same = {name: getattr(plain, name) for name in ("data", "execution", "projections")}
+        if all(getattr(self, name) == value for name, value in same.items()):
+            return super().key
+        return self.replace(**same).key
 
 
 Settings = TypeVar("Settings", bound=StudySettings)

@@ -83,7 +83,7 @@ def paper() -> ScheduleSettings:
     """The report's settings, and where it has none those of NCSN's authors."""
     return ScheduleSettings(
         train=TrainSpec(
-            data=EXHIBIT.data,
+            data=Mnist(),
             network=Ncsn(ngf=64),
             schedule=FEW,
             objective=Dsm(),

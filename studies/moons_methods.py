@@ -40,14 +40,16 @@ class MoonsSettings(StudySettings):
         schedule: noise levels of all trainings.
         width: of all networks; see `scorelib.networks.PlaneMlp`.
         data_scale: of the networks that sigma enters at the input.
-        sigma_enters: where sigma enters the networks; each way has columns of its own.
+        sigma_enters: where sigma enters the networks; each way has rows of its own. None: late and,
+            over several seeds, at the input too.
         score_optimizer: of score networks.
         classifier_optimizer: of classifiers by L_CE and L_Total.
         dlsm_optimizer: of classifiers by L_DLSM' alone.
-        total: L_Total.
+        total: L_Total; its weight of the noise levels is that of the score networks' loss too.
         batch_size: points per update.
         iterations: of every training.
         curve_every: iterations between the points of the curves; a divisor of `iterations`.
+        curve_early: iterations of further points before the first of those.
         sigma: noise level of all measures.
         alpha: of the scaling method.
         sampler: for precision and recall, at `sigma`.
@@ -61,7 +63,7 @@ class MoonsSettings(StudySettings):
     schedule: GeometricSchedule
     width: int = 16
     data_scale: float = 20.0
-    sigma_enters: tuple[Way, ...]
+    sigma_enters: tuple[Way, ...] | None = None
     score_optimizer: AdamSpec
     classifier_optimizer: AdamSpec
     dlsm_optimizer: AdamSpec
@@ -69,6 +71,7 @@ class MoonsSettings(StudySettings):
     batch_size: int
     iterations: int
     curve_every: int
+    curve_early: tuple[int, ...] = (250, 500, 1000)
     sigma: float
     alpha: float = 10.0
     sampler: Langevin
@@ -89,17 +92,36 @@ class MoonsSettings(StudySettings):
             f"curve_every must divide iterations={self.iterations}; got {self.curve_every}",
         )
         require_input(
-            self.seeds >= 1 and len(self.sigma_enters) >= 1,
+            min(self.curve_early, default=1) >= 1,
+            f"curve_early must be iterations from 1; got {self.curve_early}",
+        )
+        require_input(
+            self.seeds >= 1 and len(self.ways) >= 1,
             f"seeds must be at least 1 and sigma_enters not empty; got seeds={self.seeds}, "
             f"sigma_enters={self.sigma_enters}",
         )
 
+    @property
+    def ways(self) -> tuple[Way, ...]:
+        """Where sigma enters, each way once and the paper's first."""
+        if self.sigma_enters is None:
+            return ("late",) if self.seeds == 1 else ("late", "at the input")
+        return tuple(dict.fromkeys(self.sigma_enters))
+
+    @property
+    def curve_at(self) -> tuple[int, ...]:
+        """Iterations of the curves' points, ascending."""
+        early = (step for step in self.curve_early if step < self.curve_every)
+        return (
+            *sorted(set(early)),
+            *range(self.curve_every, self.iterations + 1, self.curve_every),
+        )
+
 
 def paper() -> MoonsSettings:
-    """The authors' code's; one training seed, sigma late."""
+    """The authors' code's; one training seed."""
     return MoonsSettings(
         points=Moons(), schedule=GeometricSchedule(sigma_1=10.0, sigma_L=1e-3, n_levels=1000),
-        sigma_enters=("late",),
         score_optimizer=AdamSpec(learning_rate=6.5e-4),
         classifier_optimizer=AdamSpec(learning_rate=1e-5),
         dlsm_optimizer=AdamSpec(learning_rate=2e-5),

@@ -41,7 +41,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--gpus", type=_count, metavar="N", help=f"GPUs to use; default: all{growth}")
     made.add_argument("--max-concurrent", type=_positive, metavar="N", help="most jobs at a time")
     made.add_argument(
-        "--seeds", type=_positive, metavar="N", help="fresh seeds each winner is measured with"
+        "--seeds", type=_positive, metavar="N", help="seeds that each cell is a mean over"
     )
     made.add_argument("--allow-cpu", action="store_true", help="run GPU jobs on CPUs")
     return made

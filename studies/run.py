@@ -32,6 +32,8 @@ from scorelib.errors import InputError
 from scorelib.metrics.inception import InceptionFeatures
 from studies.command import (
     DEFAULT_STORE,
+    NEXT_TIME,
+    UNREADABLE,
     configured,
     remember_settings,
     run_command,
@@ -113,8 +115,9 @@ def _require_visible(store_url: str) -> None:
     """Refuses a local store that other nodes of the cluster do not see."""
     from tuning.session import require_visible
 
-    if isinstance(file_system(store_url)[0], LocalFileSystem):
-        require_visible(store_url)
+    found, folder = file_system(store_url)
+    if isinstance(found, LocalFileSystem):
+        require_visible(folder)
 
 
 def _probe(args: argparse.Namespace) -> None:
@@ -163,7 +166,7 @@ def _require_local_gpus(
 
 
 def _fixed_left(study: Study, store: Store) -> list[Job]:
-    """The jobs left that need no search: enough to see whether the study wants GPUs."""
+    """The jobs left that are known before any search, and the first of each."""
     return list(Planner(store).missing(study.known_jobs))
 
 
@@ -185,7 +188,10 @@ def _run(
             _work(args, scheduler, settings, store, shown, capacity, stop, console)
     for failure in shown.failures:
         print(f"warning: {failure}", file=sys.stderr)
-    _put_pictures(scheduler, store)
+    try:
+        _put_pictures(scheduler, store)
+    except UNREADABLE as error:
+        print(f"warning: pictures are missing: {error}; {NEXT_TIME}", file=sys.stderr)
     return _close(args, scheduler, store, console, stop)
 
 
@@ -194,21 +200,20 @@ def _put_pictures(scheduler: Scheduler, store: Store) -> None:
     from dashboards.figures import figures  # here: matplotlib takes half a second to import
     from dashboards.samples import sample_sheets
 
-    study = scheduler.study
-    for name, picture in (figures(scheduler, store) | sample_sheets(scheduler, store)).items():
-        store.put_picture(f"{study.name}-{study.scale}", name, picture)
+    pictures = figures(scheduler, store) | sample_sheets(scheduler, store)
+    store.put_pictures(f"{scheduler.study.name}-{scheduler.study.scale}", pictures)
 
 
 def _require_data(settings: Any, jobs: list[Job]) -> dict[str, str]:
-    """Reads the files once, so that a bad one is refused here and not in a worker.
+    """Reads the training files once, so that a bad one is refused here and not in a worker.
 
     Returns:
-        Digests of the training sets, by name.
+        Digests of the training sets as stored, by name.
     """
     digests = {}
     for spec in dict.fromkeys(spec for job in jobs for spec in job.parts()):
         if isinstance(spec, DataSpec):
-            digests[spec.name] = digest_of(*spec.load("train", _data_root(settings)))
+            digests[spec.name] = digest_of(*spec.stored("train", _data_root(settings)))
         elif isinstance(spec, InceptionFeatures):
             weights = settings.data.inception_weights
             spec.load_weights(Path(weights) if weights else None)

@@ -48,11 +48,11 @@ FEW = GeometricSchedule(sigma_1=1.0, sigma_L=0.01, n_levels=10)
 
 @dataclass(frozen=True, kw_only=True)
 class LevelSettings(StudySettings):
-    """What is trained and sampled; each field can be set on the command line.
+    """What is trained and sampled.
 
     Attributes:
         train: training run; each row puts its schedule there, in the network too if it is an NCSN.
-        few: ends and number of the few levels; None for no such column.
+        few: ends and number of the few levels; None, in a study without them, for no such column.
         many: of the many levels.
         langevin_step: the step e of Song and Ermon, data units squared.
         n_sigma: their T, updates at each level.
@@ -171,7 +171,8 @@ class Exhibit:
         study: name of the study.
         exhibit: the report's figures.
         title: their captions, in our words.
-        data: the report's data set.
+        data: the report's data set; None if how its numbers were measured is not known well enough
+            to compare any with them.
         where: the columns of `reported.csv` that say which numbers; with none nothing is reported.
         source: where these stand.
         families: the families they are of, with many levels.
@@ -181,7 +182,7 @@ class Exhibit:
     study: str
     exhibit: str
     title: str
-    data: DataSpec
+    data: DataSpec | None
     where: Mapping[str, str] = field(default_factory=dict)
     source: str = ""
     families: tuple[str, ...] = ()
@@ -251,4 +252,5 @@ def _search(
 
 def _reported(exhibit: Exhibit, family: str) -> dict[str, Reported]:
     value = reported(paper=REPORT, metric="fid", row=f"schedule={family}", **exhibit.where)
-    return {"raw": Reported(value, exhibit.source, papers_protocol(exhibit.data))}
+    protocol = papers_protocol(exhibit.data) if exhibit.data else None
+    return {"raw": Reported(value, exhibit.source, protocol)}

@@ -8,6 +8,7 @@ import contextlib
 import json
 import re
 import uuid
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -88,9 +89,13 @@ class Documents:
         self._put(probe, b"probe" * 1000)
         self._fs.rm_file(probe)
 
-    def put_picture(self, folder: str, name: str, data: bytes) -> None:
-        """Writes a picture for people, replacing an earlier one."""
-        self._put(self._path(f"pictures/{checked_name(folder)}/{checked_name(name)}"), data)
+    def put_pictures(self, folder: str, pictures: Mapping[str, bytes]) -> None:
+        """Writes a folder's PNG files for people, by name; earlier ones with other names go."""
+        place = f"pictures/{checked_name(folder)}"
+        for name, data in pictures.items():
+            self._put(self._path(f"{place}/{checked_name(name)}"), data)
+        for name in (n for n in self._names(place) if n.endswith(".png") and n not in pictures):
+            self._fs.rm_file(self._path(f"{place}/{name}"))
 
     def put_document(self, folder: str, name: str, body: Any) -> None:
         """Writes a small JSON document atomically."""

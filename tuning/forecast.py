@@ -74,7 +74,7 @@ def forecast(scheduler: Scheduler, store: Store, device: str) -> list[StageForec
     jobs = list(_all_jobs(scheduler))
     left = _left(jobs, scheduler)
     for job, share in _each_once(jobs):
-        count = counts[job.stage]
+        count = counts.setdefault(job.stage, _Count())
         if scheduler.is_done(job):
             count.n_stored += 1
         elif job.key in left:

@@ -146,13 +146,16 @@ def _require_answer(address: str) -> None:
     raise InputError(f"--address must name a running Ray cluster; got {address!r}: {why}")
 
 
-def require_visible(store_url: str) -> None:
+def require_visible(store_folder: str) -> None:
     """Refuses a store in a local folder that some node of the cluster does not see.
+
+    Args:
+        store_folder: its path, of which the end need not be there yet.
 
     Raises:
         InputError: naming the node.
     """
-    folder = Path(store_url).resolve()
+    folder = Path(store_folder).resolve()
     while not folder.exists():
         folder = folder.parent
     probe = folder / f".visible-{uuid.uuid4().hex[:12]}"
@@ -172,7 +175,7 @@ def require_visible(store_url: str) -> None:
         probe.unlink()
     if blind:
         raise InputError(
-            f"--store must be visible on all nodes of the cluster; {store_url!r} is not on "
+            f"--store must be visible on all nodes of the cluster; {store_folder!r} is not on "
             f"{', '.join(sorted(blind)[:3])}: use a folder that all nodes mount, or s3:// or gs://"
         )
 

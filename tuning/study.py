@@ -75,6 +75,7 @@ class Cell:
     Attributes:
         row: the row's label.
         column: the column's label.
+        part: which part of the table the row is in, each with a figure of its own; "" for all.
         search: measured is its winner, on fresh seeds.
         sample: measured are these images, on fresh seeds.
         job: measured is this job's result.
@@ -90,6 +91,7 @@ class Cell:
 
     row: str
     column: str
+    part: str = ""
     search: Search | None = None
     sample: SampleSpec | None = None
     job: Job | None = None

@@ -123,7 +123,10 @@ class CrossEntropy(ClassifierObjective):
 
 @dataclass(frozen=True, kw_only=True)
 class Dlsm(ClassifierObjective):
-    """L_DLSM' + lambda L_CE, Eq. 11; the default is the paper's text, all levels alike.
+    """L_DLSM' + lambda L_CE, Eq. 11, by default with all levels alike.
+
+    The weights that the paper prints are lost to us; those of its code are `MOONS_DLSM` and
+    `CIFAR_DLSM`.
 
     Args:
         lambda_: weight of the cross entropy, >= 0; 0 is L_DLSM' alone.

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from dashboards.cells import CellView
-from dashboards.verdicts import TOLERANCE, noise_of, verdict, verdict_of
+from dashboards.verdicts import TOLERANCE, prediction_noise, verdict, verdict_of
 from tests.dashboards.seeds import measured
 from tests.miniature import miniature_study
 from tuning.study import Cell, Reported
@@ -17,7 +17,8 @@ def test_one_more_measurement_is_within_the_noise_of_the_others_in_95_of_100_cas
     seeds, another = draws[:, :n], draws[:, n]
     spread = seeds.std(axis=1, ddof=1)
     within = [
-        abs(a - m) <= noise_of(s, n) for a, m, s in zip(another, seeds.mean(1), spread, strict=True)
+        abs(a - m) <= prediction_noise(s, n)
+        for a, m, s in zip(another, seeds.mean(1), spread, strict=True)
     ]
     assert np.mean(within) == pytest.approx(0.95, abs=0.006)
 
@@ -35,7 +36,7 @@ def test_one_more_measurement_is_within_the_noise_of_the_others_in_95_of_100_cas
     ],
 )
 def test_each_verdict_where_it_belongs(difference, noise, expected):
-    spread = noise / noise_of(1.0, 3)
+    spread = noise / prediction_noise(1.0, 3)
     assert TOLERANCE * 100 == 5
     for reported in (100.0, -100.0):
         assert verdict_of(difference, spread, 3, reported) == expected

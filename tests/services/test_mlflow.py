@@ -69,7 +69,7 @@ def shown(uri):
 
 
 def test_a_study_on_s3_is_shown_by_a_server_on_postgresql(finished, mlflow, tmp_path):
-    (study,) = remembered_studies(finished)
+    (study,) = remembered_studies(finished).studies
     scheduler = Scheduler(study, finished)
     with Projections(scheduler, finished, mlflow.uri) as projections:
         pass

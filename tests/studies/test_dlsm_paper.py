@@ -2,9 +2,12 @@
 
 import pytest
 
-from scorelib.losses import CIFAR_DLSM, MOONS_DLSM, CrossEntropy
+from scorelib.data import Moons, OneClass
+from scorelib.losses import CIFAR_DLSM, MOONS_DLSM, CrossEntropy, Dsm
+from scorelib.networks import NcsnPp
 from studies.registry import find_study
 from studies.reported import _rows
+from tuning.stages import ScoreErrors
 
 METRICS = {
     "Frechet distance": "fid", "Inception score": "is", "CAS": "cas", "precision": "precision",
@@ -93,8 +96,86 @@ def test_the_moons_have_the_settings_of_the_authors_code():
     assert (at.batch_size, at.iterations, at.width, at.k) == (4000, 40_000, 16, 5)
     levels = at.schedule
     assert (levels.sigma_1, levels.sigma_L, levels.n_levels) == (10, 1e-3, 1000)
-    assert at.sigma == at.sampler.sigma == 7.5 and at.sigma_enters == ("late",)
+    assert at.sigma == at.sampler.sigma == 7.5 and at.ways == ("late",)
     assert at.total == MOONS_DLSM and at.n_points == at.points.n == 10_000 and at.alpha == 10
+
+
+def test_the_moons_methods_are_what_their_columns_say():
+    objectives = {
+        "base": (CrossEntropy(), 1e-5), "scaling": (CrossEntropy(), 1e-5),
+        "DLSM' alone": (MOONS_DLSM.replace(lambda_=0.0), 2e-5), "ours": (MOONS_DLSM, 1e-5),
+    }  # fmt: skip
+    seen = set()
+    for cell in cells_of("moons_score_mismatch"):
+        if cell.column == "oracle":
+            continue
+        label = int(cell.row[-1]) - 1
+        sampled = None if isinstance(cell.job, ScoreErrors) else cell.job.sample
+        models = cell.job.models if sampled is None else (sampled.model,)
+        for number, model in enumerate(models):
+            train = model.train
+            whole = cell.column != "posterior SM"
+            own = label if sampled else number
+            assert train.data == (Moons() if whole else OneClass(of=Moons(), label=own))
+            assert train.objective == Dsm(sigma_power=4.0) and model.iteration == 40_000
+            assert train.optimizer.learning_rate == 6.5e-4 and train.network.data_scale is None
+        of = cell.job if sampled is None else sampled
+        if cell.column == "posterior SM":
+            assert getattr(of, "classifier", None) is None
+        else:
+            guide = of.classifier
+            objective, rate = objectives[cell.column]
+            assert guide.train.objective == objective and guide.iteration == 40_000
+            assert guide.train.optimizer.learning_rate == rate
+            assert guide.train.score == (models[0] if objective.reads_score else None)
+            assert of.scale == (10 if cell.column == "scaling" else 1)
+            if sampled:
+                assert sampled.label == label
+        seen.add((cell.row, cell.column))
+    assert len(seen) == 2 * 3 * 5  # classes; errors, precision, recall; methods
+
+
+def test_over_seeds_the_moons_show_the_fair_networks_too():
+    module = find_study("moons_score_mismatch")
+    at = module.settings("paper").replace(seeds=5)
+    made = module.study("paper", at)
+    for part, scale in (("", None), ("sigma at the input", 20.0)):
+        (cell,) = [
+            c for c in made.cells
+            if c.part == part and c.column == "ours" and isinstance(c.job, ScoreErrors)
+            and c.row.startswith("score errors, class 1")
+        ]  # fmt: skip
+        jobs = (cell.job, *cell.repeats)
+        assert [job.classifier.train.seed for job in jobs] == [0, 1, 2, 3, 4]
+        assert {job.models[0].train.network.data_scale for job in jobs} == {scale}
+        assert {job.classifier.train.network.data_scale for job in jobs} == {scale}
+    early = {curve.label: min(curve.points) for curve in made.curves}
+    assert len(early) == 6 and set(early.values()) == {250}  # the peak of CE is near 1,000
+
+
+@pytest.mark.parametrize("dataset", ["cifar10", "cifar100"])
+def test_the_methods_of_table_2_are_what_their_columns_say(dataset):
+    wanted = {
+        "base": (CrossEntropy(), 1), "scaling": (CrossEntropy(), 10), "ours": (CIFAR_DLSM, 1),
+    }  # fmt: skip
+    for cell in cells_of(f"{dataset}_dlsm"):
+        sample = cell.sample or cell.job.sample
+        train = sample.classifier.train
+        assert (train.objective, sample.scale) == wanted[cell.column]
+        assert sample.model.train.network == NcsnPp(n_blocks=8)
+        assert train.score == (sample.model if cell.column == "ours" else None)
+        assert train.data == sample.model.train.data
+
+
+def test_a_column_of_table_a4_is_trained_with_its_lambda():
+    columns = {
+        c.column: c.sample.classifier.train.objective
+        for c in cells_of("dlsm_lambda") if c.is_measured
+    }  # fmt: skip
+    assert len(columns) == 4 and all(
+        objective == CIFAR_DLSM.replace(lambda_=float(column.removeprefix("lambda = ")))
+        for column, objective in columns.items()
+    )
 
 
 @pytest.mark.parametrize(("name", "depth", "warmup"), [("cifar10", 18, 0), ("cifar100", 34, 1000)])

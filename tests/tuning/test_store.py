@@ -154,6 +154,16 @@ def test_documents(any_store):
     assert any_store.document_names("ledger/k") == ["round-0"]
 
 
+def test_pictures_that_are_no_longer_drawn_go(any_store):
+    any_store.put_pictures("study-demo", {"old.png": b"1", "curve.png": b"2"})
+    any_store.put_pictures("other-demo", {"old.png": b"3"})
+    any_store.put_pictures("study-demo", {"curve.png": b"4", "new.png": b"5"})
+    path = any_store._path
+    assert any_store._names("pictures/study-demo") == ["curve.png", "new.png"]
+    assert any_store._fs.cat_file(path("pictures/study-demo/curve.png")) == b"4"
+    assert any_store._names("pictures/other-demo") == ["old.png"]
+
+
 @pytest.mark.parametrize("name", ["../x", "a/b", "", ".hidden", "a b", "x\n", "/etc/passwd"])
 def test_names_cannot_leave_their_folder(any_store, name):
     for attempt in (
@@ -161,7 +171,7 @@ def test_names_cannot_leave_their_folder(any_store, name):
         lambda: commit(any_store, files={name: b""}),
         lambda: any_store.put_checkpoint(name, "x", b""),
         lambda: any_store.put_document("ledger", name, {}),
-        lambda: any_store.put_picture("figures", name, b""),
+        lambda: any_store.put_pictures("figures", {name: b""}),
     ):
         with pytest.raises(InputError, match="a stored name must match"):
             attempt()

@@ -81,7 +81,7 @@ def open_side(given: str, name: str | None, other: str) -> Side:
         known = ", ".join(studies) or "none"
         raise InputError(f"{given!r} must hold the study {name} at scale {scale}; it has {known}")
     study = studies[name]
-    made = launches(store, f"{study.name}-{study.scale}")
+    made = launches(store, study.id)
     commits = tuple(dict.fromkeys(launch.commit or "no checkout" for launch in made))
     return Side(given, view(Scheduler(study, store), store), commits)
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from torch import Tensor
 
+from dashboards.head_to_head import BASE, OURS
 from dashboards.shares_figure import Bars
 from scorelib.noise_level import noise_by_level
 from scorelib.renormalisation import TwoNormals
@@ -81,28 +82,28 @@ def panels_of(scheduler: Scheduler) -> dict[str, dict[str, dict[int, list[float]
 
 
 def class_gains_of(scheduler: Scheduler, store: Store) -> dict[str, dict[int, float]]:
-    """By class-wise number, what the column "ours" gains on the column "base", on one seed."""
+    """By class-wise number, what the paper's method gains on its baseline, on one seed."""
     found: dict[str, dict[str, dict[int, float]]] = {}
     for cell in scheduler.study.cells:
         scores = [job for job in scheduler.cell_jobs(cell) if isinstance(job, Score)]
-        if cell.column in ("base", "ours") and scores and scheduler.is_done(scores[0]):
+        if cell.column in (BASE, OURS) and scores and scheduler.is_done(scores[0]):
             by_class = scores[0].by_class(Workplace(store=store), "denoised")
             if by_class:
                 found.setdefault(cell.row, {})[cell.column] = by_class
     return {
-        row: {label: of["ours"][label] - value for label, value in of["base"].items()}
+        row: {label: of[OURS][label] - value for label, value in of[BASE].items()}
         for row, of in found.items()
-        if of.keys() == {"base", "ours"}
+        if of.keys() == {BASE, OURS}
     }
 
 
 def score_fields_of(scheduler: Scheduler, store: Store) -> dict[str, dict[str, list[Tensor]]]:
-    """By part of the table and method, the posterior scores of each class, the exact ones last."""
+    """By section of the table and method, the posterior scores of each class; last the exact."""
     jobs: dict[str, dict[str, ScoreErrors]] = {}
     for cell in scheduler.study.cells:
         if isinstance(cell.job, ScoreErrors) and scheduler.is_done(cell.job):
-            jobs.setdefault(cell.part, {}).setdefault(cell.column, cell.job)
-    return {part: _fields(of, store) for part, of in jobs.items()}
+            jobs.setdefault(cell.section, {}).setdefault(cell.column, cell.job)
+    return {section: _fields(of, store) for section, of in jobs.items()}
 
 
 def _fields(jobs: Mapping[str, ScoreErrors], store: Store) -> dict[str, list[Tensor]]:

@@ -40,9 +40,9 @@ def figures(scheduler: Scheduler, store: Store) -> dict[str, bytes]:
     gains = class_gains_of(scheduler, store)
     if gains:
         drawn["class_gains.png"] = class_gains_figure(gains, "ours minus base, by class")
-    for part, fields in score_fields_of(scheduler, store).items():
-        name = f"score_fields_{as_name(part)}.png" if part else "score_fields.png"
-        drawn[name] = score_field_figure(moons_grid(), fields, part)
+    for section, fields in score_fields_of(scheduler, store).items():
+        name = f"score_fields_{as_name(section)}.png" if section else "score_fields.png"
+        drawn[name] = score_field_figure(moons_grid(), fields, section)
     shares = shares_of(scheduler)
     if shares:
         drawn["class_shares.png"] = shares_figure(shares, scheduler.study.title)

@@ -81,7 +81,7 @@ def overview(store: Store, observer: Driver) -> Overview:
 
 def _row(scheduler: Scheduler, store: Store, observer: Driver) -> Row:
     study = scheduler.study
-    name = f"{study.name}-{study.scale}"
+    name = study.id
     rows = forecast(scheduler, store, likely_device(study))
     n_left = sum(row.n_to_run for row in rows)
     cells = [cell for cell in view(scheduler, store).cells if cell.cell.is_measured]

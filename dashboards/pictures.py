@@ -77,9 +77,9 @@ def pictures(scheduler: Scheduler, store: Store, budget: Budget) -> list[Picture
         budget: what they may take.
     """
     drawn: dict[str, bytes] = {}
-    for part, fields in score_fields_of(scheduler, store).items():
-        title = f"posterior scores, {part}" if part else "posterior scores"
-        drawn[title] = score_field_figure(moons_grid(), fields, part)
+    for section, fields in score_fields_of(scheduler, store).items():
+        title = f"posterior scores, {section}" if section else "posterior scores"
+        drawn[title] = score_field_figure(moons_grid(), fields, section)
     cases = renormalised_of(scheduler)
     if cases:
         drawn["powers of the likelihood"] = renormalisation_figure(cases)

@@ -98,7 +98,7 @@ def _as_json(figures: list[dict[str, Any]]) -> Markup:
 
 def _provenance(shown: StudyView, store: Store, devices: list[str]) -> list[tuple[str, str]]:
     """What made the results: launches, devices, protocols, settings."""
-    name = f"{shown.study.name}-{shown.study.scale}"
+    name = shown.study.id
     rows = []
     for launch in launches(store, name):
         rows += [

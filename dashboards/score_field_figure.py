@@ -13,13 +13,15 @@ _EVERY = 2
 """Of the grid's points in either direction, one in so many has an arrow."""
 
 
-def score_field_figure(points: Tensor, fields: Mapping[str, list[Tensor]], part: str = "") -> bytes:
+def score_field_figure(
+    points: Tensor, fields: Mapping[str, list[Tensor]], section: str = ""
+) -> bytes:
     """A row for each class, a column for each method; arrows of one length, the scores' as colour.
 
     Args:
         points: a square grid of n x n points, (n^2, 2), the first coordinate slower.
         fields: by method, the scores of each class at the points, (n^2, 2).
-        part: of the table, if it has others too.
+        section: of the table, if it has others too.
 
     Returns:
         A PNG file.
@@ -35,7 +37,7 @@ def score_field_figure(points: Tensor, fields: Mapping[str, list[Tensor]], part:
         axes[0][column].set_title(name, fontsize=9)
     for row in range(n_classes):
         axes[row][0].set_ylabel(f"class {row + 1}", fontsize=9)
-    about = f"{part}: " if part else ""
+    about = f"{section}: " if section else ""
     about += "directions of the posterior scores; colour: their length, 0 (yellow) to .8 and above"
     figure.suptitle(about, fontsize=9)
     return as_png(figure)

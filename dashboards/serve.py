@@ -107,7 +107,7 @@ class Site:
     def _scheduler(self, name: str) -> Scheduler | None:
         remembered = remembered_studies(self._store)
         for study in remembered.studies:
-            if f"{study.name}-{study.scale}" == name:
+            if study.id == name:
                 return Scheduler(study, self._store)
         if name in remembered.unreadable:
             raise InputError(remembered.unreadable[name])

@@ -42,7 +42,7 @@ def _command(args: argparse.Namespace) -> int:
         # The lock: two writers at once would both make what neither finds.
         with (
             Driver(store) as driver,
-            StudyLock(driver, f"{study.name}-{study.scale}"),
+            StudyLock(driver, study.id),
             Projections(Scheduler(study, store), store, args.tracking_uri) as shown,
         ):
             pass  # entering writes all there is

@@ -109,6 +109,11 @@ class Spec:
         return rows
 
 
+def fields_of(spec: Spec, base: type[Spec] | None = None) -> dict[str, Any]:
+    """The fields of a spec by name, to make one of another kind of; of a base, those it has."""
+    return {field.name: getattr(spec, field.name) for field in dataclasses.fields(base or spec)}
+
+
 def from_json(data: dict[str, Any]) -> Any:
     """The spec that `Spec.to_json` described.
 
@@ -164,7 +169,8 @@ def replaced(spec: Any, changes: Mapping[str, Any]) -> Any:
     """The spec with fields at dotted paths set to values, all together.
 
     Raises:
-        AttributeError: no such path.
+        AttributeError: no such spec on the way.
+        TypeError: no such field at its end.
         InputError: values of the wrong type or range.
     """
     direct, nested = {}, defaultdict(dict)

@@ -11,13 +11,13 @@ retrains nothing. The form of the study: `studies.appendix_b`.
 Command: ``python -m studies.run cifar_checkpoint_ema [--scale paper]``
 """
 
-import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
 from scorelib.errors import InputError
 from scorelib.losses import Dsm
 from scorelib.optim import AdamSpec
+from scorelib.spec import fields_of
 from studies.appendix_b import (
     ChoiceSettings,
     Question,
@@ -108,7 +108,7 @@ def paper() -> SnapshotChoiceSettings:
 
 def _without_discriminator(of: ChoiceSettings, learning_rate: float) -> dict[str, Any]:
     """The adversarial studies' settings but for the ladder, trained by score matching alone."""
-    kept = {field.name: getattr(of, field.name) for field in dataclasses.fields(of)}
+    kept = fields_of(of)
     optimizer = AdamSpec(learning_rate=learning_rate)
     kept["train"] = of.train.replace(objective=Dsm(), optimizer=optimizer)
     kept["ema"] = max(of.train.ema)  # the paper's choice of its two

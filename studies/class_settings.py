@@ -3,9 +3,8 @@
 `studies.class_table` says where those at paper scale come from.
 """
 
-import dataclasses
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from scorelib.data import Cifar10, Cifar100, Digits
 from scorelib.losses import CIFAR_DLSM, ClassifierObjective, CrossEntropy, Dlsm, Dsm
@@ -13,10 +12,11 @@ from scorelib.metrics.accuracy import AccuracySpec
 from scorelib.metrics.classifier import ClassifierFeatures, ClassifierSpec
 from scorelib.metrics.features import Extractor
 from scorelib.metrics.inception import InceptionFeatures
-from scorelib.networks import NcsnPp, NoiseClassifierSpec, ResidualMlp, ResNetClassifier
+from scorelib.networks import NcsnPp, NoiseClassifierSpec, ResNetClassifier
 from scorelib.optim import AdamSpec
 from scorelib.samplers import PredictorCorrector
 from scorelib.schedules import GeometricSchedule
+from studies import cifar_sampling_eps
 from studies.local import StudySettings
 from tuning.jobs import require_input
 from tuning.stages import (
@@ -118,7 +118,7 @@ class ClassSettings(StudySettings):
         }
 
     def protocol(self, metric: str) -> Protocol:
-        """How one of `EVERYTHING` but CAS is measured."""
+        """How a metric but CAS is measured: "fid", "is", a statistic or "cw_" before it."""
         data, n = self.train.data, self.n_images
         if metric == "fid":
             return FidProtocol(extractor=self.extractor, data=data, n_images=n, seeds="fresh")
@@ -134,21 +134,11 @@ class ClassSettings(StudySettings):
         )  # fmt: skip
 
 
-def fields_of(at: ClassSettings) -> dict[str, Any]:
-    """The fields of settings, to make settings with further ones of."""
-    return {field.name: getattr(at, field.name) for field in dataclasses.fields(at)}
-
-
 def demo() -> ClassSettings:
-    """Digits; the score network is that of Table 1's demo."""
-    data = Digits()
+    """Digits; the score network is that of the demo of "Adversarial score matching", Table 1."""
+    data, shared = Digits(), cifar_sampling_eps.demo()
     return ClassSettings(
-        train=TrainSpec(
-            data=data, network=ResidualMlp(width=256, depth=3), objective=Dsm(),
-            schedule=GeometricSchedule(sigma_1=4.8, sigma_L=0.1, n_levels=30),
-            optimizer=AdamSpec(learning_rate=1e-3), ema=(0.99, 0.999), batch_size=128,
-        ),
-        iteration=4000, ema=0.999,
+        train=shared.train, iteration=shared.iteration, ema=0.999,
         classifier=ResNetClassifier(depth=18, width=8),
         classifier_optimizer=AdamSpec(learning_rate=1e-3),
         classifier_batch_size=100, classifier_iterations=1000,

@@ -66,7 +66,7 @@ def configured(name: str, scale: str, changes: list[str]) -> Any:
 
 def remember_settings(store: Store, study: Study) -> None:
     """Notes in the store with which settings a study was run last, for the dashboards."""
-    store.put_document("studies", f"{study.name}-{study.scale}", study.settings.to_json())
+    store.put_document("studies", study.id, study.settings.to_json())
 
 
 @dataclass(frozen=True)

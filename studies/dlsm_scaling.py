@@ -14,8 +14,9 @@ from dataclasses import dataclass
 
 from scorelib.data import Cifar10
 from scorelib.losses import CrossEntropy
+from scorelib.spec import fields_of
 from studies import class_settings
-from studies.class_settings import ClassSettings, fields_of
+from studies.class_settings import ClassSettings
 from studies.class_table import BY_CLASS, OVERALL, cell, class_study, metric_names
 from studies.local import at_scale
 from studies.reported import reported

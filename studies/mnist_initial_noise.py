@@ -26,6 +26,7 @@ from dataclasses import dataclass
 
 from scorelib.data import Mnist
 from scorelib.metrics.classifier import ClassifierFeatures, ClassifierSpec
+from scorelib.spec import fields_of
 from studies import mnist_schedules
 from studies.local import at_scale
 from studies.reported import reported
@@ -70,17 +71,9 @@ def paper() -> InitialNoiseSettings:
 
 def _of(scale: str, n_images: int, **classifier: int) -> InitialNoiseSettings:
     of = mnist_schedules.settings(scale)
+    shared = fields_of(of, LevelSettings) | {"n_images": n_images}
     return InitialNoiseSettings(
-        train=of.train,
-        few=of.few,
-        many=of.many,
-        langevin_step=of.langevin_step,
-        n_sigma=of.n_sigma,
-        iterations=of.iterations,
-        snapshot_every=of.snapshot_every,
-        chunk_images=of.chunk_images,
-        n_images=n_images,
-        classifier=ClassifierSpec(data=of.train.data, **classifier),
+        **shared, classifier=ClassifierSpec(data=of.train.data, **classifier)
     )
 
 

@@ -111,7 +111,7 @@ def _cells(at: MoonsSettings, way: Way, name: str, of_seeds: list[Method]) -> li
             Cell(
                 row=_row("score errors", label, way),
                 column=name,
-                part=_part(way),
+                section=_section(way),
                 job=errors[0],
                 repeats=tuple(errors[1:]),
                 n_seeds=len(errors),
@@ -128,7 +128,7 @@ def _cells(at: MoonsSettings, way: Way, name: str, of_seeds: list[Method]) -> li
                 Cell(
                     row=_row(statistic, label, way),
                     column=name,
-                    part=_part(way),
+                    section=_section(way),
                     job=scores[0],
                     repeats=tuple(scores[1:]),
                     n_seeds=len(scores),
@@ -141,17 +141,17 @@ def _cells(at: MoonsSettings, way: Way, name: str, of_seeds: list[Method]) -> li
 
 
 def _row(measure: str, label: int, way: Way) -> str:
-    return ", ".join(filter(None, (measure, f"class {label + 1}", _part(way))))
+    return ", ".join(filter(None, (measure, f"class {label + 1}", _section(way))))
 
 
-def _part(way: Way) -> str:
+def _section(way: Way) -> str:
     return "" if way == "late" else f"sigma {way}"
 
 
 def _place(cell: Cell) -> tuple[str, int, str]:
     """Rows in the order of the paper, those with sigma at the input below."""
     measure = cell.row.split(",")[0]
-    return cell.part, ("score errors", *STATISTICS).index(measure), cell.row
+    return cell.section, ("score errors", *STATISTICS).index(measure), cell.row
 
 
 def _protocol(at: MoonsSettings, label: int, statistic: Statistic) -> NeighboursProtocol:
@@ -217,7 +217,7 @@ def _curves(at: MoonsSettings, way: Way) -> list[Curve]:
     by_step = {step: [methods_of(at, way, seed, step) for seed in seeds] for step in at.curve_at}
     curves = []
     for name, objective in OBJECTIVES_SHOWN.items():
-        label = ", ".join(filter(None, (objective, _part(way))))
+        label = ", ".join(filter(None, (objective, _section(way))))
         errors: dict[int, tuple[Job, ...]] = {}
         entropies: dict[int, tuple[Job, ...]] = {}
         for step, of_seeds in by_step.items():

@@ -94,12 +94,12 @@ def _command(args: argparse.Namespace) -> int:
         store = Store(args.store, create=True)
         store.require_writable()
         driver = stack.enter_context(Driver(store, on_lost=lambda: stop.request(TAKEN_OVER)))
-        stack.enter_context(StudyLock(driver, f"{study.name}-{study.scale}"))
+        stack.enter_context(StudyLock(driver, study.id))
         if left and capacity is None and not stop.is_set:
             capacity = stack.enter_context(_ray(args))
         remember_settings(store, study)
         if left:
-            note_launch(store, f"{study.name}-{study.scale}", read)
+            note_launch(store, study.id, read)
         scheduler = Scheduler(study, store, leases=Leases(driver))
         return _run(args, scheduler, settings, store, capacity, stop, console)
 
@@ -201,7 +201,7 @@ def _put_pictures(scheduler: Scheduler, store: Store) -> None:
     from dashboards.samples import sample_sheets
 
     pictures = figures(scheduler, store) | sample_sheets(scheduler, store)
-    store.put_pictures(f"{scheduler.study.name}-{scheduler.study.scale}", pictures)
+    store.put_pictures(scheduler.study.id, pictures)
 
 
 def _require_data(settings: Any, jobs: list[Job]) -> dict[str, str]:

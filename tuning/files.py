@@ -39,7 +39,7 @@ def file_system(url: str) -> tuple[Any, str]:
 
 
 def replace_local(path: str, data: bytes) -> None:
-    """Atomic and durable on a POSIX file system: a reader sees the old bytes or the new."""
+    """Atomic on a POSIX file system: readers, after a crash too, see the old bytes or the new."""
     temporary = _temporary(path)
     try:
         with open(temporary, "wb") as file:

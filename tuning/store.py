@@ -7,6 +7,10 @@ Everything lives under one fsspec URL (a folder, ``s3://bucket/path``, ...):
     objects/STAGE/KEY/ATTEMPT/NAME          its files
     checkpoints/KEY/NAME                    resumable state of training runs, the newest only
     ledger/KEY/NAME.json                    proposals of each search
+    studies/ID.json, launches/ID.json       settings a study was run with last; what made it
+    rates/, gpu-memory/                     how long jobs took, and what memory
+    locks/, leases/, drivers/               who is at work (`tuning.lock`, `lease`, `driver`)
+    pictures/ID/NAME.png                    figures and samples, for people
     set-aside/...                           manifests of objects found corrupt
 
 Invariants:

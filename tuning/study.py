@@ -75,7 +75,7 @@ class Cell:
     Attributes:
         row: the row's label.
         column: the column's label.
-        part: which part of the table the row is in, each with a figure of its own; "" for all.
+        section: rows that belong together and have figures of their own; "" where there is one.
         search: measured is its winner, on fresh seeds.
         sample: measured are these images, on fresh seeds.
         job: measured is this job's result.
@@ -91,7 +91,7 @@ class Cell:
 
     row: str
     column: str
-    part: str = ""
+    section: str = ""
     search: Search | None = None
     sample: SampleSpec | None = None
     job: Job | None = None
@@ -196,6 +196,11 @@ class Study:
     yardsticks: tuple[Yardstick, ...] = ()
     curves: tuple[Curve, ...] = ()
     notes: tuple[str, ...] = ()
+
+    @property
+    def id(self) -> str:
+        """Name and scale, as locks, documents and pictures of a store are called."""
+        return f"{self.name}-{self.scale}"
 
     @property
     def fixed_jobs(self) -> tuple[Job, ...]:

@@ -31,7 +31,7 @@ def run_exact(folder, *, scale="demo", **changed):
     module, store = find_study(EXACT), Store(str(folder), create=True)
     paths = {path.replace("__", "."): value for path, value in changed.items()}
     study = module.study(scale, replace_paths(module.settings(scale), paths))
-    note_launch(store, f"{study.name}-{study.scale}", {})
+    note_launch(store, study.id, {})
     remember_settings(store, study)
     drain(study, store)
     return store

@@ -139,10 +139,10 @@ def test_over_seeds_the_moons_show_the_fair_networks_too():
     module = find_study("moons_score_mismatch")
     at = module.settings("paper").replace(seeds=5)
     made = module.study("paper", at)
-    for part, scale in (("", None), ("sigma at the input", 20.0)):
+    for section, scale in (("", None), ("sigma at the input", 20.0)):
         (cell,) = [
             c for c in made.cells
-            if c.part == part and c.column == "ours" and isinstance(c.job, ScoreErrors)
+            if c.section == section and c.column == "ours" and isinstance(c.job, ScoreErrors)
             and c.row.startswith("score errors, class 1")
         ]  # fmt: skip
         jobs = (cell.job, *cell.repeats)

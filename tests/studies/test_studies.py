@@ -109,7 +109,7 @@ MINIATURES = {
 SHEETS = {
     "cifar10_dlsm": ["samples_base.png", "samples_scaling.png", "samples_ours.png"],
     "mnist_initial_noise": [  # Figures 11 and 12
-        "samples_L-4-sigma-1-1.png", "samples_L-5-sigma-1-5.png",
+        "samples_L-4-sigma-1-0-17.png", "samples_L-5-sigma-1-5.png",
     ],
     "dlsm_scaling": [
         f"samples_{method}-alpha-{alpha}.png" for method in ("base", "ours") for alpha in (1, 10)

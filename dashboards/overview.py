@@ -10,6 +10,7 @@ from tuning.lock import holder_of
 from tuning.progress import duration
 from tuning.resources import likely_device
 from tuning.scheduler import Scheduler
+from tuning.stages import TrainedWeights
 from tuning.store import Store
 
 
@@ -28,6 +29,7 @@ class Row:
         left: how long the rest takes one device; "" if nothing is left.
         runs_as: which process runs it; None if none does.
         has_searches: whether there are trials to look at.
+        has_trainings: whether there are trainings.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Row:
     left: str
     runs_as: str | None
     has_searches: bool
+    has_trainings: bool
 
     @property
     def share(self) -> float:
@@ -103,6 +106,7 @@ def _row(scheduler: Scheduler, store: Store, observer: Driver) -> Row:
         left=duration(sum(row.hours for row in rows) * 3600) if n_left else "",
         runs_as=_who(holder) if holder else None,
         has_searches=bool(scheduler.searches),
+        has_trainings=any(row.stage == TrainedWeights.stage and row.n_stored for row in rows),
     )
 
 

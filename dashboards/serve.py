@@ -18,7 +18,7 @@ from typing import Any
 
 from dashboards import evidence
 from dashboards.children import Children
-from dashboards.mlflow_views import CELLS, TRIALS, view_name
+from dashboards.mlflow_views import CELLS, TRAININGS, TRIALS, view_name
 from dashboards.overview import Overview, overview
 from dashboards.pages import css, render
 from dashboards.report import render_report
@@ -79,10 +79,10 @@ class Site:
             return render_report(scheduler, self._store) if scheduler else None
 
     def link(self, kind: str, name: str) -> str | None:
-        """Where MLflow shows a study's cells, trials, or the comparison of its cells; None if not.
+        """Where MLflow shows a study's runs of a kind, or the comparison of its cells; None if not.
 
         Args:
-            kind: "cells", "trials" or "compare".
+            kind: "cells", "trials", "trainings" or "compare".
             name: the study's, with its scale.
         """
         from mlflow.tracking import MlflowClient  # two seconds: not at import
@@ -140,7 +140,7 @@ def handler(site: Site) -> type[BaseHTTPRequestHandler]:
             _, kind, *rest = path.split("/")
             page = site.report(rest[0]) if kind == "report" and len(rest) == 1 else None
             link = None
-            if kind in (CELLS, TRIALS, "compare") and len(rest) == 1:
+            if kind in (CELLS, TRIALS, TRAININGS, "compare") and len(rest) == 1:
                 link = site.link(kind, rest[0])
             if link is not None:
                 self.send_response(HTTPStatus.FOUND)

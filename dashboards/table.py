@@ -15,13 +15,14 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from dashboards.cells import CellView, Measured, StudyView, view
+from dashboards.cells import CellView, StudyView, view
 from dashboards.formats import Document, as_latex, as_markdown, as_rich
 from dashboards.fronts import front_runs, front_table
 from dashboards.head_to_head import BASE, OURS, difference_table, pairs
 from dashboards.missing import what_is_missing
 from dashboards.searches import alike_runs, findings, parts
 from dashboards.verdicts import verdict
+from dashboards.wording import number
 from studies.command import Arguments, add_study_arguments, open_study, run_command
 from tuning.study import Cell
 
@@ -168,19 +169,13 @@ def _ours(cell: CellView) -> str:
         return f"failed: {cell.failed}"
     if cell.measured:
         names = cell.cell.quantities
-        return " / ".join(_value(cell.measured[n]) if n in cell.measured else "-" for n in names)
+        return " / ".join(number(cell.measured[n]) if n in cell.measured else "-" for n in names)
     if cell.winner or cell.cell.search is None:
         return f"measuring, {cell.n_missing} of {cell.cell.n_seeds} seeds missing"
     best, objective = cell.best_so_far, cell.cell.search.space.objective
     if best and best.result and (value := best.result.of(objective)) is not None:
         return f"searching, best {objective} so far {value:.4g}"
     return "missing"
-
-
-def _value(measured: Measured) -> str:
-    if measured.spread is None:
-        return f"{measured.mean:.4g}"
-    return f"{measured.mean:.4g} ±{measured.spread:.2g}"
 
 
 def title(shown: StudyView) -> str:

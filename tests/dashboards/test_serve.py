@@ -96,7 +96,7 @@ def test_it_follows_a_study_from_nothing_to_done_and_leads_to_mlflow(tmp_path):
         # At once: the page may put in another state of itself in between.
         read = "return Object.fromEntries([...document.querySelectorAll('nav a')]" \
             ".map((a) => [a.textContent, a.href]))"  # fmt: skip
-        wait.until(lambda _: len(browser.execute_script(read)) == 5)
+        wait.until(lambda _: len(browser.execute_script(read)) == 6)
         links = browser.execute_script(read)
         assert answer(page, f"/report/{NAME}")[0] == 200
         look_at_mlflow(browser, wait, links, view(Scheduler(study, store), store).cells)
@@ -121,6 +121,9 @@ def look_at_mlflow(browser, wait, links, cells):
     wait.until(body)
     assert "tags.kind" in browser.current_url
     rows = [f"Table 1: {cell.cell.row}" for cell in cells]
+    wanted = ["dsm_loss", "iteration", "2 matching runs"]
+    browser.get(links["trainings"])
+    wait.until(body)
     wanted = ["Comparing 4 Runs", "fd_denoised", *rows]
     browser.get(links["compare cells"])
     wait.until(body)

@@ -55,15 +55,15 @@ def scatter_png(data: Tensor, samples: Tensor) -> bytes:
     low, high = data.min(dim=0).values, data.max(dim=0).values
     low, high = low - _MARGIN * (high - low), high + _MARGIN * (high - low)
     n_beyond = ((samples < low) | (samples > high)).any(dim=1).sum().item()
-    figure = Figure(figsize=(5, 5), dpi=120, layout="constrained")
+    figure = Figure(figsize=(5, 5), dpi=120)
     FigureCanvasAgg(figure)
-    axes = figure.subplots()
+    axes = figure.add_axes((0.11, 0.14, 0.86, 0.79))  # fixed: a layout engine draws all twice
     (x, y), (sample_x, sample_y) = data.T.numpy(), samples.T.numpy()
     axes.scatter(x, y, s=22, facecolors="none", edgecolors="0.55", label="data")
     axes.scatter(sample_x, sample_y, s=22, marker="x", color="tab:red", label="samples")
     axes.set(xlim=(low[0].item(), high[0].item()), ylim=(low[1].item(), high[1].item()))
     axes.set(aspect="equal", title=f"{n_beyond} of {len(samples)} samples are beyond the frame")
-    figure.legend(loc="outside lower center", ncols=2)  # covers no sample
+    figure.legend(loc="lower center", ncols=2)  # covers no sample
     file = io.BytesIO()
     figure.savefig(file, format="png", metadata={"Software": None})
     return file.getvalue()

@@ -19,7 +19,9 @@ References:
     Chao et al. (2022), Eq. 7, Tables 1 and A3, Appendix A.6.2; grid and level as in their code.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -58,55 +60,66 @@ def score_error(estimated: Tensor, exact: Tensor) -> float:
     return distances.mean().item()
 
 
-def posterior_errors(
-    networks: Sequence[ScoreFunction], oracle: Parzen, sigma: float, points: Tensor
-) -> tuple[float, ...]:
-    """E[D_P] of each class.
+def scores_of(functions: Sequence[ScoreFunction], points: Tensor, sigma: float) -> list[Tensor]:
+    """What functions (x, sigma) -> sigma * score answer, as scores.
 
     Args:
-        networks: by class, (x, sigma) -> sigma * posterior score: a `GuidedNetwork` each, or score
-            networks trained on one class each.
-        oracle: the data's density.
+        functions: score networks, `GuidedNetwork`s or `ClassGuidance`s.
+        points: where, (N, D), in the functions' type and on their device; see `moons_grid`.
         sigma: noise level.
-        points: where, (N, D), in the networks' type and on their device; see `moons_grid`.
 
-    Raises:
-        InputError: not one network for each class.
+    Returns:
+        (N, D) float64 each.
     """
-    return _errors(networks, oracle.posterior_score, oracle, sigma, points)
-
-
-def likelihood_errors(
-    guidances: Sequence[ScoreFunction], oracle: Parzen, sigma: float, points: Tensor
-) -> tuple[float, ...]:
-    """E[D_L] of each class.
-
-    Args:
-        guidances: by class, (x, sigma) -> sigma * likelihood score: a `ClassGuidance` each.
-        oracle: the data's density.
-        sigma: noise level.
-        points: as for `posterior_errors`.
-
-    Raises:
-        InputError: not one function for each class.
-    """
-    return _errors(guidances, oracle.likelihood_score, oracle, sigma, points)
-
-
-def _errors(
-    functions: Sequence[ScoreFunction],
-    exact: Callable[[Tensor, float, int], Tensor],
-    oracle: Parzen,
-    sigma: float,
-    points: Tensor,
-) -> tuple[float, ...]:
-    if len(functions) != oracle.n_classes:
-        raise InputError(
-            f"there must be one score for each of {oracle.n_classes} classes; got {len(functions)}"
-        )
     level = torch.tensor(sigma, dtype=points.dtype, device=points.device)
     with torch.no_grad():
-        return tuple(
-            score_error(function(points, level).double() / sigma, exact(points, sigma, label))
-            for label, function in enumerate(functions)
+        return [function(points, level).double() / sigma for function in functions]
+
+
+@dataclass(frozen=True)
+class ExactScores:
+    """The exact scores of labelled data at some points and one noise level.
+
+    Attributes:
+        prior: (N, D) float64.
+        posteriors: by class, (K, N, D) float64.
+    """
+
+    prior: Tensor
+    posteriors: Tensor
+
+    @classmethod
+    def of(cls, oracle: Parzen, points: Tensor, sigma: float) -> Self:
+        """Those of a density.
+
+        Args:
+            oracle: the data's density.
+            points: where, (N, D); see `moons_grid`.
+            sigma: noise level.
+        """
+        return cls(*oracle.all_scores(points, sigma))
+
+    @property
+    def likelihoods(self) -> Tensor:
+        """By class, (K, N, D): posterior minus prior scores, Eq. 5."""
+        return self.posteriors - self.prior
+
+    def posterior_errors(self, estimated: Sequence[Tensor]) -> tuple[float, ...]:
+        """E[D_P] of each class, of posterior scores (N, D) each.
+
+        Raises:
+            InputError: not one for each class, or as `score_error`.
+        """
+        return _errors(estimated, self.posteriors)
+
+    def likelihood_errors(self, estimated: Sequence[Tensor]) -> tuple[float, ...]:
+        """E[D_L] of each class, of likelihood scores; see `posterior_errors`."""
+        return _errors(estimated, self.likelihoods)
+
+
+def _errors(estimated: Sequence[Tensor], exact: Tensor) -> tuple[float, ...]:
+    if len(estimated) != len(exact):
+        raise InputError(
+            f"there must be one score for each of {len(exact)} classes; got {len(estimated)}"
         )
+    return tuple(score_error(*pair) for pair in zip(estimated, exact, strict=True))

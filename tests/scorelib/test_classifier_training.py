@@ -9,7 +9,7 @@ from scorelib.data import Digits, Moons
 from scorelib.errors import InputError
 from scorelib.guidance import ClassGuidance
 from scorelib.losses import MOONS_DLSM, CrossEntropy, Dlsm
-from scorelib.metrics.score_error import likelihood_errors, moons_grid
+from scorelib.metrics.score_error import ExactScores, moons_grid, scores_of
 from scorelib.networks import PlaneMlp, PlaneMlpClassifier, ResNetClassifier
 from scorelib.optim import AdamSpec
 from scorelib.parzen import Parzen
@@ -191,11 +191,11 @@ def test_training_finds_the_likelihood_score_of_the_moons(objective):
         optimizer=AdamSpec(learning_rate=3e-3),
     )  # fmt: skip
     grid = moons_grid()
-    errors = []
+    known, errors = ExactScores.of(oracle, grid, 7.5), []
     for until in (1, 150):
         list(run.steps(until))
         guides = [ClassGuidance(run.network, label) for label in (0, 1)]
-        errors.append(likelihood_errors(guides, oracle, 7.5, grid))
+        errors.append(known.likelihood_errors(scores_of(guides, grid, 7.5)))
     assert min(errors[0]) > 0.1  # a classifier that knows nothing: 0.150
     assert max(errors[1]) < 0.08
 

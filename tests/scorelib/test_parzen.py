@@ -110,6 +110,19 @@ def test_likelihoods_are_bayes_theorem_and_their_gradient_the_likelihood_score()
         close(oracle.likelihood_score(X, SIGMA, y), gradient, rtol=1e-8)
 
 
+@pytest.mark.parametrize("sigma", [0.5, 7.5])
+def test_all_scores_at_once_are_those_one_by_one(sigma):
+    points, labels = Moons(n=300).load("train")
+    labels = labels + (points[:, 0] > 10)  # three classes of unequal size
+    oracle = Parzen(points, labels, chunk_pairs=4000)
+    x = 30 * torch.randn(50, 2, generator=torch.Generator().manual_seed(0))
+    prior, posteriors = oracle.all_scores(x, sigma)
+    torch.testing.assert_close(prior, oracle.prior_score(x, sigma), rtol=1e-10, atol=1e-10)
+    for label in range(3):
+        torch.testing.assert_close(posteriors[label], oracle.posterior_score(x, sigma, label))
+    assert posteriors.shape == (3, 50, 2)
+
+
 def test_every_row_may_have_a_level_of_its_own():
     oracle = Parzen(POINTS, LABELS, chunk_pairs=13)
     sigmas = torch.linspace(0.1, 5, 7)

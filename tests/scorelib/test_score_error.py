@@ -7,15 +7,16 @@ from scorelib.data import Moons
 from scorelib.errors import InputError
 from scorelib.metrics.score_error import (
     MOONS_SIGMA,
-    likelihood_errors,
+    ExactScores,
     moons_grid,
-    posterior_errors,
     score_error,
+    scores_of,
 )
 from scorelib.parzen import Parzen
 
 ORACLE = Parzen(*Moons(n=1000).load("train"))
 GRID = moons_grid()
+KNOWN = ExactScores.of(ORACLE, GRID, MOONS_SIGMA)
 
 
 def scaled(score, label, offset=(0.0, 0.0), factor=1.0):
@@ -30,20 +31,21 @@ def scaled(score, label, offset=(0.0, 0.0), factor=1.0):
 @pytest.mark.parametrize(
     ("errors", "exact"),
     [
-        (posterior_errors, ORACLE.posterior_score),
-        (likelihood_errors, ORACLE.likelihood_score),
+        (KNOWN.posterior_errors, ORACLE.posterior_score),
+        (KNOWN.likelihood_errors, ORACLE.likelihood_score),
     ],
 )
 def test_exact_scores_have_no_error_and_offsets_their_length(errors, exact):
-    functions = [scaled(exact, 0), scaled(exact, 1)]
-    assert errors(functions, ORACLE, MOONS_SIGMA, GRID) == pytest.approx((0, 0), abs=1e-14)
+    def found(functions):
+        return errors(scores_of(functions, GRID, MOONS_SIGMA))
+
+    assert found([scaled(exact, 0), scaled(exact, 1)]) == pytest.approx((0, 0), abs=1e-14)
     functions = [scaled(exact, 0, (0.03, -0.04)), scaled(exact, 1, (0.0, 2.0))]
-    assert errors(functions, ORACLE, MOONS_SIGMA, GRID) == pytest.approx((0.05, 2.0), abs=1e-7)
+    assert found(functions) == pytest.approx((0.05, 2.0), abs=1e-7)
     # Of the scaling method's factor 10, nine times the score's own length is left.
     lengths = [exact(GRID, MOONS_SIGMA, label).norm(dim=1).mean().item() for label in (0, 1)]
     functions = [scaled(exact, label, factor=10.0) for label in (0, 1)]
-    found = errors(functions, ORACLE, MOONS_SIGMA, GRID)
-    assert found == pytest.approx([9 * length for length in lengths])
+    assert found(functions) == pytest.approx([9 * length for length in lengths])
 
 
 def test_the_grid_is_35_by_35_over_its_rectangle():
@@ -57,10 +59,9 @@ def test_the_grid_is_35_by_35_over_its_rectangle():
 
 def test_a_classifier_that_has_learned_nothing_scores_0_150_on_the_moons():
     nothing = [lambda x, sigma: torch.zeros_like(x)] * 2
-    whole = Parzen(*Moons().load("train"))
-    assert likelihood_errors(nothing, whole, MOONS_SIGMA, GRID) == pytest.approx(
-        (0.150, 0.150), abs=5e-4
-    )
+    whole = ExactScores.of(Parzen(*Moons().load("train")), GRID, MOONS_SIGMA)
+    found = whole.likelihood_errors(scores_of(nothing, GRID, MOONS_SIGMA))
+    assert found == pytest.approx((0.150, 0.150), abs=5e-4)
 
 
 def test_the_error_is_the_mean_of_lengths_not_the_length_of_means():
@@ -74,4 +75,4 @@ def test_what_cannot_be_compared_is_refused():
     with pytest.raises(InputError, match="must be finite"):
         score_error(torch.full((1, 2), torch.nan), torch.zeros(1, 2))
     with pytest.raises(InputError, match="one score for each of 2 classes; got 1"):
-        posterior_errors([scaled(ORACLE.posterior_score, 0)], ORACLE, 1.0, GRID)
+        KNOWN.posterior_errors([KNOWN.posteriors[0]])

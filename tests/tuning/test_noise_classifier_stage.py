@@ -8,7 +8,7 @@ from scorelib.errors import InputError
 from scorelib.guidance import ClassGuidance, GuidedNetwork
 from scorelib.losses import CrossEntropy, Dlsm, Dsm
 from scorelib.metrics.features import Coordinates, extract, quantize
-from scorelib.metrics.score_error import likelihood_errors, moons_grid, posterior_errors
+from scorelib.metrics.score_error import ExactScores, moons_grid, scores_of
 from scorelib.networks import PlaneMlp, PlaneMlpClassifier, ResidualMlp, ResNetClassifier
 from scorelib.optim import AdamSpec
 from scorelib.parzen import Parzen
@@ -231,10 +231,11 @@ def test_score_errors_are_those_of_the_guided_network(place, scale):
     guides = [
         ClassGuidance(classifier().network(place, 0.9), label, scale=scale) for label in (0, 1)
     ]
-    posterior = posterior_errors(
-        [GuidedNetwork(network, g) for g in guides], oracle, 7.5, moons_grid()
-    )
-    likelihood = likelihood_errors(guides, oracle, 7.5, moons_grid())
+    grid = moons_grid()
+    known = ExactScores.of(oracle, grid, 7.5)
+    guided = [GuidedNetwork(network, g) for g in guides]
+    posterior = known.posterior_errors(scores_of(guided, grid, 7.5))
+    likelihood = known.likelihood_errors(scores_of(guides, grid, 7.5))
     for name, errors in (("D_P", posterior), ("D_L", likelihood)):
         assert [found[f"{name} class {c}"] for c in (1, 2)] == pytest.approx(list(errors))
         assert found[name] == pytest.approx(sum(errors) / 2)
@@ -250,7 +251,8 @@ def test_score_errors_of_a_network_for_each_class(place):
     job = ScoreErrors(data=MOONS, sigma=7.5, models=models, ema=0.0)
     found = finish(job, place).result
     networks = [model.network(place, 0.0) for model in models]
-    expected = posterior_errors(networks, Parzen(*MOONS.load("train")), 7.5, moons_grid())
+    known = ExactScores.of(Parzen(*MOONS.load("train")), moons_grid(), 7.5)
+    expected = known.posterior_errors(scores_of(networks, moons_grid(), 7.5))
     assert [found["D_P class 1"], found["D_P class 2"]] == pytest.approx(list(expected))
     assert "D_L" not in found
     with pytest.raises(InputError, match="2 snapshots"):

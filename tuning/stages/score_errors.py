@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import safetensors.torch
-import torch
 from torch import Tensor, nn
 
 from scorelib.data import Moons
 from scorelib.guidance import ClassGuidance, GuidedNetwork
-from scorelib.metrics.score_error import likelihood_errors, moons_grid, posterior_errors
+from scorelib.metrics.score_error import ExactScores, moons_grid, scores_of
 from scorelib.parzen import Parzen
 from tuning.jobs import Job, Outcome, Progress, Run, Work, Workplace, failure_of, require_input
 from tuning.stages.noise_classifier import NoiseClassifierSnapshot
@@ -82,16 +81,20 @@ class ScoreErrors(Job):
         yield Progress(0, 1, "grids")
         points = moons_grid().to(at.device)
         oracle = Parzen(*(t.to(at.device) for t in self.data.load("train", at.data_root)))
+        exact = ExactScores.of(oracle, points, self.sigma)
         guidances = self._guidances(at)
-        networks = self._posteriors(at, guidances)
-        errors = {"D_P": posterior_errors(networks, oracle, self.sigma, points)}
+        estimated = scores_of(self._posteriors(at, guidances), points, self.sigma)
+        errors = {"D_P": exact.posterior_errors(estimated)}
         if guidances:
-            errors["D_L"] = likelihood_errors(guidances, oracle, self.sigma, points)
+            errors["D_L"] = exact.likelihood_errors(scores_of(guidances, points, self.sigma))
         result: dict[str, float] = {}
         for name, of_classes in errors.items():
             result |= {f"{name} class {c}": e for c, e in enumerate(of_classes, start=1)}
             result[name] = sum(of_classes) / len(of_classes)
-        files = {"scores.safetensors": self._scores(networks, oracle, points)}
+        kept = {f"estimated.{c}": scores for c, scores in enumerate(estimated)}
+        kept |= {f"exact.{c}": scores for c, scores in enumerate(exact.posteriors)}
+        tensors = {name: scores.float().cpu().contiguous() for name, scores in kept.items()}
+        files = {"scores.safetensors": safetensors.torch.save(tensors)}
         return Outcome(result=result, files=files)
 
     def _guidances(self, at: Workplace) -> list[ClassGuidance]:
@@ -106,16 +109,6 @@ class ScoreErrors(Job):
         if not guidances:
             return networks
         return [GuidedNetwork(networks[0], guidance) for guidance in guidances]
-
-    def _scores(self, networks: list[nn.Module], oracle: Parzen, points: Tensor) -> bytes:
-        level, found = torch.tensor(self.sigma, device=points.device), {}
-        with torch.no_grad():
-            for c, network in enumerate(networks):
-                found[f"estimated.{c}"] = network(points, level).double() / self.sigma
-                found[f"exact.{c}"] = oracle.posterior_score(points, self.sigma, c)
-        tensors = {name: scores.float().cpu().contiguous() for name, scores in found.items()}
-        data: bytes = safetensors.torch.save(tensors)
-        return data
 
     def scores(self, at: Workplace) -> dict[str, Tensor]:
         """The finished posterior scores, {estimated, exact}.{0 .. K - 1}, (1225, 2) each."""

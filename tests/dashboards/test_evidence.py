@@ -2,8 +2,6 @@
 
 import dataclasses
 import json
-import threading
-import time
 from pathlib import Path
 
 import optuna
@@ -17,7 +15,6 @@ from dashboards.mlflow_views import views
 from dashboards.projections import Projections
 from dashboards.search_records import trial_key
 from dashboards.table import frame, render
-from scorelib.errors import InputError
 from scorelib.losses import Adversarial
 from scorelib.networks import BigGanDiscriminator
 from tests.miniature import miniature_study
@@ -321,34 +318,6 @@ def test_a_server_that_does_not_take_records_is_reported_and_nothing_hangs(tmp_p
     with pytest.raises(ProjectionError, match="nothing is lost") as caught, writer:
         writer.write(lambda: [RunRecord(key="k", name="n", tags={})])
     assert "secret" not in str(caught.value)
-
-
-def test_after_an_error_a_display_that_does_not_answer_is_given_up_at_once(monkeypatch):
-    monkeypatch.setattr(projection, "_HURRIED_SECONDS", 0.0)
-    monkeypatch.setattr(projection, "_RETRY_SECONDS", 0.01)
-    called, comes_back = threading.Event(), threading.Event()
-
-    class Hangs:
-        def write(self, record):
-            called.set()
-            comes_back.wait()
-
-    class Refuses:
-        def write(self, record):
-            called.set()
-            raise OSError("No space left on device")
-
-    for sink in (Hangs(), Refuses()):
-        called.clear()
-        started = time.monotonic()
-        # Not the display's own failure, which may have the same cause, is what is told.
-        writer = projection.ProjectionWriter("display", lambda s=sink: s)
-        with pytest.raises(InputError, match="the store is full"), writer:
-            writer.write(lambda: [1])
-            called.wait()
-            raise InputError("the store is full")
-        assert time.monotonic() - started < 5 < projection._GIVE_UP_SECONDS
-    comes_back.set()
 
 
 def test_renderings_agree_and_csv_holds_no_times_and_no_paths(shown):

@@ -50,7 +50,7 @@ EXHIBIT = Exhibit(
     where={"table": "fig8"},
     source="Figure 8",
     families=FAMILIES,
-    notes=("how many images the report's numbers are of, and squeezed how, it does not say",),
+    notes=("the report says neither how many images its numbers are of nor how they were resized",),
 )
 
 

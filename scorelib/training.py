@@ -134,9 +134,13 @@ class Training(ABC):
     @contextlib.contextmanager
     def _layers_draw(self, iteration: int) -> Iterator[None]:
         """What layers draw inside belongs to an iteration, whatever this process did before."""
+        seed = seed_of("layers", self._seed, iteration)
         devices = [self._device] if self._device.type == "cuda" else []
         with torch.random.fork_rng(devices):
-            torch.manual_seed(seed_of("layers", self._seed, iteration))
+            # Not torch.manual_seed: it also seeds devices that are not there, in a millisecond.
+            torch.default_generator.manual_seed(seed)
+            if devices:
+                torch.cuda.manual_seed_all(seed)
             yield
 
     @abstractmethod

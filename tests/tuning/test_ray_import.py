@@ -1,0 +1,31 @@
+"""The environment that Ray's workers inherit from a driver."""
+
+import subprocess
+import sys
+
+import pytest
+
+STEPS = """
+import resource
+import numpy as np
+
+def step():
+    for buffer in [np.ones(2**19) for _ in range(5)]:  # 4 MiB each, freed together
+        buffer += 1
+
+for _ in range(5):
+    step()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(20):
+    step()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="settings of glibc")
+def test_workers_keep_freed_memory_for_the_next_step():
+    driver = "import subprocess, sys, tuning.ray_import; subprocess.run(sys.argv[1:], check=True)"
+    command = [sys.executable, "-c", driver, sys.executable, "-c", STEPS]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    pages_of_a_step = 5 * 2**22 // 4096
+    assert int(done.stdout) < pages_of_a_step

@@ -10,7 +10,8 @@ from tuning.scheduler import Scheduler
 from tuning.store import Store
 
 SHORTER = {
-    "iterations": "1500", "iteration": "1500", "snapshot_every": "1500", "search.n_trials": "3",
+    "train.network.width": "128",
+    "iterations": "2000", "iteration": "2000", "snapshot_every": "2000", "search.n_trials": "3",
     "search.n_images": "200", "search.top_images": "200", "search.keep": "1", "n_images": "400",
     "seeds": "1", "columns": '["non-adversarial"]', "selection.n_trials": "1",
 }  # fmt: skip
@@ -18,7 +19,7 @@ SHORTER = {
 
 @pytest.fixture(scope="module")
 def shown(tmp_path_factory):
-    """The demo with less training, fewer trials and images."""
+    """The demo with a smaller network, less training, fewer trials and images."""
     store = Store(str(tmp_path_factory.mktemp("demo")), create=True)
     shorter = study("demo", replace_paths(settings("demo"), SHORTER))
     drain(shorter, store)

@@ -12,24 +12,27 @@ dashboards.
 
 import argparse
 import contextlib
-import os
 import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import torch
-from fsspec.implementations.local import LocalFileSystem
 from rich.console import Console
 
 from dashboards.cells import view
 from dashboards.plan import print_plan
 from dashboards.projections import Projections
 from dashboards.table import render
-from scorelib.data import DataSpec
-from scorelib.errors import InputError
-from scorelib.metrics.inception import InceptionFeatures
+from studies.admission import (
+    data_root,
+    fixed_left,
+    needs,
+    require_data,
+    require_local_gpus,
+    require_servers,
+    require_visible_store,
+)
 from studies.command import (
     DEFAULT_STORE,
     NEXT_TIME,
@@ -41,16 +44,14 @@ from studies.command import (
 from studies.local import require_optuna
 from studies.options import RUN_FLAGS, options_given, parser
 from studies.registry import find_study
-from tuning.addresses import require_listening, require_server, without_secrets
+from tuning.addresses import without_secrets
 from tuning.driver import Driver
-from tuning.files import file_system
-from tuning.forecast import Rates, StageForecast, forecast, needs_in_words
+from tuning.forecast import Rates, forecast
 from tuning.jobs import Job
 from tuning.lease import Leases
 from tuning.lock import StudyLock
-from tuning.planner import Planner
 from tuning.progress import Display, Gpus
-from tuning.provenance import digest_of, note_launch
+from tuning.provenance import note_launch
 from tuning.resources import Capacity, GpuMemory, GpuShares, gpu_share, likely_device, require_gpus
 from tuning.scheduler import Scheduler
 from tuning.stop import StopRequest
@@ -77,7 +78,7 @@ def _command(args: argparse.Namespace) -> int:
     if args.plan:
         print_plan(study, Scheduler(study, known), rows, device, console)
         return 0
-    _probe(args)
+    require_servers(args)
     require_optuna(study)
     stop = StopRequest()
     # All that can be refused is refused before the store is made or written to.
@@ -85,12 +86,12 @@ def _command(args: argparse.Namespace) -> int:
         capacity, read = None, {}
         left = any(row.n_to_run for row in rows)
         if left:
-            _require_local_gpus(args, study, known, rows)
-            read = _require_data(settings, _fixed_left(study, known))
+            require_local_gpus(args, study, known, rows)
+            read = require_data(settings, fixed_left(study, known))
         if left and args.address is not None:
             capacity = stack.enter_context(_ray(args))
-            require_gpus(_fixed_left(study, known), capacity, *_needs(args, rows))
-            _require_visible(args.store)
+            require_gpus(fixed_left(study, known), capacity, *needs(args, rows))
+            require_visible_store(args.store)
         store = Store(args.store, create=True)
         store.require_writable()
         driver = stack.enter_context(Driver(store, on_lost=lambda: stop.request(TAKEN_OVER)))
@@ -111,67 +112,10 @@ def _ray(args: argparse.Namespace) -> contextlib.AbstractContextManager[Capacity
     return ray_session(ClusterOptions(args.address, args.cpus, args.gpus))
 
 
-def _require_visible(store_url: str) -> None:
-    """Refuses a local store that other nodes of the cluster do not see."""
-    from tuning.session import require_visible
-
-    found, folder = file_system(store_url)
-    if isinstance(found, LocalFileSystem):
-        require_visible(folder)
-
-
-def _probe(args: argparse.Namespace) -> None:
-    """Refuses servers that do not answer, before anything of ours or theirs is started."""
-    if args.tracking_uri:
-        require_server(args.tracking_uri)
-    elif not isinstance(file_system(args.store)[0], LocalFileSystem):
-        raise InputError(
-            f"a store that is no local folder needs --tracking-uri, a server; got {args.store!r}"
-        )
-    is_relative = "://" not in args.store and not Path(args.store).is_absolute()
-    if is_relative and "RAY_JOB_CONFIG_JSON_ENV_VAR" in os.environ:
-        raise InputError(
-            f"--store must be absolute in a submitted job, whose own folder Ray throws away; got "
-            f"{args.store!r}"
-        )
-    if args.address and args.address.startswith("ray://"):
-        raise InputError(
-            "--address must be auto or HOST:PORT of a cluster this machine belongs to; ray:// "
-            "would move the driver away from its store and lock: use `ray job submit` instead"
-        )
-    if args.address and args.address != "auto":
-        host, _, port = args.address.rpartition(":")
-        if not host or not port.isdigit():
-            raise InputError(f"--address must be auto or HOST:PORT; got {args.address!r}")
-        require_listening(host, int(port), f"--address {args.address}")
-
-
 def _device(args: argparse.Namespace, study: Study) -> str:
     """Class of the device that the dear jobs run on, as far as it is known without a cluster."""
     device = likely_device(study, args.gpus)
     return "cpu x1" if device == "gpu" and args.allow_cpu else device
-
-
-def _require_local_gpus(
-    args: argparse.Namespace, study: Study, store: Store, rows: list[StageForecast]
-) -> None:
-    """Refuses a study for GPUs on a machine without, and GPUs that are not here."""
-    if args.address is not None:
-        return
-    found = torch.cuda.device_count()
-    if args.gpus is not None and args.gpus > found:
-        raise InputError(f"--gpus must be at most {found}, the GPUs found here; got {args.gpus}")
-    gpus = found if args.gpus is None else args.gpus
-    require_gpus(_fixed_left(study, store), Capacity(1, gpus), *_needs(args, rows))
-
-
-def _fixed_left(study: Study, store: Store) -> list[Job]:
-    """The jobs left that are known before any search, and the first of each."""
-    return list(Planner(store).missing(study.known_jobs))
-
-
-def _needs(args: argparse.Namespace, rows: list[StageForecast]) -> tuple[str, bool]:
-    return needs_in_words(rows), args.allow_cpu
 
 
 def _run(
@@ -204,26 +148,6 @@ def _put_pictures(scheduler: Scheduler, store: Store) -> None:
     store.put_pictures(scheduler.study.id, pictures)
 
 
-def _require_data(settings: Any, jobs: list[Job]) -> dict[str, str]:
-    """Reads the training files once, so that a bad one is refused here and not in a worker.
-
-    Returns:
-        Digests of the training sets as stored, by name.
-    """
-    digests = {}
-    for spec in dict.fromkeys(spec for job in jobs for spec in job.parts()):
-        if isinstance(spec, DataSpec):
-            digests[spec.name] = digest_of(*spec.stored("train", _data_root(settings)))
-        elif isinstance(spec, InceptionFeatures):
-            weights = settings.data.inception_weights
-            spec.load_weights(Path(weights) if weights else None)
-    return digests
-
-
-def _data_root(settings: Any) -> Path:
-    return Path(settings.data.root or "data")
-
-
 def _work(
     args: argparse.Namespace,
     scheduler: Scheduler,
@@ -242,7 +166,7 @@ def _work(
     weights = settings.data.inception_weights
     execution = Execution(
         store_url=str(store.folder.resolve()) if store.is_local else store.url,
-        data_root=str(_data_root(settings).resolve()),
+        data_root=str(data_root(settings).resolve()),
         inception_weights=str(Path(weights).resolve()) if weights else None,
         batch_images=settings.execution.batch_images,
         autocast=settings.execution.autocast,

@@ -15,7 +15,7 @@ study: $(READY)
 	$(BIN)/python -m studies.run cifar_sampling_eps
 
 test: $(READY) browser
-	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder
 
 # Pages are tested in Chromium, which pip has not: installed where that is allowed (else skipped).
 browser:

@@ -20,8 +20,9 @@ def store(tmp_path):
 
 
 LONGEST_FIRST = (
-    "studies/test_crashes.py", "tuning/test_runner.py", "studies/test_studies.py",
-    "tuning/test_engine.py", "tuning/test_session.py", "services/test_secrets.py",
+    "studies/test_crashes.py", "tuning/test_runner_failures.py", "studies/test_studies.py",
+    "tuning/test_engine.py", "services/test_secrets.py", "tuning/test_session.py",
+    "tuning/test_runner.py", "dashboards/test_serve.py", "services/test_mlflow.py",
 )  # fmt: skip
 """The longest files, which `make test` shares out to processes as they are: begun late, one of them
 would run alone at the end."""

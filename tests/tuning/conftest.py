@@ -1,0 +1,12 @@
+"""Ray for the tests that need it."""
+
+import pytest
+
+from tuning.session import ClusterOptions, ray_session
+
+
+@pytest.fixture(scope="module")
+def capacity():
+    """One Ray for the module: two CPUs, one GPU that is only a number."""
+    with ray_session(ClusterOptions(cpus=2, gpus=1)) as found:
+        yield found

@@ -1,0 +1,145 @@
+"""The runner on real Ray in this process: what becomes of jobs, fits and disks that fail."""
+
+import os
+
+import pytest
+
+from scorelib.errors import InputError
+from tests.disks import mounted
+from tests.miniature import miniature_study
+from tests.tuning.draining import drain
+from tuning import runner
+from tuning.runner import work_off
+from tuning.scheduler import Scheduler
+from tuning.stop import StopRequest
+from tuning.store import Store
+from tuning.trainable import Execution
+
+SMALL = {"search__n_trials": "1", "n_sigma": "[1]"}
+
+
+def test_a_job_that_raises_is_given_up_with_its_cause_and_the_run_ends(capacity, store):
+    scheduler = Scheduler(miniature_study(), store)
+    execution = Execution(store_url=store.url, data_root=None, gpu_device="cuda")
+    for snapshot in miniature_study().snapshots:
+        # A damaged result that claims to be a safetensors file.
+        store.commit(
+            "train", snapshot.key, spec=snapshot.to_json(), result={}, cost={},
+            files={"ema-0.999.safetensors": b"junk"},
+        )  # fmt: skip
+    scheduler = Scheduler(miniature_study(), store)
+    work_off(scheduler, execution, capacity, StopRequest())
+    assert not scheduler.is_complete()
+    causes = {cause for _, cause in scheduler.given_up.values()}
+    assert any("SafetensorError" in cause for cause in causes), causes
+
+
+def test_a_fit_that_dies_is_followed_by_another(capacity, store, monkeypatch):
+    fits = []
+    fit = runner._fit
+
+    def dying(*arguments):
+        fits.append(1)
+        if len(fits) == 1:
+            raise RuntimeError("Caught unexpected exception")  # as Ray's memory monitor causes
+        fit(*arguments)
+
+    monkeypatch.setattr(runner, "_fit", dying)
+    scheduler = Scheduler(miniature_study(**SMALL), store)
+    work_off(scheduler, Execution(store_url=store.url), capacity, StopRequest())
+    assert scheduler.is_complete() and len(fits) == 2
+
+
+def test_a_fit_ended_for_lack_of_memory_is_followed_by_one_with_fewer_jobs(
+    capacity, store, monkeypatch
+):
+    concurrent = []
+
+    def dying(bridge, stop, at_a_time):
+        concurrent.append(at_a_time)
+        raise RuntimeError("Caught unexpected exception: Task was killed: node low on memory")
+
+    monkeypatch.setattr(runner, "_fit", dying)
+    scheduler = Scheduler(miniature_study(), store)
+    work_off(scheduler, Execution(store_url=store.url), capacity, StopRequest(), max_concurrent=8)
+    assert concurrent == [8, 4, 2, 1, 1, 1]
+
+
+def test_a_job_that_hangs_is_ended_after_its_time_out_and_run_again(capacity, store, monkeypatch):
+    study = miniature_study(**SMALL)
+    # A checkpoint that never finishes being read, as on a file server that is gone.
+    folder = store.folder / "checkpoints" / study.snapshots[0].train.key
+    folder.mkdir(parents=True)
+    os.mkfifo(folder / "0000000010.safetensors")
+    causes = []
+    report_failure = Scheduler.report_failure
+
+    def noting(self, key, cause):
+        causes.append(cause)
+        (folder / "0000000010.safetensors").unlink()
+        report_failure(self, key, cause)
+
+    monkeypatch.setattr(Scheduler, "report_failure", noting)
+    scheduler = Scheduler(study, store)
+    execution = Execution(store_url=store.url, timeouts={"train": 1.0})
+    work_off(scheduler, execution, capacity, StopRequest())
+    assert causes == ["no progress for 1 s, the time-out of its stage"]
+    assert scheduler.is_complete() and not scheduler.given_up
+
+
+def test_what_the_user_must_mend_ends_the_run_at_once(capacity, store, tmp_path):
+    scheduler = Scheduler(miniature_study(), store)
+    execution = Execution(store_url=str(tmp_path / "not-mounted-here"))
+    with pytest.raises(InputError, match=r"^on .*--store must hold a store"):
+        work_off(scheduler, execution, capacity, StopRequest())
+    assert not scheduler.progress and not scheduler.given_up
+
+
+def everything_stored_is_whole(store):
+    for key in store.stored_keys():
+        stage = next(p.parent.name for p in store.folder.glob(f"objects/*/{key}"))
+        manifest = store.manifest(stage, key)
+        assert manifest is not None
+        for name in manifest.files:
+            store.read(stage, key, name)
+    assert not (store.folder / "set-aside").exists()
+    return len(store.stored_keys())
+
+
+@pytest.mark.parametrize(
+    ("spoil", "mend", "why"),
+    [("size=350k", "size=50m", "No space left on device"), ("ro", "rw", "Read-only file system")],
+)
+def test_a_disk_that_cannot_be_written_ends_the_run_and_later_it_goes_on(
+    capacity, tmp_path, spoil, mend, why
+):
+    study = miniature_study(**SMALL)
+    with mounted(tmp_path / "disk", "50m") as disk:
+        store = Store(str(disk.folder / "store"), create=True)
+        scheduler = Scheduler(study, store)
+
+        def spoil_once(job, manifest):
+            if job.stage == "sample":
+                scheduler.on_stored = None
+                disk.remount(spoil)
+
+        scheduler.on_stored = spoil_once
+        execution = Execution(store_url=store.url)
+        with pytest.raises(InputError, match=rf"must be writable and have room; {why}"):
+            work_off(scheduler, execution, capacity, StopRequest())
+        assert not scheduler.is_complete() and not scheduler.given_up
+        before = everything_stored_is_whole(store)
+        disk.remount(mend)
+        drain(study, store)
+        assert Scheduler(study, store).is_complete()
+        assert everything_stored_is_whole(store) > before > 2
+
+
+def test_fits_without_any_progress_end(capacity, store, monkeypatch):
+    def dying(*arguments):
+        raise RuntimeError("again")
+
+    monkeypatch.setattr(runner, "_fit", dying)
+    scheduler = Scheduler(miniature_study(), store)
+    work_off(scheduler, Execution(store_url=store.url), capacity, StopRequest())
+    assert not scheduler.is_complete()

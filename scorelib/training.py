@@ -140,7 +140,8 @@ class Training(ABC):
             # Not torch.manual_seed: it also seeds devices that are not there, in a millisecond.
             torch.default_generator.manual_seed(seed)
             if devices:
-                torch.cuda.manual_seed_all(seed)
+                with torch.cuda.device(self._device):
+                    torch.cuda.manual_seed(seed)
             yield
 
     @abstractmethod

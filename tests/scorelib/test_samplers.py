@@ -83,7 +83,7 @@ def test_a_gaussians_moments_come_out():
         Cas(epsilon=1.5 * slow.sigma_L**2 * (1 - slow.gamma)),
         Als(epsilon=0.02 * slow.sigma_L**2, n_sigma=10),
     ):
-        draw = noise_source((N // 4,), seed=3)
+        draw = noise_source((N,), seed=3)
         *_, last = sampler.walk(score, slow.sigma_1 * draw(), slow, draw)
         assert last.denoised.mean().item() == pytest.approx(mean, abs=0.05)
         assert last.denoised.std().item() == pytest.approx(std, rel=0.05)

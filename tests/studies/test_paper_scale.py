@@ -34,7 +34,7 @@ def test_ncsnv2_and_inception_fill_a_cell(store, random_inception):
     )
     small = paper.replace(
         train=train,
-        iterations=4, iteration=4, snapshot_every=2, chunk_images=3, n_images=3, seeds=1,
+        iterations=4, iteration=4, snapshot_every=2, chunk_images=3, n_images=6, seeds=1,
         extractor=InceptionFeatures(weights_sha256=sha256(random_inception)), n_sigma=(1,),
         search=SearchSettings(n_trials=1, round_size=1, n_images=3, top_images=3, keep=1),
         selection=SelectionSettings(n_trials=2, n_images=3), columns=("non-adversarial",),

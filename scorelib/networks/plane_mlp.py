@@ -123,7 +123,9 @@ class _LateSigma(nn.Module):
     def forward(self, x: Tensor, sigma: Tensor) -> Tensor:
         """(B, n_outputs)."""
         a, b = self.last.weight.split(self._widths, dim=1)
-        return self.of_x(x, a) + self.of_sigma(_column(sigma, x), b) + self.last.bias
+        # Examples share levels, those of a sampler all: the layers of sigma see each level once.
+        levels, level_of = sigma.reshape(-1).unique(return_inverse=True)
+        return self.of_x(x, a) + self.of_sigma(levels[:, None], b)[level_of] + self.last.bias
 
 
 class _SigmaAtInput(nn.Module):

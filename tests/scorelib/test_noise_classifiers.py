@@ -94,7 +94,8 @@ def test_late_sigma_leaves_the_gradient_of_the_logits_alone_and_early_sigma_does
 @pytest.mark.parametrize("data_scale", [None, 20.0])
 def test_the_plane_score_network_is_its_formula(data_scale):
     network = PlaneMlp(width=2, data_scale=data_scale).build((2,)).double()
-    x, sigma = 20 * torch.randn(5, 2).double(), torch.linspace(0.1, 8, 5).double()[:, None]
+    x = 20 * torch.randn(5, 2).double()
+    sigma = torch.tensor([3.0, 0.1, 3.0, 8.0, 0.1]).double()[:, None]  # shared, in no order
     w = list(network.parameters())
 
     def three(h, first):
@@ -109,7 +110,10 @@ def test_the_plane_score_network_is_its_formula(data_scale):
     else:
         inputs = torch.cat([x / (sigma**2 + 400).sqrt(), sigma.log() / 4], dim=1)
         expected = three(inputs, 0) @ w[6].T + w[7]
-    torch.testing.assert_close(network(x, sigma[:, 0]), expected)
+    found = network(x, sigma[:, 0])
+    torch.testing.assert_close(found, expected)
+    gradients = [torch.autograd.grad(out.square().sum(), w) for out in (found, expected)]
+    torch.testing.assert_close(*gradients)
 
 
 def test_the_plane_score_network_learns_the_moons_score():

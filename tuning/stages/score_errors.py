@@ -6,6 +6,7 @@ classifier, by the same with a scaled classifier, or by a score network for each
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import ClassVar
 
 import safetensors.torch
@@ -80,8 +81,7 @@ class ScoreErrors(Job):
             return Outcome(result={"failed": failed})
         yield Progress(0, 1, "grids")
         points = moons_grid().to(at.device)
-        oracle = Parzen(*(t.to(at.device) for t in self.data.load("train", at.data_root)))
-        exact = ExactScores.of(oracle, points, self.sigma)
+        exact = _exact_scores(self.data, self.sigma, at.device)
         guidances = self._guidances(at)
         estimated = scores_of(self._posteriors(at, guidances), points, self.sigma)
         errors = {"D_P": exact.posterior_errors(estimated)}
@@ -114,3 +114,10 @@ class ScoreErrors(Job):
         """The finished posterior scores, {estimated, exact}.{0 .. K - 1}, (1225, 2) each."""
         found: dict[str, Tensor] = safetensors.torch.load(at.read(self, "scores.safetensors"))
         return found
+
+
+@lru_cache(maxsize=2)
+def _exact_scores(data: Moons, sigma: float, device: str) -> ExactScores:
+    """On the moons' grid; kept, since every job of a study compares with the same."""
+    oracle = Parzen(*(t.to(device) for t in data.load("train")))
+    return ExactScores.of(oracle, moons_grid().to(device), sigma)

@@ -14,7 +14,9 @@ $(READY): pyproject.toml constraints.txt
 study: $(READY)
 	$(BIN)/python -m studies.run cifar_sampling_eps
 
+# Byte code is made once, not by each of a hundred processes where Python may not keep it.
 test: $(READY) browser
+	$(BIN)/python -m compileall -q scorelib tuning studies dashboards tests
 	$(BIN)/python -m pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder
 
 # Pages are tested in Chromium, which pip has not: installed where that is allowed (else skipped).

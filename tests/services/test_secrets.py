@@ -135,7 +135,7 @@ def test_a_study_run_by_the_command_line_with_all_services(tmp_path, s3, mlflow,
     searches = postgres.url("searches")
     before = len(runs(mlflow.uri, NAME))
     done = subprocess.run(
-        [sys.executable, "-m", "studies.run", NAME, *OPTIONS, *SMALLER, "--cpus", "1",
+        [sys.executable, "-m", "studies.run", NAME, *OPTIONS, *SMALLER, "--cpus", "2",
          "--store", "s3://bucket/team", "--set", f"projections.optuna={searches}",
          "--tracking-uri", mlflow.uri.replace("//", f"//user:{PASSWORD}@")],
         cwd=tmp_path, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,

@@ -60,7 +60,7 @@ class Bridge(NotPickled, Searcher):  # type: ignore[misc]
         job: Job | Wait = Wait.FINISHED
         try:
             job = self._scheduler.next_job()
-        except InputError as error:  # the store cannot be written to
+        except InputError as error:  # the store cannot be read or written to
             self.refusal = error
         if self.refusal or job is Wait.FINISHED:
             return str(Searcher.FINISHED)
@@ -85,7 +85,7 @@ class Bridge(NotPickled, Searcher):  # type: ignore[misc]
             return
         try:
             self._report(self._jobs.pop(trial_id), result or {})
-        except InputError as refusal:  # the store cannot be written to
+        except InputError as refusal:  # the store cannot be read or written to
             self.refusal = refusal
 
     def _report(self, job: Job, result: dict[str, Any]) -> None:

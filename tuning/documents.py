@@ -8,7 +8,7 @@ import contextlib
 import json
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -21,12 +21,19 @@ FORMAT = 1
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._=-]*")
 
 
+class StoreReadError(InputError):
+    """The store cannot be read: gone, out of reach, or closed to this user."""
+
+
 class StoreWriteError(InputError):
     """The store cannot be written to: full, read-only or gone."""
 
 
 class Documents:
     """Small files under one fsspec URL, which holds a store.
+
+    Every method that reads may raise StoreReadError, every one that changes something
+    StoreWriteError, with what the file system said.
 
     Args:
         url: a folder or any fsspec URL.
@@ -87,7 +94,7 @@ class Documents:
         """Raises StoreWriteError, in one line, if a small file cannot be written now."""
         probe = self._path(f"probe-{uuid.uuid4().hex}")
         self._put(probe, b"probe" * 1000)
-        self._fs.rm_file(probe)
+        self._remove(probe)
 
     def put_pictures(self, folder: str, pictures: Mapping[str, bytes]) -> None:
         """Writes a folder's PNG files for people, by name; earlier ones with other names go."""
@@ -95,7 +102,7 @@ class Documents:
         for name, data in pictures.items():
             self._put(self._path(f"{place}/{checked_name(name)}"), data)
         for name in (n for n in self._names(place) if n.endswith(".png") and n not in pictures):
-            self._fs.rm_file(self._path(f"{place}/{name}"))
+            self._remove(self._path(f"{place}/{name}"))
 
     def put_document(self, folder: str, name: str, body: Any) -> None:
         """Writes a small JSON document atomically."""
@@ -103,30 +110,29 @@ class Documents:
 
     def document(self, folder: str, name: str) -> Any | None:
         """A small JSON document, or None if there is none or it is corrupt."""
+        data = self._get(self._path(f"{folder}/{checked_name(name)}.json"))
         try:
-            return json.loads(self._fs.cat_file(self._path(f"{folder}/{checked_name(name)}.json")))
-        except (FileNotFoundError, ValueError):
+            return None if data is None else json.loads(data)
+        except ValueError:
             return None
 
     def create_document(self, folder: str, name: str, body: Any) -> bool:
         """Writes a document only if there is none; False if there is."""
         path = self._path(f"{folder}/{checked_name(name)}.json")
-        try:
-            if self.is_local:
-                self._fs.makedirs(self._fs._parent(path), exist_ok=True)
-                create_local(path, as_json(body))
-            else:
-                self._fs.pipe_file(path, as_json(body), mode="create")
-        except FileExistsError:
-            return False
-        except Exception as error:
-            raise self._write_error(error) from error
+        with self._writing():
+            try:
+                if self.is_local:
+                    self._fs.makedirs(self._fs._parent(path), exist_ok=True)
+                    create_local(path, as_json(body))
+                else:
+                    self._fs.pipe_file(path, as_json(body), mode="create")
+            except FileExistsError:
+                return False
         return True
 
     def remove_document(self, folder: str, name: str) -> None:
         """Removes a document, if it is there."""
-        with contextlib.suppress(FileNotFoundError):
-            self._fs.rm_file(self._path(f"{folder}/{checked_name(name)}.json"))
+        self._remove(self._path(f"{folder}/{checked_name(name)}.json"))
 
     def document_names(self, folder: str) -> list[str]:
         """Names of the documents in a folder, sorted."""
@@ -135,32 +141,62 @@ class Documents:
     # -- paths and bytes ---------------------------------------------------------------------------
 
     def _names(self, folder: str) -> list[str]:
-        try:
-            paths = self._fs.ls(self._path(folder), detail=False)
-        except FileNotFoundError:
-            return []
+        with self._reading():
+            try:
+                paths = self._fs.ls(self._path(folder), detail=False)
+            except FileNotFoundError:
+                return []
         names = (PurePosixPath(p).name for p in paths)
         return sorted(name for name in names if _NAME.fullmatch(name))
 
     def _path(self, relative: str) -> str:
         return f"{self._root}/{relative}"
 
+    def _get(self, path: str) -> bytes | None:
+        """A file's bytes, or None if it is not there."""
+        with self._reading():
+            try:
+                return bytes(self._fs.cat_file(path))
+            except FileNotFoundError:
+                return None
+
     def _put(self, path: str, data: bytes) -> None:
-        try:
+        with self._writing():
             if self.is_local:
                 self._fs.makedirs(self._fs._parent(path), exist_ok=True)
                 replace_local(path, data)
             else:
                 self._fs.pipe_file(path, data)
-        except Exception as error:  # object stores' clients have errors of their own
-            raise self._write_error(error) from error
 
-    def _write_error(self, error: Exception) -> StoreWriteError:
-        return StoreWriteError(
-            f"the store {self.url!r} must be writable and have room; "
-            f"{getattr(error, 'strerror', None) or repr(error)}: free space or mend permissions, "
-            "then run again"
-        )
+    def _remove(self, path: str) -> None:
+        with self._writing(), contextlib.suppress(FileNotFoundError):
+            self._fs.rm_file(path)
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[None]:
+        """Makes a StoreReadError of what a file system raises."""
+        try:
+            yield
+        except Exception as error:  # object stores' clients have errors of their own
+            raise StoreReadError(
+                f"the store {self.url!r} must be readable; {_account(error)}: mend permissions or "
+                "the connection, then run again"
+            ) from error
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Makes a StoreWriteError of what a file system raises."""
+        try:
+            yield
+        except Exception as error:  # object stores' clients have errors of their own
+            raise StoreWriteError(
+                f"the store {self.url!r} must be writable and have room; {_account(error)}: free "
+                "space or mend permissions, then run again"
+            ) from error
+
+
+def _account(error: Exception) -> str:
+    return getattr(error, "strerror", None) or repr(error)
 
 
 def checked_name(name: str) -> str:

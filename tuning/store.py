@@ -82,23 +82,27 @@ class Store(Documents):
     def stored_keys(self) -> set[str]:
         """Keys of all finished jobs, in one listing."""
         pattern = re.compile(r"/objects/[^/]+/([0-9a-f]+)/manifest\.json$")
-        found = (pattern.search("/" + path) for path in self._fs.find(self._path("objects")))
+        with self._reading():
+            paths = self._fs.find(self._path("objects"))
+        found = (pattern.search("/" + path) for path in paths)
         return {match.group(1) for match in found if match}
 
     def has(self, stage: str, key: str) -> bool:
         """Whether the job is finished."""
-        return bool(self._fs.exists(self._manifest_path(stage, key)))
+        with self._reading():
+            return bool(self._fs.exists(self._manifest_path(stage, key)))
 
     def manifest(self, stage: str, key: str) -> Manifest | None:
         """The verified manifest of a finished job, or None; a corrupt one is set aside."""
+        data = self._get(self._manifest_path(stage, key))
+        if data is None:
+            return None
         try:
-            body = json.loads(self._fs.cat_file(self._manifest_path(stage, key)))
+            body = json.loads(data)
             digest = body.pop("digest")
             if digest != sha256(as_json(body)):
                 raise ValueError("digest differs")
             return Manifest(**body)
-        except FileNotFoundError:
-            return None
         except (ValueError, KeyError, TypeError, AttributeError):
             self.set_aside(stage, key)
             return None
@@ -115,20 +119,17 @@ class Store(Documents):
         entry = manifest.files.get(name)
         if entry is None:
             raise KeyError(f"{stage} {key} has no file {name!r}")
-        try:
-            data = self._fetch(f"{self._object(stage, key)}/{entry['path']}", entry["sha256"])
-        except FileNotFoundError:
-            data = b""
+        data = self._fetch(f"{self._object(stage, key)}/{entry['path']}", entry["sha256"])
         if len(data) != entry["size"] or sha256(data) != entry["sha256"]:
             self.set_aside(stage, key)
             raise CorruptObjectError(stage, key, f"checksum of {name}")
         return data
 
     def _fetch(self, path: str, digest: str) -> bytes:
-        """A file's bytes, from the node's cache if the store is elsewhere."""
+        """A file's bytes, none if it is gone; from the node's cache if the store is elsewhere."""
         if self.is_local:
-            return bytes(self._fs.cat_file(path))
-        return self._cache.read(digest, lambda: bytes(self._fs.cat_file(path)))
+            return self._get(path) or b""
+        return self._cache.read(digest, lambda: self._get(path) or b"")
 
     def commit(
         self,
@@ -163,9 +164,10 @@ class Store(Documents):
     def set_aside(self, stage: str, key: str) -> None:
         """Takes a corrupt object out of sight; its manifest is kept for inspection."""
         target = self._path(f"set-aside/{stage}-{key}-{uuid.uuid4().hex[:8]}.json")
-        self._fs.makedirs(self._path("set-aside"), exist_ok=True)
-        with contextlib.suppress(FileNotFoundError):  # another process was faster
-            self._fs.mv(self._manifest_path(stage, key), target)
+        with self._writing():
+            self._fs.makedirs(self._path("set-aside"), exist_ok=True)
+            with contextlib.suppress(FileNotFoundError):  # another process was faster
+                self._fs.mv(self._manifest_path(stage, key), target)
 
     # -- checkpoints: mutable, newest only --------------------------------------------------------
 
@@ -177,9 +179,8 @@ class Store(Documents):
     def checkpoint(self, key: str, name: str) -> bytes | None:
         """A piece of resumable state, or None if there is none or it is corrupt."""
         path = self._path(f"checkpoints/{checked_name(key)}/{checked_name(name)}")
-        try:
-            data = bytes(self._fs.cat_file(path))
-        except FileNotFoundError:
+        data = self._get(path)
+        if data is None:
             return None
         digest, body = data[:32], data[32:]
         return body if digest == bytes.fromhex(sha256(body)) else None
@@ -190,8 +191,7 @@ class Store(Documents):
 
     def drop_checkpoint(self, key: str, name: str) -> None:
         """Removes a piece of resumable state, if it is there."""
-        with contextlib.suppress(FileNotFoundError):
-            self._fs.rm_file(self._path(f"checkpoints/{checked_name(key)}/{checked_name(name)}"))
+        self._remove(self._path(f"checkpoints/{checked_name(key)}/{checked_name(name)}"))
 
     def _object(self, stage: str, key: str) -> str:
         return self._path(f"objects/{checked_name(stage)}/{checked_name(key)}")

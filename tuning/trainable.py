@@ -28,6 +28,7 @@ import torch
 import tuning.stages  # noqa: F401  (registers the jobs, so that they can be read from JSON)
 from scorelib.errors import InputError
 from scorelib.spec import from_json
+from tuning.documents import StoreReadError
 from tuning.jobs import Job, MissingInputError, Progress, Workplace, execute
 from tuning.ray_import import tune
 from tuning.store import Manifest, Store
@@ -117,15 +118,13 @@ class JobTrainable(tune.Trainable):  # type: ignore[misc]
                 progress = self._advance(time.monotonic() + _SLICE_SECONDS)
         except MissingInputError:
             return {"outcome": "missing", "done": True}
+        except StoreReadError as error:  # this node's connection, perhaps, and back the next time
+            return _failed(error)
         except InputError as error:
             cause = f"on {socket.gethostname()}: {error}"
             return {"outcome": "refused", "cause": cause, "done": True}
         except Exception as error:
-            cause = traceback.format_exception_only(error)[-1].strip()
-            return {
-                "outcome": "error", "cause": cause, "traceback": traceback.format_exc(),
-                "done": True,
-            }  # fmt: skip
+            return _failed(error)
         if progress is None:
             return {"outcome": "stored", "done": True}
         return {"progress": dataclasses.astuple(progress), "done": False}
@@ -186,3 +185,11 @@ class JobTrainable(tune.Trainable):  # type: ignore[misc]
 
     def load_checkpoint(self, checkpoint: Any) -> None:
         """Nothing to load: the job finds its own checkpoint in the store."""
+
+
+def _failed(error: Exception) -> dict[str, Any]:
+    """What is reported of a run that may go better another time; called where it is caught."""
+    return {
+        "outcome": "error", "cause": traceback.format_exception_only(error)[-1].strip(),
+        "traceback": traceback.format_exc(), "done": True,
+    }  # fmt: skip

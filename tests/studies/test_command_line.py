@@ -87,7 +87,6 @@ def test_the_options_are_fixed():
         ([NAME, "--gpus", "4"], "--gpus must be at most 0, the GPUs found here; got 4"),
         ([NAME, "--set", "n_sigma=[0]"], "n_sigma must hold counts the paper reports"),
         ([NAME, "--store", "memory://x"], "needs --tracking-uri"),
-        ([NAME, "--store", "nonsense://x"], "--store must be a folder or an fsspec URL"),
         ([NAME, "--seeds", "0"], "must be at least 1; got '0'"),
         ([NAME, "--cpus", "two"], "must be a whole number"),
         ([NAME, "--address", "ray://somewhere:10001"], "use `ray job submit` instead"),
@@ -136,6 +135,15 @@ def test_a_store_that_cannot_be_written_is_refused(capsys, tmp_path):
     (tmp_path / "file").write_text("")
     line = refused(capsys, NAME, "--store", str(tmp_path / "file" / "store"))
     assert "must be writable and have room" in line
+
+
+def test_a_store_that_cannot_be_read_is_refused(capsys, tmp_path):
+    Store(str(tmp_path), create=True)
+    (tmp_path / "studies" / f"{NAME}-demo.json").mkdir(parents=True)
+    assert table([NAME, "--store", str(tmp_path)]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == "" and printed.err.count("\n") == 1
+    assert "must be readable; Is a directory" in printed.err
 
 
 def test_missing_data_is_refused_before_anything_is_scheduled(capsys, tmp_path, monkeypatch):

@@ -13,7 +13,7 @@ import pytest
 
 from scorelib.errors import InputError
 from tests.services.servers import s3_server
-from tuning.documents import FORMAT, StoreWriteError
+from tuning.documents import FORMAT, StoreReadError, StoreWriteError
 from tuning.store import CorruptObjectError, Store
 
 KEY = "0" * 32
@@ -206,6 +206,27 @@ def test_a_store_that_cannot_be_written_is_refused(tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(StoreWriteError, match="must be writable and have room"):
         Store(str(tmp_path / "file" / "store"), create=True)
+
+
+def test_what_cannot_be_read_is_told_from_what_is_not_there_or_corrupt(store):
+    commit(store)
+    in_the_way = (
+        f"objects/score/{KEY}/manifest.json", "checkpoints/run/1.safetensors", "rates/cpu.json"
+    )  # fmt: skip
+    for path in in_the_way:  # a folder instead of the file: even root cannot read it
+        (Path(store.url) / path).unlink(missing_ok=True)
+        (Path(store.url) / path).mkdir(parents=True)
+    for read in (
+        lambda: store.manifest("score", KEY),
+        lambda: store.read("score", KEY, "a.bin"),
+        lambda: store.checkpoint("run", "1.safetensors"),
+        lambda: store.document("rates", "cpu"),
+    ):
+        with pytest.raises(StoreReadError, match="must be readable; Is a directory: mend"):
+            read()
+    assert store.document_names("set-aside") == []  # nothing is taken for corrupt
+    with pytest.raises(StoreWriteError, match="must be writable and have room; Is a directory"):
+        store.remove_document("rates", "cpu")
 
 
 def test_a_full_store_is_refused_and_nothing_half_written_stays(tmp_path):

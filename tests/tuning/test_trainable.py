@@ -1,6 +1,7 @@
 """The trainable in this process: incidents a worker deals with, and what it tells the driver."""
 
 import os
+from pathlib import Path
 
 import pytest
 import safetensors.torch
@@ -105,6 +106,21 @@ def test_a_store_this_worker_does_not_see_is_refused_with_its_host(tmp_path, chu
 
 def test_missing_inputs_are_told_apart_from_errors(store, chunk):
     assert run(chunk, store)["outcome"] == "missing"
+
+
+def test_a_store_that_cannot_be_read_for_once_is_no_refusal_of_the_study(store, chunk):
+    for needed in chunk.inputs():
+        run_with_inputs(needed, store)
+    path = Path(store.url) / f"objects/train/{chunk.sample.model.key}/manifest.json"
+    manifest = path.read_bytes()
+    path.unlink()
+    path.mkdir()
+    result = run(chunk, store)
+    assert result["outcome"] == "error"
+    assert "StoreReadError" in result["cause"] and "must be readable" in result["cause"]
+    path.rmdir()
+    path.write_bytes(manifest)
+    assert run(chunk, store)["outcome"] == "stored"
 
 
 # -- shares of a GPU by measured memory ------------------------------------------------------------

@@ -67,13 +67,20 @@ class Child:
 
     def start_if_due(self) -> None:
         """Starts it once its database is there; an ended one is not started again."""
-        is_due = self._process is None and self._database.is_file()
-        if is_due and not is_being_opened(f"sqlite:///{self._database}"):
+        if self._process is None and self._is_ready():
             self._process = subprocess.Popen(
                 [*self._command, str(self.port)],
                 env=os.environ | _MLFLOW, stdout=self._log, stderr=self._log,
                 stdin=subprocess.DEVNULL, start_new_session=True,
             )  # fmt: skip
+
+    def _is_ready(self) -> bool:
+        """Whether its database is there, and nobody is making it."""
+        try:
+            is_there = self._database.is_file()
+            return is_there and not is_being_opened(f"sqlite:///{self._database}")
+        except OSError:  # a file system away for a moment: looked at again
+            return False
 
     def signal(self, number: signal.Signals) -> None:
         """Sends a signal to it and all it has started."""

@@ -10,13 +10,16 @@ import argparse
 import sys
 
 from dashboards.projections import Projections
+from scorelib.errors import InputError
 from studies.command import DEFAULT_STORE, Arguments, remembered_studies, run_command
 from studies.local import require_optuna
-from tuning.addresses import require_server
+from tuning.addresses import require_server, without_secrets
+from tuning.documents import StoreError
 from tuning.driver import Driver
 from tuning.lock import StudyLock
 from tuning.scheduler import Scheduler
 from tuning.store import Store
+from tuning.study import Study
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -38,19 +41,30 @@ def _command(args: argparse.Namespace) -> int:
         print(f"error: {name} cannot be written: {why}", file=sys.stderr)
     incomplete = bool(remembered.unreadable)
     for study in remembered.studies:
-        require_optuna(study)
-        # The lock: two writers at once would both make what neither finds.
-        with (
-            Driver(store) as driver,
-            StudyLock(driver, study.id),
-            Projections(Scheduler(study, store), store, args.tracking_uri) as shown,
-        ):
-            pass  # entering writes all there is
-        for failure in shown.failures:
-            print(f"error: {failure}", file=sys.stderr)
-        print(f"{study.name} ({study.scale}): {'incomplete' if shown.failures else 'written'}")
-        incomplete = incomplete or bool(shown.failures)
+        try:
+            failures = _write(study, store, args.tracking_uri)
+        except StoreError:
+            raise
+        except InputError as error:  # such as that its driver is at work: the others are written
+            failures = [str(error)]
+        for failure in failures:
+            print(f"error: {without_secrets(failure)}", file=sys.stderr)
+        print(f"{study.name} ({study.scale}): {'incomplete' if failures else 'written'}")
+        incomplete = incomplete or bool(failures)
     return int(incomplete)
+
+
+def _write(study: Study, store: Store, tracking_uri: str | None) -> list[str]:
+    """Writes all of a study; returns what failed."""
+    require_optuna(study)
+    # The lock: two writers at once would both make what neither finds.
+    with (
+        Driver(store) as driver,
+        StudyLock(driver, study.id),
+        Projections(Scheduler(study, store), store, tracking_uri) as shown,
+    ):
+        pass  # entering writes all there is
+    return shown.failures
 
 
 if __name__ == "__main__":

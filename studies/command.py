@@ -16,6 +16,7 @@ from scorelib.errors import InputError
 from scorelib.spec import from_json, replace_paths
 from studies.registry import find_study
 from tuning.addresses import without_secrets
+from tuning.documents import StoreReadError
 from tuning.jobs import MissingInputError
 from tuning.scheduler import Scheduler
 from tuning.store import CorruptObjectError, Store
@@ -98,6 +99,8 @@ def remembered_studies(store: Store) -> Remembered:
             remembered = _remembered(store, document)
             if remembered is not None:
                 studies.append(module.study(scale, remembered))
+        except StoreReadError:
+            raise
         except InputError as error:
             unreadable[document] = str(error)
     return Remembered(studies, unreadable)

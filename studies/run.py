@@ -59,7 +59,6 @@ from tuning.store import Manifest, Store
 from tuning.study import Study
 
 STOPPED = 130
-TAKEN_OVER = "another driver took this study over while this process was suspended"
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -94,7 +93,7 @@ def _command(args: argparse.Namespace) -> int:
             require_visible_store(args.store)
         store = Store(args.store, create=True)
         store.require_writable()
-        driver = stack.enter_context(Driver(store, on_lost=lambda: stop.request(TAKEN_OVER)))
+        driver = stack.enter_context(Driver(store, on_lost=stop.request))
         stack.enter_context(StudyLock(driver, study.id))
         if left and capacity is None and not stop.is_set:
             capacity = stack.enter_context(_ray(args))

@@ -46,7 +46,7 @@ def require_listening(host: str, port: int, what: str) -> None:
     """Raises InputError if nothing accepts connections at a host and port within two seconds."""
     try:
         socket.create_connection((host, port), timeout=_PROBE_SECONDS).close()
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # the second of a name that cannot be a host's
         raise InputError(
             f"{what} must answer; got {error}: start it or mend the address"
         ) from error

@@ -12,11 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from scorelib.errors import InputError
+from tuning.documents import StoreReadError
 from tuning.jobs import Job, Progress
 from tuning.ray_import import Searcher, tune
 from tuning.resources import GpuShares, gpu_share
 from tuning.scheduler import Scheduler, Wait
 from tuning.trainable import Execution
+
+_PATIENCE_SECONDS = 60.0  # with a store that cannot be read
 
 _SIGN_OF_A_LOST_NODE = "because its node has died"
 """What Ray says of a worker whose node was killed, cut off, drained or ended by SIGTERM. It knows
@@ -46,6 +49,7 @@ class Bridge(NotPickled, Searcher):  # type: ignore[misc]
         self._scheduler, self._execution, self._shares = scheduler, execution, shares
         self._jobs: dict[str, Job] = {}
         self._heard: dict[str, float] = {}
+        self._unreadable_since: float | None = None
         self.refusal: InputError | None = None
         """What the user must mend before anything more can run."""
 
@@ -57,10 +61,16 @@ class Bridge(NotPickled, Searcher):  # type: ignore[misc]
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         """The config of the next job; None while none is ready."""
-        job: Job | Wait = Wait.FINISHED
+        job: Job | Wait = Wait.NOTHING_READY
         try:
             job = self._scheduler.next_job()
-        except InputError as error:  # the store cannot be read or written to
+            self._unreadable_since = None
+        except StoreReadError as error:  # it may be back in a moment
+            now = time.monotonic()
+            self._unreadable_since = self._unreadable_since or now
+            if now - self._unreadable_since > _PATIENCE_SECONDS:
+                self.refusal = error
+        except InputError as error:  # the store cannot be written to
             self.refusal = error
         if self.refusal or job is Wait.FINISHED:
             return str(Searcher.FINISHED)
@@ -85,7 +95,9 @@ class Bridge(NotPickled, Searcher):  # type: ignore[misc]
             return
         try:
             self._report(self._jobs.pop(trial_id), result or {})
-        except InputError as refusal:  # the store cannot be read or written to
+        except StoreReadError as error:  # of what is noted beside, once the job is reported
+            logging.getLogger(__name__).info("%s", error)
+        except InputError as refusal:  # the store cannot be written to
             self.refusal = refusal
 
     def _report(self, job: Job, result: dict[str, Any]) -> None:

@@ -21,11 +21,15 @@ FORMAT = 1
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._=-]*")
 
 
-class StoreReadError(InputError):
-    """The store cannot be read: gone, out of reach, or closed to this user."""
+class StoreError(InputError):
+    """The store cannot be used as it is."""
 
 
-class StoreWriteError(InputError):
+class StoreReadError(StoreError):
+    """The store cannot be read: out of reach, or closed to this user."""
+
+
+class StoreWriteError(StoreError):
     """The store cannot be written to: full, read-only or gone."""
 
 

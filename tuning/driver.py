@@ -21,11 +21,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
+from tuning.documents import StoreError
 from tuning.store import Store
 
 _BEAT_SECONDS = 10.0
 _DEAD_AFTER_SECONDS = 60.0
 _FOLDER = "drivers"
+_TAKEN_OVER = "another driver took this study over while this process was suspended"
+_GONE = "the store is not there any more"
 
 Holder = dict[str, Any]
 """Says which driver holds something: its id, host, process and that process's start."""
@@ -36,10 +39,11 @@ class Driver:
 
     Args:
         store: the store.
-        on_lost: called (on another thread) when another driver has taken this one for dead.
+        on_lost: called (on another thread) with the reason when this driver must stop: another has
+            taken it for dead, or the store is gone.
     """
 
-    def __init__(self, store: Store, on_lost: Callable[[], None] | None = None) -> None:
+    def __init__(self, store: Store, on_lost: Callable[[str], None] | None = None) -> None:
         self.store, self._on_lost = store, on_lost
         self.me: Holder = {
             "driver": uuid.uuid4().hex[:12], "host": _host(), "pid": os.getpid(),
@@ -57,7 +61,8 @@ class Driver:
     def __exit__(self, *_: object) -> None:
         self._stop.set()
         self._thread.join()
-        self.store.remove_document(_FOLDER, self.me["driver"])
+        with contextlib.suppress(StoreError):  # others find a dead driver; see `StudyLock`
+            self.store.remove_document(_FOLDER, self.me["driver"])
 
     def is_alive(self, holder: Holder) -> bool:
         """Whether a holder lives, as far as can be told now; answers at once.
@@ -110,8 +115,9 @@ class Driver:
             # this driver for dead. The work meets the same store and stops, with its message.
             with contextlib.suppress(Exception):
                 if self.store.document(_FOLDER, self.me["driver"]) is None:
+                    is_there = Store.exists(self.store.url)
                     if self._on_lost:
-                        self._on_lost()
+                        self._on_lost(_TAKEN_OVER if is_there else _GONE)
                     return
                 self._write(beat)
 

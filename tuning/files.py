@@ -31,7 +31,7 @@ def file_system(url: str) -> tuple[Any, str]:
         raise InputError(
             f"--store {url!r} needs a package that is not here ({error}): {brings}"
         ) from error
-    except ValueError as error:
+    except Exception as error:  # each file system connects, or not, in its own way
         raise InputError(
             f"--store must be a folder or an fsspec URL; got {url!r}: {error}"
         ) from error
@@ -42,10 +42,7 @@ def replace_local(path: str, data: bytes) -> None:
     """Atomic on a POSIX file system: readers, after a crash too, see the old bytes or the new."""
     temporary = _temporary(path)
     try:
-        with open(temporary, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+        _write(temporary, data)
         os.replace(temporary, path)
     except OSError:
         Path(temporary).unlink(missing_ok=True)
@@ -56,10 +53,31 @@ def create_local(path: str, data: bytes) -> None:
     """Creates a file that no reader ever sees half-written; FileExistsError if it is there."""
     temporary = _temporary(path)
     try:
-        Path(temporary).write_bytes(data)
+        _write(temporary, data)
         os.link(temporary, path)
     finally:
         Path(temporary).unlink(missing_ok=True)
+
+
+def files_below(folder: str) -> list[str]:
+    """Paths of all files below a folder, none if it is not there.
+
+    Raises:
+        OSError: a folder cannot be listed. (fsspec's ``find`` leaves it out instead.)
+    """
+
+    def fail(error: OSError) -> None:
+        if not isinstance(error, FileNotFoundError):
+            raise error
+
+    return [f"{at}/{name}" for at, _, names in os.walk(folder, onerror=fail) for name in names]
+
+
+def _write(path: str, data: bytes) -> None:
+    with open(path, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _temporary(path: str) -> str:

@@ -4,11 +4,13 @@ The lock is a small document created exclusively. Whoever finds it held by a liv
 refused; a dead holder's lock is taken over.
 """
 
+import contextlib
 import logging
 import time
 from typing import Self
 
 from scorelib.errors import InputError
+from tuning.documents import StoreError
 from tuning.driver import Driver, Holder
 
 _LOOK_SECONDS = 1.0
@@ -43,8 +45,10 @@ class StudyLock:
 
     def __exit__(self, *_: object) -> None:
         store = self._driver.store
-        if store.document(_FOLDER, self._name) == self._driver.me:
-            store.remove_document(_FOLDER, self._name)
+        # What ended the work is to be told, not that the lock stays: a dead holder's is taken over.
+        with contextlib.suppress(StoreError):
+            if store.document(_FOLDER, self._name) == self._driver.me:
+                store.remove_document(_FOLDER, self._name)
 
     def _require_dead(self, holder: Holder) -> None:
         """Waits until the holder is known to be dead; raises InputError once it shows life."""

@@ -4,6 +4,7 @@ In a terminal it is redrawn in place; anywhere else (a log, a pipe) it is one pl
 minute, without escape codes.
 """
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from tuning.documents import StoreError
 from tuning.forecast import StageForecast, forecast
 from tuning.jobs import Job
 from tuning.scheduler import Scheduler
@@ -83,16 +85,18 @@ class Display:
         pause = shortest
         while not self._stop.wait(pause):
             started = time.thread_time()
-            try:
-                rows = forecast(self._scheduler, self._store, self._device)
-            except Exception:  # a store away for a moment: the work meets it too, and says so
-                continue
+            # A store away for a moment: the work meets it too, and says so.
+            with contextlib.suppress(StoreError):
+                self._draw()
             # Counting many thousands of jobs takes time: never more than a twentieth of it.
             pause = max(shortest, 20 * (time.thread_time() - started))
-            if self._console.is_terminal:
-                self._live.update(self._panel(rows), refresh=True)
-            else:
-                self._console.print(self._line(rows), soft_wrap=True, highlight=False)
+
+    def _draw(self) -> None:
+        rows = forecast(self._scheduler, self._store, self._device)
+        if self._console.is_terminal:
+            self._live.update(self._panel(rows), refresh=True)
+        else:
+            self._console.print(self._line(rows), soft_wrap=True, highlight=False)
 
     def _panel(self, rows: list[StageForecast]) -> Group:
         stages = Table("stage", "done", "rate", "left", box=None, pad_edge=False)

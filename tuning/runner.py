@@ -6,6 +6,7 @@ Ray's own memory monitor does end a whole `fit()` when it kills a worker; the ne
 half as many jobs at a time.
 """
 
+import contextlib
 import logging
 import shutil
 import tempfile
@@ -13,6 +14,7 @@ from typing import Any
 
 from tuning import actor_cache
 from tuning.bridge import Bridge, NotPickled, TrialEnds
+from tuning.documents import StoreError
 from tuning.ray_import import tune
 from tuning.resources import Capacity, GpuShares, bundle
 from tuning.scheduler import Scheduler, Wait
@@ -43,8 +45,8 @@ def work_off(
         max_concurrent: most jobs at a time; None for as many as the CPUs hold.
 
     Raises:
-        InputError: something the user must mend first: the store is full, or a node of the cluster
-            does not see it, or has no data.
+        InputError: something the user must mend first: the store is full or cannot be read, or a
+            node of the cluster does not see it, or has no data.
     """
     concurrent = max_concurrent or min(_MOST_PENDING, max(2, int(capacity.cpus)))
     has_gpus = capacity.gpus > 0
@@ -59,14 +61,22 @@ def work_off(
             if "memory" in str(error) and concurrent > 1:
                 concurrent, barren = concurrent // 2, -1
                 warning = f"memory ran out; going on with {concurrent} jobs at a time (%s)"
-            logging.getLogger(__name__).warning(warning, str(error).partition("\n")[0])
-        scheduler.forget_running()
+            logging.getLogger(__name__).warning(warning, _in_one_line(error))
         if bridge.refusal:
+            with contextlib.suppress(StoreError):  # the refusal says it
+                scheduler.forget_running()
             raise bridge.refusal
+        scheduler.forget_running()
         if not stop.is_set and scheduler.next_job() is Wait.FINISHED:
             return
         scheduler.forget_running()
         barren = 0 if scheduler.finished_here.total() > finished else barren + 1
+
+
+def _in_one_line(error: Exception) -> str:
+    """What Ray says first, or, if that is a traceback, last."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[-1 if lines[0].startswith("Traceback") else 0]
 
 
 def _fit(bridge: Bridge, stop: StopRequest, concurrent: int) -> None:

@@ -22,6 +22,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from tuning.documents import StoreReadError
 from tuning.jobs import Job, Progress
 from tuning.lease import Leases
 from tuning.ledger import Ledger
@@ -147,7 +148,14 @@ class Scheduler:
         with self._lock:
             while True:
                 job = self._hand_out()
-                if isinstance(job, Wait) or not self._was_done_elsewhere(job):
+                if isinstance(job, Wait):
+                    return job
+                try:
+                    was_done = self._was_done_elsewhere(job)
+                except StoreReadError:
+                    self.report_stopped(job.key)
+                    raise
+                if not was_done:
                     return job
                 self.report_stored(job.key)
 
@@ -186,7 +194,10 @@ class Scheduler:
         """A running job says it is done: believed when its manifest can be read."""
         with self._lock:
             job, _ = self.progress[key]
-            manifest = self._store.manifest(job.stage, job.key)
+            try:
+                manifest = self._store.manifest(job.stage, job.key)
+            except StoreReadError:  # its next worker finds it stored
+                manifest = None
             if manifest is None:
                 self.report_failure(key, "its result cannot be read back from the store")
                 return

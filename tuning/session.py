@@ -56,7 +56,8 @@ def ray_session(options: ClusterOptions) -> Iterator[Capacity]:
         The most it can give, counting what its autoscaler is said to add.
 
     Raises:
-        InputError: no cluster answers at the address, or it has no CPUs and none are to come.
+        InputError: Ray cannot start here; no cluster answers at the address, or it has no CPUs and
+            none are to come.
     """
     logging.getLogger("ray").setLevel(logging.ERROR)
     # Tune prints a traceback for each worker lost; `tuning.bridge` tells what became of its job.
@@ -66,18 +67,29 @@ def ray_session(options: ClusterOptions) -> Iterator[Capacity]:
     quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
     try:
         if options.address is None:
-            _set_token(folder)
-            ray.init(
-                object_store_memory=_OBJECT_STORE_BYTES,
-                num_cpus=options.cpus, num_gpus=options.gpus, include_dashboard=False,
-                _temp_dir=str(folder), **quiet,
-            )  # fmt: skip
+            _start(options, folder, quiet)
         else:
             _join(options.address, folder, quiet)
         yield _capacity(options)
     finally:
         ray.shutdown()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _start(options: ClusterOptions, folder: Path, quiet: dict[str, Any]) -> None:
+    """Starts a Ray of our own."""
+    try:
+        _set_token(folder)
+        ray.init(
+            object_store_memory=_OBJECT_STORE_BYTES,
+            num_cpus=options.cpus, num_gpus=options.gpus, include_dashboard=False,
+            _temp_dir=str(folder), **quiet,
+        )  # fmt: skip
+    except (OSError, RuntimeError) as error:  # such as sockets' paths of more than 107 bytes
+        raise InputError(
+            f"Ray must be able to start in {folder}; got {str(error).strip().splitlines()[-1]}: "
+            "set TMPDIR to a folder with room and a short path, such as /tmp"
+        ) from error
 
 
 def _set_token(folder: Path) -> None:
@@ -153,13 +165,18 @@ def require_visible(store_folder: str) -> None:
         store_folder: its path, of which the end need not be there yet.
 
     Raises:
-        InputError: naming the node.
+        InputError: naming the node; or the folder cannot be written to.
     """
     folder = Path(store_folder).resolve()
     while not folder.exists():
         folder = folder.parent
     probe = folder / f".visible-{uuid.uuid4().hex[:12]}"
-    probe.touch()
+    try:
+        probe.touch()
+    except OSError as error:
+        raise InputError(
+            f"--store must be a folder that can be written to; {str(folder)!r}: {error.strerror}"
+        ) from error
     try:
         nodes = [node for node in ray.nodes() if node["Alive"]]
         look = ray.remote(num_cpus=0, max_retries=0)(os.path.exists)

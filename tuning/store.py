@@ -32,7 +32,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tuning.documents import Documents, as_json, checked_name
+from tuning.documents import Documents, StoreWriteError, as_json, checked_name
+from tuning.files import files_below
 from tuning.node_cache import NodeCache, sha256
 
 
@@ -82,15 +83,15 @@ class Store(Documents):
     def stored_keys(self) -> set[str]:
         """Keys of all finished jobs, in one listing."""
         pattern = re.compile(r"/objects/[^/]+/([0-9a-f]+)/manifest\.json$")
+        place = self._path("objects")
         with self._reading():
-            paths = self._fs.find(self._path("objects"))
+            paths = files_below(place) if self.is_local else self._fs.find(place)
         found = (pattern.search("/" + path) for path in paths)
         return {match.group(1) for match in found if match}
 
     def has(self, stage: str, key: str) -> bool:
         """Whether the job is finished."""
-        with self._reading():
-            return bool(self._fs.exists(self._manifest_path(stage, key)))
+        return self._get(self._manifest_path(stage, key)) is not None
 
     def manifest(self, stage: str, key: str) -> Manifest | None:
         """The verified manifest of a finished job, or None; a corrupt one is set aside."""
@@ -162,9 +163,12 @@ class Store(Documents):
         self._put(self._manifest_path(stage, key), manifest)
 
     def set_aside(self, stage: str, key: str) -> None:
-        """Takes a corrupt object out of sight; its manifest is kept for inspection."""
+        """Takes a corrupt object out of sight; its manifest is kept for inspection.
+
+        Where the store can be read only, it stays: its next reader finds it corrupt as well.
+        """
         target = self._path(f"set-aside/{stage}-{key}-{uuid.uuid4().hex[:8]}.json")
-        with self._writing():
+        with contextlib.suppress(StoreWriteError), self._writing():
             self._fs.makedirs(self._path("set-aside"), exist_ok=True)
             with contextlib.suppress(FileNotFoundError):  # another process was faster
                 self._fs.mv(self._manifest_path(stage, key), target)

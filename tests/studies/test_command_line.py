@@ -26,6 +26,7 @@ from tests.miniature import OPTIONS, miniature_settings, miniature_study
 from tests.tuning.draining import drain
 from tuning.documents import FORMAT
 from tuning.driver import Driver
+from tuning.lock import StudyLock
 from tuning.scheduler import Scheduler
 from tuning.store import CorruptObjectError, Store
 
@@ -93,6 +94,8 @@ def test_the_options_are_fixed():
         ([NAME, "--address", "somewhere"], "--address must be auto or HOST:PORT"),
         ([NAME, "--tracking-uri", "mlruns"], "--tracking-uri must be a server"),
         ([NAME, "--store", "nonsense://x"], "--store must be a folder or an fsspec URL"),
+        ([NAME, "--store", "ftp://127.0.0.1:1/x"], "--store must be a folder or an fsspec URL"),
+        ([NAME, "--tracking-uri", "http://a..b"], "--tracking-uri a..b:80 must answer"),
         ([NAME, "--scale", "paper"], "jobs need a GPU and there is none"),
     ],
 )
@@ -137,10 +140,11 @@ def test_a_store_that_cannot_be_written_is_refused(capsys, tmp_path):
     assert "must be writable and have room" in line
 
 
-def test_a_store_that_cannot_be_read_is_refused(capsys, tmp_path):
+@pytest.mark.parametrize(("command", "name"), [(table, [NAME]), (report, [NAME]), (sync, [])])
+def test_a_store_that_cannot_be_read_is_refused(capsys, tmp_path, command, name):
     Store(str(tmp_path), create=True)
     (tmp_path / "studies" / f"{NAME}-demo.json").mkdir(parents=True)
-    assert table([NAME, "--store", str(tmp_path)]) == 2
+    assert command([*name, "--store", str(tmp_path)]) == 2
     printed = capsys.readouterr()
     assert printed.out == "" and printed.err.count("\n") == 1
     assert "must be readable; Is a directory" in printed.err
@@ -241,6 +245,20 @@ def test_a_study_of_another_version_keeps_no_other_from_being_shown(tmp_path, ca
     said = capsys.readouterr()
     assert "noise_consistency (demo): written" in said.out
     assert "long_gone-demo cannot be written: NAME must be one of" in said.err
+
+
+def test_sync_writes_the_other_studies_while_one_is_at_work(tmp_path, capsys):
+    store = Store(str(tmp_path / "store"), create=True)
+    for name in ("likelihood_renormalisation", "noise_consistency"):
+        module = find_study(name)
+        remember_settings(store, module.study("demo", module.settings("demo")))
+    with Driver(store) as driver, StudyLock(driver, "likelihood_renormalisation-demo"):
+        assert sync(["--store", store.url]) == 1
+    said = capsys.readouterr()
+    assert "error: one driver at a time may run likelihood_renormalisation-demo" in said.err
+    assert said.out.splitlines() == [
+        "likelihood_renormalisation (demo): incomplete", "noise_consistency (demo): written",
+    ]  # fmt: skip
 
 
 def test_a_corrupt_picture_costs_no_table(tmp_path, capsys, monkeypatch):

@@ -1,6 +1,7 @@
 """Drivers, the study lock and leases: one living holder; the dead are succeeded."""
 
 import os
+import queue
 import subprocess
 import sys
 import threading
@@ -12,6 +13,7 @@ from tests.miniature import miniature_study
 from tests.tuning.draining import drain
 from tuning import driver as driver_module
 from tuning import lease as lease_module
+from tuning.documents import StoreWriteError
 from tuning.driver import Driver
 from tuning.lease import Leases
 from tuning.lock import StudyLock
@@ -156,11 +158,32 @@ def test_clocks_of_two_hosts_are_never_compared(store, driver, stranger, clock):
 
 def test_a_driver_taken_for_dead_learns_of_it(store, monkeypatch):
     monkeypatch.setattr(driver_module, "_BEAT_SECONDS", 0.01)
-    lost = threading.Event()
-    with Driver(store, on_lost=lost.set) as suspended, Driver(store) as other:
+    reasons = queue.Queue()
+    with Driver(store, on_lost=reasons.put) as suspended, Driver(store) as other:
         other.bury(suspended.me)
-        assert lost.wait(30)
+        assert reasons.get(timeout=30).startswith("another driver took this study over")
     assert store.document_names("drivers") == []
+
+
+def test_a_driver_whose_store_is_gone_says_so(store, monkeypatch):
+    monkeypatch.setattr(driver_module, "_BEAT_SECONDS", 0.01)
+    reasons = queue.Queue()
+    with Driver(store, on_lost=reasons.put):
+        store.folder.rename(store.folder.with_name("elsewhere"))
+        assert reasons.get(timeout=30) == "the store is not there any more"
+
+
+def test_what_ended_the_work_is_told_although_the_lock_cannot_be_given_back(store, monkeypatch):
+    def read_only(folder, name):
+        raise StoreWriteError("the store must be writable")
+
+    with (
+        pytest.raises(InputError, match="the cause"),
+        Driver(store) as driver,
+        StudyLock(driver, "a-demo"),
+    ):
+        monkeypatch.setattr(store, "remove_document", read_only)
+        raise InputError("the cause")
 
 
 def test_a_store_away_for_a_moment_does_not_end_the_heart(store, monkeypatch):

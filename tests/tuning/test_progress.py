@@ -9,6 +9,7 @@ from rich.console import Console
 from tests.miniature import miniature_study
 from tests.tuning.draining import drain
 from tuning import progress
+from tuning.documents import StoreReadError
 from tuning.forecast import StageForecast
 from tuning.jobs import Progress, Work, Workplace, execute
 from tuning.progress import Display, Gpus, duration
@@ -48,7 +49,7 @@ def test_a_store_away_for_a_moment_does_not_end_the_display(display, monkeypatch
 
     def away(*arguments):
         if next(times, None) is not None:
-            raise OSError("the file system is away")
+            raise StoreReadError("the file system is away")
         return known(*arguments)
 
     monkeypatch.setattr(progress, "forecast", away)

@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 
 import pytest
 
@@ -129,6 +130,17 @@ def shared(tmp_path):
     if probe.returncode:
         pytest.skip(f"needs mount namespaces, to hide a folder from a node: {probe.stderr.strip()}")
     return tmp_path
+
+
+def test_a_folder_too_long_for_rays_sockets_is_refused(tmp_path, monkeypatch):
+    folder = tmp_path / ("long" * 20)
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", "")  # set anew by a session: put back afterwards
+    message = r"Ray must be able to start in .*AF_UNIX path length .*: set TMPDIR"
+    with pytest.raises(InputError, match=message), ray_session(ClusterOptions(cpus=1)):
+        pass
+    assert os.listdir(folder) == []
 
 
 def add_blind_node(cluster, folder):

@@ -1,5 +1,6 @@
 """The store's contract, on a folder, on S3 and on a file system in memory."""
 
+import errno
 import json
 import os
 import pickle
@@ -227,6 +228,31 @@ def test_what_cannot_be_read_is_told_from_what_is_not_there_or_corrupt(store):
     assert store.document_names("set-aside") == []  # nothing is taken for corrupt
     with pytest.raises(StoreWriteError, match="must be writable and have room; Is a directory"):
         store.remove_document("rates", "cpu")
+
+
+def test_a_folder_that_cannot_be_listed_is_not_taken_for_an_empty_one(store, monkeypatch):
+    commit(store)
+    listing = os.scandir
+
+    def stale(path):
+        if str(path).endswith("/score"):
+            raise OSError(errno.ESTALE, os.strerror(errno.ESTALE), path)
+        return listing(path)
+
+    monkeypatch.setattr(os, "scandir", stale)
+    with pytest.raises(StoreReadError, match="must be readable; Stale file handle"):
+        store.stored_keys()
+
+
+def test_what_is_corrupt_is_told_also_where_nothing_can_be_written(store):
+    commit(store)
+    (Path(store.url) / "set-aside").write_text("in the way")
+    data_files(store)[0].write_bytes(b"")
+    with pytest.raises(CorruptObjectError):
+        for name in ("a.bin", "b.json"):
+            store.read("score", KEY, name)
+    (Path(store.url) / f"objects/score/{KEY}/manifest.json").write_bytes(b"{")
+    assert store.manifest("score", KEY) is None
 
 
 def test_a_full_store_is_refused_and_nothing_half_written_stays(tmp_path):

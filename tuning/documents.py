@@ -176,26 +176,23 @@ class Documents:
         with self._writing(), contextlib.suppress(FileNotFoundError):
             self._fs.rm_file(path)
 
-    @contextlib.contextmanager
-    def _reading(self) -> Iterator[None]:
+    def _reading(self) -> contextlib.AbstractContextManager[None]:
         """Makes a StoreReadError of what a file system raises."""
-        try:
-            yield
-        except Exception as error:  # object stores' clients have errors of their own
-            raise StoreReadError(
-                f"the store {self.url!r} must be readable; {_account(error)}: mend permissions or "
-                "the connection, then run again"
-            ) from error
+        return self._guarded(StoreReadError, "be readable", "mend permissions or the connection")
+
+    def _writing(self) -> contextlib.AbstractContextManager[None]:
+        """Makes a StoreWriteError of what a file system raises."""
+        return self._guarded(
+            StoreWriteError, "be writable and have room", "free space or mend permissions"
+        )
 
     @contextlib.contextmanager
-    def _writing(self) -> Iterator[None]:
-        """Makes a StoreWriteError of what a file system raises."""
+    def _guarded(self, kind: type[StoreError], must: str, mend: str) -> Iterator[None]:
         try:
             yield
         except Exception as error:  # object stores' clients have errors of their own
-            raise StoreWriteError(
-                f"the store {self.url!r} must be writable and have room; {_account(error)}: free "
-                "space or mend permissions, then run again"
+            raise kind(
+                f"the store {self.url!r} must {must}; {_account(error)}: {mend}, then run again"
             ) from error
 
 

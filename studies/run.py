@@ -131,6 +131,7 @@ def _run(
             _work(args, scheduler, settings, store, shown, capacity, stop, console)
     for failure in shown.failures:
         print(f"warning: {failure}", file=sys.stderr)
+    store.require_writable()  # removed meanwhile, it has lost what `_close` says is safe
     try:
         _put_pictures(scheduler, store)
     except UNREADABLE as error:

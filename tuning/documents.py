@@ -5,6 +5,7 @@ object store), or only if there is none. Names are checked, so that none leaves 
 """
 
 import contextlib
+import errno
 import json
 import re
 import uuid
@@ -59,6 +60,9 @@ class Documents:
         if document is None:
             if not create:
                 raise InputError(f"--store must hold a store; {self.url!r} has no store.json")
+            if self.is_local:
+                with self._writing():
+                    self._fs.makedirs(self._root, exist_ok=True)
             self._put(self._path("store.json"), as_json({"format": FORMAT}))
             return
         found = document.get("format") if isinstance(document, dict) else None
@@ -126,7 +130,7 @@ class Documents:
         with self._writing():
             try:
                 if self.is_local:
-                    self._fs.makedirs(self._fs._parent(path), exist_ok=True)
+                    self._make_folder(self._fs._parent(path))
                     create_local(path, as_json(body))
                 else:
                     self._fs.pipe_file(path, as_json(body), mode="create")
@@ -167,10 +171,16 @@ class Documents:
     def _put(self, path: str, data: bytes) -> None:
         with self._writing():
             if self.is_local:
-                self._fs.makedirs(self._fs._parent(path), exist_ok=True)
+                self._make_folder(self._fs._parent(path))
                 replace_local(path, data)
             else:
                 self._fs.pipe_file(path, data)
+
+    def _make_folder(self, path: str) -> None:
+        """Makes a folder in the store, but not the store's own: removed at work, it stays so."""
+        if not self._fs.isdir(self._root):
+            raise FileNotFoundError(errno.ENOENT, "its folder is not there any more", self._root)
+        self._fs.makedirs(path, exist_ok=True)
 
     def _remove(self, path: str) -> None:
         with self._writing(), contextlib.suppress(FileNotFoundError):

@@ -169,7 +169,7 @@ class Store(Documents):
         """
         target = self._path(f"set-aside/{stage}-{key}-{uuid.uuid4().hex[:8]}.json")
         with contextlib.suppress(StoreWriteError), self._writing():
-            self._fs.makedirs(self._path("set-aside"), exist_ok=True)
+            self._make_folder(self._path("set-aside"))
             with contextlib.suppress(FileNotFoundError):  # another process was faster
                 self._fs.mv(self._manifest_path(stage, key), target)
 

@@ -171,6 +171,7 @@ def test_a_driver_whose_store_is_gone_says_so(store, monkeypatch):
     with Driver(store, on_lost=reasons.put):
         store.folder.rename(store.folder.with_name("elsewhere"))
         assert reasons.get(timeout=30) == "the store is not there any more"
+    assert not store.folder.exists()
 
 
 def test_what_ended_the_work_is_told_although_the_lock_cannot_be_given_back(store, monkeypatch):

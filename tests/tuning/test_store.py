@@ -5,6 +5,7 @@ import json
 import os
 import pickle
 import resource
+import shutil
 import subprocess
 import sys
 import uuid
@@ -253,6 +254,23 @@ def test_what_is_corrupt_is_told_also_where_nothing_can_be_written(store):
             store.read("score", KEY, name)
     (Path(store.url) / f"objects/score/{KEY}/manifest.json").write_bytes(b"{")
     assert store.manifest("score", KEY) is None
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda store: store.put_document("locks", "study", {}),
+        lambda store: store.create_document("locks", "study", {}),
+        lambda store: store.put_checkpoint(KEY, "0001.safetensors", b"x"),
+        commit,
+    ],
+)
+def test_a_store_removed_at_work_is_not_made_anew_in_part(store, write):
+    shutil.rmtree(store.folder)
+    with pytest.raises(StoreWriteError, match="its folder is not there any more"):
+        write(store)
+    store.set_aside("score", KEY)
+    assert not store.folder.exists()
 
 
 def test_a_full_store_is_refused_and_nothing_half_written_stays(tmp_path):

@@ -72,8 +72,9 @@ class Projections:
         return (self._mlflow, self._optuna) if self._optuna else (self._mlflow,)
 
     def _everything(self) -> None:
-        self._mlflow.write(lambda: evidence.records(self._scheduler, self._store))
-        self._trials(None)
+        self._mlflow.write(lambda: evidence.records(self._scheduler, self._store), whole=True)
+        if self._optuna:
+            self._optuna.write(lambda: optuna_records(self._scheduler), whole=True)
 
     def stored(self, job: Job, manifest: Manifest) -> None:
         """What a job that was just stored changes."""
@@ -82,13 +83,10 @@ class Projections:
             self._mlflow.write(lambda: evidence.training_records(scheduler, job, manifest, store))
         elif isinstance(job, Score) and job.protocol.seeds == "search":
             self._mlflow.write(lambda: trial_records(scheduler, job))
-            self._trials(job)
+            if self._optuna:
+                self._optuna.write(lambda: optuna_records(scheduler, job))
         else:
             self._mlflow.write(lambda: evidence.cell_records(scheduler, store, job))
-
-    def _trials(self, score: Score | None) -> None:
-        if self._optuna:
-            self._optuna.write(lambda: optuna_records(self._scheduler, score))
 
 
 def optuna_records(scheduler: Scheduler, score: Score | None = None) -> Iterator[TrialRecord]:

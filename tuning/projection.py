@@ -59,7 +59,8 @@ class ProjectionWriter(Generic[Record]):
     def __init__(self, name: str, connect: Callable[[], Sink[Record]]) -> None:
         self._name, self._connect = name, connect
         self._sink: Sink[Record] | None = None
-        self._waiting: queue.Queue[Callable[[], Iterable[Record]] | None] = queue.Queue()
+        self._waiting: queue.Queue[tuple[Callable[[], Iterable[Record]], bool] | None]
+        self._waiting = queue.Queue()
         self._leaving = threading.Event()
         self._last_good = 0.0  # when a record was written last, or leaving began
         self._unwritten = self._unmade = ""  # why
@@ -87,9 +88,15 @@ class ProjectionWriter(Generic[Record]):
                 "(or python -m dashboards.sync) to write the rest"
             )
 
-    def write(self, make: Callable[[], Iterable[Record]]) -> None:
-        """Queues records, made on the writer's thread when their turn comes; returns at once."""
-        self._waiting.put(make)
+    def write(self, make: Callable[[], Iterable[Record]], *, whole: bool = False) -> None:
+        """Queues records, made on the writer's thread when their turn comes; returns at once.
+
+        Args:
+            make: makes them.
+            whole: these are all there are: once written, nothing that could not be made before is
+                missing.
+        """
+        self._waiting.put((make, whole))
 
     def _silent_seconds(self) -> float:
         return time.monotonic() - self._last_good
@@ -99,11 +106,13 @@ class ProjectionWriter(Generic[Record]):
         return self._silent_seconds() > self._give_up_seconds + self._call_seconds
 
     def _loop(self) -> None:
-        while (make := self._waiting.get()) is not None:
+        while (waiting := self._waiting.get()) is not None:
+            make, whole = waiting
             try:
                 for record in make():
                     if not self._is_written(record):
                         return
+                self._unmade = "" if whole else self._unmade
             except Exception as error:  # such as a picture found corrupt: the rest still counts
                 self._unmade = _in_one_line(error)
 

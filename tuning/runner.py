@@ -15,7 +15,7 @@ from typing import Any
 from tuning import actor_cache
 from tuning.bridge import Bridge, NotPickled, TrialEnds
 from tuning.documents import StoreError
-from tuning.ray_import import tune
+from tuning.ray_import import ray, tune
 from tuning.resources import Capacity, GpuShares, bundle
 from tuning.scheduler import Scheduler, Wait
 from tuning.stop import StopRequest
@@ -58,7 +58,7 @@ def work_off(
             _fit(bridge, stop, concurrent)
         except (RuntimeError, tune.error.TuneError) as error:
             warning = "Ray Tune ended early: %s"
-            if "memory" in str(error) and concurrent > 1:
+            if isinstance(error.__cause__, ray.exceptions.OutOfMemoryError) and concurrent > 1:
                 concurrent, barren = concurrent // 2, -1
                 warning = f"memory ran out; going on with {concurrent} jobs at a time (%s)"
             logging.getLogger(__name__).warning(warning, _in_one_line(error))

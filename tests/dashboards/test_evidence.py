@@ -1,5 +1,6 @@
 """MLflow shows what the store holds: every run once, whatever happened before."""
 
+import contextlib
 import dataclasses
 import json
 from pathlib import Path
@@ -63,9 +64,9 @@ def test_writing_twice_makes_every_run_once(shown):
 
 def test_a_trial_that_another_search_has_measured_is_shown_as_well(tmp_path, monkeypatch):
     # Both make their records at once: before the next search has proposed what it finds measured.
-    def write_at_once(writer, make):
+    def write_at_once(writer, make, *, whole=False):
         found = list(make())
-        writer._waiting.put(lambda: found)
+        writer._waiting.put((lambda: found, whole))
 
     monkeypatch.setattr(ProjectionWriter, "write", write_at_once)
     store = Store(str(tmp_path / "store"), create=True)
@@ -275,6 +276,23 @@ def test_a_record_that_cannot_be_made_does_not_keep_the_others_back(tmp_path):
         writer.write(broken)
         writer.write(lambda: [RunRecord(key="k", name="n", tags={})])
     assert len(runs(MlflowClient(tracking_uri=uri))) == 1
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_what_could_not_be_made_is_no_loss_once_everything_is_written(tmp_path, whole):
+    record = RunRecord(key="k", name="n", tags={})
+    outcomes = iter([OSError("a store that was away for a moment"), None])
+
+    def make():
+        if failure := next(outcomes):
+            raise failure
+        return [record]
+
+    writer = MlflowWriter(f"sqlite:///{tmp_path}/partial.db", "cifar_sampling_eps", "", tmp_path)
+    missing = pytest.raises(ProjectionError, match="away for a moment")
+    with contextlib.nullcontext() if whole else missing, writer:
+        writer.write(make)
+        writer.write(make, whole=whole)
 
 
 def test_a_wiped_database_is_rebuilt_from_the_store(shown, tmp_path):

@@ -64,7 +64,7 @@ def test_a_stop_request_ends_the_run_before_it_is_complete(capacity, store):
         stop.request("by the test")
 
     scheduler.on_stored = request
-    work_off(scheduler, Execution(store_url=store.url), capacity, stop)
+    work_off(scheduler, Execution(store_url=store.url), capacity, stop, max_concurrent=1)
     assert not scheduler.is_complete()
     assert 0 < scheduler.finished_here.total() < 10
 

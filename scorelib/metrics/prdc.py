@@ -96,10 +96,10 @@ def prdc(real: Tensor, generated: Tensor, k: int, tile_images: int = TILE_IMAGES
 
 
 def working_bytes(n_features: int, tile_images: int = TILE_IMAGES) -> int:
-    """Most memory that `prdc` takes beside its arguments, but for some bytes per image.
+    """Memory that `prdc` takes beside its arguments, but for some bytes per image.
 
-    It does not depend on the number of images: 260 MB at 2,048 features, where twice 50,000 images
-    are themselves 819 MB in single precision.
+    A tenth more was measured (`tests.benchmarks.prdc`). It does not depend on the number of images:
+    260 MB at 2,048 features, where twice 50,000 images are themselves 819 MB in single precision.
 
     Args:
         n_features: d.

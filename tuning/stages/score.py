@@ -68,27 +68,24 @@ class Score(Job):
         failed = failure_of(at, *self.chunks())
         if failed is not None:
             return Outcome(result={"failed": failed})
-        chunks = []
-        for chunk in self.chunks():
-            chunks.append(chunk.features(at))
-            yield Progress(len(chunks), len(self.chunks()), "chunks")
+        parts: dict[Objective, list[Tensor]] = {which: [] for which in OBJECTIVES}
+        for done, chunk in enumerate(self.chunks(), start=1):
+            kept = chunk.features(at)
+            for which, of in parts.items():
+                of.append(kept[f"{which}.{self.protocol.reads}"])
+            yield Progress(done, len(self.chunks()), "chunks")
 
         found = {
-            which: self.protocol.measure(self._images(chunks, which), at) for which in OBJECTIVES
+            which: self.protocol.measure(self._images(parts.pop(which)), at) for which in OBJECTIVES
         }
         result: dict[str, Any] = {which: of.value for which, of in found.items()}
         by_class = {which: dict(of.by_class) for which, of in found.items() if of.by_class}
         files = {_BY_CLASS: json.dumps(by_class).encode()} if by_class else {}
         return Outcome(result=result, files=files)
 
-    def _images(self, chunks: list[dict[str, Tensor]], which: Objective) -> Images:
-        """Takes these out of the chunks: of 50,000 images of either kind, both are 1.2 GB."""
+    def _images(self, parts: list[Tensor]) -> Images:
         n_images = self.protocol.n_images
-
-        def joined(kind: str) -> Tensor:
-            return torch.cat([chunk.pop(f"{which}.{kind}") for chunk in chunks])[:n_images]
-
-        return Images(joined("features"), joined("probabilities"), self.sample.labels(n_images))
+        return Images(torch.cat(parts)[:n_images], self.sample.labels(n_images))
 
     def by_class(self, at: Workplace, which: Objective) -> dict[int, float]:
         """What a finished mean over classes is the mean of, by label; {} if it is none."""
@@ -123,6 +120,10 @@ class RealScore(Job):
             f"features must be {self.protocol.extractor.name} of at least {needed} examples; got "
             f"{self.features.extractor.name} of {there_are}",
         )
+        require_input(
+            self.protocol.reads == "features",
+            f"protocol must read features, which is all there is; got {self.protocol.name}",
+        )
 
     def inputs(self) -> tuple[Job, ...]:
         """The features, and what the protocol rests on."""
@@ -141,5 +142,5 @@ class RealScore(Job):
         yield Progress(0, 1, "sets")
         n = self.protocol.n_images
         features, labels = self.features.read(at)
-        images = Images(features[:n], features.new_empty(n, 0), labels[:n])
+        images = Images(features[:n], labels[:n])
         return Outcome(result={"raw": self.protocol.measure(images, at).value})

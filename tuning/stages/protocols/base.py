@@ -3,7 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal
 
 from torch import Tensor
 
@@ -18,13 +18,12 @@ class Images:
     """What a protocol sees of the images it measures.
 
     Attributes:
-        features: (n, d) float32.
-        probabilities: of the extractor's classes, (n, K) float32.
+        values: what it `reads` of them: features, (n, d), or probabilities of the extractor's
+            classes, (n, K); float32.
         labels: classes the images were asked for, (n,) int64; None if they were asked for none.
     """
 
-    features: Tensor
-    probabilities: Tensor
+    values: Tensor
     labels: Tensor | None = None
 
 
@@ -46,12 +45,15 @@ class Protocol(Spec):
     """How a number was measured; base of all kinds.
 
     Attributes:
+        reads: what of the images it needs.
         extractor: features and classes, with their weights and the resizing they do.
         data: data set that the images are to resemble.
         n_images: generated images, >= 1.
         seeds: "search": the images that the step size was chosen on (flattering); "fresh": images
             no choice has seen; "unstated": as a paper that does not say.
     """
+
+    reads: ClassVar[Literal["features", "probabilities"]] = "features"
 
     extractor: Extractor
     data: DataSpec

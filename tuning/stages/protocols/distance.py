@@ -32,4 +32,4 @@ class DistanceProtocol(Protocol):
 
     def measure(self, images: Images, at: Workplace) -> Measurement:
         """The mean distance, in the data's units, in float64."""
-        return Measurement(self.data.distances(images.features).mean().item())
+        return Measurement(self.data.distances(images.values).mean().item())

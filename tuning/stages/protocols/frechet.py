@@ -62,4 +62,4 @@ class FidProtocol(Protocol):
 
     def measure(self, images: Images, at: Workplace) -> Measurement:
         """The distance to the reference, in float64."""
-        return Measurement(frechet_distance(self.reference.moments(at), moments(images.features)))
+        return Measurement(frechet_distance(self.reference.moments(at), moments(images.values)))

@@ -1,6 +1,7 @@
 """Inception scores."""
 
 from dataclasses import dataclass
+from typing import ClassVar, Literal
 
 from scorelib.metrics.features import Coordinates, Pixels
 from scorelib.metrics.inception_score import inception_score
@@ -17,6 +18,8 @@ class InceptionScoreProtocol(Protocol):
         n_images: generated images, at least one for each split.
         n_splits: parts that are scored apart; see `scorelib.metrics.inception_score`.
     """
+
+    reads: ClassVar[Literal["features", "probabilities"]] = "probabilities"
 
     n_splits: int = 10
 
@@ -49,4 +52,4 @@ class InceptionScoreProtocol(Protocol):
 
     def measure(self, images: Images, at: Workplace) -> Measurement:
         """The mean score of the splits, in float64."""
-        return Measurement(inception_score(images.probabilities, self.n_splits).mean)
+        return Measurement(inception_score(images.values, self.n_splits).mean)

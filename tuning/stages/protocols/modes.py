@@ -1,7 +1,7 @@
 """Modes of stacked digits."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from scorelib.data import Stacked
 from scorelib.metrics.modes import mode_coverage, stack_classes
@@ -19,6 +19,8 @@ class ModesProtocol(Protocol):
         data: the stacks.
         statistic: "modes": how many have any stack; "kl": KL(their shares || equal shares), nats.
     """
+
+    reads: ClassVar[Literal["features", "probabilities"]] = "probabilities"
 
     extractor: StackedClassifierFeatures
     data: Stacked
@@ -52,5 +54,5 @@ class ModesProtocol(Protocol):
     def measure(self, images: Images, at: Workplace) -> Measurement:
         """The number of modes, or the divergence."""
         k = self.data.of.n_classes
-        found = mode_coverage(stack_classes(images.probabilities, k), k)
+        found = mode_coverage(stack_classes(images.values, k), k)
         return Measurement(float(found.n_modes) if self.statistic == "modes" else found.kl)

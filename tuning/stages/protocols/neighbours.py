@@ -111,7 +111,7 @@ class NeighboursProtocol(Protocol):
         self.require_suitable(images.labels)
         real, real_labels = self.reference.read(at)
         chosen = self._chosen(real_labels)
-        real, generated = real[chosen].to(at.device), images.features.to(at.device)
+        real, generated = real[chosen].to(at.device), images.values.to(at.device)
         if not self.classwise:
             return Measurement(getattr(prdc(real, generated, self.k), self.statistic))
         assert images.labels is not None

@@ -13,6 +13,7 @@ References:
 """
 
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import ClassVar
 
@@ -45,11 +46,17 @@ class Digits(DataSpec):
 
     def load(self, split: Split, root: Path | None = None) -> tuple[Tensor, Tensor]:
         """All images and labels of a split; see `DataSpec.load`."""
-        from sklearn.datasets import load_digits  # here: its import takes a second
-
-        digits = load_digits()
+        images, labels = _all_digits()
         held_out = torch.arange(_N_IMAGES) % _HELD_OUT_EVERY == _HELD_OUT_EVERY - 1
         chosen = held_out if split == "test" else ~held_out
-        images = torch.from_numpy(digits.images).float()[:, None] / _HIGHEST_LEVEL
-        labels = torch.from_numpy(digits.target).long()
-        return images[chosen], labels[chosen]
+        return images[chosen], labels[chosen]  # copies
+
+
+@cache
+def _all_digits() -> tuple[Tensor, Tensor]:
+    """The file's images and labels, parsed once."""
+    from sklearn.datasets import load_digits  # here: its import takes a second
+
+    digits = load_digits()
+    images = torch.from_numpy(digits.images).float()[:, None] / _HIGHEST_LEVEL
+    return images, torch.from_numpy(digits.target).long()

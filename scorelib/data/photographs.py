@@ -9,6 +9,7 @@ Within a split patches overlap: there are far fewer independent images than `Pho
 """
 
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import ClassVar
 
@@ -57,9 +58,7 @@ class Photographs(DataSpec):
 
     def load(self, split: Split, root: Path | None = None) -> tuple[Tensor, Tensor]:
         """All images and labels of a split; see `DataSpec.load`."""
-        from sklearn.datasets import load_sample_images  # here: its import takes a second
-
-        photographs = [torch.tensor(p).permute(2, 0, 1) for p in load_sample_images().images]
+        photographs = _photographs()
         labels = torch.arange(self.n_images(split)) % len(photographs)
         rows, columns = self._corners(split)
         corners = zip(labels.tolist(), rows.tolist(), columns.tolist(), strict=True)
@@ -76,3 +75,11 @@ class Photographs(DataSpec):
         rows = torch.randint(_HEIGHT - self.size + 1, (n,), generator=generator)
         columns = _BAND * band + torch.randint(_BAND - self.size + 1, (n,), generator=generator)
         return rows, columns
+
+
+@cache
+def _photographs() -> tuple[Tensor, ...]:
+    """The photographs, (3, H, W) uint8 each, read once."""
+    from sklearn.datasets import load_sample_images  # here: its import takes a second
+
+    return tuple(torch.tensor(p).permute(2, 0, 1) for p in load_sample_images().images)

@@ -1,6 +1,7 @@
 """Likelihood score matching on two Gaussians, where everything is known in closed form."""
 
 import math
+from functools import cache
 
 import pytest
 import torch
@@ -85,20 +86,24 @@ def test_the_true_likelihood_score_has_the_least_dlsm_loss_and_its_known_value(s
     assert found == pytest.approx(STD**2 / (STD**2 + sigma**2), rel=0.01)
 
 
+@cache
+def of_exact_classifier(sigma):
+    """The loss and the likelihood score of the true classifier, on many examples of a level."""
+    examples = x, labels, levels, noise = batch(400_000, sigma)
+    loss = SUM.losses(ExactClassifier(), exact_prior, *examples)["dlsm"]
+    noised = perturbed(x, levels, noise)
+    return loss, likelihood_score(ExactClassifier(), noised, levels, labels)[1]
+
+
 @pytest.mark.parametrize("wrong", WRONG)
 @pytest.mark.parametrize("sigma", [0.3, 1.0])
 def test_dlsm_and_explicit_likelihood_score_matching_differ_by_a_constant(wrong, sigma):
     # Theorem 1; the same draws for both, so that most of their noise cancels.
     examples = x, labels, levels, noise = batch(400_000, sigma)
+    exact_loss, exact_score = of_exact_classifier(sigma)
+    excess = SUM.losses(wrong, exact_prior, *examples)["dlsm"] - exact_loss
     noised = perturbed(x, levels, noise)
-    excess = (
-        SUM.losses(wrong, exact_prior, *examples)["dlsm"]
-        - SUM.losses(ExactClassifier(), exact_prior, *examples)["dlsm"]
-    )
-    gap = (
-        likelihood_score(wrong, noised, levels, labels)[1]
-        - likelihood_score(ExactClassifier(), noised, levels, labels)[1]
-    )
+    gap = likelihood_score(wrong, noised, levels, labels)[1] - exact_score
     explicit = 0.5 * sigma**2 * gap.square().sum(dim=1).mean()  # Eq. 8, weighted with sigma^2
     assert explicit > 1e-4
     assert excess.item() == pytest.approx(explicit.item(), rel=0.15)

@@ -33,16 +33,6 @@ from tuning.store import CorruptObjectError, Store
 NAME = "cifar_sampling_eps"
 
 
-def run(*arguments, cwd, check=None):
-    done = subprocess.run(
-        [sys.executable, "-m", "studies.run", *arguments],
-        capture_output=True, text=True, cwd=cwd, check=False,
-    )  # fmt: skip
-    if check is not None:
-        assert done.returncode == check, done.stdout + done.stderr
-    return done
-
-
 def refused(capsys, *arguments):
     """Runs in this process; returns the one line."""
     assert main([*arguments]) == 2
@@ -198,13 +188,20 @@ def test_a_study_of_small_networks_is_planned_on_a_cpu_at_paper_scale(capsys):
         assert f"{name} (paper) on {device} " in capsys.readouterr().out
 
 
-def test_list(tmp_path):
-    assert NAME in run("--list", cwd=tmp_path, check=0).stdout
-    assert list(tmp_path.iterdir()) == []
+def test_list(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as ended:
+        main(["--list"])
+    assert not ended.value.code
+    assert NAME in capsys.readouterr().out and list(tmp_path.iterdir()) == []
 
 
 def test_wrong_input_ends_the_process_with_code_2_and_no_traceback(tmp_path):
-    done = run(NAME, "--scale", "huge", cwd=tmp_path, check=2)
+    done = subprocess.run(
+        [sys.executable, "-m", "studies.run", NAME, "--scale", "huge"],
+        capture_output=True, text=True, cwd=tmp_path, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2, done.stdout + done.stderr
     assert done.stdout == "" and done.stderr.count("\n") == 1
 
 

@@ -1,6 +1,7 @@
 """The engine on a miniature study, in one process: order, resumption, sharing, repair."""
 
 import random
+import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -23,6 +24,12 @@ def finished(tmp_path_factory):
     store = Store(str(tmp_path_factory.mktemp("finished")), create=True)
     ran = drain(miniature_study(), store)
     return store, ran, table(miniature_study(), store)
+
+
+@pytest.fixture
+def copied(finished, tmp_path):
+    """The finished store, in a folder of the test's own."""
+    return Store(str(shutil.copytree(finished[0].url, tmp_path / "finished")))
 
 
 def table(study, store):
@@ -109,10 +116,9 @@ def test_interrupted_after_every_few_jobs_the_table_is_the_same(finished, tmp_pa
     assert table(study, store) == expected
 
 
-def test_more_seeds_and_trials_extend_what_is_there(finished, tmp_path):
+def test_more_seeds_and_trials_extend_what_is_there(finished, copied):
     _, ran, _ = finished
-    store = Store(str(tmp_path), create=True)
-    drain(miniature_study(), store)
+    store = copied
     more = drain(miniature_study(seeds="2"), store)
     assert Counter(stage for stage, _ in more).keys() == {"sample", "score"}
     assert len([1 for stage, _ in more if stage == "score"]) == 4
@@ -121,10 +127,8 @@ def test_more_seeds_and_trials_extend_what_is_there(finished, tmp_path):
     assert "train" not in {stage for stage, _ in further}
 
 
-def test_larger_samples_reuse_the_chunks_already_there(finished, tmp_path):
-    store = Store(str(tmp_path), create=True)
-    drain(miniature_study(), store)
-    more = drain(miniature_study(n_images="80"), store)
+def test_larger_samples_reuse_the_chunks_already_there(copied):
+    more = drain(miniature_study(n_images="80"), copied)
     counts = Counter(stage for stage, _ in more)
     assert counts == {"sample": 4, "score": 4, "yardstick": 1}  # one chunk more per cell
 
@@ -137,10 +141,9 @@ def test_a_changed_training_renews_all_that_rests_on_it(finished, tmp_path):
 
 
 @pytest.mark.parametrize("stage", ["train", "sample", "reference", "classifier", "score"])
-def test_a_damaged_object_is_made_again_and_the_table_comes_back(finished, tmp_path, stage):
+def test_a_damaged_object_is_made_again_and_the_table_comes_back(finished, copied, stage):
     _, _, expected = finished
-    study, store = miniature_study(), Store(str(tmp_path), create=True)
-    drain(study, store)
+    study, store = miniature_study(), copied
     for manifest in Path(store.url, "objects", stage).glob("*/manifest.json"):
         for path in manifest.parent.glob("*/*"):
             path.write_bytes(path.read_bytes()[:-3])
@@ -254,9 +257,8 @@ def test_a_search_depends_on_specs_alone_and_not_on_earlier_budgets(tmp_path):
     assert table(study, stores[0]) == table(study, stores[1])
 
 
-def test_a_corrupt_yardstick_of_a_finished_study_is_made_again(finished, tmp_path):
-    study, store = miniature_study(), Store(str(tmp_path), create=True)
-    drain(study, store)
+def test_a_corrupt_yardstick_of_a_finished_study_is_made_again(finished, copied):
+    study, store = miniature_study(), copied
     key = study.yardsticks[0].key
     Path(store.url, "objects/yardstick", key, "manifest.json").write_text("{")
     assert drain(study, store) == [("yardstick", key)]

@@ -120,10 +120,12 @@ def test_a_planted_optimum_is_found_better_than_by_chance():
     assert sum(a < b for a, b in zip(best["joint"], best["chance"], strict=True)) >= 6
 
 
-@pytest.mark.parametrize("failure", [None, math.nan, math.inf])
-def test_settings_that_fail_are_avoided(failure):
-    def fragile(values):
-        return failure if values["rate"] > 3e-3 else planted(values) + 1.0
+def fragile(values, failure=None):
+    """Fails at high rates."""
+    return failure if values["rate"] > 3e-3 else planted(values) + 1.0
+
+
+def test_settings_that_fail_are_avoided():
 
     def share(trials):
         return statistics.fmean(f.values["rate"] > 3e-3 for f in trials)
@@ -131,6 +133,12 @@ def test_settings_that_fail_are_avoided(failure):
     late = [f for seed in range(4) for f in search(fragile, seed)[-12:]]
     assert share(at_random(fragile, 0, 1000)) == pytest.approx(0.51, abs=0.05)
     assert share(late) < 0.25
+
+
+@pytest.mark.parametrize("failure", [math.nan, math.inf])
+def test_a_number_that_is_none_fails_like_no_number(failure):
+    numbers = search(lambda values: fragile(values, failure), seed=0)
+    assert [f.values for f in numbers] == [f.values for f in search(fragile, seed=0)]
 
 
 def test_where_all_have_failed_the_next_are_new_all_the_same():

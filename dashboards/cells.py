@@ -8,14 +8,22 @@ import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from tuning.jobs import Job
 from tuning.scheduler import Scheduler
 from tuning.search import SearchRun
-from tuning.stages import Chunk, Frames, GeneratedShares, Protocol, SampleSpec, Score
+from tuning.stages import (
+    Chunk,
+    Frames,
+    GeneratedShares,
+    Protocol,
+    RealFeatures,
+    RealScore,
+    SampleSpec,
+    Score,
+)
 from tuning.store import Store
 from tuning.study import Cell, Study
 from tuning.trial import Trial
-
-_MEASURES = (Score, GeneratedShares)
 
 
 @dataclass(frozen=True)
@@ -52,8 +60,8 @@ class CellView:
         cell: the cell.
         winner: the trial its settings come from, or None so far.
         scores: the scores that make it up, one per seed; empty for a cell of another kind.
-        first_images: the chunk that holds its first images, on the first seed; None if it measures
-            none, or so far.
+        first_images: the job that holds pictures of its first images, on the first seed; None if
+            it measures none, or so far.
         measured: by quantity; empty until all seeds are in.
         frames: the job of its frames along the chain, or None if there are to be none.
         n_missing: results still to be made; all of them are unknown while there is no winner.
@@ -64,7 +72,7 @@ class CellView:
     cell: Cell
     winner: Trial | None = None
     scores: tuple[Score, ...] = ()
-    first_images: Chunk | None = None
+    first_images: Chunk | RealFeatures | None = None
     measured: dict[str, Measured] = field(default_factory=dict)
     frames: Frames | None = None
     n_missing: int = 0
@@ -164,12 +172,18 @@ def _cell(cell: Cell, scheduler: Scheduler) -> CellView:
         cell,
         winner=winner,
         scores=tuple(job for job in jobs if isinstance(job, Score)),
-        first_images=next((of.chunks()[0] for of in jobs if isinstance(of, _MEASURES)), None),
+        first_images=next((of for job in jobs if (of := _first_images(job))), None),
         measured=measured,
         frames=next((job for job in jobs if isinstance(job, Frames)), None),
         n_missing=missing,
         failed=failures[0] if failures else None,
     )
+
+
+def _first_images(job: Job) -> Chunk | RealFeatures | None:
+    if isinstance(job, RealScore):
+        return job.features
+    return job.chunks()[0] if isinstance(job, Score | GeneratedShares) else None
 
 
 def _yardsticks(study: Study, store: Store) -> list[YardstickView]:

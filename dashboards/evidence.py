@@ -4,9 +4,11 @@ Made from the store alone, so the projection can be rebuilt at any time (`dashbo
 """
 
 import json
+import statistics
 from collections.abc import Iterable, Iterator
 
 from dashboards.cells import CellView, StudyView, view
+from dashboards.head_to_head import BASE, OURS
 from dashboards.run_parts import as_metric, common_tags, metric_name, rests_on
 from dashboards.search_records import (
     search_key,
@@ -15,6 +17,7 @@ from dashboards.search_records import (
     trial_records,
 )
 from dashboards.table import frame, heading, render
+from dashboards.verdicts import half_interval
 from tuning.documents import as_name
 from tuning.jobs import Job
 from tuning.mlflow_projection import RunRecord
@@ -63,16 +66,21 @@ def cell_records(scheduler: Scheduler, store: Store, job: Job) -> Iterator[RunRe
 
 def table_records(scheduler: Scheduler, store: Store) -> Iterator[RunRecord]:
     """The cells that are filled, and the whole table with its figure."""
-    from dashboards.figures import figures  # here: matplotlib takes half a second to import
+    # Here: matplotlib takes half a second to import.
+    from dashboards.figures import figures
+    from dashboards.samples import filmstrip
 
     shown = view(scheduler, store)
     files = figures(scheduler, store)
     for cell in shown.cells:
         jobs = scheduler.cell_jobs(cell.cell)
         if cell.is_done and jobs:
-            yield _cell_record(shown, cell, jobs, store, files)
+            strip = filmstrip(cell, store)
+            frames = {"frames.png": strip} if strip else {}
+            yield _cell_record(shown, cell, jobs, store, files | frames)
     if any(cell.measured for cell in shown.cells):
-        yield _table_record(shown, files)
+        yield from (_reported_record(shown, cell) for cell in shown.cells if _is_reported(cell))
+        yield _table_record(shown, files, curves_of(scheduler, store))
 
 
 def training_records(
@@ -160,6 +168,23 @@ def _cell_record(
     )
 
 
+def _is_reported(cell: CellView) -> bool:
+    """Whether only the paper fills it."""
+    return not cell.cell.is_measured and bool(cell.cell.reported)
+
+
+def _reported_record(shown: StudyView, cell: CellView) -> RunRecord:
+    own, study = cell.cell, shown.study
+    return RunRecord(
+        key=f"reported-{study.exhibit}-{study.scale}-{as_name(own.name)}",
+        name=f"{study.exhibit}: {own.name}",
+        tags=common_tags(study, "cell")
+        | {"exhibit": study.exhibit, "row": own.row, "column": own.column},
+        metrics=_cell_metrics(cell),
+        description=f"Cell of {study.exhibit}: {own.name}; the paper's only, not measured here.",
+    )
+
+
 def _cell_metrics(cell: CellView) -> dict[str, float | None]:
     own, sample = cell.cell, cell.sample
     metrics: dict[str, float | None] = {}
@@ -187,15 +212,40 @@ def _cell_metrics(cell: CellView) -> dict[str, float | None]:
 
 def grids(cell: CellView, store: Store) -> dict[str, bytes]:
     """Pictures of the cell's first images, raw and denoised; none if it has none."""
-    chunk = cell.first_images
-    if chunk is None:
+    job = cell.first_images
+    if job is None:
         return {}
-    manifest = store.manifest(chunk.stage, chunk.key)
+    manifest = store.manifest(job.stage, job.key)
     names = [n for n in (manifest.files if manifest else ()) if n.endswith(".png")]
-    return {f"samples/{name}": store.read(chunk.stage, chunk.key, name) for name in names}
+    return {f"samples/{name}": store.read(job.stage, job.key, name) for name in names}
 
 
-def _table_record(shown: StudyView, files: dict[str, bytes]) -> RunRecord:
+def curves_of(scheduler: Scheduler, store: Store) -> dict[str, list[tuple[int, float]]]:
+    """The figures' numbers, as curves: means over seeds by iteration, gains by class.
+
+    Args:
+        scheduler: the study's scheduler.
+        store: its store.
+    """
+    from dashboards.drawn import class_gains_of, panels_of  # here: matplotlib, see above
+
+    curves = {}
+    for panel, lines in panels_of(scheduler).items():
+        for label, points in lines.items():
+            means = [(step, statistics.fmean(of)) for step, of in sorted(points.items())]
+            curves[as_metric(f"{panel}: {label}")] = means
+            if any(halves := [half_interval(points[step]) for step, _ in means]):
+                steps = (step for step, _ in means)
+                name = as_metric(f"{panel}: {label}, half interval")
+                curves[name] = list(zip(steps, halves, strict=True))
+    for row, gains in class_gains_of(scheduler, store).items():
+        curves[as_metric(f"{row}: {OURS} minus {BASE} by class")] = sorted(gains.items())
+    return curves
+
+
+def _table_record(
+    shown: StudyView, files: dict[str, bytes], curves: dict[str, list[tuple[int, float]]]
+) -> RunRecord:
     study = shown.study
     data = frame(shown).astype(object)
     columns = data.where(data.notna(), None).to_dict(orient="list")
@@ -209,6 +259,7 @@ def _table_record(shown: StudyView, files: dict[str, bytes]) -> RunRecord:
         tags=common_tags(shown.study, "table") | {"exhibit": study.exhibit},
         params=study.settings.flat(),
         metrics=metrics,
+        curves=curves,
         files=files | {"table.md": render(shown, "markdown").encode()},
         table={str(name): list(values) for name, values in columns.items()},
         description=f"{study.title}; {heading(shown)}.\n\n{render(shown, 'markdown')}",

@@ -47,7 +47,7 @@ class Picture:
 
     Attributes:
         title: what it shows.
-        data: a data URI.
+        data: a data URI; "" if the picture is left out.
         width: px on the page.
         height: px.
         is_sharp: whether its pixels are to be seen, so that it keeps its size.
@@ -70,6 +70,8 @@ class Samples:
 
 def pictures(scheduler: Scheduler, store: Store, budget: Budget) -> list[Picture]:
     """Arrow plots, exact examples and frames along the chain.
+
+    One that is too large for the page is there by its title alone, which says where it is.
 
     Args:
         scheduler: the study's scheduler.
@@ -96,6 +98,10 @@ def pictures(scheduler: Scheduler, store: Store, budget: Budget) -> list[Picture
         if len(data) <= budget.n_bytes:
             budget.take(data)
             kept.append(picture)
+        else:
+            place = f"pictures/{scheduler.study.id} of the store"
+            title = f"{picture.title} (left out, for the page's size: see {place})"
+            kept.append(replace(picture, title=title, data=""))
     return kept
 
 
@@ -115,8 +121,8 @@ def samples(shown: StudyView, store: Store, budget: Budget) -> list[Samples]:
         for which in OBJECTIVES:
             data = of.get(f"samples/{which}.png")
             if data is not None:
-                data = _within(data, budget.n_bytes // n_pictures)
-                title: str = which
+                whole, data = data, _within(data, budget.n_bytes // n_pictures)
+                title = which if data == whole else f"{which}, its first rows"
                 if which in cell.measured and cell.cell.protocol:
                     title += f": {cell.cell.protocol.name} {cell.measured[which].mean:.4g}"
                 images.append(_picture(title, data, _scale(cell)))
@@ -140,7 +146,7 @@ def _within(data: bytes, most: int) -> bytes:
 def _scale(cell: CellView) -> float:
     """Of a cell's sheet."""
     assert cell.first_images is not None
-    shape = cell.first_images.sample.model.train.data.shape
+    shape = cell.first_images.data.shape
     return 0.5 if len(shape) == 1 or shape[-1] <= _ENLARGED_SIDE else 1
 
 

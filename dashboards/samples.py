@@ -13,7 +13,7 @@ from dashboards.evidence import grids
 from dashboards.png import as_png
 from tuning.documents import as_name
 from tuning.scheduler import Scheduler
-from tuning.stages import OBJECTIVES, Chunk
+from tuning.stages import OBJECTIVES, Chunk, RealFeatures
 from tuning.stages.frames import FRAMES_FILE, SIGMAS
 from tuning.store import Store
 
@@ -49,7 +49,7 @@ def by_sheet(cells: Sequence[CellView]) -> dict[str, CellView]:
     Args:
         cells: of a study.
     """
-    shared: dict[Chunk, list[CellView]] = {}
+    shared: dict[Chunk | RealFeatures, list[CellView]] = {}
     for cell in cells:
         if cell.first_images:
             shared.setdefault(cell.first_images, []).append(cell)
@@ -68,8 +68,10 @@ def _common(cells: Sequence[CellView]) -> str:
 
 
 def _sheet(name: str, cell: CellView, pictures: dict[str, bytes]) -> bytes:
-    figure, axes = plt.subplots(1, len(OBJECTIVES), figsize=(8.4, 4.6), dpi=120)
-    for axis, which in zip(axes, OBJECTIVES, strict=True):
+    drawn = [which for which in OBJECTIVES if f"samples/{which}.png" in pictures]
+    size = 4.2 * len(drawn), 4.6
+    figure, axes = plt.subplots(1, len(drawn), figsize=size, dpi=120, squeeze=False)
+    for axis, which in zip(axes[0], drawn, strict=True):
         axis.imshow(plt.imread(io.BytesIO(pictures[f"samples/{which}.png"])), cmap="gray")
         title: str = which
         if which in cell.measured and cell.cell.protocol:

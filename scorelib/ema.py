@@ -6,8 +6,9 @@ so all candidates are kept along one training run. For each decay mu, after ever
     shadow_t = mu shadow_{t-1} + (1 - mu) p_t,    shadow_0 = p_0,
 
 without warm-up: after t steps the initial weights still have the share mu^t (74% for mu = 0.9999
-and t = 3000), as in the published runs. Buffers are not trained, so they are not averaged: the
-latest are kept, once for all decays.
+and t = 3000), as in the published runs of NCSNv2. (NCSN++'s averages begin with smaller decays, a
+difference that is gone after some thousand steps.) Buffers are not trained, so they are not
+averaged: the latest are kept, once for all decays.
 """
 
 import torch

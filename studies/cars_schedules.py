@@ -49,6 +49,7 @@ EXHIBIT = Exhibit(
     data=None,
     where={"table": "fig8"},
     source="Figure 8",
+    levels="L = 200, sigma_1 = 50",
     families=FAMILIES,
     notes=("the report says neither how many images its numbers are of nor how they were resized",),
 )

@@ -33,6 +33,7 @@ EXHIBIT = Exhibit(
     data=Cifar10(),
     where={"table": "fig7-cifar10", "column": "sigma_1=50"},
     source="Figure 6",
+    levels="L = 200, sigma_1 = 50",
     families=("geometric", "squared_cosine", "sigmoid"),
 )
 

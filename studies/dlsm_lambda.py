@@ -82,6 +82,7 @@ def study(scale: str, at: LambdaSettings) -> Study:
                 Cell(
                     row=row,
                     column=f"Table A4, column {column}",
+                    protocol=at.protocol(metric),
                     quantities=("denoised",),
                     reported={"denoised": stated},
                 )

@@ -7,7 +7,9 @@ scaling leaves out: scaling follows another density, exactly that of p(y|x)^alph
 Source: https://arxiv.org/abs/2203.14206, Proposition 2, Eqs. A1 and A2, Figure A1. Exact
 at either scale: `scorelib.renormalisation`. The paper shows densities only and no numbers; the
 centres, the variance and the powers of its figure are not known to us: ours are -1 and 1, 1, and
-.2, 1, 3, 10 (10 is the scale that the paper compares with).
+.2, 1, 3, 10 (10 is the scale that the paper compares with). The proof's own example stands beside
+it: a normal likelihood to the power has an integral that depends on its standard deviation, so
+where that depends on x, Z does.
 
 Expected: without a power (alpha = 1) both densities are the normal one of std 1, and the scores are
 equal. Above, the density meant is narrower and ends where the classes meet; what scaling follows is
@@ -20,6 +22,7 @@ from dataclasses import dataclass
 
 from studies.local import StudySettings, at_scale
 from tuning.stages import Renormalisation
+from tuning.stages.renormalisation import z_normal
 from tuning.study import Cell, Study
 
 COLUMNS = {
@@ -29,6 +32,7 @@ COLUMNS = {
     "divergence, nats": ("kl",),
     "Z where the classes meet": ("z_between",),
 }
+NORMAL_STDS = (0.5, 1.0, 2.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +61,13 @@ def settings(scale: str) -> RenormalisationSettings:
 
 def study(scale: str, at: RenormalisationSettings) -> Study:
     """The study with given settings: a row per power."""
-    jobs = [Renormalisation(alpha=a, centres=at.centres, std=at.std) for a in at.alphas]
+    jobs = [
+        Renormalisation(alpha=a, centres=at.centres, std=at.std, normal_stds=NORMAL_STDS)
+        for a in at.alphas
+    ]
+    columns = COLUMNS | {
+        f"Z of a normal likelihood, std {std:g}": (z_normal(std),) for std in NORMAL_STDS
+    }
     return Study(
         name="likelihood_renormalisation",
         scale=scale,
@@ -69,7 +79,11 @@ def study(scale: str, at: RenormalisationSettings) -> Study:
         cells=tuple(
             Cell(row=f"alpha = {job.alpha:g}", column=column, job=job, quantities=quantities)
             for job in jobs
-            for column, quantities in COLUMNS.items()
+            for column, quantities in columns.items()
         ),
-        notes=("of class 1; the other is its mirror image. The figure itself shows no numbers",),
+        notes=(
+            "of class 1; the other is its mirror image. The figure itself shows no numbers",
+            "Proposition 2: unless alpha = 1, Z of a normal likelihood changes with its standard "
+            "deviation, and so with x where that does",
+        ),
     )

@@ -131,8 +131,8 @@ def study(scale: str, at: InitialNoiseSettings) -> Study:
         snapshots=(),
         notes=(
             "a class reaches a share if its 95% interval (Wilson's) holds it",
-            f"the report's numbers are of {Mnist.name}, an unstated number of images and an "
-            "unstated interval",
+            f"the report's numbers are of {Mnist.name}, of L = 10, sigma_1 = 1 and L = 200, "
+            "sigma_1 = 30, an unstated number of images and an unstated interval",
         ),
     )
 

@@ -38,6 +38,7 @@ EXHIBIT = Exhibit(
     data=Mnist(),
     where={"table": "fig7-mnist", "column": "sigma_1=30"},
     source="Figure 5",
+    levels="L = 200, sigma_1 = 30",
     families=("geometric", "squared_cosine", "sigmoid"),
 )
 

@@ -9,6 +9,9 @@ import csv
 from functools import cache
 from importlib import resources
 
+REPORTED_ALPHA = 10.0
+"""Factor of the scaling method in the tables of ``dlsm`` that do not name it."""
+
 
 @cache
 def _rows() -> tuple[dict[str, str], ...]:

@@ -175,7 +175,8 @@ class Exhibit:
             to compare any with them.
         where: the columns of `reported.csv` that say which numbers; with none nothing is reported.
         source: where these stand.
-        families: the families they are of, with many levels.
+        levels: the levels they are of.
+        families: the families they are of, with these levels.
         notes: what else has to be said under the table.
     """
 
@@ -185,6 +186,7 @@ class Exhibit:
     data: DataSpec | None
     where: Mapping[str, str] = field(default_factory=dict)
     source: str = ""
+    levels: str = ""
     families: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -224,7 +226,7 @@ def build(exhibit: Exhibit, scale: str, at: ScheduleSettings) -> Study:
             Yardstick(reference=protocol.reference, kind="held-out"),
             Yardstick(reference=protocol.reference, kind="gaussian", n_images=at.n_images),
         ),
-        notes=exhibit.notes,
+        notes=(f"the report's numbers are of {exhibit.levels}", *exhibit.notes),
     )
 
 

@@ -127,7 +127,7 @@ def paper() -> ModesSettings:
 
 def study(scale: str, at: ModesSettings) -> Study:
     """The study with given settings: the GANs' rows as reported, and two of our own."""
-    cells = [_reported_cell(gan, column) for gan in GANS for column in STATISTICS]
+    cells = [_reported_cell(at, gan, column) for gan in GANS for column in STATISTICS]
     searches = []
     for row, is_adversarial in COLUMNS.items():
         search = _search(at, row, is_adversarial)
@@ -135,8 +135,8 @@ def study(scale: str, at: ModesSettings) -> Study:
         cells += [_cell(at, row, column, search) for column in STATISTICS]
         printed = _value(row, "kl", network="ncsnv2")
         cells.append(
-            Cell(row=row, column="KL as printed", quantities=("raw",),
-                 reported={"raw": Reported(printed, "Table 4")})
+            Cell(row=row, column="KL as printed", protocol=_protocol(at, "kl"),
+                 quantities=("raw",), reported={"raw": Reported(printed, "Table 4")})
         )  # fmt: skip
     return Study(
         name="stacked_mnist_modes",
@@ -208,11 +208,13 @@ def _cell(at: ModesSettings, row: str, column: str, search: Search) -> Cell:
     )
 
 
-def _reported_cell(gan: str, column: str) -> Cell:
-    value = _value(gan, STATISTICS[column], network="")
+def _reported_cell(at: ModesSettings, gan: str, column: str) -> Cell:
+    statistic = STATISTICS[column]
+    value = _value(gan, statistic, network="")
     return Cell(
-        row=gan, column=column, quantities=("raw",), reported={"raw": Reported(value, "Table 4")}
-    )
+        row=gan, column=column, protocol=_protocol(at, statistic), quantities=("raw",),
+        reported={"raw": Reported(value, "Table 4")},
+    )  # fmt: skip
 
 
 def _value(row: str, statistic: str, network: str) -> float:

@@ -5,11 +5,12 @@ Two ways in for the noise level, and nothing else, set the variants apart.
 **Late** (``data_scale=None``), as in the authors' code: three linear layers f of x and three h of
 the raw sigma, ReLU between them, meet in one last linear layer. There is no ReLU after the third
 layers, so the output is a sum, A f(x) + B h(sigma). The gradient of logits in x then does not
-depend on sigma: whatever is the same at all noise levels is all that such a classifier can learn,
-and most of the error that Table 1 of the paper puts down to cross entropy is due to that.
+depend on sigma: whatever is the same at all noise levels is all that such a classifier can learn.
 
 **At the input** (``data_scale=s``): the layers of x read (x / sqrt(sigma^2 + s^2), log(sigma) / 4),
-of unit size at every level, and there is no h. This is the fair comparison of two losses.
+of unit size at every level, and there is no h: a network that can learn what either of two losses
+asks for. How much of the error that Table 1 of the paper puts down to cross entropy is then left
+depends on how long is trained, and at what rate (docs/findings.md).
 
 The third layers and the last, linear both, are applied as one: the product of their matrices is
 taken first, since a product with the batch would be dearer.

@@ -1,4 +1,6 @@
-"""The paper scale's own code, NCSNv2 and Inception, in miniature on embedded photographs."""
+"""The paper scale's own code in miniature on embedded photographs: its networks and Inception."""
+
+from functools import cache
 
 import pytest
 import torch
@@ -6,21 +8,23 @@ import torch
 from dashboards.cells import view
 from scorelib.data import Photographs
 from scorelib.metrics.inception import InceptionFeatures
-from scorelib.networks import Ncsnv2
+from scorelib.networks import NcsnPp, Ncsnv2
 from scorelib.schedules import GeometricSchedule
+from studies import cifar10_dlsm
 from studies.cifar_sampling_eps import settings, study
 from studies.table_settings import SearchSettings, SelectionSettings
 from tests.scorelib.test_inception import Unloaded, fidelity, sha256
-from tuning.jobs import Workplace, execute
-from tuning.scheduler import Scheduler, Wait
+from tests.tuning.draining import drain
+from tuning.scheduler import Scheduler
 
 
 @pytest.fixture
 def random_inception(tmp_path, monkeypatch):
-    """A file of Inception weights in the published format, drawn at random."""
+    """A file of Inception weights in the published format, drawn at random; read once a test."""
     torch.manual_seed(0)
     monkeypatch.setattr(fidelity, "load_state_dict_from_url", lambda *a, **k: {})
     torch.save(Unloaded("x", ["2048"]).state_dict(), tmp_path / "inception.pth")
+    monkeypatch.setattr(InceptionFeatures, "load_weights", cache(InceptionFeatures.load_weights))
     return tmp_path / "inception.pth"
 
 
@@ -39,13 +43,8 @@ def test_ncsnv2_and_inception_fill_a_cell(store, random_inception):
         search=SearchSettings(n_trials=1, round_size=1, n_images=3, top_images=3, keep=1),
         selection=SelectionSettings(n_trials=2, n_images=3), columns=("non-adversarial",),
     )  # fmt: skip
-    scheduler = Scheduler(study("paper", small), store)
-    place = Workplace(store=store, inception_weights=random_inception)
-    while (job := scheduler.next_job()) not in list(Wait):
-        for _ in execute(job, place):
-            pass
-        scheduler.report_stored(job.key)
-    shown = view(scheduler, store)
+    drain(study("paper", small), store, inception_weights=random_inception)
+    shown = view(Scheduler(study("paper", small), store), store)
     cells = [cell for cell in shown.cells if cell.measured]
     assert len(cells) == 2 and all(cell.measured["denoised"].mean > 0 for cell in cells)
     name = f"fd[inception-{sha256(random_inception)[:8]}]"
@@ -55,3 +54,26 @@ def test_ncsnv2_and_inception_fill_a_cell(store, random_inception):
     assert set(store.manifest("train", study("paper", small).snapshots[0].key).files) == {
         "ema-0.999.safetensors", "ema-0.9999.safetensors", "losses.json",
     }  # fmt: skip
+
+
+def test_ncsnpp_guided_by_a_resnet_inception_and_resnet50_fill_table_2(store, random_inception):
+    paper, data = cifar10_dlsm.settings("paper"), Photographs(size=32, n=12)
+    train = paper.train.replace(
+        data=data, network=NcsnPp(width=8, n_blocks=1), batch_size=4,
+        schedule=paper.train.schedule.replace(n_levels=4),
+    )  # fmt: skip
+    small = paper.replace(
+        train=train, iteration=2, classifier=paper.classifier.replace(width=4),
+        classifier_batch_size=4, classifier_iterations=2, sampler=paper.sampler.replace(n_steps=2),
+        chunk_images=5, n_images=10, n_real=10,
+        extractor=InceptionFeatures(weights_sha256=sha256(random_inception)),
+        accuracy=paper.accuracy.replace(batch_size=5, iterations=1),
+    )  # fmt: skip
+    made = cifar10_dlsm.study("paper", small)
+    drain(made, store, inception_weights=random_inception)
+    shown = view(Scheduler(made, store), store)
+    for cell in shown.cells:
+        assert cell.failed is None and cell.measured["denoised"].mean >= 0, cell.cell.name
+        assert cell.difference("denoised") is None, "other weights, other data"
+    found = {cell.cell.row for cell in shown.cells}
+    assert len(shown.cells) == 33 and {"CAS", "Inception score", "class-wise coverage"} <= found

@@ -1,17 +1,23 @@
 """What holds of every study, and each of them in miniature through the real engine."""
 
+import base64
 import dataclasses
+import io
+import math
 import shutil
+from functools import cache
 
 import pytest
 import torch
+from PIL import Image
 
 from dashboards.answers import answer
 from dashboards.cells import view
 from dashboards.charts import charts
-from dashboards.drawn import class_gains_of
-from dashboards.evidence import table_records
+from dashboards.drawn import class_gains_of, panels_of
+from dashboards.evidence import records, table_records
 from dashboards.figures import figures
+from dashboards.pictures import Budget, pictures
 from dashboards.samples import sample_sheets
 from dashboards.search_records import trial_records
 from dashboards.searches import economy
@@ -24,6 +30,7 @@ from studies.reported import _rows
 from tests.tuning.draining import drain
 from tuning.forecast import forecast
 from tuning.scheduler import Scheduler
+from tuning.stages.frames import FRAMES_FILE, SIGMAS
 from tuning.store import Store
 
 TABLE = {
@@ -123,14 +130,24 @@ def miniature(name):
     return module.study("demo", replace_paths(module.settings("demo"), MINIATURES[name]))
 
 
+@pytest.fixture(scope="module")
+def drained(tmp_path_factory):
+    """Studies in miniature, each worked off once: its scheduler, its store, what ran, its plan."""
+
+    @cache
+    def worked_off(name):
+        store = Store(str(tmp_path_factory.mktemp(name)), create=True)
+        made = miniature(name)
+        planned = forecast(Scheduler(made, store), store, "cpu x1")
+        ran = drain(made, store)
+        return Scheduler(made, store), store, ran, planned
+
+    return worked_off
+
+
 @pytest.fixture(scope="module", params=STUDIES)
-def finished(request, tmp_path_factory):
-    """A study in miniature, worked off in one process: its scheduler, its store, what ran."""
-    store = Store(str(tmp_path_factory.mktemp(request.param)), create=True)
-    made = miniature(request.param)
-    planned = forecast(Scheduler(made, store), store, "cpu x1")
-    ran = drain(made, store)
-    return Scheduler(made, store), store, ran, planned
+def finished(request, drained):
+    return drained(request.param)
 
 
 @pytest.mark.parametrize("scale", ["demo", "paper"])
@@ -185,14 +202,12 @@ def test_the_plan_foretold_the_jobs(finished):
         assert count <= foretold[stage] <= 2 * count + 2, stage
 
 
-def test_what_finished_jobs_rest_on_need_not_be_there(tmp_path):
-    store = Store(str(tmp_path), create=True)
-    made = miniature("cifar10_dlsm")
-    drain(made, store)
+def test_what_finished_jobs_rest_on_need_not_be_there(drained, tmp_path):
+    scheduler, whole, *_ = drained("cifar10_dlsm")
+    made, store = scheduler.study, Store(str(shutil.copytree(whole.url, tmp_path / "store")))
     for cell in made.cells:
         for chunk in cell.job.chunks() if cell.job else ():  # of CAS: in pixels
-            shutil.rmtree(tmp_path / "objects" / chunk.stage / chunk.key)
-    store = Store(str(tmp_path))  # one that has not seen them
+            shutil.rmtree(store.folder / "objects" / chunk.stage / chunk.key)
     scheduler = Scheduler(made, store)
     assert scheduler.is_complete()
     assert sum(row.n_to_run for row in forecast(scheduler, store, "cpu x1")) == 0
@@ -202,6 +217,25 @@ def test_what_finished_jobs_rest_on_need_not_be_there(tmp_path):
     scheduler = Scheduler(dataclasses.replace(made, cells=(other,)), store)
     left = {row.stage: row.n_to_run for row in forecast(scheduler, store, "cpu x1")}
     assert left["sample"] > 0 and left["accuracy"] == 1
+
+
+def test_mlflow_has_every_cell_and_the_numbers_of_every_figure(finished):
+    scheduler, store, *_ = finished
+    *made, table = records(scheduler, store)
+    cells = {(r.tags["row"], r.tags["column"]): r for r in made if r.tags["kind"] == "cell"}
+    shown = {(c.row, c.column): c for c in scheduler.study.cells if c.is_measured or c.reported}
+    assert cells.keys() == shown.keys()
+    assert len({record.key for record in cells.values()}) == len(cells)
+    for name, cell in shown.items():
+        for_paper = [v for n, v in cells[name].metrics.items() if n.startswith("reported_")]
+        assert {result.value for result in cell.reported.values()} <= set(for_paper)
+        assert ("frames.png" in cells[name].files) == bool(cell.frames)
+    held = [line for panel in panels_of(scheduler).values() for line in panel.values()]
+    held += class_gains_of(scheduler, store).values()
+    curves = {name: of for name, of in table.curves.items() if "half interval" not in name}
+    assert sorted(map(len, curves.values())) == sorted(map(len, held))
+    for name, of in curves.items():
+        assert all(math.isfinite(value) for _, value in of), name
 
 
 def test_every_study_draws_what_it_holds(finished):
@@ -286,11 +320,9 @@ def test_the_langevin_step_of_song_and_ermon_is_half_of_it_for_us():
     assert at.sampler.epsilon / 0.01**2 == pytest.approx(0.1)
 
 
-def test_a_table_of_schedules_shows_no_step_in_units_of_the_schedule(tmp_path):
-    store = Store(str(tmp_path), create=True)
-    made = miniature("cifar_schedules")
-    drain(made, store)
-    scheduler = Scheduler(made, store)
+def test_a_table_of_schedules_shows_no_step_in_units_of_the_schedule(drained):
+    scheduler, store, *_ = drained("cifar_schedules")
+    made = scheduler.study
     shown = view(scheduler, store)
     data = frame(shown)
     assert set(data["row"]) == {"geometric", "sigmoid"}
@@ -307,11 +339,9 @@ def test_a_table_of_schedules_shows_no_step_in_units_of_the_schedule(tmp_path):
     assert len(frames) == len(made.cells)
 
 
-def test_the_noise_of_figure_1_is_the_closed_form(tmp_path):
-    store = Store(str(tmp_path), create=True)
-    made = miniature("noise_consistency")
-    drain(made, store)
-    for cell in view(Scheduler(made, store), store).cells:
+def test_the_noise_of_figure_1_is_the_closed_form(drained):
+    scheduler, store, *_ = drained("noise_consistency")
+    for cell in view(scheduler, store).cells:
         (quantity,) = cell.cell.quantities
         job, value = cell.cell.job, cell.measured[quantity].mean
         assert value == pytest.approx(cell.cell.reported[quantity].value, rel=3e-3)
@@ -346,10 +376,27 @@ def test_the_inception_score_rests_on_table_1s_own_images():
     assert chunks == {chunk for s in table.cells[0].jobs(best) for chunk in s.chunks()}
 
 
-def test_what_dlsm_gains_class_by_class_is_drawn_and_sums_to_the_cells(tmp_path):
-    made, store = miniature("cifar10_dlsm"), Store(str(tmp_path / "store"), create=True)
-    drain(made, store)
-    scheduler = Scheduler(made, store)
+def test_frames_along_the_chain_are_the_stores_own_pixels_with_their_noise(drained):
+    scheduler, store, *_ = drained("cifar_schedules")
+    made = scheduler.study
+    found = pictures(scheduler, store, Budget(10**7))
+    assert len(found) == len(made.cells) == 4
+    for cell, picture in zip(view(scheduler, store).cells, found, strict=True):
+        manifest = store.manifest(cell.frames.stage, cell.frames.key)
+        data = store.read(cell.frames.stage, cell.frames.key, FRAMES_FILE)
+        assert base64.b64decode(picture.data.split(",")[1]) == data and picture.is_sharp
+        levels = ", ".join(f"{sigma:.2g}" for sigma in manifest.result[SIGMAS])
+        assert picture.title.startswith(cell.cell.name) and picture.title.endswith(levels)
+        # Stored enlarged an even number of times: at half the size a pixel is still whole ones.
+        assert (picture.width, picture.height) == tuple(
+            side / 2 for side in Image.open(io.BytesIO(data)).size
+        )
+    for picture in pictures(scheduler, store, Budget(0)):
+        assert picture.data == "" and "pictures/cifar_schedules-demo of the store" in picture.title
+
+
+def test_what_dlsm_gains_class_by_class_is_drawn_and_sums_to_the_cells(drained):
+    scheduler, store, *_ = drained("cifar10_dlsm")
     gains = class_gains_of(scheduler, store)
     cells = {(c.cell.row, c.cell.column): c for c in view(scheduler, store).cells}
     assert list(gains) == [

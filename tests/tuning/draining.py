@@ -4,7 +4,7 @@ from tuning.jobs import MissingInputError, Workplace, execute
 from tuning.scheduler import Scheduler, Wait
 
 
-def drain(study, store, *, scheduler=None, most=None, choose=None, batch_images=500):
+def drain(study, store, *, scheduler=None, most=None, choose=None, **workplace):
     """Runs the study's jobs; returns their (stage, key) in order.
 
     Args:
@@ -13,10 +13,10 @@ def drain(study, store, *, scheduler=None, most=None, choose=None, batch_images=
         scheduler: the study's, if it is to be looked at.
         most: stop after this many.
         choose: picks one of several jobs that are out at a time, as workers finishing in any order.
-        batch_images: images per network call.
+        workplace: what else of `Workplace` is not the default.
     """
     scheduler = scheduler or Scheduler(study, store)
-    place = Workplace(store=store, batch_images=batch_images)
+    place = Workplace(store=store, **workplace)
     ran, out = [], []
     while most is None or len(ran) < most:
         while (job := scheduler.next_job()) not in list(Wait):

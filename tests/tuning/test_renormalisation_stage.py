@@ -3,11 +3,13 @@
 import numpy as np
 import pytest
 from scipy.integrate import quad
+from scipy.stats import norm
 
 from scorelib.errors import InputError
 from scorelib.spec import from_json
 from tuning.jobs import Work, Workplace, execute
 from tuning.stages import Renormalisation
+from tuning.stages.renormalisation import z_normal
 
 
 def result_of(job, store):
@@ -19,7 +21,7 @@ def test_without_a_power_scaling_does_what_it_means(store):
     found = result_of(Renormalisation(alpha=1.0, centres=(-2.0, 1.0), std=0.5), store)
     expected = {
         "mean": 1, "std": 0.5, "scaled_mean": 1, "scaled_std": 0.5, "score_gap": 0, "kl": 0,
-        "z_between": 1,
+        "z_between": 1, "z_normal_0.5": 1, "z_normal_1": 1, "z_normal_2": 1,
     }  # fmt: skip
     assert found == pytest.approx(expected, abs=1e-9)
 
@@ -46,6 +48,9 @@ def test_the_numbers_are_those_of_adaptive_quadrature(store, alpha):
     kl = mean(lambda x: np.log(total / case.normaliser(x)), case.posterior)
     assert found["kl"] == pytest.approx(kl, rel=1e-6)
     assert found["z_between"] == pytest.approx(2 * 0.5**alpha)
+    for std in job.normal_stds:
+        power, _ = quad(lambda y, std=std: norm.pdf(y, scale=std) ** alpha, -np.inf, np.inf)
+        assert found[z_normal(std)] == pytest.approx(power, rel=1e-6)
 
 
 def test_it_needs_nothing_and_comes_back_from_json():
@@ -54,7 +59,15 @@ def test_it_needs_nothing_and_comes_back_from_json():
     assert job.title() == "likelihood to the power 3"
 
 
-@pytest.mark.parametrize("wrong", [{"alpha": 0.0}, {"centres": (1.0, 1.0)}, {"centres": (1.0,)}])
-def test_values_out_of_range_are_refused(wrong):
-    with pytest.raises(InputError, match="centres"):
+@pytest.mark.parametrize(
+    ("wrong", "named"),
+    [
+        ({"alpha": 0.0}, "centres"),
+        ({"centres": (1.0, 1.0)}, "centres"),
+        ({"centres": (1.0,)}, "centres"),
+        ({"normal_stds": (1.0, 0.0)}, "normal_stds"),
+    ],
+)
+def test_values_out_of_range_are_refused(wrong, named):
+    with pytest.raises(InputError, match=named):
         Renormalisation(**({"alpha": 2.0} | wrong))

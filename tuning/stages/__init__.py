@@ -20,7 +20,7 @@ from tuning.stages.reference import RealFeatures, Reference, TrainClassifier, Ya
 from tuning.stages.renormalisation import Renormalisation
 from tuning.stages.sample import Chunk, SampleSpec
 from tuning.stages.score import OBJECTIVES, Objective, RealScore, Score
-from tuning.stages.score_errors import ScoreErrors
+from tuning.stages.score_errors import OracleErrors, ScoreErrors
 from tuning.stages.shares import DataShares, GeneratedShares
 from tuning.stages.snapshots import TrainedWeights, TrainingSpec
 from tuning.stages.train import Snapshot, TrainSpec
@@ -42,6 +42,7 @@ __all__ = [
     "NoiseClassifierTrainSpec",
     "NoiseLevel",
     "Objective",
+    "OracleErrors",
     "Protocol",
     "RealFeatures",
     "RealScore",

@@ -19,8 +19,12 @@ from scorelib.metrics.classifier import (
 from scorelib.metrics.features import Coordinates, Extractor, Pixels, extract
 from scorelib.metrics.frechet import Moments, frechet_distance, moments
 from scorelib.metrics.inception import InceptionFeatures
+from scorelib.pictures import scatter_png
 from scorelib.seeds import generator_of
 from tuning.jobs import Job, Outcome, Progress, Run, Work, Workplace, require_input
+
+PICTURE_POINTS = 500
+"""Points of either kind in a picture of points over others."""
 
 _SUMMED_IMAGES = 1000
 """Images that are floats at a time in the sums over a large set."""
@@ -148,7 +152,10 @@ class Reference(RealJob):
 
 @dataclass(frozen=True, kw_only=True)
 class RealFeatures(RealJob):
-    """The features of every image of a data split, for what is no function of their moments."""
+    """The features of every image of a data split, for what is no function of their moments.
+
+    Of points there is a picture too, over those of the other split.
+    """
 
     stage: ClassVar[str] = "features"
 
@@ -167,6 +174,9 @@ class RealFeatures(RealJob):
         features, labels = self._extracted(at)
         tensors = {"features": features.contiguous(), "labels": labels.contiguous()}
         files = {"features.safetensors": safetensors.torch.save(tensors)}
+        if isinstance(self.extractor, Coordinates):
+            others, _ = self.data.load("test" if self.split == "train" else "train", at.data_root)
+            files["raw.png"] = scatter_png(others[:PICTURE_POINTS], features[:PICTURE_POINTS])
         return Outcome(result={"n_images": len(features)}, files=files)
 
     def read(self, at: Workplace) -> tuple[Tensor, Tensor]:

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from scorelib.renormalisation import TwoNormals, Values
+from scorelib.renormalisation import TwoNormals, Values, normal_power_integral
 from tuning.jobs import Job, Outcome, Progress, Run, Work, Workplace, require_input
 
 _REACH = 12.0
@@ -27,6 +27,7 @@ class Renormalisation(Job):
         alpha: the power and the scale, > 0.
         centres: of the two classes.
         std: of both.
+        normal_stds: standard deviations of normal likelihoods, integrated to the power.
     """
 
     stage: ClassVar[str] = "renormalisation"
@@ -34,6 +35,7 @@ class Renormalisation(Job):
     alpha: float
     centres: tuple[float, ...] = (-1.0, 1.0)
     std: float = 1.0
+    normal_stds: tuple[float, ...] = (0.5, 1.0, 2.0)
 
     def validate(self) -> None:
         """Refuses what is no pair of different normals, and powers that are not positive."""
@@ -41,6 +43,10 @@ class Renormalisation(Job):
             len(self.centres) == 2, f"centres must be two numbers; got {len(self.centres)}"
         )
         _ = self.case  # checks its own values
+        require_input(
+            min(self.normal_stds, default=1.0) > 0,
+            f"normal_stds must be positive; got {self.normal_stds}",
+        )
 
     @property
     def case(self) -> TwoNormals:
@@ -62,7 +68,8 @@ class Renormalisation(Job):
         The result: mean and std of the density meant (``mean``, ``std``) and of the one that
         scaling follows (``scaled_mean``, ``scaled_std``); the mean distance of their scores under
         the former (``score_gap``), its divergence from the latter (``kl``, nats), and Z(x) where
-        the classes meet (``z_between``); far from there it is 1.
+        the classes meet (``z_between``); far from there it is 1. And Proposition 2's own Z, of a
+        normal likelihood of each standard deviation (`z_normal`).
         """
         yield Progress(0, 1, "examples")
         case, reach = self.case, _REACH * self.std
@@ -79,7 +86,15 @@ class Renormalisation(Job):
             "score_gap": float(np.sum(meant * gap)), "kl": float(kl),
             "z_between": float(case.normaliser(sum(self.centres) / 2)),
         }  # fmt: skip
+        result |= {
+            z_normal(std): float(normal_power_integral(std, self.alpha)) for std in self.normal_stds
+        }
         return Outcome(result=result)
+
+
+def z_normal(std: float) -> str:
+    """The quantity that is the integral of a normal likelihood to the power."""
+    return f"z_normal_{std:g}"
 
 
 def _weights(density: Values) -> Values:

@@ -39,12 +39,9 @@ from scorelib.seeds import generator_of
 from scorelib.spec import Spec
 from tuning.jobs import Job, Outcome, Progress, Run, Work, Workplace, failure_of, require_input
 from tuning.stages.evaluation import batched, loaded
-from tuning.stages.reference import build_extractor, extractor_inputs
+from tuning.stages.reference import PICTURE_POINTS, build_extractor, extractor_inputs
 from tuning.stages.snapshots import TrainedWeights
 from tuning.stages.train import Snapshot
-
-PICTURE_POINTS = 500
-"""Points of the chunk, and of the data, in its picture where examples are vectors."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,6 +147,11 @@ class Chunk(Job):
         """The networks or the same images in pixels, and what the extractor needs."""
         images = (self.pixels,) if self.pixels else self.sample.inputs()
         return (*images, *extractor_inputs(self.extractor))
+
+    @property
+    def data(self) -> DataSpec:
+        """What the images are of."""
+        return self.sample.model.train.data
 
     @cached_property
     def pixels(self) -> "Chunk | None":

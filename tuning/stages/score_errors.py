@@ -5,6 +5,7 @@ classifier, by the same with a scaled classifier, or by a score network for each
 `scorelib.metrics.score_error`.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import ClassVar
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 from scorelib.data import Moons
 from scorelib.guidance import ClassGuidance, GuidedNetwork
 from scorelib.metrics.score_error import ExactScores, moons_grid, scores_of
+from scorelib.networks import ScoreNetwork
 from scorelib.parzen import Parzen
 from tuning.jobs import Job, Outcome, Progress, Run, Work, Workplace, failure_of, require_input
 from tuning.stages.noise_classifier import NoiseClassifierSnapshot
@@ -87,15 +89,11 @@ class ScoreErrors(Job):
         errors = {"D_P": exact.posterior_errors(estimated)}
         if guidances:
             errors["D_L"] = exact.likelihood_errors(scores_of(guidances, points, self.sigma))
-        result: dict[str, float] = {}
-        for name, of_classes in errors.items():
-            result |= {f"{name} class {c}": e for c, e in enumerate(of_classes, start=1)}
-            result[name] = sum(of_classes) / len(of_classes)
         kept = {f"estimated.{c}": scores for c, scores in enumerate(estimated)}
         kept |= {f"exact.{c}": scores for c, scores in enumerate(exact.posteriors)}
         tensors = {name: scores.float().cpu().contiguous() for name, scores in kept.items()}
         files = {"scores.safetensors": safetensors.torch.save(tensors)}
-        return Outcome(result=result, files=files)
+        return Outcome(result=_by_class(errors), files=files)
 
     def _guidances(self, at: Workplace) -> list[ClassGuidance]:
         if self.classifier is None:
@@ -114,6 +112,77 @@ class ScoreErrors(Job):
         """The finished posterior scores, {estimated, exact}.{0 .. K - 1}, (1225, 2) each."""
         found: dict[str, Tensor] = safetensors.torch.load(at.read(self, "scores.safetensors"))
         return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class OracleErrors(Job):
+    """The score errors of the exact scores: what is left of rounding and of the measure itself.
+
+    They are put together as a guided network's are, of the exact score of all data and the exact
+    p(y | x), whose logarithm is differentiated by autograd; the result is that of `ScoreErrors`.
+
+    Attributes:
+        data: the points whose scores are exact.
+        sigma: noise level.
+    """
+
+    stage: ClassVar[str] = "score"
+
+    data: Moons
+    sigma: float
+
+    def title(self) -> str:
+        """What this job is."""
+        return "score errors of the exact scores"
+
+    def work(self) -> Work:
+        """Next to nothing."""
+        return Work()
+
+    def run(self, at: Workplace) -> Run:
+        """Compares them on the grid."""
+        yield Progress(0, 1, "grids")
+        points, exact = moons_grid().double(), _exact_scores(self.data, self.sigma, "cpu")
+        oracle = Parzen(*self.data.load("train"))
+        classifier = _ExactClassifier(oracle)
+        guidances = [ClassGuidance(classifier, label) for label in range(self.data.n_classes)]
+        posteriors = [GuidedNetwork(_ExactScore(oracle), guidance) for guidance in guidances]
+        errors = {
+            "D_P": exact.posterior_errors(scores_of(posteriors, points, self.sigma)),
+            "D_L": exact.likelihood_errors(scores_of(guidances, points, self.sigma)),
+        }
+        return Outcome(result=_by_class(errors))
+
+
+class _ExactScore(ScoreNetwork):
+    """The score of all data, times sigma."""
+
+    def __init__(self, oracle: Parzen) -> None:
+        super().__init__()
+        self._oracle = oracle
+
+    def forward(self, x: Tensor, sigma: Tensor) -> Tensor:
+        return sigma.view(-1, 1) * self._oracle.prior_score(x, sigma)
+
+
+class _ExactClassifier(nn.Module):
+    """Log p(y | x)."""
+
+    def __init__(self, oracle: Parzen) -> None:
+        super().__init__()
+        self._oracle = oracle
+
+    def forward(self, x: Tensor, sigma: Tensor) -> Tensor:
+        return self._oracle.log_likelihood(x, sigma)
+
+
+def _by_class(errors: Mapping[str, Sequence[float]]) -> dict[str, float]:
+    """Of each error, the number of each class and their mean, by name."""
+    result: dict[str, float] = {}
+    for name, of_classes in errors.items():
+        result |= {f"{name} class {c}": e for c, e in enumerate(of_classes, start=1)}
+        result[name] = sum(of_classes) / len(of_classes)
+    return result
 
 
 @lru_cache(maxsize=2)

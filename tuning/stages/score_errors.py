@@ -23,7 +23,6 @@ from tuning.stages.noise_classifier import NoiseClassifierSnapshot
 from tuning.stages.snapshots import TrainedWeights
 from tuning.stages.train import Snapshot
 
-
 _DIGITS = 12  # after the point, that double precision is sure of in sums over some 10,000 points
 
 

@@ -180,7 +180,7 @@ def _reported_record(shown: StudyView, cell: CellView) -> RunRecord:
         name=f"{study.exhibit}: {own.name}",
         tags=common_tags(study, "cell")
         | {"exhibit": study.exhibit, "row": own.row, "column": own.column},
-        metrics=_cell_metrics(cell),
+        metrics={n: v for n, v in _cell_metrics(cell).items() if n.startswith("reported_")},
         description=f"Cell of {study.exhibit}: {own.name}; the paper's only, not measured here.",
     )
 
@@ -223,6 +223,8 @@ def grids(cell: CellView, store: Store) -> dict[str, bytes]:
 def curves_of(scheduler: Scheduler, store: Store) -> dict[str, list[tuple[int, float]]]:
     """The figures' numbers, as curves: means over seeds by iteration, gains by class.
 
+    MLflow draws those together whose names agree up to the slash.
+
     Args:
         scheduler: the study's scheduler.
         store: its store.
@@ -233,13 +235,13 @@ def curves_of(scheduler: Scheduler, store: Store) -> dict[str, list[tuple[int, f
     for panel, lines in panels_of(scheduler).items():
         for label, points in lines.items():
             means = [(step, statistics.fmean(of)) for step, of in sorted(points.items())]
-            curves[as_metric(f"{panel}: {label}")] = means
+            curves[as_metric(f"{panel}/{label}")] = means
             if any(halves := [half_interval(points[step]) for step, _ in means]):
                 steps = (step for step, _ in means)
-                name = as_metric(f"{panel}: {label}, half interval")
+                name = as_metric(f"{panel}/{label}, half interval")
                 curves[name] = list(zip(steps, halves, strict=True))
     for row, gains in class_gains_of(scheduler, store).items():
-        curves[as_metric(f"{row}: {OURS} minus {BASE} by class")] = sorted(gains.items())
+        curves[as_metric(f"{row}/{OURS} minus {BASE} by class")] = sorted(gains.items())
     return curves
 
 

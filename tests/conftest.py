@@ -20,17 +20,38 @@ def store(tmp_path):
 
 
 LONGEST_FIRST = (
-    "studies/test_crashes.py", "tuning/test_runner_failures.py", "studies/test_studies.py",
-    "tuning/test_engine.py", "services/test_secrets.py", "tuning/test_session.py",
-    "tuning/test_runner.py", "dashboards/test_serve.py", "services/test_mlflow.py",
+    "tests/services", "tests/studies/test_crashes.py", "tests/tuning/test_runner_failures.py",
+    "tests/studies/test_studies.py", "tests/tuning/test_engine.py", "tests/tuning/test_session.py",
+    "tests/tuning/test_runner.py", "tests/dashboards/test_serve.py",
 )  # fmt: skip
-"""The longest files, which `make test` shares out to processes as they are: begun late, one of them
-would run alone at the end."""
+"""The longest shares of the tests: begun late, one of them would run alone at the end."""
+
+
+def share(nodeid):
+    """What `make test` gives to one process: a file, or all tests that need the team's servers.
+
+    So the servers are started once, and tests/services/test_mlflow.py, which counts what there is,
+    comes before test_secrets.py, which adds to it.
+    """
+    return "tests/services" if nodeid.startswith("tests/services/") else nodeid.split("::")[0]
 
 
 def pytest_collection_modifyitems(items):
     def place(item):
-        name = "/".join(item.path.parts[-2:])
+        name = share(item.nodeid)
         return LONGEST_FIRST.index(name) if name in LONGEST_FIRST else len(LONGEST_FIRST)
 
     items.sort(key=place)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    if config.getoption("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class Shares(LoadFileScheduling):
+        def _split_scope(self, nodeid):
+            return share(nodeid)
+
+    return Shares(config, log)

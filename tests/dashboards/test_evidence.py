@@ -18,6 +18,7 @@ from dashboards.search_records import trial_key
 from dashboards.table import frame, render
 from scorelib.losses import Adversarial
 from scorelib.networks import BigGanDiscriminator
+from tests.displays import empty_database
 from tests.miniature import miniature_study
 from tests.tuning.draining import drain
 from tuning import projection
@@ -37,7 +38,7 @@ def shown(tmp_path_factory):
     store = Store(str(folder / "store"), create=True)
     drain(miniature_study(), store)
     scheduler = Scheduler(miniature_study(), store)
-    uri = f"sqlite:///{folder}/mlflow.db"
+    uri = empty_database(folder / "mlflow.db")
     for _ in range(2):
         write(uri, folder, lambda: records(scheduler, store))
     client = MlflowClient(tracking_uri=uri)
@@ -70,6 +71,7 @@ def test_a_trial_that_another_search_has_measured_is_shown_as_well(tmp_path, mon
 
     monkeypatch.setattr(ProjectionWriter, "write", write_at_once)
     store = Store(str(tmp_path / "store"), create=True)
+    empty_database(store.folder / "mlflow.db")
     scheduler = Scheduler(miniature_study(), store)
     with Projections(scheduler, store, None) as displays:
         scheduler.on_stored = displays.stored
@@ -215,7 +217,7 @@ def test_every_loss_of_an_adversarial_training_is_a_metric_with_steps(shown, tmp
     for _ in execute(snapshot, Workplace(store=store)):
         pass
     manifest = store.manifest("train", snapshot.key)
-    uri = f"sqlite:///{tmp_path}/players.db"
+    uri = empty_database(tmp_path / "players.db")
     write(uri, tmp_path, lambda: training_records(scheduler, snapshot, manifest, store))
     client = MlflowClient(tracking_uri=uri)
     (run,) = runs(client)
@@ -255,7 +257,7 @@ def test_a_run_left_half_written_is_completed_and_not_doubled(shown):
 
 
 def test_a_curve_cut_short_is_completed(tmp_path):
-    uri = f"sqlite:///{tmp_path}/curve.db"
+    uri = empty_database(tmp_path / "curve.db")
     curve = [(step, 1.0 / step) for step in range(1, 2501)]
     for known in (curve[:1000], curve):
         record = RunRecord(key="k", name="n", tags={}, curves={"loss": known})
@@ -266,7 +268,7 @@ def test_a_curve_cut_short_is_completed(tmp_path):
 
 
 def test_a_record_that_cannot_be_made_does_not_keep_the_others_back(tmp_path):
-    uri = f"sqlite:///{tmp_path}/partial.db"
+    uri = empty_database(tmp_path / "partial.db")
 
     def broken():
         raise OSError("a picture is corrupt")
@@ -316,7 +318,7 @@ def test_a_wiped_database_is_rebuilt_from_the_store(shown, tmp_path):
 
 def test_more_seeds_renew_the_cells_own_run(shown, tmp_path):
     _, _, store, *_ = shown
-    uri = f"sqlite:///{tmp_path}/seeds.db"
+    uri = empty_database(tmp_path / "seeds.db")
     for seeds in ("1", "2"):
         study = miniature_study(seeds=seeds)
         drain(study, store)

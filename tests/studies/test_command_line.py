@@ -22,6 +22,7 @@ from studies.command import remember_settings
 from studies.options import parser
 from studies.registry import find_study
 from studies.run import main
+from tests.displays import empty_database
 from tests.miniature import OPTIONS, miniature_settings, miniature_study
 from tests.tuning.draining import drain
 from tuning.documents import FORMAT
@@ -221,6 +222,7 @@ def test_settings_of_another_version_are_refused_with_what_to_do(tmp_path, capsy
 
 def test_a_study_of_another_version_keeps_no_other_from_being_shown(tmp_path, capsys):
     store = Store(str(tmp_path / "store"), create=True)
+    empty_database(store.folder / "mlflow.db")
     module = find_study("noise_consistency")
     study = module.study("demo", module.settings("demo"))
     drain(study, store)
@@ -260,6 +262,7 @@ def test_sync_writes_the_other_studies_while_one_is_at_work(tmp_path, capsys):
 
 def test_a_corrupt_picture_costs_no_table(tmp_path, capsys, monkeypatch):
     store = Store(str(tmp_path / "store"), create=True)
+    empty_database(store.folder / "mlflow.db")
     less = {"n_sigma": "[1]", "search__n_trials": "1", "selection__n_trials": "1"}
     study = miniature_study(**less)
     drain(study, store)

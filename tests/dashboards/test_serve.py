@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 
 import pytest
 from selenium.webdriver.common.by import By
@@ -154,9 +155,10 @@ def test_other_host_names_and_other_paths_are_refused(address):
 
 def test_a_child_that_ends_is_said_to_have(address):
     page, *_ = address
-    text = ""
-    while "optuna-dashboard: ended with exit code" not in text:
-        text = answer(page, "/studies")[1]
+    deadline = time.monotonic() + WAIT_SECONDS
+    while "optuna-dashboard: ended with exit code" not in (text := answer(page, "/studies")[1]):
+        assert time.monotonic() < deadline, text
+        time.sleep(0.2)
     assert "searches in optuna-dashboard" not in text
 
 

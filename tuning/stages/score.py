@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from tuning.jobs import Job, Outcome, Progress, Run, Work, Workplace, failure_of, require_input
-from tuning.stages.protocols import Images, Protocol
+from tuning.stages.protocols import Images, Measurement, Protocol
 from tuning.stages.reference import RealFeatures
 from tuning.stages.sample import Chunk, SampleSpec
 
@@ -68,24 +68,25 @@ class Score(Job):
         failed = failure_of(at, *self.chunks())
         if failed is not None:
             return Outcome(result={"failed": failed})
-        parts: dict[Objective, list[Tensor]] = {which: [] for which in OBJECTIVES}
-        for done, chunk in enumerate(self.chunks(), start=1):
-            kept = chunk.features(at)
-            for which, of in parts.items():
-                of.append(kept[f"{which}.{self.protocol.reads}"])
-            yield Progress(done, len(self.chunks()), "chunks")
-
-        found = {
-            which: self.protocol.measure(self._images(parts.pop(which)), at) for which in OBJECTIVES
-        }
+        chunks, found = self.chunks(), dict[Objective, Measurement]()
+        # One kind after the other: of 50,000 images both are too much for a small worker.
+        for which in OBJECTIVES:
+            parts: list[Tensor] = []
+            for chunk in chunks:
+                parts.append(chunk.features(at)[f"{which}.{self.protocol.reads}"])
+                yield Progress(len(found) * len(chunks) + len(parts), 2 * len(chunks), "chunks")
+            found[which] = self.protocol.measure(self._joined(parts), at)
         result: dict[str, Any] = {which: of.value for which, of in found.items()}
         by_class = {which: dict(of.by_class) for which, of in found.items() if of.by_class}
         files = {_BY_CLASS: json.dumps(by_class).encode()} if by_class else {}
         return Outcome(result=result, files=files)
 
-    def _images(self, parts: list[Tensor]) -> Images:
+    def _joined(self, parts: list[Tensor]) -> Images:
+        """What the protocol sees; the parts are let go."""
         n_images = self.protocol.n_images
-        return Images(torch.cat(parts)[:n_images], self.sample.labels(n_images))
+        values = torch.cat(parts)[:n_images]
+        parts.clear()
+        return Images(values, self.sample.labels(n_images))
 
     def by_class(self, at: Workplace, which: Objective) -> dict[int, float]:
         """What a finished mean over classes is the mean of, by label; {} if it is none."""

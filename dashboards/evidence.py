@@ -221,7 +221,7 @@ def grids(cell: CellView, store: Store) -> dict[str, bytes]:
 
 
 def curves_of(scheduler: Scheduler, store: Store) -> dict[str, list[tuple[int, float]]]:
-    """The figures' numbers, as curves: means over seeds by iteration, gains by class.
+    """What is drawn against iterations, means over seeds, and what is gained class by class.
 
     MLflow draws those together whose names agree up to the slash.
 

@@ -122,7 +122,7 @@ def samples(shown: StudyView, store: Store, budget: Budget) -> list[Samples]:
             data = of.get(f"samples/{which}.png")
             if data is not None:
                 whole, data = data, _within(data, budget.n_bytes // n_pictures)
-                title = which if data == whole else f"{which}, its first rows"
+                title = which if data == whole else f"{which}, its upper part"
                 if which in cell.measured and cell.cell.protocol:
                     title += f": {cell.cell.protocol.name} {cell.measured[which].mean:.4g}"
                 images.append(_picture(title, data, _scale(cell)))

@@ -32,7 +32,6 @@ COLUMNS = {
     "divergence, nats": ("kl",),
     "Z where the classes meet": ("z_between",),
 }
-NORMAL_STDS = (0.5, 1.0, 2.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,11 +42,13 @@ class RenormalisationSettings(StudySettings):
         alphas: powers of the likelihood, a row each.
         centres: of the two classes.
         std: of both.
+        normal_stds: standard deviations of the normal likelihoods of Proposition 2.
     """
 
     alphas: tuple[float, ...] = (0.2, 1.0, 3.0, 10.0)
     centres: tuple[float, ...] = (-1.0, 1.0)
     std: float = 1.0
+    normal_stds: tuple[float, ...] = (0.5, 1.0, 2.0)
 
 
 def settings(scale: str) -> RenormalisationSettings:
@@ -62,11 +63,11 @@ def settings(scale: str) -> RenormalisationSettings:
 def study(scale: str, at: RenormalisationSettings) -> Study:
     """The study with given settings: a row per power."""
     jobs = [
-        Renormalisation(alpha=a, centres=at.centres, std=at.std, normal_stds=NORMAL_STDS)
+        Renormalisation(alpha=a, centres=at.centres, std=at.std, normal_stds=at.normal_stds)
         for a in at.alphas
     ]
     columns = COLUMNS | {
-        f"Z of a normal likelihood, std {std:g}": (z_normal(std),) for std in NORMAL_STDS
+        f"Z of a normal likelihood, std {std:g}": (z_normal(std),) for std in at.normal_stds
     }
     return Study(
         name="likelihood_renormalisation",

@@ -108,6 +108,8 @@ def _notes(at: MoonsSettings) -> Iterator[str]:
             "the oracle of the paper is off by .013 on average (.62 at most) by a constant in it; "
             "ours is exact"
         )
+    else:
+        yield f"the paper's numbers are of sigma = {MOONS_SIGMA:g}"
     if at.seeds > 1:
         yield "the seeds are those of the trainings; points start from the same noise"
 

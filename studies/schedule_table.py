@@ -25,7 +25,7 @@ models (a report), Section 7. NCSN: Song and Ermon 2019, https://arxiv.org/abs/1
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from scorelib.data import DataSpec
 from scorelib.errors import InputError
@@ -173,7 +173,7 @@ class Exhibit:
         title: their captions, in our words.
         data: the report's data set; None if how its numbers were measured is not known well enough
             to compare any with them.
-        where: the columns of `reported.csv` that say which numbers; with none nothing is reported.
+        where: the columns of `reported.csv` that say which numbers.
         source: where these stand.
         levels: the levels they are of.
         families: the families they are of, with these levels.
@@ -184,10 +184,10 @@ class Exhibit:
     exhibit: str
     title: str
     data: DataSpec | None
-    where: Mapping[str, str] = field(default_factory=dict)
-    source: str = ""
-    levels: str = ""
-    families: tuple[str, ...] = ()
+    where: Mapping[str, str]
+    source: str
+    levels: str
+    families: tuple[str, ...]
     notes: tuple[str, ...] = ()
 
 
@@ -212,6 +212,7 @@ def build(exhibit: Exhibit, scale: str, at: ScheduleSettings) -> Study:
                 )
             )
     searches = [cell.search for cell in cells if cell.search]
+    of_levels = [f"the report's numbers are of {exhibit.levels}"]
     return Study(
         name=exhibit.study,
         scale=scale,
@@ -226,7 +227,7 @@ def build(exhibit: Exhibit, scale: str, at: ScheduleSettings) -> Study:
             Yardstick(reference=protocol.reference, kind="held-out"),
             Yardstick(reference=protocol.reference, kind="gaussian", n_images=at.n_images),
         ),
-        notes=(f"the report's numbers are of {exhibit.levels}", *exhibit.notes),
+        notes=(*(of_levels if any(c.reported for c in cells) else ()), *exhibit.notes),
     )
 
 

@@ -63,7 +63,9 @@ class Documents:
             if self.is_local:
                 with self._writing():
                     self._fs.makedirs(self._root, exist_ok=True)
-            self._put(self._path("store.json"), as_json({"format": FORMAT}))
+                    replace_local(self._path("store.json"), as_json({"format": FORMAT}))
+            else:
+                self._put(self._path("store.json"), as_json({"format": FORMAT}))
             return
         found = document.get("format") if isinstance(document, dict) else None
         if not isinstance(found, int):
@@ -177,9 +179,9 @@ class Documents:
                 self._fs.pipe_file(path, data)
 
     def _make_folder(self, path: str) -> None:
-        """Makes a folder in the store, but not the store's own: removed at work, it stays so."""
-        if not self._fs.isdir(self._root):
-            raise FileNotFoundError(errno.ENOENT, "its folder is not there any more", self._root)
+        """Makes a folder in a store that is there: removed or unmounted at work, it stays so."""
+        if not self._fs.exists(self._path("store.json")):
+            raise FileNotFoundError(errno.ENOENT, "it is not there any more", self._root)
         self._fs.makedirs(path, exist_ok=True)
 
     def _remove(self, path: str) -> None:

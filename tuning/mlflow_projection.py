@@ -221,10 +221,13 @@ class _Experiment:
             if value is not None and not _same(written.metrics.get(name), value)
         ]
         for name, curve in record.curves.items():
-            known: set[int] = set()
+            known: dict[int, float] = {}
             if name in written.metrics:
-                known = {m.step for m in self._client.get_metric_history(run_id, name)}
-            metrics += [Metric(name, v, now, step) for step, v in curve if step not in known]
+                history = self._client.get_metric_history(run_id, name)
+                known = {m.step: m.value for m in sorted(history, key=lambda m: m.timestamp)}
+            metrics += [
+                Metric(name, v, now, step) for step, v in curve if not _same(known.get(step), v)
+            ]
         for start in range(0, len(metrics), _METRICS_PER_BATCH):
             self._client.log_batch(run_id, metrics=metrics[start : start + _METRICS_PER_BATCH])
 

@@ -267,6 +267,18 @@ def test_a_curve_cut_short_is_completed(tmp_path):
     assert sorted((point.step, point.value) for point in history) == curve
 
 
+def test_a_curve_whose_numbers_are_others_now_shows_them(tmp_path):
+    uri = empty_database(tmp_path / "curve.db")
+    for values in ([0.3, 0.2], [0.3, 0.1]):
+        record = RunRecord(key="k", name="n", tags={}, curves={"error": list(enumerate(values))})
+        write(uri, tmp_path, lambda r=record: [r])
+    client = MlflowClient(tracking_uri=uri)
+    (run,) = runs(client)
+    assert run.data.metrics["error"] == 0.1, "the last step's latest value"
+    history = client.get_metric_history(run.info.run_id, "error")
+    assert sorted((m.step, m.value) for m in history) == [(0, 0.3), (1, 0.1), (1, 0.2)]
+
+
 def test_a_record_that_cannot_be_made_does_not_keep_the_others_back(tmp_path):
     uri = empty_database(tmp_path / "partial.db")
 

@@ -140,10 +140,14 @@ def test_moons_stopped_early_say_so():
     at = module.settings("paper")
     said = "every training was stopped after 10,000 iterations; the paper's numbers are of 40,000"
     assert said in module.study("paper", at.replace(iterations=10_000)).notes
-    assert not any("stopped" in note for note in module.study("paper", at).notes)
+    whole = module.study("paper", at).notes
+    assert not any("stopped" in note for note in whole)
+    assert sum(".150" in note or ".013" in note for note in whole) == 2
     # What holds at the paper's level only is not said of another.
     elsewhere = at.replace(sigma=5.0, sampler=at.sampler.replace(sigma=5.0))
-    assert not any(".150" in note for note in module.study("paper", elsewhere).notes)
+    notes = module.study("paper", elsewhere).notes
+    assert not any(".150" in note or ".013" in note for note in notes)
+    assert "the paper's numbers are of sigma = 7.5" in notes
 
 
 def test_over_seeds_the_moons_show_the_fair_networks_too():

@@ -3,8 +3,8 @@
 import base64
 import dataclasses
 import io
-import math
 import shutil
+import statistics
 from functools import cache
 
 import pytest
@@ -18,10 +18,12 @@ from dashboards.drawn import class_gains_of, panels_of
 from dashboards.evidence import records, table_records
 from dashboards.figures import figures
 from dashboards.pictures import Budget, pictures
+from dashboards.run_parts import as_metric
 from dashboards.samples import sample_sheets
 from dashboards.search_records import trial_records
 from dashboards.searches import economy
 from dashboards.table import FORMATS, frame, render
+from dashboards.verdicts import half_interval
 from scorelib.networks import n_parameters
 from scorelib.noise_level import closed_form
 from scorelib.spec import from_json, replace_paths
@@ -219,7 +221,7 @@ def test_what_finished_jobs_rest_on_need_not_be_there(drained, tmp_path):
     assert left["sample"] > 0 and left["accuracy"] == 1
 
 
-def test_mlflow_has_every_cell_and_the_numbers_of_every_figure(finished):
+def test_mlflow_has_every_cell_the_curves_and_the_gains_by_class(finished):
     scheduler, store, *_ = finished
     *made, table = records(scheduler, store)
     cells = {(r.tags["row"], r.tags["column"]): r for r in made if r.tags["kind"] == "cell"}
@@ -230,12 +232,17 @@ def test_mlflow_has_every_cell_and_the_numbers_of_every_figure(finished):
         for_paper = [v for n, v in cells[name].metrics.items() if n.startswith("reported_")]
         assert {result.value for result in cell.reported.values()} <= set(for_paper)
         assert ("frames.png" in cells[name].files) == bool(cell.frames)
-    held = [line for panel in panels_of(scheduler).values() for line in panel.values()]
-    held += class_gains_of(scheduler, store).values()
-    curves = {name: of for name, of in table.curves.items() if "half interval" not in name}
-    assert sorted(map(len, curves.values())) == sorted(map(len, held))
-    for name, of in curves.items():
-        assert all(math.isfinite(value) for _, value in of), name
+    expected = {}
+    for panel, lines in panels_of(scheduler).items():
+        for label, points in lines.items():
+            name = as_metric(f"{panel}/{label}")
+            expected[name] = {step: statistics.fmean(of) for step, of in points.items()}
+            if len(points[min(points)]) > 1:
+                halves = {step: half_interval(of) for step, of in points.items()}
+                expected[f"{name}_ half interval"] = halves
+    gains = class_gains_of(scheduler, store)
+    expected |= {as_metric(f"{row}/ours minus base by class"): of for row, of in gains.items()}
+    assert {name: dict(of) for name, of in table.curves.items()} == expected
 
 
 def test_every_study_draws_what_it_holds(finished):

@@ -152,7 +152,7 @@ def add_blind_node(cluster, folder):
 
 
 def test_a_node_without_the_store_that_joins_later_ends_the_run(cluster, shared):
-    assert not cluster.workers()
+    assert not cluster.workers(), "run this test before the next, which adds the same node"
     process = study(cluster, shared / "store", "--cpus", "1")
     cluster.wait_until(lambda: (shared / "store" / "store.json").exists() or process.poll(), 60.0)
     add_blind_node(cluster, shared)

@@ -267,10 +267,14 @@ def test_what_is_corrupt_is_told_also_where_nothing_can_be_written(store):
 )
 def test_a_store_removed_at_work_is_not_made_anew_in_part(store, write):
     shutil.rmtree(store.folder)
-    with pytest.raises(StoreWriteError, match="its folder is not there any more"):
+    with pytest.raises(StoreWriteError, match="it is not there any more"):
         write(store)
     store.set_aside("score", KEY)
     assert not store.folder.exists()
+    store.folder.mkdir()  # as where it was mounted
+    with pytest.raises(StoreWriteError, match="it is not there any more"):
+        write(store)
+    assert not list(store.folder.iterdir())
 
 
 def test_a_full_store_is_refused_and_nothing_half_written_stays(tmp_path):

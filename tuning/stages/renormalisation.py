@@ -35,7 +35,7 @@ class Renormalisation(Job):
     alpha: float
     centres: tuple[float, ...] = (-1.0, 1.0)
     std: float = 1.0
-    normal_stds: tuple[float, ...] = (0.5, 1.0, 2.0)
+    normal_stds: tuple[float, ...] = ()
 
     def validate(self) -> None:
         """Refuses what is no pair of different normals, and powers that are not positive."""

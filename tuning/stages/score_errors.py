@@ -118,7 +118,7 @@ class ScoreErrors(Job):
 
 @dataclass(frozen=True, kw_only=True)
 class OracleErrors(Job):
-    """The score errors of the exact scores: what the measure itself is off by.
+    """The score errors of the exact scores, none if all is right (Eq. 5).
 
     They are put together as a guided network's are, of the exact score of all data and the exact
     p(y | x), whose logarithm is differentiated by autograd; the result is that of `ScoreErrors`,

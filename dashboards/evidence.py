@@ -26,7 +26,7 @@ from tuning.search import SearchRun
 from tuning.stages import TrainedWeights
 from tuning.stages.snapshots import LOSSES_FILE
 from tuning.store import Manifest, Store
-from tuning.study import Study
+from tuning.study import Cell, Study
 
 
 def tracking_uri(store: Store, given: str | None) -> str:
@@ -139,9 +139,7 @@ def _cell_record(
     files: dict[str, bytes],
 ) -> RunRecord:
     own, study = cell.cell, shown.study
-    tags = common_tags(shown.study, "cell") | {
-        "exhibit": study.exhibit, "row": own.row, "column": own.column, "cell_key": jobs[0].key,
-    }  # fmt: skip
+    tags = _cell_tags(study, own) | {"cell_key": jobs[0].key}
     about = "measured at settings of its own"
     if own.protocol:
         tags["protocol"] = about = own.protocol.describe()
@@ -168,6 +166,11 @@ def _cell_record(
     )
 
 
+def _cell_tags(study: Study, own: Cell) -> dict[str, str]:
+    place = {"exhibit": study.exhibit, "row": own.row, "column": own.column}
+    return common_tags(study, "cell") | place
+
+
 def _is_reported(cell: CellView) -> bool:
     """Whether only the paper fills it."""
     return not cell.cell.is_measured and bool(cell.cell.reported)
@@ -178,8 +181,7 @@ def _reported_record(shown: StudyView, cell: CellView) -> RunRecord:
     return RunRecord(
         key=f"reported-{study.exhibit}-{study.scale}-{as_name(own.name)}",
         name=f"{study.exhibit}: {own.name}",
-        tags=common_tags(study, "cell")
-        | {"exhibit": study.exhibit, "row": own.row, "column": own.column},
+        tags=_cell_tags(study, own),
         metrics={n: v for n, v in _cell_metrics(cell).items() if n.startswith("reported_")},
         description=f"Cell of {study.exhibit}: {own.name}; the paper's only, not measured here.",
     )

@@ -19,7 +19,7 @@ are shown (expected effect in brackets):
 
 - classifiers have group normalisation, since the gradient of log p(y | x) is no gradient of one
   image's likelihood where a batch is normalised, `scorelib.guidance` (unknown);
-- Inception features are torch-fidelity's, not TF-Hub's (distances shift by some tenths);
+- Inception features are torch-fidelity's, not TF-Hub's (unknown);
 - every class has equally many of 50,000 images; the authors cut images that were written class by
   class at 50,000, which loses classes, and their CAS learns from all 51,000 or 60,000 (class-wise
   numbers of the classes lost);

@@ -180,8 +180,11 @@ class Documents:
 
     def _make_folder(self, path: str) -> None:
         """Makes a folder in a store that is there: removed or unmounted at work, it stays so."""
-        if not self._fs.exists(self._path("store.json")):
-            raise FileNotFoundError(errno.ENOENT, "it is not there any more", self._root)
+        try:
+            self._fs.info(self._path("store.json"))
+        except FileNotFoundError:
+            message = "it is not there any more"
+            raise FileNotFoundError(errno.ENOENT, message, self._root) from None
         self._fs.makedirs(path, exist_ok=True)
 
     def _remove(self, path: str) -> None:

@@ -302,7 +302,8 @@ def test_what_could_not_be_made_is_no_loss_once_everything_is_written(tmp_path, 
             raise failure
         return [record]
 
-    writer = MlflowWriter(f"sqlite:///{tmp_path}/partial.db", "cifar_sampling_eps", "", tmp_path)
+    uri = empty_database(tmp_path / "partial.db")
+    writer = MlflowWriter(uri, "cifar_sampling_eps", "", tmp_path)
     missing = pytest.raises(ProjectionError, match="away for a moment")
     with contextlib.nullcontext() if whole else missing, writer:
         writer.write(make)

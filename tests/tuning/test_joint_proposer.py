@@ -126,7 +126,6 @@ def fragile(values, failure=None):
 
 
 def test_settings_that_fail_are_avoided():
-
     def share(trials):
         return statistics.fmean(f.values["rate"] > 3e-3 for f in trials)
 

@@ -120,17 +120,16 @@ def test_a_cluster_without_cpus_asks_how_far_it_may_grow(cluster, tmp_path):
     assert not (tmp_path / "store").exists()
 
 
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory):
+@pytest.fixture
+def shared(tmp_path):
     """A folder that `add_blind_node` can hide."""
-    folder = tmp_path_factory.mktemp("shared")
     probe = subprocess.run(
-        ["unshare", "--mount", "mount", "-t", "tmpfs", "none", str(folder)],
+        ["unshare", "--mount", "mount", "-t", "tmpfs", "none", str(tmp_path)],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     if probe.returncode:
         pytest.skip(f"needs mount namespaces, to hide a folder from a node: {probe.stderr.strip()}")
-    return folder
+    return tmp_path
 
 
 def test_a_folder_too_long_for_rays_sockets_is_refused(tmp_path, monkeypatch):
@@ -151,8 +150,7 @@ def add_blind_node(cluster, folder):
     cluster.wait_until(cluster.workers, 30.0)
 
 
-def test_a_node_without_the_store_that_joins_later_ends_the_run(cluster, shared):
-    assert not cluster.workers(), "run this test before the next, which adds the same node"
+def test_a_node_without_the_store_ends_a_run_it_joins_and_is_refused_at_the_start(cluster, shared):
     process = study(cluster, shared / "store", "--cpus", "1")
     cluster.wait_until(lambda: (shared / "store" / "store.json").exists() or process.poll(), 60.0)
     add_blind_node(cluster, shared)
@@ -160,10 +158,6 @@ def test_a_node_without_the_store_that_joins_later_ends_the_run(cluster, shared)
     assert "--store must hold a store" in line and socket.gethostname() in line
     assert not list((shared / "store").glob("objects/*/*"))
 
-
-def test_a_node_that_does_not_see_the_store_is_refused_at_the_start(cluster, shared):
-    if not cluster.workers():  # that of the test before
-        add_blind_node(cluster, shared)
     before = os.listdir(shared)
     line = refusal(study(cluster, shared / "another"))
     assert "--store must be visible on all nodes of the cluster" in line

@@ -69,7 +69,7 @@ class Score(Job):
         if failed is not None:
             return Outcome(result={"failed": failed})
         chunks, found = self.chunks(), dict[Objective, Measurement]()
-        # One kind after the other: of 50,000 images both are too much for a small worker.
+        # Read once for each kind: of 50,000 images both are too much to hold for a small worker.
         for which in OBJECTIVES:
             parts: list[Tensor] = []
             for chunk in chunks:

@@ -12,6 +12,9 @@ from scorelib.metrics.features import Extractor
 from scorelib.spec import Spec
 from tuning.jobs import Job, Workplace, require_input
 
+Reads = Literal["features", "probabilities"]
+"""What of a chunk's images a protocol needs."""
+
 
 @dataclass(frozen=True)
 class Images:
@@ -53,7 +56,7 @@ class Protocol(Spec):
             no choice has seen; "unstated": as a paper that does not say.
     """
 
-    reads: ClassVar[Literal["features", "probabilities"]] = "features"
+    reads: ClassVar[Reads] = "features"
 
     extractor: Extractor
     data: DataSpec

@@ -1,13 +1,13 @@
 """Inception scores."""
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from scorelib.metrics.features import Coordinates, Pixels
 from scorelib.metrics.inception_score import inception_score
 from scorelib.metrics.stacked import StackedClassifierFeatures
 from tuning.jobs import Workplace, require_input
-from tuning.stages.protocols.base import Images, Measurement, Protocol
+from tuning.stages.protocols.base import Images, Measurement, Protocol, Reads
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,7 +19,7 @@ class InceptionScoreProtocol(Protocol):
         n_splits: parts that are scored apart; see `scorelib.metrics.inception_score`.
     """
 
-    reads: ClassVar[Literal["features", "probabilities"]] = "probabilities"
+    reads: ClassVar[Reads] = "probabilities"
 
     n_splits: int = 10
 

@@ -7,7 +7,7 @@ from scorelib.data import Stacked
 from scorelib.metrics.modes import mode_coverage, stack_classes
 from scorelib.metrics.stacked import StackedClassifierFeatures
 from tuning.jobs import Workplace, require_input
-from tuning.stages.protocols.base import Images, Measurement, Protocol
+from tuning.stages.protocols.base import Images, Measurement, Protocol, Reads
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +20,7 @@ class ModesProtocol(Protocol):
         statistic: "modes": how many have any stack; "kl": KL(their shares || equal shares), nats.
     """
 
-    reads: ClassVar[Literal["features", "probabilities"]] = "probabilities"
+    reads: ClassVar[Reads] = "probabilities"
 
     extractor: StackedClassifierFeatures
     data: Stacked

@@ -30,6 +30,7 @@ os.environ.setdefault("RAY_AUTH_MODE", "token")
 
 import ray
 from ray import tune
+from ray._raylet import AuthenticationTokenLoader  # type: ignore[attr-defined]  # compiled
 from ray.tune.execution import tune_controller
 from ray.tune.search import Searcher
 from ray.tune.utils.object_cache import _ObjectCache as ObjectCache
@@ -40,4 +41,12 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy as Nod
 # ended by the kernel with the thread.)
 ray._private.utils.set_sigterm_handler = lambda handler: None
 
-__all__ = ["NodeAffinity", "ObjectCache", "Searcher", "ray", "tune", "tune_controller"]
+__all__ = [
+    "AuthenticationTokenLoader",
+    "NodeAffinity",
+    "ObjectCache",
+    "Searcher",
+    "ray",
+    "tune",
+    "tune_controller",
+]

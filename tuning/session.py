@@ -25,9 +25,10 @@ from typing import Any
 import scorelib
 import tuning
 from scorelib.errors import InputError
-from tuning.ray_import import NodeAffinity, ray
+from tuning.ray_import import AuthenticationTokenLoader, NodeAffinity, ray
 from tuning.resources import Capacity
 
+_TOKEN_PATH = "RAY_AUTH_TOKEN_PATH"
 _ANSWER_SECONDS = 20.0
 _PROBE_SECONDS = 60.0
 _OBJECT_STORE_BYTES = 200_000_000  # nothing of ours travels through it
@@ -63,23 +64,44 @@ def ray_session(options: ClusterOptions) -> Iterator[Capacity]:
     # Tune prints a traceback for each worker lost; `tuning.bridge` tells what became of its job.
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
     warnings.filterwarnings("ignore", module=r"ray\..*")
-    folder = Path(tempfile.mkdtemp(prefix="ray-"))
     quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
-    try:
+    with contextlib.ExitStack() as leaving:
+        folder = Path(tempfile.mkdtemp(prefix="ray-"))
+        leaving.callback(shutil.rmtree, folder, ignore_errors=True)
+        # Ray keeps the first token that it reads: a session before this one had another.
+        AuthenticationTokenLoader.instance().reset_cache()
+        leaving.callback(ray.shutdown)
         if options.address is None:
+            leaving.enter_context(_token_path(folder / "token"))
             _start(options, folder, quiet)
         else:
             _join(options.address, folder, quiet)
         yield _capacity(options)
+
+
+@contextlib.contextmanager
+def _token_path(path: Path) -> Iterator[None]:
+    """Has Ray read its token from this file."""
+    given = os.environ.get(_TOKEN_PATH)
+    os.environ[_TOKEN_PATH] = str(path)
+    try:
+        yield
     finally:
-        ray.shutdown()
-        shutil.rmtree(folder, ignore_errors=True)
+        if given is None:
+            del os.environ[_TOKEN_PATH]
+        else:
+            os.environ[_TOKEN_PATH] = given
 
 
 def _start(options: ClusterOptions, folder: Path, quiet: dict[str, Any]) -> None:
-    """Starts a Ray of our own."""
+    """Starts a Ray of our own, with a token of its own.
+
+    Ray's default token is readable by every user of the machine.
+    """
     try:
-        _set_token(folder)
+        token = Path(os.environ[_TOKEN_PATH])
+        token.touch(mode=0o600)
+        token.write_text(secrets.token_hex(32))
         ray.init(
             object_store_memory=_OBJECT_STORE_BYTES,
             num_cpus=options.cpus, num_gpus=options.gpus, include_dashboard=False,
@@ -90,14 +112,6 @@ def _start(options: ClusterOptions, folder: Path, quiet: dict[str, Any]) -> None
             f"Ray must be able to start in {folder}; got {str(error).strip().splitlines()[-1]}: "
             "set TMPDIR to a folder with room and a short path, such as /tmp"
         ) from error
-
-
-def _set_token(folder: Path) -> None:
-    """A token of this session's own: Ray's default one is readable by every user of the machine."""
-    token = folder / "token"
-    token.touch(mode=0o600)
-    token.write_text(secrets.token_hex(32))
-    os.environ["RAY_AUTH_TOKEN_PATH"] = str(token)
 
 
 def _join(address: str, folder: Path, quiet: dict[str, Any]) -> None:
@@ -121,7 +135,7 @@ def _join(address: str, folder: Path, quiet: dict[str, Any]) -> None:
 
 def _require_private_token() -> None:
     """Raises InputError if the cluster's token lies where other users can read it."""
-    given = os.environ.get("RAY_AUTH_TOKEN_PATH")
+    given = os.environ.get(_TOKEN_PATH)
     path = Path(given) if given else Path.home() / ".ray" / "auth_token"
     if os.environ["RAY_AUTH_MODE"] != "token" or "RAY_AUTH_TOKEN" in os.environ:
         return

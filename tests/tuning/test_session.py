@@ -132,15 +132,22 @@ def shared(tmp_path):
     return tmp_path
 
 
-def test_a_folder_too_long_for_rays_sockets_is_refused(tmp_path, monkeypatch):
+def test_a_folder_too_long_for_rays_sockets_is_refused_and_another_session_starts(
+    tmp_path, monkeypatch
+):
     folder = tmp_path / ("long" * 20)
     folder.mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(folder))
-    monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", "")  # set anew by a session: put back afterwards
+    environment = dict(os.environ)
     message = r"Ray must be able to start in .*AF_UNIX path length .*: set TMPDIR"
-    with pytest.raises(InputError, match=message), ray_session(ClusterOptions(cpus=1)):
-        pass
+    with monkeypatch.context() as patch:
+        patch.setattr(tempfile, "tempdir", str(folder))
+        with pytest.raises(InputError, match=message), ray_session(ClusterOptions(cpus=1)):
+            pass
     assert os.listdir(folder) == []
+    # Ray has read the first session's token, which is of no use to the second.
+    with ray_session(ClusterOptions(cpus=1)) as capacity:
+        assert capacity.cpus == 1
+    assert os.environ == environment
 
 
 def add_blind_node(cluster, folder):

@@ -3,6 +3,7 @@
 Read from the store; shown below a study's table, in MLflow and in its figure.
 """
 
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -208,12 +209,17 @@ def importances(run: SearchRun) -> dict[str, float]:
     )
 
     study = as_optuna(run)
-    values = {trial.values[0] for trial in study.trials}
-    if len(study.trials) < _LEAST_FOR_IMPORTANCE or len(values) < 2:
+    values = [trial.values[0] for trial in study.trials]
+    if len(values) < _LEAST_FOR_IMPORTANCE or not (spread := statistics.pstdev(values)):
         return {}
+    mean = statistics.fmean(values)
     evaluator = FanovaImportanceEvaluator(seed=seed_of("importance") % 2**32)
-    first = None if len(study.directions) == 1 else lambda trial: float(trial.values[0])
-    return dict(get_param_importances(study, evaluator=evaluator, target=first))
+    # In units of their spread: its trees take a variance of less than 1e-16 for none.
+    return dict(
+        get_param_importances(
+            study, evaluator=evaluator, target=lambda trial: (trial.values[0] - mean) / spread
+        )
+    )
 
 
 def as_optuna(run: SearchRun) -> optuna.Study:

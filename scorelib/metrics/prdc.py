@@ -41,6 +41,9 @@ from scorelib.errors import InputError
 TILE_IMAGES = 2048
 """Side of a tile of distances; larger ones are no faster."""
 
+_PART_IMAGES = 128
+"""Images at a time where each is looked at alone; the same for all tiles, as is thus the origin."""
+
 _SAME = 1e-12
 """Squared distances below this share of the squared lengths are rounding: the points are one."""
 
@@ -98,8 +101,9 @@ def prdc(real: Tensor, generated: Tensor, k: int, tile_images: int = TILE_IMAGES
 def working_bytes(n_features: int, tile_images: int = TILE_IMAGES) -> int:
     """Memory that `prdc` takes beside its arguments, but for some bytes per image.
 
-    A tenth more was measured (`tests.benchmarks.prdc`). It does not depend on the number of images:
-    260 MB at 2,048 features, where twice 50,000 images are themselves 819 MB in single precision.
+    A few per cent more were measured (`tests.benchmarks.prdc`). It does not depend on the number of
+    images: 260 MB at 2,048 features, where twice 50,000 images are themselves 819 MB in single
+    precision.
 
     Args:
         n_features: d.
@@ -174,7 +178,7 @@ def _check(real: Tensor, generated: Tensor, k: int) -> None:
                 f"there must be more than k = {k} {name} images, but got {len(features)}"
             )
         # In parts, for isfinite makes a copy.
-        parts = features.split(TILE_IMAGES)
+        parts = features.split(_PART_IMAGES)
         bad = sum((~part.isfinite().all(dim=1)).sum().item() for part in parts)
         if bad:
             raise InputError(f"{name} features must be finite, but those of {bad} images are not")
@@ -182,7 +186,7 @@ def _check(real: Tensor, generated: Tensor, k: int) -> None:
 
 def _mean(points: Tensor) -> Tensor:
     """Their mean, (d,) float64, without a copy of them all in that precision."""
-    parts = [part.double().sum(dim=0) for part in points.split(TILE_IMAGES)]
+    parts = [part.double().sum(dim=0) for part in points.split(_PART_IMAGES)]
     return torch.stack(parts).sum(dim=0) / len(points)
 
 
@@ -193,7 +197,7 @@ def _reach(points: Tensor, origin: Tensor, k: int, tile_images: int) -> Tensor:
         found = torch.cat([nearest[rows], _least(squares, k + 1)], dim=1)
         nearest[rows] = found.topk(k + 1, dim=1, largest=False).values
     squares = nearest.amax(dim=1)  # of each point itself, at distance 0, and k others
-    lengths = torch.cat([(p.double() - origin).square().sum(1) for p in points.split(TILE_IMAGES)])
+    lengths = torch.cat([_sides(part, origin)[1] for part in points.split(_PART_IMAGES)])[:, 0]
     return _least_of_root(squares).masked_fill(squares < 2 * _SAME * lengths, -math.inf)
 
 

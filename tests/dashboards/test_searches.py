@@ -4,6 +4,7 @@ The searches are real, with a ledger in a real store; only what a score comes to
 """
 
 import math
+import uuid
 
 import pytest
 
@@ -66,7 +67,7 @@ def run_of(value, *parameters, n_trials=8, ladder=(), starts=(START,), most=None
         starts_from="where it began",
     )  # fmt: skip
     results = {}
-    ledger = Ledger(Store(f"memory://{search.space.key}-{id(results)}", create=True))
+    ledger = Ledger(Store(f"memory://{uuid.uuid4().hex}", create=True))
     run = SearchRun(search, ledger, lambda score: results.get(score.key))
     while (wanted := run.wanted()) and (most is None or len(results) < most):
         for score in wanted:
@@ -94,6 +95,15 @@ def test_the_parameter_that_was_planted_is_what_mattered():
 
     other = importances(run_of(by_n_d, LAMBDA, N_D, n_trials=24))
     assert other["n_D"] > 0.9
+
+
+@pytest.mark.parametrize("scale", [1e-12, 1e12])
+def test_what_mattered_does_not_depend_on_the_scale_of_the_numbers(scale):
+    def scaled(score):
+        return scale * by_lambda(score)
+
+    shares = importances(run_of(by_lambda, LAMBDA, N_D, n_trials=24))
+    assert importances(run_of(scaled, LAMBDA, N_D, n_trials=24)) == pytest.approx(shares, rel=0.01)
 
 
 def test_nothing_is_said_to_matter_by_too_few_trials_or_equal_ones():

@@ -164,7 +164,8 @@ def processes(folder: Path) -> list[int]:
 def parent(pid: int) -> int:
     """The parent of a process; 0 if it is gone."""
     try:
-        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+        stat = Path(f"/proc/{pid}/stat").read_text(errors="replace")
+        return int(stat.rpartition(")")[2].split()[1])
     except OSError:
         return 0
 
@@ -201,7 +202,7 @@ def _is_raylet(pid: int) -> bool:
 
 def _command(pid: int) -> list[str]:
     try:
-        return Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+        return Path(f"/proc/{pid}/cmdline").read_text(errors="replace").split("\0")
     except OSError:
         return []
 

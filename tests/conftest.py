@@ -5,12 +5,26 @@ import os
 # Before torch is imported anywhere: tests share two cores with Ray's workers.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import hypothesis
 import pytest
 import torch
 
 from tuning.store import Store
 
+# What tables look like, and the way to servers of this machine, is for tests to say, not for the
+# terminal and the network they are started from.
+os.environ |= {
+    "TERM": "xterm",
+    "NO_PROXY": "127.0.0.1,localhost",
+    "no_proxy": "127.0.0.1,localhost",
+}
+for name in ("NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "COLUMNS"):
+    os.environ.pop(name, None)
+
 torch.set_num_threads(1)
+# A busy machine stalls any example now and then.
+hypothesis.settings.register_profile("tests", deadline=None)
+hypothesis.settings.load_profile("tests")
 
 
 @pytest.fixture

@@ -2,8 +2,11 @@
 
 import contextlib
 import subprocess
+import time
 
 import pytest
+
+_REMOUNTED_WITHIN_SECONDS = 20.0
 
 
 class Disk:
@@ -15,7 +18,11 @@ class Disk:
     def remount(self, options):
         """Changes its size (``size=1m``) or its rights (``ro``, ``rw``)."""
         command = ["mount", "-o", f"remount,{options}", str(self.folder)]
-        subprocess.run(command, check=True, capture_output=True)
+        deadline = time.monotonic() + _REMOUNTED_WITHIN_SECONDS
+        # The kernel makes nothing read-only while a file is open for writing.
+        while (done := subprocess.run(command, capture_output=True, text=True)).returncode:
+            assert time.monotonic() < deadline, done.stderr
+            time.sleep(0.01)
 
 
 @contextlib.contextmanager

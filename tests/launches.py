@@ -93,8 +93,8 @@ def left_of(process):
     found = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
-            fields = stat.read_text().rpartition(")")[2].split()
-            command = (stat.parent / "cmdline").read_text()
+            fields = stat.read_text(errors="replace").rpartition(")")[2].split()
+            command = (stat.parent / "cmdline").read_text(errors="replace")
         except OSError:
             continue
         if int(fields[3]) == process.pid and fields[0] != "Z":

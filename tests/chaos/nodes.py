@@ -160,7 +160,7 @@ def trial_workers(cluster):
     for node in cluster.workers():
         for pid in descendants(cluster.raylet(node.id)):
             try:
-                command = Path(f"/proc/{pid}/cmdline").read_text()
+                command = Path(f"/proc/{pid}/cmdline").read_text(errors="replace")
             except OSError:
                 continue
             if command.startswith("ray::") and "Trainable" in command:

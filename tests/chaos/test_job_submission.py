@@ -103,7 +103,7 @@ class Head:
         found = {}
         for folder in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):
-                command = (folder / "cmdline").read_text()
+                command = (folder / "cmdline").read_text(errors="replace")
                 if str(self.folder) in command + (folder / "environ").read_text(errors="replace"):
                     found[int(folder.name)] = command
         return found

@@ -232,6 +232,7 @@ def test_a_launch_is_noted_once_for_each_kind(store):
 
 
 def test_the_commit_of_no_checkout_is_unknown_and_no_failure(tmp_path, monkeypatch):
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     assert commit_of(tmp_path) is None
     monkeypatch.setenv("PATH", str(tmp_path))
     assert commit_of(tmp_path) is None

@@ -97,7 +97,7 @@ def test_one_dimensional_by_hand():
 
 
 @given(st.integers(2, 40), st.integers(2, 40), st.integers(1, 24), st.integers(0, 10**6))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_is_a_distance(n, m, d, seed):
     x, y = features(n, d, seed), features(m, d, seed + 1, spread=2.0, shift=1.0)
     value = distance(x, y)

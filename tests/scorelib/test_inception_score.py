@@ -76,7 +76,7 @@ def test_two_unequal_splits_by_hand():
     assert score.std == pytest.approx(0.5, rel=1e-12)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(
     n=st.integers(2, 60), k=st.integers(2, 20), seed=st.integers(0, 999), spread=st.floats(0, 20)
 )

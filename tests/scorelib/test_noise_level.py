@@ -110,7 +110,7 @@ schedules = st.builds(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(schedules, st.floats(1e-4, 1.999), st.integers(1, 20))
 def test_als_has_its_closed_form_and_stays_above_the_schedule(schedule, share, n_sigma):
     sampler = Als(epsilon=share * schedule.sigma_L**2, n_sigma=n_sigma)
@@ -121,7 +121,7 @@ def test_als_has_its_closed_form_and_stays_above_the_schedule(schedule, share, n
     assert (levels[1:] >= bound * (1 - 1e-12)).all()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(schedules, st.floats(0.001, 0.999), st.integers(1, 20))
 def test_cas_has_its_closed_form(schedule, place, n_sigma):
     low, high = Cas(epsilon=1.0, n_sigma=n_sigma).interval(schedule)

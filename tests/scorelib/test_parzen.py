@@ -61,7 +61,7 @@ def test_the_scores_are_eq_2_by_brute_force():
         close(oracle.likelihood_score(X, SIGMA, label), posterior - prior)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     st.integers(1, 30), st.integers(1, 4), st.integers(0, 10_000), st.floats(0.05, 20),
     st.integers(1, 200),

@@ -66,7 +66,7 @@ def test_a_toy_of_no_points_is_refused():
         Moons(n=3)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(POINTS)
 def test_distances_to_the_spiral_are_those_to_many_of_its_points(points):
     points = torch.tensor(points, dtype=torch.float64)
@@ -91,7 +91,7 @@ def test_the_foot_on_the_spiral_is_found_from_either_side():
             torch.testing.assert_close(found, torch.full_like(found, h), rtol=1e-9, atol=1e-13)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(POINTS)
 def test_distances_to_the_centres_are_those_to_all_of_them(points):
     points = torch.tensor(points, dtype=torch.float64)
@@ -99,7 +99,7 @@ def test_distances_to_the_centres_are_those_to_all_of_them(points):
     torch.testing.assert_close(Gaussians().distances(points), nearest(points, grid))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(POINTS)
 def test_distances_to_the_moons_are_those_to_many_of_their_points(points):
     points = 10 * torch.tensor(points, dtype=torch.float64)
@@ -153,7 +153,7 @@ def log_density(x, sigma):
     return each.logsumexp(dim=1) - math.log(25)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(POINTS, st.sampled_from([0.0, 0.01, 0.1, 0.5, 2.0, 30.0]))
 def test_the_score_of_the_gaussians_is_their_log_densitys_gradient(points, sigma):
     x = torch.tensor(points, dtype=torch.float64, requires_grad=True)

@@ -60,7 +60,7 @@ def situations(draw):
     return seen, low, high, starts
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(situations(), st.integers(1, 4), st.integers(1, 2), st.integers(0, 2**64))
 def test_proposals_are_new_rounded_and_strictly_inside(situation, n, digits, seed):
     seen, low, high, starts = situation

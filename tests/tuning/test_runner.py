@@ -45,14 +45,15 @@ def test_gpu_jobs_hold_gpus_and_workers_are_reused(capacity, store, monkeypatch)
     assert len(handed) > 40 and len(processes) <= 8
 
 
-def test_workers_stay_in_the_drivers_folder_so_relative_paths_mean_the_same(capacity, store):
+def test_workers_stay_in_the_drivers_folder_so_relative_paths_mean_the_same(capacity, tmp_path):
     from tuning.ray_import import tune
 
     class Where(tune.Trainable):
         def step(self):
             return {"cwd": os.getcwd(), "done": True}
 
-    results = tune.Tuner(Where, run_config=tune.RunConfig(verbose=0)).fit()
+    run_config = tune.RunConfig(verbose=0, storage_path=str(tmp_path))
+    results = tune.Tuner(Where, run_config=run_config).fit()
     assert results[0].metrics["cwd"] == os.getcwd()
 
 

@@ -85,7 +85,7 @@ def test_a_step_size_is_that_of_the_sampler():
 # -- rounding --------------------------------------------------------------------------------------
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.floats(0.013, 87.0), st.integers(1, 4))
 def test_numbers_are_rounded_once_and_for_all_and_stay_in_their_range(number, digits):
     parameter = LAMBDA.replace(digits=digits)

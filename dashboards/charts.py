@@ -28,7 +28,7 @@ from dashboards.drawn import (
     shares_of,
 )
 from dashboards.fronts import front_runs, number_names
-from dashboards.search_figures import panel_of, panel_title, points_of
+from dashboards.search_figures import epsilon_panels, points_of
 from dashboards.searches import alike_runs, as_optuna, importances, joint_runs
 from dashboards.shares_figure import Bars
 from dashboards.verdicts import half_interval
@@ -95,9 +95,9 @@ def _epsilon_curves(scheduler: Scheduler) -> Iterator[Chart]:
         for run in scheduler.searches.values()
         if run.best_so_far and isinstance(run.search.space, StepSizeSpace)
     ]
-    for panel in sorted({panel_of(run) for run in runs}, reverse=True):
+    for panel in epsilon_panels(runs):
         figure = go.Figure()
-        for number, run in enumerate(run for run in runs if panel_of(run) == panel):
+        for number, run in enumerate(panel.runs):
             for which in OBJECTIVES:
                 pairs = points_of(run, which)
                 figure.add_scatter(
@@ -108,12 +108,10 @@ def _epsilon_curves(scheduler: Scheduler) -> Iterator[Chart]:
                     marker={"symbol": "circle-open" if which == "raw" else "circle", "size": 8},
                     hovertemplate="epsilon %{x:.2g}: %{y:.4g}",
                 )  # fmt: skip
-        protocol = runs[0].search.space.protocol
-        label = f"{protocol.name}, {protocol.n_images:,} {protocol.unit}"
         # Ticks at 1, 2 and 5 times the powers of ten.
         figure.update_xaxes(type="log", title="epsilon", dtick="D2", tickformat=".0e")
-        figure.update_yaxes(type="log", title=_wrapped(label), dtick="D2", tickformat="~g")
-        yield Chart(f"Distance against step size: {panel_title(panel)}", figure)
+        figure.update_yaxes(type="log", title=_wrapped(panel.label), dtick="D2", tickformat="~g")
+        yield Chart(f"Distance against step size: {panel.title}", figure)
 
 
 def _wrapped(text: str) -> str:
@@ -205,7 +203,7 @@ def _schedules(of: Sequence[tuple[Schedule, int]]) -> go.Figure:
     """Levels, and how well each is covered by the one before."""
     figure = make_subplots(rows=1, cols=2, horizontal_spacing=0.14)
     for number, (schedule, dimensions) in enumerate(of):
-        name = schedule.name.replace("_", " ")
+        name = schedule.title
         how = {"name": name, "legendgroup": name, "mode": "lines+markers",
                "line": {"color": COLOURS[number % len(COLOURS)]}}  # fmt: skip
         levels = list(range(1, schedule.n_levels + 1))

@@ -57,5 +57,5 @@ def _draw(left: Any, right: Any, schedule: Schedule, n_dimensions: int) -> None:
     mark = "o" if schedule.n_levels <= 20 else None
     how = {"color": _COLOURS[schedule.name], "linewidth": 1.4, "marker": mark, "markersize": 4}
     levels = range(1, schedule.n_levels + 1)
-    left.plot(levels, schedule.sigmas, label=schedule.name.replace("_", " "), **how)
+    left.plot(levels, schedule.sigmas, label=schedule.title, **how)
     right.plot(levels[1:], schedule.coverages(n_dimensions), **how)

@@ -5,6 +5,9 @@ samplers, raw and denoised, on a logarithmic axis, with every measured point. St
 samplers belong to one axis here, without the paper's hand-fitted second one.
 """
 
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from matplotlib import pyplot as plt
@@ -22,10 +25,11 @@ _OTHER_COLOUR = "#3b7d4f"
 _MARKS = {"raw": ("--", "o", "none"), "denoised": ("-", "o", "full")}
 _SHOWN_TIMES_BEST = 6.0
 _MOST_LEVEL_LABELS = 4
+_TITLE_CHARACTERS = 70
 
 
 def epsilon_curves(scheduler: Scheduler) -> bytes | None:
-    """Distance against epsilon, a panel per n_sigma and way of training.
+    """The number searched by against epsilon, panels as in `epsilon_panels`.
 
     Args:
         scheduler: the study's scheduler.
@@ -40,21 +44,26 @@ def epsilon_curves(scheduler: Scheduler) -> bytes | None:
     ]
     if not runs:
         return None
-    panels = sorted({panel_of(run) for run in runs}, reverse=True)
+    panels = epsilon_panels(runs)
     across = min(2, len(panels))
     down = -(-len(panels) // across)
+    has_one_scale = len({panel.label for panel in panels}) == 1
     figure, axes = plt.subplots(
-        down, across, figsize=(6.2 * across, 4.4 * down), squeeze=False, sharey=True, dpi=120
-    )
-    best = min(v for run in runs for which in OBJECTIVES for _, v in points_of(run, which))
+        down, across, figsize=(6.2 * across, 4.4 * down), squeeze=False, sharey=has_one_scale,
+        dpi=120,
+    )  # fmt: skip
     for axis in axes.flat[len(panels) :]:
         axis.set_visible(False)
-    for axis, panel in zip(axes.flat, panels, strict=False):
-        for run in runs:
-            if panel_of(run) == panel:
-                _draw(axis, run)
-        axis.set(xscale="log", yscale="log", xlabel="epsilon", title=panel_title(panel))
+    for place, (axis, panel) in enumerate(zip(axes.flat, panels, strict=False)):
+        for run in panel.runs:
+            _draw(axis, run)
+        alike = [run for other in panels if other.label == panel.label for run in other.runs]
+        best = min(v for run in alike for which in OBJECTIVES for _, v in points_of(run, which))
+        axis.set(xscale="log", yscale="log", xlabel="epsilon")
+        axis.set_title(textwrap.fill(panel.title, _TITLE_CHARACTERS), fontsize=10)
         axis.set_ylim(0.85 * best, _SHOWN_TIMES_BEST * best)
+        if not has_one_scale or place % across == 0:
+            axis.set_ylabel(panel.label)
         axis.minorticks_off()
         axis.yaxis.set_major_locator(LogLocator(subs=(1.0, 1.5, 2.0, 3.0, 5.0, 7.0)))
         axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
@@ -62,9 +71,6 @@ def epsilon_curves(scheduler: Scheduler) -> bytes | None:
         axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0e}"))
         axis.grid(alpha=0.25)
         axis.legend(fontsize=8)
-    protocol = runs[0].search.space.protocol
-    for row in axes:
-        row[0].set_ylabel(f"{protocol.name}, {protocol.n_images:,} images")
     study = scheduler.study
     figure.suptitle(f"{study.name} ({study.scale}): distance against step size", fontsize=11)
     return as_png(figure)
@@ -117,14 +123,52 @@ def _sampler(run: SearchRun) -> Any:
     return run.search.space.sample.sampler
 
 
-def panel_of(run: SearchRun) -> tuple[str, int]:
-    """What a panel shares: the way of training, and n_sigma (the fewest steps first)."""
-    return type(run.search.space.sample.model.train.objective).__name__, -_sampler(run).n_sigma
+@dataclass(frozen=True)
+class Panel:
+    """Searches drawn together: their points may be compared.
+
+    Attributes:
+        title: what they share, and other panels do not.
+        label: what is measured.
+        runs: the searches.
+    """
+
+    title: str
+    label: str
+    runs: tuple[SearchRun, ...]
 
 
-def panel_title(panel: tuple[str, int]) -> str:
-    """What is said above it."""
-    return f"n_sigma = {-panel[1]}, trained by {panel[0].lower()}"
+def epsilon_panels(runs: Sequence[SearchRun]) -> list[Panel]:
+    """A panel per way of training, n_sigma (the fewest steps first) and whatever else differs.
+
+    That is the data, the network, the schedule and what is measured.
+    """
+    told = {run: _told(run) for run in runs}
+    differ = [len(set(texts)) > 1 for texts in zip(*told.values(), strict=True)]
+    shared: dict[tuple[str, int, tuple[str, ...], str], list[SearchRun]] = {}
+    for run, texts in told.items():
+        way = type(run.search.space.sample.model.train.objective).__name__.lower()
+        more = tuple(text for text, is_told in zip(texts, differ, strict=True) if is_told)
+        by = (way, -_sampler(run).n_sigma, more, texts[-1])
+        shared.setdefault(by, []).append(run)
+    return [
+        Panel(", ".join((f"n_sigma = {-steps}", f"trained by {way}", *more)), label, tuple(alike))
+        for (way, steps, more, label), alike in sorted(
+            shared.items(), key=lambda item: item[0][:2], reverse=True
+        )
+    ]
+
+
+def _told(run: SearchRun) -> tuple[str, str, str, str]:
+    """What a search's panel is told by if it is not the same for all."""
+    train, protocol = run.search.space.sample.model.train, run.search.space.protocol
+    levels = train.schedule
+    return (
+        train.data.name,
+        type(train.network).__name__,
+        f"{levels.title} from {levels.sigma_1:g} to {levels.sigma_L:g} in {levels.n_levels} levels",
+        f"{protocol.name}, {protocol.n_images:,} {protocol.unit}",
+    )
 
 
 def points_of(run: SearchRun, which: Any) -> list[tuple[float, float]]:

@@ -49,7 +49,7 @@ from typing import ClassVar
 from scipy.special import ndtr
 
 from scorelib.errors import InputError
-from scorelib.spec import Spec
+from scorelib.spec import Spec, fields_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +69,15 @@ class Schedule(Spec, ABC):
     sigma_L: float
     n_levels: int
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        # Of a family's own fields, too, all may have been right but what comes of them.
+        for before, sigma in itertools.pairwise(self.sigmas):
+            if not sigma < before:
+                raise InputError(
+                    f"levels must strictly decrease; got {sigma:g} after {before:g} of {self}"
+                )
+
     def validate(self) -> None:
         """Refuses schedules that do not strictly decrease to a positive level."""
         if self.n_levels == 1 and 0 < self.sigma_L == self.sigma_1:
@@ -82,6 +91,14 @@ class Schedule(Spec, ABC):
             raise InputError(
                 f"n_levels must be at least 2 (1 if sigma_1 = sigma_L); got {self.n_levels}"
             )
+
+    @property
+    def title(self) -> str:
+        """The family for people, with what it has of its own: "squared cosine", "NAME, rho = 3"."""
+        common = fields_of(self, Schedule)
+        own = [(name, value) for name, value in fields_of(self).items() if name not in common]
+        name = self.name.replace("_", " ")
+        return ", ".join((name, *(f"{name} = {value:g}" for name, value in own)))
 
     @property
     def sigmas(self) -> tuple[float, ...]:

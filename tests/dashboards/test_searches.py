@@ -8,6 +8,7 @@ import uuid
 
 import pytest
 
+from dashboards.search_figures import epsilon_panels
 from dashboards.searches import (
     alike_runs,
     choices,
@@ -18,7 +19,7 @@ from dashboards.searches import (
     parts,
     trial_table,
 )
-from scorelib.samplers import Als
+from scorelib.samplers import Als, Cas
 from scorelib.schedules import LinearSchedule
 from tests.miniature import miniature_study
 from tuning.ledger import Ledger
@@ -286,3 +287,35 @@ def test_an_optimum_at_the_edge_of_what_was_tried_is_told():
         told = [f"planted: the best epsilon is at the {side} edge of those tried"] if side else []
         assert findings(run) == told
     assert edge(run_of(bowl(0.01), space=STEPS, starts=start, n_trials=1)) is None
+
+
+# -- distance against step size --------------------------------------------------------------------
+
+
+def step_sizes(*, n_levels=LEVELS, n_images=100, sampler=None):
+    """A search of a step size on a schedule, by a number of images."""
+    space = STUDY.searches[1].space
+    sample, protocol = space.template.sample, space.template.protocol
+    train = sample.model.train
+    train = train.replace(schedule=train.schedule.replace(n_levels=n_levels))
+    sample = sample.replace(
+        model=sample.model.replace(train=train), sampler=sampler or sample.sampler
+    )
+    template = space.template.replace(sample=sample, protocol=protocol.replace(n_images=n_images))
+    found = space.replace(template=template)
+    return run_of(lambda score: 1.0, space=found, n_trials=2, starts=({EPSILON: 9e-3},))
+
+
+def test_only_searches_that_may_be_compared_share_a_panel_and_each_says_what_it_shows():
+    als, cas = (step_sizes(sampler=kind(epsilon=9e-3, n_sigma=1)) for kind in (Als, Cas))
+    (panel,) = epsilon_panels([als, cas])
+    assert panel.runs == (als, cas) and panel.title == "n_sigma = 1, trained by adversarial"
+    more, finer = step_sizes(n_images=200), step_sizes(n_levels=LEVELS + 3)
+    panels = epsilon_panels([als, cas, more, finer])
+    assert [panel.runs for panel in panels] == [(als, cas), (more,), (finer,)]
+    assert len({panel.title for panel in panels}) == 3
+    name = als.search.space.protocol.name
+    assert [p.label for p in panels] == [f"{name}, {n} images" for n in (100, 200, 100)]
+    assert panels[2].title.endswith(
+        f", geometric from 4.8 to 0.1 in {LEVELS + 3} levels, {name}, 100 images"
+    )

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -115,7 +116,7 @@ REPORTS = {"sigma_1": 1.0, "sigma_L": 0.01, "n_levels": 10}
 
 
 def test_the_report_s_families_have_its_numbers():
-    assert list(SCHEDULES) == ["geometric", "linear", "cosine", "squared_cosine", "sigmoid"]
+    assert list(SCHEDULES)[:5] == ["geometric", "linear", "cosine", "squared_cosine", "sigmoid"]
     assert CosineSchedule(**REPORTS).alpha == pytest.approx(1.0064, abs=5e-5)
     assert SquaredCosineSchedule(**REPORTS).alpha == pytest.approx(1.068, abs=5e-4)
     k = np.arange(10)
@@ -201,4 +202,25 @@ def test_coverages_of_a_geometric_schedule_are_one_number():
 
 def test_keys_of_geometric_schedules_are_those_of_stored_results():
     assert CIFAR.key == "9e0b9efa30482fc795c78d8c5e2b2217"
-    assert len({family(**REPORTS).key for family in SCHEDULES.values()}) == 5
+    assert len({family(**REPORTS).key for family in SCHEDULES.values()}) == len(SCHEDULES)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepSchedule(Schedule):
+    """All levels between the ends at one height, which may be none."""
+
+    name = "step"
+    height: float
+
+    def _inner(self, k):
+        return self.height
+
+
+def test_levels_that_a_family_s_own_fields_spoil_are_refused():
+    ends = {"sigma_1": 1.0, "sigma_L": 0.1}
+    right = StepSchedule(**ends, n_levels=3, height=0.5)
+    assert right.sigmas == (1.0, 0.5, 0.1) and right.title == "step, height = 0.5"
+    assert SquaredCosineSchedule(**REPORTS).title == "squared cosine"
+    for n_levels, height in ((4, 0.5), (3, 0.1), (3, 1.0), (3, 0.01)):
+        with pytest.raises(InputError, match=r"levels must strictly decrease; got .* after "):
+            StepSchedule(**ends, n_levels=n_levels, height=height)

@@ -254,4 +254,6 @@ def _coerce(value: Any, annotation: Any, where: str) -> Any:
     ):
         return value
     wanted = getattr(annotation, "__name__", str(annotation))
+    if origin is tuple:
+        wanted = 'a list, in JSON such as [3] or ["a", "b"]'
     raise InputError(f"{where} must be {wanted}; got {value!r}")

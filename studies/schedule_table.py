@@ -131,7 +131,8 @@ class ScheduleSettings(LevelSettings):
     """Everything that defines such a study at a scale.
 
     Attributes:
-        families: of schedules, a row each, by their names in `scorelib.schedules`.
+        families: of schedules, a row each, by their names in `scorelib.schedules`; the report's
+            five, whatever others there are.
         extractor: features of the distances.
         search_images: images by which the snapshots are first compared.
         keep: how many of them are compared again, on `n_images`.
@@ -139,7 +140,7 @@ class ScheduleSettings(LevelSettings):
         frames: pictures along the chain for each cell, of a few images; 0 for none.
     """
 
-    families: tuple[str, ...] = tuple(SCHEDULES)
+    families: tuple[str, ...] = ("geometric", "linear", "cosine", "squared_cosine", "sigmoid")
     extractor: Extractor
     search_images: int = 1000
     keep: int = 1

@@ -91,13 +91,14 @@ class Execution:
 class JobTrainable(tune.Trainable):  # type: ignore[misc]
     """Runs the job its config describes."""
 
+    _job: Job | None
     _batch_images: Mapping[str, int] = {}
     """For a stage, the batch that fitted after this process had run out of memory."""
 
     def setup(self, config: dict[str, Any]) -> None:
-        """Takes up a config, in a new actor."""
+        """Takes up a config, in a new actor. What is wrong with it, the first `step` says."""
         self._run: Generator[Progress, None, Manifest] | None = None
-        self._job: Job = from_json(json.loads(config["job"]))
+        self._job_json, self._job = config["job"], None
         self._execution, self._has_gpu = Execution(**config["execution"]), config["gpus"] > 0
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -114,8 +115,9 @@ class JobTrainable(tune.Trainable):  # type: ignore[misc]
             mend before anything can run) or "error" (with "cause"); or the progress.
         """
         try:
-            with self._watched():
-                progress = self._advance(time.monotonic() + _SLICE_SECONDS)
+            job = self._job = self._job or from_json(json.loads(self._job_json))
+            with self._watched(job):
+                progress = self._advance(job, time.monotonic() + _SLICE_SECONDS)
         except MissingInputError:
             return {"outcome": "missing", "done": True}
         except StoreReadError as error:  # this node's connection, perhaps, and back the next time
@@ -129,29 +131,29 @@ class JobTrainable(tune.Trainable):  # type: ignore[misc]
             return {"outcome": "stored", "done": True}
         return {"progress": dataclasses.astuple(progress), "done": False}
 
-    def _advance(self, deadline: float) -> Progress | None:
+    def _advance(self, job: Job, deadline: float) -> Progress | None:
         """Runs the job until the deadline; returns how far it is, or None at its end."""
         try:
-            for progress in self._running():
+            for progress in self._running(job):
                 if time.monotonic() >= deadline:
                     return progress
         except torch.OutOfMemoryError as error:
-            self._halve_batch(error)
+            self._halve_batch(job, error)
             return Progress(0, 1, "")
         return None
 
-    def _running(self) -> Generator[Progress, None, Manifest]:
+    def _running(self, job: Job) -> Generator[Progress, None, Manifest]:
         if self._run is None:
             place = self._execution.workplace(gpu=self._has_gpu)
-            batch_images = self._batch_images.get(self._job.stage, place.batch_images)
+            batch_images = self._batch_images.get(job.stage, place.batch_images)
             place = dataclasses.replace(place, batch_images=batch_images)
-            self._run = execute(self._job, place)
+            self._run = execute(job, place)
         return self._run
 
-    def _halve_batch(self, error: torch.OutOfMemoryError) -> None:
+    def _halve_batch(self, job: Job, error: torch.OutOfMemoryError) -> None:
         """After running out of memory: half the batch for this stage, from the last checkpoint."""
         self.cleanup()
-        stage = self._job.stage
+        stage = job.stage
         batch_images = self._batch_images.get(stage, self._execution.batch_images)
         if batch_images == 1:
             raise error
@@ -162,9 +164,9 @@ class JobTrainable(tune.Trainable):  # type: ignore[misc]
         torch.cuda.empty_cache()
 
     @contextlib.contextmanager
-    def _watched(self) -> Iterator[None]:
+    def _watched(self, job: Job) -> Iterator[None]:
         """Ends this process if what is inside takes longer than the stage may go without report."""
-        timeout = self._execution.timeouts.get(self._job.stage)
+        timeout = self._execution.timeouts.get(job.stage)
         if timeout is None:
             yield
             return

@@ -80,6 +80,7 @@ def test_json_gives_the_spec_back():
         ({"spec": "Leaf", "speed": 1}, "no field 'speed'"),
         ({"spec": "Leaf", "rate": "fast"}, "Leaf.rate must be float"),
         ({"spec": "Leaf", "rate": float("nan")}, "Leaf.rate must be float"),
+        ({"spec": "Leaf", "sizes": 3}, "Leaf.sizes must be a list, in JSON such as"),
         ({"spec": "Leaf", "kind": "c"}, "must be one of 'a', 'b'"),
         ({"spec": "Node", "count": True}, "Node.count must be int"),
         ({"spec": "Node", "leaf": {"spec": "Node"}}, "Node.leaf must be Leaf"),

@@ -3,8 +3,11 @@
 import base64
 import dataclasses
 import io
+import json
 import shutil
 import statistics
+import subprocess
+import sys
 from functools import cache
 
 import pytest
@@ -128,6 +131,7 @@ SHEETS = {
 
 
 def miniature(name):
+    assert name in MINIATURES, f"{name} needs a miniature here: settings that take seconds"
     module = find_study(name)
     return module.study("demo", replace_paths(module.settings("demo"), MINIATURES[name]))
 
@@ -168,6 +172,26 @@ def test_a_study_is_whole_at_either_scale(name, scale):
     cells = [cell.name for cell in made.cells]
     assert len(set(cells)) == len(cells) > 0
     assert all(cell.search is None or cell.search in made.searches for cell in made.cells)
+
+
+def test_workers_can_read_every_study_s_jobs():
+    """Which know the engine's modules and no study's."""
+    jobs = [
+        job.to_json()
+        for name in STUDIES
+        for scale in ("demo", "paper")
+        for job in find_study(name).study(scale, find_study(name).settings(scale)).known_jobs
+    ]
+    code = (
+        "import json, sys, tuning.trainable\n"
+        "from scorelib.spec import from_json\n"
+        "print(len([from_json(job) for job in json.load(sys.stdin)]))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], input=json.dumps(jobs), capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    assert done.stdout == f"{len(jobs)}\n", done.stderr[-500:]
 
 
 @pytest.mark.parametrize("name", STUDIES)

@@ -194,6 +194,14 @@ def test_stand_ins_of_numbers_are_different_work_of_the_same_cost():
     assert all(other == one for other in others) and one.evaluations > 0
 
 
+def test_two_searches_of_step_sizes_have_stand_ins_of_their_own():
+    one = STUDY.searches[1].space
+    protocol = one.protocol.replace(n_images=one.protocol.n_images + 1)
+    other = one.replace(template=one.template.replace(protocol=protocol))
+    found = [{values[EPSILON] for values in space.stand_ins(20, [])} for space in (one, other)]
+    assert len(found[0]) == len(found[1]) == 20 and not found[0] & found[1]
+
+
 def test_a_short_range_has_as_many_stand_ins_as_it_has_numbers():
     short = LAMBDA.replace(low=1.0, high=3.0, digits=1)
     found = space(short).stand_ins(10, [{"lambda": 2.0}])

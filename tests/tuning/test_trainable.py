@@ -40,6 +40,14 @@ def chunk():
     return first_score(miniature_study()).chunks()[0]
 
 
+def test_a_job_that_the_worker_cannot_read_is_told_with_its_cause(store, chunk):
+    config = Execution(store_url=store.url).config(chunk, gpus=0.0)
+    config["job"] = config["job"].replace('"Chunk"', '"Chunck"')
+    report = JobTrainable(config=config).train()
+    assert report["outcome"] == "refused" and report["done"]
+    assert "known kind; got 'Chunck'; the nearest is 'Chunk'" in report["cause"]
+
+
 @pytest.fixture
 def small_memory(monkeypatch):
     """A device that holds the network's activations of eight images and no more."""

@@ -64,9 +64,10 @@ class StepSizeSpace(SearchSpace):
         return {EPSILON: FloatDistribution(*interval, log=True)}
 
     def stand_ins(self, n: int, tried: Sequence[Values]) -> list[Values]:
-        """Step sizes that, not being rounded, differ from any real proposal."""
+        """Step sizes that, not being rounded, differ from any real proposal and other spaces'."""
+        share = (1 + int(self.key[:8], 16)) / 16**8
         low, high = self._interval()
-        return [{EPSILON: low + (high - low) * (i + 1.2345678) / (i + n + 99)} for i in range(n)]
+        return [{EPSILON: low + (high - low) * (i + 1 + share) / (i + n + 99)} for i in range(n)]
 
 
 def _epsilons(starts: Sequence[Values]) -> list[float]:

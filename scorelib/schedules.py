@@ -94,11 +94,11 @@ class Schedule(Spec, ABC):
 
     @property
     def title(self) -> str:
-        """The family for people, with what it has of its own: "squared cosine", "NAME, rho = 3"."""
+        """The family for people and fields of its own: "squared cosine", "NAME, rho = 3.0"."""
         common = fields_of(self, Schedule)
-        own = [(name, value) for name, value in fields_of(self).items() if name not in common]
+        own = [(field, value) for field, value in fields_of(self).items() if field not in common]
         name = self.name.replace("_", " ")
-        return ", ".join((name, *(f"{name} = {value:g}" for name, value in own)))
+        return ", ".join((name, *(f"{field} = {value}" for field, value in own)))
 
     @property
     def sigmas(self) -> tuple[float, ...]:

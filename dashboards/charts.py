@@ -35,7 +35,6 @@ from dashboards.verdicts import half_interval
 from scorelib.schedules import Schedule
 from tuning.scheduler import Scheduler
 from tuning.search import SearchRun
-from tuning.spaces import StepSizeSpace
 from tuning.stages import OBJECTIVES
 from tuning.store import Store
 
@@ -90,12 +89,7 @@ def _of_results(scheduler: Scheduler, store: Store) -> Iterator[Chart]:
 
 
 def _epsilon_curves(scheduler: Scheduler) -> Iterator[Chart]:
-    runs = [
-        run
-        for run in scheduler.searches.values()
-        if run.best_so_far and isinstance(run.search.space, StepSizeSpace)
-    ]
-    for panel in epsilon_panels(runs):
+    for panel in epsilon_panels(scheduler.searches.values()):
         figure = go.Figure()
         for number, run in enumerate(panel.runs):
             for which in OBJECTIVES:

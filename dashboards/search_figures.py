@@ -6,7 +6,7 @@ samplers belong to one axis here, without the paper's hand-fitted second one.
 """
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,14 +37,9 @@ def epsilon_curves(scheduler: Scheduler) -> bytes | None:
     Returns:
         A PNG file, or None while no trial is finished.
     """
-    runs = [
-        run
-        for run in scheduler.searches.values()
-        if run.best_so_far and isinstance(run.search.space, StepSizeSpace)
-    ]
-    if not runs:
+    panels = epsilon_panels(scheduler.searches.values())
+    if not panels:
         return None
-    panels = epsilon_panels(runs)
     across = min(2, len(panels))
     down = -(-len(panels) // across)
     has_one_scale = len({panel.label for panel in panels}) == 1
@@ -138,12 +133,19 @@ class Panel:
     runs: tuple[SearchRun, ...]
 
 
-def epsilon_panels(runs: Sequence[SearchRun]) -> list[Panel]:
+def epsilon_panels(runs: Iterable[SearchRun]) -> list[Panel]:
     """A panel per way of training, n_sigma (the fewest steps first) and whatever else differs.
 
     That is the data, the network, the schedule and what is measured.
+
+    Args:
+        runs: any searches; those of a step size that have a finished trial are drawn.
     """
-    told = {run: _told(run) for run in runs}
+    told = {
+        run: _told(run)
+        for run in runs
+        if run.best_so_far and isinstance(run.search.space, StepSizeSpace)
+    }
     differ = [len(set(texts)) > 1 for texts in zip(*told.values(), strict=True)]
     shared: dict[tuple[str, int, tuple[str, ...], str], list[SearchRun]] = {}
     for run, texts in told.items():

@@ -19,7 +19,7 @@ from urllib.parse import quote
 import psycopg
 import pytest
 
-STARTED_WITHIN_SECONDS = 180
+STARTED_WITHIN_SECONDS = 60
 PASSWORD = "sekret"
 """Of the database's user; what no output may hold."""
 

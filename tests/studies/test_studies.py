@@ -174,14 +174,21 @@ def test_a_study_is_whole_at_either_scale(name, scale):
     assert all(cell.search is None or cell.search in made.searches for cell in made.cells)
 
 
+@pytest.mark.parametrize("scale", ["demo", "paper"])
+@pytest.mark.parametrize("name", ["mnist_schedules", "cifar_schedules"])
+def test_the_report_s_five_families_are_compared_whatever_others_there_are(name, scale):
+    families = find_study(name).settings(scale).families
+    assert families == ("geometric", "linear", "cosine", "squared_cosine", "sigmoid")
+
+
 def test_workers_can_read_every_study_s_jobs():
     """Which know the engine's modules and no study's."""
-    jobs = [
-        job.to_json()
-        for name in STUDIES
-        for scale in ("demo", "paper")
-        for job in find_study(name).study(scale, find_study(name).settings(scale)).known_jobs
-    ]
+    jobs = []
+    for name in STUDIES:
+        for scale in ("demo", "paper"):
+            made = find_study(name).study(scale, find_study(name).settings(scale))
+            protocols = [cell.protocol for cell in made.cells if cell.protocol]
+            jobs += [spec.to_json() for spec in (*made.known_jobs, *protocols)]
     code = (
         "import json, sys, tuning.trainable\n"
         "from scorelib.spec import from_json\n"

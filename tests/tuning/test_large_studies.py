@@ -1,6 +1,5 @@
 """Ten thousand jobs: counted, planned and found done in seconds, at the same pace throughout."""
 
-import json
 import os
 import time
 
@@ -22,13 +21,6 @@ def cpu_seconds(function):
     """Result and processor seconds of this process: not those of whatever else the machine runs."""
     started = time.process_time()
     return function(), time.process_time() - started
-
-
-def slowness():
-    """How many times as long as on the machine of those seconds this one takes now; at least 1."""
-    data = {"a": [1, 2.5, "x"], "b": {"c": 1e-5}}
-    _, seconds = cpu_seconds(lambda: [json.dumps(data, sort_keys=True) for _ in range(100_000)])
-    return max(1.0, seconds / 0.25)
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +57,7 @@ def test_ten_thousand_jobs_are_planned_in_under_two_seconds(store):
         lambda: forecast(Scheduler(miniature_study(**LARGE), store), store, "cpu x1")
     )
     assert sum(row.n_to_run for row in rows) > 10_000
-    assert seconds < 2 * slowness()
+    assert seconds < 2
 
 
 def test_what_is_left_of_ten_thousand_finished_jobs_is_known_in_under_five_seconds(finished):
@@ -78,7 +70,7 @@ def test_what_is_left_of_ten_thousand_finished_jobs_is_known_in_under_five_secon
 
     (rows, is_complete), seconds = cpu_seconds(left)
     assert is_complete and not any(row.n_to_run for row in rows)
-    assert seconds < 5 * slowness()
+    assert seconds < 5
 
 
 def test_handing_out_a_job_takes_no_longer_for_those_already_done(finished):

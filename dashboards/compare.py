@@ -19,18 +19,19 @@ from typing import Any
 
 import pandas as pd
 
-from dashboards.cells import CellView, Measured, StudyView, view
-from dashboards.formats import Document, as_markdown, as_rich
-from dashboards.searches import shown_value
-from dashboards.verdicts import beyond_noise
+from dashboards.results.cells import CellView, Measured, StudyView, view
+from dashboards.results.searches import shown_value
+from dashboards.results.verdicts import beyond_noise
+from dashboards.text.formats import Document, as_markdown, as_rich
 from scorelib.errors import InputError
 from scorelib.spec import Spec
-from studies.command import Arguments, remembered_studies, run_command
+from studies.opening.cli_common import Arguments, run_command
+from studies.opening.open_study import last_run_studies
 from tuning.jobs import Job
-from tuning.provenance import launches
-from tuning.scheduler import Scheduler
+from tuning.scheduling.scheduler import Scheduler
 from tuning.stages import TrainedWeights
-from tuning.store import Store
+from tuning.store.provenance import launches
+from tuning.store.store import Store
 
 FORMATS = ("rich", "markdown", "csv")
 EXCEEDS, WITHIN, UNKNOWN = "exceeds noise", "within noise", "one seed"
@@ -64,11 +65,11 @@ def open_side(given: str, name: str | None, other: str) -> Side:
     """
     url, scale = _place(given)
     store = Store(url)
-    remembered = remembered_studies(store)
-    studies = {s.name: s for s in remembered.studies if s.scale == scale}
+    last_run = last_run_studies(store)
+    studies = {s.name: s for s in last_run.studies if s.scale == scale}
     if name is None:
         other_url, other_scale = _place(other)
-        others = remembered_studies(Store(other_url)).studies
+        others = last_run_studies(Store(other_url)).studies
         common = sorted(studies.keys() & {s.name for s in others if s.scale == other_scale})
         if len(common) != 1:
             raise InputError(
@@ -76,7 +77,7 @@ def open_side(given: str, name: str | None, other: str) -> Side:
                 f"they have {', '.join(common) or 'none'}"
             )
         (name,) = common
-    remembered.require_readable(name, scale)
+    last_run.require_readable(name, scale)
     if name not in studies:
         known = ", ".join(studies) or "none"
         raise InputError(f"{given!r} must hold the study {name} at scale {scale}; it has {known}")

@@ -9,16 +9,17 @@ each trial once. What shows what the store holds is left alone.
 import argparse
 import sys
 
-from dashboards.projections import Projections
+from dashboards.records.projections import Projections
 from scorelib.errors import InputError
-from studies.command import DEFAULT_STORE, Arguments, remembered_studies, run_command
-from studies.local import require_optuna
+from studies.common.execution_settings import require_optuna
+from studies.opening.cli_common import DEFAULT_STORE, Arguments, run_command
+from studies.opening.open_study import last_run_studies
 from tuning.addresses import require_server, without_secrets
-from tuning.documents import StoreError
-from tuning.driver import Driver
-from tuning.lock import StudyLock
-from tuning.scheduler import Scheduler
-from tuning.store import Store
+from tuning.drivers.driver import Driver
+from tuning.drivers.lock import StudyLock
+from tuning.scheduling.scheduler import Scheduler
+from tuning.store.documents import StoreError
+from tuning.store.store import Store
 from tuning.study import Study
 
 
@@ -36,11 +37,11 @@ def _command(args: argparse.Namespace) -> int:
     if args.tracking_uri:
         require_server(args.tracking_uri)
     store = Store(args.store)
-    remembered = remembered_studies(store)
-    for name, why in remembered.unreadable.items():
+    last_run = last_run_studies(store)
+    for name, why in last_run.unreadable.items():
         print(f"error: {name} cannot be written: {why}", file=sys.stderr)
-    incomplete = bool(remembered.unreadable)
-    for study in remembered.studies:
+    incomplete = bool(last_run.unreadable)
+    for study in last_run.studies:
         try:
             failures = _write(study, store, args.tracking_uri)
         except StoreError:

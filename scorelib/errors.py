@@ -11,3 +11,9 @@ class InputError(ValueError):
 
 class MissingDataError(InputError):
     """A data file or folder that is absent, unreadable or corrupt."""
+
+
+def require_input(condition: bool, message: str) -> None:
+    """Raises InputError with the message unless the condition holds."""
+    if not condition:
+        raise InputError(message)

@@ -7,7 +7,7 @@ By Bayes, Eqs. 5 and 6, with alpha = 1,
 
 The first term is the gradient of a noise-conditional classifier in its input, the second a score
 network. Another alpha is the scaling method: it trades variety for fidelity, and the sum is then
-no longer the score of a known density (see `scorelib.renormalisation`).
+no longer the score of a known density (see `scorelib.exact.renormalisation`).
 
 The classifier's logarithm is log_softmax of its logits. The authors add 1e-8 to the probability
 first, which switches guidance off where it is needed most, at p(y | x) < 1e-8.

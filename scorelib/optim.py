@@ -20,7 +20,7 @@ import torch
 from torch import nn
 
 from scorelib.errors import InputError
-from scorelib.spec import Spec, added
+from scorelib.spec import Spec, added_later
 
 
 class Adam(torch.optim.Adam):
@@ -71,12 +71,14 @@ class AdamSpec(Spec):
         clip: largest norm of the whole gradient, > 0; longer ones are scaled down. None: any.
     """
 
+    KIND = "AdamSpec"
+
     learning_rate: float = 1e-4
     beta1: float = 0.9
     beta2: float = 0.999
     adam_eps: float = 1e-8
-    warmup: int = added(0)
-    clip: float | None = added(None)
+    warmup: int = added_later(0)
+    clip: float | None = added_later(None)
 
     def validate(self) -> None:
         """Checks the range of each setting."""

@@ -63,6 +63,7 @@ class Schedule(Spec, ABC):
         n_levels: number of levels, >= 1.
     """
 
+    KIND = "Schedule"
     name: ClassVar[str]
 
     sigma_1: float
@@ -125,6 +126,7 @@ class Schedule(Spec, ABC):
 class GeometricSchedule(Schedule):
     """A geometric progression: neighbouring levels all have the same ratio."""
 
+    KIND = "GeometricSchedule"
     name: ClassVar[str] = "geometric"
 
     @property
@@ -159,6 +161,7 @@ class GeometricSchedule(Schedule):
 class LinearSchedule(Schedule):
     """Equal differences between neighbouring levels."""
 
+    KIND = "LinearSchedule"
     name: ClassVar[str] = "linear"
 
     def _inner(self, k: int) -> float:
@@ -169,6 +172,7 @@ class LinearSchedule(Schedule):
 class CosineSchedule(Schedule):
     """A quarter of a cosine's wave, cut off where it reaches sigma_L."""
 
+    KIND = "CosineSchedule"
     name: ClassVar[str] = "cosine"
     POWER: ClassVar[int] = 1
 
@@ -192,6 +196,7 @@ class CosineSchedule(Schedule):
 class SquaredCosineSchedule(CosineSchedule):
     """The same with the square of the cosine."""
 
+    KIND = "SquaredCosineSchedule"
     name: ClassVar[str] = "squared_cosine"
     POWER: ClassVar[int] = 2
 
@@ -200,6 +205,7 @@ class SquaredCosineSchedule(CosineSchedule):
 class SigmoidSchedule(Schedule):
     """A falling logistic curve from -2.5 to 6.5, mapped onto the levels: steepest early on."""
 
+    KIND = "SigmoidSchedule"
     name: ClassVar[str] = "sigmoid"
     FIRST: ClassVar[float] = -2.5
     LENGTH: ClassVar[float] = 9.0

@@ -26,17 +26,29 @@ from scorelib.errors import InputError
 
 _KINDS: dict[str, type["Spec"]] = {}
 _KEY_DIGITS = 32
+_OURS = frozenset({"scorelib", "tuning", "studies", "dashboards"})
+"""The packages that our distribution ships."""
+
+_ADDED, _STORED = "added", "stored"
 
 
-_ADDED = "added"
+def added_later(default: Any) -> Any:
+    """A field that a spec was given after results of the spec had been stored.
 
-
-def added(default: Any) -> Any:
-    """A field of a spec that came later than results of it were stored.
-
-    At its default, which must mean what was done before, it is in no key: what is stored is kept.
+    At its default, which must mean what was done before, the field is in no key: stored results
+    stay valid.
     """
     return dataclasses.field(default=default, metadata={_ADDED: True})
+
+
+def stored_as(name: str, default: Any = dataclasses.MISSING) -> Any:
+    """A field that keys and JSON know by an earlier name than Python does.
+
+    Args:
+        name: the field's name in keys and in JSON.
+        default: the field's default; without one the field is required.
+    """
+    return dataclasses.field(default=default, metadata={_STORED: name})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,16 +57,27 @@ class Spec:
 
     A subclass must itself be decorated with ``@dataclass(frozen=True, kw_only=True)``, may check
     its fields in ``validate`` and raises ``VERSION`` when its results change on purpose.
+
+    Class attributes:
+        KIND: the name that keys and JSON (as ``"spec"``) know the class by. It is declared in the
+            body of every class of this distribution and never inherited, so a class can be renamed
+            and its results stay. Any other class that declares none is ``module:Class``.
+        VERSION: raised when results change on purpose; inherited.
     """
 
+    KIND: ClassVar[str]
     VERSION: ClassVar[int] = 1
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        known = _KINDS.get(cls.__name__)
-        if known is not None and known.__module__ != cls.__module__:
-            raise TypeError(f"two specs are named {cls.__name__}: {known} and {cls}")
-        _KINDS[cls.__name__] = cls
+        cls.KIND = _kind_of(cls)
+        known = _KINDS.get(cls.KIND)
+        if known is not None and _place(known) != _place(cls):
+            raise TypeError(
+                f"two specs must not be of one kind; {known} and {cls} are both {cls.KIND!r}: "
+                "declare another KIND in one of them"
+            )
+        _KINDS[cls.KIND] = cls
 
     def __post_init__(self) -> None:
         for name, annotation in _annotations(type(self)).items():
@@ -69,19 +92,17 @@ class Spec:
     def key(self) -> str:
         """Content key: 32 hexadecimal digits, equal for equal work."""
         fields = {
-            f.name: _keyed(getattr(self, f.name))
+            _stored_name(f): _keyed(getattr(self, f.name))
             for f in dataclasses.fields(self)
             if not (f.metadata.get(_ADDED) and getattr(self, f.name) == f.default)
         }
-        body = json.dumps(
-            [type(self).__name__, type(self).VERSION, fields], sort_keys=True, allow_nan=False
-        )
+        body = json.dumps([self.KIND, self.VERSION, fields], sort_keys=True, allow_nan=False)
         return hashlib.sha256(body.encode()).hexdigest()[:_KEY_DIGITS]
 
     def to_json(self) -> dict[str, Any]:
         """The spec as JSON-ready values, nested specs in full."""
-        return {"spec": type(self).__name__} | {
-            f.name: _plain(getattr(self, f.name)) for f in dataclasses.fields(self)
+        return {"spec": self.KIND} | {
+            _stored_name(f): _plain(getattr(self, f.name)) for f in dataclasses.fields(self)
         }
 
     def replace(self, **changes: Any) -> Self:
@@ -99,7 +120,7 @@ class Spec:
 
     def flat(self, prefix: str = "") -> dict[str, Any]:
         """Every field of every nested spec by dotted path, each spec's kind beside them."""
-        rows: dict[str, Any] = {f"{prefix}spec": type(self).__name__}
+        rows: dict[str, Any] = {f"{prefix}spec": self.KIND}
         for f in dataclasses.fields(self):
             value = getattr(self, f.name)
             if isinstance(value, Spec):
@@ -107,6 +128,25 @@ class Spec:
             else:
                 rows[f"{prefix}{f.name}"] = value
         return rows
+
+
+def _kind_of(cls: type[Spec]) -> str:
+    """The kind declared in a class's own body, or ``module:Class`` for a class that is not ours."""
+    if "KIND" in cls.__dict__:
+        return cls.KIND
+    if cls.__module__.partition(".")[0] in _OURS:
+        raise TypeError(
+            f"a spec of this distribution must declare KIND in its body; {cls} does not"
+        )
+    return f"{cls.__module__}:{cls.__qualname__}"
+
+
+def _place(cls: type) -> tuple[str, str]:
+    return cls.__module__, cls.__qualname__
+
+
+def _stored_name(field: "dataclasses.Field[Any]") -> str:
+    return str(field.metadata.get(_STORED, field.name))
 
 
 def fields_of(spec: Spec, base: type[Spec] | None = None) -> dict[str, Any]:
@@ -125,11 +165,12 @@ def from_json(data: dict[str, Any]) -> Any:
         near = difflib.get_close_matches(str(kind), _KINDS, n=1)
         hint = f"; the nearest is {near[0]!r}" if near else ""
         raise InputError(f"a spec must be of a known kind; got {kind!r}{hint}")
-    fields = {name: _revive(value) for name, value in data.items() if name != "spec"}
-    unknown = fields.keys() - {f.name for f in dataclasses.fields(_KINDS[kind])}
+    names = {_stored_name(f): f.name for f in dataclasses.fields(_KINDS[kind])}
+    unknown = data.keys() - names.keys() - {"spec"}
     if unknown:
         raise InputError(f"{kind} has no field {sorted(unknown)[0]!r}")
-    return _KINDS[kind](**fields)
+    values = {names[name]: _revive(value) for name, value in data.items() if name != "spec"}
+    return _KINDS[kind](**values)
 
 
 def replace_paths(spec: Any, changes: Mapping[str, str]) -> Any:

@@ -1,38 +1,69 @@
 """All studies by name. To add one: a module with `settings(scale)` and `study(scale, settings)`."""
 
 import difflib
+from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Protocol, cast
 
 from scorelib.errors import InputError
 from tuning.study import Study
 
+_ROOMS = {
+    "studies.adversarial.step_sizes": {
+        "cifar_sampling_eps": "Table 1: the sampling step size on CIFAR-10",
+        "church_sampling_eps": "Table 2: the same on LSUN-churches",
+        "cifar_unet_sampling_eps": "Table 3: the same with the U-Net of Ho et al.",
+        "ffhq_sampling_eps": "Appendix C: the same on FFHQ",
+        "inception_score": "Appendix I: the Inception score beside the distance",
+        "uncurated_samples": "Figures 4-27: images of every cell of Tables 1 to 3",
+    },
+    "studies.adversarial": {
+        "stacked_mnist_modes": "Table 4: modes and KL of stacked digits",
+        "noise_consistency": "Figure 1: the noise level through sampling, exact",
+        "synthetic_2d": "Figure 2: denoising in the plane",
+    },
+    "studies.adversarial.choices": {
+        "cifar_checkpoint_ema": "Appendix B: snapshot and EMA decay",
+        "cifar_adam_betas": "Appendix B: Adam's betas of both networks",
+        "cifar_gan_loss": "Appendix B: the GAN loss",
+        "cifar_lambda_nd": "Appendix B: lambda and discriminator steps",
+        "cifar_adversarial_search": "Appendix B: all of these in one search",
+    },
+    "studies.dlsm": {
+        "likelihood_renormalisation": "DLSM, Figure A1: likelihoods to a power, exact",
+        "moons_score_mismatch": "DLSM, Tables 1 and A3, Figures 1 and 5: score mismatch, exact",
+        "cifar10_dlsm": "DLSM, Table 2, Figures 4 and A3-A6: CIFAR-10 class by class",
+        "cifar100_dlsm": "DLSM, Table 2: the same on CIFAR-100",
+        "dlsm_lambda": "DLSM, Table A4: the weight of the cross entropy",
+        "dlsm_scaling": "DLSM, Table A5: the scaling factor alpha",
+        "dlsm_front": "DLSM, Tables A4 and A5: lambda and alpha searched by two numbers at once",
+    },
+    "studies.schedules": {
+        "mnist_schedules": "Noise schedules, Figures 1, 2, 5, 9: families on MNIST",
+        "mnist_initial_noise": "Noise schedules, Figures 11-14: sigma_1 and shares of the digits",
+        "cifar_schedules": "Noise schedules, Figures 1, 3, 6, 10: the same on CIFAR-10",
+        "cars_schedules": "Noise schedules, Figures 8, 15, 16: two on Stanford Cars",
+    },
+}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A study as the registry knows it.
+
+    Attributes:
+        module: dotted path of the study's module.
+        title: what it is of, in a few words.
+    """
+
+    module: str
+    title: str
+
+
 STUDIES = {
-    "cifar_sampling_eps": "Table 1: the sampling step size on CIFAR-10",
-    "church_sampling_eps": "Table 2: the same on LSUN-churches",
-    "cifar_unet_sampling_eps": "Table 3: the same with the U-Net of Ho et al.",
-    "ffhq_sampling_eps": "Appendix C: the same on FFHQ",
-    "stacked_mnist_modes": "Table 4: modes and KL of stacked digits",
-    "noise_consistency": "Figure 1: the noise level through sampling, exact",
-    "likelihood_renormalisation": "DLSM, Figure A1: likelihoods to a power, exact",
-    "synthetic_2d": "Figure 2: denoising in the plane",
-    "inception_score": "Appendix I: the Inception score beside the distance",
-    "moons_score_mismatch": "DLSM, Tables 1 and A3, Figures 1 and 5: score mismatch, exact",
-    "cifar10_dlsm": "DLSM, Table 2, Figures 4 and A3-A6: CIFAR-10 class by class",
-    "cifar100_dlsm": "DLSM, Table 2: the same on CIFAR-100",
-    "dlsm_lambda": "DLSM, Table A4: the weight of the cross entropy",
-    "dlsm_scaling": "DLSM, Table A5: the scaling factor alpha",
-    "dlsm_front": "DLSM, Tables A4 and A5: lambda and alpha searched by two numbers at once",
-    "uncurated_samples": "Figures 4-27: images of every cell of Tables 1 to 3",
-    "cifar_checkpoint_ema": "Appendix B: snapshot and EMA decay",
-    "cifar_adam_betas": "Appendix B: Adam's betas of both networks",
-    "cifar_gan_loss": "Appendix B: the GAN loss",
-    "cifar_lambda_nd": "Appendix B: lambda and discriminator steps",
-    "cifar_adversarial_search": "Appendix B: all of these in one search",
-    "mnist_schedules": "Noise schedules, Figures 1, 2, 5, 9: families on MNIST",
-    "mnist_initial_noise": "Noise schedules, Figures 11-14: sigma_1 and the shares of the digits",
-    "cifar_schedules": "Noise schedules, Figures 1, 3, 6, 10: the same on CIFAR-10",
-    "cars_schedules": "Noise schedules, Figures 8, 15, 16: two on Stanford Cars",
+    name: Entry(f"{room}.{name}", title)
+    for room, titles in _ROOMS.items()
+    for name, title in titles.items()
 }
 
 
@@ -56,4 +87,4 @@ def find_study(name: str) -> StudyModule:
         near = difflib.get_close_matches(name, STUDIES, n=1, cutoff=0.3)
         hint = f"; the nearest is {near[0]!r}" if near else ""
         raise InputError(f"NAME must be one of {', '.join(STUDIES)}; got {name!r}{hint}")
-    return cast(StudyModule, import_module(f"studies.{name}"))
+    return cast(StudyModule, import_module(STUDIES[name].module))

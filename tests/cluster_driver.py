@@ -44,7 +44,7 @@ def small_study(*, trainings, iterations, alone=False):
         for seed in range(1, trainings + 1)
     )
     if alone:
-        return dataclasses.replace(study, snapshots=further, cells=(), searches=(), yardsticks=())
+        return dataclasses.replace(study, snapshots=further, cells=(), searches=(), baselines=())
     return dataclasses.replace(study, snapshots=(*further, *study.snapshots))
 
 
@@ -119,16 +119,16 @@ def main(address, url, options):
     # Ray prints on the output too, such as what a lost node did last: that goes with the errors.
     events = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
-    from tuning.driver import Driver
-    from tuning.lease import Leases
-    from tuning.resources import GpuShares
-    from tuning.runner import work_off
-    from tuning.scheduler import Scheduler
-    from tuning.session import ClusterOptions, ray_session, require_visible
+    from tuning.drivers.driver import Driver
+    from tuning.drivers.lease import Leases
+    from tuning.execution.resources import GpuShares
+    from tuning.execution.runner import run_until_complete
+    from tuning.execution.session import ClusterOptions, ray_session, require_visible
+    from tuning.execution.stop import StopRequest
+    from tuning.execution.trainable import Execution
+    from tuning.scheduling.scheduler import Scheduler
     from tuning.stages import snapshots
-    from tuning.stop import StopRequest
-    from tuning.store import Store
-    from tuning.trainable import Execution
+    from tuning.store.store import Store
 
     def tell(event, **details):
         print(json.dumps({"event": event} | details), file=events, flush=True)
@@ -148,7 +148,9 @@ def main(address, url, options):
         scheduler = Scheduler(small_study(**options), store, on_stored, Leases(driver))
         execution = Execution(store_url=url, gpu_device="cpu")
         try:
-            work_off(scheduler, execution, capacity, StopRequest(), shares=GpuShares(1.0, 1.0))
+            run_until_complete(
+                scheduler, execution, capacity, StopRequest(), shares=GpuShares(1.0, 1.0)
+            )
         except InputError as error:
             tell("refused", cause=str(error))
         causes = [cause for _, cause in scheduler.given_up.values()]
@@ -169,17 +171,17 @@ class Nodes:
 
     @staticmethod
     def _as_ray_says(pid):
-        from tuning.ray_import import ray
+        from tuning.execution.ray_import import ray
 
         actors = ray._private.state.actors().values()
         return next((one["Address"]["NodeID"] for one in actors if one["Pid"] == pid), None)
 
 
 def _listen_in(tell, nodes):
-    """Makes the bridge tell what it is told."""
-    from tuning.bridge import Bridge
+    """Makes the searcher tell what it is told."""
+    from tuning.execution.searcher import JobSearcher
 
-    on_trial_result, report_death = Bridge.on_trial_result, Bridge.report_death
+    on_trial_result, report_death = JobSearcher.on_trial_result, JobSearcher.report_death
 
     def telling_result(self, trial_id, result):
         job, pid = self._jobs[trial_id], result["pid"]
@@ -195,7 +197,7 @@ def _listen_in(tell, nodes):
         counts = job.key in self._scheduler._attempts
         tell("death", key=job.key, stage=job.stage, account=account, counts=counts)
 
-    Bridge.on_trial_result, Bridge.report_death = telling_result, telling_death
+    JobSearcher.on_trial_result, JobSearcher.report_death = telling_result, telling_death
 
 
 if __name__ == "__main__":

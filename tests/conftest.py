@@ -9,7 +9,7 @@ import hypothesis
 import pytest
 import torch
 
-from tuning.store import Store
+from tuning.store.store import Store
 
 # What tables look like, and the way to servers of this machine, is for tests to say, not for the
 # terminal and the network they are started from.

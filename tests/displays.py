@@ -6,7 +6,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from tuning.mlflow_projection import _make_database
+from tuning.tracking.mlflow_writer import _make_database
 
 
 def empty_database(path):

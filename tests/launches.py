@@ -21,13 +21,13 @@ NAME = "cifar_sampling_eps"
 
 _UNDER_ANOTHER_NAME = """
 import dataclasses, sys, types
-import studies.cifar_sampling_eps as study
+import studies.adversarial.step_sizes.cifar_sampling_eps as study
 from studies import registry, run
 other = types.ModuleType("studies.other")
 other.settings = study.settings
 other.study = lambda scale, at: dataclasses.replace(study.study(scale, at), name="other")
 sys.modules["studies.other"] = other
-registry.STUDIES["other"] = "the same under another name"
+registry.STUDIES["other"] = registry.Entry("studies.other", "the same under another name")
 sys.exit(run.main(sys.argv[1:]))
 """
 

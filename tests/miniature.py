@@ -1,7 +1,7 @@
 """A miniature of the demo study: the real engine on specs that run in seconds."""
 
 from scorelib.spec import replace_paths
-from studies.cifar_sampling_eps import settings, study
+from studies.adversarial.step_sizes.cifar_sampling_eps import settings, study
 from tuning.spaces import EPSILON, Rung
 
 MINIATURE = {

@@ -1,44 +1,204 @@
-"""Rules of the house: layers import downwards only, modules and functions stay small."""
+"""Rules of the house: rooms, the directions of imports between them, sizes, unsafe calls."""
 
 import ast
+import graphlib
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parent.parent
-LAYERS = ["scorelib", "tuning", "studies", "dashboards"]
-"""From the bottom up."""
+PACKAGES = ("scorelib", "tuning", "studies", "dashboards")
+MODULES = sorted(p for package in PACKAGES for p in (ROOT / package).rglob("*.py"))
+MOST_MODULES = 15
 
-COMPOSITION_ROOTS = {"studies/run.py"}
-"""Entry points that put the layers together: they alone may import upwards."""
+ROOMS = """\
+scorelib.errors
+scorelib.seeds
+scorelib.pictures
+scorelib.diameter               errors
+scorelib.spec                   errors
+scorelib.step_size              errors
+scorelib.data                   errors seeds spec
+scorelib.optim                  errors spec
+scorelib.schedules              errors spec
+scorelib.networks               errors schedules spec
+scorelib.samplers               errors schedules spec step_size
+scorelib.guidance               errors networks
+scorelib.exact                  errors samplers schedules step_size
+scorelib.losses                 errors guidance networks optim spec
+scorelib.training               data errors guidance losses networks optim schedules seeds
+scorelib.metrics                data errors exact networks optim seeds spec training
+tuning.addresses                scorelib
+tuning.store                    scorelib addresses
+tuning.tracking                 addresses
+tuning.jobs                     scorelib store
+tuning.drivers                  scorelib store
+tuning.stages.features          scorelib jobs
+tuning.stages.protocols         scorelib jobs stages.features
+tuning.stages                   scorelib store jobs stages.features stages.protocols
+tuning.spaces                   scorelib store jobs stages
+tuning.study                    scorelib store jobs stages spaces
+tuning.search                   scorelib store stages spaces study
+tuning.scheduling               store jobs drivers stages spaces study search
+tuning.execution                scorelib store jobs stages study scheduling
+studies.reported
+studies.common                  scorelib tuning
+studies.adversarial.step_sizes  scorelib tuning reported common
+studies.adversarial.choices     scorelib tuning common
+studies.adversarial             scorelib tuning reported common
+studies.dlsm                    scorelib tuning reported common adversarial.step_sizes
+studies.schedules               scorelib tuning reported common
+studies.registry                scorelib tuning
+studies.opening                 scorelib tuning registry
+dashboards.results              scorelib tuning studies.opening
+dashboards.text                 tuning results
+dashboards.figures              scorelib tuning results
+dashboards.records              scorelib tuning studies.common results text figures
+dashboards.web                  scorelib tuning studies.opening results text figures records
+dashboards.table                studies.opening results text
+dashboards.compare              scorelib tuning studies.opening results text
+dashboards.report               scorelib tuning studies.opening results web
+dashboards.serve                scorelib tuning studies.opening web
+dashboards.sync                 scorelib tuning studies.common studies.opening records
+studies.cli                     scorelib tuning dashboards common registry opening
+studies.run                     cli
+"""
+"""Every room, a folder or a module of a package's top, and what it may import: other rooms of its
+package, without the package's name, and whole packages. The list goes from the bottom to the top,
+so no imports can go in a circle. CONTRIBUTING.md opens with the same text."""
 
-FORBIDDEN = {"scorelib": {"ray", "optuna", "mlflow", "typer"}, "dashboards": {"ray"}}
-MODULES = sorted(p for layer in LAYERS for p in (ROOT / layer).rglob("*.py"))
+FORBIDDEN = {"scorelib": {"ray", "optuna", "mlflow"}, "dashboards": {"ray"}}
 
 
-def imported(path):
-    """Top-level names of all imports in a module, lazy ones too."""
+def name_of(path):
+    """Dotted name of a module."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def allowed():
+    """By room, what the room may import, whole names."""
+    table = {}
+    for line in ROOMS.splitlines():
+        room, *others = line.split()
+        package = room.split(".")[0]
+        top = {other.split(".")[0] for other in others} & set(PACKAGES)
+        table[room] = {
+            other if other.split(".")[0] in top else f"{package}.{other}" for other in others
+        }
+    return table
+
+
+TABLE = allowed()
+
+
+def within(name, places):
+    """The innermost of some places that a dotted name lies in, or None."""
+    found = [place for place in places if name == place or name.startswith(f"{place}.")]
+    return max(found, key=len, default=None)
+
+
+def imports(path):
+    """Dotted names of all that a module imports, lazily too: of modules, or of what is in them."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            yield from (alias.name.split(".")[0] for alias in node.names)
+            yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module.split(".")[0]
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(ROOT)))
-def test_imports_point_down(path):
-    name = str(path.relative_to(ROOT))
-    layer = name.split("/")[0]
-    above = set(LAYERS[LAYERS.index(layer) + 1 :])
-    found = set(imported(path))
-    if name not in COMPOSITION_ROOTS:
-        assert not found & above, f"{name} imports upwards: {found & above}"
-    assert not found & FORBIDDEN.get(layer, set())
+def of_ours(path):
+    """What a module imports of this distribution."""
+    return {name for name in imports(path) if name.split(".")[0] in PACKAGES}
+
+
+def crossings():
+    """(importing room, imported name) wherever a module imports from outside its room."""
+    for path in MODULES:
+        own = within(name_of(path), TABLE)
+        for name in of_ours(path):
+            if within(name, TABLE) != own:
+                yield own, name, path
+
+
+def test_every_module_has_a_room():
+    homeless = {name_of(path) for path in MODULES if not within(name_of(path), TABLE)}
+    assert homeless == set(PACKAGES), "a new folder is a new room: give it a line in ROOMS"
+
+
+def test_imports_between_rooms_go_the_allowed_ways_only():
+    wrong = []
+    for own, name, path in crossings():
+        target = within(name, [*TABLE, *PACKAGES])
+        if own and not within(target, TABLE[own]):
+            wrong.append(f"{path.relative_to(ROOT)} imports {name}")
+        if own is None:
+            wrong.append(f"{path.relative_to(ROOT)} imports {name}, above all rooms")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_the_table_allows_nothing_that_is_not_used():
+    used = {(own, within(name, TABLE[own])) for own, name, _ in crossings() if own}
+    unused = [(room, other) for room, of in TABLE.items() for other in of]
+    assert [pair for pair in unused if pair not in used] == []
+
+
+def test_the_table_goes_from_the_bottom_to_the_top():
+    seen = set()
+    for room, others in TABLE.items():
+        rooms = {r for other in others for r in TABLE if within(r, [other])}
+        assert rooms <= seen | ({"studies.cli", "studies.run"} if room != "studies.cli" else set())
+        seen.add(room)
+
+
+def test_contributing_opens_with_the_table():
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    assert ROOMS in text and "## " not in text[: text.index(ROOMS)]
+
+
+def test_only_the_command_reaches_what_puts_the_layers_together():
+    reaching = {
+        str(path.relative_to(ROOT))
+        for path in MODULES
+        if any(within(name, ["studies.cli"]) for name in of_ours(path))
+    }
+    own = {str(path.relative_to(ROOT)) for path in (ROOT / "studies" / "cli").glob("*.py")}
+    assert reaching - own == {"studies/run.py"}
+
+
+def test_no_module_imports_in_a_circle():
+    names = {name_of(path) for path in MODULES}
+    graph = {
+        name_of(path): {within(name, names) for name in of_ours(path)} - {name_of(path)}
+        for path in MODULES
+        if path.name != "__init__.py"
+    }
+    packages = {name_of(path) for path in MODULES if path.name == "__init__.py"}
+    graph = {name: needs - packages for name, needs in graph.items()}
+    graphlib.TopologicalSorter(graph).prepare()  # raises CycleError
+
+
+def test_no_folder_is_too_full_to_be_a_plan():
+    folders = {path.parent for path in MODULES}
+    for folder in folders:
+        modules = [path for path in folder.glob("*.py") if path.name != "__init__.py"]
+        assert len(modules) <= MOST_MODULES, f"{folder.relative_to(ROOT)} has {len(modules)}"
+
+
+@pytest.mark.parametrize("package", FORBIDDEN)
+def test_a_package_leaves_to_others_what_is_theirs(package):
+    for path in (ROOT / package).rglob("*.py"):
+        found = {name.split(".")[0] for name in imports(path)}
+        assert not found & FORBIDDEN[package], path
 
 
 def test_ray_is_imported_in_one_place_only():
-    using = {str(p.relative_to(ROOT)) for p in MODULES if "ray" in set(imported(p))}
-    assert using == {"tuning/ray_import.py"}
+    using = {
+        str(p.relative_to(ROOT))
+        for p in MODULES
+        if any(n.split(".")[0] == "ray" for n in imports(p))
+    }
+    assert using == {"tuning/execution/ray_import.py"}
 
 
 def test_pickle_and_unsafe_loading_are_nowhere():

@@ -3,7 +3,7 @@
 A job is a spec with a stage. It names the jobs it needs (`inputs`), runs as a generator that yields
 its progress, and returns an `Outcome`, which the caller commits to the store under the job's key.
 A job reads only its spec and the results of its inputs; whatever does not change the result (the
-device, batch sizes of inference, where data files lie) comes from the `Workplace`.
+device, batch sizes of inference, where data files lie) comes from the `ExecutionContext`.
 
 A *result* may be a failure: a loss or a sample that is not finite is what these settings lead to;
 it is stored with its cause and not tried again. An *incident* (a kill, no memory, a full disk) is
@@ -21,9 +21,8 @@ from typing import Any, ClassVar
 
 import torch
 
-from scorelib.errors import InputError
 from scorelib.spec import Spec
-from tuning.store import CorruptObjectError, Manifest, Store
+from tuning.store.store import CorruptObjectError, Manifest, Store
 
 
 @dataclass(frozen=True)
@@ -82,7 +81,7 @@ class MissingInputError(Exception):
 
 
 @dataclass(frozen=True)
-class Workplace:
+class ExecutionContext:
     """Where a job runs; nothing here changes a result beyond float rounding.
 
     Attributes:
@@ -142,6 +141,7 @@ class Job(Spec):
         stage: name of the stage, part of where its results lie.
     """
 
+    KIND = "Job"
     stage: ClassVar[str]
 
     def inputs(self) -> tuple["Job", ...]:
@@ -175,7 +175,7 @@ class Job(Spec):
         return False
 
     @abstractmethod
-    def run(self, at: Workplace) -> Run:
+    def run(self, at: ExecutionContext) -> Run:
         """Runs the job.
 
         Args:
@@ -192,7 +192,7 @@ class Job(Spec):
         """
 
 
-def failure_of(at: Workplace, *jobs: Job) -> str | None:
+def failure_of(at: ExecutionContext, *jobs: Job) -> str | None:
     """The cause if one of these finished inputs is a failure, else None."""
     for job in jobs:
         failed = at.manifest(job).result.get("failed")
@@ -201,7 +201,7 @@ def failure_of(at: Workplace, *jobs: Job) -> str | None:
     return None
 
 
-def execute(job: Job, at: Workplace) -> Generator[Progress, None, Manifest]:
+def execute(job: Job, at: ExecutionContext) -> Generator[Progress, None, Manifest]:
     """Runs a job and commits its outcome; a job already stored is only looked up.
 
     Args:
@@ -261,9 +261,3 @@ def device_class(device: str) -> str:
     if device.startswith("cuda"):
         return str(torch.cuda.get_device_name(device))
     return f"cpu x{torch.get_num_threads()}"
-
-
-def require_input(condition: bool, message: str) -> None:
-    """Raises InputError with the message unless the condition holds."""
-    if not condition:
-        raise InputError(message)

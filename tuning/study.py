@@ -9,19 +9,20 @@ are in no key: raising them extends what is there.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from scorelib.errors import require_input
 from scorelib.spec import Spec
-from tuning.jobs import Job, require_input
-from tuning.ledger import Values
+from tuning.jobs import Job
 from tuning.spaces import Rung, SearchSpace
 from tuning.stages import (
-    OBJECTIVES,
+    OUTPUTS,
+    Baseline,
     Frames,
     Protocol,
     SampleSpec,
     Score,
     TrainedWeights,
-    Yardstick,
 )
+from tuning.store.ledger import Values
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,7 +100,7 @@ class Cell:
     protocol: Protocol | None = None
     n_seeds: int = 1
     frames: int = 0
-    quantities: tuple[str, ...] = OBJECTIVES
+    quantities: tuple[str, ...] = OUTPUTS
     reported: Mapping[str, Reported] = field(default_factory=dict)
     reported_epsilon: float | None = None
     reported_r: float | None = None
@@ -178,7 +179,7 @@ class Study:
         cells: the table's cells, row by row.
         searches: in the order they should be served; those others rest on first.
         snapshots: training to be done whether or not a cell needs it.
-        yardsticks: known distances, for the table's foot.
+        baselines: known distances, for the table's foot.
         curves: what is drawn against iterations.
         notes: what else has to be said under the table.
     """
@@ -193,7 +194,7 @@ class Study:
     cells: tuple[Cell, ...]
     searches: tuple[Search, ...] = ()
     snapshots: tuple[TrainedWeights, ...] = ()
-    yardsticks: tuple[Yardstick, ...] = ()
+    baselines: tuple[Baseline, ...] = ()
     curves: tuple[Curve, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -207,7 +208,7 @@ class Study:
         """Jobs that depend on no search."""
         own = (job for cell in self.cells if cell.search is None for job in cell.jobs(None))
         drawn = (job for curve in self.curves for jobs in curve.points.values() for job in jobs)
-        return (*self.snapshots, *self.yardsticks, *own, *drawn)
+        return (*self.snapshots, *self.baselines, *own, *drawn)
 
     @property
     def known_jobs(self) -> tuple[Job, ...]:

@@ -1,7 +1,7 @@
 """What a data set is: labelled examples in a training and a held-out split.
 
 Examples are images in [0, 1] or, for the synthetic sets of `scorelib.data.toys`, vectors around
-zero. Networks train on the ``train`` split only. The ``test`` split is the yardstick: the Frechet
+zero. Networks train on the ``train`` split only. The ``test`` split is the baseline: the Frechet
 distance between the two splits is what a perfect generator of as many images would reach, since
 both splits are draws of the same distribution.
 
@@ -32,6 +32,7 @@ class DataSpec(Spec, ABC):
         n_classes: number of labels.
     """
 
+    KIND = "DataSpec"
     name: ClassVar[str]
     n_classes: ClassVar[int]
 

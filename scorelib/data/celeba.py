@@ -40,6 +40,7 @@ class CelebA(PixelData):
         size: height and width in pixels, at least 4.
     """
 
+    KIND = "CelebA"
     name: ClassVar[str] = "celeba"
     n_classes: ClassVar[int] = 1
 

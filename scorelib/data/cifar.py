@@ -23,6 +23,8 @@ from scorelib.errors import MissingDataError
 class _Cifar(PixelData):
     """What the two have in common: 50,000 training and 10,000 held-out images (3, 32, 32)."""
 
+    KIND = "_Cifar"
+
     @property
     def shape(self) -> tuple[int, int, int]:
         """Three channels, 32 x 32 pixels."""
@@ -57,6 +59,7 @@ class _Cifar(PixelData):
 class Cifar10(_Cifar):
     """CIFAR-10: ten classes."""
 
+    KIND = "Cifar10"
     name: ClassVar[str] = "cifar10"
     n_classes: ClassVar[int] = 10
 
@@ -65,5 +68,6 @@ class Cifar10(_Cifar):
 class Cifar100(_Cifar):
     """CIFAR-100, with its hundred fine labels."""
 
+    KIND = "Cifar100"
     name: ClassVar[str] = "cifar100"
     n_classes: ClassVar[int] = 100

@@ -32,6 +32,7 @@ class OneClass(DataSpec):
         label: the class's label there.
     """
 
+    KIND = "OneClass"
     n_classes: ClassVar[int] = 1
 
     of: Toy
@@ -83,6 +84,8 @@ class Perturbed(DataSpec):
         sigma: standard deviation of the noise, data units, > 0.
         seed: of the noise.
     """
+
+    KIND = "Perturbed"
 
     of: DataSpec
     sigma: float

@@ -1,7 +1,7 @@
 """Handwritten digits, 8 x 8 pixels, embedded in scikit-learn: the data of the demo scale.
 
 1,797 real images with 17 grey levels, k / 16. Every third image is held out (599; 1,198 stay for
-training). The held-out third has to be large because it is a yardstick: the bias of a Frechet
+training). The held-out third has to be large because it is a baseline: the bias of a Frechet
 distance falls as one over the number of images, and with 300 images it would swamp the effects to
 be seen. The file counts through the ten digits for the most part, so every third image (3 and 10
 share no divisor) gives both splits nearly the same class shares; a random split would add the luck
@@ -31,6 +31,7 @@ _HELD_OUT_EVERY = 3
 class Digits(DataSpec):
     """Scikit-learn's digits: 1,198 training and 599 held-out images of shape (1, 8, 8)."""
 
+    KIND = "Digits"
     name: ClassVar[str] = "digits"
     n_classes: ClassVar[int] = 10
 

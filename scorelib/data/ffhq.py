@@ -42,6 +42,7 @@ class Ffhq(PixelData):
             are 11.8 GB of pixels.
     """
 
+    KIND = "Ffhq"
     n_classes: ClassVar[int] = 1
 
     size: int = 256

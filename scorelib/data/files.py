@@ -34,6 +34,8 @@ _HIGHEST_LEVEL = 255
 class PixelData(DataSpec):
     """A data set of 8-bit images in files; subclasses read its pixels."""
 
+    KIND = "PixelData"
+
     @abstractmethod
     def pixels(self, split: Split, root: Path | None = None) -> tuple[Tensor, Tensor]:
         """All images and labels of a split as stored, in an order that never changes.

@@ -41,6 +41,8 @@ class ImageFolder(PixelData):
         size: height and width in pixels, at least 4.
     """
 
+    KIND = "ImageFolder"
+
     folder: str
     digest: str
     n_train: int

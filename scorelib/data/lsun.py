@@ -57,6 +57,7 @@ class Lsun(PixelData):
             x 64 would be 149 GB as float32, the default's 200,000 are 9.8 GB.
     """
 
+    KIND = "Lsun"
     n_classes: ClassVar[int] = 1
 
     category: Literal["bedroom", "church_outdoor", "tower"] = "church_outdoor"

@@ -20,6 +20,7 @@ from scorelib.errors import MissingDataError
 class Mnist(PixelData):
     """MNIST: 60,000 training and 10,000 held-out images of shape (1, 28, 28)."""
 
+    KIND = "Mnist"
     name: ClassVar[str] = "mnist"
     n_classes: ClassVar[int] = 10
 

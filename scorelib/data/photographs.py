@@ -3,7 +3,7 @@
 Small colour images with no download. A patch lies wholly inside one vertical band of 64 columns of
 its photograph, and every third band (3 of 10) is held out: the two splits share no pixel. Bands
 rather than halves, because the left and the right of a photograph show different things, while
-neighbouring bands look alike and so make the held-out patches a fair yardstick.
+neighbouring bands look alike and so make the held-out patches a fair baseline.
 
 Within a split patches overlap: there are far fewer independent images than `Photographs.n`.
 """
@@ -34,6 +34,7 @@ class Photographs(DataSpec):
         n: number of training patches, at least 4; half as many are held out.
     """
 
+    KIND = "Photographs"
     name: ClassVar[str] = "photographs"
     n_classes: ClassVar[int] = 2
 

@@ -40,6 +40,8 @@ class Stacked(DataSpec):
         seed: of the triples.
     """
 
+    KIND = "Stacked"
+
     of: DataSpec
     n: int = 60_000
     seed: int = 0

@@ -1,4 +1,4 @@
-r"""Data in the plane: a Swiss roll, 25 Gaussians and two moons, with exact yardsticks.
+r"""Data in the plane: a Swiss roll, 25 Gaussians and two moons, with exact baselines.
 
 Here it can be seen, and measured exactly, how far samples are from the data. `Toy.distances` gives
 each point's distance to the nearest point of the noise-free set (a spiral, 25 centres, two half
@@ -43,6 +43,8 @@ class Toy(DataSpec):
         seed: of the draws.
     """
 
+    KIND = "Toy"
+
     n: int = 10_000
     seed: int = 0
 
@@ -82,6 +84,7 @@ class SwissRoll(Toy):
     Gaussian noise of standard deviation 0.25 / 7.5 is added, independent in both coordinates.
     """
 
+    KIND = "SwissRoll"
     name: ClassVar[str] = "swiss-roll"
     n_classes: ClassVar[int] = 1
 
@@ -128,6 +131,7 @@ class Gaussians(Toy):
     The label says of which; each has the same share, in expectation.
     """
 
+    KIND = "Gaussians"
     name: ClassVar[str] = "gaussians"
     n_classes: ClassVar[int] = 25
 
@@ -181,6 +185,7 @@ class Moons(Toy):
     ones are the same curves at other angles; the seed only orders them.
     """
 
+    KIND = "Moons"
     name: ClassVar[str] = "moons"
     n_classes: ClassVar[int] = 2
 

@@ -70,6 +70,8 @@ class GanLoss(Spec):
             adversarial score matching has the opposite sign for lsgan.)
     """
 
+    KIND = "GanLoss"
+
     kind: Literal["lsgan", "gan", "hinge"] = "lsgan"
     relativistic: Literal["none", "paired", "average"] = "none"
     saturating: bool = False
@@ -114,6 +116,8 @@ class Adversarial(Spec):
         discriminator: its architecture.
         discriminator_optimizer: its optimizer; see `SCORE_ADAM` for the score network's.
     """
+
+    KIND = "Adversarial"
 
     lambda_: float = 1.0
     n_d: int = 2

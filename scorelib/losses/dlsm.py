@@ -53,6 +53,7 @@ class ClassifierObjective(Spec, ABC):
         reads_score: whether a score network is needed.
     """
 
+    KIND = "ClassifierObjective"
     reads_score: ClassVar[bool]
 
     @abstractmethod
@@ -97,6 +98,7 @@ class ClassifierObjective(Spec, ABC):
 class CrossEntropy(ClassifierObjective):
     """L_CE alone, unweighted: the paper's base method, and the classifier of its scaling method."""
 
+    KIND = "CrossEntropy"
     reads_score: ClassVar[bool] = False
 
     def losses(
@@ -134,6 +136,7 @@ class Dlsm(ClassifierObjective):
         over_dimensions: how the squares are put together.
     """
 
+    KIND = "Dlsm"
     reads_score: ClassVar[bool] = True
 
     lambda_: float = 1.0

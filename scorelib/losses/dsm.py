@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from scorelib.errors import InputError
-from scorelib.spec import Spec, added
+from scorelib.spec import Spec, added_later
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +37,9 @@ class Dsm(Spec):
             all levels count alike.
     """
 
-    sigma_power: float = added(2.0)
+    KIND = "Dsm"
+
+    sigma_power: float = added_later(2.0)
 
     def validate(self) -> None:
         """Refuses powers that blow up where there is little noise."""

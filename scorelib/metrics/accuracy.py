@@ -3,7 +3,7 @@
 A classifier is trained on generated images alone, each labelled with the class it was asked for,
 and tested on real images that nothing has seen: the share of them it gets right. It falls when
 images are not of their class, and as much when a class lacks variety, which neither precision nor a
-Frechet distance over all classes tells. Real training images give the yardstick.
+Frechet distance over all classes tells. Real training images give the baseline.
 
 (Not to be confused with consistent annealed sampling, which goes by the same three letters.)
 
@@ -26,7 +26,7 @@ from scorelib.metrics.classifier import Classifier
 from scorelib.optim import AdamSpec
 from scorelib.seeds import seed_of
 from scorelib.spec import Spec
-from scorelib.training import Training
+from scorelib.training.base import Training
 
 _TEST_BATCH_IMAGES = 500
 
@@ -43,6 +43,8 @@ class AccuracySpec(Spec):
         iterations: updates, at least 1.
         seed: of the initial weights and the order of images.
     """
+
+    KIND = "AccuracySpec"
 
     network: Literal["resnet50", "small"] = "resnet50"
     optimizer: AdamSpec = field(default_factory=lambda: AdamSpec(learning_rate=2e-4))

@@ -77,6 +77,8 @@ class ClassifierSpec(Spec):
         seed: of the initial weights, the batches and the dropped features.
     """
 
+    KIND = "ClassifierSpec"
+
     data: DataSpec
     width: int = 16
     n_features: int = 64
@@ -153,6 +155,8 @@ class ClassifierFeatures(Extractor):
     Args:
         classifier: the classifier; `build` takes the weights its training gave.
     """
+
+    KIND = "ClassifierFeatures"
 
     classifier: ClassifierSpec
 

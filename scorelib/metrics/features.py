@@ -30,6 +30,8 @@ _HIGHEST_LEVEL = 255
 class Extractor(Spec, ABC):
     """A feature extractor: which network, and how many features it gives."""
 
+    KIND = "Extractor"
+
     @property
     @abstractmethod
     def name(self) -> str:
@@ -73,6 +75,8 @@ class Extractor(Spec, ABC):
 class Coordinates(Extractor):
     """Points in the plane as their own features: no weights, no classes."""
 
+    KIND = "Coordinates"
+
     @property
     def name(self) -> str:
         """``plane``."""
@@ -114,6 +118,8 @@ class Pixels(Extractor):
     Args:
         shape: of an image, (C, H, W).
     """
+
+    KIND = "Pixels"
 
     shape: tuple[int, ...]
 

@@ -82,6 +82,8 @@ class InceptionFeatures(Extractor):
             one by default. Other weights are another protocol, hence a field.
     """
 
+    KIND = "InceptionFeatures"
+
     weights_sha256: str = _SHA256
 
     def validate(self) -> None:

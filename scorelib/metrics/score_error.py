@@ -5,11 +5,11 @@ At a point x and for a label y, Eq. 7,
     D_P(x, y) = |S_P(x | y) - grad log p_sigma(x | y)|       of posterior scores,
     D_L(x, y) = |S_L(y | x) - grad log p_sigma(y | x)|       of likelihood scores,
 
-Euclidean distances, with the exact scores of `scorelib.parzen`. The table's E[D] are plain means
-over a regular grid (not over the data), at one noise level, one number for each class. They have
-the unit of a score, 1 / (data unit), and a yardstick: always answering 0 for the likelihood score,
-which is what a classifier that has learned nothing does, costs the mean length of the exact one,
-0.150 for both moons at sigma = 7.5. The table's 0.190 and 0.181 for cross entropy are worse.
+Euclidean distances, with the exact scores of `scorelib.exact.parzen`. The table's E[D] are plain
+means over a regular grid (not over the data), at one noise level, one number for each class. They
+have the unit of a score, 1 / (data unit), and a yardstick: always answering 0 for the likelihood
+score, which is what a classifier that has learned nothing does, costs the mean length of the exact
+one, 0.150 for both moons at sigma = 7.5. The table's 0.190 and 0.181 for cross entropy are worse.
 
 The authors' oracle uses 10,000 random points and adds 1e-8 to the density it divides by, which
 moves it by 0.013 in the mean over the grid. Here it is exact, so equal numbers are not to be
@@ -27,8 +27,8 @@ import torch
 from torch import Tensor
 
 from scorelib.errors import InputError
+from scorelib.exact.parzen import Parzen
 from scorelib.networks import ScoreFunction
-from scorelib.parzen import Parzen
 
 MOONS_SIGMA = 7.5
 """Noise level of Tables 1 and A3, in the data's units."""

@@ -43,6 +43,8 @@ class StackedClassifierFeatures(ClassifierFeatures):
         classifier: of grey images; `build` takes the weights its training gave.
     """
 
+    KIND = "StackedClassifierFeatures"
+
     def validate(self) -> None:
         """Raises InputError unless the classifier's images are grey."""
         data = self.classifier.data

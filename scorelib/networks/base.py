@@ -50,6 +50,8 @@ class ScoreNetwork(nn.Module, ABC):
 class NetworkSpec(Spec, ABC):
     """Architecture of a score network; the data's shape is given when it is built."""
 
+    KIND = "NetworkSpec"
+
     @property
     @abstractmethod
     def conditional(self) -> bool:

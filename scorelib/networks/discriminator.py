@@ -43,6 +43,8 @@ class BigGanDiscriminator(Spec):
         width: the unit of channels, at least 1.
     """
 
+    KIND = "BigGanDiscriminator"
+
     width: int = 64
 
     def validate(self) -> None:

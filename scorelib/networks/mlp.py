@@ -42,6 +42,8 @@ class ResidualMlp(NetworkSpec):
         conditional: whether the network reads sigma.
     """
 
+    KIND = "ResidualMlp"
+
     width: int = 256
     depth: int = 4
     conditional: bool = False

@@ -46,6 +46,8 @@ class Ncsn(Ncsnv2):
         schedule: the levels it is trained at.
     """
 
+    KIND = "Ncsn"
+
     schedule: Schedule = PUBLISHED_LEVELS
     conditional: ClassVar[bool] = True
 

@@ -53,6 +53,7 @@ class NcsnPp(NetworkSpec):
         dropout: share of features dropped in training, in [0, 1).
     """
 
+    KIND = "NcsnPp"
     VERSION: ClassVar[int] = 2  # 1 dropped by no seed
 
     width: int = 128

@@ -46,6 +46,8 @@ class Ncsnv2(NetworkSpec):
             dilated and of equal width.
     """
 
+    KIND = "Ncsnv2"
+
     ngf: int = 128
     multipliers: tuple[int, ...] = (1, 2, 2, 2)
     conditional: ClassVar[bool] = False

@@ -40,6 +40,8 @@ class NoiseClassifier(nn.Module, ABC):
 class NoiseClassifierSpec(Spec, ABC):
     """Architecture of a noise-conditional classifier; the data are given when it is built."""
 
+    KIND = "NoiseClassifierSpec"
+
     @abstractmethod
     def build(self, shape: tuple[int, ...], n_classes: int) -> NoiseClassifier:
         """A classifier with fresh weights, drawn from torch's global generator.

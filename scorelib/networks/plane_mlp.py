@@ -44,6 +44,8 @@ class PlaneMlp(NetworkSpec):
             enters late, as in the authors' code.
     """
 
+    KIND = "PlaneMlp"
+
     width: int = 16
     data_scale: float | None = None
 
@@ -64,6 +66,8 @@ class PlaneMlp(NetworkSpec):
 @dataclass(frozen=True, kw_only=True)
 class PlaneMlpClassifier(NoiseClassifierSpec):
     """Noise-conditional classifier of vectors; see `PlaneMlp`, whose arguments it has."""
+
+    KIND = "PlaneMlpClassifier"
 
     width: int = 16
     data_scale: float | None = None

@@ -48,6 +48,8 @@ class ResNetClassifier(NoiseClassifierSpec):
         width: channels of the first stage, >= 1; 64 in the paper.
     """
 
+    KIND = "ResNetClassifier"
+
     depth: Literal[18, 34] = 18
     width: int = 64
 

@@ -51,6 +51,8 @@ class DdpmUNet(NetworkSpec):
             code of adversarial score matching, which does not.
     """
 
+    KIND = "DdpmUNet"
+
     width: int = 128
     multipliers: tuple[int, ...] = (1, 2, 2, 2)
     n_blocks: int = 2
@@ -80,6 +82,8 @@ class DdpmUNet(NetworkSpec):
 
 class _Levels(Protocol):
     """What the specs of U-Nets say of their levels."""
+
+    KIND = "_Levels"
 
     @property
     def multipliers(self) -> tuple[int, ...]: ...

@@ -39,6 +39,8 @@ class Als(AnnealedSampler):
         parametrisation of Jolicoeur-Martineau et al. (2021), Algorithm 1.
     """
 
+    KIND = "Als"
+
     extra_call: bool = False
 
     def interval(self, schedule: Schedule) -> tuple[float, float]:

@@ -61,6 +61,8 @@ class SamplerState:
 class Sampler(Spec):
     """Base of the samplers: what walks a batch from noise to data."""
 
+    KIND = "Sampler"
+
     def title(self) -> str:
         """Name and settings: "als epsilon=0.02 n_sigma=1"."""
         values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
@@ -107,6 +109,8 @@ class AnnealedSampler(Sampler):
         epsilon: step size at sigma_L, data units squared, inside `interval`.
         n_sigma: steps per trained noise level, >= 1.
     """
+
+    KIND = "AnnealedSampler"
 
     epsilon: float
     n_sigma: int = 1

@@ -28,6 +28,8 @@ class Cas(AnnealedSampler):
         Jolicoeur-Martineau et al. (2021), Algorithm 2 and Proposition 2.
     """
 
+    KIND = "Cas"
+
     def interval(self, schedule: Schedule) -> tuple[float, float]:
         """Step sizes with a real beta on the schedule dilated by n_sigma."""
         return cas_interval(schedule.sigma_L, self._dilated(schedule).gamma)

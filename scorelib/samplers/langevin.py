@@ -39,6 +39,8 @@ class Langevin(Sampler):
         n_steps: updates, >= 1.
     """
 
+    KIND = "Langevin"
+
     sigma: float
     epsilon: float
     n_steps: int

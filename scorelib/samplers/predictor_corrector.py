@@ -56,6 +56,8 @@ class PredictorCorrector(Sampler):
         first: what acts on the start.
     """
 
+    KIND = "PredictorCorrector"
+
     n_steps: int = 1000
     snr: float = 0.16
     first: Literal["corrector", "predictor"] = "corrector"

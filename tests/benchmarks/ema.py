@@ -13,11 +13,11 @@ import time
 
 import torch
 
-from scorelib.ema import Ema
 from scorelib.networks import Ncsnv2
 from scorelib.optim import AdamSpec
 from scorelib.schedules import GeometricSchedule
-from scorelib.training import DsmTraining
+from scorelib.training.base import DsmTraining
+from scorelib.training.ema import Ema
 
 PAIRS = 30
 IMAGES = 4

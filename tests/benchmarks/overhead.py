@@ -18,18 +18,18 @@ from pathlib import Path
 import torch
 from threadpoolctl import threadpool_limits
 
-from dashboards.projections import Projections
+from dashboards.records.projections import Projections
 from tests.miniature import first_score, miniature_study
-from tuning.driver import Driver
-from tuning.jobs import Workplace, execute
-from tuning.lease import Leases
-from tuning.ray_import import tune
-from tuning.runner import work_off
-from tuning.scheduler import Scheduler
-from tuning.session import ClusterOptions, ray_session
-from tuning.stop import StopRequest
-from tuning.store import Store
-from tuning.trainable import Execution
+from tuning.drivers.driver import Driver
+from tuning.drivers.lease import Leases
+from tuning.execution.ray_import import tune
+from tuning.execution.runner import run_until_complete
+from tuning.execution.session import ClusterOptions, ray_session
+from tuning.execution.stop import StopRequest
+from tuning.execution.trainable import Execution
+from tuning.jobs import ExecutionContext, execute
+from tuning.scheduling.scheduler import Scheduler
+from tuning.store.store import Store
 
 N_BARE = 16
 CPUS = 2
@@ -86,7 +86,7 @@ class Run:
                     shown.stored(job, manifest)
 
             scheduler.on_stored = note
-            work_off(scheduler, Execution(store_url=store.url), capacity, StopRequest())
+            run_until_complete(scheduler, Execution(store_url=store.url), capacity, StopRequest())
             assert scheduler.is_complete(), scheduler.given_up
 
 
@@ -117,7 +117,7 @@ def long_study():  # type: ignore[no-untyped-def]
             "n_sigma": "[1]"}  # fmt: skip
     levels = 200
     with tempfile.TemporaryDirectory() as folder:
-        place = Workplace(store=Store(folder, create=True))
+        place = ExecutionContext(store=Store(folder, create=True))
         study = miniature_study(**tiny, train__schedule__n_levels=str(levels))
         score = first_score(study, "als n_sigma=1, non-adversarial", n_images=16)
         chunk, second = score.chunks()

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from scorelib.networks import Ncsnv2
 from scorelib.samplers import Cas
 from scorelib.schedules import GeometricSchedule
-from tuning.jobs import Workplace
+from tuning.jobs import ExecutionContext
 from tuning.stages.evaluation import batched, laid_out
 
 REPEATS = 5
@@ -30,7 +30,7 @@ def plain(network: nn.Module, x: Tensor) -> Tensor:
 
 def ours(network: nn.Module, x: Tensor) -> Tensor:
     """The same through the sample stage's network wrapper."""
-    place = Workplace(store=None, batch_images=IMAGES)  # type: ignore[arg-type]
+    place = ExecutionContext(store=None, batch_images=IMAGES)  # type: ignore[arg-type]
     with torch.inference_mode():
         return walk(batched([network], place), x)
 

@@ -14,10 +14,10 @@ import time
 from dataclasses import dataclass
 
 from tests.miniature import miniature_study
-from tuning.driver import Driver
-from tuning.lease import Leases
-from tuning.scheduler import Scheduler, Wait
-from tuning.store import Store
+from tuning.drivers.driver import Driver
+from tuning.drivers.lease import Leases
+from tuning.scheduling.scheduler import Scheduler, Wait
+from tuning.store.store import Store
 
 TUNE_SECONDS = 0.06
 """Driver time of one trial in Ray Tune with reused actors, all callbacks of ours apart."""

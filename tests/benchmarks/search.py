@@ -37,7 +37,7 @@ from rich.console import Console
 from rich.table import Table
 
 from scorelib.step_size import als_interval, cas_interval, round_significant, schedule_step
-from tuning.proposer import Observation, propose
+from tuning.spaces.step_size_sampler import Observation, propose
 
 SIGMA_L = 0.01
 GAMMAS = {"cifar10": (SIGMA_L / 50) ** (1 / 231), "church": (SIGMA_L / 140) ** (1 / 787)}

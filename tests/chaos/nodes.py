@@ -13,7 +13,7 @@ import torch
 from tests.cluster_driver import DriverProcess, small_study
 from tests.clusters import autoscaling_head, descendants, is_head, static_cluster
 from tests.tuning.draining import drain
-from tuning.store import Store
+from tuning.store.store import Store
 
 STAGES = {"train", "classifier", "reference", "sample", "score", "yardstick"}
 WORKER = {"CPU": 2, "GPU": 1}

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from dashboards.cells import Measured
+from dashboards.results.cells import Measured
 
 
 def measured(mean, spread=None, n_seeds=1):

@@ -6,15 +6,15 @@ import re
 
 import pytest
 
-from dashboards.answers import answer
-from dashboards.cells import view
-from dashboards.contests import contests
+from dashboards.results.cells import view
+from dashboards.results.comparisons import comparisons
+from dashboards.text.answers import answer
 from studies.registry import STUDIES, find_study
 from tests.dashboards.seeds import measured
 from tests.tuning.draining import drain
-from tuning.scheduler import Scheduler
+from tuning.scheduling.scheduler import Scheduler
 from tuning.stages import RealScore
-from tuning.store import Store
+from tuning.store.store import Store
 
 
 def study_view(name, store):
@@ -58,13 +58,13 @@ def test_nothing_is_set_against_what_was_measured_otherwise_or_is_real(name, sto
     shown = study_view(name, store)
     numbers = filled(shown, lambda cell, _: place(shown, cell) + 0.5)
     done = [cell for cell in numbers.cells if cell.measured]
-    for contest in contests(done):
-        cells = [cell.cell for _, cell in contest.ranked]
+    for comparison in comparisons(done):
+        cells = [cell.cell for _, cell in comparison.ranked]
         assert len({cell.protocol for cell in cells}) == 1
         assert len({cell.row for cell in cells}) == 1 or cells[0].protocol is not None
         assert not any(isinstance(cell.job, RealScore) for cell in cells)
-        assert len({name for name, _ in contest.ranked}) == len(cells)
-        values = [cell.measured[contest.quantity].mean for _, cell in contest.ranked]
+        assert len({name for name, _ in comparison.ranked}) == len(cells)
+        values = [cell.measured[comparison.quantity].mean for _, cell in comparison.ranked]
         protocol = cells[0].protocol
         assert values in (sorted(values), sorted(values, reverse=True))
         if protocol is not None:

@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from dashboards.children import Child
-from tuning.projection import alone
+from dashboards.web.child_servers import ChildServer
+from tuning.tracking.database_files import exclusive_open
 
 WAITS = """
 import socket, sys
@@ -23,7 +23,7 @@ def database(tmp_path):
 
 
 def child_of(database, code):
-    return Child("server", database, (sys.executable, "-c", code))
+    return ChildServer("server", database, (sys.executable, "-c", code))
 
 
 def until(child, state):
@@ -50,7 +50,7 @@ def test_a_server_is_said_to_run_once_it_answers(database, tmp_path):
 
 def test_a_server_waits_for_who_makes_its_database(database):
     child = child_of(database, "raise SystemExit(3)")
-    with alone(f"sqlite:///{database}"):
+    with exclusive_open(f"sqlite:///{database}"):
         database.touch()
         child.start_if_due()
         assert child.state.startswith("waits for some.db")

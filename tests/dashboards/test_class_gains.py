@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from matplotlib import pyplot as plt
 
-from dashboards.class_gains_figure import _GAIN, _LOSS, class_gains_figure
+from dashboards.figures.class_gains_figure import _GAIN, _LOSS, class_gains_figure
 
 DRAW = np.random.default_rng(0)
 

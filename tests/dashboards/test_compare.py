@@ -8,19 +8,19 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from dashboards.cells import CellView, Measured, StudyView
 from dashboards.compare import EXCEEDS, UNKNOWN, WITHIN, Side, cells, changes, exceeds_noise, main
-from dashboards.searches import shown_value
+from dashboards.results.cells import CellView, Measured, StudyView
+from dashboards.results.searches import shown_value
 from scorelib.spec import replace_paths
-from studies.command import remember_settings
+from studies.opening.open_study import record_last_run
 from studies.registry import find_study
 from tests.dashboards.seeds import measured
 from tests.miniature import miniature_study
 from tests.studies.test_studies import miniature
 from tests.tuning.draining import drain
-from tuning.provenance import note_launch
-from tuning.scheduler import Scheduler
-from tuning.store import Store
+from tuning.scheduling.scheduler import Scheduler
+from tuning.store.provenance import note_launch
+from tuning.store.store import Store
 from tuning.study import Cell
 
 EXACT = "noise_consistency"
@@ -32,7 +32,7 @@ def run_exact(folder, *, scale="demo", **changed):
     paths = {path.replace("__", "."): value for path, value in changed.items()}
     study = module.study(scale, replace_paths(module.settings(scale), paths))
     note_launch(store, study.id, {})
-    remember_settings(store, study)
+    record_last_run(store, study)
     drain(study, store)
     return store
 
@@ -99,7 +99,7 @@ def test_what_searches_chose_is_shown_where_it_differs(tmp_path, capsys):
     runs = []
     for name, seed in (("a", "0"), ("b", "1")):
         store, study = Store(str(tmp_path / name), create=True), miniature_study(train__seed=seed)
-        remember_settings(store, study)
+        record_last_run(store, study)
         drain(study, store)
         runs.append((store, Scheduler(study, store).searches))
     assert main([runs[0][0].url, runs[1][0].url, "--format", "markdown"]) == 0

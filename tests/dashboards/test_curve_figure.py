@@ -8,9 +8,9 @@ import torch
 from PIL import Image
 from scipy import stats
 
-from dashboards.curve_figure import curve_figure
-from dashboards.score_field_figure import arrows, score_field_figure
-from dashboards.verdicts import half_interval
+from dashboards.figures.curve_figure import curve_figure
+from dashboards.figures.score_field_figure import arrows, score_field_figure
+from dashboards.results.verdicts import half_interval
 from scorelib.metrics.score_error import moons_grid
 
 

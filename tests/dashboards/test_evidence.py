@@ -9,26 +9,26 @@ import optuna
 import pytest
 from mlflow.tracking import MlflowClient
 
-from dashboards.cells import view
-from dashboards.evidence import about, records, training_records
-from dashboards.missing import what_is_missing
-from dashboards.mlflow_views import views
-from dashboards.projections import Projections
-from dashboards.search_records import trial_key
-from dashboards.table import frame, render
+from dashboards.records.mlflow_records import about, records, training_records
+from dashboards.records.mlflow_searches import trial_key
+from dashboards.records.mlflow_views import views
+from dashboards.records.projections import Projections
+from dashboards.results.cells import view
+from dashboards.results.missing import what_is_missing
+from dashboards.text.table import frame, render
 from scorelib.losses import Adversarial
 from scorelib.networks import BigGanDiscriminator
 from tests.displays import empty_database
 from tests.miniature import miniature_study
 from tests.tuning.draining import drain
-from tuning import projection
-from tuning.forecast import forecast
-from tuning.jobs import Workplace, execute
-from tuning.mlflow_projection import MlflowWriter, RunRecord
-from tuning.projection import ProjectionError, ProjectionWriter
-from tuning.scheduler import Scheduler
+from tuning.jobs import ExecutionContext, execute
+from tuning.scheduling.forecast import forecast
+from tuning.scheduling.scheduler import Scheduler
 from tuning.stages import InceptionScoreProtocol, Snapshot
-from tuning.store import Store
+from tuning.store.store import Store
+from tuning.tracking import writer as writer_module
+from tuning.tracking.mlflow_writer import MlflowWriter, RunRecord
+from tuning.tracking.writer import ProjectionError, ProjectionWriter
 
 
 @pytest.fixture(scope="module")
@@ -214,7 +214,7 @@ def test_every_loss_of_an_adversarial_training_is_a_metric_with_steps(shown, tmp
     players = Adversarial(discriminator=BigGanDiscriminator(width=1), n_d=1)
     train = scheduler.study.snapshots[0].train.replace(objective=players, batch_size=32)
     snapshot, store = Snapshot(train=train, iteration=55), Store(str(tmp_path / "s"), create=True)
-    for _ in execute(snapshot, Workplace(store=store)):
+    for _ in execute(snapshot, ExecutionContext(store=store)):
         pass
     manifest = store.manifest("train", snapshot.key)
     uri = empty_database(tmp_path / "players.db")
@@ -344,8 +344,8 @@ def test_more_seeds_renew_the_cells_own_run(shown, tmp_path):
 
 
 def test_a_server_that_does_not_take_records_is_reported_and_nothing_hangs(tmp_path, monkeypatch):
-    monkeypatch.setattr(projection, "_GIVE_UP_SECONDS", 0.0)
-    monkeypatch.setattr(projection, "_RETRY_SECONDS", 0.0)
+    monkeypatch.setattr(writer_module, "_GIVE_UP_SECONDS", 0.0)
+    monkeypatch.setattr(writer_module, "_RETRY_SECONDS", 0.0)
     secret = "http://user:secret@127.0.0.1:1"
     writer = MlflowWriter(secret, "x", "")
     with pytest.raises(ProjectionError, match="nothing is lost") as caught, writer:

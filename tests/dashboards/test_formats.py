@@ -7,7 +7,7 @@ import subprocess
 import pandas as pd
 import pytest
 
-from dashboards.formats import Document, as_latex, as_markdown, as_rich
+from dashboards.text.formats import Document, as_latex, as_markdown, as_rich
 
 HOSTILE = r"50% of $x_1$ & \input{y} #2 ~ ^ {z} <b>"
 DOCUMENT = Document(

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from dashboards.answers import answer
-from dashboards.cells import Measured
-from dashboards.head_to_head import Pair, difference_table, head_to_head, pairs
-from dashboards.table import render
+from dashboards.results.cells import Measured
+from dashboards.results.method_pairs import Pair, pairs
+from dashboards.text.answers import answer
+from dashboards.text.method_differences import difference_table, head_to_head
+from dashboards.text.table import render
 from studies.registry import find_study
 from tests.dashboards.test_answers import study_view
 

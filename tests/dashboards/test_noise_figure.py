@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dashboards.noise_figure import noise_figure
-from scorelib.noise_level import noise_at, noise_by_level
+from dashboards.figures.noise_figure import noise_figure
+from scorelib.exact.noise_level import noise_at, noise_by_level
 from scorelib.samplers import Als, Cas
 from scorelib.schedules import GeometricSchedule
 

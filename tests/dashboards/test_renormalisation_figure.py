@@ -7,8 +7,8 @@ import pytest
 from matplotlib import pyplot as plt
 from PIL import Image
 
-from dashboards.renormalisation_figure import _draw, renormalisation_figure
-from scorelib.renormalisation import TwoNormals
+from dashboards.figures.renormalisation_figure import _draw, renormalisation_figure
+from scorelib.exact.renormalisation import TwoNormals
 
 X = np.linspace(-5, 5, 2001)
 

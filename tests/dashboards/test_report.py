@@ -8,22 +8,23 @@ import pytest
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
-from dashboards.answers import answer
-from dashboards.cells import view
-from dashboards.charts import _curves
-from dashboards.costs import costs, savings
-from dashboards.pictures import Budget, samples
-from dashboards.report import main, render_report
-from dashboards.table import grid
-from dashboards.verdicts import half_interval
-from studies.command import remember_settings
+from dashboards.figures.charts import _curves
+from dashboards.figures.pictures import Budget, samples
+from dashboards.report import main
+from dashboards.results.cells import view
+from dashboards.results.costs import costs, savings
+from dashboards.results.verdicts import half_interval
+from dashboards.text.answers import answer
+from dashboards.text.table import grid
+from dashboards.web.report_page import render_report
+from studies.opening.open_study import record_last_run
 from tests.browser import NARROW, WIDE, chromium, complaints
 from tests.miniature import miniature_study
 from tests.tuning.draining import drain
-from tuning.forecast import forecast
-from tuning.provenance import Launch, commit_of, digest_of, launches, note_launch
-from tuning.scheduler import Scheduler
-from tuning.store import Store
+from tuning.scheduling.forecast import forecast
+from tuning.scheduling.scheduler import Scheduler
+from tuning.store.provenance import Launch, commit_of, digest_of, launches, note_launch
+from tuning.store.store import Store
 
 STUDY = "cifar_sampling_eps"
 SEEDS = {"seeds": "2"}
@@ -36,7 +37,7 @@ def finished(tmp_path_factory):
     folder = tmp_path_factory.mktemp("report")
     store, study = Store(str(folder / "store"), create=True), miniature_study(**SEEDS)
     note_launch(store, f"{STUDY}-demo", {"digits": "a" * 64})
-    remember_settings(store, study)
+    record_last_run(store, study)
     drain(study, store)
     page = folder / "page.html"
     assert main([STUDY, "--store", store.url, "-o", str(page)]) == 0
@@ -175,7 +176,7 @@ def test_reuse_is_counted(finished, tmp_path):
     assert any(
         re.match(r"scores of [\d,]+ images in all rest on [\d,]+ generated", x) for x in lines
     )
-    shared = len(other.snapshots) + len(other.yardsticks) + 2  # reference, classifier
+    shared = len(other.snapshots) + len(other.baselines) + 2  # reference, classifier
     assert any(x.startswith(f"{shared} of ") and x.endswith("serve other, too") for x in lines)
     assert any("on the last rung would have taken" in line for line in lines)
 

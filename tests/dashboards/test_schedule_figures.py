@@ -8,10 +8,10 @@ import pytest
 from matplotlib.colors import to_rgb
 from PIL import Image
 
-from dashboards import schedule_figure as schedules
-from dashboards import shares_figure as shares
-from dashboards.schedule_figure import schedule_figure
-from dashboards.shares_figure import Bars, shares_figure
+from dashboards.figures.figures import schedule_figure as schedules
+from dashboards.figures.figures import shares_figure as shares
+from dashboards.figures.schedule_figure import schedule_figure
+from dashboards.figures.shares_figure import Bars, shares_figure
 from scorelib.schedules import SCHEDULES
 
 

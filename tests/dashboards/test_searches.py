@@ -8,13 +8,13 @@ import uuid
 
 import pytest
 
-from dashboards.search_figures import epsilon_panels
-from dashboards.searches import (
+from dashboards.figures.search_figures import epsilon_panels
+from dashboards.results.searches import (
     alike_runs,
     choices,
-    economy,
     edge,
     findings,
+    halving_savings,
     importances,
     parts,
     trial_table,
@@ -22,13 +22,13 @@ from dashboards.searches import (
 from scorelib.samplers import Als, Cas
 from scorelib.schedules import LinearSchedule
 from tests.miniature import miniature_study
-from tuning.ledger import Ledger
-from tuning.search import SearchRun
+from tuning.search.search import SearchRun
 from tuning.spaces import EPSILON, LogUniform, OneOf, ParameterSpace, Rung, StepSizeSpace
+from tuning.spaces.trial import Result
 from tuning.stages import InceptionScoreProtocol, Score, Snapshot
-from tuning.store import Store
+from tuning.store.ledger import Ledger
+from tuning.store.store import Store
 from tuning.study import Search
-from tuning.trial import Result
 
 STUDY = miniature_study(columns='["adversarial"]')
 TEMPLATE = STUDY.searches[0].space.template
@@ -141,7 +141,7 @@ def test_the_economy_of_halving_is_a_hand_count():
     # Eight to 60 iterations, three of them on to 90, one on to 150. A longer training makes other
     # images: nothing of the 2 chunks of the first rung serves the second, which has 4.
     spent = work(8, 60, 8 * 2) + work(3, 30, 3 * 4) + work(1, 60, 6)
-    spared = economy(run)
+    spared = halving_savings(run)
     assert (spared.evaluations, spared.in_full) == (spent, work(8, 150, 8 * 6))
     assert spared.saved == 1 - spent / spared.in_full
     assert f"{spent:,} network evaluations" in findings(run)[0]
@@ -151,15 +151,15 @@ def test_what_trials_share_is_counted_once():
     # Both trials sample from one training, and the second rung only adds images.
     ladder = (Rung(n_images=80, keep=1),)
     run = run_of(lambda s: s.sample.ema, EMA, n_trials=2, ladder=ladder, starts=({"ema": 0.99},))
-    spared = economy(run)
+    spared = halving_savings(run)
     assert spared.evaluations == work(1, 60, 2 * 2 + 2)
     assert spared.in_full == work(1, 60, 2 * 4)
 
 
 def test_nothing_is_said_to_be_saved_without_a_ladder_or_before_the_end():
-    assert economy(run_of(by_lambda, LAMBDA, N_D)) is None
+    assert halving_savings(run_of(by_lambda, LAMBDA, N_D)) is None
     unfinished = run_of(by_lambda, LAMBDA, N_D, ladder=LADDER, most=9)
-    assert economy(unfinished) is None and findings(unfinished) == []
+    assert halving_savings(unfinished) is None and findings(unfinished) == []
 
 
 # -- the table of trials ---------------------------------------------------------------------------

@@ -14,17 +14,17 @@ import pytest
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
-from dashboards.cells import view
-from dashboards.projections import Projections
+from dashboards.records.projections import Projections
+from dashboards.results.cells import view
 from dashboards.serve import main
-from studies.command import remember_settings
+from studies.opening.open_study import record_last_run
 from tests.browser import chromium, complaints
 from tests.miniature import miniature_study
 from tests.tuning.draining import drain
-from tuning.driver import Driver
-from tuning.lock import StudyLock
-from tuning.scheduler import Scheduler
-from tuning.store import Store
+from tuning.drivers.driver import Driver
+from tuning.drivers.lock import StudyLock
+from tuning.scheduling.scheduler import Scheduler
+from tuning.store.store import Store
 
 NAME = "cifar_sampling_eps-demo"
 WAIT_SECONDS = 90
@@ -74,7 +74,7 @@ def test_it_follows_a_study_from_nothing_to_done_and_leads_to_mlflow(tmp_path):
 
         shown("No study was run on this store yet")
         shown("MLflow: waits for mlflow.db")
-        remember_settings(store, study)
+        record_last_run(store, study)
         shown("not running")
         assert re.search(r"\b0 of \d+ jobs, 0 of 4 cells", browser.page_source)
         driver = Driver(store)
@@ -134,7 +134,7 @@ def look_at_mlflow(browser, wait, links, cells):
 def address(tmp_path_factory):
     """A server of a study that has only begun."""
     store = Store(str(tmp_path_factory.mktemp("serve") / "store"), create=True)
-    remember_settings(store, miniature_study())
+    record_last_run(store, miniature_study())
     (store.folder / "optuna.db").write_text("no database")
     with serving(store) as (_, addresses):
         yield addresses

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from dashboards.cells import CellView
-from dashboards.verdicts import TOLERANCE, prediction_noise, verdict, verdict_of
+from dashboards.results.cells import CellView
+from dashboards.results.verdicts import TOLERANCE, prediction_noise, verdict, verdict_of
 from tests.dashboards.seeds import measured
 from tests.miniature import miniature_study
 from tuning.study import Cell, Reported

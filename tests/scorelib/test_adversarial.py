@@ -7,7 +7,6 @@ import math
 import pytest
 import torch
 
-from scorelib.adversarial_training import AdversarialTraining
 from scorelib.data import Digits
 from scorelib.errors import InputError
 from scorelib.losses import DISCRIMINATOR_ADAM, SCORE_ADAM, Adversarial, Dsm, GanLoss
@@ -16,7 +15,8 @@ from scorelib.optim import AdamSpec
 from scorelib.schedules import GeometricSchedule
 from scorelib.seeds import generator_of
 from scorelib.spec import from_json
-from scorelib.training import DsmTraining, NonFiniteError
+from scorelib.training.adversarial import AdversarialTraining
+from scorelib.training.base import DsmTraining, NonFiniteError
 
 KINDS = ("lsgan", "gan", "hinge")
 RELATIVISTIC = ("none", "paired", "average")

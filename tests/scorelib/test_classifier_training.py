@@ -4,21 +4,21 @@ import pytest
 import torch
 from torch import nn
 
-from scorelib.classifier_training import ClassifierTraining
 from scorelib.data import Digits, Moons
 from scorelib.errors import InputError
+from scorelib.exact.parzen import Parzen
 from scorelib.guidance import ClassGuidance
 from scorelib.losses import MOONS_DLSM, CrossEntropy, Dlsm
 from scorelib.metrics.score_error import ExactScores, moons_grid, scores_of
 from scorelib.networks import PlaneMlp, PlaneMlpClassifier, ResNetClassifier
 from scorelib.optim import AdamSpec
-from scorelib.parzen import Parzen
 from scorelib.schedules import GeometricSchedule
-from scorelib.training import NonFiniteError
+from scorelib.training.base import NonFiniteError
+from scorelib.training.classifier import ClassifierTraining
 
 SCHEDULE = GeometricSchedule(sigma_1=10.0, sigma_L=1e-3, n_levels=1000)
 POINTS, LABELS = Moons(n=500).load("train")
-OBJECTIVES = [CrossEntropy(), Dlsm(lambda_=0.0), Dlsm(), MOONS_DLSM]
+OUTPUTS = [CrossEntropy(), Dlsm(lambda_=0.0), Dlsm(), MOONS_DLSM]
 
 
 def built(spec, *arguments, seed=0):
@@ -40,7 +40,7 @@ def same(a, b):
     return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
 
 
-@pytest.mark.parametrize("objective", OBJECTIVES)
+@pytest.mark.parametrize("objective", OUTPUTS)
 def test_an_interrupted_run_ends_bitwise_equal_to_an_uninterrupted_one(objective):
     # 30 updates cross three epochs of 8 batches.
     whole = training(objective)
@@ -56,7 +56,7 @@ def test_an_interrupted_run_ends_bitwise_equal_to_an_uninterrupted_one(objective
     assert last.losses.keys() == ({"ce"} if objective == CrossEntropy() else {"ce", "dlsm"})
 
 
-@pytest.mark.parametrize("objective", OBJECTIVES)
+@pytest.mark.parametrize("objective", OUTPUTS)
 @pytest.mark.parametrize("most_images", [25, 7])
 def test_a_split_batch_gives_the_same_up_to_rounding(objective, most_images):
     ends = []
@@ -122,7 +122,7 @@ def test_the_examples_are_points_with_their_own_labels_and_levels_of_the_schedul
 
 def test_objectives_are_compared_on_the_same_examples():
     # Equal weights, equal first batch: the first cross entropies agree.
-    found = [next(iter(training(o).steps(1))).losses["ce"] for o in OBJECTIVES]
+    found = [next(iter(training(o).steps(1))).losses["ce"] for o in OUTPUTS]
     assert found == pytest.approx([found[0]] * len(found), rel=1e-6)
 
 

@@ -10,6 +10,7 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from scorelib.errors import InputError
+from scorelib.exact.parzen import Parzen
 from scorelib.guidance import (
     ClassGuidance,
     GuidedNetwork,
@@ -18,7 +19,6 @@ from scorelib.guidance import (
 )
 from scorelib.losses import CIFAR_DLSM, MOONS_DLSM, CrossEntropy, Dlsm, perturbed
 from scorelib.networks import NoiseClassifier, multiply_adds
-from scorelib.parzen import Parzen
 from scorelib.spec import from_json
 
 CENTRES = torch.tensor([[-1.0, 0.5], [1.5, -0.25]], dtype=torch.float64)

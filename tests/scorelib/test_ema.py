@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from scorelib.ema import Ema
 from scorelib.errors import InputError
+from scorelib.training.ema import Ema
 
 DECAYS = (0.9, 0.999, 0.0)
 

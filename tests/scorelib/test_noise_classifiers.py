@@ -6,6 +6,7 @@ from torch import nn
 
 from scorelib.data import Moons
 from scorelib.errors import InputError
+from scorelib.exact.parzen import Parzen
 from scorelib.guidance import likelihood_score, require_separate_examples
 from scorelib.losses import Dlsm, dsm_loss
 from scorelib.networks import (
@@ -15,7 +16,6 @@ from scorelib.networks import (
     multiply_adds,
     n_parameters,
 )
-from scorelib.parzen import Parzen
 from scorelib.spec import from_json
 
 PLANE = [

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.stats import chi2
 
 from scorelib.errors import InputError
-from scorelib.noise_level import closed_form, noise_at, noise_by_level, noise_levels
+from scorelib.exact.noise_level import closed_form, noise_at, noise_by_level, noise_levels
 from scorelib.samplers import Als, Cas
 from scorelib.schedules import SCHEDULES, GeometricSchedule
 from scorelib.step_size import eta

@@ -11,7 +11,7 @@ from sklearn.neighbors import KernelDensity
 
 from scorelib.data import Moons
 from scorelib.errors import InputError
-from scorelib.parzen import Parzen
+from scorelib.exact.parzen import Parzen
 
 
 def drawn(*shape, seed=0, scale=1.0):

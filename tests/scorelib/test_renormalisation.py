@@ -6,7 +6,7 @@ from scipy.integrate import quad
 from scipy.stats import norm
 
 from scorelib.errors import InputError
-from scorelib.renormalisation import TwoNormals, normal_power_integral
+from scorelib.exact.renormalisation import TwoNormals, normal_power_integral
 
 X = np.linspace(-4, 5, 19)
 CASES = [

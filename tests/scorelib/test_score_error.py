@@ -5,6 +5,7 @@ import torch
 
 from scorelib.data import Moons
 from scorelib.errors import InputError
+from scorelib.exact.parzen import Parzen
 from scorelib.metrics.score_error import (
     MOONS_SIGMA,
     ExactScores,
@@ -12,7 +13,6 @@ from scorelib.metrics.score_error import (
     score_error,
     scores_of,
 )
-from scorelib.parzen import Parzen
 
 ORACLE = Parzen(*Moons(n=1000).load("train"))
 GRID = moons_grid()

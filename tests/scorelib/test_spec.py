@@ -10,13 +10,16 @@ from typing import ClassVar, Literal
 
 import pytest
 
+from scorelib import spec
 from scorelib.data import Digits
 from scorelib.errors import InputError
-from scorelib.spec import Spec, added, from_json, replace_paths
+from scorelib.spec import Spec, added_later, from_json, replace_paths, stored_as
 
 
 @dataclass(frozen=True, kw_only=True)
 class Leaf(Spec):
+    KIND = "Leaf"
+
     rate: float = 0.1
     sizes: tuple[int, ...] = (1, 2)
     kind: Literal["a", "b"] = "a"
@@ -24,6 +27,8 @@ class Leaf(Spec):
 
 @dataclass(frozen=True, kw_only=True)
 class Node(Spec):
+    KIND = "Node"
+
     leaf: Leaf = Leaf()
     count: int = 3
     name: str | None = None
@@ -107,9 +112,65 @@ def test_a_changed_value_of_the_wrong_type_is_refused():
         replace_paths(Node(), {"leaf.rate": "quick"})
 
 
-def test_two_specs_of_one_name_are_refused():
-    with pytest.raises(TypeError, match="two specs are named Leaf"):
-        type("Leaf", (Spec,), {"__module__": "elsewhere"})
+def test_two_specs_of_one_kind_are_refused():
+    with pytest.raises(TypeError, match=r"two specs must not be of one kind; .* are both 'Leaf'"):
+        type("Other", (Spec,), {"__module__": "elsewhere", "KIND": "Leaf"})
+
+
+def test_a_kind_is_declared_in_the_class_s_own_body_and_never_inherited():
+    """A class of someone else's must not share the keys of the class that it extends."""
+
+    @dataclass(frozen=True, kw_only=True)
+    class Mine(Leaf):
+        pass
+
+    assert f"{__name__}:{Mine.__qualname__}" == Mine.KIND and Mine.__qualname__.endswith(".Mine")
+    assert Mine().key != Leaf().key
+    assert Mine().to_json()["spec"] == Mine.KIND and type(from_json(Mine().to_json())) is Mine
+
+
+def test_equal_classes_of_two_modules_are_two_kinds():
+    made = [
+        dataclass(frozen=True, kw_only=True)(
+            type("Mine", (Leaf,), {"__module__": module, "__qualname__": "Mine"})
+        )
+        for module in ("here", "there")
+    ]
+    assert [cls.KIND for cls in made] == ["here:Mine", "there:Mine"]
+    assert made[0]().key != made[1]().key
+
+
+def test_a_renamed_class_keeps_its_kind_and_so_its_results():
+    body = {"__module__": "elsewhere", "KIND": "Sapling", "__annotations__": {"height": int}}
+    old = dataclass(frozen=True, kw_only=True)(type("Sapling", (Spec,), body))
+    stored = old(height=3)
+    spec._KINDS.pop("Sapling")
+    new = dataclass(frozen=True, kw_only=True)(type("YoungTree", (Spec,), body))
+    assert new(height=3).key == stored.key and from_json(stored.to_json()) == new(height=3)
+
+
+@pytest.mark.parametrize("package", ["scorelib", "tuning.stages", "studies", "dashboards"])
+def test_a_class_of_ours_must_declare_its_kind(package):
+    with pytest.raises(TypeError, match="must declare KIND in its body"):
+        type("Forgotten", (Leaf,), {"__module__": f"{package}.forgotten"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Renamed(Spec):
+    KIND = "Renamed"
+
+    images: str = stored_as("objective", "denoised")
+    count: int = stored_as("number")
+
+
+def test_a_field_that_python_renamed_is_known_to_the_store_by_its_earlier_name():
+    made = Renamed(images="raw", count=2)
+    assert made.to_json() == {"spec": "Renamed", "objective": "raw", "number": 2}
+    assert from_json(made.to_json()) == made
+    body = json.dumps(["Renamed", 1, {"objective": "raw", "number": 2}], sort_keys=True)
+    assert made.key == hashlib.sha256(body.encode()).hexdigest()[:32]
+    with pytest.raises(InputError, match="Renamed has no field 'images'"):
+        from_json({"spec": "Renamed", "images": "raw", "number": 2})
 
 
 def test_flat_names_every_field_and_every_kind_of_spec():
@@ -125,13 +186,15 @@ def test_class_variables_are_no_fields():
         fact: ClassVar[int] = 1
         x: int = 2
 
-    assert WithFact().to_json() == {"spec": "WithFact", "x": 2}
+    assert WithFact().to_json() == {"spec": WithFact.KIND, "x": 2}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Grown(Spec):
+    KIND = "Grown"
+
     old: int
-    new: float = added(2.0)
+    new: float = added_later(2.0)
 
 
 def test_a_field_that_came_later_changes_the_key_only_where_it_is_set():

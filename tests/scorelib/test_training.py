@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from scorelib.adversarial_training import AdversarialTraining
 from scorelib.data import Digits
 from scorelib.losses import Adversarial, Dsm, dsm_loss
 from scorelib.networks import BigGanDiscriminator, Ncsnv2, ResidualMlp
 from scorelib.optim import AdamSpec
 from scorelib.schedules import SCHEDULES, GeometricSchedule
-from scorelib.training import DsmTraining, NonFiniteError
+from scorelib.training.adversarial import AdversarialTraining
+from scorelib.training.base import DsmTraining, NonFiniteError
 
 SCHEDULE = GeometricSchedule(sigma_1=5.0, sigma_L=0.1, n_levels=10)
 SMALL = BigGanDiscriminator(width=1)

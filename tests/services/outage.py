@@ -4,7 +4,7 @@ import time
 
 from mlflow.tracking import MlflowClient
 
-from tuning.mlflow_projection import MlflowWriter, RunRecord
+from tuning.tracking.mlflow_writer import MlflowWriter, RunRecord
 
 FAILED_ATTEMPTS = 3
 QUEUED_WITHIN_SECONDS = 0.5

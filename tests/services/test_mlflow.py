@@ -11,22 +11,22 @@ import optuna
 import pytest
 from mlflow.tracking import MlflowClient
 
-from dashboards.cells import view
-from dashboards.projections import Projections
+from dashboards.records.projections import Projections
+from dashboards.results.cells import view
 from dashboards.sync import main as sync
 from scorelib.errors import InputError
-from studies.command import remember_settings, remembered_studies
+from studies.opening.open_study import last_run_studies, record_last_run
 from studies.run import main
 from tests.disks import mounted
 from tests.miniature import OPTIONS, miniature_study
 from tests.services.outage import check_outage, runs
 from tests.tuning.draining import drain
-from tuning import projection
-from tuning.mlflow_projection import MlflowWriter, RunRecord
-from tuning.optuna_projection import OptunaWriter, TrialRecord
-from tuning.projection import ProjectionError, ProjectionWriter
-from tuning.scheduler import Scheduler
-from tuning.store import Store
+from tuning.scheduling.scheduler import Scheduler
+from tuning.store.store import Store
+from tuning.tracking import writer as writer_module
+from tuning.tracking.mlflow_writer import MlflowWriter, RunRecord
+from tuning.tracking.optuna_writer import OptunaWriter, TrialRecord
+from tuning.tracking.writer import ProjectionError, ProjectionWriter
 
 NAME = "cifar_sampling_eps"
 N_RUNS = 2 + 3 + 2 + 6 + 2 + 1
@@ -49,7 +49,7 @@ def finished(s3, searches):
     store = Store(f"s3://bucket/{uuid.uuid4().hex}", create=True)
     study = miniature_study(n_sigma="[1]", projections__optuna=searches)
     drain(study, store)
-    remember_settings(store, study)
+    record_last_run(store, study)
     return store
 
 
@@ -73,7 +73,7 @@ def shown(uri):
 
 
 def test_a_study_on_s3_is_shown_by_a_server_on_postgresql(finished, mlflow, tmp_path):
-    (study,) = remembered_studies(finished).studies
+    (study,) = last_run_studies(finished).studies
     scheduler = Scheduler(study, finished)
     with Projections(scheduler, finished, mlflow.uri) as projections:
         pass
@@ -94,7 +94,7 @@ def test_a_study_on_s3_is_shown_by_a_server_on_postgresql(finished, mlflow, tmp_
 
 
 def test_the_server_is_killed_in_the_middle_and_started_again(mlflow, monkeypatch):
-    monkeypatch.setattr(projection, "_RETRY_SECONDS", 0.2)
+    monkeypatch.setattr(writer_module, "_RETRY_SECONDS", 0.2)
     check_outage(mlflow, "outage")
 
 
@@ -151,8 +151,8 @@ def test_a_server_that_stays_away_costs_a_warning_and_sync_writes_the_rest(
     finished, mlflow, searches, postgres, monkeypatch, capsys
 ):
     postgres.create("optuna")
-    monkeypatch.setattr(projection, "_GIVE_UP_SECONDS", 0.5)
-    monkeypatch.setattr(projection, "_RETRY_SECONDS", 0.1)
+    monkeypatch.setattr(writer_module, "_GIVE_UP_SECONDS", 0.5)
+    monkeypatch.setattr(writer_module, "_RETRY_SECONDS", 0.1)
     with broken_server() as uri:
         code = main(
             [NAME, *OPTIONS, "--set", "n_sigma=[1]", "--set", f"projections.optuna={searches}",
@@ -184,8 +184,8 @@ TRIAL = TrialRecord(study="study", score="key", values={}, distributions={}, val
 def test_a_disk_that_fills_while_a_database_is_made_leaves_none_half_made(
     tmp_path, monkeypatch, writer, record, size
 ):
-    monkeypatch.setattr(projection, "_GIVE_UP_SECONDS", 0.5)
-    monkeypatch.setattr(projection, "_RETRY_SECONDS", 0.1)
+    monkeypatch.setattr(writer_module, "_GIVE_UP_SECONDS", 0.5)
+    monkeypatch.setattr(writer_module, "_RETRY_SECONDS", 0.1)
     with mounted(tmp_path / "disk", size) as disk:
         url = f"sqlite:///{disk.folder}/shown.db"
 
@@ -217,8 +217,8 @@ class Recorder:
 
 
 def test_a_display_that_is_down_does_not_hold_up_another(monkeypatch):
-    monkeypatch.setattr(projection, "_GIVE_UP_SECONDS", 0.0)
-    monkeypatch.setattr(projection, "_RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(writer_module, "_GIVE_UP_SECONDS", 0.0)
+    monkeypatch.setattr(writer_module, "_RETRY_SECONDS", 0.01)
     one, other = Recorder(), Recorder()
     one.down.set()
     first = ProjectionWriter("one", lambda: one)
@@ -233,8 +233,8 @@ def test_a_display_that_is_down_does_not_hold_up_another(monkeypatch):
 
 @pytest.mark.parametrize("hangs", [False, True])
 def test_after_an_error_a_display_is_waited_for_only_shortly(monkeypatch, hangs):
-    monkeypatch.setattr(projection, "_RETRY_SECONDS", 0.01)
-    monkeypatch.setattr(projection, "_HURRIED_SECONDS", 0.5)
+    monkeypatch.setattr(writer_module, "_RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(writer_module, "_HURRIED_SECONDS", 0.5)
     display, tried, released = Recorder(), threading.Event(), threading.Event()
 
     def write(record):
@@ -255,7 +255,7 @@ def test_after_an_error_a_display_is_waited_for_only_shortly(monkeypatch, hangs)
 
 
 def test_a_long_outage_keeps_no_pictures_in_memory(monkeypatch):
-    monkeypatch.setattr(projection, "_RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(writer_module, "_RETRY_SECONDS", 0.01)
     display, made = Recorder(), []
     display.down.set()
 

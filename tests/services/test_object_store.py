@@ -13,9 +13,9 @@ import uuid
 import pytest
 
 from scorelib.errors import InputError
-from tuning.driver import Driver
-from tuning.lock import StudyLock
-from tuning.store import CorruptObjectError, Store
+from tuning.drivers.driver import Driver
+from tuning.drivers.lock import StudyLock
+from tuning.store.store import CorruptObjectError, Store
 
 KEY, OTHER = "1" * 32, "2" * 32
 
@@ -31,7 +31,9 @@ def commit(store, key=KEY, data=b"data"):
 
 def elsewhere(store, code, returncode=0):
     """Runs code on the same store in another process."""
-    program = f"import os\nfrom tuning.store import Store\nstore = Store({store.url!r})\n{code}"
+    program = (
+        f"import os\nfrom tuning.store.store import Store\nstore = Store({store.url!r})\n{code}"
+    )
     done = subprocess.run([sys.executable, "-c", program], check=False)
     assert done.returncode == returncode
 

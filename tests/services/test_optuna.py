@@ -12,13 +12,13 @@ from optuna.trial import TrialState
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
-from dashboards.projections import optuna_records
-from studies.local import optuna_url
+from dashboards.records.optuna_records import optuna_records
+from studies.common.execution_settings import optuna_url
 from tests.miniature import miniature_study
 from tests.tuning.draining import drain
-from tuning.optuna_projection import OptunaWriter, TrialRecord
-from tuning.scheduler import Scheduler
-from tuning.store import Store
+from tuning.scheduling.scheduler import Scheduler
+from tuning.store.store import Store
+from tuning.tracking.optuna_writer import OptunaWriter, TrialRecord
 
 NUMBERS = itertools.count()
 
@@ -123,7 +123,7 @@ import os, sys
 from optuna.distributions import FloatDistribution
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
-from tuning.optuna_projection import OptunaWriter, TrialRecord
+from tuning.tracking.optuna_writer import OptunaWriter, TrialRecord
 left = int(sys.argv[2])
 ranges = {"epsilon": FloatDistribution(0.01, 1.0, log=True)}
 @event.listens_for(Engine, "after_cursor_execute")

@@ -9,7 +9,7 @@ import optuna
 import psycopg
 import pytest
 
-from studies.options import RUN_FLAGS, options_given, parser
+from studies.cli.options import RUN_FLAGS, options_given, parser
 from studies.run import main
 from tests.miniature import OPTIONS
 from tests.services.outage import runs

@@ -9,27 +9,27 @@ from pathlib import Path
 
 import pytest
 
-from dashboards import figures
-from dashboards.cells import view
 from dashboards.compare import main as compare
-from dashboards.overview import overview
+from dashboards.figures.figures import figures
 from dashboards.report import main as report
-from dashboards.serve import Site
+from dashboards.results.cells import view
+from dashboards.results.overview import overview
 from dashboards.sync import main as sync
 from dashboards.table import main as table
+from dashboards.web.site import Site
 from scorelib.spec import replace_paths
-from studies.command import remember_settings
-from studies.options import parser
+from studies.cli.options import parser
+from studies.opening.open_study import record_last_run
 from studies.registry import find_study
 from studies.run import main
 from tests.displays import empty_database
 from tests.miniature import OPTIONS, miniature_settings, miniature_study
 from tests.tuning.draining import drain
-from tuning.documents import FORMAT
-from tuning.driver import Driver
-from tuning.lock import StudyLock
-from tuning.scheduler import Scheduler
-from tuning.store import CorruptObjectError, Store
+from tuning.drivers.driver import Driver
+from tuning.drivers.lock import StudyLock
+from tuning.scheduling.scheduler import Scheduler
+from tuning.store.documents import FORMAT
+from tuning.store.store import CorruptObjectError, Store
 
 NAME = "cifar_sampling_eps"
 
@@ -161,9 +161,9 @@ def test_a_submitted_job_must_not_write_into_the_folder_that_ray_throws_away(cap
 
 
 def test_a_second_driver_on_the_same_study_is_refused_with_the_holder(capsys, tmp_path):
-    from tuning.driver import Driver
-    from tuning.lock import StudyLock
-    from tuning.store import Store
+    from tuning.drivers.driver import Driver
+    from tuning.drivers.lock import StudyLock
+    from tuning.store.store import Store
 
     store = Store(str(tmp_path / "s"), create=True)
     with Driver(store) as driver, StudyLock(driver, f"{NAME}-demo"):
@@ -226,7 +226,7 @@ def test_a_study_of_another_version_keeps_no_other_from_being_shown(tmp_path, ca
     module = find_study("noise_consistency")
     study = module.study("demo", module.settings("demo"))
     drain(study, store)
-    remember_settings(store, study)
+    record_last_run(store, study)
     store.put_document("studies", f"{NAME}-demo", {"spec": "OldSettings"})
     store.put_document("studies", "long_gone-demo", {"spec": "OldSettings"})
     observer = Driver(store)
@@ -250,7 +250,7 @@ def test_sync_writes_the_other_studies_while_one_is_at_work(tmp_path, capsys):
     store = Store(str(tmp_path / "store"), create=True)
     for name in ("likelihood_renormalisation", "noise_consistency"):
         module = find_study(name)
-        remember_settings(store, module.study("demo", module.settings("demo")))
+        record_last_run(store, module.study("demo", module.settings("demo")))
     with Driver(store) as driver, StudyLock(driver, "likelihood_renormalisation-demo"):
         assert sync(["--store", store.url]) == 1
     said = capsys.readouterr()

@@ -1,13 +1,13 @@
-"""The demo's science in shorter form: the yardsticks, and what the paper says must show."""
+"""The demo's science in shorter form: the baselines, and what the paper says must show."""
 
 import pytest
 
-from dashboards.cells import view
+from dashboards.results.cells import view
 from scorelib.spec import replace_paths
-from studies.cifar_sampling_eps import settings, study
+from studies.adversarial.step_sizes.cifar_sampling_eps import settings, study
 from tests.tuning.draining import drain
-from tuning.scheduler import Scheduler
-from tuning.store import Store
+from tuning.scheduling.scheduler import Scheduler
+from tuning.store.store import Store
 
 SHORTER = {
     "train.network.width": "128",
@@ -27,7 +27,7 @@ def shown(tmp_path_factory):
 
 
 def test_every_denoised_winner_beats_a_gaussian_and_the_best_by_half(shown):
-    held_out, gaussian = (yardstick.distance for yardstick in shown.yardsticks)
+    held_out, gaussian = (baseline.distance for baseline in shown.baselines)
     assert 2 < held_out < gaussian / 8
     denoised = [cell.measured["denoised"].mean for cell in shown.cells if cell.measured]
     assert len(denoised) == 4

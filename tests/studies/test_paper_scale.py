@@ -5,17 +5,17 @@ from functools import cache
 import pytest
 import torch
 
-from dashboards.cells import view
+from dashboards.results.cells import view
 from scorelib.data import Photographs
 from scorelib.metrics.inception import InceptionFeatures
 from scorelib.networks import NcsnPp, Ncsnv2
 from scorelib.schedules import GeometricSchedule
-from studies import cifar10_dlsm
-from studies.cifar_sampling_eps import settings, study
-from studies.table_settings import SearchSettings, SelectionSettings
+from studies.adversarial.step_sizes.cifar_sampling_eps import settings, study
+from studies.adversarial.step_sizes.table_settings import SearchSettings, SelectionSettings
+from studies.dlsm import cifar10_dlsm
 from tests.scorelib.test_inception import Unloaded, fidelity, sha256
 from tests.tuning.draining import drain
-from tuning.scheduler import Scheduler
+from tuning.scheduling.scheduler import Scheduler
 
 
 @pytest.fixture

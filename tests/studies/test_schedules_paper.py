@@ -3,7 +3,7 @@
 import pytest
 
 from studies.registry import find_study
-from studies.schedule_table import FEW
+from studies.schedules.schedule_table import FEW
 from tuning.stages.shares import REACHING
 
 MANY = {"mnist_schedules": (30, 200), "cifar_schedules": (50, 200)}
@@ -20,7 +20,7 @@ def test_a_snapshot_is_chosen_on_1000_images_raw_and_measured_on_10000(name):
     made = study_of(name)
     for search in made.searches:
         space = search.space
-        assert (space.protocol.n_images, space.objective) == (1000, "raw")
+        assert (space.protocol.n_images, space.output) == (1000, "raw")
         assert [rung.n_images for rung in search.ladder] == [10_000]
         assert search.n_trials == len(space.parameters[0].values)
     measured = [cell for cell in made.cells if cell.is_measured]

@@ -14,29 +14,29 @@ import pytest
 import torch
 from PIL import Image
 
-from dashboards.answers import answer
-from dashboards.cells import view
-from dashboards.charts import charts
-from dashboards.drawn import class_gains_of, panels_of
-from dashboards.evidence import records, table_records
-from dashboards.figures import figures
-from dashboards.pictures import Budget, pictures
-from dashboards.run_parts import as_metric
-from dashboards.samples import sample_sheets
-from dashboards.search_records import trial_records
-from dashboards.searches import economy
-from dashboards.table import FORMATS, frame, render
-from dashboards.verdicts import half_interval
+from dashboards.figures.charts import charts
+from dashboards.figures.data import class_gains_of, panels_of
+from dashboards.figures.figures import figures
+from dashboards.figures.pictures import Budget, pictures
+from dashboards.figures.samples import sample_sheets
+from dashboards.records.mlflow_common import as_metric
+from dashboards.records.mlflow_records import records, table_records
+from dashboards.records.mlflow_searches import trial_records
+from dashboards.results.cells import view
+from dashboards.results.searches import halving_savings
+from dashboards.results.verdicts import half_interval
+from dashboards.text.answers import answer
+from dashboards.text.table import FORMATS, frame, render
+from scorelib.exact.noise_level import closed_form
 from scorelib.networks import n_parameters
-from scorelib.noise_level import closed_form
 from scorelib.spec import from_json, replace_paths
 from studies.registry import STUDIES, find_study
 from studies.reported import _rows
 from tests.tuning.draining import drain
-from tuning.forecast import forecast
-from tuning.scheduler import Scheduler
+from tuning.scheduling.forecast import forecast
+from tuning.scheduling.scheduler import Scheduler
 from tuning.stages.frames import FRAMES_FILE, SIGMAS
-from tuning.store import Store
+from tuning.store.store import Store
 
 TABLE = {
     "iterations": "4", "iteration": "4", "snapshot_every": "2", "selection.n_trials": "1",
@@ -190,7 +190,7 @@ def test_workers_can_read_every_study_s_jobs():
             protocols = [cell.protocol for cell in made.cells if cell.protocol]
             jobs += [spec.to_json() for spec in (*made.known_jobs, *protocols)]
     code = (
-        "import json, sys, tuning.trainable\n"
+        "import json, sys, tuning.execution.trainable\n"
         "from scorelib.spec import from_json\n"
         "print(len([from_json(job) for job in json.load(sys.stdin)]))\n"
     )
@@ -308,7 +308,7 @@ def test_every_study_has_an_answer_from_its_numbers_and_charts(finished):
 def test_halving_is_accounted_for(finished):
     scheduler, *_ = finished
     for run in scheduler.searches.values():
-        spared = economy(run)
+        spared = halving_savings(run)
         if spared is not None:
             assert 0 < spared.evaluations < spared.in_full
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tuning.session import ClusterOptions, ray_session
+from tuning.execution.session import ClusterOptions, ray_session
 
 
 @pytest.fixture(scope="module")

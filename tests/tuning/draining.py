@@ -1,7 +1,7 @@
 """Works a scheduler off in this process, without Ray: what the runner does, step by step."""
 
-from tuning.jobs import MissingInputError, Workplace, execute
-from tuning.scheduler import Scheduler, Wait
+from tuning.jobs import ExecutionContext, MissingInputError, execute
+from tuning.scheduling.scheduler import Scheduler, Wait
 
 
 def drain(study, store, *, scheduler=None, most=None, choose=None, **workplace):
@@ -13,10 +13,10 @@ def drain(study, store, *, scheduler=None, most=None, choose=None, **workplace):
         scheduler: the study's, if it is to be looked at.
         most: stop after this many.
         choose: picks one of several jobs that are out at a time, as workers finishing in any order.
-        workplace: what else of `Workplace` is not the default.
+        workplace: what else of `ExecutionContext` is not the default.
     """
     scheduler = scheduler or Scheduler(study, store)
-    place = Workplace(store=store, **workplace)
+    place = ExecutionContext(store=store, **workplace)
     ran, out = [], []
     while most is None or len(ran) < most:
         while (job := scheduler.next_job()) not in list(Wait):

@@ -12,9 +12,9 @@ from scorelib.optim import AdamSpec
 from scorelib.spec import from_json
 from tests.tuning.test_neighbours import InTurn, asked, sampled
 from tests.tuning.test_stages import finish
-from tuning.jobs import Workplace, execute
+from tuning.jobs import ExecutionContext, execute
 from tuning.stages import ClassificationAccuracy, accuracy
-from tuning.store import Store
+from tuning.store.store import Store
 
 SMALL = AccuracySpec(
     network="small", optimizer=AdamSpec(learning_rate=2e-3), batch_size=16, iterations=100
@@ -40,7 +40,7 @@ def with_digits(store, job):
 
 
 def run(job, store):
-    steps = execute(job, Workplace(store=store))
+    steps = execute(job, ExecutionContext(store=store))
     while True:
         try:
             next(steps)
@@ -68,12 +68,12 @@ def test_a_killed_training_goes_on_from_its_checkpoint(store, tmp_path, monkeypa
     for place in (store, whole):
         with_digits(place, JOB)
     monkeypatch.setattr(accuracy, "_CHECKPOINT_SECONDS", 0)
-    killed = execute(JOB, Workplace(store=store))
+    killed = execute(JOB, ExecutionContext(store=store))
     while next(killed).done < 60:
         pass
     killed.close()
     assert len(store.checkpoint_names(JOB.key)) == 1
-    done = [progress.done for progress in execute(JOB, Workplace(store=store))]
+    done = [progress.done for progress in execute(JOB, ExecutionContext(store=store))]
     assert done == list(range(61, 101))
     assert store.checkpoint_names(JOB.key) == []
     result = store.manifest(JOB.stage, JOB.key).result
@@ -90,18 +90,18 @@ def test_a_checkpoint_goes_only_after_the_result_is_stored(store, monkeypatch):
     with monkeypatch.context() as during:
         during.setattr(store, "commit", full)
         with pytest.raises(OSError, match="no space"):
-            list(execute(JOB, Workplace(store=store)))
+            list(execute(JOB, ExecutionContext(store=store)))
     assert len(store.checkpoint_names(JOB.key)) == 1
-    assert len(list(execute(JOB, Workplace(store=store)))) == 0, "trained again"
+    assert len(list(execute(JOB, ExecutionContext(store=store)))) == 0, "trained again"
     assert store.checkpoint_names(JOB.key) == []
 
 
 def test_generated_images_are_sampled_as_pixels_and_measured(store):
     result = finish(
-        JOB.replace(classifier=SMALL.replace(iterations=3)), Workplace(store=store)
+        JOB.replace(classifier=SMALL.replace(iterations=3)), ExecutionContext(store=store)
     ).result
     assert 0 <= result["denoised"] <= 1
-    kept = JOB.chunks()[0].features(Workplace(store=store))
+    kept = JOB.chunks()[0].features(ExecutionContext(store=store))
     assert kept["raw.features"].shape == (20, 64) and len(JOB.chunks()) == 3
 
 

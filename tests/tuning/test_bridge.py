@@ -1,17 +1,17 @@
-"""The bridge between Tune and the scheduler: a store that cannot be read for a while."""
+"""The searcher between Tune and the scheduler: a store that cannot be read for a while."""
 
 from pathlib import Path
 
 import pytest
 
 from tests.miniature import miniature_study
-from tuning import bridge as bridge_module
-from tuning.bridge import Bridge
-from tuning.documents import StoreReadError
-from tuning.jobs import Workplace, execute
-from tuning.ray_import import Searcher
-from tuning.scheduler import Scheduler
-from tuning.trainable import Execution
+from tuning.execution import searcher as bridge_module
+from tuning.execution.ray_import import Searcher
+from tuning.execution.searcher import JobSearcher
+from tuning.execution.trainable import Execution
+from tuning.jobs import ExecutionContext, execute
+from tuning.scheduling.scheduler import Scheduler
+from tuning.store.documents import StoreReadError
 
 
 @pytest.fixture
@@ -20,8 +20,8 @@ def scheduler(store):
 
 
 @pytest.fixture
-def bridge(scheduler, store):
-    return Bridge(scheduler, Execution(store_url=store.url), None)
+def searcher(scheduler, store):
+    return JobSearcher(scheduler, Execution(store_url=store.url), None)
 
 
 class Clock:
@@ -42,40 +42,40 @@ def away():
     raise StoreReadError("the store must be readable")
 
 
-def test_a_store_away_for_less_than_a_minute_is_waited_for(bridge, scheduler, clock, monkeypatch):
+def test_a_store_away_for_less_than_a_minute_is_waited_for(searcher, scheduler, clock, monkeypatch):
     for _ in range(2):  # the minute begins anew once the store was back
         with monkeypatch.context() as patch:
             patch.setattr(scheduler, "next_job", away)
-            assert bridge.suggest("t") is None
+            assert searcher.suggest("t") is None
             clock.now += 59
-            assert bridge.suggest("t") is None and bridge.refusal is None
-        assert isinstance(bridge.suggest("t"), dict)
+            assert searcher.suggest("t") is None and searcher.refusal is None
+        assert isinstance(searcher.suggest("t"), dict)
 
 
 def test_a_store_away_for_longer_ends_the_run_with_its_message(
-    bridge, scheduler, clock, monkeypatch
+    searcher, scheduler, clock, monkeypatch
 ):
     monkeypatch.setattr(scheduler, "next_job", away)
-    assert bridge.suggest("t") is None
+    assert searcher.suggest("t") is None
     clock.now += 61
-    assert bridge.suggest("t") == Searcher.FINISHED
-    assert str(bridge.refusal) == "the store must be readable"
+    assert searcher.suggest("t") == Searcher.FINISHED
+    assert str(searcher.refusal) == "the store must be readable"
 
 
-def test_a_result_that_cannot_be_read_for_once_is_looked_up_again(bridge, scheduler, store):
-    bridge.suggest("first")
+def test_a_result_that_cannot_be_read_for_once_is_looked_up_again(searcher, scheduler, store):
+    searcher.suggest("first")
     ((job, _),) = scheduler.progress.values()
-    for _ in execute(job, Workplace(store=store)):
+    for _ in execute(job, ExecutionContext(store=store)):
         pass
     path = Path(store.url) / f"objects/{job.stage}/{job.key}/manifest.json"
     aside = path.rename(path.with_suffix(".aside"))
     path.mkdir()  # even root cannot read it
-    bridge.on_trial_complete("first", {"outcome": "stored"})
-    assert bridge.refusal is None and not scheduler.is_done(job)
+    searcher.on_trial_complete("first", {"outcome": "stored"})
+    assert searcher.refusal is None and not scheduler.is_done(job)
     assert scheduler.failures[job.key].then == "tried again"
     path.rmdir()
     aside.rename(path)
-    bridge.suggest("second")
+    searcher.suggest("second")
     assert list(scheduler.progress) == [job.key]
-    bridge.on_trial_complete("second", {"outcome": "stored"})
+    searcher.on_trial_complete("second", {"outcome": "stored"})
     assert scheduler.is_done(job) and not scheduler.failures

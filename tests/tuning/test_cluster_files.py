@@ -11,7 +11,7 @@ import subprocess
 import tomllib
 from pathlib import Path
 
-import tuning.ray_import  # noqa: F401  (sets Ray's environment, so it comes first)
+import tuning.execution.ray_import  # noqa: F401  (sets Ray's environment, so it comes first)
 
 # isort: split
 import jsonschema
@@ -23,8 +23,8 @@ from ray.autoscaler._private.kuberay.autoscaling_config import (
 from ray.autoscaler._private.providers import _get_node_provider, _get_node_provider_cls
 from ray.autoscaler._private.util import prepare_config, validate_config
 
-from studies.command import configured
-from studies.options import parser
+from studies.cli.options import parser
+from studies.opening.open_study import configured
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "tuning" / "cluster"

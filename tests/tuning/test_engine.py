@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from dashboards.cells import view
-from dashboards.table import render
+from dashboards.results.cells import view
+from dashboards.text.table import render
 from tests.miniature import miniature_study
 from tests.tuning.draining import drain
-from tuning.jobs import Outcome, Workplace, execute
-from tuning.scheduler import MAX_ATTEMPTS, Scheduler, Wait
+from tuning.jobs import ExecutionContext, Outcome, execute
+from tuning.scheduling.scheduler import MAX_ATTEMPTS, Scheduler, Wait
 from tuning.spaces import Rung
 from tuning.stages import Chunk, Snapshot
-from tuning.store import Store
+from tuning.store.store import Store
 
 
 @pytest.fixture(scope="module")
@@ -171,7 +171,7 @@ def test_an_input_found_corrupt_by_a_job_is_made_again_first(finished, tmp_path)
 
 def test_a_snapshot_continues_from_the_checkpoint_of_a_killed_run(tmp_path, finished):
     study, store = miniature_study(), Store(str(tmp_path), create=True)
-    place = Workplace(store=store)
+    place = ExecutionContext(store=store)
     run = study.snapshots[0].train
     done = {}
     for iteration in (30, 60):
@@ -194,7 +194,7 @@ def test_a_non_finite_loss_is_a_result_with_its_cause_and_blocks_no_one(tmp_path
     manifest = store.manifest("train", study.snapshots[0].key)
     assert "loss is nan" in manifest.result["failed"]
     assert drain(study, store) == [] and len(ran) > 0
-    assert all(y.distance for y in shown.yardsticks)
+    assert all(y.distance for y in shown.baselines)
 
 
 def test_a_job_that_keeps_raising_is_given_up_with_its_cause(store):
@@ -239,7 +239,7 @@ def test_chunks_of_one_sample_differ_and_do_not_depend_on_their_number(finished)
     run = Scheduler(study, store).searches["cas n_sigma=1, non-adversarial"]
     fewer, more = run.trials[0].score, Rung(n_images=60, keep=1)
     score = run.space.score(run.trials[0].values, more)
-    place = Workplace(store=store)
+    place = ExecutionContext(store=store)
     chunks = [c.features(place)["raw.features"] for c in score.chunks()[:2]]
     assert not chunks[0].equal(chunks[1])
     assert {c.key for c in fewer.chunks()} < {c.key for c in score.chunks()}
@@ -257,9 +257,9 @@ def test_a_search_depends_on_specs_alone_and_not_on_earlier_budgets(tmp_path):
     assert table(study, stores[0]) == table(study, stores[1])
 
 
-def test_a_corrupt_yardstick_of_a_finished_study_is_made_again(finished, copied):
+def test_a_corrupt_baseline_of_a_finished_study_is_made_again(finished, copied):
     study, store = miniature_study(), copied
-    key = study.yardsticks[0].key
+    key = study.baselines[0].key
     Path(store.url, "objects/yardstick", key, "manifest.json").write_text("{")
     assert drain(study, store) == [("yardstick", key)]
     assert table(study, store) == finished[2]
@@ -273,6 +273,6 @@ def test_a_killed_runs_older_checkpoints_are_dropped_and_its_temporary_files_ign
     (folder / ".0000000025.safetensors.abcd").write_bytes(b"half")
     for path in folder.glob("0*"):
         path.write_bytes(path.read_bytes()[:-1])  # corrupt: not to be started from
-    for _ in execute(Snapshot(train=run, iteration=30), Workplace(store=store)):
+    for _ in execute(Snapshot(train=run, iteration=30), ExecutionContext(store=store)):
         pass
     assert store.checkpoint_names(run.key) == ["0000000030.safetensors"]

@@ -7,9 +7,14 @@ import pytest
 from tests.miniature import miniature_study
 from tests.tuning.draining import drain
 from tests.tuning.test_joint_search import joint_study
-from tuning.forecast import ASSUMED_MULTIPLY_ADDS_PER_SECOND, Rates, forecast, needs_in_words
 from tuning.jobs import Work
-from tuning.scheduler import Scheduler, Wait
+from tuning.scheduling.forecast import (
+    ASSUMED_MULTIPLY_ADDS_PER_SECOND,
+    Rates,
+    forecast,
+    needs_in_words,
+)
+from tuning.scheduling.scheduler import Scheduler, Wait
 
 CPU = "cpu x1"
 

@@ -6,18 +6,18 @@ import statistics
 
 import pytest
 
-from dashboards.fronts import front_table, number_names
+from dashboards.results.fronts import number_names, pareto_table
 from scorelib.errors import InputError
 from scorelib.spec import from_json
 from tests.studies.test_studies import miniature
 from tests.tuning.draining import drain
 from tests.tuning.test_joint_proposer import MIXED, ask, at_random
-from tuning.front import beats, front, numbers
-from tuning.joint_proposer import Finished
-from tuning.scheduler import Scheduler
+from tuning.scheduling.scheduler import Scheduler
+from tuning.search.pareto_front import beats, front, numbers
+from tuning.spaces.tpe_sampler import Finished
+from tuning.spaces.trial import Result
 from tuning.stages import Score
-from tuning.store import Store
-from tuning.trial import Result
+from tuning.store.store import Store
 
 WORST = 10.0
 
@@ -96,7 +96,7 @@ def test_the_front_are_the_trials_that_no_other_beats(finished):
     assert {t.number for t in best} == pairs.keys() - beaten and best
     assert [numbers(run, t)[0] for t in best] == sorted(numbers(run, t)[0] for t in best)
     assert number_names(run) == ["fd[digits-cnn]", "cw_coverage[digits-cnn]"]
-    assert len(front_table(run)) == len(best)
+    assert len(pareto_table(run)) == len(best)
 
 
 def test_numbers_that_differ_by_rounding_are_equal():

@@ -1,4 +1,4 @@
-"""Any interleaving of two drivers' steps and crashes: the invariants of `tuning.scheduler` hold."""
+"""Any interleaving of two drivers' steps and crashes: the scheduler's invariants hold."""
 
 import math
 import shutil
@@ -19,13 +19,13 @@ from hypothesis.stateful import (
 )
 
 from tests.miniature import miniature_study
-from tuning import lease
-from tuning.driver import Driver
-from tuning.lease import Leases
-from tuning.ledger import Ledger
-from tuning.scheduler import Scheduler, Wait
-from tuning.search import SearchRun
-from tuning.store import Store
+from tuning.drivers import lease
+from tuning.drivers.driver import Driver
+from tuning.drivers.lease import Leases
+from tuning.scheduling.scheduler import Scheduler, Wait
+from tuning.search.search import SearchRun
+from tuning.store.ledger import Ledger
+from tuning.store.store import Store
 
 DRIVERS = st.sampled_from(["one", "two"])
 STUDY = miniature_study(search__n_images="20", search__top_images="40", n_images="40")

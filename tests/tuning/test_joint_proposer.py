@@ -9,7 +9,7 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 
 from scorelib.step_size import round_significant
-from tuning.joint_proposer import Finished, propose_jointly
+from tuning.spaces.tpe_sampler import Finished, propose_jointly
 
 MIXED = {
     "rate": FloatDistribution(1e-4, 1e-1, log=True),

@@ -4,17 +4,17 @@ import itertools
 
 import pytest
 
-from dashboards.evidence import records
-from dashboards.searches import economy, importances, trial_table
+from dashboards.records.mlflow_records import records
+from dashboards.results.searches import halving_savings, importances, trial_table
 from scorelib.spec import replace_paths
-from studies import cifar_lambda_nd
+from studies.adversarial.choices import cifar_lambda_nd
 from tests.miniature import miniature_study
 from tests.studies.test_studies import CHOICE
 from tests.tuning.draining import drain
-from tuning.jobs import Workplace, execute
-from tuning.scheduler import Scheduler, Wait
+from tuning.jobs import ExecutionContext, execute
+from tuning.scheduling.scheduler import Scheduler, Wait
 from tuning.stages import Snapshot
-from tuning.store import Store
+from tuning.store.store import Store
 
 LADDER = {"iterations": "[2, 4, 6]", "images": "[10, 20, 30]", "keep": "[6, 3, 1]"}
 
@@ -69,7 +69,7 @@ def test_a_promoted_trial_goes_on_where_it_stopped(finished):
 
 def test_halving_is_counted_in_network_evaluations(finished):
     *_, run = finished
-    spared = economy(run)
+    spared = halving_savings(run)
     n_levels = run.space.sample.model.train.schedule.n_levels
     batch = run.space.sample.model.train.batch_size
     # Of each rung's trials only the best train on and get more images.
@@ -92,7 +92,7 @@ def test_the_table_of_trials_has_the_highest_rung_first(finished):
 def test_a_restart_in_the_middle_comes_to_the_same_end(finished, tmp_path):
     store, ran, run = finished
     again = Store(str(tmp_path), create=True)
-    place, done = Workplace(store=again), 0
+    place, done = ExecutionContext(store=again), 0
     scheduler = Scheduler(joint_study(), again)
     while (job := scheduler.next_job()) is not Wait.FINISHED:
         for _ in execute(job, place):

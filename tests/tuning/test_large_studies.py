@@ -6,9 +6,9 @@ import time
 import pytest
 
 from tests.miniature import miniature_study
-from tuning.forecast import forecast
-from tuning.scheduler import Scheduler, Wait
-from tuning.store import Store
+from tuning.scheduling.forecast import forecast
+from tuning.scheduling.scheduler import Scheduler, Wait
+from tuning.store.store import Store
 
 LARGE = {
     "search__n_trials": "48", "search__n_images": "100", "search__top_images": "100",

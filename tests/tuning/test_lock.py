@@ -11,21 +11,21 @@ import pytest
 from scorelib.errors import InputError
 from tests.miniature import miniature_study
 from tests.tuning.draining import drain
-from tuning import driver as driver_module
-from tuning import lease as lease_module
-from tuning.documents import StoreWriteError
-from tuning.driver import Driver
-from tuning.lease import Leases
-from tuning.lock import StudyLock
-from tuning.scheduler import Scheduler, Wait
-from tuning.store import Store
+from tuning.drivers import driver as driver_module
+from tuning.drivers import lease as lease_module
+from tuning.drivers.driver import Driver
+from tuning.drivers.lease import Leases
+from tuning.drivers.lock import StudyLock
+from tuning.scheduling.scheduler import Scheduler, Wait
+from tuning.store.documents import StoreWriteError
+from tuning.store.store import Store
 
 HOLD = """
 import sys
-from tuning.driver import Driver
-from tuning.lease import Leases
-from tuning.lock import StudyLock
-from tuning.store import Store
+from tuning.drivers.driver import Driver
+from tuning.drivers.lease import Leases
+from tuning.drivers.lock import StudyLock
+from tuning.store.store import Store
 with Driver(Store(sys.argv[1])) as driver, StudyLock(driver, "study-demo"):
     for key in sys.argv[2:]:
         assert Leases(driver).take(key)
@@ -77,7 +77,7 @@ def clock(monkeypatch):
             self.now += seconds
 
     made = Clock()
-    for module in (driver_module, lease_module, sys.modules["tuning.lock"]):
+    for module in (driver_module, lease_module, sys.modules["tuning.drivers.lock"]):
         monkeypatch.setattr(module, "time", made)
     return made
 
@@ -160,7 +160,7 @@ def test_a_driver_taken_for_dead_learns_of_it(store, monkeypatch):
     monkeypatch.setattr(driver_module, "_BEAT_SECONDS", 0.01)
     reasons = queue.Queue()
     with Driver(store, on_lost=reasons.put) as suspended, Driver(store) as other:
-        other.bury(suspended.me)
+        other.remove_dead(suspended.me)
         assert reasons.get(timeout=30).startswith("another driver took this study over")
     assert store.document_names("drivers") == []
 

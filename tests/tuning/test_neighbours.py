@@ -14,9 +14,9 @@ from scorelib.metrics.prdc import classwise_prdc, mean_prdc, prdc
 from scorelib.spec import from_json
 from tests.tuning.test_protocols import SINGLE, finish_score, sampled
 from tests.tuning.test_stages import finish
-from tuning.jobs import Workplace
+from tuning.jobs import ExecutionContext
 from tuning.stages import NeighboursProtocol, SampleSpec, Score
-from tuning.stages.reference import build_extractor
+from tuning.stages.features.extractors import build_extractor
 
 STATISTICS = ("precision", "recall", "density", "coverage")
 DIGITS = NeighboursProtocol(
@@ -59,12 +59,12 @@ def held(store, sample, protocol, **features):
             files={"features.safetensors": safetensors.torch.save(tensors)},
         )  # fmt: skip
     for needed in protocol.inputs():
-        finish(needed, Workplace(store=store))
+        finish(needed, ExecutionContext(store=store))
     return score, finish_score(store, score)
 
 
 def real_features(store, protocol):
-    return protocol.reference.read(Workplace(store=store))
+    return protocol.reference.read(ExecutionContext(store=store))
 
 
 def near(features, seed=0):
@@ -75,7 +75,7 @@ def near(features, seed=0):
 
 
 def test_the_real_features_are_those_of_every_image_with_its_label(store):
-    place, job = Workplace(store=store, batch_images=7), DIGITS.reference
+    place, job = ExecutionContext(store=store, batch_images=7), DIGITS.reference
     assert finish(job, place).result == {"n_images": Digits().n_images("train")}
     features, labels = job.read(place)
     images, expected = Digits().load("train")
@@ -90,7 +90,7 @@ def test_the_real_features_are_those_of_every_image_with_its_label(store):
 @pytest.mark.parametrize("statistic", STATISTICS)
 def test_a_score_is_the_number_of_the_raw_and_of_the_denoised_images(store, statistic):
     protocol = DIGITS.replace(statistic=statistic, n_real=Digits().n_images("train"))
-    finish(protocol.reference, Workplace(store=store))
+    finish(protocol.reference, ExecutionContext(store=store))
     real, _ = real_features(store, protocol)
     raw, denoised = near(real), near(real, seed=1)
     score, manifest = held(store, sampled(Digits()), protocol, raw=raw, denoised=denoised)
@@ -98,11 +98,11 @@ def test_a_score_is_the_number_of_the_raw_and_of_the_denoised_images(store, stat
         w: getattr(prdc(real, x, 3), statistic) for w, x in (("raw", raw), ("denoised", denoised))
     }
     assert manifest.result == expected and not manifest.files
-    assert score.by_class(Workplace(store=store), "raw") == {}
+    assert score.by_class(ExecutionContext(store=store), "raw") == {}
 
 
 def test_fewer_real_images_are_a_fixed_choice_from_all_over_the_set(store):
-    finish(DIGITS.reference, Workplace(store=store))
+    finish(DIGITS.reference, ExecutionContext(store=store))
     real, labels = real_features(store, DIGITS)
     raw = near(real)
     _, manifest = held(store, sampled(Digits()), DIGITS, raw=raw, denoised=raw)
@@ -120,7 +120,7 @@ def test_fewer_real_images_are_a_fixed_choice_from_all_over_the_set(store):
 @pytest.mark.parametrize("statistic", STATISTICS)
 def test_class_by_class_each_is_measured_against_its_own_and_counts_alike(store, statistic):
     protocol = BY_CLASS.replace(statistic=statistic)
-    finish(protocol.reference, Workplace(store=store))
+    finish(protocol.reference, ExecutionContext(store=store))
     real, labels = real_features(store, protocol)
     raw, denoised = near(real), near(real, seed=1)
     score, manifest = held(store, asked(InTurn, Digits()), protocol, raw=raw, denoised=denoised)
@@ -129,7 +129,7 @@ def test_class_by_class_each_is_measured_against_its_own_and_counts_alike(store,
     for which, images in (("raw", raw), ("denoised", denoised)):
         classes = classwise_prdc(real[chosen], labels[chosen], images, torch.arange(60) % 10, 3)
         assert manifest.result[which] == pytest.approx(getattr(mean_prdc(classes), statistic))
-        kept = score.by_class(Workplace(store=store), which)
+        kept = score.by_class(ExecutionContext(store=store), which)
         assert kept == {label: getattr(of, statistic) for label, of in classes.items()}
         assert list(kept) == list(range(10))
 

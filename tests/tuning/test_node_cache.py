@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from tuning.node_cache import NodeCache, sha256
+from tuning.store.node_cache import NodeCache, sha256
 
 
 class Remote:

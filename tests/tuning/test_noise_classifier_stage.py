@@ -5,19 +5,19 @@ import torch
 
 from scorelib.data import Digits, Moons, OneClass, Perturbed
 from scorelib.errors import InputError
+from scorelib.exact.parzen import Parzen
 from scorelib.guidance import ClassGuidance, GuidedNetwork
 from scorelib.losses import CrossEntropy, Dlsm, Dsm
 from scorelib.metrics.features import Coordinates, extract, quantize
 from scorelib.metrics.score_error import ExactScores, moons_grid, scores_of
 from scorelib.networks import PlaneMlp, PlaneMlpClassifier, ResidualMlp, ResNetClassifier
 from scorelib.optim import AdamSpec
-from scorelib.parzen import Parzen
 from scorelib.pictures import grid_png, scatter_png
 from scorelib.samplers import Langevin
 from scorelib.schedules import GeometricSchedule
 from tests.miniature import miniature_study
 from tests.tuning.test_stages import finish
-from tuning.jobs import Workplace
+from tuning.jobs import ExecutionContext
 from tuning.stages import (
     Chunk,
     GuidedSampleSpec,
@@ -32,9 +32,9 @@ from tuning.stages import (
     Snapshot,
     TrainSpec,
 )
-from tuning.stages.reference import build_extractor
+from tuning.stages.features.extractors import build_extractor
 from tuning.stages.sample import walk_chunk
-from tuning.store import Store
+from tuning.store.store import Store
 
 MOONS = Moons(n=200)
 RUN = {"optimizer": AdamSpec(), "ema": (0.0, 0.9), "batch_size": 50}
@@ -52,7 +52,7 @@ LANGEVIN = Langevin(sigma=5.0, epsilon=1.0, n_steps=3)
 
 @pytest.fixture
 def place(store):
-    return Workplace(store=store)
+    return ExecutionContext(store=store)
 
 
 def classifier(iteration=4, **changes):
@@ -62,7 +62,7 @@ def classifier(iteration=4, **changes):
 def test_a_classifier_goes_on_from_its_checkpoint(place, tmp_path):
     finish(classifier(3), place)
     assert finish(classifier(5), place).cost["started_at"] == 3
-    whole = Workplace(store=Store(str(tmp_path / "whole"), create=True))
+    whole = ExecutionContext(store=Store(str(tmp_path / "whole"), create=True))
     finish(classifier(5), whole)
     ours, theirs = (classifier(5).weights(p, 0.9) for p in (place, whole))
     assert ours.keys() == theirs.keys() and all(torch.equal(ours[k], theirs[k]) for k in ours)
@@ -178,21 +178,21 @@ def test_points_are_shown_over_their_class_the_noisy_ones_over_noisy_data(place)
 def test_batches_do_not_change_a_guided_image(store):
     sample, extractor = guided_digits()
     chunk = Chunk(sample=sample, index=0, extractor=extractor)
-    finish(chunk, Workplace(store=store))
+    finish(chunk, ExecutionContext(store=store))
     found = []
     for size in (500, 3):
-        place = Workplace(store=store, batch_images=size)
+        place = ExecutionContext(store=store, batch_images=size)
         x = torch.randn(7, 1, 8, 8, generator=torch.Generator().manual_seed(0))
         found.append(sample.scaled_score(place, 0)(x, 1.0))
     torch.testing.assert_close(*found, rtol=1e-3, atol=5e-4)
-    other = sample.replace(label=0).scaled_score(Workplace(store=store), 0)(x, 1.0)
+    other = sample.replace(label=0).scaled_score(ExecutionContext(store=store), 0)(x, 1.0)
     assert (other - found[0]).abs().amax() > 5e-3, "the classes would not be seen"
 
 
 def test_images_of_classes_are_sampled_once_and_measured_as_they_were_kept(store, monkeypatch):
     sample, extractor = guided_digits()
     chunk = Chunk(sample=sample, index=0, extractor=extractor)
-    pixels, place = chunk.pixels, Workplace(store=store)
+    pixels, place = chunk.pixels, ExecutionContext(store=store)
     assert chunk.inputs()[0] == pixels and pixels.pixels is None
     assert pixels.inputs() == sample.inputs()
     networks = sample.model.train.multiply_adds + 2 * sample.classifier.train.multiply_adds

@@ -3,13 +3,13 @@
 import pytest
 
 from scorelib.errors import InputError
-from scorelib.noise_level import closed_form
+from scorelib.exact.noise_level import closed_form
 from scorelib.samplers import Als, Cas
 from scorelib.schedules import GeometricSchedule
 from scorelib.spec import from_json
-from tuning.jobs import Work, Workplace, execute
+from tuning.jobs import ExecutionContext, Work, execute
 from tuning.stages import NoiseLevel
-from tuning.store import Store
+from tuning.store.store import Store
 
 SCHEDULE = GeometricSchedule(sigma_1=50.0, sigma_L=0.01, n_levels=232)
 ALS = NoiseLevel(schedule=SCHEDULE, sampler=Als(epsilon=2e-6, n_sigma=5))
@@ -17,13 +17,13 @@ CAS = NoiseLevel(schedule=SCHEDULE, sampler=Cas(epsilon=2e-5, n_sigma=100))
 
 
 def finish(job, store):
-    list(execute(job, Workplace(store=store)))
+    list(execute(job, ExecutionContext(store=store)))
     return store.manifest(job.stage, job.key)
 
 
 def test_langevins_noise_is_stored_level_by_level_with_its_quarters(store):
     result = finish(ALS, store).result
-    levels = ALS.levels(Workplace(store=store))
+    levels = ALS.levels(ExecutionContext(store=store))
     assert levels == pytest.approx(closed_form(ALS.sampler, SCHEDULE)[::5].tolist(), rel=1e-9)
     ends = {"L/4": levels[58], "L/2": levels[116], "3L/4": levels[174], "L": levels[232]}
     assert result == pytest.approx(ends, rel=1e-12)
@@ -31,7 +31,7 @@ def test_langevins_noise_is_stored_level_by_level_with_its_quarters(store):
 
 def test_consistent_samplings_noise_is_the_schedule_however_dilated(store):
     assert finish(CAS, store).result["L/2"] == pytest.approx((50 * 0.01) ** 0.5, rel=1e-9)
-    levels = CAS.levels(Workplace(store=store))
+    levels = CAS.levels(ExecutionContext(store=store))
     assert levels == pytest.approx(SCHEDULE.sigmas, rel=1e-9)
 
 

@@ -8,12 +8,12 @@ from rich.console import Console
 
 from tests.miniature import miniature_study
 from tests.tuning.draining import drain
-from tuning import progress
-from tuning.documents import StoreReadError
-from tuning.forecast import StageForecast
-from tuning.jobs import Progress, Work, Workplace, execute
-from tuning.progress import Display, Gpus, duration
-from tuning.scheduler import Failure, Scheduler
+from tuning.jobs import ExecutionContext, Progress, Work, execute
+from tuning.scheduling import progress
+from tuning.scheduling.forecast import StageForecast
+from tuning.scheduling.progress import Display, Gpus, duration
+from tuning.scheduling.scheduler import Failure, Scheduler
+from tuning.store.documents import StoreReadError
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def test_failures_are_shown_with_their_cause_and_what_becomes_of_them(store):
 
 def test_settings_that_diverge_are_a_result_and_shown_as_one(store):
     study = miniature_study(train__optimizer__learning_rate="1e30")
-    scheduler, place = Scheduler(study, store), Workplace(store=store)
+    scheduler, place = Scheduler(study, store), ExecutionContext(store=store)
     while (job := scheduler.next_job()).stage != "train":
         pass
     for _ in execute(job, place):
@@ -91,7 +91,7 @@ def test_settings_that_diverge_are_a_result_and_shown_as_one(store):
 
 def test_of_many_failures_the_latest_are_shown_and_one_that_is_mended_is_not(store):
     study = miniature_study()
-    scheduler, place = Scheduler(study, store), Workplace(store=store)
+    scheduler, place = Scheduler(study, store), ExecutionContext(store=store)
     display = Display(scheduler, store, "cpu x1", 1, Console(file=io.StringIO()))
     job = scheduler.next_job()
     scheduler.report_failure(job.key, "lost")

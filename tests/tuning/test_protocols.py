@@ -29,7 +29,7 @@ from scorelib.samplers import Als
 from scorelib.schedules import GeometricSchedule
 from scorelib.spec import from_json
 from tests.tuning.test_stages import finish
-from tuning.jobs import Workplace, execute
+from tuning.jobs import ExecutionContext, execute
 from tuning.stages import (
     DistanceProtocol,
     FidProtocol,
@@ -42,7 +42,7 @@ from tuning.stages import (
     Snapshot,
     TrainSpec,
 )
-from tuning.store import Store
+from tuning.store.store import Store
 
 DIGITS = ClassifierSpec(data=Digits(), iterations=30, width=4, n_features=8)
 SINGLE = ClassifierFeatures(classifier=DIGITS)
@@ -85,7 +85,7 @@ def measured(store, protocol, **tensors):
 
 
 def finish_score(store, score):
-    run = execute(score, Workplace(store=store))
+    run = execute(score, ExecutionContext(store=store))
     while True:
         try:
             next(run)
@@ -162,10 +162,10 @@ def test_distances_of_known_points(store):
 
 
 def test_a_frechet_distance_is_to_the_reference(store):
-    finish(FD.reference, Workplace(store=store))
+    finish(FD.reference, ExecutionContext(store=store))
     raw, denoised = torch.randn(2, 60, 8, generator=torch.Generator().manual_seed(0))
     result = measured(store, FD, **of(FD, raw, denoised, "features"))
-    reference = FD.reference.moments(Workplace(store=store))
+    reference = FD.reference.moments(ExecutionContext(store=store))
     assert result["raw"] == frechet_distance(reference, moments(raw[:50]))
     assert result["denoised"] == frechet_distance(reference, moments(denoised[:50]))
 
@@ -248,7 +248,7 @@ def test_a_classifier_of_other_classes_than_those_stacked_is_refused():
 def test_chunks_of_stacks_serve_modes_and_frechet_distances(store):
     fd = FidProtocol(extractor=MODES.extractor, data=STACKS, n_images=30)
     scores = [Score(sample=sampled(STACKS), protocol=p.replace(n_images=30)) for p in (KL, fd)]
-    place = Workplace(store=store)
+    place = ExecutionContext(store=store)
     kl, distance = (finish(score, place).result for score in scores)
     assert all(0 < kl[which] <= math.log(1000) for which in ("raw", "denoised"))
     assert all(math.isfinite(distance[which]) for which in ("raw", "denoised"))
@@ -265,7 +265,7 @@ def test_chunks_of_points_keep_the_points_and_pictures_of_them(store, tmp_path):
     data = SwissRoll(n=200)
     protocol = DistanceProtocol(data=data, n_images=30)
     score = Score(sample=sampled(data, start="uniform"), protocol=protocol)
-    place = Workplace(store=store)
+    place = ExecutionContext(store=store)
     result = finish(score, place).result
     first, second = score.chunks()
     for which in ("raw", "denoised"):
@@ -275,7 +275,7 @@ def test_chunks_of_points_keep_the_points_and_pictures_of_them(store, tmp_path):
         assert first.features(place)[f"{which}.probabilities"].shape == (20, 0)
     assert set(store.manifest("sample", second.key).files) == {"features.safetensors"}
     other = Store(str(tmp_path / "other"), create=True)
-    finish(first, Workplace(store=other))
+    finish(first, ExecutionContext(store=other))
     names = ("raw.png", "denoised.png")
     ours, theirs = ([s.read("sample", first.key, n) for n in names] for s in (store, other))
     assert ours == theirs and ours[0] != ours[1]

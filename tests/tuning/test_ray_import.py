@@ -24,7 +24,10 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 
 @pytest.mark.skipif(sys.platform != "linux", reason="settings of glibc")
 def test_workers_keep_freed_memory_for_the_next_step():
-    driver = "import subprocess, sys, tuning.ray_import; subprocess.run(sys.argv[1:], check=True)"
+    driver = (
+        "import subprocess, sys, tuning.execution.ray_import\n"
+        "subprocess.run(sys.argv[1:], check=True)"
+    )
     command = [sys.executable, "-c", driver, sys.executable, "-c", STEPS]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     pages_of_a_step = 5 * 2**22 // 4096

@@ -7,13 +7,13 @@ from scipy.stats import norm
 
 from scorelib.errors import InputError
 from scorelib.spec import from_json
-from tuning.jobs import Work, Workplace, execute
+from tuning.jobs import ExecutionContext, Work, execute
 from tuning.stages import Renormalisation
 from tuning.stages.renormalisation import z_normal
 
 
 def result_of(job, store):
-    list(execute(job, Workplace(store=store)))
+    list(execute(job, ExecutionContext(store=store)))
     return store.manifest(job.stage, job.key).result
 
 

@@ -6,14 +6,14 @@ import pytest
 
 from scorelib.errors import InputError
 from tests.miniature import miniature_study
-from tuning import resources, session
-from tuning.resources import Capacity, GpuShares, gpu_share, require_gpus
-from tuning.runner import work_off
-from tuning.scheduler import Scheduler
-from tuning.session import ClusterOptions
+from tuning.execution import resources, session
+from tuning.execution.resources import Capacity, GpuShares, gpu_share, require_gpus
+from tuning.execution.runner import run_until_complete
+from tuning.execution.session import ClusterOptions
+from tuning.execution.stop import StopRequest
+from tuning.execution.trainable import Execution
+from tuning.scheduling.scheduler import Scheduler
 from tuning.stages import snapshots
-from tuning.stop import StopRequest
-from tuning.trainable import Execution
 
 
 def test_the_session_has_a_token_that_only_its_user_can_read(capacity):
@@ -36,7 +36,7 @@ def test_gpu_jobs_hold_gpus_and_workers_are_reused(capacity, store, monkeypatch)
     scheduler = Scheduler(miniature_study(search__n_trials="1"), store)
     scheduler.on_stored = lambda job, manifest: processes.add(manifest.cost["process"])
     execution = Execution(store_url=store.url, gpu_device="cpu")
-    work_off(scheduler, execution, capacity, StopRequest())
+    run_until_complete(scheduler, execution, capacity, StopRequest())
     assert scheduler.is_complete() and not scheduler.given_up
     assert all(gpus == gpu_share(job, GpuShares()) for job, gpus in handed.values())
     shares = {job.stage: gpus for job, gpus in handed.values()}
@@ -46,7 +46,7 @@ def test_gpu_jobs_hold_gpus_and_workers_are_reused(capacity, store, monkeypatch)
 
 
 def test_workers_stay_in_the_drivers_folder_so_relative_paths_mean_the_same(capacity, tmp_path):
-    from tuning.ray_import import tune
+    from tuning.execution.ray_import import tune
 
     class Where(tune.Trainable):
         def step(self):
@@ -65,7 +65,7 @@ def test_a_stop_request_ends_the_run_before_it_is_complete(capacity, store):
         stop.request("by the test")
 
     scheduler.on_stored = request
-    work_off(scheduler, Execution(store_url=store.url), capacity, stop, max_concurrent=1)
+    run_until_complete(scheduler, Execution(store_url=store.url), capacity, stop, max_concurrent=1)
     assert not scheduler.is_complete()
     assert 0 < scheduler.finished_here.total() < 10
 

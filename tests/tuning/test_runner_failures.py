@@ -7,13 +7,13 @@ import pytest
 from scorelib.errors import InputError
 from tests.disks import mounted
 from tests.miniature import miniature_study
-from tuning import runner
-from tuning.ray_import import ray
-from tuning.runner import work_off
-from tuning.scheduler import Scheduler
-from tuning.stop import StopRequest
-from tuning.store import Store
-from tuning.trainable import Execution
+from tuning.execution import runner
+from tuning.execution.ray_import import ray
+from tuning.execution.runner import run_until_complete
+from tuning.execution.stop import StopRequest
+from tuning.execution.trainable import Execution
+from tuning.scheduling.scheduler import Scheduler
+from tuning.store.store import Store
 
 SMALL = {"search__n_trials": "1", "n_sigma": "[1]"}
 
@@ -28,7 +28,7 @@ def test_a_job_that_raises_is_given_up_with_its_cause_and_the_run_ends(capacity,
             files={"ema-0.999.safetensors": b"junk"},
         )  # fmt: skip
     scheduler = Scheduler(miniature_study(), store)
-    work_off(scheduler, execution, capacity, StopRequest(), max_concurrent=1)
+    run_until_complete(scheduler, execution, capacity, StopRequest(), max_concurrent=1)
     assert not scheduler.is_complete()
     causes = {cause for _, cause in scheduler.given_up.values()}
     assert any("SafetensorError" in cause for cause in causes), causes
@@ -39,13 +39,15 @@ def test_a_fit_ended_for_lack_of_memory_is_followed_by_one_with_fewer_jobs(
 ):
     concurrent = []
 
-    def dying(bridge, stop, at_a_time):
+    def dying(searcher, stop, at_a_time):
         concurrent.append(at_a_time)
         raise RuntimeError("Caught unexpected exception") from ray.exceptions.OutOfMemoryError("")
 
     monkeypatch.setattr(runner, "_fit", dying)
     scheduler = Scheduler(miniature_study(), store)
-    work_off(scheduler, Execution(store_url=store.url), capacity, StopRequest(), max_concurrent=8)
+    run_until_complete(
+        scheduler, Execution(store_url=store.url), capacity, StopRequest(), max_concurrent=8
+    )
     assert concurrent == [8, 4, 2, 1, 1, 1]
 
 
@@ -65,18 +67,18 @@ def test_a_fit_that_dies_is_followed_by_another_and_a_job_that_hangs_runs_again(
         (folder / "0000000010.safetensors").unlink(missing_ok=True)
         report_failure(self, key, cause)
 
-    def dying_at_first(bridge, stop, at_a_time):
+    def dying_at_first(searcher, stop, at_a_time):
         concurrent.append(at_a_time)
         if len(concurrent) == 1:
             raise RuntimeError("Failed to read the memory of a worker")  # not for lack of it
-        fit(bridge, stop, at_a_time)
+        fit(searcher, stop, at_a_time)
 
     monkeypatch.setattr(Scheduler, "report_failure", noting)
     monkeypatch.setattr(runner, "_fit", dying_at_first)
     scheduler = Scheduler(study, store)
     # Longer than a worker's first step takes, which imports for seconds when the machine is busy.
     execution = Execution(store_url=store.url, timeouts={"train": 10.0})
-    work_off(scheduler, execution, capacity, StopRequest(), max_concurrent=8)
+    run_until_complete(scheduler, execution, capacity, StopRequest(), max_concurrent=8)
     assert concurrent == [8, 8]
     assert causes == ["no progress for 10 s, the time-out of its stage"]
     assert scheduler.is_complete() and not scheduler.given_up
@@ -86,7 +88,7 @@ def test_what_the_user_must_mend_ends_the_run_at_once(capacity, store, tmp_path)
     scheduler = Scheduler(miniature_study(), store)
     execution = Execution(store_url=str(tmp_path / "not-mounted-here"))
     with pytest.raises(InputError, match=r"^on .*--store must hold a store"):
-        work_off(scheduler, execution, capacity, StopRequest(), max_concurrent=1)
+        run_until_complete(scheduler, execution, capacity, StopRequest(), max_concurrent=1)
     assert not scheduler.progress and not scheduler.given_up
 
 
@@ -119,12 +121,14 @@ def test_a_disk_that_cannot_be_written_ends_the_run_and_later_it_goes_on(capacit
 
             scheduler.on_stored = spoil_once
             with pytest.raises(InputError, match=rf"must be writable and have room; {why}"):
-                work_off(scheduler, Execution(store_url=store.url), capacity, StopRequest())
+                run_until_complete(
+                    scheduler, Execution(store_url=store.url), capacity, StopRequest()
+                )
             assert not scheduler.is_complete() and not scheduler.given_up
             stored.append(everything_stored_is_whole(store))
             disk.remount(mend)
         scheduler = Scheduler(study, store)
-        work_off(scheduler, Execution(store_url=store.url), capacity, StopRequest())
+        run_until_complete(scheduler, Execution(store_url=store.url), capacity, StopRequest())
         assert scheduler.is_complete()
         stored.append(everything_stored_is_whole(store))
         assert stored == sorted(set(stored)), "a later run added nothing"
@@ -136,5 +140,5 @@ def test_fits_without_any_progress_end(capacity, store, monkeypatch):
 
     monkeypatch.setattr(runner, "_fit", dying)
     scheduler = Scheduler(miniature_study(), store)
-    work_off(scheduler, Execution(store_url=store.url), capacity, StopRequest())
+    run_until_complete(scheduler, Execution(store_url=store.url), capacity, StopRequest())
     assert not scheduler.is_complete()

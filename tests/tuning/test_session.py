@@ -11,8 +11,8 @@ import pytest
 from scorelib.errors import InputError
 from tests.clusters import ROOT, free_port, static_cluster
 from tests.miniature import OPTIONS
-from tuning import session
-from tuning.session import ClusterOptions, ray_session
+from tuning.execution import session
+from tuning.execution.session import ClusterOptions, ray_session
 
 HIDDEN = 'mount -t tmpfs none {} && exec "$@"'
 """Runs a command that does not see what is in a folder, from within `unshare --mount`."""
@@ -77,8 +77,8 @@ def test_an_address_that_does_not_answer_is_refused(join, monkeypatch, listens, 
 def test_the_code_of_this_driver_reaches_the_workers(cluster, tmp_path):
     code = (
         "import sys\n"
-        "from tuning.ray_import import ray\n"
-        "from tuning.session import ClusterOptions, ray_session\n"
+        "from tuning.execution.ray_import import ray\n"
+        "from tuning.execution.session import ClusterOptions, ray_session\n"
         "def where():\n"
         "    import scorelib, tuning.stages\n"
         "    return scorelib.__file__, tuning.stages.__file__\n"

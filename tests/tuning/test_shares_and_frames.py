@@ -16,7 +16,7 @@ from scorelib.samplers import Als
 from scorelib.schedules import LinearSchedule
 from scorelib.spec import from_json
 from tests.miniature import miniature_study
-from tuning.jobs import Workplace, execute
+from tuning.jobs import ExecutionContext, execute
 from tuning.stages import Chunk, DataShares, Frames, GeneratedShares, Snapshot
 from tuning.stages.frames import FRAMES_FILE, SIGMAS
 from tuning.stages.shares import REACHING, ends_of, share_of
@@ -41,7 +41,7 @@ CLASSIFIER = ClassifierFeatures(
 def finish(job, store):
     for needed in job.inputs():
         finish(needed, store)
-    list(execute(job, Workplace(store=store)))
+    list(execute(job, ExecutionContext(store=store)))
     return store.manifest(job.stage, job.key)
 
 
@@ -57,7 +57,7 @@ def grid(data, columns):
 def test_shares_of_images_are_those_of_the_likeliest_classes_of_all_chunks(store):
     job = GeneratedShares(sample=SAMPLE, n_images=12, extractor=CLASSIFIER, images="denoised")
     result = finish(job, store).result
-    at = Workplace(store=store)
+    at = ExecutionContext(store=store)
     chunks = [Chunk(sample=SAMPLE, index=i, extractor=CLASSIFIER) for i in (0, 1)]
     assert job.inputs() == tuple(chunks)
     raw, found = (

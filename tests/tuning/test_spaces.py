@@ -12,7 +12,7 @@ from scorelib.errors import InputError
 from scorelib.losses import Adversarial, Dsm, GanLoss
 from scorelib.spec import from_json
 from tests.miniature import miniature_study
-from tuning.forecast import total_work
+from tuning.scheduling.forecast import total_work
 from tuning.spaces import EPSILON, LogUniform, OneOf, ParameterSpace, Rung, StepSizeSpace
 from tuning.stages import InceptionScoreProtocol
 
@@ -68,7 +68,7 @@ def test_a_choice_of_specs_is_recorded_by_its_word_and_set_as_the_spec():
 
 def test_a_space_is_known_by_all_that_it_holds():
     others = (
-        space(LAMBDA), space(N_D), space(LAMBDA, N_D), space(LAMBDA, objective="raw"),
+        space(LAMBDA), space(N_D), space(LAMBDA, N_D), space(LAMBDA, output="raw"),
         space(LAMBDA, round_size=2), space(LAMBDA.replace(digits=3)),
     )  # fmt: skip
     assert len({other.key for other in others}) == len(others)
@@ -179,15 +179,15 @@ def test_stand_ins_of_choices_are_all_others_and_then_no_more():
     every = [{"n_D": n, "ema": e} for n, e in product(N_D.values, EMA.values)]
     for tried in ([], every[1:3], every):
         left = [values for values in every if values not in tried]
-        found = searched.stand_ins(10, tried)
+        found = searched.placeholder_values(10, tried)
         assert sorted(map(identity, found)) == sorted(map(identity, left))
-    assert len(searched.stand_ins(2, every[:1])) == 2
+    assert len(searched.placeholder_values(2, every[:1])) == 2
 
 
 def test_stand_ins_of_numbers_are_different_work_of_the_same_cost():
     for searched in (space(LAMBDA, N_D, round_size=2), STUDY.searches[1].space):
         tried = searched.propose([], [{EPSILON: 0.001, "lambda": 0.5, "n_D": 2}], 3)
-        found = searched.stand_ins(60, tried)
+        found = searched.placeholder_values(60, tried)
         scores = {searched.score(values).key for values in (*tried, *found)}
         assert len(scores) == 60 + len(tried)
     one, *others = (total_work([searched.score(values)]) for values in found)
@@ -198,11 +198,13 @@ def test_two_searches_of_step_sizes_have_stand_ins_of_their_own():
     one = STUDY.searches[1].space
     protocol = one.protocol.replace(n_images=one.protocol.n_images + 1)
     other = one.replace(template=one.template.replace(protocol=protocol))
-    found = [{values[EPSILON] for values in space.stand_ins(20, [])} for space in (one, other)]
+    found = [
+        {values[EPSILON] for values in space.placeholder_values(20, [])} for space in (one, other)
+    ]
     assert len(found[0]) == len(found[1]) == 20 and not found[0] & found[1]
 
 
 def test_a_short_range_has_as_many_stand_ins_as_it_has_numbers():
     short = LAMBDA.replace(low=1.0, high=3.0, digits=1)
-    found = space(short).stand_ins(10, [{"lambda": 2.0}])
+    found = space(short).placeholder_values(10, [{"lambda": 2.0}])
     assert sorted(values["lambda"] for values in found) == [1.0, 3.0]

@@ -10,19 +10,19 @@ import pytest
 import torch
 from PIL import Image
 
-from scorelib.adversarial_training import AdversarialTraining
 from scorelib.data import Digits, ImageFolder, PixelData
 from scorelib.errors import InputError
 from scorelib.losses import SCORE_ADAM, Adversarial, Dsm
 from scorelib.networks import BigGanDiscriminator, Ncsnv2, ResidualMlp
 from scorelib.optim import AdamSpec
 from scorelib.schedules import GeometricSchedule
-from scorelib.training import DsmTraining
+from scorelib.training.adversarial import AdversarialTraining
+from scorelib.training.base import DsmTraining
 from tests.miniature import first_score, miniature_study
-from tuning.jobs import MissingInputError, Workplace, execute
+from tuning.jobs import ExecutionContext, MissingInputError, execute
 from tuning.stages import SampleSpec, Snapshot, TrainSpec
-from tuning.stages.reference import gaussian_like
-from tuning.store import Store
+from tuning.stages.baseline import gaussian_like
+from tuning.store.store import Store
 
 
 def finish(job, place):
@@ -51,11 +51,11 @@ def test_an_adversarial_training_goes_on_from_its_checkpoint(store, tmp_path, co
     objective = Adversarial(discriminator=BigGanDiscriminator(width=4))
     train = convolutional.train.replace(objective=objective, optimizer=SCORE_ADAM)
     first, last = (Snapshot(train=train, iteration=i) for i in (3, 5))
-    finish(first, Workplace(store=store))
-    finish(last, Workplace(store=store))
-    whole = Workplace(store=Store(str(tmp_path / "whole"), create=True))
+    finish(first, ExecutionContext(store=store))
+    finish(last, ExecutionContext(store=store))
+    whole = ExecutionContext(store=Store(str(tmp_path / "whole"), create=True))
     finish(last, whole)
-    ours, theirs = last.weights(Workplace(store=store), 0.9), last.weights(whole, 0.9)
+    ours, theirs = last.weights(ExecutionContext(store=store), 0.9), last.weights(whole, 0.9)
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
     plain = convolutional.replace(iteration=5)
     assert plain.key != last.key and last.work().multiply_adds > plain.work().multiply_adds
@@ -68,9 +68,9 @@ def test_execution_options_do_not_change_a_sample(store, tmp_path, monkeypatch, 
     # Not what another machine of this home compiled for its own processor.
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "inductor"))
     chunk = first_score(miniature_study()).chunks()[0]
-    place = Workplace(store=store)
+    place = ExecutionContext(store=store)
     finish(chunk, place)
-    other = Workplace(store=Store(str(tmp_path / "other"), create=True), **options)
+    other = ExecutionContext(store=Store(str(tmp_path / "other"), create=True), **options)
     finish(chunk, other)
     ours, theirs = chunk.features(place), chunk.features(other)
     for name in ours:
@@ -85,12 +85,12 @@ def test_bfloat16_changes_a_sample_only_slightly(store, tmp_path, convolutional)
 
     chunk = Chunk(sample=sample, index=0, extractor=extractor)
     places = [
-        Workplace(store=Store(str(tmp_path / f"{on}"), create=True), autocast=on)
+        ExecutionContext(store=Store(str(tmp_path / f"{on}"), create=True), autocast=on)
         for on in (False, True)
     ]
     # Both sample from one snapshot: only the sampling differs.
     for place in places:
-        finish(convolutional, Workplace(store=place.store))
+        finish(convolutional, ExecutionContext(store=place.store))
         finish(chunk, place)
     exact, rough = (chunk.features(place)["denoised.features"] for place in places)
     assert not torch.equal(exact, rough)
@@ -102,13 +102,13 @@ def test_a_gpu_that_is_not_there_is_an_error_and_not_a_silent_cpu(store):
     if torch.cuda.is_available():
         pytest.skip("this machine has a GPU")
     with pytest.raises((RuntimeError, AssertionError), match=r"CUDA|NVIDIA"):
-        finish(snapshot, Workplace(store=store, device="cuda"))
+        finish(snapshot, ExecutionContext(store=store, device="cuda"))
     assert not store.has(snapshot.stage, snapshot.key)
 
 
 @pytest.mark.parametrize("start", ["uniform", "data"])
 def test_other_starts_give_other_samples(store, start):
-    place = Workplace(store=store)
+    place = ExecutionContext(store=store)
     base = first_score(miniature_study()).chunks()[0]
     other = base.replace(sample=base.sample.replace(start=start))
     finish(base, place), finish(other, place)
@@ -118,7 +118,7 @@ def test_other_starts_give_other_samples(store, start):
 
 
 def test_only_the_first_chunk_keeps_pictures_raw_and_denoised(store):
-    place = Workplace(store=store)
+    place = ExecutionContext(store=store)
     first, second = first_score(miniature_study(), "als n_sigma=5, non-adversarial").chunks()
     assert set(finish(first, place).files) == {"features.safetensors", "raw.png", "denoised.png"}
     assert set(finish(second, place).files) == {"features.safetensors"}
@@ -131,7 +131,7 @@ def test_only_the_first_chunk_keeps_pictures_raw_and_denoised(store):
 
 
 def test_a_snapshot_keeps_every_ema_and_the_checkpoint_only_the_newest_state(store):
-    study, place = miniature_study(), Workplace(store=store)
+    study, place = miniature_study(), ExecutionContext(store=store)
     for snapshot in study.snapshots:
         finish(snapshot, place)
         files = store.manifest(snapshot.stage, snapshot.key).files
@@ -144,7 +144,7 @@ def test_a_snapshot_keeps_every_ema_and_the_checkpoint_only_the_newest_state(sto
 def test_a_job_without_its_input_says_so(store):
     chunk = first_score(miniature_study()).chunks()[0]
     with pytest.raises(MissingInputError):
-        list(execute(chunk, Workplace(store=store)))
+        list(execute(chunk, ExecutionContext(store=store)))
 
 
 def test_inadmissible_step_sizes_and_unknown_decays_are_refused_in_the_spec():
@@ -169,9 +169,12 @@ def test_only_networks_of_image_size_want_a_gpu(convolutional):
     assert Snapshot(train=large, iteration=1).wants_gpu()
 
 
-def test_the_yardsticks_are_what_they_say(store):
-    study, place = miniature_study(extractor__classifier__iterations="300"), Workplace(store=store)
-    held_out, gaussian = (finish(y, place).result["distance"] for y in study.yardsticks)
+def test_the_baselines_are_what_they_say(store):
+    study, place = (
+        miniature_study(extractor__classifier__iterations="300"),
+        ExecutionContext(store=store),
+    )
+    held_out, gaussian = (finish(y, place).result["distance"] for y in study.baselines)
     assert 0 < held_out < gaussian
 
 
@@ -219,16 +222,16 @@ def test_training_killed_inside_a_snapshot_goes_on_from_its_checkpoint_bitwise(
     store, tmp_path, checkpoints_always, objective, names
 ):
     snapshot = miniature_snapshot(objective, 130)
-    run = execute(snapshot, Workplace(store=store))
+    run = execute(snapshot, ExecutionContext(store=store))
     for progress in run:
         if progress.done == 117:  # the checkpoint of iteration 100 is written; drop the rest
             break
     del run
     assert store.checkpoint_names(snapshot.train.key) == ["0000000100.safetensors"]
-    resumed = finish(snapshot, Workplace(store=store))
+    resumed = finish(snapshot, ExecutionContext(store=store))
     assert resumed.cost["started_at"] == 100
     other = Store(str(tmp_path / "whole"), create=True)
-    whole = finish(snapshot, Workplace(store=other))
+    whole = finish(snapshot, ExecutionContext(store=other))
     assert whole.cost["started_at"] == 0
     for name in whole.files:
         assert store.read("train", snapshot.key, name) == other.read("train", snapshot.key, name)
@@ -241,7 +244,7 @@ def test_training_killed_inside_a_snapshot_goes_on_from_its_checkpoint_bitwise(
 
 def test_the_losses_kept_are_those_that_training_reports(store):
     snapshot = miniature_snapshot(PLAYERS, 60)
-    finish(snapshot, Workplace(store=store))
+    finish(snapshot, ExecutionContext(store=store))
     spec = snapshot.train
     run = AdversarialTraining(
         spec.build(), spec.data.load("train")[0], objective=PLAYERS, schedule=spec.schedule,
@@ -271,7 +274,7 @@ def test_images_from_files_are_trained_on_as_pixels_and_end_bitwise_as_floats(
     )  # fmt: skip
     list(whole.steps(5))
     monkeypatch.delattr(PixelData, "load")  # the floats of all images are never made
-    place = Workplace(store=store, data_root=tmp_path)
+    place = ExecutionContext(store=store, data_root=tmp_path)
     finish(snapshot, place)
     for decay in train.ema:
         found, expected = snapshot.weights(place, decay), whole.ema.weights(decay)

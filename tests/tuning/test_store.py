@@ -15,8 +15,8 @@ import pytest
 
 from scorelib.errors import InputError
 from tests.services.servers import s3_server
-from tuning.documents import FORMAT, StoreReadError, StoreWriteError
-from tuning.store import CorruptObjectError, Store
+from tuning.store.documents import FORMAT, StoreReadError, StoreWriteError
+from tuning.store.store import CorruptObjectError, Store
 
 KEY = "0" * 32
 
@@ -109,7 +109,7 @@ def test_a_killed_commit_leaves_nothing_visible(tmp_path):
     # The writer is killed between its files and its manifest.
     code = f"""
 import os
-from tuning.store import Store
+from tuning.store.store import Store
 store = Store({str(tmp_path / "s")!r}, create=True)
 put = store._put
 def dying(path, data):
@@ -283,8 +283,8 @@ def test_a_full_store_is_refused_and_nothing_half_written_stays(tmp_path):
     code = f"""
 import resource, signal
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-from tuning.documents import StoreWriteError
-from tuning.store import Store
+from tuning.store.documents import StoreWriteError
+from tuning.store.store import Store
 store = Store({store.url!r})
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 try:

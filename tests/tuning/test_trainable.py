@@ -9,10 +9,10 @@ import torch
 
 from scorelib.networks.mlp import ResidualMlp
 from tests.miniature import first_score, miniature_study
-from tuning.resources import DEFAULT_SHARE, GpuMemory
+from tuning.execution.resources import DEFAULT_SHARE, GpuMemory
+from tuning.execution.trainable import Execution, JobTrainable
 from tuning.stages import Chunk
-from tuning.store import Manifest, Store
-from tuning.trainable import Execution, JobTrainable
+from tuning.store.store import Manifest, Store
 
 
 @pytest.fixture(autouse=True)

@@ -6,14 +6,14 @@ on its specs, its ledger and the store alone.
 """
 
 from tuning.spaces.base import Rung, SearchSpace
-from tuning.spaces.joint import FrontSpace, ParameterSpace
+from tuning.spaces.joint import MultiObjectiveSpace, ParameterSpace
 from tuning.spaces.parameters import LogUniform, OneOf
 from tuning.spaces.step_size import EPSILON, StepSizeSpace
 
 __all__ = [
     "EPSILON",
-    "FrontSpace",
     "LogUniform",
+    "MultiObjectiveSpace",
     "OneOf",
     "ParameterSpace",
     "Rung",

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from optuna.distributions import BaseDistribution
 
-from scorelib.spec import Spec
-from tuning.jobs import require_input
-from tuning.joint_proposer import Finished
-from tuning.ledger import Values
-from tuning.stages import Objective, Protocol, SampleSpec, Score
+from scorelib.errors import require_input
+from scorelib.spec import Spec, stored_as
+from tuning.spaces.tpe_sampler import Finished
+from tuning.stages import Output, Protocol, SampleSpec, Score
+from tuning.store.ledger import Values
 
 
 @dataclass(frozen=True)
@@ -34,13 +34,15 @@ class SearchSpace(Spec):
 
     Attributes:
         template: the score, on the first rung; what is varied is replaced in it.
-        objective: images whose number is to be lowest, or highest where the protocol says so.
+        output: images whose number is to be lowest, or highest where the protocol says so.
         round_size: trials proposed together, >= 1; results count only when a round is complete, so
             a search does not depend on which trial ends first.
     """
 
+    KIND = "SearchSpace"
+
     template: Score
-    objective: Objective = "denoised"
+    output: Output = stored_as("objective", "denoised")
     round_size: int = 1
 
     def validate(self) -> None:
@@ -87,7 +89,7 @@ class SearchSpace(Spec):
         """Each parameter's range, as Optuna has it, for displays."""
 
     @abstractmethod
-    def stand_ins(self, n: int, tried: Sequence[Values]) -> list[Values]:
+    def placeholder_values(self, n: int, tried: Sequence[Values]) -> list[Values]:
         """At most so many different values, none of those tried, that cost what proposals may."""
 
 

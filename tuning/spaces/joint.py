@@ -7,15 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 from optuna.distributions import BaseDistribution
 
-from scorelib.errors import InputError
+from scorelib.errors import InputError, require_input
 from scorelib.seeds import seed_of
 from scorelib.spec import replaced
-from tuning.jobs import require_input
-from tuning.joint_proposer import Finished, propose_jointly
-from tuning.ledger import Values
 from tuning.spaces.base import Rung, SearchSpace, on_rung
 from tuning.spaces.parameters import LogUniform, OneOf
+from tuning.spaces.tpe_sampler import Finished, propose_jointly
 from tuning.stages import Protocol, Score
+from tuning.store.ledger import Values
 
 _MOST_DRAWN = 50
 """Draws at random for each stand-in."""
@@ -28,6 +27,8 @@ class ParameterSpace(SearchSpace):
     Attributes:
         parameters: what is varied, each with a name of its own.
     """
+
+    KIND = "ParameterSpace"
 
     parameters: tuple[OneOf | LogUniform, ...]
 
@@ -78,7 +79,7 @@ class ParameterSpace(SearchSpace):
         """Each parameter's."""
         return {p.name: p.distribution for p in self.parameters}
 
-    def stand_ins(self, n: int, tried: Sequence[Values]) -> list[Values]:
+    def placeholder_values(self, n: int, tried: Sequence[Values]) -> list[Values]:
         """Combinations of choices in their order, or values at random; see `SearchSpace`."""
         names = [p.name for p in self.parameters]
         choices = [p.shown for p in self.parameters if isinstance(p, OneOf)]
@@ -100,7 +101,7 @@ class ParameterSpace(SearchSpace):
 
 
 @dataclass(frozen=True, kw_only=True)
-class FrontSpace(ParameterSpace):
+class MultiObjectiveSpace(ParameterSpace):
     """Fields of a score, searched by several numbers of the same images at once.
 
     There is no best trial then, but a front: the trials that no other beats in every number. What
@@ -109,6 +110,8 @@ class FrontSpace(ParameterSpace):
     Attributes:
         also: how the further numbers are measured.
     """
+
+    KIND = "FrontSpace"
 
     also: tuple[Protocol, ...]
 

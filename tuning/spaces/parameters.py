@@ -9,10 +9,10 @@ from optuna.distributions import (
     FloatDistribution,
 )
 
+from scorelib.errors import require_input
 from scorelib.spec import Spec
 from scorelib.step_size import round_significant
-from tuning.jobs import require_input
-from tuning.ledger import Value
+from tuning.store.ledger import Value
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +25,8 @@ class OneOf(Spec):
         values: what the field may be, each once.
         labels: words for the values, where these are specs; empty to show the values themselves.
     """
+
+    KIND = "OneOf"
 
     name: str
     path: str
@@ -67,6 +69,8 @@ class LogUniform(Spec):
         high: highest value.
         digits: significant digits that values are rounded to, >= 1, so that equal ones meet.
     """
+
+    KIND = "LogUniform"
 
     name: str
     path: str

@@ -5,20 +5,22 @@ from dataclasses import dataclass
 
 from optuna.distributions import BaseDistribution, FloatDistribution
 
+from scorelib.errors import require_input
 from scorelib.samplers import AnnealedSampler
-from tuning.jobs import require_input
-from tuning.joint_proposer import Finished
-from tuning.ledger import Values
-from tuning.proposer import Observation, propose, searched_interval
 from tuning.spaces.base import Rung, SearchSpace, on_rung
+from tuning.spaces.step_size_sampler import Observation, propose, searched_interval
+from tuning.spaces.tpe_sampler import Finished
 from tuning.stages import Score
+from tuning.store.ledger import Values
 
 EPSILON = "epsilon"
 
 
 @dataclass(frozen=True, kw_only=True)
 class StepSizeSpace(SearchSpace):
-    """The step size epsilon of a sampler, over all that theory admits; see `tuning.proposer`."""
+    """The step size epsilon of a sampler, over all that theory admits; see `step_size_sampler`."""
+
+    KIND = "StepSizeSpace"
 
     def validate(self) -> None:
         """Refuses numbers that are better the higher they are: their curves are no valleys."""
@@ -63,7 +65,7 @@ class StepSizeSpace(SearchSpace):
         interval = searched_interval(low, high, _epsilons(starts))
         return {EPSILON: FloatDistribution(*interval, log=True)}
 
-    def stand_ins(self, n: int, tried: Sequence[Values]) -> list[Values]:
+    def placeholder_values(self, n: int, tried: Sequence[Values]) -> list[Values]:
         """Step sizes that, not being rounded, differ from any real proposal and other spaces'."""
         share = (1 + int(self.key[:8], 16)) / 16**8
         low, high = self._interval()

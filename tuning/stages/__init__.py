@@ -4,6 +4,9 @@ Importing this package registers every job, so that specs can be read back from 
 """
 
 from tuning.stages.accuracy import ClassificationAccuracy
+from tuning.stages.baseline import Baseline
+from tuning.stages.features.extractors import TrainClassifier
+from tuning.stages.features.reference import RealFeatures, Reference
 from tuning.stages.frames import Frames
 from tuning.stages.guided_sample import GuidedSampleSpec
 from tuning.stages.noise import NoiseLevel
@@ -16,17 +19,17 @@ from tuning.stages.protocols import (
     NeighboursProtocol,
     Protocol,
 )
-from tuning.stages.reference import RealFeatures, Reference, TrainClassifier, Yardstick
 from tuning.stages.renormalisation import Renormalisation
 from tuning.stages.sample import Chunk, SampleSpec
-from tuning.stages.score import OBJECTIVES, Objective, RealScore, Score
+from tuning.stages.score import OUTPUTS, Output, RealScore, Score
 from tuning.stages.score_errors import OracleErrors, ScoreErrors
 from tuning.stages.shares import DataShares, GeneratedShares
 from tuning.stages.snapshots import TrainedWeights, TrainingSpec
 from tuning.stages.train import Snapshot, TrainSpec
 
 __all__ = [
-    "OBJECTIVES",
+    "OUTPUTS",
+    "Baseline",
     "Chunk",
     "ClassificationAccuracy",
     "DataShares",
@@ -41,8 +44,8 @@ __all__ = [
     "NoiseClassifierSnapshot",
     "NoiseClassifierTrainSpec",
     "NoiseLevel",
-    "Objective",
     "OracleErrors",
+    "Output",
     "Protocol",
     "RealFeatures",
     "RealScore",
@@ -56,5 +59,4 @@ __all__ = [
     "TrainSpec",
     "TrainedWeights",
     "TrainingSpec",
-    "Yardstick",
 ]

@@ -13,14 +13,15 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
+from scorelib.errors import require_input
 from scorelib.metrics.accuracy import AccuracySpec, AccuracyTraining
 from scorelib.metrics.features import Pixels
 from scorelib.networks import multiply_adds
-from scorelib.training import NonFiniteError
-from tuning.jobs import Job, Outcome, Progress, Run, Work, Workplace, failure_of, require_input
+from scorelib.training.base import NonFiniteError
+from tuning.jobs import ExecutionContext, Job, Outcome, Progress, Run, Work, failure_of
 from tuning.stages.sample import Chunk, SampleSpec
-from tuning.stages.score import Objective
-from tuning.store import Store
+from tuning.stages.score import Output
+from tuning.store.store import Store
 
 _CHECKPOINT_SECONDS = 30.0
 
@@ -38,12 +39,13 @@ class ClassificationAccuracy(Job):
         which: of the two kinds of images; a training each.
     """
 
+    KIND = "ClassificationAccuracy"
     stage: ClassVar[str] = "accuracy"
 
     sample: SampleSpec
     n_images: int
     classifier: AccuracySpec
-    which: Objective = "denoised"
+    which: Output = "denoised"
 
     def validate(self) -> None:
         """Refuses too few images, and such as were asked for no class."""
@@ -86,7 +88,7 @@ class ClassificationAccuracy(Job):
         """As its chunks: a worker that held other resources could not be kept for the next."""
         return self.sample.model.wants_gpu()
 
-    def run(self, at: Workplace) -> Run:
+    def run(self, at: ExecutionContext) -> Run:
         """Trains the classifier, on from its newest checkpoint, and tests it."""
         failed = failure_of(at, *self.chunks())
         if failed is not None:
@@ -109,7 +111,7 @@ class ClassificationAccuracy(Job):
         found = training.accuracy(*data.load("test", at.data_root))
         return Outcome(result={self.which: found}, once_stored=kept.drop)
 
-    def _images(self, at: Workplace) -> Tensor:
+    def _images(self, at: ExecutionContext) -> Tensor:
         """The generated images, (n, C, H, W) uint8."""
         name = f"{self.which}.features"
         parts = [self._pixels.images(chunk.features(at)[name]) for chunk in self.chunks()]

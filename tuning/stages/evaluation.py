@@ -6,11 +6,11 @@ import torch
 from torch import Tensor, nn
 
 from scorelib.samplers import ScaledScore
-from tuning.jobs import Workplace
+from tuning.jobs import ExecutionContext
 from tuning.stages.train import Snapshot
 
 
-def loaded(model: Snapshot, ema: float, at: Workplace) -> nn.Module:
+def loaded(model: Snapshot, ema: float, at: ExecutionContext) -> nn.Module:
     """A finished snapshot's network as it is sampled from: frozen, laid out, perhaps compiled."""
     network = laid_out(model.network(at, ema), model.train.data.shape)
     return torch.compile(network) if at.compile else network  # type: ignore[return-value]
@@ -23,7 +23,7 @@ def laid_out(network: nn.Module, shape: tuple[int, ...]) -> nn.Module:
     return network.to(memory_format=torch.channels_last)
 
 
-def batched(networks: Sequence[nn.Module], at: Workplace) -> ScaledScore:
+def batched(networks: Sequence[nn.Module], at: ExecutionContext) -> ScaledScore:
     """A network as samplers see it, evaluated in batches the device can hold.
 
     Args:

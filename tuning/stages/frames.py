@@ -9,9 +9,10 @@ from typing import ClassVar
 
 import torch
 
+from scorelib.errors import require_input
 from scorelib.metrics.features import quantize
 from scorelib.pictures import grid_png
-from tuning.jobs import Job, Outcome, Progress, Run, Work, Workplace, failure_of, require_input
+from tuning.jobs import ExecutionContext, Job, Outcome, Progress, Run, Work, failure_of
 from tuning.stages.sample import SampleSpec, walk_chunk
 
 FRAMES_FILE = "frames.png"
@@ -30,6 +31,7 @@ class Frames(Job):
         n_frames: columns, >= 1, at most one for each update.
     """
 
+    KIND = "Frames"
     stage: ClassVar[str] = "frames"
 
     sample: SampleSpec
@@ -68,7 +70,7 @@ class Frames(Job):
         """As the training it samples from."""
         return self.sample.model.wants_gpu()
 
-    def run(self, at: Workplace) -> Run:
+    def run(self, at: ExecutionContext) -> Run:
         """Walks, and keeps the frames."""
         failed = failure_of(at, *self.inputs())
         if failed is not None:

@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 
 from scorelib.data import DataSpec, OneClass, Toy
+from scorelib.errors import require_input
 from scorelib.guidance import ClassGuidance, GuidedNetwork
 from scorelib.samplers import ScaledScore
-from tuning.jobs import Workplace, require_input
+from tuning.jobs import ExecutionContext
 from tuning.stages.evaluation import batched, loaded
 from tuning.stages.noise_classifier import NoiseClassifierSnapshot
 from tuning.stages.sample import SampleSpec
@@ -31,6 +32,8 @@ class GuidedSampleSpec(SampleSpec):
         label: the class asked for; None: all in turn, image i of class i modulo their number.
         scale: alpha, the factor of the likelihood score; other than 1, the scaling method.
     """
+
+    KIND = "GuidedSampleSpec"
 
     classifier: NoiseClassifierSnapshot
     classifier_ema: float
@@ -90,7 +93,7 @@ class GuidedSampleSpec(SampleSpec):
             return torch.full((n_images,), self.label)
         return torch.arange(n_images) % self.classifier.train.data.n_classes
 
-    def scaled_score(self, at: Workplace, index: int) -> ScaledScore:
+    def scaled_score(self, at: ExecutionContext, index: int) -> ScaledScore:
         """The posterior score of each image's own class."""
         network = loaded(self.model, self.ema, at)
         classifier = self.classifier.network(at, self.classifier_ema)

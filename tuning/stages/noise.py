@@ -1,17 +1,17 @@
 """The noise stage: the noise left in x through a walk with a perfect score.
 
 No network and no data: the curve follows from the schedule and the sampler alone (see
-`scorelib.noise_level`).
+`scorelib.exact.noise_level`).
 """
 
 import json
 from dataclasses import dataclass
 from typing import ClassVar
 
-from scorelib.noise_level import noise_at, noise_by_level
+from scorelib.exact.noise_level import noise_at, noise_by_level
 from scorelib.samplers import AnnealedSampler
 from scorelib.schedules import GeometricSchedule
-from tuning.jobs import Job, Outcome, Progress, Run, Work, Workplace
+from tuning.jobs import ExecutionContext, Job, Outcome, Progress, Run, Work
 
 QUARTERS = {"L/4": 0.25, "L/2": 0.5, "3L/4": 0.75, "L": 1.0}
 """Shares of the way at which the noise is a result, by its name there."""
@@ -26,6 +26,7 @@ class NoiseLevel(Job):
         sampler: what walks down it.
     """
 
+    KIND = "NoiseLevel"
     stage: ClassVar[str] = "noise"
 
     schedule: GeometricSchedule
@@ -48,14 +49,14 @@ class NoiseLevel(Job):
         """Nothing."""
         return Work()
 
-    def run(self, at: Workplace) -> Run:
+    def run(self, at: ExecutionContext) -> Run:
         """Computes the curve; stores it, and its values at the quarters of the way."""
         yield Progress(0, 1, "curves")
         curve = noise_by_level(self.sampler, self.schedule)
         result = {name: noise_at(curve, share) for name, share in QUARTERS.items()}
         return Outcome(result=result, files={"levels.json": json.dumps(curve.tolist()).encode()})
 
-    def levels(self, at: Workplace) -> list[float]:
+    def levels(self, at: ExecutionContext) -> list[float]:
         """The finished curve: at the start and after each n_sigma updates, data units."""
         levels: list[float] = json.loads(at.read(self, "levels.json"))
         return levels

@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from scorelib.classifier_training import ClassifierTraining
+from scorelib.errors import require_input
 from scorelib.losses import ClassifierObjective
 from scorelib.networks import NoiseClassifierSpec
-from scorelib.training import Training
-from tuning.jobs import Job, Workplace, require_input
+from scorelib.training.base import Training
+from scorelib.training.classifier import ClassifierTraining
+from tuning.jobs import ExecutionContext, Job
 from tuning.stages.snapshots import TrainedWeights, TrainingSpec
 from tuning.stages.train import Snapshot
 
@@ -23,6 +24,7 @@ class NoiseClassifierTrainSpec(TrainingSpec):
         score_ema: which of its EMA decays; None without one.
     """
 
+    KIND = "NoiseClassifierTrainSpec"
     loss_name: ClassVar[str] = "ce"
 
     network: NoiseClassifierSpec
@@ -64,7 +66,7 @@ class NoiseClassifierTrainSpec(TrainingSpec):
     def _build_arguments(self) -> tuple[Any, ...]:
         return self.data.shape, self.data.n_classes
 
-    def training(self, at: Workplace) -> Training:
+    def training(self, at: ExecutionContext) -> Training:
         """The training at its start."""
         images, labels = self._examples(at)
         score = None
@@ -83,5 +85,7 @@ class NoiseClassifierSnapshot(TrainedWeights):
     Attributes:
         train: the run.
     """
+
+    KIND = "NoiseClassifierSnapshot"
 
     train: NoiseClassifierTrainSpec

@@ -1,7 +1,7 @@
 """The renormalisation stage: likelihoods to a power, and what scaling their score makes of it.
 
-No network and no data: the example is exact (see `scorelib.renormalisation`), its integrals are
-sums over a fine grid.
+No network and no data: the example is exact (see `scorelib.exact.renormalisation`), its integrals
+are sums over a fine grid.
 """
 
 from dataclasses import dataclass
@@ -9,8 +9,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from scorelib.renormalisation import TwoNormals, Values, normal_power_integral
-from tuning.jobs import Job, Outcome, Progress, Run, Work, Workplace, require_input
+from scorelib.errors import require_input
+from scorelib.exact.renormalisation import TwoNormals, Values, normal_power_integral
+from tuning.jobs import ExecutionContext, Job, Outcome, Progress, Run, Work
 
 _REACH = 12.0
 _ROUNDING = 1e-15
@@ -30,6 +31,7 @@ class Renormalisation(Job):
         normal_stds: standard deviations of normal likelihoods, integrated to the power.
     """
 
+    KIND = "Renormalisation"
     stage: ClassVar[str] = "renormalisation"
 
     alpha: float
@@ -62,7 +64,7 @@ class Renormalisation(Job):
         """Nothing."""
         return Work()
 
-    def run(self, at: Workplace) -> Run:
+    def run(self, at: ExecutionContext) -> Run:
         """Integrates over the grid.
 
         The result: mean and std of the density meant (``mean``, ``std``) and of the one that

@@ -23,6 +23,7 @@ from torch import Tensor
 
 from scorelib.data import DataSpec, Perturbed
 from scorelib.data.files import as_floats
+from scorelib.errors import require_input
 from scorelib.metrics.features import Extractor, Pixels, extract, quantize
 from scorelib.pictures import grid_png, scatter_png
 from scorelib.samplers import (
@@ -37,9 +38,10 @@ from scorelib.samplers import (
 from scorelib.schedules import GeometricSchedule
 from scorelib.seeds import generator_of
 from scorelib.spec import Spec
-from tuning.jobs import Job, Outcome, Progress, Run, Work, Workplace, failure_of, require_input
+from tuning.jobs import ExecutionContext, Job, Outcome, Progress, Run, Work, failure_of
 from tuning.stages.evaluation import batched, loaded
-from tuning.stages.reference import PICTURE_POINTS, build_extractor, extractor_inputs
+from tuning.stages.features.extractors import build_extractor, extractor_inputs
+from tuning.stages.features.reference import PICTURE_POINTS
 from tuning.stages.snapshots import TrainedWeights
 from tuning.stages.train import Snapshot
 
@@ -56,6 +58,8 @@ class SampleSpec(Spec):
         chunk_images: images per chunk, >= 1.
         seed: which stream of images; equal seeds share start and noise.
     """
+
+    KIND = "SampleSpec"
 
     model: Snapshot
     ema: float
@@ -122,7 +126,7 @@ class SampleSpec(Spec):
         n_chunks = math.ceil(n_images / self.chunk_images)
         return tuple(Chunk(sample=self, index=i, extractor=extractor) for i in range(n_chunks))
 
-    def scaled_score(self, at: Workplace, index: int) -> ScaledScore:
+    def scaled_score(self, at: ExecutionContext, index: int) -> ScaledScore:
         """The score as samplers see it, for a chunk walked whole."""
         return batched([loaded(self.model, self.ema, at)], at)
 
@@ -137,6 +141,7 @@ class Chunk(Job):
         extractor: which features.
     """
 
+    KIND = "Chunk"
     stage: ClassVar[str] = "sample"
 
     sample: SampleSpec
@@ -181,7 +186,7 @@ class Chunk(Job):
         """As the training it samples from."""
         return self.sample.model.wants_gpu()
 
-    def run(self, at: Workplace) -> Run:
+    def run(self, at: ExecutionContext) -> Run:
         """Samples, extracts the features, draws the pictures."""
         failed = failure_of(at, *self.inputs())
         if failed is not None:
@@ -203,7 +208,7 @@ class Chunk(Job):
             return Outcome(result={"failed": f"non-finite sample at step {total}"})
         return Outcome(files=self._files(images, at))
 
-    def _files(self, images: dict[str, Tensor], at: Workplace) -> dict[str, bytes]:
+    def _files(self, images: dict[str, Tensor], at: ExecutionContext) -> dict[str, bytes]:
         module = build_extractor(self.extractor, at)
         tensors, files = {}, {}
         for name, batch in images.items():
@@ -217,7 +222,7 @@ class Chunk(Job):
         files["features.safetensors"] = safetensors.torch.save(tensors)
         return files
 
-    def _picture(self, name: str, batch: Tensor, at: Workplace) -> bytes:
+    def _picture(self, name: str, batch: Tensor, at: ExecutionContext) -> bytes:
         if batch.ndim == 4:
             columns = self.sample.picture_columns
             return grid_png(quantize(batch[: columns**2]), columns)
@@ -227,13 +232,13 @@ class Chunk(Job):
         points, _ = target.load("train", at.data_root)
         return scatter_png(points[:PICTURE_POINTS], batch[:PICTURE_POINTS])
 
-    def features(self, at: Workplace) -> dict[str, Tensor]:
+    def features(self, at: ExecutionContext) -> dict[str, Tensor]:
         """The finished chunk's tensors: {raw, denoised}.{features, probabilities}, (n, ...)."""
         tensors = safetensors.torch.load(at.read(self, "features.safetensors"))
         return {name: as_floats(values) for name, values in tensors.items()}
 
 
-def walk_chunk(spec: SampleSpec, index: int, at: Workplace) -> Iterator[SamplerState]:
+def walk_chunk(spec: SampleSpec, index: int, at: ExecutionContext) -> Iterator[SamplerState]:
     """The sampler's states of a chunk, with all randomness from the chunk's own stream."""
     train = spec.model.train
     shape = (spec.chunk_images, *train.data.shape)

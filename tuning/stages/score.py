@@ -11,17 +11,18 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor
 
-from tuning.jobs import Job, Outcome, Progress, Run, Work, Workplace, failure_of, require_input
+from scorelib.errors import require_input
+from tuning.jobs import ExecutionContext, Job, Outcome, Progress, Run, Work, failure_of
+from tuning.stages.features.reference import RealFeatures
 from tuning.stages.protocols import Images, Measurement, Protocol
-from tuning.stages.reference import RealFeatures
 from tuning.stages.sample import Chunk, SampleSpec
 
-Objective = Literal["raw", "denoised"]
+Output = Literal["raw", "denoised"]
 """Which of the two kinds of images of one sampling run."""
 
 _BY_CLASS = "classes.json"
 
-OBJECTIVES: tuple[Objective, ...] = ("raw", "denoised")
+OUTPUTS: tuple[Output, ...] = ("raw", "denoised")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +34,7 @@ class Score(Job):
         protocol: how they are measured, and how many.
     """
 
+    KIND = "Score"
     stage: ClassVar[str] = "score"
 
     sample: SampleSpec
@@ -63,14 +65,14 @@ class Score(Job):
         """As its chunks: a worker that held other resources could not be kept for the next."""
         return self.sample.model.wants_gpu()
 
-    def run(self, at: Workplace) -> Run:
+    def run(self, at: ExecutionContext) -> Run:
         """Measures both kinds of images."""
         failed = failure_of(at, *self.chunks())
         if failed is not None:
             return Outcome(result={"failed": failed})
-        chunks, found = self.chunks(), dict[Objective, Measurement]()
+        chunks, found = self.chunks(), dict[Output, Measurement]()
         # Read once for each kind: of 50,000 images both are too much to hold for a small worker.
-        for which in OBJECTIVES:
+        for which in OUTPUTS:
             parts: list[Tensor] = []
             for chunk in chunks:
                 parts.append(chunk.features(at)[f"{which}.{self.protocol.reads}"])
@@ -88,7 +90,7 @@ class Score(Job):
         parts.clear()
         return Images(values, self.sample.labels(n_images))
 
-    def by_class(self, at: Workplace, which: Objective) -> dict[int, float]:
+    def by_class(self, at: ExecutionContext, which: Output) -> dict[int, float]:
         """What a finished mean over classes is the mean of, by label; {} if it is none."""
         if _BY_CLASS not in at.manifest(self).files:
             return {}
@@ -107,6 +109,7 @@ class RealScore(Job):
         protocol: how.
     """
 
+    KIND = "RealScore"
     stage: ClassVar[str] = "score"
 
     features: RealFeatures
@@ -138,7 +141,7 @@ class RealScore(Job):
         """Next to nothing."""
         return Work()
 
-    def run(self, at: Workplace) -> Run:
+    def run(self, at: ExecutionContext) -> Run:
         """Measures the real examples."""
         yield Progress(0, 1, "sets")
         n = self.protocol.n_images

@@ -14,11 +14,12 @@ import safetensors.torch
 from torch import Tensor, nn
 
 from scorelib.data import Moons
+from scorelib.errors import require_input
+from scorelib.exact.parzen import Parzen
 from scorelib.guidance import ClassGuidance, GuidedNetwork
 from scorelib.metrics.score_error import ExactScores, moons_grid, scores_of
 from scorelib.networks import ScoreNetwork
-from scorelib.parzen import Parzen
-from tuning.jobs import Job, Outcome, Progress, Run, Work, Workplace, failure_of, require_input
+from tuning.jobs import ExecutionContext, Job, Outcome, Progress, Run, Work, failure_of
 from tuning.stages.noise_classifier import NoiseClassifierSnapshot
 from tuning.stages.snapshots import TrainedWeights
 from tuning.stages.train import Snapshot
@@ -42,6 +43,7 @@ class ScoreErrors(Job):
         scale: alpha, the factor of the likelihood score.
     """
 
+    KIND = "ScoreErrors"
     stage: ClassVar[str] = "score"
 
     data: Moons
@@ -78,7 +80,7 @@ class ScoreErrors(Job):
         """Next to nothing."""
         return Work()
 
-    def run(self, at: Workplace) -> Run:
+    def run(self, at: ExecutionContext) -> Run:
         """Compares the scores on the grid, and keeps them for a figure."""
         failed = failure_of(at, *self.inputs())
         if failed is not None:
@@ -97,20 +99,20 @@ class ScoreErrors(Job):
         files = {"scores.safetensors": safetensors.torch.save(tensors)}
         return Outcome(result=_by_class(errors), files=files)
 
-    def _guidances(self, at: Workplace) -> list[ClassGuidance]:
+    def _guidances(self, at: ExecutionContext) -> list[ClassGuidance]:
         if self.classifier is None:
             return []
         classifier = self.classifier.network(at, self.ema)
         labels = range(self.data.n_classes)
         return [ClassGuidance(classifier, label, scale=self.scale) for label in labels]
 
-    def _posteriors(self, at: Workplace, guidances: list[ClassGuidance]) -> list[nn.Module]:
+    def _posteriors(self, at: ExecutionContext, guidances: list[ClassGuidance]) -> list[nn.Module]:
         networks = [model.network(at, self.ema) for model in self.models]
         if not guidances:
             return networks
         return [GuidedNetwork(networks[0], guidance) for guidance in guidances]
 
-    def scores(self, at: Workplace) -> dict[str, Tensor]:
+    def scores(self, at: ExecutionContext) -> dict[str, Tensor]:
         """The finished posterior scores, {estimated, exact}.{0 .. K - 1}, (1225, 2) each."""
         found: dict[str, Tensor] = safetensors.torch.load(at.read(self, "scores.safetensors"))
         return found
@@ -129,6 +131,7 @@ class OracleErrors(Job):
         sigma: noise level.
     """
 
+    KIND = "OracleErrors"
     stage: ClassVar[str] = "score"
 
     data: Moons
@@ -142,7 +145,7 @@ class OracleErrors(Job):
         """Next to nothing."""
         return Work()
 
-    def run(self, at: Workplace) -> Run:
+    def run(self, at: ExecutionContext) -> Run:
         """Compares them on the grid."""
         yield Progress(0, 1, "grids")
         points, exact = moons_grid().double(), _exact_scores(self.data, self.sigma, "cpu")

@@ -10,11 +10,12 @@ import torch
 from torch import Tensor
 
 from scorelib.data import DataSpec, Split
+from scorelib.errors import require_input
 from scorelib.metrics.class_shares import CONFIDENCE, class_shares
 from scorelib.metrics.classifier import ClassifierFeatures
-from tuning.jobs import Job, Outcome, Progress, Run, Work, Workplace, failure_of, require_input
+from tuning.jobs import ExecutionContext, Job, Outcome, Progress, Run, Work, failure_of
 from tuning.stages.sample import Chunk, SampleSpec
-from tuning.stages.score import Objective
+from tuning.stages.score import Output
 
 REACHING = "reaching"
 """Name of a result: how many classes have the equal share in their interval."""
@@ -41,12 +42,13 @@ class GeneratedShares(Job):
         images: which of the two kinds.
     """
 
+    KIND = "GeneratedShares"
     stage: ClassVar[str] = "shares"
 
     sample: SampleSpec
     n_images: int
     extractor: ClassifierFeatures
-    images: Objective = "raw"
+    images: Output = "raw"
 
     def validate(self) -> None:
         """Refuses to count no images."""
@@ -79,7 +81,7 @@ class GeneratedShares(Job):
         """As its chunks: a worker that held other resources could not be kept for the next."""
         return self.sample.model.wants_gpu()
 
-    def run(self, at: Workplace) -> Run:
+    def run(self, at: ExecutionContext) -> Run:
         """Counts the likeliest classes."""
         failed = failure_of(at, *self.chunks())
         if failed is not None:
@@ -101,6 +103,7 @@ class DataShares(Job):
         split: which split.
     """
 
+    KIND = "DataShares"
     stage: ClassVar[str] = "shares"
 
     data: DataSpec
@@ -118,7 +121,7 @@ class DataShares(Job):
         """Next to nothing."""
         return Work(images=self.data.n_images(self.split))
 
-    def run(self, at: Workplace) -> Run:
+    def run(self, at: ExecutionContext) -> Run:
         """Counts the labels."""
         yield Progress(0, 1, "splits")
         _, labels = self.data.load(self.split, at.data_root)

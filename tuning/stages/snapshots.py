@@ -21,19 +21,20 @@ import torch
 from torch import Tensor, nn
 
 from scorelib.data import DataSpec
+from scorelib.errors import require_input
 from scorelib.networks import NetworkSpec, NoiseClassifierSpec, size_of
 from scorelib.optim import AdamSpec
 from scorelib.schedules import Schedule
 from scorelib.seeds import seed_of
 from scorelib.spec import Spec
-from scorelib.training import (
+from scorelib.training.base import (
     CHECK_EVERY_ITERATIONS,
     NonFiniteError,
     Training,
     below,
     prefixed,
 )
-from tuning.jobs import Job, Outcome, Progress, Run, Work, Workplace, require_input
+from tuning.jobs import ExecutionContext, Job, Outcome, Progress, Run, Work
 
 Losses = dict[str, list[tuple[int, float]]]
 """By name, the (iteration, value) pairs of a run so far."""
@@ -62,6 +63,7 @@ class TrainingSpec(Spec, ABC):
         seed: of initial weights, order of images, noise.
     """
 
+    KIND = "TrainingSpec"
     loss_name: ClassVar[str]
     """The loss that is a snapshot's result."""
 
@@ -125,10 +127,10 @@ class TrainingSpec(Spec, ABC):
         """What the network is built for: first the shape of an example."""
 
     @abstractmethod
-    def training(self, at: Workplace) -> Training:
+    def training(self, at: ExecutionContext) -> Training:
         """The training at its start."""
 
-    def _settings(self, at: Workplace) -> dict[str, Any]:
+    def _settings(self, at: ExecutionContext) -> dict[str, Any]:
         """What every `Training` is given by keyword."""
         return {
             "schedule": self.schedule, "optimizer": self.optimizer, "ema": self.ema,
@@ -137,7 +139,7 @@ class TrainingSpec(Spec, ABC):
             "most_images": at.images_per_call(self.data.shape),
         }  # fmt: skip
 
-    def _examples(self, at: Workplace) -> tuple[Tensor, Tensor]:
+    def _examples(self, at: ExecutionContext) -> tuple[Tensor, Tensor]:
         """Images and labels of the train split, as 8-bit pixels if the data set has them."""
         return self.data.stored("train", at.data_root)
 
@@ -151,6 +153,7 @@ class TrainedWeights(Job):
         iteration: updates made, >= 1.
     """
 
+    KIND = "TrainedWeights"
     stage: ClassVar[str] = "train"
 
     train: TrainingSpec
@@ -189,18 +192,18 @@ class TrainedWeights(Job):
         """Image-sized convolutional networks do."""
         return self.train.multiply_adds > GPU_MULTIPLY_ADDS
 
-    def weights(self, at: Workplace, decay: float) -> dict[str, Tensor]:
+    def weights(self, at: ExecutionContext, decay: float) -> dict[str, Tensor]:
         """EMA weights of this finished snapshot, on the CPU."""
         weights: dict[str, Tensor] = safetensors.torch.load(at.read(self, _weights_file(decay)))
         return weights
 
-    def network(self, at: Workplace, decay: float) -> nn.Module:
+    def network(self, at: ExecutionContext, decay: float) -> nn.Module:
         """The finished snapshot's network with its EMA weights, frozen, on the device."""
         network = self.train.build()
         network.load_state_dict(self.weights(at, decay))
         return network.to(at.device).eval().requires_grad_(False)
 
-    def run(self, at: Workplace) -> Run:
+    def run(self, at: ExecutionContext) -> Run:
         """Trains on from the newest checkpoint at or below the iteration."""
         training, losses = self._start(at)
         started_at = training.iteration
@@ -226,7 +229,7 @@ class TrainedWeights(Job):
             {"loss": losses[self.train.loss_name][-1][1]}, files, cost={"started_at": started_at}
         )
 
-    def _start(self, at: Workplace) -> tuple[Training, Losses]:
+    def _start(self, at: ExecutionContext) -> tuple[Training, Losses]:
         spec = self.train
         training = spec.training(at)
         for name in reversed(at.store.checkpoint_names(spec.key)):
@@ -246,7 +249,7 @@ class _Saver:
     Due means every ten seconds, but so rarely that saving takes at most a twentieth of the time.
     """
 
-    def __init__(self, at: Workplace, key: str, training: Training, losses: Losses) -> None:
+    def __init__(self, at: ExecutionContext, key: str, training: Training, losses: Losses) -> None:
         self._store, self._key, self._training, self._losses = at.store, key, training, losses
         self._due = time.monotonic() + _CHECKPOINT_SECONDS
 

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from scorelib.adversarial_training import AdversarialTraining
 from scorelib.losses import Adversarial, Dsm
 from scorelib.networks import NetworkSpec
-from scorelib.training import DsmTraining, Training
-from tuning.jobs import Workplace
+from scorelib.training.adversarial import AdversarialTraining
+from scorelib.training.base import DsmTraining, Training
+from tuning.jobs import ExecutionContext
 from tuning.stages.snapshots import TrainedWeights, TrainingSpec
 
 
@@ -20,6 +20,7 @@ class TrainSpec(TrainingSpec):
         objective: loss.
     """
 
+    KIND = "TrainSpec"
     loss_name: ClassVar[str] = "dsm"
 
     network: NetworkSpec
@@ -39,7 +40,7 @@ class TrainSpec(TrainingSpec):
     def _build_arguments(self) -> tuple[Any, ...]:
         return (self.data.shape,)
 
-    def training(self, at: Workplace) -> Training:
+    def training(self, at: ExecutionContext) -> Training:
         """The training at its start."""
         images, _ = self._examples(at)
         settings = self._settings(at)
@@ -55,5 +56,7 @@ class Snapshot(TrainedWeights):
     Attributes:
         train: the run.
     """
+
+    KIND = "Snapshot"
 
     train: TrainSpec

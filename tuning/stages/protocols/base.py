@@ -8,9 +8,10 @@ from typing import ClassVar, Literal
 from torch import Tensor
 
 from scorelib.data import DataSpec
+from scorelib.errors import require_input
 from scorelib.metrics.features import Extractor
 from scorelib.spec import Spec
-from tuning.jobs import Job, Workplace, require_input
+from tuning.jobs import ExecutionContext, Job
 
 Reads = Literal["features", "probabilities"]
 """What of a chunk's images a protocol needs."""
@@ -56,6 +57,7 @@ class Protocol(Spec):
             no choice has seen; "unstated": as a paper that does not say.
     """
 
+    KIND = "Protocol"
     reads: ClassVar[Reads] = "features"
 
     extractor: Extractor
@@ -127,7 +129,7 @@ class Protocol(Spec):
         """
 
     @abstractmethod
-    def measure(self, images: Images, at: Workplace) -> Measurement:
+    def measure(self, images: Images, at: ExecutionContext) -> Measurement:
         """The number.
 
         Args:

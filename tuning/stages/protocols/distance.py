@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from scorelib.data import Toy
 from scorelib.metrics.features import Coordinates
-from tuning.jobs import Workplace
+from tuning.jobs import ExecutionContext
 from tuning.stages.protocols.base import Images, Measurement, Protocol
 
 
@@ -16,6 +16,8 @@ class DistanceProtocol(Protocol):
         extractor: the points themselves.
         data: the set; its `distances` are exact.
     """
+
+    KIND = "DistanceProtocol"
 
     extractor: Coordinates = field(default_factory=Coordinates)
     data: Toy
@@ -30,6 +32,6 @@ class DistanceProtocol(Protocol):
         """It is a distance."""
         return True
 
-    def measure(self, images: Images, at: Workplace) -> Measurement:
+    def measure(self, images: Images, at: ExecutionContext) -> Measurement:
         """The mean distance, in the data's units, in float64."""
         return Measurement(self.data.distances(images.values).mean().item())

@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from scorelib.errors import require_input
 from scorelib.metrics.frechet import frechet_distance, moments
-from tuning.jobs import Job, Workplace, require_input
+from tuning.jobs import ExecutionContext, Job
+from tuning.stages.features.reference import Reference
 from tuning.stages.protocols.base import Images, Measurement, Protocol
-from tuning.stages.reference import Reference
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,6 +19,8 @@ class FidProtocol(Protocol):
         n_images: generated images, > 1.
         rounding: images are clamped to [0, 1] and rounded to 8 bits, as PNG files hold them.
     """
+
+    KIND = "FidProtocol"
 
     split: Literal["train", "test"] = "train"
     rounding: Literal["8-bit"] = "8-bit"
@@ -60,6 +63,6 @@ class FidProtocol(Protocol):
         """The reference statistics."""
         return (self.reference,)
 
-    def measure(self, images: Images, at: Workplace) -> Measurement:
+    def measure(self, images: Images, at: ExecutionContext) -> Measurement:
         """The distance to the reference, in float64."""
         return Measurement(frechet_distance(self.reference.moments(at), moments(images.values)))

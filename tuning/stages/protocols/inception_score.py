@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+from scorelib.errors import require_input
 from scorelib.metrics.features import Coordinates, Pixels
 from scorelib.metrics.inception_score import inception_score
 from scorelib.metrics.stacked import StackedClassifierFeatures
-from tuning.jobs import Workplace, require_input
+from tuning.jobs import ExecutionContext
 from tuning.stages.protocols.base import Images, Measurement, Protocol, Reads
 
 
@@ -19,6 +20,7 @@ class InceptionScoreProtocol(Protocol):
         n_splits: parts that are scored apart; see `scorelib.metrics.inception_score`.
     """
 
+    KIND = "InceptionScoreProtocol"
     reads: ClassVar[Reads] = "probabilities"
 
     n_splits: int = 10
@@ -50,6 +52,6 @@ class InceptionScoreProtocol(Protocol):
         """The splits."""
         return (f"{self.n_splits} splits",)
 
-    def measure(self, images: Images, at: Workplace) -> Measurement:
+    def measure(self, images: Images, at: ExecutionContext) -> Measurement:
         """The mean score of the splits, in float64."""
         return Measurement(inception_score(images.values, self.n_splits).mean)

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from scorelib.data import Stacked
+from scorelib.errors import require_input
 from scorelib.metrics.modes import mode_coverage, stack_classes
 from scorelib.metrics.stacked import StackedClassifierFeatures
-from tuning.jobs import Workplace, require_input
+from tuning.jobs import ExecutionContext
 from tuning.stages.protocols.base import Images, Measurement, Protocol, Reads
 
 
@@ -20,6 +21,7 @@ class ModesProtocol(Protocol):
         statistic: "modes": how many have any stack; "kl": KL(their shares || equal shares), nats.
     """
 
+    KIND = "ModesProtocol"
     reads: ClassVar[Reads] = "probabilities"
 
     extractor: StackedClassifierFeatures
@@ -51,7 +53,7 @@ class ModesProtocol(Protocol):
         """The classifier."""
         return (self.extractor.name,)
 
-    def measure(self, images: Images, at: Workplace) -> Measurement:
+    def measure(self, images: Images, at: ExecutionContext) -> Measurement:
         """The number of modes, or the divergence."""
         k = self.data.of.n_classes
         found = mode_coverage(stack_classes(images.values, k), k)

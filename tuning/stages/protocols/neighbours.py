@@ -14,11 +14,12 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from scorelib.errors import require_input
 from scorelib.metrics.prdc import classwise_prdc, prdc
 from scorelib.seeds import generator_of
-from tuning.jobs import Job, Workplace, require_input
+from tuning.jobs import ExecutionContext, Job
+from tuning.stages.features.reference import RealFeatures
 from tuning.stages.protocols.base import Images, Measurement, Protocol
-from tuning.stages.reference import RealFeatures
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +34,8 @@ class NeighboursProtocol(Protocol):
         classwise: the mean over classes, each measured apart. Needs images that were asked for a
             class each, as many for every class.
     """
+
+    KIND = "NeighboursProtocol"
 
     statistic: Literal["precision", "recall", "density", "coverage"]
     n_real: int
@@ -106,7 +109,7 @@ class NeighboursProtocol(Protocol):
             f"{self.name} needs {share} images of each of {self._n_parts} classes; got {found}",
         )
 
-    def measure(self, images: Images, at: Workplace) -> Measurement:
+    def measure(self, images: Images, at: ExecutionContext) -> Measurement:
         """The number, with that of each class if it is their mean."""
         self.require_suitable(images.labels)
         real, real_labels = self.reference.read(at)

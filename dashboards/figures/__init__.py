@@ -1,0 +1,1 @@
+"""Figures: what is drawn, as PNG files and as charts of a page."""

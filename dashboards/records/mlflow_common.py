@@ -1,0 +1,40 @@
+"""What all runs in MLflow share: tags that say what they are of, names of numbers, lineage."""
+
+from typing import Any
+
+from scorelib.data import DataSpec
+from tuning.jobs import Job
+from tuning.stages import Protocol, TrainedWeights
+from tuning.stages.snapshots import TrainingSpec
+from tuning.study import Study
+from tuning.tracking.mlflow_lineage import DatasetUse
+
+
+def common_tags(study: Study, kind: str) -> dict[str, str]:
+    """What a run is, and of which study."""
+    return {"kind": kind, "study": study.name, "scale": study.scale, "paper": study.paper}
+
+
+def metric_name(protocol: Protocol | None, quantity: str) -> str:
+    """MLflow's name of a number: such as "fid" or "fid_denoised"; else the quantity's own."""
+    if protocol is None:
+        return as_metric(quantity)
+    return as_metric(protocol.metric_name + ("" if quantity == "raw" else f"_{quantity}"))
+
+
+def as_metric(name: str) -> str:
+    """A name as MLflow admits it for a metric."""
+    return "".join(c if c.isalnum() or c in "_-. /" else "_" for c in name)
+
+
+def rests_on(job: Job) -> dict[str, Any]:
+    """The data sets and snapshots that a job rests on, as arguments of a `RunRecord`."""
+    parts = list(job.parts())
+    trained = {p.data for p in parts if isinstance(p, TrainingSpec)}
+    data = trained or {p for p in parts if isinstance(p, DataSpec)}
+    uses = [DatasetUse(spec.name, spec.key) for spec in data]
+    snapshots = [p.key for p in parts if isinstance(p, TrainedWeights) and p is not job]
+    return {
+        "datasets": tuple(sorted(uses, key=lambda use: (use.name, use.digest))),
+        "uses": tuple(sorted(set(snapshots))),
+    }

@@ -1,0 +1,275 @@
+"""What MLflow shows of a study: one run per training, per trial, per cell, and one for the table.
+
+Made from the store alone, so the projection can be rebuilt at any time (`dashboards.sync`).
+"""
+
+import json
+import statistics
+from collections.abc import Iterable, Iterator
+
+from dashboards.records.mlflow_common import as_metric, common_tags, metric_name, rests_on
+from dashboards.records.mlflow_searches import (
+    search_key,
+    search_record,
+    searches_of_trainings,
+    trial_records,
+)
+from dashboards.results.cells import CellView, StudyView, view
+from dashboards.results.method_pairs import BASE, OURS
+from dashboards.results.stored_pictures import grids
+from dashboards.results.verdicts import half_interval
+from dashboards.text.table import frame, heading, render
+from tuning.jobs import Job
+from tuning.scheduling.scheduler import Scheduler
+from tuning.search.search import SearchRun
+from tuning.stages import TrainedWeights
+from tuning.stages.snapshots import LOSSES_FILE
+from tuning.store.documents import as_name
+from tuning.store.store import Manifest, Store
+from tuning.study import Cell, Study
+from tuning.tracking.mlflow_writer import RunRecord
+
+
+def tracking_uri(store: Store, given: str | None) -> str:
+    """The tracking URI in use: the one given, or a database in the store's folder."""
+    return given or f"sqlite:///{store.folder.resolve()}/mlflow.db"
+
+
+def records(scheduler: Scheduler, store: Store) -> Iterator[RunRecord]:
+    """Everything the store says of a study: trainings, trials, then cells and the table."""
+    parents = searches_of_trainings(scheduler)
+    yield from (search_record(scheduler, run) for run in dict.fromkeys(parents.values()))
+    for snapshot in snapshots(scheduler):
+        manifest = store.manifest(snapshot.stage, snapshot.key)
+        if manifest:
+            yield _training_record(scheduler, snapshot, manifest, store, parents.get(snapshot.key))
+    yield from trial_records(scheduler)
+    yield from table_records(scheduler, store)
+
+
+def snapshots(scheduler: Scheduler) -> list[TrainedWeights]:
+    """All snapshots of the study, also those that only its trials need, each once."""
+    tried = (t.score for run in scheduler.searches.values() for rung in run.rungs() for t in rung)
+    found: dict[str, TrainedWeights] = {}
+    for job in (*scheduler.study.fixed_jobs, *tried):
+        found |= {part.key: part for part in job.parts() if isinstance(part, TrainedWeights)}
+    return list(found.values())
+
+
+def cell_records(scheduler: Scheduler, store: Store, job: Job) -> Iterator[RunRecord]:
+    """The cells that a job is one seed of, if all their seeds are in; without the figures."""
+    shown = view(scheduler, store)
+    for cell in shown.cells:
+        jobs = scheduler.cell_jobs(cell.cell)
+        if cell.is_done and job in jobs:
+            yield _cell_record(shown, cell, jobs, store, {})
+
+
+def table_records(scheduler: Scheduler, store: Store) -> Iterator[RunRecord]:
+    """The cells that are filled, and the whole table with its figure."""
+    # Here: matplotlib takes half a second to import.
+    from dashboards.figures.figures import figures
+    from dashboards.figures.samples import filmstrip
+
+    shown = view(scheduler, store)
+    files = figures(scheduler, store)
+    for cell in shown.cells:
+        jobs = scheduler.cell_jobs(cell.cell)
+        if cell.is_done and jobs:
+            strip = filmstrip(cell, store)
+            frames = {"frames.png": strip} if strip else {}
+            yield _cell_record(shown, cell, jobs, store, files | frames)
+    if any(cell.measured for cell in shown.cells):
+        yield from (_reported_record(shown, cell) for cell in shown.cells if _is_reported(cell))
+        yield _table_record(shown, files, curves_of(scheduler, store))
+
+
+def training_records(
+    scheduler: Scheduler, snapshot: TrainedWeights, manifest: Manifest, store: Store
+) -> Iterator[RunRecord]:
+    """A snapshot of a training run, below its search if only a search's trials need it."""
+    search = searches_of_trainings(scheduler).get(snapshot.key)
+    if search:
+        yield search_record(scheduler, search)
+    yield _training_record(scheduler, snapshot, manifest, store, search)
+
+
+def _training_record(
+    scheduler: Scheduler,
+    snapshot: TrainedWeights,
+    manifest: Manifest,
+    store: Store,
+    search: SearchRun | None,
+) -> RunRecord:
+    """A snapshot with its losses so far, each a metric over the iterations."""
+    failed = manifest.result.get("failed")
+    losses: dict[str, list[list[float]]] = {}
+    if LOSSES_FILE in manifest.files:
+        losses = json.loads(store.read(snapshot.stage, snapshot.key, LOSSES_FILE))
+    return RunRecord(
+        key=snapshot.key,
+        name=snapshot.title(),
+        tags=common_tags(scheduler.study, "training") | ({"failed": str(failed)} if failed else {}),
+        params=snapshot.flat(),
+        metrics={
+            "seconds": float(manifest.cost["seconds"]),
+            "iteration": float(snapshot.iteration),
+        },
+        curves={f"{n}_loss": [(int(i), v) for i, v in pairs] for n, pairs in losses.items()},
+        description=(
+            "Weights of a training run at an iteration, kept in the store under this run's key. "
+            "dsm_loss is Eq. 1; adversarial training has gan_loss, the score network's other term, "
+            "and discriminator_loss beside it; classifiers have ce_loss and dlsm_loss. The step of "
+            "each is the iteration."
+        ),
+        parent=search_key(search) if search else None,
+        makes=(snapshot.key, as_metric(snapshot.title()), snapshot.iteration),
+        **rests_on(snapshot),
+    )
+
+
+def _each_once(seeds: Iterable[int]) -> str:
+    return ", ".join(map(str, dict.fromkeys(seeds)))
+
+
+def _cell_record(
+    shown: StudyView,
+    cell: CellView,
+    jobs: tuple[Job, ...],
+    store: Store,
+    files: dict[str, bytes],
+) -> RunRecord:
+    own, study = cell.cell, shown.study
+    tags = _cell_tags(study, own) | {"cell_key": jobs[0].key}
+    about = "measured at settings of its own"
+    if own.protocol:
+        tags["protocol"] = about = own.protocol.describe()
+        samples = [score.sample for score in cell.scores]
+        tags["seeds"] = _each_once(sample.seed for sample in samples)
+        tags["training_seeds"] = _each_once(sample.model.train.seed for sample in samples)
+    reported = [r.protocol.describe() for r in own.reported.values() if r.protocol]
+    if reported:
+        tags["reported_protocol"] = reported[0]
+    if cell.failed:
+        tags["failed"] = cell.failed
+    if cell.winner:
+        about = f"the search's best, measured again on images no choice has seen: {about}"
+    return RunRecord(
+        # Two columns may show one job's result by different quantities.
+        key=f"cell-{jobs[0].key}-{as_name(own.name)}",
+        name=f"{study.exhibit}: {own.name}",
+        tags=tags,
+        params=jobs[0].flat(),
+        metrics=_cell_metrics(cell),
+        files=files | grids(cell, store),
+        description=f"Cell of {study.exhibit}: {own.name}; {about}.",
+        **rests_on(jobs[0]),
+    )
+
+
+def _cell_tags(study: Study, own: Cell) -> dict[str, str]:
+    place = {"exhibit": study.exhibit, "row": own.row, "column": own.column}
+    return common_tags(study, "cell") | place
+
+
+def _is_reported(cell: CellView) -> bool:
+    """Whether only the paper fills it."""
+    return not cell.cell.is_measured and bool(cell.cell.reported)
+
+
+def _reported_record(shown: StudyView, cell: CellView) -> RunRecord:
+    own, study = cell.cell, shown.study
+    return RunRecord(
+        key=f"reported-{study.exhibit}-{study.scale}-{as_name(own.name)}",
+        name=f"{study.exhibit}: {own.name}",
+        tags=_cell_tags(study, own),
+        metrics={n: v for n, v in _cell_metrics(cell).items() if n.startswith("reported_")},
+        description=f"Cell of {study.exhibit}: {own.name}; the paper's only, not measured here.",
+    )
+
+
+def _cell_metrics(cell: CellView) -> dict[str, float | None]:
+    own, sample = cell.cell, cell.sample
+    metrics: dict[str, float | None] = {}
+    # The numbers come first: MLflow draws what was logged first, unless told otherwise.
+    for quantity in own.quantities:
+        name = metric_name(own.protocol, quantity)
+        if quantity in cell.measured:
+            metrics[name] = cell.measured[quantity].mean
+            metrics[f"{name}_spread"] = cell.measured[quantity].spread
+            metrics[f"{name}_difference"] = cell.difference(quantity)
+        if quantity in own.reported:
+            reported = own.reported[quantity]
+            its = metric_name(reported.protocol or own.protocol, quantity)
+            metrics[f"reported_{its}"] = reported.value
+    if own.protocol and sample:
+        metrics |= {
+            "epsilon": sample.epsilon, "r": cell.r,
+            "n_images": float(own.protocol.n_images),
+        }  # fmt: skip
+    return metrics | {
+        "reported_r": own.reported_r, "reported_epsilon": own.reported_epsilon,
+        "n_seeds": float(own.n_seeds),
+    }  # fmt: skip
+
+
+def curves_of(scheduler: Scheduler, store: Store) -> dict[str, list[tuple[int, float]]]:
+    """What is drawn against iterations, means over seeds, and what is gained class by class.
+
+    MLflow draws those together whose names agree up to the slash.
+
+    Args:
+        scheduler: the study's scheduler.
+        store: its store.
+    """
+    from dashboards.figures.data import class_gains_of, panels_of  # here: matplotlib, see above
+
+    curves = {}
+    for panel, lines in panels_of(scheduler).items():
+        for label, points in lines.items():
+            means = [(step, statistics.fmean(of)) for step, of in sorted(points.items())]
+            curves[as_metric(f"{panel}/{label}")] = means
+            if any(halves := [half_interval(points[step]) for step, _ in means]):
+                steps = (step for step, _ in means)
+                name = as_metric(f"{panel}/{label}, half interval")
+                curves[name] = list(zip(steps, halves, strict=True))
+    for row, gains in class_gains_of(scheduler, store).items():
+        curves[as_metric(f"{row}/{OURS} minus {BASE} by class")] = sorted(gains.items())
+    return curves
+
+
+def _table_record(
+    shown: StudyView, files: dict[str, bytes], curves: dict[str, list[tuple[int, float]]]
+) -> RunRecord:
+    study = shown.study
+    data = frame(shown).astype(object)
+    columns = data.where(data.notna(), None).to_dict(orient="list")
+    metrics = {
+        f"baseline_{name}": baseline.distance
+        for name, baseline in zip(("held_out", "gaussian"), shown.baselines, strict=False)
+    }
+    return RunRecord(
+        key=f"table-{study.exhibit}-{study.scale}-{study.settings.key}",
+        name=study.exhibit,
+        tags=common_tags(shown.study, "table") | {"exhibit": study.exhibit},
+        params=study.settings.flat(),
+        metrics=metrics,
+        curves=curves,
+        files=files | {"table.md": render(shown, "markdown").encode()},
+        table={str(name): list(values) for name, values in columns.items()},
+        description=f"{study.title}; {heading(shown)}.\n\n{render(shown, 'markdown')}",
+    )
+
+
+def about(study: Study) -> str:
+    """What MLflow's page of a study's experiment says, in Markdown."""
+    return "\n\n".join(
+        [
+            f"**{study.exhibit}. {study.title}**",
+            study.question,
+            "Kinds of runs, by `tags.kind`: `cell` (of the table, beside the paper's number), "
+            "`table` (all of it, with its figures), `search` with its `trial`s below it, "
+            "`training` (a snapshot's losses). Cells name the checkpoint they used as a model. "
+            f"The scale is a tag: `tags.scale = '{study.scale}'`.",
+        ]
+    )

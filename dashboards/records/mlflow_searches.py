@@ -1,0 +1,150 @@
+"""What MLflow shows of searches: a run for each, and below it one for each finished trial.
+
+Trainings that only trials need stand below the search, too: what is left on top is what the study
+is about, however many trials there are.
+"""
+
+from collections.abc import Iterator
+
+from dashboards.records.mlflow_common import as_metric, common_tags, metric_name, rests_on
+from dashboards.results.searches import importances, shown_value
+from tuning.scheduling.scheduler import Scheduler
+from tuning.search.search import SearchRun
+from tuning.spaces.trial import Trial
+from tuning.stages import OUTPUTS, Score
+from tuning.tracking.mlflow_writer import RunRecord
+
+
+def trial_records(scheduler: Scheduler, score: Score | None = None) -> Iterator[RunRecord]:
+    """The finished trials of all searches, or those that one score measures, below their search."""
+    for run in scheduler.searches.values():
+        climbs: dict[int, list[Trial]] = {}  # by number, the trial on each rung it reached
+        for trial in (trial for rung in run.rungs() for trial in rung):
+            climbs.setdefault(trial.number, []).append(trial)
+        found = [
+            _trial_record(scheduler, run, climb)
+            for climb in climbs.values()
+            if climb[0].result is not None and (score is None or _measures(score, climb))
+        ]
+        if found:
+            yield search_record(scheduler, run)
+            yield from found
+
+
+def searches_of_trainings(scheduler: Scheduler) -> dict[str, SearchRun]:
+    """The search whose trials rest on a snapshot, by its key; only where nothing else does."""
+    found: dict[str, SearchRun] = {}
+    for run in scheduler.searches.values():
+        for trial in (trial for rung in run.rungs() for trial in rung):
+            for needed in trial.score.sample.inputs():
+                found.setdefault(needed.key, run)
+    if found:
+        for part in (part for job in scheduler.study.fixed_jobs for part in job.parts()):
+            found.pop(part.key, None)
+    return found
+
+
+def _measures(score: Score, climb: list[Trial]) -> bool:
+    return any(score.key == each.key for trial in climb for each in trial.scores)
+
+
+def trial_key(run: SearchRun, trial: Trial) -> str:
+    """What identifies a trial: a search begun anew from other starts has trials of its own."""
+    return f"{run.ledger_key}-{trial.number}"
+
+
+def _trial_record(scheduler: Scheduler, run: SearchRun, climb: list[Trial]) -> RunRecord:
+    """A trial of a search that is finished on the first rung; it may be open on the last."""
+    trial = climb[0]
+    assert trial.result is not None
+    protocol = trial.score.protocol
+    tags = common_tags(scheduler.study, "trial") | {
+        "search": run.search.name,
+        "protocol": protocol.describe(),
+    }
+    if trial.result.failed:
+        tags["failed"] = trial.result.failed
+    metrics: dict[str, float | None] = {
+        metric_name(protocol, which): trial.result.of(which) for which in OUTPUTS
+    }
+    metrics |= {
+        metric_name(score.protocol, run.search.space.output): number
+        for score, number in zip(trial.further, trial.numbers, strict=False)
+    }
+    metrics |= {
+        f"tried {as_metric(name)}": float(value)
+        for name, value in trial.values.items()
+        if not isinstance(value, str)
+    }
+    values = ", ".join(f"{name}={shown_value(value)}" for name, value in trial.values.items())
+    return RunRecord(
+        key=trial_key(run, trial),
+        name=f"{run.search.name} #{trial.number} {values}",
+        tags=tags | {"score_key": trial.score.key},
+        params=trial.score.flat(),
+        metrics=metrics
+        | {
+            "epsilon": trial.epsilon,
+            "r": trial.r,
+            "n_images": float(protocol.n_images),
+            "number": float(trial.number),
+        },
+        curves=_by_images(climb),
+        description=(
+            f"Trial {trial.number} of the search *{run.search.name}*: {values}. Measured by "
+            f"{protocol.describe()}; metrics that end in `_by_images` have the number of images as "
+            "their step, one point for each rung of the ladder that the trial reached."
+        ),
+        parent=search_key(run),
+        **rests_on(trial.score),
+    )
+
+
+def _by_images(climb: list[Trial]) -> dict[str, list[tuple[int, float]]]:
+    """A trial's numbers by the number of images they were measured on."""
+    curves: dict[str, list[tuple[int, float]]] = {}
+    for trial in climb:
+        protocol = trial.score.protocol
+        for which in OUTPUTS:
+            value = trial.result.of(which) if trial.result else None
+            if value is not None:
+                name = f"{metric_name(protocol, which)}_by_images"
+                curves.setdefault(name, []).append((protocol.n_images, value))
+    return curves
+
+
+def search_key(run: SearchRun) -> str:
+    """What identifies a search that began from its starts."""
+    return f"search-{run.ledger_key}"
+
+
+def search_record(scheduler: Scheduler, run: SearchRun) -> RunRecord:
+    """A search as far as it is: its trials stand below it."""
+    search, best = run.search, None
+    objective, protocol = search.space.output, search.space.protocol
+    name = metric_name(protocol, objective)
+    history: list[tuple[int, float]] = []
+    for trial in run.trials:
+        value = trial.result.of(objective) if trial.result else None
+        if value is not None:
+            pick = min if protocol.lower_is_better else max
+            best = value if best is None else pick(best, value)
+            history.append((trial.number, best))
+    # Of a thousand trials a second's work: once, at the end.
+    importance = importances(run) if run.is_complete else {}
+    shares = {f"importance of {as_metric(n)}": share for n, share in importance.items()}
+    varied = ", ".join(run.distributions)
+    done = sum(trial.result is not None for trial in run.trials)
+    return RunRecord(
+        key=search_key(run),
+        name=f"search {search.name}",
+        tags=common_tags(scheduler.study, "search") | {"search": search.name},
+        params={"varied": varied, "n_trials": search.n_trials, "proposals": run.ledger_key},
+        metrics={"trials_done": float(done), **shares},
+        curves={f"best_{name}": history},
+        description=(
+            f"The search *{search.name}* over {varied}: {done} of {search.n_trials} trials, which "
+            f"stand below it. `best_{name}` is the best so far after each trial, by "
+            f"{protocol.describe()}."
+        ),
+    )

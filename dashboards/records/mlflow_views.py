@@ -1,0 +1,107 @@
+"""What MLflow's pages show of a study when they are opened from here: rows, columns and order.
+
+MLflow keeps what a page shows as a tag of the experiment, under a name that a link can ask for. One
+view for each kind of run and each scale, for both scales share an experiment: the cells beside the
+paper's numbers, the trials of all searches, best first, the trainings. (MLflow folds trials below
+their search only in order of time: in any other each is a row.) Opened without a view an experiment
+shows everything, folded.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from dashboards.records.mlflow_common import metric_name
+from tuning.stages import OUTPUTS
+from tuning.study import Study
+
+CELLS, TRIALS, TRAININGS = "cells", "trials", "trainings"
+
+_BY_TIME = ("attributes.start_time", True)
+
+
+def view_name(kind: str, study: Study) -> str:
+    """The name that a link asks for.
+
+    Args:
+        kind: `CELLS`, `TRIALS` or `TRAININGS`.
+        study: the study, at its scale.
+    """
+    return f"{kind}-{study.scale}"
+
+
+def views(study: Study) -> dict[str, dict[str, Any]]:
+    """The views of a study's experiment, by name."""
+    numbers = list(dict.fromkeys(_numbers(study)))
+    tried = [metric_name(s.space.protocol, q) for s in study.searches for q in OUTPUTS]
+    names = dict.fromkeys(p for s in study.searches for p in s.space.distributions(s.starts))
+    found = {
+        CELLS: _view(
+            "cell",
+            [_tag("row"), _tag("column"), *map(_metric, numbers),
+             *map(_metric, ("epsilon", "r", "reported_epsilon", "reported_r", "n_images",
+                            "n_seeds"))],
+        ),
+        TRIALS: _view(
+            "trial",
+            [_tag("search"), *map(_metric, dict.fromkeys(tried)),
+             *map(_metric, (f"tried {name}" for name in names)), _metric("r"),
+             _metric("n_images"), _metric("number"), _tag("failed")],
+            *_best_first(study),
+        ),
+        TRAININGS: _view(
+            "training",
+            [_metric("dsm_loss"), _metric("ce_loss"), _metric("gan_loss"),
+             _metric("discriminator_loss"), _metric("iteration"), _metric("seconds"),
+             "attributes.`Dataset`"],
+        ),
+    }  # fmt: skip
+    of_scale = f" and tags.scale = '{study.scale}'"
+    return {
+        view_name(kind, study): view | {"searchFilter": view["searchFilter"] + of_scale}
+        for kind, view in found.items()
+    }
+
+
+def _numbers(study: Study) -> Iterator[str]:
+    """The cells' metrics with their spreads, what the paper reports, and the differences."""
+    for cell in study.cells:
+        if not cell.is_measured:
+            continue
+        own = [metric_name(cell.protocol, quantity) for quantity in cell.quantities]
+        yield from own
+        yield from (f"{n}_spread" for n in own)
+        for quantity, reported in cell.reported.items():
+            yield f"reported_{metric_name(reported.protocol or cell.protocol, quantity)}"
+        yield from (f"{n}_difference" for n in own if cell.reported)
+
+
+def _best_first(study: Study) -> tuple[str, bool]:
+    """The column by which trials are ordered, and whether upwards: the first search's objective."""
+    if not study.searches:
+        return _BY_TIME
+    space = study.searches[0].space
+    return _metric(metric_name(space.protocol, space.output)), space.protocol.lower_is_better
+
+
+def _view(
+    kind: str, columns: list[str], order: str = _BY_TIME[0], upwards: bool = _BY_TIME[1]
+) -> dict[str, Any]:
+    return {
+        "searchFilter": f"tags.kind = '{kind}'",
+        "orderByKey": order,
+        "orderByAsc": upwards,
+        "startTime": "ALL",
+        "lifecycleFilter": "Active",
+        "datasetsFilter": [],
+        "modelVersionFilter": "All Runs",
+        "selectedColumns": columns,
+        "runsHiddenMode": "SHOW_ALL",
+    }
+
+
+def _metric(name: str) -> str:
+    return f"metrics.`{name}`"
+
+
+def _tag(name: str) -> str:
+    return f"tags.`{name}`"

@@ -1,0 +1,54 @@
+"""What Optuna's storage shows of a study: the finished trials of its searches."""
+
+from collections.abc import Iterator
+
+from dashboards.records.mlflow_common import metric_name
+from dashboards.records.mlflow_searches import trial_key
+from tuning.scheduling.scheduler import Scheduler
+from tuning.search.search import SearchRun
+from tuning.spaces.trial import Trial
+from tuning.stages import OUTPUTS, Score
+from tuning.tracking.optuna_writer import TrialRecord
+
+
+def optuna_records(scheduler: Scheduler, score: Score | None = None) -> Iterator[TrialRecord]:
+    """The finished trials of all searches, or only those that one score measures."""
+    for run in scheduler.searches.values():
+        for trial in run.trials:
+            if trial.result is not None and score in (None, *trial.scores):
+                yield _optuna_record(scheduler, run, trial)
+
+
+def _optuna_record(scheduler: Scheduler, run: SearchRun, trial: Trial) -> TrialRecord:
+    """A finished trial on the first rung: Optuna's value cannot be changed by later ones."""
+    assert trial.result is not None
+    study, search, protocol = scheduler.study, run.search, trial.score.protocol
+    distances = {metric_name(protocol, which): trial.result.of(which) for which in OUTPUTS}
+    return TrialRecord(
+        study=f"{study.name}/{study.scale}/{search.name}/{run.ledger_key[:8]}",
+        score=trial.score.key,
+        values=trial.values,
+        distributions=run.distributions,
+        lower_is_better=search.space.lower_is_better,
+        further=trial.numbers,
+        value=trial.result.of(search.space.output),
+        attributes=distances
+        | {
+            "number": trial.number,
+            "r": trial.r,
+            "n_images": protocol.n_images,
+            "failed": trial.result.failed,
+            "mlflow_run": trial_key(run, trial),
+        },
+        about={
+            "study": study.name,
+            "scale": study.scale,
+            "paper": study.paper,
+            "search": search.name,
+            "objective": ", ".join(
+                metric_name(score.protocol, search.space.output) for score in trial.scores
+            ),
+            "protocol": protocol.describe(),
+            "proposals": run.ledger_key,
+        },
+    )

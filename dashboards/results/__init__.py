@@ -1,0 +1,1 @@
+"""What a study's store says: cells, verdicts, comparisons, searches, costs. Writes nothing."""

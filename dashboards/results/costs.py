@@ -1,0 +1,104 @@
+"""What a study's results cost, and what was saved: by reuse of images and jobs, and by halving."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from dashboards.results.searches import halving_savings
+from tuning.jobs import Job
+from tuning.scheduling.forecast import stored_jobs
+from tuning.scheduling.scheduler import Scheduler
+from tuning.stages import Chunk, Score, TrainedWeights
+from tuning.store.store import Manifest, Store
+
+
+@dataclass(frozen=True)
+class StageCost:
+    """What the finished jobs of one stage took.
+
+    Attributes:
+        stage: its name.
+        n_jobs: how many.
+        images: trained on or generated.
+        evaluations: of networks, one image each.
+        seconds: of one device, all after another.
+        n_bytes: in the store.
+    """
+
+    stage: str
+    n_jobs: int
+    images: int
+    evaluations: int
+    seconds: float
+    n_bytes: int
+
+
+def costs(scheduler: Scheduler, store: Store) -> tuple[list[StageCost], list[str]]:
+    """By stage what all finished jobs took, and on which devices.
+
+    Args:
+        scheduler: the study's scheduler.
+        store: its store.
+    """
+    stages: dict[str, list[StageCost]] = {}
+    devices: dict[str, None] = {}
+    for job in stored_jobs(scheduler):
+        manifest = store.manifest(job.stage, job.key)
+        if manifest is not None:
+            stages.setdefault(job.stage, []).append(_cost(job, manifest))
+            devices[str(manifest.cost.get("device", "unknown"))] = None
+    return [_sum(stage, of) for stage, of in stages.items()], list(devices)
+
+
+def _cost(job: Job, manifest: Manifest) -> StageCost:
+    """A snapshot that continued a run did only its part."""
+    cost, share = manifest.cost, 1.0
+    if isinstance(job, TrainedWeights):
+        share = 1 - int(cost.get("started_at", 0)) / job.iteration
+    images, evaluations = (round(cost.get(name, 0) * share) for name in ("images", "evaluations"))
+    seconds = float(cost.get("seconds", 0.0))
+    return StageCost(job.stage, 1, images, evaluations, seconds, manifest.n_bytes)
+
+
+def _sum(stage: str, parts: Iterable[StageCost]) -> StageCost:
+    parts = list(parts)
+    return StageCost(
+        stage,
+        sum(p.n_jobs for p in parts),
+        sum(p.images for p in parts),
+        sum(p.evaluations for p in parts),
+        sum(p.seconds for p in parts),
+        sum(p.n_bytes for p in parts),
+    )
+
+
+def savings(scheduler: Scheduler, others: Iterable[Scheduler]) -> list[str]:
+    """What did not have to be done, a line each.
+
+    Args:
+        scheduler: the study's scheduler.
+        others: those of other studies on the same store.
+    """
+    jobs = list(stored_jobs(scheduler))
+    lines = []
+    measured = sum(job.protocol.n_images for job in jobs if isinstance(job, Score))
+    chunks = {job.key: job for job in jobs if isinstance(job, Chunk)}
+    sampled = [c for c in chunks.values() if not (c.pixels and c.pixels.key in chunks)]
+    made = sum(chunk.sample.chunk_images for chunk in sampled)
+    if measured > made > 0:
+        lines.append(
+            f"scores of {measured:,} images in all rest on {made:,} generated: larger numbers of "
+            "images extend smaller ones, and several measures share theirs"
+        )
+    for other in others:
+        keys = {job.key for job in stored_jobs(other)}
+        shared = sum(job.key in keys for job in jobs)
+        if shared:
+            lines.append(f"{shared:,} of {len(jobs):,} jobs serve {other.study.name}, too")
+    spared = [found for run in scheduler.searches.values() if (found := halving_savings(run))]
+    if spared:
+        took, in_full = (sum(e.evaluations for e in spared), sum(e.in_full for e in spared))
+        lines.append(
+            f"the ladders of {len(spared)} searches took {took:,} network evaluations, all their "
+            f"trials on the last rung would have taken {in_full:,}: {1 - took / in_full:.0%} saved"
+        )
+    return lines

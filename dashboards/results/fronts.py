@@ -1,0 +1,32 @@
+"""The front of a search by several numbers: which searches have one, and its table."""
+
+import pandas as pd
+
+from dashboards.results.searches import shown_value
+from tuning.search.pareto_front import front, numbers
+from tuning.search.search import SearchRun
+from tuning.spaces import MultiObjectiveSpace
+
+
+def multi_objective_runs(runs: list[SearchRun]) -> list[SearchRun]:
+    """Those of the searches that are by several numbers and have a finished trial."""
+    return [
+        r for r in runs if isinstance(r.search.space, MultiObjectiveSpace) and r.ranked(r.trials)
+    ]
+
+
+def number_names(run: SearchRun) -> list[str]:
+    """What the numbers of a search are, in the order of `numbers`."""
+    space = run.search.space
+    also = space.also if isinstance(space, MultiObjectiveSpace) else ()
+    return [protocol.name for protocol in (space.protocol, *also)]
+
+
+def pareto_table(run: SearchRun) -> pd.DataFrame:
+    """The trials on the front, a row each, best first by the first number."""
+    return pd.DataFrame(
+        {name: shown_value(value) for name, value in trial.values.items()}
+        | dict(zip(number_names(run), map("{:.4g}".format, numbers(run, trial)), strict=True))
+        | {"": run.search.starts_from if trial.number < len(run.search.starts) else ""}
+        for trial in front(run)
+    )

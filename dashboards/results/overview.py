@@ -1,0 +1,114 @@
+"""All studies of a store at a glance: how far each is, who runs it, what it has found so far."""
+
+from dataclasses import dataclass
+
+from dashboards.results.cells import view
+from studies.opening.open_study import last_run_studies
+from tuning.drivers.driver import Driver, Holder
+from tuning.drivers.lock import holder_of
+from tuning.execution.resources import likely_device
+from tuning.scheduling.forecast import forecast
+from tuning.scheduling.progress import duration
+from tuning.scheduling.scheduler import Scheduler
+from tuning.stages import TrainedWeights
+from tuning.store.store import Store
+
+
+@dataclass(frozen=True)
+class Row:
+    """A study.
+
+    Attributes:
+        name: its name with its scale, which identifies it on a store.
+        title: exhibit and caption.
+        n_done: jobs finished.
+        n_jobs: jobs in all, those of future trials included.
+        n_cells_done: cells filled.
+        n_cells: cells to be filled.
+        best: the best of each search under way, for people.
+        left: how long the rest takes one device; "" if nothing is left.
+        runs_as: which process runs it; None if none does.
+        has_searches: whether there are trials to look at.
+        has_trainings: whether there are trainings.
+    """
+
+    name: str
+    title: str
+    n_done: int
+    n_jobs: int
+    n_cells_done: int
+    n_cells: int
+    best: tuple[str, ...]
+    left: str
+    runs_as: str | None
+    has_searches: bool
+    has_trainings: bool
+
+    @property
+    def share(self) -> float:
+        """Of the jobs, what is done, in [0, 1]."""
+        return self.n_done / self.n_jobs if self.n_jobs else 1.0
+
+    @property
+    def state(self) -> str:
+        """In a word."""
+        if self.n_done == self.n_jobs:
+            return "done"
+        return "running" if self.runs_as else "not running"
+
+
+@dataclass(frozen=True)
+class Overview:
+    """What was run on a store.
+
+    Attributes:
+        rows: one for each study.
+        unreadable: studies of another version, by name, and why they cannot be shown.
+    """
+
+    rows: list[Row]
+    unreadable: dict[str, str]
+
+
+def overview(store: Store, observer: Driver) -> Overview:
+    """Every study that was run on a store.
+
+    Args:
+        store: the store.
+        observer: sees which drivers live; kept from call to call, and never entered.
+    """
+    last_run = last_run_studies(store)
+    rows = [_row(Scheduler(study, store), store, observer) for study in last_run.studies]
+    return Overview(rows, last_run.unreadable)
+
+
+def _row(scheduler: Scheduler, store: Store, observer: Driver) -> Row:
+    study = scheduler.study
+    name = study.id
+    rows = forecast(scheduler, store, likely_device(study))
+    n_left = sum(row.n_to_run for row in rows)
+    cells = [cell for cell in view(scheduler, store).cells if cell.cell.is_measured]
+    best = []
+    for run in scheduler.searches.values():
+        found = run.best_so_far
+        if found and found.result and not run.is_complete:
+            value = found.result.of(run.search.space.output)
+            best.append(f"{run.search.name}: {value:.4g}")
+    holder = holder_of(observer, name)
+    return Row(
+        name=name,
+        title=f"{study.exhibit}. {study.title}",
+        n_done=sum(row.n_stored for row in rows),
+        n_jobs=sum(row.n_stored + row.n_to_run for row in rows),
+        n_cells_done=sum(cell.is_done for cell in cells),
+        n_cells=len(cells),
+        best=tuple(best),
+        left=duration(sum(row.hours for row in rows) * 3600) if n_left else "",
+        runs_as=_who(holder) if holder else None,
+        has_searches=bool(scheduler.searches),
+        has_trainings=any(row.stage == TrainedWeights.stage and row.n_stored for row in rows),
+    )
+
+
+def _who(holder: Holder) -> str:
+    return f"process {holder['pid']} on {str(holder['host']).split('/')[0]}"

@@ -1,0 +1,1 @@
+"""Pages: templates, the report, the served site, and the servers beside it."""

@@ -1,0 +1,96 @@
+"""A study's report: one page with everything, which needs no network to be read."""
+
+from typing import Any
+
+import pandas as pd
+import plotly.io
+import plotly.offline
+from markupsafe import Markup
+
+from dashboards.figures.charts import charts
+from dashboards.figures.pictures import Budget, pictures, samples
+from dashboards.results.cells import StudyView, view
+from dashboards.results.costs import costs, savings
+from dashboards.results.missing import what_is_missing
+from dashboards.results.plan import size
+from dashboards.text.answers import answer
+from dashboards.text.formats import parts_of
+from dashboards.text.table import document
+from dashboards.web.pages import asset, css, render
+from studies.opening.open_study import last_run_studies
+from tuning.scheduling.progress import duration
+from tuning.scheduling.scheduler import Scheduler
+from tuning.store.provenance import launches
+from tuning.store.store import Store
+
+PICTURE_BYTES = 3_500_000
+"""Of all pictures of a page: as text a third more, and with plotly's script, less than five
+million, it stays below ten."""
+
+
+def render_report(scheduler: Scheduler, store: Store) -> str:
+    """The page; nothing is written.
+
+    Args:
+        scheduler: the study's scheduler.
+        store: its store.
+    """
+    shown = view(scheduler, store)
+    content = document(shown, missing=what_is_missing(shown, scheduler, store))
+    drawn, budget = charts(scheduler, store), Budget(PICTURE_BYTES)
+    stages, devices = costs(scheduler, store)
+    others = [
+        Scheduler(study, store)
+        for study in last_run_studies(store).studies
+        if (study.name, study.scale) != (shown.study.name, shown.study.scale)
+    ]
+    return render(
+        "report.html",
+        title=content.title,
+        heading=content.heading,
+        question=shown.study.question,
+        answer=answer(shown),
+        tables=[(name, list(data.columns), _rows(data)) for name, data in content.tables],
+        notes=content.foot,
+        charts=drawn,
+        figures=_as_json([chart.figure.to_plotly_json() for chart in drawn]),
+        pictures=pictures(scheduler, store, budget),
+        samples=samples(shown, store, budget),
+        costs=[
+            (s.stage, f"{s.n_jobs:,}", f"{s.images:,}", f"{s.evaluations:,}", duration(s.seconds),
+             size(s.n_bytes))
+            for s in stages
+        ],
+        savings=savings(scheduler, others),
+        provenance=_provenance(shown, store, devices),
+        css=css(),
+        script=asset("charts.js"),
+        plotly=Markup(plotly.offline.get_plotlyjs()),
+    )  # fmt: skip
+
+
+def _rows(data: pd.DataFrame) -> list[list[Any]]:
+    return [[parts_of(str(cell)) for cell in row] for row in data.itertuples(index=False)]
+
+
+def _as_json(figures: list[dict[str, Any]]) -> Markup:
+    """JSON that nothing in it can end the script element of."""
+    text = "[" + ",".join(plotly.io.to_json(f, validate=False) for f in figures) + "]"
+    return Markup(text.replace("<", "\\u003c"))
+
+
+def _provenance(shown: StudyView, store: Store, devices: list[str]) -> list[tuple[str, str]]:
+    """What made the results: launches, devices, protocols, settings."""
+    name = shown.study.id
+    rows = []
+    for launch in launches(store, name):
+        rows += [
+            ("launched", launch.date),
+            ("commit", launch.commit or "no checkout"),
+            ("python", launch.python),
+            ("packages", ", ".join(f"{n} {v}" for n, v in launch.packages.items())),
+        ]
+        rows += [(f"data {n}", f"SHA-256 {digest}") for n, digest in launch.data.items()]
+    rows += [("devices", ", ".join(devices) or "none yet")]
+    rows += [("protocol", protocol.describe()) for protocol in shown.protocols]
+    return [*rows, ("settings", f"key {shown.study.settings.key}")]

@@ -1,0 +1,1 @@
+"""What is known exactly: noise through sampling, Parzen scores, powers of a likelihood."""

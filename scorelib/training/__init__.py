@@ -1,0 +1,1 @@
+"""Training: the loop, its two other forms, and averages of weights."""

@@ -1,0 +1,1 @@
+"""Studies of "Adversarial score matching and improved sampling for image generation"."""

@@ -1,0 +1,1 @@
+"""Appendix B: the paper's choices of hyperparameters as searches."""

@@ -1,0 +1,223 @@
+"""The form of the studies of Appendix B of "Adversarial score matching and improved sampling".
+
+The paper reports what it chose (the GAN loss, Adam's betas, lambda, n_D, the EMA decay, the
+snapshot) from "quick experiments", without numbers. Each of these studies makes such a choice as a
+recorded search, by successive halving: all trials on a short training and few images, the best of
+them on longer ones, through the store, so a longer training continues the shorter. The paper's own
+choice is the first trial. Two cells say what came of it, on fresh seeds at the last rung: the best
+that was found, and the paper's choice.
+
+Images come from CAS with one step per level at a step size that is not tuned (r = 1.5, see
+`initial_step_sizes`) unless the search is over the step size too.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from scorelib.data import Cifar10, Digits
+from scorelib.errors import InputError
+from scorelib.losses import SCORE_ADAM, Adversarial
+from scorelib.metrics.classifier import ClassifierFeatures, ClassifierSpec
+from scorelib.metrics.features import Extractor
+from scorelib.metrics.inception import InceptionFeatures
+from scorelib.networks import BigGanDiscriminator, Ncsnv2, ResidualMlp
+from scorelib.samplers import Cas
+from scorelib.schedules import GeometricSchedule
+from studies.common.execution_settings import StudySettings
+from studies.common.initial_step_sizes import CIFAR_SCHEDULE, initial_step_size
+from tuning.spaces import LogUniform, OneOf, ParameterSpace, Rung
+from tuning.stages import Baseline, FidProtocol, SampleSpec, Score, Snapshot, TrainSpec
+from tuning.store.ledger import Values
+from tuning.study import Cell, Search, Study
+
+PAPERS_CHOICE = "the paper's choice"
+BEST_FOUND = "the best found"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChoiceSettings(StudySettings):
+    """Everything that defines such a study at a scale; each field can be set on the command line.
+
+    Attributes:
+        train: training run; the search replaces some of its fields.
+        ema: EMA decay that is sampled from.
+        epsilon: step size of CAS with one step per level; None for r = 1.5.
+        iterations: of training, on each rung of the ladder, never falling.
+        images: that trials are measured on, on each rung, never falling.
+        keep: trials on each rung: how many are tried, and how many of them go on.
+        round_size: trials proposed together.
+        extractor: features of the distances.
+        chunk_images: images per sampling job.
+        n_images: images per cell and seed.
+        seeds: fresh seeds each cell is measured with.
+    """
+
+    KIND = "ChoiceSettings"
+
+    train: TrainSpec
+    ema: float
+    epsilon: float | None = None
+    iterations: tuple[int, ...]
+    images: tuple[int, ...]
+    keep: tuple[int, ...]
+    round_size: int = 2
+    extractor: Extractor
+    chunk_images: int = 500
+    n_images: int
+    seeds: int
+
+    def validate(self) -> None:
+        """Refuses ladders that lead nowhere."""
+        rungs = (self.iterations, self.images, self.keep)
+        is_ladder = len({len(r) for r in rungs}) == 1 and all(r and min(r) >= 1 for r in rungs)
+        climbs = [sorted(self.iterations), sorted(self.images), sorted(self.keep, reverse=True)]
+        if not is_ladder or [list(r) for r in rungs] != climbs or self.seeds < 1:
+            raise InputError(
+                "iterations, images and keep must have a value >= 1 for each rung, the first two "
+                "never falling, keep never rising, and seeds must be at least 1; got "
+                f"{self.iterations}, {self.images}, {self.keep} and {self.seeds}"
+            )
+
+    @property
+    def sampler(self) -> Cas:
+        """The sampler of all trials that do not search it."""
+        epsilon = self.epsilon or initial_step_size("cas", 1, self.train.schedule)
+        return Cas(epsilon=epsilon, n_sigma=1)
+
+
+@dataclass(frozen=True)
+class Question:
+    """What tells these studies apart.
+
+    Attributes:
+        study: name of the study.
+        title: what is compared, in a few words.
+        asks: the question, for people.
+        papers_choice: the paper's values, by parameter.
+        notes: what else has to be said under the table.
+    """
+
+    study: str
+    title: str
+    asks: str
+    papers_choice: Values
+    notes: tuple[str, ...] = ()
+
+
+def build(
+    question: Question, scale: str, at: ChoiceSettings, parameters: Sequence[OneOf | LogUniform]
+) -> Study:
+    """The study of one choice: its search, and the best found beside the paper's choice."""
+    protocol = FidProtocol(
+        extractor=at.extractor, data=at.train.data, n_images=at.n_images, seeds="fresh"
+    )
+    space = ParameterSpace(
+        template=Score(
+            sample=SampleSpec(
+                model=Snapshot(train=at.train, iteration=at.iterations[0]),
+                ema=at.ema,
+                sampler=at.sampler,
+                chunk_images=at.chunk_images,
+            ),
+            protocol=protocol.replace(n_images=at.images[0], seeds="search"),
+        ),
+        parameters=tuple(parameters),
+        round_size=at.round_size,
+    )
+    search = Search(
+        name=question.title,
+        space=space,
+        n_trials=at.keep[0],
+        starts=(question.papers_choice,),
+        ladder=tuple(map(Rung, at.images[1:], at.keep[1:], at.iterations[1:])),
+        starts_from=PAPERS_CHOICE,
+    )
+    last = search.ladder[-1] if search.ladder else None
+    papers = space.score(question.papers_choice, last).sample
+    return Study(
+        name=question.study,
+        scale=scale,
+        paper="acsm",
+        exhibit="Appendix B",
+        title=question.title,
+        question=question.asks,
+        settings=at,
+        cells=(
+            _cell(BEST_FOUND, at, protocol, search=search),
+            _cell(PAPERS_CHOICE, at, protocol, sample=papers),
+        ),
+        searches=(search,),
+        baselines=(
+            Baseline(reference=protocol.reference, kind="held-out"),
+            Baseline(reference=protocol.reference, kind="gaussian", n_images=at.n_images),
+        ),
+        notes=(*question.notes, "the paper reports its choice without numbers"),
+    )
+
+
+def _cell(
+    row: str,
+    at: ChoiceSettings,
+    protocol: FidProtocol,
+    search: Search | None = None,
+    sample: SampleSpec | None = None,
+) -> Cell:
+    return Cell(
+        row=row,
+        column=protocol.name,
+        search=search,
+        sample=sample,
+        protocol=protocol,
+        n_seeds=at.seeds,
+    )
+
+
+def adversarial_demo(*, keep: tuple[int, ...] = (16, 4)) -> ChoiceSettings:
+    """The digits, a small network and a small discriminator; two rungs."""
+    data = Digits()
+    return ChoiceSettings(
+        train=TrainSpec(
+            data=data,
+            network=ResidualMlp(width=256, depth=3),
+            schedule=GeometricSchedule(sigma_1=4.8, sigma_L=0.1, n_levels=30),
+            objective=Adversarial(n_d=1, discriminator=BigGanDiscriminator(width=4)),
+            optimizer=SCORE_ADAM.replace(learning_rate=1e-3),
+            ema=(0.99, 0.999),
+            batch_size=64,
+        ),
+        ema=0.99,
+        iterations=(600, 1800),
+        images=(1000, 2000),
+        keep=keep,
+        extractor=ClassifierFeatures(classifier=ClassifierSpec(data=data)),
+        n_images=2000,
+        seeds=2,
+    )
+
+
+def adversarial_paper(*, keep: tuple[int, ...] = (24, 8, 3)) -> ChoiceSettings:
+    """CIFAR-10 as in Table 1, at its adversarial step size for CAS; three rungs."""
+    return ChoiceSettings(
+        train=TrainSpec(
+            data=Cifar10(),
+            network=Ncsnv2(),
+            schedule=CIFAR_SCHEDULE,
+            objective=Adversarial(n_d=2),
+            optimizer=SCORE_ADAM.replace(learning_rate=1e-4),
+            ema=(0.999, 0.9999),
+            batch_size=128,
+            flips=True,
+        ),
+        ema=0.9999,
+        epsilon=5.6e-6,
+        iterations=(50_000, 100_000, 300_000),
+        images=(1_000, 5_000, 10_000),
+        keep=keep,
+        extractor=InceptionFeatures(),
+        n_images=10_000,
+        seeds=3,
+    )
+
+
+OPTIMIZER = "sample.model.train.optimizer"
+OBJECTIVE = "sample.model.train.objective"

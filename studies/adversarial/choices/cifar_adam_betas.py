@@ -1,0 +1,66 @@
+"""Appendix B of "Adversarial score matching and improved sampling": Adam's betas.
+
+What is asked: which (beta1, beta2) for the discriminator and for the score network make the best
+images? beta1 in {.9, .5, 0, -.5}, beta2 in {.9, .999}, for both networks: 64 combinations.
+
+Source: https://arxiv.org/abs/2009.05475, Appendix B: (-.5, .9) for the discriminator and (0, .9)
+for the score network. The form of the study: `choice_study`. Negative beta1:
+`scorelib.optim`.
+
+Command: ``python -m studies.run cifar_adam_betas [--scale paper]``
+"""
+
+from studies.adversarial.choices.choice_study import (
+    OBJECTIVE,
+    OPTIMIZER,
+    ChoiceSettings,
+    Question,
+    adversarial_demo,
+    adversarial_paper,
+    build,
+)
+from studies.common.execution_settings import at_scale
+from tuning.spaces import OneOf
+from tuning.study import Study
+
+_D = f"{OBJECTIVE}.discriminator_optimizer"
+BETA1, BETA2 = (0.9, 0.5, 0.0, -0.5), (0.9, 0.999)
+PARAMETERS = (
+    OneOf(name="beta1 of D", path=f"{_D}.beta1", values=BETA1),
+    OneOf(name="beta2 of D", path=f"{_D}.beta2", values=BETA2),
+    OneOf(name="beta1 of score", path=f"{OPTIMIZER}.beta1", values=BETA1),
+    OneOf(name="beta2 of score", path=f"{OPTIMIZER}.beta2", values=BETA2),
+)
+PAPERS_CHOICE = {
+    "beta1 of D": -0.5, "beta2 of D": 0.9, "beta1 of score": 0.0, "beta2 of score": 0.9,
+}  # fmt: skip
+
+
+def settings(scale: str) -> ChoiceSettings:
+    """The study's settings at a scale.
+
+    Raises:
+        InputError: an unknown scale.
+    """
+    return at_scale(scale, demo=demo, paper=paper)
+
+
+def study(scale: str, at: ChoiceSettings) -> Study:
+    """The study with given settings: a search over both pairs."""
+    question = Question(
+        study="cifar_adam_betas",
+        title="Adam's betas",
+        asks="Which Adam betas for discriminator and score network make the best images?",
+        papers_choice=PAPERS_CHOICE,
+    )
+    return build(question, scale, at, PARAMETERS)
+
+
+def demo() -> ChoiceSettings:
+    """Digits; 16 of the 64 combinations briefly, the best four for longer."""
+    return adversarial_demo()
+
+
+def paper() -> ChoiceSettings:
+    """The paper's data and network."""
+    return adversarial_paper()

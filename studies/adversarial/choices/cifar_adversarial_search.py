@@ -1,0 +1,78 @@
+"""All choices of Appendix B of "Adversarial score matching and improved sampling" at once.
+
+What is asked: what do EMA decay, both pairs of Adam's betas, lambda, n_D, the GAN loss and the
+sampling step size reach together, and which of them matters?
+
+Source: https://arxiv.org/abs/2009.05475, Appendix B, which made these choices one after another.
+The form of the study: `choice_study`. One search by TPE over all of them, with successive
+halving on iterations and on images through the store; the importance of each parameter (fANOVA) and
+what halving saved stand below the table. The step size (CAS, one step per level) is searched
+between r = 1.05 and r = 4 (see `initial_step_sizes`): trials differ too much for the whole
+admissible interval to be worth its trials.
+
+Command: ``python -m studies.run cifar_adversarial_search [--scale paper]``
+"""
+
+from scorelib.schedules import as_geometric
+from scorelib.step_size import schedule_step
+from studies.adversarial.choices.choice_study import (
+    ChoiceSettings,
+    Question,
+    adversarial_demo,
+    adversarial_paper,
+    build,
+)
+from studies.adversarial.choices.cifar_adam_betas import PAPERS_CHOICE as PAPERS_BETAS
+from studies.adversarial.choices.cifar_adam_betas import PARAMETERS as BETAS
+from studies.adversarial.choices.cifar_gan_loss import LOSS
+from studies.adversarial.choices.cifar_lambda_nd import LAMBDA, N_D
+from studies.common.execution_settings import at_scale
+from tuning.spaces import EPSILON, LogUniform, OneOf
+from tuning.study import Study
+
+LOWEST_R, HIGHEST_R = 1.05, 4.0
+
+
+def settings(scale: str) -> ChoiceSettings:
+    """The study's settings at a scale.
+
+    Raises:
+        InputError: an unknown scale.
+    """
+    return at_scale(scale, demo=demo, paper=paper)
+
+
+def study(scale: str, at: ChoiceSettings) -> Study:
+    """The study with given settings: one search over everything."""
+    schedule = as_geometric(at.train.schedule, "a range in r")
+    unit = schedule_step(schedule.sigma_L, schedule.gamma, 1)
+    _, highest = at.sampler.interval(schedule)
+    epsilon = LogUniform(
+        name=EPSILON,
+        path="sample.sampler.epsilon",
+        low=LOWEST_R * unit,
+        high=min(HIGHEST_R * unit, 0.99 * highest),  # on a coarse schedule theory ends first
+    )
+    ema = OneOf(name="ema", path="sample.ema", values=at.train.ema)
+    question = Question(
+        study="cifar_adversarial_search",
+        title="everything at once",
+        asks="What do all hyperparameters reach together, and which of them matters?",
+        papers_choice=PAPERS_BETAS
+        | {
+            "loss": "LSGAN", "lambda": 1.0, "n_D": 2, "ema": at.ema, EPSILON: at.sampler.epsilon,
+        },
+    )  # fmt: skip
+    return build(question, scale, at, [*BETAS, LOSS, LAMBDA, N_D, ema, epsilon])
+
+
+def demo() -> ChoiceSettings:
+    """Digits; 20 trials briefly, seven for longer, two to the end."""
+    return adversarial_demo().replace(
+        iterations=(400, 1000, 2000), images=(500, 1000, 2000), keep=(20, 7, 2)
+    )
+
+
+def paper() -> ChoiceSettings:
+    """The paper's data and network; 64 trials on the first rung."""
+    return adversarial_paper(keep=(64, 8, 3))

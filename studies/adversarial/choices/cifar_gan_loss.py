@@ -1,0 +1,77 @@
+"""Appendix B of "Adversarial score matching and improved sampling": which GAN loss.
+
+What is asked: which of LSGAN, GAN and hinge, each plain or relativistic (paired, average),
+saturating or not, makes the best images in adversarial score matching?
+
+Source: https://arxiv.org/abs/2009.05475, Appendix B: LSGAN was best, saturating LSGAN as good. The
+form of the study: `choice_study`; the losses: `scorelib.losses.adversarial`.
+
+Command: ``python -m studies.run cifar_gan_loss [--scale paper]``
+
+Saturating variants are tried of the three plain losses. The authors' code gives saturating LSGAN
+the opposite sign; here it is what the words say.
+"""
+
+from scorelib.losses import GanLoss
+from studies.adversarial.choices.choice_study import (
+    OBJECTIVE,
+    ChoiceSettings,
+    Question,
+    adversarial_demo,
+    adversarial_paper,
+    build,
+)
+from studies.common.execution_settings import at_scale
+from tuning.spaces import OneOf
+from tuning.study import Study
+
+LOSSES = {
+    "LSGAN": GanLoss(),
+    "GAN": GanLoss(kind="gan"),
+    "Hinge": GanLoss(kind="hinge"),
+    "LSGAN sat": GanLoss(saturating=True),
+    "GAN sat": GanLoss(kind="gan", saturating=True),
+    "Hinge sat": GanLoss(kind="hinge", saturating=True),
+    "RpLSGAN": GanLoss(relativistic="paired"),
+    "RpGAN": GanLoss(kind="gan", relativistic="paired"),
+    "RpHinge": GanLoss(kind="hinge", relativistic="paired"),
+    "RaLSGAN": GanLoss(relativistic="average"),
+    "RaGAN": GanLoss(kind="gan", relativistic="average"),
+    "RaHinge": GanLoss(kind="hinge", relativistic="average"),
+}
+LOSS = OneOf(
+    name="loss",
+    path=f"{OBJECTIVE}.gan_loss",
+    values=tuple(LOSSES.values()),
+    labels=tuple(LOSSES),
+)
+
+
+def settings(scale: str) -> ChoiceSettings:
+    """The study's settings at a scale.
+
+    Raises:
+        InputError: an unknown scale.
+    """
+    return at_scale(scale, demo=demo, paper=paper)
+
+
+def study(scale: str, at: ChoiceSettings) -> Study:
+    """The study with given settings: a search over the losses."""
+    question = Question(
+        study="cifar_gan_loss",
+        title="GAN loss",
+        asks="Which GAN loss makes the best images in adversarial score matching?",
+        papers_choice={"loss": "LSGAN"},
+    )
+    return build(question, scale, at, [LOSS])
+
+
+def demo() -> ChoiceSettings:
+    """Digits; all twelve losses briefly, the best four for longer."""
+    return adversarial_demo(keep=(len(LOSSES), 4))
+
+
+def paper() -> ChoiceSettings:
+    """The paper's data and network; all twelve losses on the first rung."""
+    return adversarial_paper(keep=(len(LOSSES), 6, 3))

@@ -1,0 +1,101 @@
+"""Figure 1 of "Adversarial score matching and improved sampling": is sampling consistent?
+
+What is asked: with a perfect score, how much noise is left in x on the way down? Annealed Langevin
+sampling (ALS) lags behind its schedule with any number of steps per level; consistent annealed
+sampling (CAS) keeps to it.
+
+Source: https://arxiv.org/abs/2009.05475, Figure 1, Propositions 1 and 2. Exact at either scale:
+`scorelib.exact.noise_level`. The settings are those of the authors' notebook: sigma 50 to .01; ALS
+on 232 levels with eta = .02; CAS on 23,201 levels with eta = .2. The figure shows no numbers; those
+beside ours are what the notebook's formulas give.
+
+Command: ``python -m studies.run noise_consistency``
+"""
+
+from dataclasses import dataclass
+
+from scorelib.samplers import Als, Cas
+from scorelib.schedules import GeometricSchedule
+from studies.common.execution_settings import StudySettings, at_scale
+from studies.common.initial_step_sizes import CIFAR_SCHEDULE
+from tuning.stages.noise import QUARTERS, NoiseLevel
+from tuning.study import Cell, Reported, Study
+
+KNOWN = {
+    1: (22.38, 7.189, 2.239, 0.694),
+    2: (12.77, 1.856, 0.242, 0.0303),
+    5: (7.572, 0.892, 0.105, 0.0124),
+    20: (6.342, 0.747, 0.0880, 0.0104),
+}
+"""What the authors' formulas give for ALS by n_sigma, at the quarters of the way."""
+
+KNOWN_OF_CAS = (5.946, 0.7071, 0.0841, 0.0100)
+_SOURCE = "the notebook of Figure 1"
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoiseSettings(StudySettings):
+    """The figure's settings.
+
+    Attributes:
+        schedule: of ALS.
+        als_eta: step of ALS as a share of the way to the denoised sample, in (0, 2).
+        n_sigma: steps of ALS per level, a row each.
+        cas_levels: levels of CAS, between the same ends.
+        cas_eta: step of CAS.
+    """
+
+    KIND = "NoiseSettings"
+
+    schedule: GeometricSchedule = CIFAR_SCHEDULE
+    als_eta: float = 0.02
+    n_sigma: tuple[int, ...] = tuple(KNOWN)
+    cas_levels: int = 23_201
+    cas_eta: float = 0.2
+
+
+def settings(scale: str) -> NoiseSettings:
+    """The study's settings, the same at every scale.
+
+    Raises:
+        InputError: an unknown scale.
+    """
+    return at_scale(scale, demo=NoiseSettings, paper=NoiseSettings)
+
+
+def study(scale: str, at: NoiseSettings) -> Study:
+    """The study with given settings: a row per sampler, a column per quarter of the way."""
+    unit = at.schedule.sigma_L**2
+    is_figure = at.replace(n_sigma=tuple(KNOWN)).key == NoiseSettings().key
+    cells: list[Cell] = []
+    for n_sigma in at.n_sigma:
+        sampler = Als(epsilon=at.als_eta * unit, n_sigma=n_sigma)
+        job = NoiseLevel(schedule=at.schedule, sampler=sampler)
+        cells += _row(f"ALS (n_sigma = {n_sigma})", job, KNOWN.get(n_sigma) if is_figure else None)
+    schedule = at.schedule.replace(n_levels=at.cas_levels)
+    job = NoiseLevel(schedule=schedule, sampler=Cas(epsilon=at.cas_eta * unit, n_sigma=1))
+    cells += _row("CAS", job, KNOWN_OF_CAS if is_figure else None)
+    return Study(
+        name="noise_consistency",
+        scale=scale,
+        paper="acsm",
+        exhibit="Figure 1",
+        title="Standard deviation of the noise in x, with a perfect score",
+        question="With a perfect score, how much noise is left in x on the way down?",
+        settings=at,
+        cells=tuple(cells),
+        notes=(f"beside ours: what {_SOURCE} computes (the figure itself shows curves only)",),
+    )
+
+
+def _row(row: str, job: NoiseLevel, known: tuple[float, ...] | None) -> list[Cell]:
+    return [
+        Cell(
+            row=row,
+            column=f"after {quarter}",
+            job=job,
+            quantities=(quarter,),
+            reported={quarter: Reported(known[i], _SOURCE)} if known else {},
+        )
+        for i, quarter in enumerate(QUARTERS)
+    ]

@@ -1,0 +1,87 @@
+"""Appendix C of "Adversarial score matching and improved sampling": step sizes on FFHQ.
+
+What is asked: the same as of Table 1 (`cifar_sampling_eps`), on faces of 256 x 256 pixels,
+where the paper's machines (four V100) did not suffice and it reports no numbers.
+
+Source: https://arxiv.org/abs/2009.05475, Appendix C; the schedule and Adam's setting are those of
+the authors' code. How the choices are made: `sampling_table`.
+
+Command: ``python -m studies.run ffhq_sampling_eps [--scale paper]``
+
+Demo scale: 12 x 12 patches of scikit-learn's two photographs, a residual perceptron.
+
+Paper scale: FFHQ at 256 x 256, NCSNv2Deepest (94,132,611 parameters), sigma 348 to .01 in 2,311
+levels, batches of 32, the paper's limit. Without the adversarial column: there the paper saw only
+that it was worse, and from 128 pixels on BigGAN's discriminator has attention, which is not offered
+here (``columns`` with "adversarial" is refused at paper scale).
+"""
+
+from scorelib.data import Ffhq, Photographs
+from scorelib.metrics.classifier import ClassifierFeatures, ClassifierSpec
+from scorelib.networks import Ncsnv2
+from scorelib.optim import AdamSpec
+from scorelib.schedules import GeometricSchedule
+from studies.adversarial.step_sizes import church_sampling_eps
+from studies.adversarial.step_sizes.sampling_table import Exhibit, build
+from studies.adversarial.step_sizes.table_settings import COLUMNS, SelectionSettings, TableSettings
+from studies.common.execution_settings import at_scale
+from tuning.study import Study
+
+EXHIBIT = Exhibit(
+    study="ffhq_sampling_eps",
+    exhibit="Appendix C",
+    title="Raw / denoised distance by sampler, each at its best step size",
+    dataset=None,
+    network="ncsnv2",
+    data=Ffhq(),
+    schedule=GeometricSchedule(sigma_1=348.0, sigma_L=0.01, n_levels=2311),
+    notes=("the paper reports no numbers here",),
+)
+
+
+def settings(scale: str) -> TableSettings:
+    """The study's settings at a scale.
+
+    Raises:
+        InputError: an unknown scale.
+    """
+    return at_scale(scale, demo=demo, paper=paper)
+
+
+def study(scale: str, at: TableSettings) -> Study:
+    """The study with given settings: the cells of a table like Table 1's."""
+    return build(EXHIBIT, scale, at)
+
+
+def demo() -> TableSettings:
+    """Patches of photographs, minutes on a CPU; else as for churches, without a discriminator."""
+    at, data = church_sampling_eps.demo(), Photographs(size=12)
+    schedule = at.train.schedule.replace(sigma_1=20.0)
+    return at.replace(
+        train=at.train.replace(data=data, schedule=schedule),
+        columns=COLUMNS[:1],
+        extractor=ClassifierFeatures(classifier=ClassifierSpec(data=data)),
+    )
+
+
+def paper() -> TableSettings:
+    """FFHQ at full size; what is not named is as for churches."""
+    at = church_sampling_eps.paper()
+    return at.replace(
+        train=at.train.replace(
+            data=EXHIBIT.data,
+            network=Ncsnv2(multipliers=(1, 2, 2, 2, 4, 4)),
+            schedule=EXHIBIT.schedule,
+            optimizer=AdamSpec(learning_rate=1e-4, adam_eps=1e-3),
+            batch_size=32,
+        ),
+        columns=COLUMNS[:1],
+        iterations=300_000,
+        snapshot_every=10_000,
+        iteration=300_000,
+        ema=0.9999,
+        selection=SelectionSettings(n_trials=8, n_images=1000),
+        chunk_images=100,
+        search=at.search.replace(n_trials=12, n_images=1000, top_images=5000),
+        seeds=1,
+    )

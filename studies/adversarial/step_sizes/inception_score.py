@@ -1,0 +1,70 @@
+"""Appendix I of "Adversarial score matching and improved sampling": the Inception score.
+
+What is asked: does the Inception score fall where denoising makes the Frechet distance better?
+
+Source: https://arxiv.org/abs/2009.05475, Appendix I, which says so without numbers. The rows are
+those of Table 1 without a discriminator, at the same step sizes: on a store where
+`cifar_sampling_eps` was run nothing is sampled again. The score is the mean over ten splits.
+
+Command: ``python -m studies.run inception_score [--scale paper]``
+
+At demo scale "Inception" is the small classifier of the embedded digits, and the score is named
+after it.
+"""
+
+import dataclasses
+
+from studies.adversarial.step_sizes import cifar_sampling_eps
+from studies.adversarial.step_sizes.table_settings import COLUMNS, TableSettings
+from tuning.stages import InceptionScoreProtocol
+from tuning.study import Cell, Study
+
+
+def settings(scale: str) -> TableSettings:
+    """Table 1's settings at a scale, without the adversarial column.
+
+    Raises:
+        InputError: an unknown scale.
+    """
+    return cifar_sampling_eps.settings(scale).replace(columns=COLUMNS[:1])
+
+
+def study(scale: str, at: TableSettings) -> Study:
+    """The study with given settings: distance and Inception score of each row."""
+    table = cifar_sampling_eps.study(scale, at)
+    is_single = len(at.columns) == 1
+    cells = [
+        made
+        for cell in table.cells
+        for made in (
+            dataclasses.replace(
+                cell, column=_column(cell.protocol.name if cell.protocol else "", cell, is_single)
+            ),
+            _scored(at, cell, is_single),
+        )
+    ]
+    return dataclasses.replace(
+        table,
+        name="inception_score",
+        exhibit="Appendix I",
+        title="Inception score beside the distance, raw / denoised",
+        question="Does the Inception score fall where denoising makes the distance better?",
+        cells=tuple(cells),
+    )
+
+
+def _scored(at: TableSettings, cell: Cell, is_single: bool) -> Cell:
+    protocol = InceptionScoreProtocol(
+        extractor=at.extractor, data=at.train.data, n_images=at.n_images, seeds="fresh"
+    )
+    return Cell(
+        row=cell.row,
+        column=_column(protocol.name, cell, is_single),
+        search=cell.search,
+        protocol=protocol,
+        n_seeds=at.seeds,
+    )
+
+
+def _column(measure: str, cell: Cell, is_single: bool) -> str:
+    return measure if is_single else f"{cell.column}, {measure}"

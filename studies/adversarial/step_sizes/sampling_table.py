@@ -1,0 +1,227 @@
+"""The form of Tables 1 to 3 of "Adversarial score matching and improved sampling".
+
+Rows: annealed Langevin sampling (ALS) and consistent annealed sampling (CAS), each with one and
+five steps per noise level. Columns: trained by denoising score matching alone, or adversarially.
+A cell holds the distance of raw and of denoised images, at the cell's own best step size.
+
+The choices are made as the paper made them, each a recorded search: for either way of training
+first the snapshot and the EMA decay, on a partial distance (few images, CAS, one step per level, a
+step size not yet tuned); then the step size for one step per level, and from its winner, carried
+over, that for five. The adversarial searches begin at what is best without.
+
+Where the paper's text and its authors' code differ, the settings say how to follow the code:
+`table_settings`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from scorelib.data import DataSpec
+from scorelib.samplers import Cas
+from scorelib.schedules import GeometricSchedule
+from scorelib.step_size import relative_step
+from studies.adversarial.step_sizes.table_settings import COLUMNS, TableSettings
+from studies.common.initial_step_sizes import SAMPLERS, initial_step_size, papers_protocol
+from studies.reported import reported
+from tuning.spaces import EPSILON, OneOf, ParameterSpace, Rung, StepSizeSpace
+from tuning.stages import Baseline, FidProtocol, Output, SampleSpec, Score, Snapshot
+from tuning.study import Cell, Reported, Search, Study
+
+METRICS: dict[Output, str] = {"raw": "fid", "denoised": "fid_denoised"}
+"""By images, the metric's name in `reported.csv`."""
+
+
+@dataclass(frozen=True)
+class Exhibit:
+    """What tells these tables apart.
+
+    Attributes:
+        study: name of the study.
+        exhibit: the paper's table or appendix, such as "Table 1".
+        title: its caption, in our words.
+        dataset: as in `reported.csv`; None if the paper reports no numbers.
+        network: as in `reported.csv`.
+        data: the paper's data set.
+        schedule: the paper's noise schedule.
+        notes: what else has to be said under the table.
+        prefix: what rows and searches are called by where there are several such tables.
+    """
+
+    study: str
+    exhibit: str
+    title: str
+    dataset: str | None
+    network: str
+    data: DataSpec
+    schedule: GeometricSchedule
+    notes: tuple[str, ...] = ()
+    prefix: str = ""
+
+
+def build(exhibit: Exhibit, scale: str, at: TableSettings) -> Study:
+    """The study of one of these tables: its cells, and the searches that fill them.
+
+    Args:
+        exhibit: which table.
+        scale: "demo" or "paper".
+        at: its settings.
+    """
+    table = _Table(exhibit, at)
+    searches: dict[str, Search] = {}
+    cells = []
+    for column in at.columns:
+        selection = table.selection(column)
+        searches[selection.name] = selection
+        for name in SAMPLERS:
+            earlier = searches.get(table.search_name(name, at.n_sigma[0], COLUMNS[0]))
+            for n_sigma in at.n_sigma:
+                search = table.step_size_search(name, n_sigma, column, selection, earlier)
+                searches[search.name] = earlier = search
+                cells.append(table.cell(name, n_sigma, column, search))
+    reference = table.protocol.reference
+    return Study(
+        name=exhibit.study,
+        scale=scale,
+        paper="acsm",
+        exhibit=exhibit.exhibit,
+        title=exhibit.title,
+        question=(
+            "How do annealed Langevin sampling and consistent annealed sampling compare, with and "
+            "without denoising the result and adversarial training, each at its own best step size?"
+        ),
+        settings=at,
+        cells=tuple(_by_row(cells)),
+        searches=tuple(searches.values()),
+        snapshots=tuple(
+            Snapshot(train=at.training(column), iteration=iteration)
+            for column in at.columns
+            for iteration in at.snapshots
+        ),
+        baselines=(
+            Baseline(reference=reference, kind="held-out"),
+            Baseline(reference=reference, kind="gaussian", n_images=at.n_images),
+        ),
+        notes=exhibit.notes,
+    )
+
+
+def _by_row(cells: Sequence[Cell]) -> list[Cell]:
+    """The cells row by row, the rows in the order in which they come first."""
+    rows = list(dict.fromkeys(cell.row for cell in cells))
+    return sorted(cells, key=lambda cell: rows.index(cell.row))
+
+
+def row_label(name: str, n_sigma: int) -> str:
+    """A row's label, in the paper's words."""
+    return f"{'consistent' if name == 'cas' else 'non-consistent'} (n_sigma = {n_sigma})"
+
+
+class _Table:
+    """Makes the searches and cells of a table.
+
+    Args:
+        exhibit: which table.
+        at: its settings.
+    """
+
+    def __init__(self, exhibit: Exhibit, at: TableSettings) -> None:
+        self._exhibit, self._at = exhibit, at
+        self.protocol = FidProtocol(
+            extractor=at.extractor, data=at.train.data, n_images=at.n_images, seeds="fresh"
+        )
+
+    def selection(self, column: str) -> Search:
+        """Snapshot and EMA decay by partial distance, of CAS at a step size not yet tuned."""
+        at = self._at
+        template = Score(
+            sample=SampleSpec(
+                model=Snapshot(train=at.training(column), iteration=at.iteration),
+                ema=at.ema,
+                sampler=Cas(epsilon=initial_step_size("cas", 1, at.train.schedule), n_sigma=1),
+                start=at.start,
+                chunk_images=at.chunk_images,
+            ),
+            protocol=self.protocol.replace(n_images=at.selection.n_images, seeds="search"),
+        )
+        iterations = tuple(at.snapshots)
+        return Search(
+            name=f"{self._exhibit.prefix}snapshot and EMA, {column}",
+            space=ParameterSpace(
+                template=template,
+                parameters=(
+                    OneOf(name="iteration", path="sample.model.iteration", values=iterations),
+                    OneOf(name="ema", path="sample.ema", values=at.train.ema),
+                ),
+            ),
+            n_trials=at.selection.n_trials,
+            starts=({"iteration": at.iteration, "ema": at.ema},),
+            starts_from="the first choice",
+        )
+
+    def search_name(self, name: str, n_sigma: int, column: str) -> str:
+        """What the search of a step size is called."""
+        return f"{self._exhibit.prefix}{name} n_sigma={n_sigma}, {column}"
+
+    def step_size_search(
+        self, name: str, n_sigma: int, column: str, selection: Search, earlier: Search | None
+    ) -> Search:
+        """The search of one cell's step size, on the snapshot that was selected."""
+        wanted = self._at.search
+        start = self._start(name, n_sigma)
+        sampler = SAMPLERS[name](epsilon=start, n_sigma=n_sigma)
+        return Search(
+            name=self.search_name(name, n_sigma, column),
+            space=StepSizeSpace(
+                template=Score(
+                    sample=selection.space.sample.replace(sampler=sampler),
+                    protocol=self.protocol.replace(n_images=wanted.n_images, seeds="search"),
+                ),
+                round_size=wanted.round_size,
+            ),
+            n_trials=wanted.n_trials,
+            starts=({EPSILON: start},),
+            ladder=(Rung(n_images=wanted.top_images, keep=wanted.keep),),
+            after=earlier,
+            model_of=selection,
+        )
+
+    def _start(self, name: str, n_sigma: int) -> float:
+        """The step size a search begins with: the one given, or by r."""
+        wanted = self._at.search
+        given = wanted.als_epsilon if name == "als" else wanted.cas_epsilon
+        if given is not None and n_sigma == self._at.n_sigma[0]:
+            return given
+        return initial_step_size(name, n_sigma, self._at.train.schedule)
+
+    def cell(self, name: str, n_sigma: int, column: str, search: Search) -> Cell:
+        """A cell with what the paper reports of it."""
+        return Cell(
+            row=f"{self._exhibit.prefix}{row_label(name, n_sigma)}",
+            column=column,
+            search=search,
+            protocol=self.protocol,
+            n_seeds=self._at.seeds,
+            **self._reported(name, n_sigma, column),
+        )
+
+    def _reported(self, name: str, n_sigma: int, column: str) -> dict[str, Any]:
+        """What the paper reports of a cell, as the cell's arguments."""
+        exhibit = self._exhibit
+        if exhibit.dataset is None:
+            return {}
+        where = {
+            "paper": "acsm", "dataset": exhibit.dataset, "network": exhibit.network,
+            "row": f"sampler={name} n_sigma={n_sigma}", "column": column,
+        }  # fmt: skip
+        table, source = exhibit.exhibit.removeprefix("Table "), exhibit.exhibit
+        papers, schedule = papers_protocol(exhibit.data), exhibit.schedule
+        epsilon = reported(**where, table="5", metric="epsilon")
+        return {
+            "reported": {
+                which: Reported(reported(**where, table=table, metric=metric), source, papers)
+                for which, metric in METRICS.items()
+            },
+            "reported_epsilon": epsilon,
+            "reported_r": relative_step(epsilon, schedule.sigma_L, schedule.gamma, n_sigma),
+        }

@@ -1,0 +1,84 @@
+"""Figures 4 to 27 of "Adversarial score matching and improved sampling": uncurated samples.
+
+What is asked: what do the images of each cell of Tables 1 to 3 look like? For every cell its first
+images, raw and denoised side by side, at its own best step size, in the store's pictures.
+
+Source: https://arxiv.org/abs/2009.05475, Appendix J. The cells are those of `cifar_sampling_eps`,
+`church_sampling_eps` and `cifar_unet_sampling_eps`: on a store where these were run nothing is
+trained or sampled again.
+
+Command: ``python -m studies.run uncurated_samples [--scale paper]``
+"""
+
+import dataclasses
+from dataclasses import dataclass
+
+from studies.adversarial.step_sizes import (
+    church_sampling_eps,
+    cifar_sampling_eps,
+    cifar_unet_sampling_eps,
+)
+from studies.adversarial.step_sizes.sampling_table import Exhibit, build
+from studies.adversarial.step_sizes.table_settings import TableSettings
+from studies.common.execution_settings import StudySettings, at_scale
+from tuning.study import Study
+
+TABLES: dict[str, Exhibit] = {
+    "CIFAR-10": cifar_sampling_eps.EXHIBIT,
+    "LSUN-churches": church_sampling_eps.EXHIBIT,
+    "CIFAR-10, U-Net": cifar_unet_sampling_eps.EXHIBIT,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class SamplesSettings(StudySettings):
+    """The settings of the three tables.
+
+    Attributes:
+        cifar: Table 1's.
+        church: Table 2's.
+        unet: Table 3's.
+    """
+
+    KIND = "SamplesSettings"
+
+    cifar: TableSettings
+    church: TableSettings
+    unet: TableSettings
+
+
+def settings(scale: str) -> SamplesSettings:
+    """The study's settings at a scale.
+
+    Raises:
+        InputError: an unknown scale.
+    """
+    return at_scale(scale, demo=lambda: _of("demo"), paper=lambda: _of("paper"))
+
+
+def _of(scale: str) -> SamplesSettings:
+    return SamplesSettings(
+        cifar=cifar_sampling_eps.settings(scale),
+        church=church_sampling_eps.settings(scale),
+        unet=cifar_unet_sampling_eps.settings(scale),
+    )
+
+
+def study(scale: str, at: SamplesSettings) -> Study:
+    """The study with given settings: all cells of the three tables."""
+    tables = [
+        build(dataclasses.replace(exhibit, prefix=f"{name}: "), scale, of)
+        for (name, exhibit), of in zip(TABLES.items(), (at.cifar, at.church, at.unet), strict=True)
+    ]
+    return Study(
+        name="uncurated_samples",
+        scale=scale,
+        paper="acsm",
+        exhibit="Figures 4-27",
+        title="Uncurated samples of every cell, raw and denoised",
+        question="What do the images of each cell of Tables 1 to 3 look like?",
+        settings=at,
+        cells=tuple(cell for table in tables for cell in table.cells),
+        searches=tuple(search for table in tables for search in table.searches),
+        snapshots=tuple(snapshot for table in tables for snapshot in table.snapshots),
+    )

@@ -1,0 +1,220 @@
+"""The command that runs a study: refuses, opens, works off, shows, prints.
+
+The same command starts a study, continues it after any interruption and, when all is done, only
+prints the table.
+"""
+
+import argparse
+import contextlib
+import shlex
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from dashboards.records.projections import Projections
+from dashboards.results.cells import view
+from dashboards.results.plan import print_plan
+from dashboards.text.table import render
+from studies.cli.options import RUN_FLAGS, options_given, parser
+from studies.cli.preflight import (
+    data_root,
+    fixed_left,
+    needs,
+    require_data,
+    require_local_gpus,
+    require_servers,
+    require_visible_store,
+)
+from studies.common.execution_settings import require_optuna
+from studies.opening.cli_common import DEFAULT_STORE, NEXT_TIME, UNREADABLE, run_command
+from studies.opening.open_study import configured, record_last_run
+from studies.registry import find_study
+from tuning.addresses import without_secrets
+from tuning.drivers.driver import Driver
+from tuning.drivers.lease import Leases
+from tuning.drivers.lock import StudyLock
+from tuning.execution.resources import (
+    Capacity,
+    GpuMemory,
+    GpuShares,
+    gpu_share,
+    likely_device,
+    require_gpus,
+)
+from tuning.execution.stop import StopRequest
+from tuning.jobs import Job
+from tuning.scheduling.forecast import Rates, forecast
+from tuning.scheduling.progress import Display, Gpus
+from tuning.scheduling.scheduler import Scheduler
+from tuning.store.provenance import note_launch
+from tuning.store.store import Manifest, Store
+from tuning.study import Study
+
+STOPPED = 130
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The command line; returns the exit code."""
+    return run_command(parser(), _command, argv)
+
+
+def _command(args: argparse.Namespace) -> int:
+    changes = args.changes + ([f"seeds={args.seeds}"] if args.seeds else [])
+    settings = configured(args.name, args.scale, changes)
+    study = find_study(args.name).study(args.scale, settings)
+    console = Console()
+    known = Store(args.store) if Store.exists(args.store) else Store("memory://none", create=True)
+    device = _device(args, study)
+    rows = forecast(Scheduler(study, known), known, device)
+    if args.plan:
+        print_plan(study, Scheduler(study, known), rows, device, console)
+        return 0
+    require_servers(args)
+    require_optuna(study)
+    stop = StopRequest()
+    # All that can be refused is refused before the store is made or written to.
+    with stop.listening(), contextlib.ExitStack() as stack:
+        capacity, read = None, {}
+        left = any(row.n_to_run for row in rows)
+        if left:
+            require_local_gpus(args, study, known, rows)
+            read = require_data(settings, fixed_left(study, known))
+        if left and args.address is not None:
+            capacity = stack.enter_context(_ray(args))
+            require_gpus(fixed_left(study, known), capacity, *needs(args, rows))
+            require_visible_store(args.store)
+        store = Store(args.store, create=True)
+        store.require_writable()
+        driver = stack.enter_context(Driver(store, on_lost=stop.request))
+        stack.enter_context(StudyLock(driver, study.id))
+        if left and capacity is None and not stop.is_set:
+            capacity = stack.enter_context(_ray(args))
+        record_last_run(store, study)
+        if left:
+            note_launch(store, study.id, read)
+        scheduler = Scheduler(study, store, leases=Leases(driver))
+        return _run(args, scheduler, settings, store, capacity, stop, console)
+
+
+def _ray(args: argparse.Namespace) -> contextlib.AbstractContextManager[Capacity]:
+    # Ray takes a second to import: not for a finished study, a plan or an error.
+    from tuning.execution.session import ClusterOptions, ray_session
+
+    return ray_session(ClusterOptions(args.address, args.cpus, args.gpus))
+
+
+def _device(args: argparse.Namespace, study: Study) -> str:
+    """Class of the device that the dear jobs run on, as far as it is known without a cluster."""
+    device = likely_device(study, args.gpus)
+    return "cpu x1" if device == "gpu" and args.allow_cpu else device
+
+
+def _run(
+    args: argparse.Namespace,
+    scheduler: Scheduler,
+    settings: Any,
+    store: Store,
+    capacity: Capacity | None,
+    stop: StopRequest,
+    console: Console,
+) -> int:
+    with Projections(scheduler, store, args.tracking_uri) as shown:
+        if capacity is not None:
+            _work(args, scheduler, settings, store, shown, capacity, stop, console)
+    for failure in shown.failures:
+        print(f"warning: {failure}", file=sys.stderr)
+    store.require_writable()  # removed meanwhile, it has lost what `_close` says is safe
+    try:
+        _put_pictures(scheduler, store)
+    except UNREADABLE as error:
+        print(f"warning: pictures are missing: {error}; {NEXT_TIME}", file=sys.stderr)
+    return _close(args, scheduler, store, console, stop)
+
+
+def _put_pictures(scheduler: Scheduler, store: Store) -> None:
+    """Leaves the figures and the sheets of samples in the store, for people."""
+    from dashboards.figures.figures import figures  # here: matplotlib takes half a second to import
+    from dashboards.figures.samples import sample_sheets
+
+    pictures = figures(scheduler, store) | sample_sheets(scheduler, store)
+    store.put_pictures(scheduler.study.id, pictures)
+
+
+def _work(
+    args: argparse.Namespace,
+    scheduler: Scheduler,
+    settings: Any,
+    store: Store,
+    shown: Projections,
+    capacity: Capacity,
+    stop: StopRequest,
+    console: Console,
+) -> None:
+    """Runs what is left in Ray."""
+    from tuning.execution.runner import run_until_complete
+    from tuning.execution.trainable import Execution
+
+    scheduler.on_stored = _on_stored(store, shown)
+    weights = settings.data.inception_weights
+    execution = Execution(
+        store_url=str(store.folder.resolve()) if store.is_local else store.url,
+        data_root=str(data_root(settings).resolve()),
+        inception_weights=str(Path(weights).resolve()) if weights else None,
+        batch_images=settings.execution.batch_images,
+        autocast=settings.execution.autocast,
+        compile=settings.execution.compile,
+        timeouts=settings.execution.timeouts.by_stage(),
+    )
+    shares = settings.execution.gpu_shares
+    gpu_shares = GpuShares(shares.train, shares.sample or GpuMemory(store).share())
+    concurrent = args.max_concurrent or int(capacity.cpus)
+    gpus = Gpus(capacity.gpus, lambda job: gpu_share(job, gpu_shares)) if capacity.gpus else None
+    with Display(scheduler, store, _device(args, scheduler.study), concurrent, console, gpus):
+        run_until_complete(
+            scheduler, execution, capacity, stop,
+            shares=gpu_shares, max_concurrent=args.max_concurrent,
+        )  # fmt: skip
+
+
+def _on_stored(store: Store, shown: Projections) -> Callable[[Job, Manifest], None]:
+    """What is noted of jobs as they finish."""
+    rates, memory = Rates(store), GpuMemory(store)
+
+    def on_stored(job: Job, manifest: Manifest) -> None:
+        rates.note(job, manifest)
+        memory.note(job, manifest)
+        shown.stored(job, manifest)
+
+    return on_stored
+
+
+def _close(
+    args: argparse.Namespace,
+    scheduler: Scheduler,
+    store: Store,
+    console: Console,
+    stop: StopRequest,
+) -> int:
+    """Prints the table and what to do next; returns the exit code."""
+    sys.stdout.write(render(view(scheduler, store), "rich", console.width))
+    again = f"python -m studies.run {options_given(args, RUN_FLAGS)}"
+    if stop.is_set:
+        print(f"\nStopped ({stop.reason}). Nothing finished is lost; to continue: {again}")
+        return STOPPED
+    for job, cause in scheduler.given_up.values():
+        print(f"\nfailed: {job.title()}: {cause}")
+    if not scheduler.is_complete():
+        print(f"\nNot complete. To try again: {again}")
+        return 1
+    print("\nNext:")
+    if args.tracking_uri:
+        print(f"  open {without_secrets(args.tracking_uri)}, experiment {scheduler.study.name}")
+    elsewhere = "" if args.store == DEFAULT_STORE else f" --store {shlex.quote(args.store)}"
+    print(f"  python -m dashboards.serve{elsewhere}   # in a browser, with MLflow beside")
+    print(f"  python -m dashboards.report {options_given(args, ('scale', 'store'))}")
+    if args.scale == "demo":
+        print(f"  python -m studies.run {args.name} --scale paper --plan")
+    return 0

@@ -1,0 +1,84 @@
+"""The options of ``python -m studies.run``: declared, checked and written back for people."""
+
+import argparse
+import shlex
+from typing import Any
+
+from studies.opening.cli_common import DEFAULT_STORE, Arguments, add_study_arguments
+from studies.registry import STUDIES
+from tuning.addresses import without_secrets
+
+RUN_FLAGS = (
+    "scale", "set", "store", "tracking_uri", "address", "cpus", "gpus", "max_concurrent", "seeds",
+    "allow_cpu",
+)  # fmt: skip
+_DEFAULTS = {"scale": "demo", "store": DEFAULT_STORE}
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line; a test keeps its options as they are."""
+    made = Arguments(
+        prog="python -m studies.run",
+        description="Runs a study, or what is left of it, and prints its table.",
+    )
+    add_study_arguments(made)
+    made.add_argument(
+        "--set", action="append", default=[], metavar="PATH=VALUE", dest="changes",
+        help="change a setting, such as train.seed=1 or data.root=FOLDER (repeatable)",
+    )  # fmt: skip
+    made.add_argument("--list", action=_List, nargs=0, help="list the studies and exit")
+    made.add_argument("--plan", action="store_true", help="print what would run, and its cost")
+    made.add_argument(
+        "--tracking-uri", metavar="URI", help="MLflow server; default: a database in the store"
+    )
+    made.add_argument(
+        "--address", metavar="auto|HOST:PORT", help="Ray cluster; default: one of our own here"
+    )
+    growth = "; with --address, those the cluster may grow to"
+    made.add_argument(
+        "--cpus", type=_positive, metavar="N", help=f"CPUs to use; default: all{growth}"
+    )
+    made.add_argument("--gpus", type=_count, metavar="N", help=f"GPUs to use; default: all{growth}")
+    made.add_argument("--max-concurrent", type=_positive, metavar="N", help="most jobs at a time")
+    made.add_argument(
+        "--seeds", type=_positive, metavar="N", help="seeds that each cell is a mean over"
+    )
+    made.add_argument("--allow-cpu", action="store_true", help="run GPU jobs on CPUs")
+    return made
+
+
+class _List(argparse.Action):
+    def __call__(self, owner: argparse.ArgumentParser, *_: Any) -> None:
+        for name, entry in STUDIES.items():
+            print(f"{name:24} {entry.title}")
+        owner.exit()
+
+
+def _count(text: str) -> int:
+    if not text.isdigit():
+        raise argparse.ArgumentTypeError(f"must be a whole number of at least 0; got {text!r}")
+    return int(text)
+
+
+def _positive(text: str) -> int:
+    if _count(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1; got {text!r}")
+    return int(text)
+
+
+def options_given(args: argparse.Namespace, flags: tuple[str, ...]) -> str:
+    """The study's name and those of the options that were given, as a shell takes them.
+
+    A password in --tracking-uri is left out.
+    """
+    words = [args.name]
+    for flag in flags:
+        value = args.changes if flag == "set" else getattr(args, flag)
+        option = f"--{flag.replace('_', '-')}"
+        if flag == "set":
+            words += [word for change in value for word in (option, change)]
+        elif value is True:
+            words.append(option)
+        elif value not in (None, False) and value != _DEFAULTS.get(flag):
+            words += [option, without_secrets(value) if flag == "tracking_uri" else str(value)]
+    return shlex.join(words)

@@ -1,0 +1,1 @@
+"""Studies of "Denoising likelihood score matching for conditional score-based data generation"."""

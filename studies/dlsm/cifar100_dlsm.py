@@ -1,0 +1,31 @@
+"""Table 2 and Figure 4 of "Denoising likelihood score matching", CIFAR-100.
+
+What is asked: are images of a class better, and as various, if the classifier that guides to it is
+trained by DLSM instead of cross entropy alone?
+
+Source: https://arxiv.org/abs/2203.14206, Table 2, Figure 4, Appendix A.6.3. Methods, settings and
+what differs from the paper: `class_table`. At demo scale the images are digits.
+
+Command: ``python -m studies.run cifar100_dlsm [--scale paper]``
+"""
+
+from scorelib.data import Cifar100
+from studies.common.execution_settings import at_scale
+from studies.dlsm import class_settings
+from studies.dlsm.class_settings import ClassSettings
+from studies.dlsm.class_table import table_2
+from tuning.study import Study
+
+
+def settings(scale: str) -> ClassSettings:
+    """The study's settings at a scale.
+
+    Raises:
+        InputError: an unknown scale.
+    """
+    return at_scale(scale, demo=class_settings.demo, paper=lambda: class_settings.paper(Cifar100()))
+
+
+def study(scale: str, at: ClassSettings) -> Study:
+    """The study with given settings: a row per metric, a column per method."""
+    return table_2("cifar100_dlsm", "cifar100", scale, at)

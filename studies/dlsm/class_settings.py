@@ -1,0 +1,178 @@
+"""Settings of the studies of class-conditional images: what is trained, sampled and measured.
+
+`class_table` says where those at paper scale come from.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from scorelib.data import Cifar10, Cifar100, Digits
+from scorelib.errors import require_input
+from scorelib.losses import CIFAR_DLSM, ClassifierObjective, CrossEntropy, Dlsm, Dsm
+from scorelib.metrics.accuracy import AccuracySpec
+from scorelib.metrics.classifier import ClassifierFeatures, ClassifierSpec
+from scorelib.metrics.features import Extractor
+from scorelib.metrics.inception import InceptionFeatures
+from scorelib.networks import NcsnPp, NoiseClassifierSpec, ResNetClassifier
+from scorelib.optim import AdamSpec
+from scorelib.samplers import PredictorCorrector
+from scorelib.schedules import GeometricSchedule
+from studies.adversarial.step_sizes import cifar_sampling_eps
+from studies.common.execution_settings import StudySettings
+from tuning.stages import (
+    FidProtocol,
+    GuidedSampleSpec,
+    InceptionScoreProtocol,
+    NeighboursProtocol,
+    NoiseClassifierSnapshot,
+    NoiseClassifierTrainSpec,
+    Protocol,
+    Snapshot,
+    TrainSpec,
+)
+
+Statistic = Literal["precision", "recall", "density", "coverage"]
+STATISTICS: tuple[Statistic, ...] = ("precision", "recall", "density", "coverage")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassSettings(StudySettings):
+    """Settings of a study of class-conditional images.
+
+    Attributes:
+        train: training of the score network.
+        iteration: of the score network's snapshot.
+        ema: its EMA decay.
+        classifier: network of the classifiers.
+        classifier_optimizer: of their trainings.
+        classifier_batch_size: images per update.
+        classifier_iterations: updates.
+        total: L_Total, of our method.
+        alpha: of the scaling method.
+        sampler: for all images.
+        chunk_images: images per sampling job; the corrector's step depends on what is walked
+            together.
+        extractor: features of all measures but CAS.
+        n_images: images per cell and seed, a multiple of the number of classes.
+        n_real: real images that neighbours are looked for in.
+        k: nearest neighbour of precision, recall, density and coverage.
+        n_splits: of the images, for the Inception score.
+        accuracy: classifier of CAS, trained on the same number of images.
+        seeds: fresh seeds of the images.
+    """
+
+    KIND = "ClassSettings"
+
+    train: TrainSpec
+    iteration: int
+    ema: float
+    classifier: NoiseClassifierSpec
+    classifier_optimizer: AdamSpec
+    classifier_batch_size: int
+    classifier_iterations: int
+    total: Dlsm = CIFAR_DLSM
+    alpha: float = 10.0
+    sampler: PredictorCorrector
+    chunk_images: int
+    extractor: Extractor
+    n_images: int
+    n_real: int
+    k: int = 3
+    n_splits: int = 10
+    accuracy: AccuracySpec
+    seeds: int = 1
+
+    def validate(self) -> None:
+        """Refuses unequal classes, and no seed."""
+        n_classes = self.train.data.n_classes
+        require_input(
+            self.n_images % n_classes == 0 and self.seeds >= 1,
+            f"n_images must be a multiple of {n_classes} classes and seeds at least 1; got "
+            f"n_images={self.n_images}, seeds={self.seeds}",
+        )
+
+    @property
+    def score(self) -> Snapshot:
+        """The score network."""
+        return Snapshot(train=self.train, iteration=self.iteration)
+
+    def guided(self, objective: ClassifierObjective, alpha: float = 1.0) -> GuidedSampleSpec:
+        """Images of all classes by a classifier of this objective."""
+        score = self.score if objective.reads_score else None
+        train = NoiseClassifierTrainSpec(
+            data=self.train.data, schedule=self.train.schedule, network=self.classifier,
+            objective=objective, optimizer=self.classifier_optimizer, ema=(0.0,),
+            batch_size=self.classifier_batch_size, seed=self.train.seed,
+            score=score, score_ema=self.ema if score else None,
+        )  # fmt: skip
+        classifier = NoiseClassifierSnapshot(train=train, iteration=self.classifier_iterations)
+        return GuidedSampleSpec(
+            model=self.score, ema=self.ema, sampler=self.sampler, chunk_images=self.chunk_images,
+            classifier=classifier, classifier_ema=0.0, scale=alpha,
+        )  # fmt: skip
+
+    def methods(self) -> dict[str, GuidedSampleSpec]:
+        """The three methods of Table 2."""
+        return {
+            "base": self.guided(CrossEntropy()),
+            "scaling": self.guided(CrossEntropy(), self.alpha),
+            "ours": self.guided(self.total),
+        }
+
+    def protocol(self, metric: str) -> Protocol:
+        """How a metric but CAS is measured: "fid", "is", a statistic or "cw_" before it."""
+        data, n = self.train.data, self.n_images
+        if metric == "fid":
+            return FidProtocol(extractor=self.extractor, data=data, n_images=n, seeds="fresh")
+        if metric == "is":
+            return InceptionScoreProtocol(
+                extractor=self.extractor, data=data, n_images=n, seeds="fresh",
+                n_splits=self.n_splits,
+            )  # fmt: skip
+        statistic = next(name for name in STATISTICS if metric.endswith(name))
+        return NeighboursProtocol(
+            extractor=self.extractor, data=data, n_images=n, seeds="fresh", n_real=self.n_real,
+            k=self.k, statistic=statistic, classwise=metric.startswith("cw_"),
+        )  # fmt: skip
+
+
+def demo() -> ClassSettings:
+    """Digits; the score network is that of the demo of "Adversarial score matching", Table 1."""
+    data, shared = Digits(), cifar_sampling_eps.demo()
+    return ClassSettings(
+        train=shared.train, iteration=shared.iteration, ema=0.999,
+        classifier=ResNetClassifier(depth=18, width=8),
+        classifier_optimizer=AdamSpec(learning_rate=1e-3),
+        classifier_batch_size=100, classifier_iterations=1000,
+        total=Dlsm(over_dimensions="mean"),
+        sampler=PredictorCorrector(n_steps=60),
+        chunk_images=500,
+        extractor=ClassifierFeatures(classifier=ClassifierSpec(data=data)),
+        n_images=2000, n_real=1000,
+        accuracy=AccuracySpec(
+            network="small", optimizer=AdamSpec(learning_rate=2e-3), batch_size=100, iterations=600
+        ),
+    )  # fmt: skip
+
+
+def paper(data: Cifar10 | Cifar100) -> ClassSettings:
+    """The authors' code's."""
+    is_ten = isinstance(data, Cifar10)
+    return ClassSettings(
+        train=TrainSpec(
+            data=data, network=NcsnPp(n_blocks=8), objective=Dsm(),
+            schedule=GeometricSchedule(sigma_1=50.0, sigma_L=0.01, n_levels=1000),
+            optimizer=AdamSpec(learning_rate=2e-4, warmup=5000, clip=1.0), ema=(0.999,),
+            batch_size=128, flips=True,
+        ),
+        iteration=950_001, ema=0.999,
+        classifier=ResNetClassifier(depth=18 if is_ten else 34),
+        classifier_optimizer=AdamSpec(
+            learning_rate=2e-4, warmup=0 if is_ten else 1000, clip=1.0
+        ),
+        classifier_batch_size=150, classifier_iterations=60_000,
+        sampler=PredictorCorrector(n_steps=1000),
+        chunk_images=500, extractor=InceptionFeatures(),
+        n_images=50_000, n_real=50_000, n_splits=1,
+        accuracy=AccuracySpec(),
+    )  # fmt: skip

@@ -1,0 +1,92 @@
+"""Table A5 of "Denoising likelihood score matching": alpha, with and without DLSM.
+
+What is asked: what does a factor alpha on the likelihood score trade for what, and is there
+something left to gain by it if the classifier is trained by DLSM?
+
+Source: https://arxiv.org/abs/2203.14206, Table A5 (CIFAR-10): alpha in {.5, 1, 3, 5, 10, 20} for
+the classifier by cross entropy (base, scaling) and by L_Total (ours, ours with scaling). Methods,
+settings and what differs from the paper: `class_table`.
+
+Command: ``python -m studies.run dlsm_scaling [--scale paper]``
+"""
+
+from dataclasses import dataclass
+
+from scorelib.data import Cifar10
+from scorelib.errors import require_input
+from scorelib.losses import CrossEntropy
+from scorelib.spec import fields_of
+from studies.common.execution_settings import at_scale
+from studies.dlsm import class_settings
+from studies.dlsm.class_settings import ClassSettings
+from studies.dlsm.class_table import BY_CLASS, OVERALL, cell, class_study, metric_names
+from studies.reported import reported
+from tuning.study import Cell, Study
+
+REPORTED_ALPHAS = (0.5, 1.0, 3.0, 5.0, 10.0, 20.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScalingSettings(ClassSettings):
+    """Those of Table 2, and the alphas.
+
+    Attributes:
+        alphas: a row of each objective for each, > 0.
+    """
+
+    KIND = "ScalingSettings"
+
+    alphas: tuple[float, ...] = REPORTED_ALPHAS
+
+    def validate(self) -> None:
+        """Refuses factors that guide nowhere or away, and rows twice."""
+        super().validate()
+        require_input(
+            0 < len(set(self.alphas)) == len(self.alphas) and min(self.alphas) > 0,
+            f"alphas must be positive, each once; got {self.alphas}",
+        )
+
+
+def settings(scale: str) -> ScalingSettings:
+    """The study's settings at a scale.
+
+    Raises:
+        InputError: an unknown scale.
+    """
+    return at_scale(scale, demo=demo, paper=paper)
+
+
+def demo() -> ScalingSettings:
+    """Digits."""
+    return ScalingSettings(**fields_of(class_settings.demo()))
+
+
+def paper() -> ScalingSettings:
+    """The authors' code's."""
+    return ScalingSettings(**fields_of(class_settings.paper(Cifar10())))
+
+
+def study(scale: str, at: ScalingSettings) -> Study:
+    """The study with given settings: a row per objective and alpha, a column per metric."""
+    objectives = {"base": CrossEntropy(), "ours": at.total}
+    cells: list[Cell] = []
+    for name, objective in objectives.items():
+        for alpha in at.alphas:
+            for metric, column in metric_names(OVERALL + BY_CLASS).items():
+                labels = (f"{name}, alpha = {alpha:g}", column)
+                sample = at.guided(objective, alpha)
+                value = _reported(name, alpha, metric)
+                cells.append(cell(at, metric, sample, labels, value, "Table A5"))
+    return class_study(
+        "dlsm_scaling", scale, at, cells, exhibit="Table A5",
+        title="Scaled likelihood scores, by cross entropy and by L_Total",
+        question="What does scaling the likelihood score trade for what?",
+    )  # fmt: skip
+
+
+def _reported(name: str, alpha: float, metric: str) -> float | None:
+    if alpha not in REPORTED_ALPHAS:
+        return None
+    row = {"base": "base", "ours": "dlsm"}[name]
+    where = {"paper": "dlsm", "table": "A5", "row": row, "column": f"alpha={alpha:.1f}"}
+    return reported(**where, metric=metric)

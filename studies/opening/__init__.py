@@ -1,0 +1,1 @@
+"""Opening a study by name, as last run on a store; what the command lines share."""

@@ -1,0 +1,1 @@
+"""Studies of a report on noise schedules for NCSN."""

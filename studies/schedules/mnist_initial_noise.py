@@ -1,0 +1,148 @@
+"""Figures 11 to 14 of a report on noise schedules: the initial noise, and the classes it reaches.
+
+What is asked: do chains that start from more noise spread more evenly over the ten digits? Images
+of a network trained from sigma_1 = 1 and of one trained from 30, both on geometric schedules, are
+sorted by a classifier; counted are the classes whose 95% interval holds a tenth.
+
+Source: the report named in `schedule_table`, Figures 11 to 14, which give no shares; the
+text says that no class reaches a tenth from sigma_1 = 1, and eight do from 30, by a classifier of
+99.5% accuracy. It names neither the number of images, nor the interval, nor the snapshot; here they
+are `n_images`, Wilson's (`scorelib.metrics.class_shares`), and the last one. The training images
+stand beside: the digits of MNIST are not equally frequent (9.0 to 11.2%), so not even they reach a
+tenth in all classes.
+
+Command: ``python -m studies.run mnist_initial_noise [--scale paper]``
+
+The report mirrors what it trains on, digits too, and so its networks make digits of which about
+half are mirror images. The classifier has seen none, and how it sorts them is part of the shares at
+paper scale; ``--set train.flips=false`` measures the spread over the classes alone.
+
+The sheets of samples are Figures 11 and 12. The trainings are those of `mnist_schedules`: on a
+store where that was run nothing is trained again. Demo scale as there: digits of 8 x 8 pixels, and
+sigma_1 = 5 for 30; but .17 for 1, since so few pixels are covered by less noise: the few levels
+are another training.
+"""
+
+from dataclasses import dataclass
+
+from scorelib.data import Mnist
+from scorelib.metrics.classifier import ClassifierFeatures, ClassifierSpec
+from scorelib.spec import fields_of
+from studies.common.execution_settings import at_scale
+from studies.reported import reported
+from studies.schedules import mnist_schedules
+from studies.schedules.schedule_table import FEW, REPORT, LevelSettings
+from tuning.jobs import Job
+from tuning.stages import DataShares, GeneratedShares, TrainClassifier
+from tuning.stages.shares import REACHING, share_of
+from tuning.study import Cell, Reported, Study
+
+DATA = "training data"
+
+
+@dataclass(frozen=True, kw_only=True)
+class InitialNoiseSettings(LevelSettings):
+    """Everything that defines the study at a scale.
+
+    Attributes:
+        classifier: that sorts the images.
+    """
+
+    KIND = "InitialNoiseSettings"
+
+    classifier: ClassifierSpec
+
+
+def settings(scale: str) -> InitialNoiseSettings:
+    """The study's settings at a scale.
+
+    Raises:
+        InputError: an unknown scale.
+    """
+    return at_scale(scale, demo=demo, paper=paper)
+
+
+def demo() -> InitialNoiseSettings:
+    """Digits; of many levels the network of `mnist_schedules`."""
+    return _of("demo", n_images=3000).replace(few=FEW.replace(sigma_1=0.17))
+
+
+def paper() -> InitialNoiseSettings:
+    """MNIST; the networks of `mnist_schedules`."""
+    return _of("paper", n_images=10_000, iterations=6000, batch_size=128)
+
+
+def _of(scale: str, n_images: int, **classifier: int) -> InitialNoiseSettings:
+    of = mnist_schedules.settings(scale)
+    shared = fields_of(of, LevelSettings) | {"n_images": n_images}
+    return InitialNoiseSettings(
+        **shared, classifier=ClassifierSpec(data=of.train.data, **classifier)
+    )
+
+
+def study(scale: str, at: InitialNoiseSettings) -> Study:
+    """The study with given settings: a column for each initial noise, a row for each class."""
+    classifier = ClassifierFeatures(classifier=at.classifier)
+    sources: dict[str, Job] = {
+        column: GeneratedShares(
+            sample=at.sample("geometric", levels, seed=1),
+            n_images=at.n_images,
+            extractor=classifier,
+        )
+        for column, levels in at.columns.items()
+    }
+    sources[DATA] = DataShares(data=at.train.data, split="train")
+    n_classes = at.train.data.n_classes
+    rows = {f"digit {label}": share_of(label) for label in range(n_classes)}
+    rows[f"reach {1 / n_classes:.0%}"] = REACHING
+    known = {
+        column: "sigma_1=1" if levels is at.few else "sigma_1=30"
+        for column, levels in at.columns.items()
+    }
+    cells = [
+        Cell(
+            row=row,
+            column=column,
+            job=job,
+            quantities=(quantity,),
+            reported=_reported(known[column]) if quantity == REACHING and column in known else {},
+        )
+        for row, quantity in rows.items()
+        for column, job in sources.items()
+    ]
+    accuracy = TrainClassifier(classifier=at.classifier)
+    quantity = "test_accuracy"
+    cells.append(
+        Cell(
+            row="accuracy",
+            column="test data",
+            job=accuracy,
+            quantities=(quantity,),
+            reported={quantity: Reported(_value("accuracy", "classifier=3-layer"), "footnote 2")},
+        )
+    )
+    return Study(
+        name="mnist_initial_noise",
+        scale=scale,
+        paper=REPORT,
+        exhibit="Figures 11-14",
+        title="Shares of the digits among the images, from little and from much noise",
+        question="Do chains that start from more noise spread more evenly over the digits?",
+        settings=at,
+        cells=tuple(cells),
+        snapshots=(),
+        notes=(
+            "a class reaches a share if its 95% interval (Wilson's) holds it",
+            f"the report's numbers are of {Mnist.name}, of L = 10, sigma_1 = 1 and L = 200, "
+            "sigma_1 = 30, an unstated number of images and an unstated interval",
+        ),
+    )
+
+
+def _reported(column: str) -> dict[str, Reported]:
+    value = _value("classes_reaching", "schedule=geometric", column=column)
+    return {REACHING: Reported(value, "Section 7, initial noise")}
+
+
+def _value(metric: str, row: str, column: str = "") -> float:
+    return reported(paper=REPORT, table="text-7", metric=metric, row=row, column=column)

@@ -1,0 +1,1 @@
+"""Drivers on one store: which live, which study each holds, which jobs each has out."""

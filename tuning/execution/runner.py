@@ -1,0 +1,123 @@
+"""The runner: Ray Tune runs that work a scheduler off.
+
+`Tuner.restore` is not used: after any interruption a fresh Tuner runs what the store says is left.
+Whatever ends a `fit()` early, the supervising loop starts another, as long as there is progress.
+Ray's own memory monitor does end a whole `fit()` when it kills a worker; the next one then runs
+half as many jobs at a time.
+"""
+
+import contextlib
+import logging
+import shutil
+import tempfile
+from typing import Any
+
+from tuning.execution import actor_cache
+from tuning.execution.ray_import import ray, tune
+from tuning.execution.resources import Capacity, GpuShares, bundle
+from tuning.execution.searcher import JobSearcher, NotPickled, TrialEnds
+from tuning.execution.stop import StopRequest
+from tuning.execution.trainable import Execution, JobTrainable
+from tuning.scheduling.scheduler import Scheduler, Wait
+from tuning.store.documents import StoreError
+
+_BARREN_FITS = 3
+_MOST_PENDING = 1000
+
+
+def run_until_complete(
+    scheduler: Scheduler,
+    execution: Execution,
+    capacity: Capacity,
+    stop: StopRequest,
+    *,
+    shares: GpuShares | None = None,
+    max_concurrent: int | None = None,
+) -> None:
+    """Runs all jobs a scheduler hands out, in Ray, until it is complete, stuck or stopped.
+
+    Args:
+        scheduler: what to run.
+        execution: how workers run it.
+        capacity: what the cluster can give.
+        stop: ends the run early when set.
+        shares: what GPU jobs ask for; None for the defaults.
+        max_concurrent: most jobs at a time; None for as many as the CPUs hold.
+
+    Raises:
+        InputError: something the user must mend first: the store is full or cannot be read, or a
+            node of the cluster does not see it, or has no data.
+    """
+    concurrent = max_concurrent or min(_MOST_PENDING, max(2, int(capacity.cpus)))
+    has_gpus = capacity.gpus > 0
+    barren = 0
+    while barren < _BARREN_FITS and not stop.is_set:
+        finished = scheduler.finished_here.total()
+        searcher = JobSearcher(scheduler, execution, (shares or GpuShares()) if has_gpus else None)
+        try:
+            _fit(searcher, stop, concurrent)
+        except (RuntimeError, tune.error.TuneError) as error:
+            warning = "Ray Tune ended early: %s"
+            if isinstance(error.__cause__, ray.exceptions.OutOfMemoryError) and concurrent > 1:
+                concurrent, barren = concurrent // 2, -1
+                warning = f"memory ran out; going on with {concurrent} jobs at a time (%s)"
+            logging.getLogger(__name__).warning(warning, _in_one_line(error))
+        if searcher.refusal:
+            with contextlib.suppress(StoreError):  # the refusal says it
+                scheduler.forget_running()
+            raise searcher.refusal
+        scheduler.forget_running()
+        if not stop.is_set and scheduler.next_job() is Wait.FINISHED:
+            return
+        scheduler.forget_running()
+        barren = 0 if scheduler.finished_here.total() > finished else barren + 1
+
+
+def _in_one_line(error: Exception) -> str:
+    """What Ray says first, or, if that is a traceback, last."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[-1 if lines[0].startswith("Traceback") else 0]
+
+
+def _fit(searcher: JobSearcher, stop: StopRequest, concurrent: int) -> None:
+    actor_cache.install()
+    folder = tempfile.mkdtemp(prefix="tune-")
+    try:
+        tuner = tune.Tuner(
+            tune.with_resources(JobTrainable, _resources),
+            tune_config=tune.TuneConfig(
+                search_alg=searcher,
+                num_samples=-1,
+                max_concurrent_trials=concurrent,
+                reuse_actors=True,
+                trial_name_creator=lambda trial: str(trial.config["key"])[:12],
+                trial_dirname_creator=lambda trial: str(trial.trial_id),
+            ),
+            run_config=tune.RunConfig(
+                storage_path=folder,
+                name="study",
+                stop=_Stopper(stop, searcher),
+                callbacks=[TrialEnds(searcher)],
+                verbose=0,
+            ),
+        )
+        tuner.fit()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _resources(config: dict[str, Any]) -> tune.PlacementGroupFactory:
+    return tune.PlacementGroupFactory([bundle(config["gpus"])])
+
+
+class _Stopper(NotPickled, tune.Stopper):  # type: ignore[misc]
+    """Stops all trials once a stop is requested or nothing can run any more."""
+
+    def __init__(self, request: StopRequest, searcher: JobSearcher) -> None:
+        self._request, self._searcher = request, searcher
+
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+        return self.stop_all()
+
+    def stop_all(self) -> bool:
+        return self._request.is_set or self._searcher.refusal is not None

@@ -1,0 +1,191 @@
+"""The live display of a run: stages with rate and ETA, what runs, the best so far, what failed.
+
+In a terminal it is redrawn in place; anywhere else (a log, a pipe) it is one plain line every half
+minute, without escape codes.
+"""
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Self
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from tuning.jobs import Job
+from tuning.scheduling.forecast import StageForecast, forecast
+from tuning.scheduling.scheduler import Scheduler
+from tuning.store.documents import StoreError
+from tuning.store.store import Store
+
+_REDRAW_SECONDS = 1.0
+_LINE_SECONDS = 30.0
+_SHOWN_FAILURES = 3
+
+
+@dataclass(frozen=True)
+class Gpus:
+    """The GPUs of a run.
+
+    Attributes:
+        number: how many there are or can be.
+        share_of: GPUs that a job takes.
+    """
+
+    number: float
+    share_of: Callable[[Job], float]
+
+
+class Display:
+    """Shows a scheduler's progress while active; a context manager.
+
+    Args:
+        scheduler: what to show.
+        store: its store, for measured rates.
+        device: class of device of the dear jobs, as in `forecast`.
+        concurrent: jobs that run at a time.
+        console: where to show it.
+        gpus: the run's GPUs; None if it has none.
+    """
+
+    def __init__(
+        self,
+        scheduler: Scheduler,
+        store: Store,
+        device: str,
+        concurrent: int,
+        console: Console,
+        gpus: Gpus | None = None,
+    ) -> None:
+        self._scheduler, self._store, self._device, self._gpus = scheduler, store, device, gpus
+        self._concurrent, self._console = max(1, concurrent), console
+        self._started = time.monotonic()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._loop, daemon=True, name="display")
+
+    def __enter__(self) -> Self:
+        self._live = Live(console=self._console, auto_refresh=False, transient=True)
+        if self._console.is_terminal:
+            self._live.start()
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+        if self._console.is_terminal:
+            self._live.stop()
+
+    def _loop(self) -> None:
+        shortest = _REDRAW_SECONDS if self._console.is_terminal else _LINE_SECONDS
+        pause = shortest
+        while not self._stop.wait(pause):
+            started = time.thread_time()
+            # A store away for a moment: the work meets it too, and says so.
+            with contextlib.suppress(StoreError):
+                self._draw()
+            # Counting many thousands of jobs takes time: never more than a twentieth of it.
+            pause = max(shortest, 20 * (time.thread_time() - started))
+
+    def _draw(self) -> None:
+        rows = forecast(self._scheduler, self._store, self._device)
+        if self._console.is_terminal:
+            self._live.update(self._panel(rows), refresh=True)
+        else:
+            self._console.print(self._line(rows), soft_wrap=True, highlight=False)
+
+    def _panel(self, rows: list[StageForecast]) -> Group:
+        stages = Table("stage", "done", "rate", "left", box=None, pad_edge=False)
+        for row in rows:
+            left = duration(row.hours * 3600 / self._spread(row)) if row.n_to_run else "done"
+            total = row.n_stored + row.n_to_run
+            stages.add_row(row.stage, f"{row.n_stored}/{total}", self._rate(row.stage), left)
+        end = " | ".join([*self._gpus_in_use(), f"ETA {self._eta(rows)}"])
+        failures = [Text(f"  {line}", style="red") for line in self._failures()]
+        return Group(stages, *self._running(), *self._searches(), *failures, Text(end))
+
+    def _line(self, rows: list[StageForecast]) -> str:
+        done = " ".join(
+            f"{r.stage} {r.n_stored}/{r.n_stored + r.n_to_run} {self._rate(r.stage)}".rstrip()
+            for r in rows
+        )
+        best = " ".join(text.plain for text in self._searches())
+        elapsed = duration(time.monotonic() - self._started)
+        rest = (*self._failures(), *self._gpus_in_use(), f"ETA {self._eta(rows)}")
+        return " | ".join(part for part in (elapsed, done, best, *rest) if part)
+
+    def _failures(self) -> list[str]:
+        """The latest failures with their causes, and how many there were before."""
+        failures = list(self._scheduler.failures.values())
+        earlier = len(failures) - _SHOWN_FAILURES
+        lines = [f"{earlier} failures before these"] if earlier > 0 else []
+        for failure in failures[-_SHOWN_FAILURES:]:
+            cause = " ".join(failure.cause.split())
+            lines.append(f"failed ({failure.then}): {failure.job.title()}: {cause}")
+        return lines
+
+    def _gpus_in_use(self) -> list[str]:
+        if self._gpus is None:
+            return []
+        # A job without progress may still wait for its place.
+        running = [job for job, at in list(self._scheduler.progress.values()) if at is not None]
+        return [f"GPUs in use: {sum(map(self._gpus.share_of, running)):g} of {self._gpus.number:g}"]
+
+    def _running(self) -> list[Text]:
+        lines = []
+        for job, progress in list(self._scheduler.progress.values()):
+            if progress is not None:
+                share = f"{progress.done:,}/{progress.total:,} {progress.unit}"
+                lines.append(Text(f"  {job.title()}: {share}", style="dim"))
+        return lines
+
+    def _searches(self) -> list[Text]:
+        """A line for each search under way; those that are done are only counted."""
+        lines, searches = [], self._scheduler.searches
+        done = sum(run.is_complete for run in searches.values())
+        if done:
+            lines.append(Text(f"{done} of {len(searches)} searches done"))
+        for name, run in searches.items():
+            best = run.best_so_far
+            if best is not None and best.result is not None and not run.is_complete:
+                value = best.result.of(run.search.space.output)
+                tried = sum(t.result is not None for t in run.trials)
+                lines.append(Text(f"{name}: best {value:.4g} ({tried}/{run.search.n_trials})"))
+        return lines
+
+    def _rate(self, stage: str) -> str:
+        """Jobs of a stage finished per minute of this launch, or nothing if there are none."""
+        finished = self._scheduler.finished_here[stage]
+        minutes = (time.monotonic() - self._started) / 60
+        return f"{finished / minutes:.1f}/min" if finished else ""
+
+    def _spread(self, row: StageForecast) -> int:
+        """Devices a stage can use: the snapshots of a training run follow one another."""
+        runs = {snapshot.train.key for snapshot in self._scheduler.study.snapshots}
+        if row.stage == "train" and runs:
+            return min(len(runs), self._concurrent)
+        return self._concurrent
+
+    def _eta(self, rows: list[StageForecast]) -> str:
+        seconds = sum(row.hours * 3600 / self._spread(row) for row in rows)
+        for job, progress in list(self._scheduler.progress.values()):
+            row = next((row for row in rows if row.stage == job.stage and row.n_to_run), None)
+            if progress is not None and row is not None:
+                one = row.hours * 3600 / row.n_to_run / self._spread(row)
+                seconds -= one * min(1.0, progress.done / max(1, progress.total))
+        mark = "est. " if any(row.is_estimate for row in rows if row.n_to_run) else ""
+        return f"{mark}{duration(max(0.0, seconds))}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them: "45s", "3m20s", "7h05m"."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m{whole % 60:02d}s"
+    return f"{whole // 3600}h{whole % 3600 // 60:02d}m"

@@ -1,0 +1,1 @@
+"""Features: extractors with their weights, and what is stored of real images in features."""

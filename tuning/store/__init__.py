@@ -1,0 +1,1 @@
+"""The store: finished jobs by content key, checkpoints, ledger, small documents."""

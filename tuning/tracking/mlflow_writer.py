@@ -1,0 +1,262 @@
+"""MLflow as a display: one run per record, rebuildable from the store.
+
+Every run has a key of its own in the tag ``key``; writing a record finds that run or makes it, so
+a second launch or a rebuild never doubles one. Which runs there are is read once, on connecting.
+The tag ``digest`` is written last: a run whose digest equals the record's is left alone, any other
+is completed, whatever state a killed driver left it in.
+"""
+
+import dataclasses
+import hashlib
+import json
+import logging
+import math
+import os
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from tuning.addresses import without_secrets
+from tuning.tracking.database_files import create_database, exclusive_open
+from tuning.tracking.mlflow_lineage import DatasetUse, Lineage
+from tuning.tracking.writer import ProjectionWriter
+
+_PARAMS_PER_BATCH = 100
+_METRICS_PER_BATCH = 1000
+_RUNS_PER_PAGE = 1000
+_VALUE_CHARACTERS = 6000
+_KIND = "custom_model_development"
+_VIEW = "mlflow.sharedViewState."
+
+# MLflow's client repeats requests that failed, for minutes; one that made a run would make two. The
+# writer tries again itself, after looking what is there.
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("MLFLOW_ENABLE_ASYNC_LOGGING", "false")
+# It prints the address of every run that ends, password included.
+os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"
+# Git is not asked: runs are described by their specs.
+os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """What one MLflow run shows.
+
+    Attributes:
+        key: identity; one run per experiment and key.
+        name: shown name.
+        tags: text to filter by.
+        params: settings; None is left out.
+        metrics: final numbers, logged once at step 0; None is left out.
+        curves: numbers over steps, by metric name: (step, value).
+        files: artifacts by path.
+        table: a table to log with mlflow.log_table, as columns; under "table.json".
+        description: Markdown shown on the run's page.
+        parent: key of the run it stands below; that one is written first.
+        datasets: data sets it rests on.
+        makes: of a snapshot's run, the snapshot's key, name and iteration.
+        uses: keys of the snapshots it used.
+    """
+
+    key: str
+    name: str
+    tags: Mapping[str, str]
+    params: Mapping[str, Any] = field(default_factory=dict)
+    metrics: Mapping[str, float | None] = field(default_factory=dict)
+    curves: Mapping[str, list[tuple[int, float]]] = field(default_factory=dict)
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    table: Mapping[str, list[Any]] = field(default_factory=dict)
+    description: str = ""
+    parent: str | None = None
+    datasets: Sequence[DatasetUse] = ()
+    makes: tuple[str, str, int] | None = None
+    uses: Sequence[str] = ()
+
+    @property
+    def digest(self) -> str:
+        """Of everything that is shown."""
+        body = [
+            self.name, sorted(self.tags.items()), sorted(_text(self.params).items()),
+            sorted((k, v) for k, v in self.metrics.items() if v is not None),
+            sorted(self.curves.items()), self.table, self.description,
+            sorted((k, hashlib.sha256(v).hexdigest()) for k, v in self.files.items()),
+            self.parent, [dataclasses.astuple(d) for d in self.datasets], self.makes, self.uses,
+        ]  # fmt: skip
+        return hashlib.sha256(json.dumps(body, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def view_link(experiment_id: str, view: str) -> str:
+    """The path, below MLflow's address, of an experiment's page as a view shows it."""
+    return f"#/experiments/{experiment_id}/runs?viewStateShareKey={view}"
+
+
+def compare_link(experiment_id: str, run_ids: Sequence[str]) -> str:
+    """The path, below MLflow's address, of the comparison of some runs."""
+    runs, experiments = (quote(json.dumps(list(x))) for x in (run_ids, [experiment_id]))
+    return f"#/compare-runs?runs={runs}&experiments={experiments}"
+
+
+class MlflowWriter(ProjectionWriter[RunRecord]):
+    """Writes runs to one experiment of MLflow, which is made if it is not there.
+
+    Args:
+        uri: tracking URI.
+        experiment: experiment's name.
+        description: Markdown shown on the experiment's page.
+        artifacts: folder for artifacts of a new experiment; None for the server's choice.
+        views: by name, what MLflow's pages show when opened by `view_link`.
+    """
+
+    def __init__(
+        self,
+        uri: str,
+        experiment: str,
+        description: str,
+        artifacts: Path | None = None,
+        views: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> None:
+        # Here, not on the thread: two threads that import at once can meet half-made modules.
+        import mlflow.tracking  # noqa: F401
+
+        def connect() -> _Experiment:
+            for noisy in ("mlflow", "mlflow.store.db.utils", "alembic", "urllib3"):
+                logging.getLogger(noisy).setLevel(logging.ERROR)
+            with exclusive_open(uri):
+                create_database(uri, _make_database)
+                return _Experiment(uri, experiment, description, artifacts, views or {})
+
+        super().__init__(f"MLflow at {without_secrets(uri)}", connect)
+
+
+def _make_database(uri: str) -> None:
+    from mlflow.tracking import MlflowClient  # two seconds: not at import
+
+    MlflowClient(tracking_uri=uri).search_experiments(max_results=1)
+
+
+class _Experiment:
+    """The MLflow experiment, found or made, and what is known to be in it."""
+
+    def __init__(
+        self,
+        uri: str,
+        name: str,
+        description: str,
+        artifacts: Path | None,
+        views: Mapping[str, Mapping[str, Any]],
+    ) -> None:
+        from mlflow.tracking import MlflowClient  # two seconds: not at import
+
+        self._client = MlflowClient(tracking_uri=uri)
+        # Of the pages that MLflow has, the runs' is the one to open.
+        tags = {"mlflow.note.content": description, "mlflow.experimentKind": _KIND}
+        tags |= {f"{_VIEW}{key}": json.dumps(view, sort_keys=True) for key, view in views.items()}
+        found = self._client.get_experiment_by_name(name)
+        if found is not None:
+            self._id = found.experiment_id
+            for key, text in tags.items():
+                if found.tags.get(key) != text:
+                    self._client.set_experiment_tag(self._id, key, text)
+        else:
+            location = artifacts.resolve().as_uri() if artifacts else None
+            self._id = self._client.create_experiment(name, artifact_location=location, tags=tags)
+        self._known = self._runs()
+        self._lineage = Lineage(self._client, self._id)
+
+    def _runs(self) -> dict[str, tuple[str, str | None]]:
+        """Id and digest of all runs, by key."""
+        known: dict[str, tuple[str, str | None]] = {}
+        token: str | None = ""
+        while token is not None:
+            page = self._client.search_runs(
+                [self._id], max_results=_RUNS_PER_PAGE, page_token=token or None
+            )
+            for run in page:
+                tags = run.data.tags
+                known[tags.get("key", "")] = run.info.run_id, tags.get("digest")
+            token = page.token or None
+        return known
+
+    def write(self, record: RunRecord) -> None:
+        """Makes the record's run show the record; nothing if it does."""
+        run_id, digest = self._known.get(record.key, ("", None))
+        if digest == record.digest:
+            return
+        tags = {**record.tags, "key": record.key, "mlflow.note.content": record.description}
+        if record.parent in self._known:
+            tags["mlflow.parentRunId"] = self._known[record.parent][0]
+        if run_id:
+            run = self._client.get_run(run_id)
+        else:
+            run = self._client.create_run(self._id, run_name=record.name, tags=tags)
+            run_id = run.info.run_id
+            self._known[record.key] = run_id, None
+        written = run.data
+        self._values(run_id, record, written)
+        self._files(run_id, record)
+        self._lineage.link(run, record.datasets, makes=record.makes, uses=record.uses)
+        for name, text in tags.items():
+            if written.tags.get(name) != text:
+                self._client.set_tag(run_id, name, text)
+        self._client.set_tag(run_id, "mlflow.runName", record.name)
+        self._client.set_terminated(run_id)
+        self._client.set_tag(run_id, "digest", record.digest)
+        self._known[record.key] = run_id, record.digest
+
+    def _values(self, run_id: str, record: RunRecord, written: Any) -> None:
+        from mlflow.entities import Metric, Param
+
+        now = int(time.time() * 1000)
+        params = [Param(k, v) for k, v in _text(record.params).items() if k not in written.params]
+        for start in range(0, len(params), _PARAMS_PER_BATCH):
+            self._client.log_batch(run_id, params=params[start : start + _PARAMS_PER_BATCH])
+        metrics = [
+            Metric(name, value, now, 0)
+            for name, value in record.metrics.items()
+            if value is not None and not _same(written.metrics.get(name), value)
+        ]
+        for name, curve in record.curves.items():
+            known: dict[int, float] = {}
+            if name in written.metrics:
+                history = self._client.get_metric_history(run_id, name)
+                known = {m.step: m.value for m in sorted(history, key=lambda m: m.timestamp)}
+            metrics += [
+                Metric(name, v, now, step) for step, v in curve if not _same(known.get(step), v)
+            ]
+        for start in range(0, len(metrics), _METRICS_PER_BATCH):
+            self._client.log_batch(run_id, metrics=metrics[start : start + _METRICS_PER_BATCH])
+
+    def _files(self, run_id: str, record: RunRecord) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            for path, data in record.files.items():
+                local = Path(folder) / Path(path).name
+                local.write_bytes(data)
+                parent = str(Path(path).parent)
+                self._client.log_artifact(run_id, str(local), None if parent == "." else parent)
+        if record.table:
+            existing = {f.path for f in self._client.list_artifacts(run_id)}
+            if "table.json" in existing:
+                # log_table appends to an existing table; the rows must not double.
+                self._replace_table(run_id, record)
+            else:
+                self._client.log_table(run_id, dict(record.table), "table.json")
+
+    def _replace_table(self, run_id: str, record: RunRecord) -> None:
+        columns = list(record.table)
+        rows = [list(row) for row in zip(*record.table.values(), strict=True)]
+        text = json.dumps({"columns": columns, "data": rows})
+        self._client.log_text(run_id, text, "table.json")
+
+
+def _text(params: Mapping[str, Any]) -> dict[str, str]:
+    return {k: str(v)[:_VALUE_CHARACTERS] for k, v in params.items() if v is not None}
+
+
+def _same(written: float | None, value: float) -> bool:
+    return written is not None and (written == value or (math.isnan(written) and math.isnan(value)))

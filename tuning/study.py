@@ -181,6 +181,7 @@ class Study:
         snapshots: training to be done whether or not a cell needs it.
         baselines: known distances, for the table's foot.
         curves: what is drawn against iterations.
+        figures: names of what is drawn of the results (`dashboards.figures`), in order.
         notes: what else has to be said under the table.
     """
 
@@ -196,6 +197,7 @@ class Study:
     snapshots: tuple[TrainedWeights, ...] = ()
     baselines: tuple[Baseline, ...] = ()
     curves: tuple[Curve, ...] = ()
+    figures: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
     @property

@@ -84,6 +84,7 @@ def study(scale: str, at: NoiseSettings) -> Study:
         question="With a perfect score, how much noise is left in x on the way down?",
         settings=at,
         cells=tuple(cells),
+        figures=("noise_levels",),
         notes=(f"beside ours: what {_SOURCE} computes (the figure itself shows curves only)",),
     )
 

@@ -150,6 +150,7 @@ def study(scale: str, at: ModesSettings) -> Study:
         settings=at,
         cells=tuple(cells),
         searches=tuple(searches),
+        figures=("step_sizes", "noise_schedules", "searches", "losses"),
         notes=(
             "the paper's KL of the DSM rows is corrected here for a double count in the authors' "
             "script (our inference): 1.36 and 1.49 are printed",

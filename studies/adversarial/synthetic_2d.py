@@ -112,6 +112,7 @@ def study(scale: str, at: PlaneSettings) -> Study:
         settings=at,
         cells=tuple(cells),
         snapshots=tuple(snapshots),
+        figures=("noise_schedules", "losses"),
         notes=(
             "raw: the last sample of the chain, with its noise; denoised: the expected denoised "
             "sample; the paper shows pictures only",

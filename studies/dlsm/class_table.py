@@ -107,6 +107,7 @@ def table_2(name: str, dataset: str, scale: str, at: ClassSettings) -> Study:
         title=f"Class-conditional images, {at.train.data.name}: base, scaling (alpha = "
         f"{at.alpha:g}), ours",
         question="Does DLSM make images of their class that are both good and various?",
+        figures=("class_gains",),
     )  # fmt: skip
 
 
@@ -126,12 +127,14 @@ def class_study(
     title: str,
     question: str,
     searches: tuple[Search, ...] = (),
+    figures: tuple[str, ...] = (),
     notes: tuple[str, ...] = (),
 ) -> Study:
     """A study of these cells, with what has to be said of all of them."""
     return Study(
         name=name, scale=scale, paper="dlsm", exhibit=exhibit, title=title, question=question,
         settings=at, cells=tuple(cells), searches=searches,
+        figures=(*figures, "noise_schedules", "losses"),
         notes=(
             *notes,
             f"distances, scores and neighbours in the features of {at.extractor.name}; the paper's "

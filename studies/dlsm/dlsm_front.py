@@ -108,7 +108,7 @@ def study(scale: str, at: FrontSettings) -> Study:
         cells.append(cell(at, metric, at.guided(at.total), labels, value, "Table 2"))
     return class_study(
         "dlsm_front", scale, at, sorted(cells, key=lambda c: c.search is None),
-        searches=(search,), exhibit="Tables A4 and A5",
+        searches=(search,), figures=("pareto_fronts", "searches"), exhibit="Tables A4 and A5",
         title="lambda and alpha together: the front of distance and class-wise coverage",
         question="Which lambda and alpha give good images that cover their classes?",
     )  # fmt: skip

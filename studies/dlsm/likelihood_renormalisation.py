@@ -84,6 +84,7 @@ def study(scale: str, at: RenormalisationSettings) -> Study:
             for job in jobs
             for column, quantities in columns.items()
         ),
+        figures=("renormalisation",),
         notes=(
             "of class 1; the other is its mirror image. The figure itself shows no numbers",
             "Proposition 2: unless alpha = 1, Z of a normal likelihood changes with its standard "

@@ -90,6 +90,7 @@ def study(scale: str, at: MoonsSettings) -> Study:
         settings=at,
         cells=tuple(sorted(cells, key=_place)),
         curves=tuple(curves),
+        figures=("score_fields", "training_curves", "noise_schedules", "losses"),
         notes=tuple(_notes(at)),
     )
 

@@ -130,7 +130,7 @@ def study(scale: str, at: InitialNoiseSettings) -> Study:
         question="Do chains that start from more noise spread more evenly over the digits?",
         settings=at,
         cells=tuple(cells),
-        snapshots=(),
+        figures=("class_shares", "noise_schedules", "losses"),
         notes=(
             "a class reaches a share if its 95% interval (Wilson's) holds it",
             f"the report's numbers are of {Mnist.name}, of L = 10, sigma_1 = 1 and L = 200, "

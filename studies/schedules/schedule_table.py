@@ -228,6 +228,7 @@ def build(exhibit: Exhibit, scale: str, at: ScheduleSettings) -> Study:
         settings=at,
         cells=tuple(cells),
         searches=tuple(searches),
+        figures=("noise_schedules", "searches", "losses"),
         baselines=(
             Baseline(reference=protocol.reference, kind="held-out"),
             Baseline(reference=protocol.reference, kind="gaussian", n_images=at.n_images),

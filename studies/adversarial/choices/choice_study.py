@@ -151,6 +151,7 @@ def build(
             Baseline(reference=protocol.reference, kind="held-out"),
             Baseline(reference=protocol.reference, kind="gaussian", n_images=at.n_images),
         ),
+        figures=("noise_schedules", "searches", "losses"),
         notes=(*question.notes, "the paper reports its choice without numbers"),
     )
 

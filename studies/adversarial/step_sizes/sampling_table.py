@@ -102,6 +102,7 @@ def build(exhibit: Exhibit, scale: str, at: TableSettings) -> Study:
             Baseline(reference=reference, kind="held-out"),
             Baseline(reference=reference, kind="gaussian", n_images=at.n_images),
         ),
+        figures=("step_sizes", "noise_schedules", "searches", "losses"),
         notes=exhibit.notes,
     )
 

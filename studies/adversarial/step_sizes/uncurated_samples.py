@@ -81,4 +81,5 @@ def study(scale: str, at: SamplesSettings) -> Study:
         cells=tuple(cell for table in tables for cell in table.cells),
         searches=tuple(search for table in tables for search in table.searches),
         snapshots=tuple(snapshot for table in tables for snapshot in table.snapshots),
+        figures=tables[0].figures,
     )

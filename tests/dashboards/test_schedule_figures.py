@@ -8,8 +8,8 @@ import pytest
 from matplotlib.colors import to_rgb
 from PIL import Image
 
-from dashboards.figures.figures import schedule_figure as schedules
-from dashboards.figures.figures import shares_figure as shares
+from dashboards.figures import schedule_figure as schedules
+from dashboards.figures import shares_figure as shares
 from dashboards.figures.schedule_figure import schedule_figure
 from dashboards.figures.shares_figure import Bars, shares_figure
 from scorelib.schedules import SCHEDULES

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from dashboards.compare import main as compare
-from dashboards.figures.figures import figures
+from dashboards.figures import figures
 from dashboards.report import main as report
 from dashboards.results.cells import view
 from dashboards.results.overview import overview

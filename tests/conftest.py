@@ -34,9 +34,10 @@ def store(tmp_path):
 
 
 LONGEST_FIRST = (
-    "tests/services", "tests/studies/test_crashes.py", "tests/tuning/test_runner_failures.py",
-    "tests/studies/test_studies.py", "tests/tuning/test_engine.py", "tests/tuning/test_session.py",
-    "tests/tuning/test_runner.py", "tests/dashboards/test_serve.py",
+    "tests/services", "tests/studies/cli/test_crashes.py",
+    "tests/tuning/execution/test_runner_failures.py", "tests/studies/test_studies.py",
+    "tests/tuning/scheduling/test_scheduler.py", "tests/tuning/execution/test_session.py",
+    "tests/tuning/execution/test_runner.py", "tests/dashboards/test_serve.py",
 )  # fmt: skip
 """The longest shares of the tests: begun late, one of them would run alone at the end."""
 

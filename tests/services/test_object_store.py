@@ -1,6 +1,6 @@
 """A store on S3: what differs from a folder, and what other processes do to it.
 
-tests/tuning/test_store.py holds the contract that all stores share, S3 among them.
+tests/tuning/store/test_store.py holds the contract that all stores share, S3 among them.
 """
 
 import contextlib

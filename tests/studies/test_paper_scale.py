@@ -13,7 +13,7 @@ from scorelib.schedules import GeometricSchedule
 from studies.adversarial.step_sizes.cifar_sampling_eps import settings, study
 from studies.adversarial.step_sizes.table_settings import SearchSettings, SelectionSettings
 from studies.dlsm import cifar10_dlsm
-from tests.scorelib.test_inception import Unloaded, fidelity, sha256
+from tests.scorelib.metrics.test_inception import Unloaded, fidelity, sha256
 from tests.tuning.draining import drain
 from tuning.scheduling.scheduler import Scheduler
 

@@ -26,7 +26,7 @@ from ray.autoscaler._private.util import prepare_config, validate_config
 from studies.cli.options import parser
 from studies.opening.open_study import configured
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 FOLDER = ROOT / "tuning" / "cluster"
 CLOUDS = ("aws", "gcp")
 TOKEN = "~/.score-studies/ray.token"

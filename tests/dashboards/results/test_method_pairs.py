@@ -12,7 +12,7 @@ from dashboards.text.answers import answer
 from dashboards.text.method_differences import difference_table, head_to_head
 from dashboards.text.table import render
 from studies.registry import find_study
-from tests.dashboards.test_answers import study_view
+from tests.dashboards.text.test_answers import study_view
 
 
 def with_values(shown, values_of):

@@ -11,7 +11,7 @@ from scorelib.errors import InputError
 from scorelib.spec import from_json
 from tests.studies.test_studies import miniature
 from tests.tuning.draining import drain
-from tests.tuning.test_joint_proposer import MIXED, ask, at_random
+from tests.tuning.spaces.test_tpe_sampler import MIXED, ask, at_random
 from tuning.scheduling.scheduler import Scheduler
 from tuning.search.pareto_front import beats, front, numbers
 from tuning.spaces.tpe_sampler import Finished

@@ -10,8 +10,6 @@ from tuning.scheduling.forecast import forecast
 from tuning.scheduling.scheduler import Scheduler
 from tuning.store.store import Store
 
-pytest.register_assert_rewrite("tests.studies.miniature_contract")
-
 
 @pytest.fixture(scope="module")
 def worked_off(tmp_path_factory):

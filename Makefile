@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 READY := .venv/.installed
 
-.PHONY: study test browser chaos lint audit clean
+.PHONY: study test durations browser chaos lint audit clean
 .DELETE_ON_ERROR:
 
 $(READY): pyproject.toml constraints.txt
@@ -17,7 +17,11 @@ study: $(READY)
 # Byte code is made once, not by each of a hundred processes where Python may not keep it.
 test: $(READY) browser
 	$(BIN)/python -m compileall -q scorelib tuning studies dashboards tests
-	$(BIN)/python -m pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder $(RECORD)
+
+# The same, and how long each file took: the longest run first from then on.
+durations: RECORD := --record-durations
+durations: test
 
 # Pages are tested in Chromium, which pip has not: installed where that is allowed (else skipped).
 browser:

@@ -9,6 +9,7 @@ import hypothesis
 import pytest
 import torch
 
+from tests.shares import DurationRecorder, longest_first, recorded, share
 from tuning.store.store import Store
 
 # What tables look like, and the way to servers of this machine, is for tests to say, not for the
@@ -22,6 +23,8 @@ for name in ("NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "COLUMNS"):
     os.environ.pop(name, None)
 
 torch.set_num_threads(1)
+# Its assertions tell what was compared, as those of test files do.
+pytest.register_assert_rewrite("tests.studies.miniature_contract")
 # A busy machine stalls any example now and then.
 hypothesis.settings.register_profile("tests", deadline=None)
 hypothesis.settings.load_profile("tests")
@@ -33,30 +36,22 @@ def store(tmp_path):
     return Store(str(tmp_path / "store"), create=True)
 
 
-LONGEST_FIRST = (
-    "tests/services", "tests/studies/cli/test_crashes.py",
-    "tests/tuning/execution/test_runner_failures.py", "tests/studies/test_studies.py",
-    "tests/tuning/scheduling/test_scheduler.py", "tests/tuning/execution/test_session.py",
-    "tests/tuning/execution/test_runner.py", "tests/dashboards/test_serve.py",
-)  # fmt: skip
-"""The longest shares of the tests: begun late, one of them would run alone at the end."""
+def pytest_addoption(parser):
+    parser.addoption(
+        "--record-durations", action="store_true", help="write what each share took: `tests.shares`"
+    )
 
 
-def share(nodeid):
-    """What `make test` gives to one process: a file, or all tests that need the team's servers.
-
-    So the servers are started once, and tests/services/test_mlflow.py, which counts what there is,
-    comes before test_secrets.py, which adds to it.
-    """
-    return "tests/services" if nodeid.startswith("tests/services/") else nodeid.split("::")[0]
+def pytest_configure(config):
+    is_worker = hasattr(config, "workerinput")
+    if config.getoption("record_durations") and not is_worker:
+        config.pluginmanager.register(DurationRecorder())
 
 
 def pytest_collection_modifyitems(items):
-    def place(item):
-        name = share(item.nodeid)
-        return LONGEST_FIRST.index(name) if name in LONGEST_FIRST else len(LONGEST_FIRST)
-
-    items.sort(key=place)
+    names = dict.fromkeys(share(item.nodeid) for item in items)
+    places = {name: place for place, name in enumerate(longest_first(names, recorded()))}
+    items.sort(key=lambda item: places[share(item.nodeid)])
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -1,7 +1,10 @@
 """Rules of the house: rooms, the directions of imports between them, sizes, unsafe calls."""
 
 import ast
+import contextlib
 import graphlib
+import re
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -100,7 +103,12 @@ def within(name, places):
 
 def imports(path):
     """Dotted names of all that a module imports, lazily too: of modules, or of what is in them."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    return imports_of(ast.parse(path.read_text()))
+
+
+def imports_of(tree):
+    """The same of a syntax tree."""
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -179,10 +187,83 @@ def test_no_module_imports_in_a_circle():
 
 
 def test_no_folder_is_too_full_to_be_a_plan():
-    folders = {path.parent for path in MODULES}
+    folders = {path.parent for path in (*MODULES, *(ROOT / "tests").rglob("*.py"))}
     for folder in folders:
         modules = [path for path in folder.glob("*.py") if path.name != "__init__.py"]
         assert len(modules) <= MOST_MODULES, f"{folder.relative_to(ROOT)} has {len(modules)}"
+
+
+LEFT_OUT = {
+    "tests/scorelib": {"tuning", "studies", "dashboards"},
+    "tests/tuning": {"studies", "dashboards"},
+    "tests/studies": {"dashboards"},
+}
+"""By folder of tests, the packages above what is tested there: none of its files imports them."""
+
+SHOWING = ("cli/*", "*miniature*", "*/*miniature*", "test_stored_results.py")
+"""Files of tests/studies in which studies are shown, so that the dashboards are needed."""
+
+
+def needed(path):
+    """What a file of tests needs of this distribution, and the helpers of tests it imports.
+
+    Counted is what the file imports, what a code string in it imports, and modules it names in
+    strings: for ``python -m``, or to be patched.
+    """
+    tree = ast.parse(path.read_text())
+    names = set(imports_of(tree))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            names |= {node.value} if re.fullmatch(r"\w+(\.\w+)+", node.value) else set()
+            with contextlib.suppress(SyntaxError, ValueError):
+                names |= set(imports_of(ast.parse(textwrap.dedent(node.value))))
+    return names
+
+
+def needed_by_way_of(path, seen):
+    """All (file, name) that a file of tests needs, also by way of other files of tests."""
+    if path in seen:
+        return
+    seen.add(path)
+    for name in needed(path):
+        yield path, name
+        parts = name.split(".")
+        helpers = [
+            ROOT.joinpath(*parts[:n]).with_suffix(".py") for n in (len(parts), len(parts) - 1)
+        ]
+        for helper in helpers if parts[0] == "tests" else ():
+            if helper.is_file():
+                yield from needed_by_way_of(helper, seen)
+
+
+@pytest.mark.parametrize("folder", LEFT_OUT)
+def test_tests_need_nothing_above_what_they_test(folder):
+    files = set((ROOT / folder).rglob("*.py"))
+    if folder == "tests/studies":
+        files -= {file for pattern in SHOWING for file in (ROOT / folder).glob(pattern)}
+    wrong = {
+        f"{file.relative_to(ROOT)} needs {name}"
+        + f", by way of {by.relative_to(ROOT)}" * (by != file)
+        for file in files
+        for by, name in needed_by_way_of(file, set())
+        if name.split(".")[0] in LEFT_OUT[folder]
+    }
+    assert files and not wrong, "\n".join(sorted(wrong))
+
+
+def test_what_a_file_of_tests_needs_is_found_wherever_it_hides(tmp_path):
+    file = tmp_path / "test_hiding.py"
+    file.write_text(
+        "import tuning.jobs\n"
+        "def one():\n    from scorelib.data import Digits\n"
+        "CODE = 'import sys\\nfrom studies.registry import STUDIES\\n'\n"
+        "COMMAND = ['-m', 'dashboards.table']\n"
+        "WORDS = 'from studies to dashboards'\n"
+    )
+    found = {name for name in needed(file) if within(name, PACKAGES)}
+    assert found == {
+        "tuning.jobs", "scorelib.data.Digits", "studies.registry.STUDIES", "dashboards.table",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("package", FORBIDDEN)

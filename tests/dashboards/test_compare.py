@@ -16,7 +16,7 @@ from studies.opening.open_study import record_last_run
 from studies.registry import find_study
 from tests.dashboards.seeds import measured
 from tests.miniature import miniature_study
-from tests.studies.test_studies import miniature
+from tests.studies.miniatures import miniature
 from tests.tuning.draining import drain
 from tuning.scheduling.scheduler import Scheduler
 from tuning.store.provenance import note_launch

@@ -1,4 +1,4 @@
-"""Works a scheduler off in this process, without Ray: what the runner does, step by step."""
+"""Works a study off in this process, without Ray, as the runner does; and what came of it."""
 
 from tuning.jobs import ExecutionContext, MissingInputError, execute
 from tuning.scheduling.scheduler import Scheduler, Wait
@@ -35,3 +35,14 @@ def drain(study, store, *, scheduler=None, most=None, choose=None, **workplace):
         ran.append((job.stage, job.key))
         scheduler.report_stored(job.key)
     return ran
+
+
+def results(study, store):
+    """What the study came to: what is stored of each cell's and baseline's jobs, by cell and key.
+
+    A cell's key has in it the values that its search chose.
+    """
+    scheduler = Scheduler(study, store)
+    jobs = [(cell.name, job) for cell in study.cells for job in scheduler.cell_jobs(cell)]
+    jobs += [(job.kind, job) for job in study.baselines]
+    return {(name, job.key): store.manifest(job.stage, job.key).result for name, job in jobs}

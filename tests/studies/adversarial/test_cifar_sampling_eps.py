@@ -2,11 +2,9 @@
 
 import pytest
 
-from dashboards.results.cells import view
 from scorelib.spec import replace_paths
 from studies.adversarial.step_sizes.cifar_sampling_eps import settings, study
-from tests.tuning.draining import drain
-from tuning.scheduling.scheduler import Scheduler
+from tests.tuning.draining import drain, results
 from tuning.store.store import Store
 
 SHORTER = {
@@ -18,30 +16,28 @@ SHORTER = {
 
 
 @pytest.fixture(scope="module")
-def shown(tmp_path_factory):
-    """The demo with a smaller network, less training, fewer trials and images."""
+def measured(tmp_path_factory):
+    """The demo with a smaller network, less training, fewer trials and images: its results."""
     store = Store(str(tmp_path_factory.mktemp("demo")), create=True)
     shorter = study("demo", replace_paths(settings("demo"), SHORTER))
     drain(shorter, store)
-    return view(Scheduler(shorter, store), store)
+    found = {name: result for (name, _), result in results(shorter, store).items()}
+    cells = {cell.search.name: found[cell.name] for cell in shorter.cells}
+    return cells, found["held-out"]["distance"], found["gaussian"]["distance"]
 
 
-def test_every_denoised_winner_beats_a_gaussian_and_the_best_by_half(shown):
-    held_out, gaussian = (baseline.distance for baseline in shown.baselines)
+def test_every_denoised_winner_beats_a_gaussian_and_the_best_by_half(measured):
+    cells, held_out, gaussian = measured
     assert 2 < held_out < gaussian / 8
-    denoised = [cell.measured["denoised"].mean for cell in shown.cells if cell.measured]
+    denoised = [result["denoised"] for result in cells.values()]
     assert len(denoised) == 4
     assert max(denoised) < gaussian
     assert min(denoised) < gaussian / 2
 
 
-def test_denoising_always_helps_and_most_where_sampling_is_not_consistent(shown):
-    gains = {}
-    for cell in shown.cells:
-        if cell.measured:
-            gains[cell.cell.search.name] = (
-                cell.measured["raw"].mean - cell.measured["denoised"].mean
-            )
+def test_denoising_always_helps_and_most_where_sampling_is_not_consistent(measured):
+    cells, *_ = measured
+    gains = {name: result["raw"] - result["denoised"] for name, result in cells.items()}
     assert all(gain > 0 for gain in gains.values())
     assert gains["als n_sigma=1, non-adversarial"] > gains["cas n_sigma=1, non-adversarial"]
 

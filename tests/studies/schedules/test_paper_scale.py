@@ -1,8 +1,11 @@
 """The schedules report at paper scale: what is chosen on how many images, and what stands where."""
 
 import pytest
+import torch
 
+from scorelib.networks import n_parameters
 from studies.registry import find_study
+from studies.reported import _rows
 from studies.schedules.schedule_table import FEW
 from tuning.stages.shares import REACHING
 
@@ -50,3 +53,38 @@ def test_the_classes_the_report_reached_stand_beside_the_same_initial_noise():
             assert cell.column.endswith(f"sigma_1 = {sigma_1:g}")
             shown[sigma_1] = cell.reported[REACHING].value
     assert shown == {1: 0, 30: 8}
+
+
+@pytest.mark.parametrize("scale", ["demo", "paper"])
+@pytest.mark.parametrize("name", ["mnist_schedules", "cifar_schedules"])
+def test_the_report_s_five_families_are_compared_whatever_others_there_are(name, scale):
+    families = find_study(name).settings(scale).families
+    assert families == ("geometric", "linear", "cosine", "squared_cosine", "sigmoid")
+
+
+def test_all_distances_of_the_report_on_schedules_stand_beside_ours_with_their_schedule():
+    found = [
+        (cell.row.replace(" ", "_"), cell.search.space.sample.model.train, result.value)
+        for name in ("mnist_schedules", "cifar_schedules", "cars_schedules")
+        for cell in find_study(name).study("paper", find_study(name).settings("paper")).cells
+        for result in cell.reported.values()
+    ]
+    rows = [row for row in _rows() if row["paper"] == "schedules" and row["metric"] == "fid"]
+    shown = sorted((f"schedule={family}", value) for family, _, value in found)
+    assert shown == sorted((row["row"], float(row["value"])) for row in rows) and len(rows) == 8
+    for family, train, _ in found:
+        schedule = train.schedule
+        assert schedule.name == family and schedule.n_levels == 200
+        assert schedule.sigma_1 == (30 if train.data.name == "mnist" else 50)
+        assert train.network.schedule == schedule and n_parameters_at(train) > 0
+
+
+def n_parameters_at(train):
+    with torch.device("meta"):
+        return n_parameters(train.network.build(train.data.shape))
+
+
+def test_the_langevin_step_of_song_and_ermon_is_half_of_it_for_us():
+    at = find_study("mnist_schedules").settings("paper")
+    assert at.sampler.epsilon == 1e-5 and at.sampler.n_sigma == 100
+    assert at.sampler.epsilon / 0.01**2 == pytest.approx(0.1)

@@ -23,9 +23,6 @@ from ray.autoscaler._private.kuberay.autoscaling_config import (
 from ray.autoscaler._private.providers import _get_node_provider, _get_node_provider_cls
 from ray.autoscaler._private.util import prepare_config, validate_config
 
-from studies.cli.options import parser
-from studies.opening.open_study import configured
-
 ROOT = Path(__file__).parents[3]
 FOLDER = ROOT / "tuning" / "cluster"
 CLOUDS = ("aws", "gcp")
@@ -296,25 +293,11 @@ def test_the_jobs_cluster_is_the_standing_cluster():
     assert load("kuberay-job")["spec"]["rayClusterSpec"] == load("kuberay-cluster")["spec"]
 
 
-def test_the_jobs_command_is_one_that_the_command_line_takes():
+def test_the_job_ends_its_cluster_and_is_tried_again():
     spec = load("kuberay-job")["spec"]
-    require_cluster_command(spec["entrypoint"], derive(ray_cluster("kuberay-job")), "gpu-spot")
     assert spec["shutdownAfterJobFinishes"] is True and spec["backoffLimit"] > 0
     submitted = load("runtime_env")
     assert yaml.safe_load(spec["runtimeEnvYAML"]) == {"env_vars": submitted["env_vars"]}
-
-
-def require_cluster_command(command, config, group):
-    """A command to submit names the cluster, all it may grow to, and a store all nodes reach."""
-    words = shlex.split(command)
-    assert words[:3] == ["python", "-m", "studies.run"]
-    args = parser().parse_args(words[3:])
-    configured(args.name, args.scale, args.changes)
-    worker = config["available_node_types"][group]
-    assert args.address == "auto"
-    for given, kind in ((args.cpus, "CPU"), (args.gpus, "GPU")):
-        assert given == worker["max_workers"] * worker["resources"][kind]
-    assert re.match(r"(s3|gs)://", args.store) and args.tracking_uri.startswith("http")
 
 
 # -- all of them -----------------------------------------------------------------------------------
@@ -344,15 +327,7 @@ def test_no_file_holds_a_secret_or_opens_a_port_to_all(path):
     assert not re.search(r"RAY_AUTH_TOKEN\b", values), "a token belongs into a file or a Secret"
 
 
-def test_the_commands_of_the_documentation_parse():
-    text = (ROOT / "docs" / "clusters.md").read_text().replace("\\\n", " ")
-    submitted = re.findall(r"^ +ray job submit .* -- +(python .*)$", text, re.M)
-    for cloud in CLOUDS:
-        require_cluster_command(*submitted, prepared(cloud), "gpu_spot")
-    others = re.findall(r"^ +python -m studies\.run (.*?)(?:  +#.*)?$", text, re.M)
-    assert len(others) >= 2
-    for line in others:
-        args = parser().parse_args(shlex.split(line))
-        configured(args.name, args.scale, args.changes)
+def test_the_documentation_names_files_that_are_there():
+    text = (ROOT / "docs" / "clusters.md").read_text()
     files = re.findall(r"tuning/cluster/[\w.-]+\w", text)
-    assert all((ROOT / name).is_file() for name in files)
+    assert files and all((ROOT / name).is_file() for name in files)

@@ -9,8 +9,8 @@ import threading
 import pytest
 
 from scorelib.errors import InputError
-from tests.miniature import miniature_study
 from tests.tuning.draining import drain
+from tests.tuning.miniature import miniature_study
 from tuning.drivers import driver as driver_module
 from tuning.drivers import lease as lease_module
 from tuning.drivers.driver import Driver

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from scorelib.errors import InputError
-from tests.miniature import miniature_study
+from tests.tuning.miniature import miniature_study
 from tuning.execution import resources, session
 from tuning.execution.resources import Capacity, GpuShares, gpu_share, require_gpus
 from tuning.execution.runner import run_until_complete

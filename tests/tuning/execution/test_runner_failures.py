@@ -6,7 +6,7 @@ import pytest
 
 from scorelib.errors import InputError
 from tests.disks import mounted
-from tests.miniature import miniature_study
+from tests.tuning.miniature import miniature_study
 from tuning.execution import runner
 from tuning.execution.ray_import import ray
 from tuning.execution.runner import run_until_complete

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.miniature import miniature_study
+from tests.tuning.miniature import miniature_study
 from tuning.execution import searcher as bridge_module
 from tuning.execution.ray_import import Searcher
 from tuning.execution.searcher import JobSearcher

@@ -10,12 +10,8 @@ import pytest
 
 from scorelib.errors import InputError
 from tests.clusters import ROOT, free_port, static_cluster
-from tests.miniature import OPTIONS
 from tuning.execution import session
 from tuning.execution.session import ClusterOptions, ray_session
-
-HIDDEN = 'mount -t tmpfs none {} && exec "$@"'
-"""Runs a command that does not see what is in a folder, from within `unshare --mount`."""
 
 
 @pytest.fixture(scope="module")
@@ -94,44 +90,6 @@ def test_the_code_of_this_driver_reaches_the_workers(cluster, tmp_path):
         assert file.startswith(str(cluster.folder)) and "/runtime_resources/" in file
 
 
-def study(cluster, store, *options):
-    return subprocess.Popen(
-        [
-            sys.executable, "-m", "studies.run", "cifar_sampling_eps", *OPTIONS, "--address",
-            cluster.address, "--store", str(store), *options,
-        ],
-        env=cluster.environment, cwd=ROOT, text=True, start_new_session=True,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    )  # fmt: skip
-
-
-def refusal(process):
-    """The one line of a driver that refuses, within a minute."""
-    output, errors = process.communicate(timeout=60)
-    assert process.returncode == 2, output + errors
-    lines = [line for line in errors.splitlines() if line.startswith("error: ")]
-    assert len(lines) == 1 and "Traceback" not in errors, errors
-    return lines[0]
-
-
-def test_a_cluster_without_cpus_asks_how_far_it_may_grow(cluster, tmp_path):
-    line = refusal(study(cluster, tmp_path / "store"))
-    assert "must have CPUs; it has none now" in line and "--cpus" in line
-    assert not (tmp_path / "store").exists()
-
-
-@pytest.fixture
-def shared(tmp_path):
-    """A folder that `add_blind_node` can hide."""
-    probe = subprocess.run(
-        ["unshare", "--mount", "mount", "-t", "tmpfs", "none", str(tmp_path)],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    if probe.returncode:
-        pytest.skip(f"needs mount namespaces, to hide a folder from a node: {probe.stderr.strip()}")
-    return tmp_path
-
-
 def test_a_folder_too_long_for_rays_sockets_is_refused_and_another_session_starts(
     tmp_path, monkeypatch
 ):
@@ -148,24 +106,3 @@ def test_a_folder_too_long_for_rays_sockets_is_refused_and_another_session_start
     with ray_session(ClusterOptions(cpus=1)) as capacity:
         assert capacity.cpus == 1
     assert os.environ.get("RAY_AUTH_TOKEN_PATH") == given
-
-
-def add_blind_node(cluster, folder):
-    """Joins a node for which a folder is empty."""
-    hide = ["unshare", "--mount", "sh", "-c", HIDDEN.format(folder), "sh"]
-    cluster.add_node(cpus=1, prefix=hide)
-    cluster.wait_until(cluster.workers, 30.0)
-
-
-def test_a_node_without_the_store_ends_a_run_it_joins_and_is_refused_at_the_start(cluster, shared):
-    process = study(cluster, shared / "store", "--cpus", "1")
-    cluster.wait_until(lambda: (shared / "store" / "store.json").exists() or process.poll(), 60.0)
-    add_blind_node(cluster, shared)
-    line = refusal(process)
-    assert "--store must hold a store" in line and socket.gethostname() in line
-    assert not list((shared / "store").glob("objects/*/*"))
-
-    before = os.listdir(shared)
-    line = refusal(study(cluster, shared / "another"))
-    assert "--store must be visible on all nodes of the cluster" in line
-    assert os.listdir(shared) == before

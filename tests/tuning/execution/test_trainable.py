@@ -8,7 +8,7 @@ import safetensors.torch
 import torch
 
 from scorelib.networks.mlp import ResidualMlp
-from tests.miniature import first_score, miniature_study
+from tests.tuning.miniature import first_score, miniature_study
 from tuning.execution.resources import DEFAULT_SHARE, GpuMemory
 from tuning.execution.trainable import Execution, JobTrainable
 from tuning.stages import Chunk

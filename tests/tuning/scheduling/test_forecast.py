@@ -4,9 +4,8 @@ from collections import Counter
 
 import pytest
 
-from tests.miniature import miniature_study
 from tests.tuning.draining import drain
-from tests.tuning.search.test_joint_search import joint_study
+from tests.tuning.miniature import joint_study, miniature_study
 from tuning.jobs import Work
 from tuning.scheduling.forecast import (
     ASSUMED_MULTIPLY_ADDS_PER_SECOND,

@@ -18,7 +18,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from tests.miniature import miniature_study
+from tests.tuning.miniature import miniature_study
 from tuning.drivers import lease
 from tuning.drivers.driver import Driver
 from tuning.drivers.lease import Leases

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from tests.miniature import miniature_study
+from tests.tuning.miniature import miniature_study
 from tuning.scheduling.forecast import forecast
 from tuning.scheduling.scheduler import Scheduler, Wait
 from tuning.store.store import Store

@@ -6,8 +6,8 @@ import re
 import pytest
 from rich.console import Console
 
-from tests.miniature import miniature_study
 from tests.tuning.draining import drain
+from tests.tuning.miniature import miniature_study
 from tuning.jobs import ExecutionContext, Progress, Work, execute
 from tuning.scheduling import progress
 from tuning.scheduling.forecast import StageForecast

@@ -4,24 +4,12 @@ import itertools
 
 import pytest
 
-from dashboards.records.mlflow_records import records
-from dashboards.results.searches import halving_savings, importances, trial_table
-from scorelib.spec import replace_paths
-from studies.adversarial.choices import cifar_lambda_nd
-from tests.miniature import miniature_study
-from tests.studies.test_studies import CHOICE
 from tests.tuning.draining import drain
+from tests.tuning.miniature import joint_study, miniature_study
 from tuning.jobs import ExecutionContext, execute
 from tuning.scheduling.scheduler import Scheduler, Wait
 from tuning.stages import Snapshot
 from tuning.store.store import Store
-
-LADDER = {"iterations": "[2, 4, 6]", "images": "[10, 20, 30]", "keep": "[6, 3, 1]"}
-
-
-def joint_study(**changes):
-    settings = replace_paths(cifar_lambda_nd.settings("demo"), CHOICE | LADDER | changes)
-    return cifar_lambda_nd.study("demo", settings)
 
 
 @pytest.fixture(scope="module")
@@ -67,28 +55,6 @@ def test_a_promoted_trial_goes_on_where_it_stopped(finished):
     assert started == [0, 2, 4], "a longer training began anew"
 
 
-def test_halving_is_counted_in_network_evaluations(finished):
-    *_, run = finished
-    spared = halving_savings(run)
-    n_levels = run.space.sample.model.train.schedule.n_levels
-    batch = run.space.sample.model.train.batch_size
-    # Of each rung's trials only the best train on and get more images.
-    trained = batch * (6 * 2 + 3 * 2 + 1 * 2)
-    sampled = n_levels * (6 * 10 + 3 * 20 + 1 * 30)
-    assert spared.evaluations == trained + sampled
-    assert spared.in_full == 6 * (batch * 6 + n_levels * 30)
-
-
-def test_the_table_of_trials_has_the_highest_rung_first(finished):
-    *_, run = finished
-    shown = trial_table(run)
-    assert shown["iterations"].tolist() == ["6", "4", "4", "2", "2", "2"]
-    assert shown["lambda"].iloc[0] == f"{run.winner.values['lambda']:.3g}"
-    assert (shown[""] == "the paper's choice").sum() == 1
-    few = trial_table(run, most=1)
-    assert 1 <= len(few) <= 2 and "the paper's choice" in few[""].tolist()
-
-
 def test_a_restart_in_the_middle_comes_to_the_same_end(finished, tmp_path):
     store, ran, run = finished
     again = Store(str(tmp_path), create=True)
@@ -111,7 +77,7 @@ def test_a_restart_in_the_middle_comes_to_the_same_end(finished, tmp_path):
 
 def test_more_trials_extend_what_is_there(finished, tmp_path):
     store, *_ = finished
-    more = joint_study(keep="[8, 3, 1]")
+    more = joint_study(keep=(8, 3, 1))
     (run,) = Scheduler(more, store).searches.values()
     (before,) = Scheduler(joint_study(), store).searches.values()
     assert [t.values for t in run.trials] == [t.values for t in before.trials]
@@ -138,31 +104,3 @@ def test_a_search_waits_for_the_choice_it_rests_on(tmp_path):
     for name, run in scheduler.searches.items():
         if run.search.model_of:
             assert run.trials == [] and run.wanted() == [] and not run.is_complete, name
-
-
-def test_in_mlflow_what_only_trials_need_stands_below_their_search(finished):
-    store, _, run = finished
-    scheduler = Scheduler(joint_study(), store)
-    by_key = {}
-    for record in records(scheduler, store):
-        assert record.parent is None or record.parent in by_key, "a parent must be written first"
-        by_key[record.key] = record
-    fixed = {part.key for job in joint_study().fixed_jobs for part in job.parts()}
-    trainings = {r.key: r.parent for r in by_key.values() if r.tags["kind"] == "training"}
-    assert {key for key, parent in trainings.items() if parent is None} == trainings.keys() & fixed
-    assert len(trainings.keys() - fixed) >= 6
-    (search,) = {parent for parent in trainings.values() if parent}
-    written = by_key[search].metrics
-    shares = {n: written.get(f"importance of {n}") for n in run.distributions}
-    assert shares == importances(run) and sum(shares.values()) == pytest.approx(1)
-
-
-def test_importances_wait_for_the_end_of_a_search(finished, tmp_path):
-    store = Store(str(tmp_path), create=True)
-    drain(joint_study(), store, most=25)
-    scheduler = Scheduler(joint_study(), store)
-    (run,) = scheduler.searches.values()
-    assert not run.is_complete and sum(t.result is not None for t in run.trials) > 1
-    (record,) = {r.key: r for r in records(scheduler, store) if r.tags["kind"] == "search"}.values()
-    assert record.metrics["trials_done"] > 1
-    assert not [name for name in record.metrics if name.startswith("importance")]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scorelib.errors import InputError
 from scorelib.losses import Adversarial, Dsm, GanLoss
 from scorelib.spec import from_json
-from tests.miniature import miniature_study
+from tests.tuning.miniature import miniature_study
 from tuning.scheduling.forecast import total_work
 from tuning.spaces import EPSILON, LogUniform, OneOf, ParameterSpace, Rung, StepSizeSpace
 from tuning.stages import InceptionScoreProtocol

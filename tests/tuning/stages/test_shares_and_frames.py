@@ -15,7 +15,7 @@ from scorelib.networks import ResidualMlp
 from scorelib.samplers import Als
 from scorelib.schedules import LinearSchedule
 from scorelib.spec import from_json
-from tests.miniature import miniature_study
+from tests.tuning.miniature import miniature_study
 from tuning.jobs import ExecutionContext, execute
 from tuning.stages import Chunk, DataShares, Frames, GeneratedShares, Snapshot
 from tuning.stages.frames import FRAMES_FILE, SIGMAS

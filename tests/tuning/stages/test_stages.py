@@ -18,7 +18,7 @@ from scorelib.optim import AdamSpec
 from scorelib.schedules import GeometricSchedule
 from scorelib.training.adversarial import AdversarialTraining
 from scorelib.training.base import DsmTraining
-from tests.miniature import first_score, miniature_study
+from tests.tuning.miniature import first_score, miniature_study
 from tuning.jobs import ExecutionContext, MissingInputError, execute
 from tuning.stages import SampleSpec, Snapshot, TrainSpec
 from tuning.stages.baseline import gaussian_like

@@ -1,0 +1,108 @@
+"""What holds of every study in miniature, once it is worked off and shown."""
+
+import statistics
+
+from dashboards.figures.charts import charts
+from dashboards.figures.data import class_gains_of, panels_of
+from dashboards.figures.figures import figures
+from dashboards.figures.samples import sample_sheets
+from dashboards.records.mlflow_common import as_metric
+from dashboards.records.mlflow_records import records
+from dashboards.results.cells import view
+from dashboards.results.searches import halving_savings
+from dashboards.results.verdicts import half_interval
+from dashboards.text.answers import answer
+from dashboards.text.table import FORMATS, frame, render
+
+SHEETS = {
+    "cifar10_dlsm": ["samples_base.png", "samples_scaling.png", "samples_ours.png"],
+    "mnist_initial_noise": [  # Figures 11 and 12
+        "samples_L-4-sigma-1-0-17.png", "samples_L-5-sigma-1-5.png",
+    ],
+    "dlsm_scaling": [
+        f"samples_{method}-alpha-{alpha}.png" for method in ("base", "ours") for alpha in (1, 10)
+    ],
+}  # fmt: skip
+"""What the sheets of some studies are called: by what the cells they are shared by have alike."""
+
+
+class MiniatureContract:
+    """Parametrise a subclass by `finished`: names of studies."""
+
+    def test_every_cell_is_measured_and_shown(self, finished):
+        scheduler, store, ran, _ = finished
+        assert scheduler.is_complete() and len({key for _, key in ran}) == len(ran)
+        shown = view(scheduler, store)
+        for cell in shown.cells:
+            wanted = set(cell.cell.quantities) if cell.cell.is_measured else set()
+            assert cell.measured.keys() == wanted and cell.failed is None, cell.cell.name
+        for style in FORMATS:
+            text = render(shown, style, width=110)
+            assert "missing" not in text and "failed" not in text.replace(",failed,", "")
+        assert len(frame(shown)) == sum(len(cell.quantities) for cell in scheduler.study.cells)
+
+    def test_the_plan_foretold_the_jobs(self, finished):
+        *_, ran, planned = finished
+        foretold = {row.stage: row.n_to_run for row in planned}
+        made = {stage: sum(s == stage for s, _ in ran) for stage in foretold}
+        assert made.keys() == {stage for stage, _ in ran}
+        for stage, count in made.items():
+            # Winners that are also trials, and snapshots that a search leaves out, make it fewer.
+            assert count <= foretold[stage] <= 2 * count + 2, stage
+
+    def test_mlflow_has_every_cell_the_curves_and_the_gains_by_class(self, finished):
+        scheduler, store, *_ = finished
+        *made, table = records(scheduler, store)
+        cells = {(r.tags["row"], r.tags["column"]): r for r in made if r.tags["kind"] == "cell"}
+        shown = {(c.row, c.column): c for c in scheduler.study.cells if c.is_measured or c.reported}
+        assert cells.keys() == shown.keys()
+        assert len({record.key for record in cells.values()}) == len(cells)
+        for name, cell in shown.items():
+            for_paper = [v for n, v in cells[name].metrics.items() if n.startswith("reported_")]
+            assert {result.value for result in cell.reported.values()} <= set(for_paper)
+            assert ("frames.png" in cells[name].files) == bool(cell.frames)
+        expected = {}
+        for panel, lines in panels_of(scheduler).items():
+            for label, points in lines.items():
+                name = as_metric(f"{panel}/{label}")
+                expected[name] = {step: statistics.fmean(of) for step, of in points.items()}
+                if len(points[min(points)]) > 1:
+                    halves = {step: half_interval(of) for step, of in points.items()}
+                    expected[f"{name}_ half interval"] = halves
+        gains = class_gains_of(scheduler, store)
+        expected |= {as_metric(f"{row}/ours minus base by class"): of for row, of in gains.items()}
+        assert {name: dict(of) for name, of in table.curves.items()} == expected
+
+    def test_every_study_draws_what_it_holds(self, finished):
+        scheduler, store, *_ = finished
+        drawn = figures(scheduler, store) | sample_sheets(scheduler, store)
+        assert drawn and all(data.startswith(b"\x89PNG") for data in drawn.values())
+        shown = view(scheduler, store).cells
+        sheets = {cell.first_images for cell in shown if cell.first_images}
+        assert sheets >= {cell.scores[0].chunks()[0] for cell in shown if cell.scores}
+        assert sum(name.startswith("samples_") for name in drawn) == len(sheets)
+        fields = {name for name in drawn if name.startswith("score_fields")}
+        for name, wanted in SHEETS.items():
+            if scheduler.study.name == name:
+                assert {n for n in drawn if n.startswith("samples_")} == set(wanted)
+        if scheduler.study.name == "moons_score_mismatch":
+            assert fields == {"score_fields.png", "score_fields_sigma-at-the-input.png"}
+
+    def test_every_study_has_an_answer_from_its_numbers_and_charts(self, finished):
+        scheduler, store, *_ = finished
+        shown = view(scheduler, store)
+        known = {f"{m.mean:.4g}" for cell in shown.cells for m in cell.measured.values()}
+        first, second = answer(shown)
+        assert any(number in first for number in known), first
+        assert first.endswith(".") and second.endswith(".")
+        drawn = charts(scheduler, store)
+        assert len({chart.title for chart in drawn}) == len(drawn)
+        assert all(chart.figure.data for chart in drawn)
+        assert drawn or scheduler.study.name == "likelihood_renormalisation"
+
+    def test_halving_is_accounted_for(self, finished):
+        scheduler, *_ = finished
+        for run in scheduler.searches.values():
+            spared = halving_savings(run)
+            if spared is not None:
+                assert 0 < spared.evaluations < spared.in_full

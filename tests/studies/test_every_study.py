@@ -1,0 +1,68 @@
+"""What holds of every study before it is run: at either scale, for workers, in a plan."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from scorelib.spec import from_json
+from studies.registry import STUDIES, find_study
+from tuning.scheduling.forecast import forecast
+from tuning.scheduling.scheduler import Scheduler
+
+
+@pytest.mark.parametrize("scale", ["demo", "paper"])
+@pytest.mark.parametrize("name", STUDIES)
+def test_a_study_is_whole_at_either_scale(name, scale):
+    module = find_study(name)
+    settings = module.settings(scale)
+    assert from_json(settings.to_json()) == settings, "settings do not survive the store"
+    made = module.study(scale, settings)
+    assert (made.name, made.scale) == (name, scale) and made.question.endswith("?")
+    names = [search.name for search in made.searches]
+    assert len(set(names)) == len(names)
+    for number, search in enumerate(made.searches):
+        for rests_on in (search.after, search.model_of):
+            assert rests_on is None or rests_on.name in names[:number], "served before its basis"
+    cells = [cell.name for cell in made.cells]
+    assert len(set(cells)) == len(cells) > 0
+    assert all(cell.search is None or cell.search in made.searches for cell in made.cells)
+
+
+def test_workers_can_read_every_study_s_jobs():
+    """Which know the engine's modules and no study's."""
+    jobs = []
+    for name in STUDIES:
+        for scale in ("demo", "paper"):
+            made = find_study(name).study(scale, find_study(name).settings(scale))
+            protocols = [cell.protocol for cell in made.cells if cell.protocol]
+            jobs += [spec.to_json() for spec in (*made.known_jobs, *protocols)]
+    code = (
+        "import json, sys, tuning.execution.trainable\n"
+        "from scorelib.spec import from_json\n"
+        "print(len([from_json(job) for job in json.load(sys.stdin)]))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], input=json.dumps(jobs), capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    assert done.stdout == f"{len(jobs)}\n", done.stderr[-500:]
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_a_study_can_be_planned_at_paper_scale_before_any_data_is_there(name, store):
+    module = find_study(name)
+    made = module.study("paper", module.settings("paper"))
+    rows = forecast(Scheduler(made, store), store, "gpu")
+    assert sum(row.hours for row in rows) > 0 and all(row.n_stored == 0 for row in rows)
+    on_gpus = any(job.wants_gpu() for job in made.known_jobs)
+    exact = {"noise_consistency", "likelihood_renormalisation", "synthetic_2d"}
+    assert on_gpus == (name not in exact | {"moons_score_mismatch"})
+
+
+def test_the_studies_of_every_paper_are_worked_off_in_miniature():
+    for paper in {entry.module.split(".")[1] for entry in STUDIES.values()}:
+        file = Path(__file__).parent / paper / "test_miniatures.py"
+        assert f'studies_of("{paper}")' in file.read_text()

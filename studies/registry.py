@@ -1,4 +1,4 @@
-"""All studies by name. To add one: a module with `settings(scale)` and `study(scale, settings)`."""
+"""All studies by name. What the module of a study offers: `StudyModule`."""
 
 import difflib
 from dataclasses import dataclass
@@ -68,17 +68,46 @@ STUDIES = {
 
 
 class StudyModule(Protocol):
-    """What a study's module offers."""
+    """What a study's module offers: its settings at either scale, and the study."""
 
-    def settings(self, scale: str) -> Any:
-        """The study's settings at a scale; InputError if there is no such scale."""
+    def demo(self) -> Any:
+        """Settings with which the study takes minutes on a CPU."""
+
+    def paper(self) -> Any:
+        """The paper's settings."""
 
     def study(self, scale: str, at: Any) -> Study:
         """The study with given settings."""
 
 
-def find_study(name: str) -> StudyModule:
-    """The module of a study.
+@dataclass(frozen=True)
+class FoundStudy:
+    """A study by what its module offers.
+
+    Attributes:
+        module: the study's module.
+    """
+
+    module: StudyModule
+
+    def settings(self, scale: str) -> Any:
+        """The study's settings at a scale.
+
+        Raises:
+            InputError: an unknown scale.
+        """
+        scales = {"demo": self.module.demo, "paper": self.module.paper}
+        if scale not in scales:
+            raise InputError(f"--scale must be one of {', '.join(scales)}; got {scale!r}")
+        return scales[scale]()
+
+    def study(self, scale: str, settings: Any) -> Study:
+        """The study with given settings."""
+        return self.module.study(scale, settings)
+
+
+def find_study(name: str) -> FoundStudy:
+    """The study of a name, whose module is imported.
 
     Raises:
         InputError: no study has that name; the nearest is named.
@@ -87,4 +116,4 @@ def find_study(name: str) -> StudyModule:
         near = difflib.get_close_matches(name, STUDIES, n=1, cutoff=0.3)
         hint = f"; the nearest is {near[0]!r}" if near else ""
         raise InputError(f"NAME must be one of {', '.join(STUDIES)}; got {name!r}{hint}")
-    return cast(StudyModule, import_module(STUDIES[name].module))
+    return FoundStudy(cast(StudyModule, import_module(STUDIES[name].module)))

@@ -16,11 +16,22 @@ from dataclasses import dataclass
 
 from scorelib.samplers import Als, Cas
 from scorelib.schedules import GeometricSchedule
-from studies.common.execution_settings import StudySettings, at_scale
-from studies.common.initial_step_sizes import CIFAR_SCHEDULE
+from studies.adversarial.step_sizes import cifar_sampling_eps
+from studies.common.execution_settings import StudySettings
+from studies.common.exhibit import Exhibit
 from tuning.stages.noise import QUARTERS, NoiseLevel
 from tuning.study import Cell, Reported, Study
 
+_SOURCE = "the notebook of Figure 1"
+EXHIBIT = Exhibit(
+    name="noise_consistency",
+    paper="acsm",
+    label="Figure 1",
+    title="Standard deviation of the noise in x, with a perfect score",
+    question="With a perfect score, how much noise is left in x on the way down?",
+    figures=("noise_levels",),
+    notes=(f"beside ours: what {_SOURCE} computes (the figure itself shows curves only)",),
+)
 KNOWN = {
     1: (22.38, 7.189, 2.239, 0.694),
     2: (12.77, 1.856, 0.242, 0.0303),
@@ -30,7 +41,6 @@ KNOWN = {
 """What the authors' formulas give for ALS by n_sigma, at the quarters of the way."""
 
 KNOWN_OF_CAS = (5.946, 0.7071, 0.0841, 0.0100)
-_SOURCE = "the notebook of Figure 1"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,20 +57,19 @@ class NoiseSettings(StudySettings):
 
     KIND = "NoiseSettings"
 
-    schedule: GeometricSchedule = CIFAR_SCHEDULE
+    schedule: GeometricSchedule = cifar_sampling_eps.EXHIBIT.schedule
     als_eta: float = 0.02
     n_sigma: tuple[int, ...] = tuple(KNOWN)
     cas_levels: int = 23_201
     cas_eta: float = 0.2
 
 
-def settings(scale: str) -> NoiseSettings:
-    """The study's settings, the same at every scale.
+def paper() -> NoiseSettings:
+    """The notebook's."""
+    return NoiseSettings()
 
-    Raises:
-        InputError: an unknown scale.
-    """
-    return at_scale(scale, demo=NoiseSettings, paper=NoiseSettings)
+
+demo = paper
 
 
 def study(scale: str, at: NoiseSettings) -> Study:
@@ -75,18 +84,7 @@ def study(scale: str, at: NoiseSettings) -> Study:
     schedule = at.schedule.replace(n_levels=at.cas_levels)
     job = NoiseLevel(schedule=schedule, sampler=Cas(epsilon=at.cas_eta * unit, n_sigma=1))
     cells += _row("CAS", job, KNOWN_OF_CAS if is_figure else None)
-    return Study(
-        name="noise_consistency",
-        scale=scale,
-        paper="acsm",
-        exhibit="Figure 1",
-        title="Standard deviation of the noise in x, with a perfect score",
-        question="With a perfect score, how much noise is left in x on the way down?",
-        settings=at,
-        cells=tuple(cells),
-        figures=("noise_levels",),
-        notes=(f"beside ours: what {_SOURCE} computes (the figure itself shows curves only)",),
-    )
+    return EXHIBIT.study(scale, at, cells)
 
 
 def _row(row: str, job: NoiseLevel, known: tuple[float, ...] | None) -> list[Cell]:

@@ -4,10 +4,9 @@ They stand beside a study's specs so that ``--set`` reaches them, but no job's k
 that of the study's settings.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any
 
 from scorelib.errors import InputError
 from scorelib.spec import Spec
@@ -160,23 +159,6 @@ class StudySettings(Spec):
         if all(getattr(self, name) == value for name, value in same.items()):
             return super().key
         return self.replace(**same).key
-
-
-Settings = TypeVar("Settings", bound=StudySettings)
-
-
-def at_scale(
-    scale: str, *, demo: Callable[[], Settings], paper: Callable[[], Settings]
-) -> Settings:
-    """The settings of a scale.
-
-    Raises:
-        InputError: an unknown scale.
-    """
-    scales = {"demo": demo, "paper": paper}
-    if scale not in scales:
-        raise InputError(f"--scale must be one of {', '.join(scales)}; got {scale!r}")
-    return scales[scale]()
 
 
 _INSTEAD = (

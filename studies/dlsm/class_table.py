@@ -32,10 +32,11 @@ The sheets of samples are Figures A3 to A6: the first images of every method, un
 classes a column each, of a hundred one image each.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
+from studies.common.exhibit import Exhibit
 from studies.dlsm.class_settings import STATISTICS, ClassSettings
-from studies.reported import REPORTED_ALPHA, reported
+from studies.reported import REPORTED_ALPHA
 from tuning.stages import ClassificationAccuracy, GuidedSampleSpec
 from tuning.study import Cell, Reported, Search, Study
 
@@ -92,55 +93,43 @@ def cell(
     )  # fmt: skip
 
 
-def table_2(name: str, dataset: str, scale: str, at: ClassSettings) -> Study:
+def table_2(exhibit: Exhibit, scale: str, at: ClassSettings) -> Study:
     """Table 2 on one data set: a row per metric, a column per method."""
     cells = [
         cell(
-            at, metric, sample, (_NAMES[metric], method), _reported(at, dataset, method, metric),
+            at, metric, sample, (_NAMES[metric], method), _reported(exhibit, at, method, metric),
             "Table 2",
         )
         for metric in ("cas", *(m for m in EVERYTHING if m != "cas"))
         for method, sample in at.methods().items()
     ]  # fmt: skip
-    return class_study(
-        name, scale, at, cells, exhibit="Table 2",
-        title=f"Class-conditional images, {at.train.data.name}: base, scaling (alpha = "
-        f"{at.alpha:g}), ours",
-        question="Does DLSM make images of their class that are both good and various?",
-        figures=("class_gains",),
-    )  # fmt: skip
+    methods = f"base, scaling (alpha = {at.alpha:g}), ours"
+    title = f"{exhibit.title}, {at.train.data.name}: {methods}"
+    return class_study(exhibit, scale, at, cells, title=title)
 
 
-def _reported(at: ClassSettings, dataset: str, method: str, metric: str) -> float | None:
+def _reported(exhibit: Exhibit, at: ClassSettings, method: str, metric: str) -> float | None:
     if method == "scaling" and at.alpha != REPORTED_ALPHA:
         return None
-    return reported(paper="dlsm", table="2", dataset=dataset, row=_ROWS[method], metric=metric)
+    return exhibit.reported(row=_ROWS[method], metric=metric)
 
 
 def class_study(
-    name: str,
+    exhibit: Exhibit,
     scale: str,
     at: ClassSettings,
-    cells: list[Cell],
-    *,
-    exhibit: str,
-    title: str,
-    question: str,
+    cells: Iterable[Cell],
     searches: tuple[Search, ...] = (),
-    figures: tuple[str, ...] = (),
-    notes: tuple[str, ...] = (),
+    title: str | None = None,
 ) -> Study:
     """A study of these cells, with what has to be said of all of them."""
-    return Study(
-        name=name, scale=scale, paper="dlsm", exhibit=exhibit, title=title, question=question,
-        settings=at, cells=tuple(cells), searches=searches,
-        figures=(*figures, "noise_schedules", "losses"),
-        notes=(
-            *notes,
-            f"distances, scores and neighbours in the features of {at.extractor.name}; the paper's "
-            "are in TF-Hub's Inception",
-        ),
-    )  # fmt: skip
+    features = (
+        f"distances, scores and neighbours in the features of {at.extractor.name}; the paper's "
+        "are in TF-Hub's Inception"
+    )
+    return exhibit.study(
+        scale, at, cells, searches=searches, title=title, notes=(*exhibit.notes, features)
+    )
 
 
 def metric_names(metrics: tuple[str, ...]) -> Mapping[str, str]:

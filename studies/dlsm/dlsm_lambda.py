@@ -17,13 +17,22 @@ from dataclasses import dataclass
 from scorelib.data import Cifar10
 from scorelib.errors import require_input
 from scorelib.spec import fields_of
-from studies.common.execution_settings import at_scale
+from studies.common.exhibit import Exhibit
 from studies.dlsm import class_settings
 from studies.dlsm.class_settings import ClassSettings
 from studies.dlsm.class_table import OVERALL, cell, class_study, metric_names
-from studies.reported import reported
 from tuning.study import Cell, Reported, Study
 
+EXHIBIT = Exhibit(
+    name="dlsm_lambda",
+    paper="dlsm",
+    label="Table A4",
+    title="L_Total by the weight lambda of the cross entropy",
+    question="How much does the weight of the cross entropy in L_Total matter?",
+    figures=("noise_schedules", "losses"),
+    notes=("of the paper's four columns only the second, lambda = 1, is known by its lambda",),
+    where={"table": "A4"},
+)
 UNNAMED = (1, 3, 4)
 """Columns of Table A4 whose lambda is lost."""
 
@@ -47,15 +56,6 @@ class LambdaSettings(ClassSettings):
             0 < len(set(self.lambdas)) == len(self.lambdas) and min(self.lambdas) > 0,
             f"lambdas must be positive, each once; got {self.lambdas}",
         )
-
-
-def settings(scale: str) -> LambdaSettings:
-    """The study's settings at a scale.
-
-    Raises:
-        InputError: an unknown scale.
-    """
-    return at_scale(scale, demo=demo, paper=paper)
 
 
 def demo() -> LambdaSettings:
@@ -89,14 +89,8 @@ def study(scale: str, at: LambdaSettings) -> Study:
                     reported={"denoised": stated},
                 )
             )
-    return class_study(
-        "dlsm_lambda", scale, at, cells, exhibit="Table A4",
-        title="L_Total by the weight lambda of the cross entropy",
-        question="How much does the weight of the cross entropy in L_Total matter?",
-        notes=("of the paper's four columns only the second, lambda = 1, is known by its lambda",),
-    )  # fmt: skip
+    return class_study(EXHIBIT, scale, at, cells)
 
 
 def _reported(metric: str, column: int) -> float:
-    where = {"paper": "dlsm", "table": "A4", "column": f"lambda column {column} of 4"}
-    return reported(**where, metric=metric)
+    return EXHIBIT.reported(metric=metric, column=f"lambda column {column} of 4")

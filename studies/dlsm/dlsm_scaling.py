@@ -16,13 +16,21 @@ from scorelib.data import Cifar10
 from scorelib.errors import require_input
 from scorelib.losses import CrossEntropy
 from scorelib.spec import fields_of
-from studies.common.execution_settings import at_scale
+from studies.common.exhibit import Exhibit
 from studies.dlsm import class_settings
 from studies.dlsm.class_settings import ClassSettings
 from studies.dlsm.class_table import BY_CLASS, OVERALL, cell, class_study, metric_names
-from studies.reported import reported
 from tuning.study import Cell, Study
 
+EXHIBIT = Exhibit(
+    name="dlsm_scaling",
+    paper="dlsm",
+    label="Table A5",
+    title="Scaled likelihood scores, by cross entropy and by L_Total",
+    question="What does scaling the likelihood score trade for what?",
+    figures=("noise_schedules", "losses"),
+    where={"table": "A5"},
+)
 REPORTED_ALPHAS = (0.5, 1.0, 3.0, 5.0, 10.0, 20.0)
 
 
@@ -47,15 +55,6 @@ class ScalingSettings(ClassSettings):
         )
 
 
-def settings(scale: str) -> ScalingSettings:
-    """The study's settings at a scale.
-
-    Raises:
-        InputError: an unknown scale.
-    """
-    return at_scale(scale, demo=demo, paper=paper)
-
-
 def demo() -> ScalingSettings:
     """Digits."""
     return ScalingSettings(**fields_of(class_settings.demo()))
@@ -77,16 +76,11 @@ def study(scale: str, at: ScalingSettings) -> Study:
                 sample = at.guided(objective, alpha)
                 value = _reported(name, alpha, metric)
                 cells.append(cell(at, metric, sample, labels, value, "Table A5"))
-    return class_study(
-        "dlsm_scaling", scale, at, cells, exhibit="Table A5",
-        title="Scaled likelihood scores, by cross entropy and by L_Total",
-        question="What does scaling the likelihood score trade for what?",
-    )  # fmt: skip
+    return class_study(EXHIBIT, scale, at, cells)
 
 
 def _reported(name: str, alpha: float, metric: str) -> float | None:
     if alpha not in REPORTED_ALPHAS:
         return None
     row = {"base": "base", "ours": "dlsm"}[name]
-    where = {"paper": "dlsm", "table": "A5", "row": row, "column": f"alpha={alpha:.1f}"}
-    return reported(**where, metric=metric)
+    return EXHIBIT.reported(row=row, column=f"alpha={alpha:.1f}", metric=metric)

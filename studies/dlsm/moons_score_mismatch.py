@@ -44,25 +44,29 @@ from typing import Literal
 from scorelib.data import Moons, OneClass, Perturbed
 from scorelib.metrics.features import Coordinates
 from scorelib.metrics.score_error import MOONS_SIGMA
-from studies.common.execution_settings import at_scale
-from studies.dlsm.moons_methods import CLASSES, Method, MoonsSettings, Way, demo, methods_of, paper
-from studies.reported import REPORTED_ALPHA, reported
+from studies.common.exhibit import Exhibit
+from studies.dlsm import moons_methods
+from studies.dlsm.moons_methods import CLASSES, Method, MoonsSettings, Way, methods_of
+from studies.reported import REPORTED_ALPHA
 from tuning.jobs import Job
 from tuning.stages import NeighboursProtocol, OracleErrors, RealFeatures, RealScore, Score
 from tuning.study import Cell, Curve, Reported, Study
 
+EXHIBIT = Exhibit(
+    name="moons_score_mismatch",
+    paper="dlsm",
+    label="Tables 1 and A3",
+    title="Score errors, precision and recall on the inter-twining moons",
+    question="Does DLSM make posterior scores right where cross entropy makes them wrong?",
+    figures=("score_fields", "training_curves", "noise_schedules", "losses"),
+)
+
+demo = moons_methods.demo
+paper = moons_methods.paper
+
 Statistic = Literal["precision", "recall"]
 STATISTICS: tuple[Statistic, ...] = ("precision", "recall")
 REPORTED_ITERATIONS = 40_000
-
-
-def settings(scale: str) -> MoonsSettings:
-    """The study's settings at a scale.
-
-    Raises:
-        InputError: an unknown scale.
-    """
-    return at_scale(scale, demo=demo, paper=paper)
 
 
 OBJECTIVES_SHOWN = {"base": "CE", "DLSM' alone": "DLSM'", "ours": "Total"}
@@ -80,18 +84,8 @@ def study(scale: str, at: MoonsSettings) -> Study:
         curves += _curves(at, way)
     cells += [_oracle_cell(at, label, statistic) for label in CLASSES for statistic in STATISTICS]
     cells += [_exact_cell(at, label) for label in CLASSES]
-    return Study(
-        name="moons_score_mismatch",
-        scale=scale,
-        paper="dlsm",
-        exhibit="Tables 1 and A3",
-        title="Score errors, precision and recall on the inter-twining moons",
-        question="Does DLSM make posterior scores right where cross entropy makes them wrong?",
-        settings=at,
-        cells=tuple(sorted(cells, key=_place)),
-        curves=tuple(curves),
-        figures=("score_fields", "training_curves", "noise_schedules", "losses"),
-        notes=tuple(_notes(at)),
+    return EXHIBIT.study(
+        scale, at, sorted(cells, key=_place), curves=curves, notes=tuple(_notes(at))
     )
 
 
@@ -228,7 +222,7 @@ def _reported(
         if table == "A3" and measure in STATISTICS:
             continue
         metric = _METRICS.get(measure, measure)
-        value = reported(paper="dlsm", table=table, row=row, column=column, metric=metric)
+        value = EXHIBIT.reported(table=table, row=row, column=column, metric=metric)
         found[quantity] = Reported(value, f"Table {table}")
     return found
 

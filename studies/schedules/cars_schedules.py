@@ -30,9 +30,8 @@ from scorelib.metrics.classifier import ClassifierFeatures, ClassifierSpec
 from scorelib.networks import Ncsn
 from scorelib.optim import AdamSpec
 from scorelib.schedules import GeometricSchedule
-from studies.common.execution_settings import at_scale
 from studies.schedules import cifar_schedules
-from studies.schedules.schedule_table import Exhibit, ScheduleSettings, build
+from studies.schedules.schedule_table import ScheduleSettings, ScheduleTable, build
 from tuning.stages import TrainSpec
 from tuning.study import Study
 
@@ -42,9 +41,9 @@ CARS = ImageFolder(
 )
 """The report's images, without their digest."""
 
-EXHIBIT = Exhibit(
-    study="cars_schedules",
-    exhibit="Figure 8",
+EXHIBIT = ScheduleTable(
+    name="cars_schedules",
+    label="Figure 8",
     title="Noise schedules on Stanford Cars, raw / denoised",
     data=None,
     where={"table": "fig8"},
@@ -53,15 +52,6 @@ EXHIBIT = Exhibit(
     families=FAMILIES,
     notes=("the report says neither how many images its numbers are of nor how they were resized",),
 )
-
-
-def settings(scale: str) -> ScheduleSettings:
-    """The study's settings at a scale.
-
-    Raises:
-        InputError: an unknown scale.
-    """
-    return at_scale(scale, demo=demo, paper=paper)
 
 
 def study(scale: str, at: ScheduleSettings) -> Study:

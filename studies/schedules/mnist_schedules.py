@@ -26,14 +26,13 @@ from scorelib.metrics.inception import InceptionFeatures
 from scorelib.networks import Ncsn, ResidualMlp
 from scorelib.optim import AdamSpec
 from scorelib.schedules import GeometricSchedule
-from studies.common.execution_settings import at_scale
-from studies.schedules.schedule_table import FEW, Exhibit, ScheduleSettings, build
+from studies.schedules.schedule_table import FEW, ScheduleSettings, ScheduleTable, build
 from tuning.stages import TrainSpec
 from tuning.study import Study
 
-EXHIBIT = Exhibit(
-    study="mnist_schedules",
-    exhibit="Figures 2 and 5",
+EXHIBIT = ScheduleTable(
+    name="mnist_schedules",
+    label="Figures 2 and 5",
     title="Noise schedules on MNIST, raw / denoised",
     data=Mnist(),
     where={"table": "fig7-mnist", "column": "sigma_1=30"},
@@ -41,15 +40,6 @@ EXHIBIT = Exhibit(
     levels="L = 200, sigma_1 = 30",
     families=("geometric", "squared_cosine", "sigmoid"),
 )
-
-
-def settings(scale: str) -> ScheduleSettings:
-    """The study's settings at a scale.
-
-    Raises:
-        InputError: an unknown scale.
-    """
-    return at_scale(scale, demo=demo, paper=paper)
 
 
 def study(scale: str, at: ScheduleSettings) -> Study:

@@ -4,7 +4,8 @@ import pytest
 
 from dashboards.results.cells import view
 from scorelib.spec import replace_paths
-from studies.adversarial.step_sizes.cifar_sampling_eps import settings, study
+from studies.adversarial.step_sizes import cifar_sampling_eps
+from studies.adversarial.step_sizes.cifar_sampling_eps import demo, study
 from tests.tuning.draining import drain
 from tuning.scheduling.scheduler import Scheduler
 from tuning.store.store import Store
@@ -21,7 +22,7 @@ SHORTER = {
 def shown(tmp_path_factory):
     """The demo with a smaller network, less training, fewer trials and images."""
     store = Store(str(tmp_path_factory.mktemp("demo")), create=True)
-    shorter = study("demo", replace_paths(settings("demo"), SHORTER))
+    shorter = study("demo", replace_paths(demo(), SHORTER))
     drain(shorter, store)
     return view(Scheduler(shorter, store), store)
 
@@ -47,7 +48,7 @@ def test_denoising_always_helps_and_most_where_sampling_is_not_consistent(shown)
 
 
 def test_paper_scale_is_the_paper():
-    paper = settings("paper")
+    paper = cifar_sampling_eps.paper()
     train = paper.train
     assert (train.schedule.sigma_1, train.schedule.sigma_L, train.schedule.n_levels) == (
         50, 0.01, 232,

@@ -20,7 +20,7 @@ LADDER = {"iterations": "[2, 4, 6]", "images": "[10, 20, 30]", "keep": "[6, 3, 1
 
 
 def joint_study(**changes):
-    settings = replace_paths(cifar_lambda_nd.settings("demo"), CHOICE | LADDER | changes)
+    settings = replace_paths(cifar_lambda_nd.demo(), CHOICE | LADDER | changes)
     return cifar_lambda_nd.study("demo", settings)
 
 

@@ -13,16 +13,20 @@ Command: ``python -m studies.run cifar_adam_betas [--scale paper]``
 from studies.adversarial.choices.choice_study import (
     OBJECTIVE,
     OPTIMIZER,
+    Choice,
     ChoiceSettings,
-    Question,
     adversarial_demo,
     adversarial_paper,
     build,
 )
-from studies.common.execution_settings import at_scale
 from tuning.spaces import OneOf
 from tuning.study import Study
 
+EXHIBIT = Choice(
+    name="cifar_adam_betas",
+    title="Adam's betas",
+    question="Which Adam betas for discriminator and score network make the best images?",
+)
 _D = f"{OBJECTIVE}.discriminator_optimizer"
 BETA1, BETA2 = (0.9, 0.5, 0.0, -0.5), (0.9, 0.999)
 PARAMETERS = (
@@ -36,24 +40,9 @@ PAPERS_CHOICE = {
 }  # fmt: skip
 
 
-def settings(scale: str) -> ChoiceSettings:
-    """The study's settings at a scale.
-
-    Raises:
-        InputError: an unknown scale.
-    """
-    return at_scale(scale, demo=demo, paper=paper)
-
-
 def study(scale: str, at: ChoiceSettings) -> Study:
     """The study with given settings: a search over both pairs."""
-    question = Question(
-        study="cifar_adam_betas",
-        title="Adam's betas",
-        asks="Which Adam betas for discriminator and score network make the best images?",
-        papers_choice=PAPERS_CHOICE,
-    )
-    return build(question, scale, at, PARAMETERS)
+    return build(EXHIBIT, scale, at, PARAMETERS, PAPERS_CHOICE)
 
 
 def demo() -> ChoiceSettings:

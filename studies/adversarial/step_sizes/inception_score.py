@@ -16,17 +16,28 @@ import dataclasses
 
 from studies.adversarial.step_sizes import cifar_sampling_eps
 from studies.adversarial.step_sizes.table_settings import COLUMNS, TableSettings
+from studies.common.exhibit import Exhibit
 from tuning.stages import InceptionScoreProtocol
 from tuning.study import Cell, Study
 
+EXHIBIT = Exhibit(
+    name="inception_score",
+    paper="acsm",
+    label="Appendix I",
+    title="Inception score beside the distance, raw / denoised",
+    question="Does the Inception score fall where denoising makes the distance better?",
+    figures=cifar_sampling_eps.EXHIBIT.figures,
+)
 
-def settings(scale: str) -> TableSettings:
-    """Table 1's settings at a scale, without the adversarial column.
 
-    Raises:
-        InputError: an unknown scale.
-    """
-    return cifar_sampling_eps.settings(scale).replace(columns=COLUMNS[:1])
+def demo() -> TableSettings:
+    """Table 1's settings, without the adversarial column."""
+    return cifar_sampling_eps.demo().replace(columns=COLUMNS[:1])
+
+
+def paper() -> TableSettings:
+    """Table 1's settings, without the adversarial column."""
+    return cifar_sampling_eps.paper().replace(columns=COLUMNS[:1])
 
 
 def study(scale: str, at: TableSettings) -> Study:
@@ -43,13 +54,13 @@ def study(scale: str, at: TableSettings) -> Study:
             _scored(at, cell, is_single),
         )
     ]
-    return dataclasses.replace(
-        table,
-        name="inception_score",
-        exhibit="Appendix I",
-        title="Inception score beside the distance, raw / denoised",
-        question="Does the Inception score fall where denoising makes the distance better?",
-        cells=tuple(cells),
+    return EXHIBIT.study(
+        scale,
+        at,
+        cells,
+        searches=table.searches,
+        snapshots=table.snapshots,
+        baselines=table.baselines,
     )
 
 

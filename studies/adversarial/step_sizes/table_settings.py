@@ -17,13 +17,14 @@ setting (expected effect in brackets; see `TableSettings`):
 
 from dataclasses import dataclass
 
-from scorelib.errors import InputError
+from scorelib.errors import InputError, require_input
 from scorelib.losses import SCORE_ADAM, Adversarial
 from scorelib.metrics.features import Extractor
 from scorelib.optim import AdamSpec
 from scorelib.samplers import Start
 from scorelib.spec import Spec
 from studies.common.execution_settings import StudySettings
+from studies.common.snapshots import require_snapshot, snapshot_iterations
 from tuning.stages import TrainSpec
 from tuning.store.ledger import Value
 
@@ -129,34 +130,27 @@ class TableSettings(StudySettings):
 
     def validate(self) -> None:
         """Refuses snapshots that training does not make, and rows or columns there are not."""
-        if self.snapshot_every < 1 or self.seeds < 1:
-            raise InputError(
-                "snapshot_every and seeds must be at least 1; "
-                f"got {self.snapshot_every} and {self.seeds}"
-            )
+        require_input(self.seeds >= 1, f"seeds must be at least 1; got {self.seeds}")
         _require_some(self.n_sigma, REPORTED_N_SIGMA, "n_sigma must hold counts the paper reports")
         _require_some(self.columns, COLUMNS, "columns must hold ways of training")
-        if self.iteration not in self.snapshots:
-            raise InputError(
-                f"iteration must be a multiple of snapshot_every={self.snapshot_every} up to "
-                f"iterations={self.iterations}; got {self.iteration}"
-            )
+        require_snapshot(self.iteration, self.snapshots, "iteration")
 
     @property
     def snapshots(self) -> range:
         """Iterations at which snapshots are made."""
-        return range(self.snapshot_every, self.iterations + 1, self.snapshot_every)
+        return snapshot_iterations(self.snapshot_every, self.iterations)
 
     def training(self, column: str) -> TrainSpec:
         """The training run of a column."""
         if column == COLUMNS[0]:
             return self.train
-        return self.train.replace(
-            objective=self.adversarial,
-            optimizer=self.adversarial_optimizer.replace(
-                learning_rate=self.train.optimizer.learning_rate
-            ),
-        )
+        return with_discriminator(self.train, self.adversarial, self.adversarial_optimizer)
+
+
+def with_discriminator(train: TrainSpec, objective: Adversarial, optimizer: AdamSpec) -> TrainSpec:
+    """The adversarial form of a training run, at the same learning rate."""
+    optimizer = optimizer.replace(learning_rate=train.optimizer.learning_rate)
+    return train.replace(objective=objective, optimizer=optimizer)
 
 
 def _require_some(given: tuple[Value, ...], known: tuple[Value, ...], rule: str) -> None:

@@ -134,17 +134,17 @@ def paper() -> ModesSettings:
 
 def study(scale: str, at: ModesSettings) -> Study:
     """The study with given settings: the GANs' rows as reported, and two of our own."""
-    cells = [_reported_cell(at, gan, column) for gan in GANS for column in STATISTICS]
+    cells = [
+        _reported_cell(at, gan, column, statistic, network="")
+        for gan in GANS
+        for column, statistic in STATISTICS.items()
+    ]
     searches = []
     for row, is_adversarial in COLUMNS.items():
         search = _search(at, row, is_adversarial)
         searches.append(search)
         cells += [_cell(at, row, column, search) for column in STATISTICS]
-        printed = EXHIBIT.reported(row=row, metric="kl", network="ncsnv2")
-        cells.append(
-            Cell(row=row, column="KL as printed", protocol=_protocol(at, "kl"),
-                 quantities=("raw",), reported={"raw": Reported(printed, "Table 4")})
-        )  # fmt: skip
+        cells.append(_reported_cell(at, row, "KL as printed", "kl", network="ncsnv2"))
     perfect = (
         f"{at.n_images:,} perfect stacks score a KL of "
         f"{(at.train.data.n_classes - 1) / (2 * at.n_images):.3f} for want of images"
@@ -187,24 +187,23 @@ def _protocol(at: ModesSettings, statistic: str) -> ModesProtocol:
 
 def _cell(at: ModesSettings, row: str, column: str, search: Search) -> Cell:
     statistic = STATISTICS[column]
-    value = EXHIBIT.reported(row=row, metric=statistic, network="ncsnv2")
-    source = "Table 4"
+    known = EXHIBIT.reported(row=row, metric=statistic, network="ncsnv2")
     if statistic == "kl":
-        value, source = round(kl_of_reported(value), 3), "Table 4, corrected by our inference"
+        corrected = round(kl_of_reported(known.value), 3)
+        known = Reported(corrected, f"{EXHIBIT.label}, corrected by our inference")
     return Cell(
         row=row,
         column=column,
         search=search,
         protocol=_protocol(at, statistic),
         n_seeds=at.seeds,
-        reported={"raw": Reported(value, source)},
+        reported={"raw": known},
     )
 
 
-def _reported_cell(at: ModesSettings, gan: str, column: str) -> Cell:
-    statistic = STATISTICS[column]
-    value = EXHIBIT.reported(row=gan, metric=statistic, network="")
+def _reported_cell(at: ModesSettings, row: str, column: str, statistic: str, network: str) -> Cell:
+    known = EXHIBIT.reported(row=row, metric=statistic, network=network)
     return Cell(
-        row=gan, column=column, protocol=_protocol(at, statistic), quantities=("raw",),
-        reported={"raw": Reported(value, "Table 4")},
+        row=row, column=column, protocol=_protocol(at, statistic), quantities=("raw",),
+        reported={"raw": known},
     )  # fmt: skip

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 from studies.common.execution_settings import StudySettings
 from studies.reported import reported
-from tuning.stages import Baseline, TrainedWeights
-from tuning.study import Cell, Curve, Search, Study
+from tuning.stages import Baseline, Protocol, TrainedWeights
+from tuning.study import Cell, Curve, Reported, Search, Study
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,13 +79,18 @@ class Exhibit:
             notes=self.notes if notes is None else notes,
         )
 
-    def reported(self, **columns: str) -> float:
+    def reported(
+        self, source: str | None = None, protocol: Protocol | None = None, **columns: str
+    ) -> Reported:
         """The one number of the paper with these columns of `reported.csv`, and those of `where`.
 
         Args:
+            source: where the number stands, for people; None for the exhibit.
+            protocol: how the number was measured, if any of ours can be compared with it.
             columns: such as ``metric="fid"``; a column of `where` is replaced.
 
         Raises:
             LookupError: none, or more than one, matches.
         """
-        return reported(**{"paper": self.paper, **self.where, **columns})
+        value = reported(**{"paper": self.paper, **self.where, **columns})
+        return Reported(value, source or self.label, protocol)

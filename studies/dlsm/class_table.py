@@ -33,6 +33,7 @@ classes a column each, of a hundred one image each.
 """
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from studies.common.exhibit import Exhibit
 from studies.dlsm.class_settings import STATISTICS, ClassSettings
@@ -61,8 +62,7 @@ def cell(
     metric: str,
     sample: GuidedSampleSpec,
     labels: tuple[str, str],
-    value: float | None,
-    source: str,
+    known: Reported | None,
 ) -> Cell:
     """A cell: one metric of the images of one method.
 
@@ -71,11 +71,13 @@ def cell(
         metric: one of `EVERYTHING`.
         sample: the images.
         labels: of row and column.
-        value: what the paper reports, if it does.
-        source: where.
+        known: what the paper reports, if it does.
     """
-    stated = {} if value is None else {"denoised": Reported(value, source)}
     row, column = labels
+    shown: dict[str, Any] = {
+        "row": row, "column": column, "n_seeds": at.seeds, "quantities": ("denoised",),
+        "reported": {"denoised": known} if known else {},
+    }  # fmt: skip
     if metric == "cas":
         jobs = [
             ClassificationAccuracy(
@@ -83,32 +85,23 @@ def cell(
             )
             for seed in range(1, at.seeds + 1)
         ]
-        return Cell(
-            row=row, column=column, job=jobs[0], repeats=tuple(jobs[1:]), n_seeds=at.seeds,
-            quantities=("denoised",), reported=stated,
-        )  # fmt: skip
-    return Cell(
-        row=row, column=column, sample=sample, protocol=at.protocol(metric), n_seeds=at.seeds,
-        quantities=("denoised",), reported=stated,
-    )  # fmt: skip
+        return Cell(job=jobs[0], repeats=tuple(jobs[1:]), **shown)
+    return Cell(sample=sample, protocol=at.protocol(metric), **shown)
 
 
 def table_2(exhibit: Exhibit, scale: str, at: ClassSettings) -> Study:
     """Table 2 on one data set: a row per metric, a column per method."""
     cells = [
-        cell(
-            at, metric, sample, (_NAMES[metric], method), _reported(exhibit, at, method, metric),
-            "Table 2",
-        )
+        cell(at, metric, sample, (_NAMES[metric], method), _reported(exhibit, at, method, metric))
         for metric in ("cas", *(m for m in EVERYTHING if m != "cas"))
         for method, sample in at.methods().items()
-    ]  # fmt: skip
+    ]
     methods = f"base, scaling (alpha = {at.alpha:g}), ours"
     title = f"{exhibit.title}, {at.train.data.name}: {methods}"
     return class_study(exhibit, scale, at, cells, title=title)
 
 
-def _reported(exhibit: Exhibit, at: ClassSettings, method: str, metric: str) -> float | None:
+def _reported(exhibit: Exhibit, at: ClassSettings, method: str, metric: str) -> Reported | None:
     if method == "scaling" and at.alpha != REPORTED_ALPHA:
         return None
     return exhibit.reported(row=_ROWS[method], metric=metric)

@@ -102,9 +102,9 @@ def study(scale: str, at: FrontSettings) -> Study:
                 protocol=protocol, n_seeds=at.seeds, quantities=("denoised",),
             )
         )  # fmt: skip
-        value = EXHIBIT.reported(row="dlsm", metric=metric)
+        known = EXHIBIT.reported("Table 2", row="dlsm", metric=metric)
         labels = ("lambda = 1, alpha = 1", column)
-        cells.append(cell(at, metric, at.guided(at.total), labels, value, "Table 2"))
+        cells.append(cell(at, metric, at.guided(at.total), labels, known))
     return class_study(EXHIBIT, scale, at, sorted(cells, key=lambda c: c.search is None), (search,))
 
 

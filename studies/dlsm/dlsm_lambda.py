@@ -74,23 +74,21 @@ def study(scale: str, at: LambdaSettings) -> Study:
     cells: list[Cell] = []
     for metric, row in metric_names(OVERALL).items():
         for weight in at.lambdas:
-            value = _reported(metric, 2) if weight == 1 else None
+            known = _reported(metric, 2) if weight == 1 else None
             sample = at.guided(at.total.replace(lambda_=weight))
             labels = (row, f"lambda = {weight:g}")
-            cells.append(cell(at, metric, sample, labels, value, "Table A4, column 2"))
+            cells.append(cell(at, metric, sample, labels, known))
         for column in UNNAMED:
-            stated = Reported(_reported(metric, column), f"Table A4, column {column}")
+            known = _reported(metric, column)
             cells.append(
                 Cell(
-                    row=row,
-                    column=f"Table A4, column {column}",
-                    protocol=at.protocol(metric),
-                    quantities=("denoised",),
-                    reported={"denoised": stated},
+                    row=row, column=known.source, protocol=at.protocol(metric),
+                    quantities=("denoised",), reported={"denoised": known},
                 )
-            )
+            )  # fmt: skip
     return class_study(EXHIBIT, scale, at, cells)
 
 
-def _reported(metric: str, column: int) -> float:
-    return EXHIBIT.reported(metric=metric, column=f"lambda column {column} of 4")
+def _reported(metric: str, column: int) -> Reported:
+    source = f"Table A4, column {column}"
+    return EXHIBIT.reported(source, metric=metric, column=f"lambda column {column} of 4")

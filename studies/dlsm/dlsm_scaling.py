@@ -20,7 +20,7 @@ from studies.common.exhibit import Exhibit
 from studies.dlsm import class_settings
 from studies.dlsm.class_settings import ClassSettings
 from studies.dlsm.class_table import BY_CLASS, OVERALL, cell, class_study, metric_names
-from tuning.study import Cell, Study
+from tuning.study import Cell, Reported, Study
 
 EXHIBIT = Exhibit(
     name="dlsm_scaling",
@@ -74,12 +74,11 @@ def study(scale: str, at: ScalingSettings) -> Study:
             for metric, column in metric_names(OVERALL + BY_CLASS).items():
                 labels = (f"{name}, alpha = {alpha:g}", column)
                 sample = at.guided(objective, alpha)
-                value = _reported(name, alpha, metric)
-                cells.append(cell(at, metric, sample, labels, value, "Table A5"))
+                cells.append(cell(at, metric, sample, labels, _reported(name, alpha, metric)))
     return class_study(EXHIBIT, scale, at, cells)
 
 
-def _reported(name: str, alpha: float, metric: str) -> float | None:
+def _reported(name: str, alpha: float, metric: str) -> Reported | None:
     if alpha not in REPORTED_ALPHAS:
         return None
     row = {"base": "base", "ours": "dlsm"}[name]

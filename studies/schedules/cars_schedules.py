@@ -24,15 +24,12 @@ Demo scale: colour patches of 8 x 8 pixels of two photographs, and NCSN itself w
 T = 5 with e = 1e-3: the share of an update is .2 where the report has .1.
 """
 
-from scorelib.data import ImageFolder, Photographs
-from scorelib.losses import Dsm
-from scorelib.metrics.classifier import ClassifierFeatures, ClassifierSpec
+from scorelib.data import ImageFolder
 from scorelib.networks import Ncsn
 from scorelib.optim import AdamSpec
 from scorelib.schedules import GeometricSchedule
 from studies.schedules import cifar_schedules
 from studies.schedules.schedule_table import ScheduleSettings, ScheduleTable, build
-from tuning.stages import TrainSpec
 from tuning.study import Study
 
 FAMILIES = ("geometric", "sigmoid")
@@ -60,19 +57,15 @@ def study(scale: str, at: ScheduleSettings) -> Study:
 
 
 def demo() -> ScheduleSettings:
-    """Patches of photographs and a small NCSN, two snapshots of each training."""
-    data = Photographs(size=8)
+    """Patches of photographs as for CIFAR-10 and a small NCSN, two snapshots of each training."""
+    of = cifar_schedules.demo()
     levels = GeometricSchedule(sigma_1=7.0, sigma_L=0.05, n_levels=20)
-    return ScheduleSettings(
-        train=TrainSpec(
-            data=data,
+    return of.replace(
+        train=of.train.replace(
             network=Ncsn(ngf=8),
             schedule=levels,
-            objective=Dsm(),
             optimizer=AdamSpec(learning_rate=2e-3),
-            ema=(0.99,),
             batch_size=64,
-            flips=True,
         ),
         few=None,
         many=levels,
@@ -81,10 +74,8 @@ def demo() -> ScheduleSettings:
         n_sigma=5,
         iterations=1000,
         snapshot_every=500,
-        extractor=ClassifierFeatures(classifier=ClassifierSpec(data=data)),
         search_images=500,
         n_images=1000,
-        seeds=2,
     )
 
 

@@ -239,6 +239,6 @@ def _search(
 
 
 def _reported(exhibit: ScheduleTable, family: str) -> dict[str, Reported]:
-    value = exhibit.reported(metric="fid", row=f"schedule={family}")
     protocol = papers_protocol(exhibit.data) if exhibit.data else None
-    return {"raw": Reported(value, exhibit.source, protocol)}
+    known = exhibit.reported(exhibit.source, protocol, metric="fid", row=f"schedule={family}")
+    return {"raw": known}

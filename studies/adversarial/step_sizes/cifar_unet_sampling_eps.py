@@ -25,7 +25,7 @@ from studies.adversarial.step_sizes import cifar_sampling_eps
 from studies.adversarial.step_sizes.sampling_table import SamplingTable, build, row_label
 from studies.adversarial.step_sizes.table_settings import TableSettings
 from studies.common.distances import papers_protocol
-from tuning.study import Cell, Reported, Study
+from tuning.study import Cell, Study
 
 EXHIBIT = SamplingTable(
     name="cifar_unet_sampling_eps",
@@ -35,7 +35,6 @@ EXHIBIT = SamplingTable(
     schedule=cifar_sampling_eps.EXHIBIT.schedule,
 )
 MORE_IMAGES = {"demo": 5_000, "paper": 50_000}
-_SECTION = "Section 6.1"
 
 
 def study(scale: str, at: TableSettings) -> Study:
@@ -50,17 +49,17 @@ def _on_more_images(cell: Cell, scale: str) -> Cell:
     """A cell of the table measured on more images: the text's 50,000."""
     assert cell.protocol is not None
     n_images = MORE_IMAGES[scale]
-    value = EXHIBIT.reported(
-        table="text-6.1", row="sampler=als n_sigma=5", column=cell.column, metric="fid_denoised"
-    )
-    papers = papers_protocol(n_images=50_000)
+    known = EXHIBIT.reported(
+        "Section 6.1", papers_protocol(n_images=50_000),
+        table="text-6.1", row="sampler=als n_sigma=5", column=cell.column, metric="fid_denoised",
+    )  # fmt: skip
     return Cell(
         row=f"{cell.row}, {n_images:,} images",
         column=cell.column,
         search=cell.search,
         protocol=cell.protocol.replace(n_images=n_images),
         n_seeds=1,
-        reported={"denoised": Reported(value, _SECTION, papers)},
+        reported={"denoised": known},
     )
 
 

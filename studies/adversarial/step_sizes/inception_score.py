@@ -43,17 +43,23 @@ def paper() -> TableSettings:
 def study(scale: str, at: TableSettings) -> Study:
     """The study with given settings: distance and Inception score of each row."""
     table = cifar_sampling_eps.study(scale, at)
-    is_single = len(at.columns) == 1
-    cells = [
-        made
-        for cell in table.cells
-        for made in (
-            dataclasses.replace(
-                cell, column=_column(cell.protocol.name if cell.protocol else "", cell, is_single)
+    inception_score = InceptionScoreProtocol(
+        extractor=at.extractor, data=at.train.data, n_images=at.n_images, seeds="fresh"
+    )
+    cells: list[Cell] = []
+    for cell in table.cells:
+        training = "" if len(at.columns) == 1 else f"{cell.column}, "
+        distance = cell.protocol.name if cell.protocol else ""
+        cells += [
+            dataclasses.replace(cell, column=f"{training}{distance}"),
+            Cell(
+                row=cell.row,
+                column=f"{training}{inception_score.name}",
+                search=cell.search,
+                protocol=inception_score,
+                n_seeds=at.seeds,
             ),
-            _scored(at, cell, is_single),
-        )
-    ]
+        ]
     return EXHIBIT.study(
         scale,
         at,
@@ -62,20 +68,3 @@ def study(scale: str, at: TableSettings) -> Study:
         snapshots=table.snapshots,
         baselines=table.baselines,
     )
-
-
-def _scored(at: TableSettings, cell: Cell, is_single: bool) -> Cell:
-    protocol = InceptionScoreProtocol(
-        extractor=at.extractor, data=at.train.data, n_images=at.n_images, seeds="fresh"
-    )
-    return Cell(
-        row=cell.row,
-        column=_column(protocol.name, cell, is_single),
-        search=cell.search,
-        protocol=protocol,
-        n_seeds=at.seeds,
-    )
-
-
-def _column(measure: str, cell: Cell, is_single: bool) -> str:
-    return measure if is_single else f"{cell.column}, {measure}"

@@ -27,7 +27,7 @@ from studies.common.exhibit import Exhibit
 from studies.common.initial_step_sizes import SAMPLERS, initial_step_size
 from tuning.spaces import EPSILON, OneOf, ParameterSpace, Rung, StepSizeSpace
 from tuning.stages import FidProtocol, Output, SampleSpec, Score, Snapshot
-from tuning.study import Cell, Reported, Search, Study
+from tuning.study import Cell, Search, Study
 
 METRICS: dict[Output, str] = {"raw": "fid", "denoised": "fid_denoised"}
 """By images, the metric's name in `reported.csv`."""
@@ -193,12 +193,12 @@ class _Table:
         exhibit = self._exhibit
         if not exhibit.where:
             return {}
-        where = {"row": f"sampler={name} n_sigma={n_sigma}", "column": column}
+        row = f"sampler={name} n_sigma={n_sigma}"
         papers, schedule = papers_protocol(exhibit.data), exhibit.schedule
-        epsilon = exhibit.reported(**where, table="5", metric="epsilon")
+        epsilon = exhibit.reported(table="5", row=row, column=column, metric="epsilon").value
         return {
             "reported": {
-                which: Reported(exhibit.reported(**where, metric=metric), exhibit.label, papers)
+                which: exhibit.reported(None, papers, row=row, column=column, metric=metric)
                 for which, metric in METRICS.items()
             },
             "reported_epsilon": epsilon,

@@ -15,11 +15,10 @@ Command: ``python -m studies.run dlsm_lambda [--scale paper]``
 from dataclasses import dataclass
 
 from scorelib.data import Cifar10
-from scorelib.errors import require_input
 from scorelib.spec import fields_of
 from studies.common.exhibit import Exhibit
 from studies.dlsm import class_settings
-from studies.dlsm.class_settings import ClassSettings
+from studies.dlsm.class_settings import ClassSettings, require_positive
 from studies.dlsm.class_table import OVERALL, cell, class_study, metric_names
 from tuning.study import Cell, Reported, Study
 
@@ -52,10 +51,7 @@ class LambdaSettings(ClassSettings):
     def validate(self) -> None:
         """Refuses weights that are none, and columns twice."""
         super().validate()
-        require_input(
-            0 < len(set(self.lambdas)) == len(self.lambdas) and min(self.lambdas) > 0,
-            f"lambdas must be positive, each once; got {self.lambdas}",
-        )
+        require_positive(self.lambdas, "lambdas")
 
 
 def demo() -> LambdaSettings:

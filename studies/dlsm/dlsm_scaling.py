@@ -13,12 +13,11 @@ Command: ``python -m studies.run dlsm_scaling [--scale paper]``
 from dataclasses import dataclass
 
 from scorelib.data import Cifar10
-from scorelib.errors import require_input
 from scorelib.losses import CrossEntropy
 from scorelib.spec import fields_of
 from studies.common.exhibit import Exhibit
 from studies.dlsm import class_settings
-from studies.dlsm.class_settings import ClassSettings
+from studies.dlsm.class_settings import ClassSettings, require_positive
 from studies.dlsm.class_table import BY_CLASS, OVERALL, cell, class_study, metric_names
 from tuning.study import Cell, Reported, Study
 
@@ -49,10 +48,7 @@ class ScalingSettings(ClassSettings):
     def validate(self) -> None:
         """Refuses factors that guide nowhere or away, and rows twice."""
         super().validate()
-        require_input(
-            0 < len(set(self.alphas)) == len(self.alphas) and min(self.alphas) > 0,
-            f"alphas must be positive, each once; got {self.alphas}",
-        )
+        require_positive(self.alphas, "alphas")
 
 
 def demo() -> ScalingSettings:

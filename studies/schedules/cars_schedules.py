@@ -51,11 +51,6 @@ EXHIBIT = ScheduleTable(
 )
 
 
-def study(scale: str, at: ScheduleSettings) -> Study:
-    """The study with given settings: two families, many levels."""
-    return build(EXHIBIT, scale, at)
-
-
 def demo() -> ScheduleSettings:
     """Patches of photographs as for CIFAR-10 and a small NCSN, two snapshots of each training."""
     of = cifar_schedules.demo()
@@ -88,3 +83,8 @@ def paper() -> ScheduleSettings:
         families=FAMILIES,
         iterations=100_000,
     )
+
+
+def study(scale: str, at: ScheduleSettings) -> Study:
+    """The study with given settings: two families, many levels."""
+    return build(EXHIBIT, scale, at)

@@ -37,11 +37,6 @@ EXHIBIT = ScheduleTable(
 )
 
 
-def study(scale: str, at: ScheduleSettings) -> Study:
-    """The study with given settings: five families, few levels and many."""
-    return build(EXHIBIT, scale, at)
-
-
 def demo() -> ScheduleSettings:
     """Patches of photographs, three snapshots of each training."""
     data = Photographs(size=8)
@@ -60,3 +55,8 @@ def paper() -> ScheduleSettings:
         train=of.train.replace(data=Cifar10(), network=Ncsn()),
         many=GeometricSchedule(sigma_1=50.0, sigma_L=0.01, n_levels=200),
     )
+
+
+def study(scale: str, at: ScheduleSettings) -> Study:
+    """The study with given settings: five families, few levels and many."""
+    return build(EXHIBIT, scale, at)

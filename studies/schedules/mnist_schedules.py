@@ -42,11 +42,6 @@ EXHIBIT = ScheduleTable(
 )
 
 
-def study(scale: str, at: ScheduleSettings) -> Study:
-    """The study with given settings: five families, few levels and many."""
-    return build(EXHIBIT, scale, at)
-
-
 def demo() -> ScheduleSettings:
     """Digits, three snapshots of each training."""
     data = Digits()
@@ -90,3 +85,8 @@ def paper() -> ScheduleSettings:
         n_images=10_000,
         seeds=3,
     )
+
+
+def study(scale: str, at: ScheduleSettings) -> Study:
+    """The study with given settings: five families, few levels and many."""
+    return build(EXHIBIT, scale, at)

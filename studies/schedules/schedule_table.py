@@ -27,7 +27,7 @@ models (a report), Section 7. NCSN: Song and Ermon 2019, https://arxiv.org/abs/1
 from dataclasses import dataclass
 
 from scorelib.data import DataSpec
-from scorelib.errors import InputError
+from scorelib.errors import require_input
 from scorelib.metrics.features import Extractor
 from scorelib.networks import Ncsn
 from scorelib.samplers import Als
@@ -117,8 +117,9 @@ def of_family(family: str, levels: GeometricSchedule) -> Schedule:
     Raises:
         InputError: no such family.
     """
-    if family not in SCHEDULES:
-        raise InputError(f"families must be of {', '.join(SCHEDULES)}; got {family!r}")
+    require_input(
+        family in SCHEDULES, f"families must be of {', '.join(SCHEDULES)}; got {family!r}"
+    )
     return SCHEDULES[family](
         sigma_1=levels.sigma_1, sigma_L=levels.sigma_L, n_levels=levels.n_levels
     )
@@ -152,16 +153,15 @@ class ScheduleSettings(LevelSettings):
         super().validate()
         for family in self.families:
             of_family(family, self.many)
-        if min(self.keep, self.seeds, len(self.families)) < 1:
-            raise InputError(
-                "keep and seeds must be at least 1, and families not empty; got "
-                f"{self.keep}, {self.seeds} and {self.families}"
-            )
-        if self.search_images > self.n_images:
-            raise InputError(
-                "search_images must be at most n_images; got "
-                f"{self.search_images} and {self.n_images}"
-            )
+        require_input(
+            min(self.keep, self.seeds, len(self.families)) >= 1,
+            "keep and seeds must be at least 1, and families not empty; got "
+            f"{self.keep}, {self.seeds} and {self.families}",
+        )
+        require_input(
+            self.search_images <= self.n_images,
+            f"search_images must be at most n_images; got {self.search_images} and {self.n_images}",
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

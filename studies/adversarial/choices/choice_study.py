@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from scorelib.errors import InputError
+from scorelib.errors import require_input
 from scorelib.metrics.features import Extractor
 from scorelib.samplers import Cas
 from studies.adversarial.step_sizes import cifar_sampling_eps
@@ -72,12 +72,12 @@ class ChoiceSettings(StudySettings):
         rungs = (self.iterations, self.images, self.keep)
         is_ladder = len({len(r) for r in rungs}) == 1 and all(r and min(r) >= 1 for r in rungs)
         climbs = [sorted(self.iterations), sorted(self.images), sorted(self.keep, reverse=True)]
-        if not is_ladder or [list(r) for r in rungs] != climbs or self.seeds < 1:
-            raise InputError(
-                "iterations, images and keep must have a value >= 1 for each rung, the first two "
-                "never falling, keep never rising, and seeds must be at least 1; got "
-                f"{self.iterations}, {self.images}, {self.keep} and {self.seeds}"
-            )
+        require_input(
+            is_ladder and [list(r) for r in rungs] == climbs and self.seeds >= 1,
+            "iterations, images and keep must have a value >= 1 for each rung, the first two "
+            "never falling, keep never rising, and seeds must be at least 1; got "
+            f"{self.iterations}, {self.images}, {self.keep} and {self.seeds}",
+        )
 
     @property
     def sampler(self) -> Cas:
@@ -153,7 +153,7 @@ def build(
     )
 
 
-def adversarial_demo(*, keep: tuple[int, ...] = (16, 4)) -> ChoiceSettings:
+def demo(*, keep: tuple[int, ...] = (16, 4)) -> ChoiceSettings:
     """Digits and networks as in Table 1's demo, a small discriminator; two rungs."""
     table = cifar_sampling_eps.demo()
     return ChoiceSettings(
@@ -168,7 +168,7 @@ def adversarial_demo(*, keep: tuple[int, ...] = (16, 4)) -> ChoiceSettings:
     )
 
 
-def adversarial_paper(*, keep: tuple[int, ...] = (24, 8, 3)) -> ChoiceSettings:
+def paper(*, keep: tuple[int, ...] = (24, 8, 3)) -> ChoiceSettings:
     """CIFAR-10 as in Table 1, at its adversarial step size for CAS; three rungs."""
     table = cifar_sampling_eps.paper()
     return ChoiceSettings(

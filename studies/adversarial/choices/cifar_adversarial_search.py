@@ -15,13 +15,8 @@ Command: ``python -m studies.run cifar_adversarial_search [--scale paper]``
 
 from scorelib.schedules import as_geometric
 from scorelib.step_size import schedule_step
-from studies.adversarial.choices.choice_study import (
-    Choice,
-    ChoiceSettings,
-    adversarial_demo,
-    adversarial_paper,
-    build,
-)
+from studies.adversarial.choices import choice_study
+from studies.adversarial.choices.choice_study import Choice, ChoiceSettings, build
 from studies.adversarial.choices.cifar_adam_betas import PAPERS_CHOICE as PAPERS_BETAS
 from studies.adversarial.choices.cifar_adam_betas import PARAMETERS as BETAS
 from studies.adversarial.choices.cifar_gan_loss import LOSS
@@ -35,6 +30,18 @@ EXHIBIT = Choice(
     question="What do all hyperparameters reach together, and which of them matters?",
 )
 LOWEST_R, HIGHEST_R = 1.05, 4.0
+
+
+def demo() -> ChoiceSettings:
+    """Digits; 20 trials briefly, seven for longer, two to the end."""
+    return choice_study.demo().replace(
+        iterations=(400, 1000, 2000), images=(500, 1000, 2000), keep=(20, 7, 2)
+    )
+
+
+def paper() -> ChoiceSettings:
+    """The paper's data and network; 64 trials on the first rung."""
+    return choice_study.paper(keep=(64, 8, 3))
 
 
 def study(scale: str, at: ChoiceSettings) -> Study:
@@ -52,15 +59,3 @@ def study(scale: str, at: ChoiceSettings) -> Study:
     others = {"lambda": 1.0, "n_D": 2, "ema": at.ema, EPSILON: at.sampler.epsilon}
     papers_choice = PAPERS_BETAS | {"loss": "LSGAN"} | others
     return build(EXHIBIT, scale, at, [*BETAS, LOSS, LAMBDA, N_D, ema, epsilon], papers_choice)
-
-
-def demo() -> ChoiceSettings:
-    """Digits; 20 trials briefly, seven for longer, two to the end."""
-    return adversarial_demo().replace(
-        iterations=(400, 1000, 2000), images=(500, 1000, 2000), keep=(20, 7, 2)
-    )
-
-
-def paper() -> ChoiceSettings:
-    """The paper's data and network; 64 trials on the first rung."""
-    return adversarial_paper(keep=(64, 8, 3))

@@ -18,13 +18,8 @@ from scorelib.errors import require_input
 from scorelib.losses import Dsm
 from scorelib.optim import AdamSpec
 from scorelib.spec import fields_of
-from studies.adversarial.choices.choice_study import (
-    Choice,
-    ChoiceSettings,
-    adversarial_demo,
-    adversarial_paper,
-    build,
-)
+from studies.adversarial.choices import choice_study
+from studies.adversarial.choices.choice_study import Choice, ChoiceSettings, build
 from studies.common.snapshots import require_snapshot, snapshot_iterations
 from tuning.spaces import OneOf
 from tuning.study import Study
@@ -65,20 +60,10 @@ class SnapshotChoiceSettings(ChoiceSettings):
         return snapshot_iterations(self.snapshot_every, self.train_iterations)
 
 
-def study(scale: str, at: SnapshotChoiceSettings) -> Study:
-    """The study with given settings: a search over snapshots and decays."""
-    parameters = [
-        OneOf(name="iteration", path="sample.model.iteration", values=tuple(at.snapshots)),
-        OneOf(name="ema", path="sample.ema", values=at.train.ema),
-    ]
-    papers_choice = {"iteration": at.iterations[0], "ema": at.ema}
-    return build(EXHIBIT, scale, at, parameters, papers_choice)
-
-
 def demo() -> SnapshotChoiceSettings:
     """Digits; all sixteen pairs of eight snapshots and two decays."""
     return _without_discriminator(
-        adversarial_demo(),
+        choice_study.demo(),
         iterations=(4000,), images=(1000,), keep=(16,), train_iterations=4000, snapshot_every=500,
     )  # fmt: skip
 
@@ -86,7 +71,7 @@ def demo() -> SnapshotChoiceSettings:
 def paper() -> SnapshotChoiceSettings:
     """The paper's data and network; a tenth of the 240 pairs."""
     return _without_discriminator(
-        adversarial_paper(),
+        choice_study.paper(),
         iterations=(250_000,), images=(5000,), keep=(24,),
         train_iterations=300_000, snapshot_every=2_500,
     )  # fmt: skip
@@ -100,3 +85,13 @@ def _without_discriminator(of: ChoiceSettings, **grid: Any) -> SnapshotChoiceSet
         "ema": max(of.train.ema),  # the paper's choice of its two
     }
     return SnapshotChoiceSettings(**fields_of(of) | changed | grid)
+
+
+def study(scale: str, at: SnapshotChoiceSettings) -> Study:
+    """The study with given settings: a search over snapshots and decays."""
+    parameters = [
+        OneOf(name="iteration", path="sample.model.iteration", values=tuple(at.snapshots)),
+        OneOf(name="ema", path="sample.ema", values=at.train.ema),
+    ]
+    papers_choice = {"iteration": at.iterations[0], "ema": at.ema}
+    return build(EXHIBIT, scale, at, parameters, papers_choice)

@@ -13,14 +13,8 @@ the opposite sign; here it is what the words say.
 """
 
 from scorelib.losses import GanLoss
-from studies.adversarial.choices.choice_study import (
-    OBJECTIVE,
-    Choice,
-    ChoiceSettings,
-    adversarial_demo,
-    adversarial_paper,
-    build,
-)
+from studies.adversarial.choices import choice_study
+from studies.adversarial.choices.choice_study import OBJECTIVE, Choice, ChoiceSettings, build
 from tuning.spaces import OneOf
 from tuning.study import Study
 
@@ -51,16 +45,16 @@ LOSS = OneOf(
 )
 
 
-def study(scale: str, at: ChoiceSettings) -> Study:
-    """The study with given settings: a search over the losses."""
-    return build(EXHIBIT, scale, at, [LOSS], {"loss": "LSGAN"})
-
-
 def demo() -> ChoiceSettings:
     """Digits; all twelve losses briefly, the best four for longer."""
-    return adversarial_demo(keep=(len(LOSSES), 4))
+    return choice_study.demo(keep=(len(LOSSES), 4))
 
 
 def paper() -> ChoiceSettings:
     """The paper's data and network; all twelve losses on the first rung."""
-    return adversarial_paper(keep=(len(LOSSES), 6, 3))
+    return choice_study.paper(keep=(len(LOSSES), 6, 3))
+
+
+def study(scale: str, at: ChoiceSettings) -> Study:
+    """The study with given settings: a search over the losses."""
+    return build(EXHIBIT, scale, at, [LOSS], {"loss": "LSGAN"})

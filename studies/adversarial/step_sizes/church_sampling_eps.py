@@ -35,11 +35,6 @@ EXHIBIT = SamplingTable(
 )
 
 
-def study(scale: str, at: TableSettings) -> Study:
-    """The study with given settings: Table 2's cells and a search for each."""
-    return build(EXHIBIT, scale, at)
-
-
 def demo() -> TableSettings:
     """Patches of photographs, minutes on a CPU; else as for CIFAR-10."""
     at, data = cifar_sampling_eps.demo(), Photographs(size=8)
@@ -66,3 +61,8 @@ def paper() -> TableSettings:
         ema=0.999,
         selection=at.selection.replace(n_images=4000),
     )
+
+
+def study(scale: str, at: TableSettings) -> Study:
+    """The study with given settings: Table 2's cells and a search for each."""
+    return build(EXHIBIT, scale, at)

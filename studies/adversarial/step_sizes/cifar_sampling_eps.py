@@ -48,11 +48,6 @@ EXHIBIT = SamplingTable(
 )
 
 
-def study(scale: str, at: TableSettings) -> Study:
-    """The study with given settings: Table 1's cells and a search for each."""
-    return build(EXHIBIT, scale, at)
-
-
 def demo() -> TableSettings:
     """Digits, minutes on a CPU."""
     data = Digits()
@@ -105,3 +100,8 @@ def paper() -> TableSettings:
         n_images=10_000,
         seeds=3,
     )
+
+
+def study(scale: str, at: TableSettings) -> Study:
+    """The study with given settings: Table 1's cells and a search for each."""
+    return build(EXHIBIT, scale, at)

@@ -37,6 +37,31 @@ EXHIBIT = SamplingTable(
 MORE_IMAGES = {"demo": 5_000, "paper": 50_000}
 
 
+def demo() -> TableSettings:
+    """Digits, minutes on a CPU; half as long as those of Table 1."""
+    at = cifar_sampling_eps.demo()
+    return at.replace(
+        train=at.train.replace(
+            network=DdpmUNet(width=8, multipliers=(1, 2), n_blocks=1, attention_levels=(1,)),
+            schedule=at.train.schedule.replace(n_levels=20),
+            batch_size=64,
+        ),
+        iterations=2000,
+        snapshot_every=1000,
+        iteration=2000,
+        ema=0.99,
+        selection=at.selection.replace(n_images=500),
+        search=at.search.replace(n_images=500, top_images=1000),
+        n_images=2000,
+    )
+
+
+def paper() -> TableSettings:
+    """Table 1's, with the other network and a later snapshot."""
+    at = cifar_sampling_eps.paper()
+    return at.replace(train=at.train.replace(network=DdpmUNet()), iteration=290_000)
+
+
 def study(scale: str, at: TableSettings) -> Study:
     """The study with given settings: Table 3's cells, and the ALS cells on more images."""
     table = build(EXHIBIT, scale, at)
@@ -61,28 +86,3 @@ def _on_more_images(cell: Cell, scale: str) -> Cell:
         n_seeds=1,
         reported={"denoised": known},
     )
-
-
-def demo() -> TableSettings:
-    """Digits, minutes on a CPU; half as long as those of Table 1."""
-    at = cifar_sampling_eps.demo()
-    return at.replace(
-        train=at.train.replace(
-            network=DdpmUNet(width=8, multipliers=(1, 2), n_blocks=1, attention_levels=(1,)),
-            schedule=at.train.schedule.replace(n_levels=20),
-            batch_size=64,
-        ),
-        iterations=2000,
-        snapshot_every=1000,
-        iteration=2000,
-        ema=0.99,
-        selection=at.selection.replace(n_images=500),
-        search=at.search.replace(n_images=500, top_images=1000),
-        n_images=2000,
-    )
-
-
-def paper() -> TableSettings:
-    """Table 1's, with the other network and a later snapshot."""
-    at = cifar_sampling_eps.paper()
-    return at.replace(train=at.train.replace(network=DdpmUNet()), iteration=290_000)

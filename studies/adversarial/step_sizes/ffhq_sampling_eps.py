@@ -35,11 +35,6 @@ EXHIBIT = SamplingTable(
 )
 
 
-def study(scale: str, at: TableSettings) -> Study:
-    """The study with given settings: the cells of a table like Table 1's."""
-    return build(EXHIBIT, scale, at)
-
-
 def demo() -> TableSettings:
     """Patches of photographs, minutes on a CPU; else as for churches, without a discriminator."""
     at, data = church_sampling_eps.demo(), Photographs(size=12)
@@ -72,3 +67,8 @@ def paper() -> TableSettings:
         search=at.search.replace(n_trials=12, n_images=1000, top_images=5000),
         seeds=1,
     )
+
+
+def study(scale: str, at: TableSettings) -> Study:
+    """The study with given settings: the cells of a table like Table 1's."""
+    return build(EXHIBIT, scale, at)

@@ -17,7 +17,7 @@ setting (expected effect in brackets; see `TableSettings`):
 
 from dataclasses import dataclass
 
-from scorelib.errors import InputError, require_input
+from scorelib.errors import require_input
 from scorelib.losses import SCORE_ADAM, Adversarial
 from scorelib.metrics.features import Extractor
 from scorelib.optim import AdamSpec
@@ -48,8 +48,9 @@ class SelectionSettings(Spec):
 
     def validate(self) -> None:
         """Refuses choices among nothing."""
-        if self.n_trials < 1:
-            raise InputError(f"selection.n_trials must be at least 1; got {self.n_trials}")
+        require_input(
+            self.n_trials >= 1, f"selection.n_trials must be at least 1; got {self.n_trials}"
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,12 +79,12 @@ class SearchSettings(Spec):
 
     def validate(self) -> None:
         """Refuses searches that try or keep nothing."""
-        if min(self.n_trials, self.keep) < 1 or self.top_images < self.n_images:
-            raise InputError(
-                "a search needs n_trials >= 1, keep >= 1 and top_images >= n_images; got "
-                f"n_trials={self.n_trials}, keep={self.keep}, n_images={self.n_images}, "
-                f"top_images={self.top_images}"
-            )
+        require_input(
+            min(self.n_trials, self.keep) >= 1 and self.top_images >= self.n_images,
+            "a search needs n_trials >= 1, keep >= 1 and top_images >= n_images; got "
+            f"n_trials={self.n_trials}, keep={self.keep}, n_images={self.n_images}, "
+            f"top_images={self.top_images}",
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,5 +155,5 @@ def with_discriminator(train: TrainSpec, objective: Adversarial, optimizer: Adam
 
 
 def _require_some(given: tuple[Value, ...], known: tuple[Value, ...], rule: str) -> None:
-    if not 0 < len(set(given)) == len(given) or not set(given) <= set(known):
-        raise InputError(f"{rule}, each once, of {known}; got {given}")
+    is_chosen = 0 < len(set(given)) == len(given) and set(given) <= set(known)
+    require_input(is_chosen, f"{rule}, each once, of {known}; got {given}")

@@ -81,8 +81,8 @@ class StudyModule(Protocol):
 
 
 @dataclass(frozen=True)
-class FoundStudy:
-    """A study by what its module offers.
+class StudyDefinition:
+    """A study, by what its module offers.
 
     Attributes:
         module: the study's module.
@@ -106,7 +106,7 @@ class FoundStudy:
         return self.module.study(scale, settings)
 
 
-def find_study(name: str) -> FoundStudy:
+def find_study(name: str) -> StudyDefinition:
     """The study of a name, whose module is imported.
 
     Raises:
@@ -116,4 +116,4 @@ def find_study(name: str) -> FoundStudy:
         near = difflib.get_close_matches(name, STUDIES, n=1, cutoff=0.3)
         hint = f"; the nearest is {near[0]!r}" if near else ""
         raise InputError(f"NAME must be one of {', '.join(STUDIES)}; got {name!r}{hint}")
-    return FoundStudy(cast(StudyModule, import_module(STUDIES[name].module)))
+    return StudyDefinition(cast(StudyModule, import_module(STUDIES[name].module)))

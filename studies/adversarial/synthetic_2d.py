@@ -106,7 +106,10 @@ def study(scale: str, at: PlaneSettings) -> Study:
                 n_seeds=at.seeds,
             )
         )
-    own = (f"{row}: the data's own mean distance is {_own(of):.4f}" for row, of in DATA.items())
+    own = (
+        f"{row}: the data's own mean distance is {_mean_distance(of):.4f}"
+        for row, of in DATA.items()
+    )
     return EXHIBIT.study(scale, at, cells, snapshots=snapshots, notes=(*EXHIBIT.notes, *own))
 
 
@@ -122,6 +125,6 @@ def _training(at: PlaneSettings, data: Toy) -> TrainSpec:
     )
 
 
-def _own(data: Toy) -> float:
+def _mean_distance(data: Toy) -> float:
     points, _ = data.load("test")
     return data.distances(points).mean().item()

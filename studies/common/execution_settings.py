@@ -66,7 +66,7 @@ class Timeouts(Spec):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SharesOfGpu(Spec):
+class GpuShares(Spec):
     """Shares of a GPU that jobs ask for, each in (0, 1].
 
     Attributes:
@@ -107,7 +107,7 @@ class ExecutionSettings(Spec):
     autocast: bool = False
     compile: bool = False
     timeouts: Timeouts = Timeouts()
-    gpu_shares: SharesOfGpu = SharesOfGpu()
+    gpu_shares: GpuShares = GpuShares()
 
     def validate(self) -> None:
         """Refuses empty batches."""
@@ -132,7 +132,7 @@ class ProjectionSettings(Spec):
     def validate(self) -> None:
         """Refuses what is no URL, and passwords."""
         if self.optuna is not None:
-            require_no_password(self.optuna, "projections.optuna", _INSTEAD)
+            require_no_password(self.optuna, "projections.optuna", _PASSWORD_HINT)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,7 +161,7 @@ class StudySettings(Spec):
         return self.replace(**same).key
 
 
-_INSTEAD = (
+_PASSWORD_HINT = (
     "give it as PGPASSWORD in the environment or in ~/.pgpass: PostgreSQL's client reads them"
 )
 

@@ -32,7 +32,7 @@ EXHIBIT = Exhibit(
     notes=("of the paper's four columns only the second, lambda = 1, is known by its lambda",),
     where={"table": "A4"},
 )
-UNNAMED = (1, 3, 4)
+WITHOUT_LAMBDA = (1, 3, 4)
 """Columns of Table A4 whose lambda is lost."""
 
 
@@ -74,7 +74,7 @@ def study(scale: str, at: LambdaSettings) -> Study:
             sample = at.guided(at.total.replace(lambda_=weight))
             labels = (row, f"lambda = {weight:g}")
             cells.append(cell(at, metric, sample, labels, known))
-        for column in UNNAMED:
+        for column in WITHOUT_LAMBDA:
             known = _reported(metric, column)
             cells.append(
                 Cell(

@@ -46,7 +46,7 @@ from scorelib.metrics.features import Coordinates
 from scorelib.metrics.score_error import MOONS_SIGMA
 from studies.common.exhibit import Exhibit
 from studies.dlsm import moons_methods
-from studies.dlsm.moons_methods import CLASSES, Method, MoonsSettings, Way, methods_of
+from studies.dlsm.moons_methods import CLASSES, Method, MoonsSettings, SigmaEntry, methods_of
 from studies.reported import REPORTED_ALPHA
 from tuning.jobs import Job
 from tuning.stages import NeighboursProtocol, OracleErrors, RealFeatures, RealScore, Score
@@ -77,14 +77,14 @@ def study(scale: str, at: MoonsSettings) -> Study:
     """The study with given settings: a row per measure and class, a column per method."""
     cells: list[Cell] = []
     curves: list[Curve] = []
-    for way in at.ways:
-        seeds = [methods_of(at, way, seed, at.iterations) for seed in range(at.seeds)]
+    for entry in at.sigma_entries:
+        seeds = [methods_of(at, entry, seed, at.iterations) for seed in range(at.seeds)]
         for name in seeds[0]:
-            cells += _cells(at, way, name, [of_seed[name] for of_seed in seeds])
-        curves += _curves(at, way)
+            cells += _cells(at, entry, name, [of_seed[name] for of_seed in seeds])
+        curves += _curves(at, entry)
     cells += [cell for label in CLASSES for cell in _oracle_cells(at, label)]
     return EXHIBIT.study(
-        scale, at, sorted(cells, key=_place), curves=curves, notes=tuple(_notes(at))
+        scale, at, sorted(cells, key=_row_order), curves=curves, notes=tuple(_notes(at))
     )
 
 
@@ -108,17 +108,19 @@ def _notes(at: MoonsSettings) -> Iterator[str]:
         yield "the seeds are those of the trainings; points start from the same noise"
 
 
-def _cells(at: MoonsSettings, way: Way, name: str, of_seeds: list[Method]) -> Iterator[Cell]:
+def _cells(
+    at: MoonsSettings, entry: SigmaEntry, name: str, of_seeds: list[Method]
+) -> Iterator[Cell]:
     """A method's cells: score errors, precision and recall of both classes."""
     measures = ("D_P", "D_L") if of_seeds[0].classifier else ("D_P",)
     for label in CLASSES:
         errors = [method.errors(at) for method in of_seeds]
         quantities = _error_quantities(label, measures)
-        yield _cell(at, label, "score errors", name, way, errors, quantities)
+        yield _cell(at, label, "score errors", name, entry, errors, quantities)
         for statistic in STATISTICS:
             protocol = _protocol(at, label, statistic)
             scores = [Score(sample=m.sample(at, label), protocol=protocol) for m in of_seeds]
-            yield _cell(at, label, statistic, name, way, scores, {"raw": statistic}, protocol)
+            yield _cell(at, label, statistic, name, entry, scores, {"raw": statistic}, protocol)
 
 
 def _error_quantities(label: int, measures: Iterable[str]) -> dict[str, str]:
@@ -130,7 +132,7 @@ def _cell(
     label: int,
     measure: str,
     name: str,
-    way: Way,
+    entry: SigmaEntry,
     jobs: Sequence[Job],
     quantities: dict[str, str],
     protocol: NeighboursProtocol | None = None,
@@ -142,33 +144,33 @@ def _cell(
         label: the class.
         measure: what the row shows.
         name: the method.
-        way: where the noise level enters.
+        entry: where the noise level enters.
         jobs: one for each training seed.
         quantities: the cell's, each with the name of what it measures.
         protocol: how points are measured, if points are.
     """
     return Cell(
-        row=_row(measure, label, way),
+        row=_row(measure, label, entry),
         column=name,
-        section=_section(way),
+        section=_section(entry),
         job=jobs[0],
         repeats=tuple(jobs[1:]),
         n_seeds=len(jobs),
         protocol=protocol,
         quantities=tuple(quantities),
-        reported=_reported(at, name, label, quantities) if way == "late" else {},
+        reported=_reported(at, name, label, quantities) if entry == "late" else {},
     )
 
 
-def _row(measure: str, label: int, way: Way) -> str:
-    return ", ".join(filter(None, (measure, f"class {label + 1}", _section(way))))
+def _row(measure: str, label: int, entry: SigmaEntry) -> str:
+    return ", ".join(filter(None, (measure, f"class {label + 1}", _section(entry))))
 
 
-def _section(way: Way) -> str:
-    return "" if way == "late" else f"sigma {way}"
+def _section(entry: SigmaEntry) -> str:
+    return "" if entry == "late" else f"sigma {entry}"
 
 
-def _place(cell: Cell) -> tuple[str, int, str]:
+def _row_order(cell: Cell) -> tuple[str, int, str]:
     """Rows in the order of the paper, those with sigma at the input below."""
     measure = cell.row.split(",")[0]
     return cell.section, ("score errors", *STATISTICS).index(measure), cell.row
@@ -222,13 +224,13 @@ def _reported(
     return found
 
 
-def _curves(at: MoonsSettings, way: Way) -> list[Curve]:
+def _curves(at: MoonsSettings, entry: SigmaEntry) -> list[Curve]:
     """Figure 5: the likelihood's score error, and the cross entropy of the training batches."""
     seeds = range(at.seeds)
-    by_step = {step: [methods_of(at, way, seed, step) for seed in seeds] for step in at.curve_at}
+    by_step = {step: [methods_of(at, entry, seed, step) for seed in seeds] for step in at.curve_at}
     curves = []
     for name, objective in OBJECTIVES_SHOWN.items():
-        label = ", ".join(filter(None, (objective, _section(way))))
+        label = ", ".join(filter(None, (objective, _section(entry))))
         errors: dict[int, tuple[Job, ...]] = {}
         entropies: dict[int, tuple[Job, ...]] = {}
         for step, of_seeds in by_step.items():

@@ -30,7 +30,7 @@ from scorelib.metrics.classifier import ClassifierFeatures, ClassifierSpec
 from scorelib.spec import fields_of
 from studies.common.exhibit import Exhibit
 from studies.schedules import mnist_schedules
-from studies.schedules.schedule_table import FEW, REPORT, LevelSettings
+from studies.schedules.schedule_table import FEW_LEVELS, REPORT, LevelSettings
 from tuning.jobs import Job
 from tuning.stages import DataShares, GeneratedShares, TrainClassifier
 from tuning.stages.shares import REACHING, share_of
@@ -50,7 +50,7 @@ EXHIBIT = Exhibit(
     ),
     where={"table": "text-7"},
 )
-DATA = "training data"
+TRAINING_DATA = "training data"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +68,7 @@ class InitialNoiseSettings(LevelSettings):
 
 def demo() -> InitialNoiseSettings:
     """Digits; of many levels the network of `mnist_schedules`."""
-    return _of(mnist_schedules.demo(), n_images=3000).replace(few=FEW.replace(sigma_1=0.17))
+    return _of(mnist_schedules.demo(), n_images=3000).replace(few=FEW_LEVELS.replace(sigma_1=0.17))
 
 
 def paper() -> InitialNoiseSettings:
@@ -94,7 +94,7 @@ def study(scale: str, at: InitialNoiseSettings) -> Study:
         )
         for column, levels in at.columns.items()
     }
-    sources[DATA] = DataShares(data=at.train.data, split="train")
+    sources[TRAINING_DATA] = DataShares(data=at.train.data, split="train")
     n_classes = at.train.data.n_classes
     rows = {f"digit {label}": share_of(label) for label in range(n_classes)}
     rows[f"reach {1 / n_classes:.0%}"] = REACHING

@@ -26,7 +26,7 @@ from scorelib.metrics.inception import InceptionFeatures
 from scorelib.networks import Ncsn, ResidualMlp
 from scorelib.optim import AdamSpec
 from scorelib.schedules import GeometricSchedule
-from studies.schedules.schedule_table import FEW, ScheduleSettings, ScheduleTable, build
+from studies.schedules.schedule_table import FEW_LEVELS, ScheduleSettings, ScheduleTable, build
 from tuning.stages import TrainSpec
 from tuning.study import Study
 
@@ -49,7 +49,7 @@ def demo() -> ScheduleSettings:
         train=TrainSpec(
             data=data,
             network=ResidualMlp(width=128, depth=3, conditional=True),
-            schedule=FEW,
+            schedule=FEW_LEVELS,
             objective=Dsm(),
             optimizer=AdamSpec(learning_rate=1e-3),
             ema=(0.99,),
@@ -71,7 +71,7 @@ def paper() -> ScheduleSettings:
         train=TrainSpec(
             data=Mnist(),
             network=Ncsn(ngf=64),
-            schedule=FEW,
+            schedule=FEW_LEVELS,
             objective=Dsm(),
             optimizer=AdamSpec(learning_rate=1e-3),
             ema=(0.0,),

@@ -42,7 +42,7 @@ from tuning.stages import FidProtocol, SampleSpec, Score, Snapshot, TrainSpec
 from tuning.study import Cell, Reported, Search, Study
 
 REPORT = "schedules"
-FEW = GeometricSchedule(sigma_1=1.0, sigma_L=0.01, n_levels=10)
+FEW_LEVELS = GeometricSchedule(sigma_1=1.0, sigma_L=0.01, n_levels=10)
 """The few levels of the first NCSN, and of the report."""
 
 
@@ -65,7 +65,7 @@ class LevelSettings(StudySettings):
     KIND = "LevelSettings"
 
     train: TrainSpec
-    few: GeometricSchedule | None = FEW
+    few: GeometricSchedule | None = FEW_LEVELS
     many: GeometricSchedule
     langevin_step: float = 2e-5
     n_sigma: int = 100

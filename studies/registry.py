@@ -1,6 +1,7 @@
 """All studies by name. What the module of a study offers: `StudyModule`."""
 
 import difflib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Protocol, cast
@@ -82,13 +83,15 @@ class StudyModule(Protocol):
 
 @dataclass(frozen=True)
 class StudyDefinition:
-    """A study, by what its module offers.
+    """A study by what its module offers.
 
     Attributes:
-        module: the study's module.
+        scales: what makes its settings, by scale.
+        study: makes the study of a scale and settings.
     """
 
-    module: StudyModule
+    scales: Mapping[str, Callable[[], Any]]
+    study: Callable[[str, Any], Study]
 
     def settings(self, scale: str) -> Any:
         """The study's settings at a scale.
@@ -96,14 +99,9 @@ class StudyDefinition:
         Raises:
             InputError: an unknown scale.
         """
-        scales = {"demo": self.module.demo, "paper": self.module.paper}
-        if scale not in scales:
-            raise InputError(f"--scale must be one of {', '.join(scales)}; got {scale!r}")
-        return scales[scale]()
-
-    def study(self, scale: str, settings: Any) -> Study:
-        """The study with given settings."""
-        return self.module.study(scale, settings)
+        if scale not in self.scales:
+            raise InputError(f"--scale must be one of {', '.join(self.scales)}; got {scale!r}")
+        return self.scales[scale]()
 
 
 def find_study(name: str) -> StudyDefinition:
@@ -116,4 +114,5 @@ def find_study(name: str) -> StudyDefinition:
         near = difflib.get_close_matches(name, STUDIES, n=1, cutoff=0.3)
         hint = f"; the nearest is {near[0]!r}" if near else ""
         raise InputError(f"NAME must be one of {', '.join(STUDIES)}; got {name!r}{hint}")
-    return StudyDefinition(cast(StudyModule, import_module(STUDIES[name].module)))
+    module = cast(StudyModule, import_module(STUDIES[name].module))
+    return StudyDefinition({"demo": module.demo, "paper": module.paper}, module.study)

@@ -54,7 +54,7 @@ EXHIBIT = Exhibit(
 GANS = (
     "DCGAN", "ALI", "Unrolled GAN", "VEEGAN", "PacDCGAN2", "WGAN-GP", "PresGAN", "MEG",
 )  # fmt: skip
-COLUMNS = {"non-adversarial DSM": False, "adversarial DSM": True}
+ROWS = {"non-adversarial DSM": False, "adversarial DSM": True}
 STATISTICS = {"modes": "modes", "KL": "kl"}
 
 
@@ -140,7 +140,7 @@ def study(scale: str, at: ModesSettings) -> Study:
         for column, statistic in STATISTICS.items()
     ]
     searches = []
-    for row, is_adversarial in COLUMNS.items():
+    for row, is_adversarial in ROWS.items():
         search = _search(at, row, is_adversarial)
         searches.append(search)
         cells += [_cell(at, row, column, search) for column in STATISTICS]

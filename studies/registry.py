@@ -1,6 +1,7 @@
-"""All studies by name. To add one: a module with `settings(scale)` and `study(scale, settings)`."""
+"""All studies by name. What the module of a study offers: `StudyModule`."""
 
 import difflib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Protocol, cast
@@ -68,17 +69,43 @@ STUDIES = {
 
 
 class StudyModule(Protocol):
-    """What a study's module offers."""
+    """What a study's module offers: its settings at either scale, and the study."""
 
-    def settings(self, scale: str) -> Any:
-        """The study's settings at a scale; InputError if there is no such scale."""
+    def demo(self) -> Any:
+        """Settings with which the study takes minutes on a CPU."""
+
+    def paper(self) -> Any:
+        """The paper's settings."""
 
     def study(self, scale: str, at: Any) -> Study:
         """The study with given settings."""
 
 
-def find_study(name: str) -> StudyModule:
-    """The module of a study.
+@dataclass(frozen=True)
+class StudyDefinition:
+    """A study by what its module offers.
+
+    Attributes:
+        scales: what makes its settings, by scale.
+        study: makes the study of a scale and settings.
+    """
+
+    scales: Mapping[str, Callable[[], Any]]
+    study: Callable[[str, Any], Study]
+
+    def settings(self, scale: str) -> Any:
+        """The study's settings at a scale.
+
+        Raises:
+            InputError: an unknown scale.
+        """
+        if scale not in self.scales:
+            raise InputError(f"--scale must be one of {', '.join(self.scales)}; got {scale!r}")
+        return self.scales[scale]()
+
+
+def find_study(name: str) -> StudyDefinition:
+    """The study of a name, whose module is imported.
 
     Raises:
         InputError: no study has that name; the nearest is named.
@@ -87,4 +114,5 @@ def find_study(name: str) -> StudyModule:
         near = difflib.get_close_matches(name, STUDIES, n=1, cutoff=0.3)
         hint = f"; the nearest is {near[0]!r}" if near else ""
         raise InputError(f"NAME must be one of {', '.join(STUDIES)}; got {name!r}{hint}")
-    return cast(StudyModule, import_module(STUDIES[name].module))
+    module = cast(StudyModule, import_module(STUDIES[name].module))
+    return StudyDefinition({"demo": module.demo, "paper": module.paper}, module.study)

@@ -1,7 +1,7 @@
 """A miniature of the demo study: the real engine on specs that run in seconds."""
 
 from scorelib.spec import replace_paths
-from studies.adversarial.step_sizes.cifar_sampling_eps import settings, study
+from studies.adversarial.step_sizes.cifar_sampling_eps import demo, study
 from tuning.spaces import EPSILON, Rung
 
 MINIATURE = {
@@ -21,7 +21,7 @@ OPTIONS = [text for path, value in MINIATURE.items() for text in ("--set", f"{pa
 def miniature_settings(**changes):
     """The miniature's settings, with further changes by path (dots written as __)."""
     further = {path.replace("__", "."): value for path, value in changes.items()}
-    return replace_paths(settings("demo"), MINIATURE | further)
+    return replace_paths(demo(), MINIATURE | further)
 
 
 def miniature_study(**changes):

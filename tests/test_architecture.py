@@ -45,12 +45,12 @@ tuning.search                   scorelib store stages spaces study
 tuning.scheduling               store jobs drivers stages spaces study search
 tuning.execution                scorelib store jobs stages study scheduling
 studies.reported
-studies.common                  scorelib tuning
-studies.adversarial.step_sizes  scorelib tuning reported common
-studies.adversarial.choices     scorelib tuning common
-studies.adversarial             scorelib tuning reported common
+studies.common                  scorelib tuning reported
+studies.adversarial.step_sizes  scorelib tuning common
+studies.adversarial.choices     scorelib tuning common adversarial.step_sizes
+studies.adversarial             scorelib tuning common adversarial.step_sizes
 studies.dlsm                    scorelib tuning reported common adversarial.step_sizes
-studies.schedules               scorelib tuning reported common
+studies.schedules               scorelib tuning common
 studies.registry                scorelib tuning
 studies.opening                 scorelib tuning registry
 dashboards.results              scorelib tuning studies.opening

@@ -16,21 +16,30 @@ from dataclasses import dataclass
 
 from scorelib.samplers import Als, Cas
 from scorelib.schedules import GeometricSchedule
-from studies.common.execution_settings import StudySettings, at_scale
-from studies.common.initial_step_sizes import CIFAR_SCHEDULE
+from studies.adversarial.step_sizes import cifar_sampling_eps
+from studies.common.execution_settings import StudySettings
+from studies.common.exhibit import Exhibit
 from tuning.stages.noise import QUARTERS, NoiseLevel
 from tuning.study import Cell, Reported, Study
 
-KNOWN = {
-    1: (22.38, 7.189, 2.239, 0.694),
-    2: (12.77, 1.856, 0.242, 0.0303),
-    5: (7.572, 0.892, 0.105, 0.0124),
-    20: (6.342, 0.747, 0.0880, 0.0104),
-}
-"""What the authors' formulas give for ALS by n_sigma, at the quarters of the way."""
-
-KNOWN_OF_CAS = (5.946, 0.7071, 0.0841, 0.0100)
 _SOURCE = "the notebook of Figure 1"
+EXHIBIT = Exhibit(
+    name="noise_consistency",
+    paper="acsm",
+    label="Figure 1",
+    title="Standard deviation of the noise in x, with a perfect score",
+    question="With a perfect score, how much noise is left in x on the way down?",
+    figures=("noise_levels",),
+    notes=(f"beside ours: what {_SOURCE} computes (the figure itself shows curves only)",),
+)
+AUTHORS = {
+    "ALS (n_sigma = 1)": (22.38, 7.189, 2.239, 0.694),
+    "ALS (n_sigma = 2)": (12.77, 1.856, 0.242, 0.0303),
+    "ALS (n_sigma = 5)": (7.572, 0.892, 0.105, 0.0124),
+    "ALS (n_sigma = 20)": (6.342, 0.747, 0.0880, 0.0104),
+    "CAS": (5.946, 0.7071, 0.0841, 0.0100),
+}
+"""What the authors' formulas give at the quarters of the way, by row."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,56 +56,43 @@ class NoiseSettings(StudySettings):
 
     KIND = "NoiseSettings"
 
-    schedule: GeometricSchedule = CIFAR_SCHEDULE
+    schedule: GeometricSchedule = cifar_sampling_eps.EXHIBIT.schedule
     als_eta: float = 0.02
-    n_sigma: tuple[int, ...] = tuple(KNOWN)
+    n_sigma: tuple[int, ...] = (1, 2, 5, 20)
     cas_levels: int = 23_201
     cas_eta: float = 0.2
 
 
-def settings(scale: str) -> NoiseSettings:
-    """The study's settings, the same at every scale.
+def paper() -> NoiseSettings:
+    """The notebook's."""
+    return NoiseSettings()
 
-    Raises:
-        InputError: an unknown scale.
-    """
-    return at_scale(scale, demo=NoiseSettings, paper=NoiseSettings)
+
+demo = paper
 
 
 def study(scale: str, at: NoiseSettings) -> Study:
     """The study with given settings: a row per sampler, a column per quarter of the way."""
     unit = at.schedule.sigma_L**2
-    is_figure = at.replace(n_sigma=tuple(KNOWN)).key == NoiseSettings().key
-    cells: list[Cell] = []
-    for n_sigma in at.n_sigma:
-        sampler = Als(epsilon=at.als_eta * unit, n_sigma=n_sigma)
-        job = NoiseLevel(schedule=at.schedule, sampler=sampler)
-        cells += _row(f"ALS (n_sigma = {n_sigma})", job, KNOWN.get(n_sigma) if is_figure else None)
-    schedule = at.schedule.replace(n_levels=at.cas_levels)
-    job = NoiseLevel(schedule=schedule, sampler=Cas(epsilon=at.cas_eta * unit, n_sigma=1))
-    cells += _row("CAS", job, KNOWN_OF_CAS if is_figure else None)
-    return Study(
-        name="noise_consistency",
-        scale=scale,
-        paper="acsm",
-        exhibit="Figure 1",
-        title="Standard deviation of the noise in x, with a perfect score",
-        question="With a perfect score, how much noise is left in x on the way down?",
-        settings=at,
-        cells=tuple(cells),
-        figures=("noise_levels",),
-        notes=(f"beside ours: what {_SOURCE} computes (the figure itself shows curves only)",),
-    )
-
-
-def _row(row: str, job: NoiseLevel, known: tuple[float, ...] | None) -> list[Cell]:
-    return [
+    jobs = {
+        f"ALS (n_sigma = {n_sigma})": NoiseLevel(
+            schedule=at.schedule, sampler=Als(epsilon=at.als_eta * unit, n_sigma=n_sigma)
+        )
+        for n_sigma in at.n_sigma
+    }
+    cas = Cas(epsilon=at.cas_eta * unit, n_sigma=1)
+    jobs["CAS"] = NoiseLevel(schedule=at.schedule.replace(n_levels=at.cas_levels), sampler=cas)
+    is_figure = at.replace(n_sigma=NoiseSettings().n_sigma).key == NoiseSettings().key
+    known = AUTHORS if is_figure else {}
+    cells = (
         Cell(
             row=row,
             column=f"after {quarter}",
             job=job,
             quantities=(quarter,),
-            reported={quarter: Reported(known[i], _SOURCE)} if known else {},
+            reported={quarter: Reported(known[row][i], _SOURCE)} if row in known else {},
         )
+        for row, job in jobs.items()
         for i, quarter in enumerate(QUARTERS)
-    ]
+    )
+    return EXHIBIT.study(scale, at, cells)

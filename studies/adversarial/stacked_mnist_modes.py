@@ -30,17 +30,31 @@ from scorelib.networks import BigGanDiscriminator, Ncsnv2, ResidualMlp
 from scorelib.optim import AdamSpec
 from scorelib.samplers import Cas
 from scorelib.schedules import GeometricSchedule
-from studies.common.execution_settings import StudySettings, at_scale
+from studies.adversarial.step_sizes.table_settings import with_discriminator
+from studies.common.execution_settings import StudySettings
+from studies.common.exhibit import Exhibit
 from studies.common.initial_step_sizes import initial_step_size
-from studies.reported import reported
 from tuning.spaces import EPSILON, StepSizeSpace
 from tuning.stages import ModesProtocol, SampleSpec, Score, Snapshot, TrainSpec
 from tuning.study import Cell, Reported, Search, Study
 
+EXHIBIT = Exhibit(
+    name="stacked_mnist_modes",
+    paper="acsm",
+    label="Table 4",
+    title="Modes of stacked digits covered, and KL from equal shares",
+    question="Does adversarial score matching lose diversity?",
+    figures=("step_sizes", "noise_schedules", "searches", "losses"),
+    notes=(
+        "the paper's KL of the DSM rows is corrected here for a double count in the authors' "
+        "script (our inference): 1.36 and 1.49 are printed",
+    ),
+    where={"table": "4"},
+)
 GANS = (
     "DCGAN", "ALI", "Unrolled GAN", "VEEGAN", "PacDCGAN2", "WGAN-GP", "PresGAN", "MEG",
 )  # fmt: skip
-COLUMNS = {"non-adversarial DSM": False, "adversarial DSM": True}
+ROWS = {"non-adversarial DSM": False, "adversarial DSM": True}
 STATISTICS = {"modes": "modes", "KL": "kl"}
 
 
@@ -73,15 +87,6 @@ class ModesSettings(StudySettings):
     search_images: int
     n_images: int = N_IMAGES
     seeds: int = 1
-
-
-def settings(scale: str) -> ModesSettings:
-    """The study's settings at a scale.
-
-    Raises:
-        InputError: an unknown scale.
-    """
-    return at_scale(scale, demo=demo, paper=paper)
 
 
 def demo() -> ModesSettings:
@@ -129,43 +134,28 @@ def paper() -> ModesSettings:
 
 def study(scale: str, at: ModesSettings) -> Study:
     """The study with given settings: the GANs' rows as reported, and two of our own."""
-    cells = [_reported_cell(at, gan, column) for gan in GANS for column in STATISTICS]
+    cells = [
+        _reported_cell(at, gan, column, statistic, network="")
+        for gan in GANS
+        for column, statistic in STATISTICS.items()
+    ]
     searches = []
-    for row, is_adversarial in COLUMNS.items():
+    for row, is_adversarial in ROWS.items():
         search = _search(at, row, is_adversarial)
         searches.append(search)
         cells += [_cell(at, row, column, search) for column in STATISTICS]
-        printed = _value(row, "kl", network="ncsnv2")
-        cells.append(
-            Cell(row=row, column="KL as printed", protocol=_protocol(at, "kl"),
-                 quantities=("raw",), reported={"raw": Reported(printed, "Table 4")})
-        )  # fmt: skip
-    return Study(
-        name="stacked_mnist_modes",
-        scale=scale,
-        paper="acsm",
-        exhibit="Table 4",
-        title="Modes of stacked digits covered, and KL from equal shares",
-        question="Does adversarial score matching lose diversity?",
-        settings=at,
-        cells=tuple(cells),
-        searches=tuple(searches),
-        figures=("step_sizes", "noise_schedules", "searches", "losses"),
-        notes=(
-            "the paper's KL of the DSM rows is corrected here for a double count in the authors' "
-            "script (our inference): 1.36 and 1.49 are printed",
-            f"{at.n_images:,} perfect stacks score a KL of "
-            f"{(at.train.data.n_classes - 1) / (2 * at.n_images):.3f} for want of images",
-        ),
+        cells.append(_reported_cell(at, row, "KL as printed", "kl", network="ncsnv2"))
+    perfect = (
+        f"{at.n_images:,} perfect stacks score a KL of "
+        f"{(at.train.data.n_classes - 1) / (2 * at.n_images):.3f} for want of images"
     )
+    return EXHIBIT.study(scale, at, cells, searches=searches, notes=(*EXHIBIT.notes, perfect))
 
 
 def _search(at: ModesSettings, row: str, is_adversarial: bool) -> Search:
     train = at.train
     if is_adversarial:
-        rate = train.optimizer.learning_rate
-        optimizer = at.adversarial_optimizer.replace(learning_rate=rate)
-        train = train.replace(objective=at.adversarial, optimizer=optimizer)
+        train = with_discriminator(train, at.adversarial, at.adversarial_optimizer)
     start = initial_step_size("cas", 1, train.schedule)
     template = Score(
         sample=SampleSpec(
@@ -197,28 +187,23 @@ def _protocol(at: ModesSettings, statistic: str) -> ModesProtocol:
 
 def _cell(at: ModesSettings, row: str, column: str, search: Search) -> Cell:
     statistic = STATISTICS[column]
-    value = _value(row, statistic, network="ncsnv2")
-    source = "Table 4"
+    known = EXHIBIT.reported(row=row, metric=statistic, network="ncsnv2")
     if statistic == "kl":
-        value, source = round(kl_of_reported(value), 3), "Table 4, corrected by our inference"
+        corrected = round(kl_of_reported(known.value), 3)
+        known = Reported(corrected, f"{EXHIBIT.label}, corrected by our inference")
     return Cell(
         row=row,
         column=column,
         search=search,
         protocol=_protocol(at, statistic),
         n_seeds=at.seeds,
-        reported={"raw": Reported(value, source)},
+        reported={"raw": known},
     )
 
 
-def _reported_cell(at: ModesSettings, gan: str, column: str) -> Cell:
-    statistic = STATISTICS[column]
-    value = _value(gan, statistic, network="")
+def _reported_cell(at: ModesSettings, row: str, column: str, statistic: str, network: str) -> Cell:
+    known = EXHIBIT.reported(row=row, metric=statistic, network=network)
     return Cell(
-        row=gan, column=column, protocol=_protocol(at, statistic), quantities=("raw",),
-        reported={"raw": Reported(value, "Table 4")},
+        row=row, column=column, protocol=_protocol(at, statistic), quantities=("raw",),
+        reported={"raw": known},
     )  # fmt: skip
-
-
-def _value(row: str, statistic: str, network: str) -> float:
-    return reported(paper="acsm", table="4", network=network, row=row, metric=statistic)

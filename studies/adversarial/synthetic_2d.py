@@ -23,10 +23,23 @@ from scorelib.networks import ResidualMlp
 from scorelib.optim import AdamSpec
 from scorelib.samplers import Als, Start
 from scorelib.schedules import GeometricSchedule
-from studies.common.execution_settings import StudySettings, at_scale
+from studies.common.execution_settings import StudySettings
+from studies.common.exhibit import Exhibit
 from tuning.stages import DistanceProtocol, SampleSpec, Snapshot, TrainSpec
 from tuning.study import Cell, Study
 
+EXHIBIT = Exhibit(
+    name="synthetic_2d",
+    paper="acsm",
+    label="Figure 2",
+    title="Langevin samples in the plane, final and denoised",
+    question="How much nearer to the data are denoised samples than the last of the chain?",
+    figures=("noise_schedules", "losses"),
+    notes=(
+        "raw: the last sample of the chain, with its noise; denoised: the expected denoised "
+        "sample; the paper shows pictures only",
+    ),
+)
 DATA: dict[str, Toy] = {"Swiss roll": SwissRoll(), "25 Gaussians": Gaussians()}
 
 
@@ -63,15 +76,6 @@ class PlaneSettings(StudySettings):
     seeds: int = 3
 
 
-def settings(scale: str) -> PlaneSettings:
-    """The study's settings at a scale.
-
-    Raises:
-        InputError: an unknown scale.
-    """
-    return at_scale(scale, demo=demo, paper=paper)
-
-
 def demo() -> PlaneSettings:
     """A learning rate that gets somewhere."""
     return PlaneSettings(
@@ -102,23 +106,11 @@ def study(scale: str, at: PlaneSettings) -> Study:
                 n_seeds=at.seeds,
             )
         )
-    return Study(
-        name="synthetic_2d",
-        scale=scale,
-        paper="acsm",
-        exhibit="Figure 2",
-        title="Langevin samples in the plane, final and denoised",
-        question="How much nearer to the data are denoised samples than the last of the chain?",
-        settings=at,
-        cells=tuple(cells),
-        snapshots=tuple(snapshots),
-        figures=("noise_schedules", "losses"),
-        notes=(
-            "raw: the last sample of the chain, with its noise; denoised: the expected denoised "
-            "sample; the paper shows pictures only",
-            *(f"{row}: the data's own mean distance is {_own(of):.4f}" for row, of in DATA.items()),
-        ),
+    own = (
+        f"{row}: the data's own mean distance is {_mean_distance(of):.4f}"
+        for row, of in DATA.items()
     )
+    return EXHIBIT.study(scale, at, cells, snapshots=snapshots, notes=(*EXHIBIT.notes, *own))
 
 
 def _training(at: PlaneSettings, data: Toy) -> TrainSpec:
@@ -133,6 +125,6 @@ def _training(at: PlaneSettings, data: Toy) -> TrainSpec:
     )
 
 
-def _own(data: Toy) -> float:
+def _mean_distance(data: Toy) -> float:
     points, _ = data.load("test")
     return data.distances(points).mean().item()

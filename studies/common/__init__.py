@@ -1,1 +1,1 @@
-"""What studies of several papers share: execution settings, initial step sizes."""
+"""What studies of several papers share: exhibits, settings of execution, step sizes, distances."""

@@ -4,10 +4,9 @@ They stand beside a study's specs so that ``--set`` reaches them, but no job's k
 that of the study's settings.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any
 
 from scorelib.errors import InputError
 from scorelib.spec import Spec
@@ -67,7 +66,7 @@ class Timeouts(Spec):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SharesOfGpu(Spec):
+class GpuShares(Spec):
     """Shares of a GPU that jobs ask for, each in (0, 1].
 
     Attributes:
@@ -108,7 +107,7 @@ class ExecutionSettings(Spec):
     autocast: bool = False
     compile: bool = False
     timeouts: Timeouts = Timeouts()
-    gpu_shares: SharesOfGpu = SharesOfGpu()
+    gpu_shares: GpuShares = GpuShares()
 
     def validate(self) -> None:
         """Refuses empty batches."""
@@ -133,7 +132,7 @@ class ProjectionSettings(Spec):
     def validate(self) -> None:
         """Refuses what is no URL, and passwords."""
         if self.optuna is not None:
-            require_no_password(self.optuna, "projections.optuna", _INSTEAD)
+            require_no_password(self.optuna, "projections.optuna", _PASSWORD_HINT)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,24 +161,7 @@ class StudySettings(Spec):
         return self.replace(**same).key
 
 
-Settings = TypeVar("Settings", bound=StudySettings)
-
-
-def at_scale(
-    scale: str, *, demo: Callable[[], Settings], paper: Callable[[], Settings]
-) -> Settings:
-    """The settings of a scale.
-
-    Raises:
-        InputError: an unknown scale.
-    """
-    scales = {"demo": demo, "paper": paper}
-    if scale not in scales:
-        raise InputError(f"--scale must be one of {', '.join(scales)}; got {scale!r}")
-    return scales[scale]()
-
-
-_INSTEAD = (
+_PASSWORD_HINT = (
     "give it as PGPASSWORD in the environment or in ~/.pgpass: PostgreSQL's client reads them"
 )
 

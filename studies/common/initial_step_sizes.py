@@ -1,14 +1,8 @@
-"""Where searches of step sizes begin, and how the papers measured: what several studies share."""
+"""Where searches of step sizes begin."""
 
-from scorelib.data import Cifar10, DataSpec
-from scorelib.metrics.inception import InceptionFeatures
 from scorelib.samplers import Als, AnnealedSampler, Cas
-from scorelib.schedules import GeometricSchedule, Schedule, as_geometric
+from scorelib.schedules import Schedule, as_geometric
 from scorelib.step_size import round_significant, schedule_step
-from tuning.stages import FidProtocol
-
-CIFAR_SCHEDULE = GeometricSchedule(sigma_1=50.0, sigma_L=0.01, n_levels=232)
-"""The paper's on CIFAR-10, of both networks."""
 
 SAMPLERS: dict[str, type[AnnealedSampler]] = {"als": Als, "cas": Cas}
 
@@ -33,10 +27,3 @@ def initial_step_size(name: str, n_sigma: int, schedule: Schedule) -> float:
     wished = START_R[name] * schedule_step(schedule.sigma_L, gamma, n_sigma)
     # On a very coarse schedule the wished start lies outside what theory admits.
     return round_significant(wished if wished < high / 2 else (low + high) / 2)
-
-
-def papers_protocol(data: DataSpec | None = None, n_images: int = 10_000) -> FidProtocol:
-    """How the paper's numbers were measured, as far as it says; CIFAR-10 unless other data."""
-    return FidProtocol(
-        extractor=InceptionFeatures(), data=data or Cifar10(), n_images=n_images, seeds="unstated"
-    )

@@ -9,23 +9,26 @@ what differs from the paper: `class_table`. At demo scale the images are digits.
 Command: ``python -m studies.run cifar100_dlsm [--scale paper]``
 """
 
+import dataclasses
+
 from scorelib.data import Cifar100
-from studies.common.execution_settings import at_scale
-from studies.dlsm import class_settings
+from studies.dlsm import cifar10_dlsm, class_settings
 from studies.dlsm.class_settings import ClassSettings
 from studies.dlsm.class_table import table_2
 from tuning.study import Study
 
+EXHIBIT = dataclasses.replace(
+    cifar10_dlsm.EXHIBIT, name="cifar100_dlsm", where={"table": "2", "dataset": "cifar100"}
+)
 
-def settings(scale: str) -> ClassSettings:
-    """The study's settings at a scale.
+demo = class_settings.demo
 
-    Raises:
-        InputError: an unknown scale.
-    """
-    return at_scale(scale, demo=class_settings.demo, paper=lambda: class_settings.paper(Cifar100()))
+
+def paper() -> ClassSettings:
+    """The authors' code's, on CIFAR-100."""
+    return class_settings.paper(Cifar100())
 
 
 def study(scale: str, at: ClassSettings) -> Study:
     """The study with given settings: a row per metric, a column per method."""
-    return table_2("cifar100_dlsm", "cifar100", scale, at)
+    return table_2(EXHIBIT, scale, at)

@@ -10,22 +10,30 @@ Command: ``python -m studies.run cifar10_dlsm [--scale paper]``
 """
 
 from scorelib.data import Cifar10
-from studies.common.execution_settings import at_scale
+from studies.common.exhibit import Exhibit
 from studies.dlsm import class_settings
 from studies.dlsm.class_settings import ClassSettings
 from studies.dlsm.class_table import table_2
 from tuning.study import Study
 
+EXHIBIT = Exhibit(
+    name="cifar10_dlsm",
+    paper="dlsm",
+    label="Table 2",
+    title="Class-conditional images",
+    question="Does DLSM make images of their class that are both good and various?",
+    figures=("class_gains", "noise_schedules", "losses"),
+    where={"table": "2", "dataset": "cifar10"},
+)
 
-def settings(scale: str) -> ClassSettings:
-    """The study's settings at a scale.
+demo = class_settings.demo
 
-    Raises:
-        InputError: an unknown scale.
-    """
-    return at_scale(scale, demo=class_settings.demo, paper=lambda: class_settings.paper(Cifar10()))
+
+def paper() -> ClassSettings:
+    """The authors' code's, on CIFAR-10."""
+    return class_settings.paper(Cifar10())
 
 
 def study(scale: str, at: ClassSettings) -> Study:
     """The study with given settings: a row per metric, a column per method."""
-    return table_2("cifar10_dlsm", "cifar10", scale, at)
+    return table_2(EXHIBIT, scale, at)

@@ -136,6 +136,14 @@ class ClassSettings(StudySettings):
         )  # fmt: skip
 
 
+def require_positive(values: tuple[float, ...], field: str) -> None:
+    """Raises InputError, which names the field, unless values are positive, each once."""
+    require_input(
+        0 < len(set(values)) == len(values) and min(values) > 0,
+        f"{field} must be positive, each once; got {values}",
+    )
+
+
 def demo() -> ClassSettings:
     """Digits; the score network is that of the demo of "Adversarial score matching", Table 1."""
     data, shared = Digits(), cifar_sampling_eps.demo()

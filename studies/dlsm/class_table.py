@@ -32,10 +32,12 @@ The sheets of samples are Figures A3 to A6: the first images of every method, un
 classes a column each, of a hundred one image each.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Any
 
+from studies.common.exhibit import Exhibit
 from studies.dlsm.class_settings import STATISTICS, ClassSettings
-from studies.reported import REPORTED_ALPHA, reported
+from studies.reported import REPORTED_ALPHA
 from tuning.stages import ClassificationAccuracy, GuidedSampleSpec
 from tuning.study import Cell, Reported, Search, Study
 
@@ -60,8 +62,7 @@ def cell(
     metric: str,
     sample: GuidedSampleSpec,
     labels: tuple[str, str],
-    value: float | None,
-    source: str,
+    known: Reported | None,
 ) -> Cell:
     """A cell: one metric of the images of one method.
 
@@ -70,11 +71,13 @@ def cell(
         metric: one of `EVERYTHING`.
         sample: the images.
         labels: of row and column.
-        value: what the paper reports, if it does.
-        source: where.
+        known: what the paper reports, if it does.
     """
-    stated = {} if value is None else {"denoised": Reported(value, source)}
     row, column = labels
+    shown: dict[str, Any] = {
+        "row": row, "column": column, "n_seeds": at.seeds, "quantities": ("denoised",),
+        "reported": {"denoised": known} if known else {},
+    }  # fmt: skip
     if metric == "cas":
         jobs = [
             ClassificationAccuracy(
@@ -82,65 +85,44 @@ def cell(
             )
             for seed in range(1, at.seeds + 1)
         ]
-        return Cell(
-            row=row, column=column, job=jobs[0], repeats=tuple(jobs[1:]), n_seeds=at.seeds,
-            quantities=("denoised",), reported=stated,
-        )  # fmt: skip
-    return Cell(
-        row=row, column=column, sample=sample, protocol=at.protocol(metric), n_seeds=at.seeds,
-        quantities=("denoised",), reported=stated,
-    )  # fmt: skip
+        return Cell(job=jobs[0], repeats=tuple(jobs[1:]), **shown)
+    return Cell(sample=sample, protocol=at.protocol(metric), **shown)
 
 
-def table_2(name: str, dataset: str, scale: str, at: ClassSettings) -> Study:
+def table_2(exhibit: Exhibit, scale: str, at: ClassSettings) -> Study:
     """Table 2 on one data set: a row per metric, a column per method."""
     cells = [
-        cell(
-            at, metric, sample, (_NAMES[metric], method), _reported(at, dataset, method, metric),
-            "Table 2",
-        )
+        cell(at, metric, sample, (_NAMES[metric], method), _reported(exhibit, at, method, metric))
         for metric in ("cas", *(m for m in EVERYTHING if m != "cas"))
         for method, sample in at.methods().items()
-    ]  # fmt: skip
-    return class_study(
-        name, scale, at, cells, exhibit="Table 2",
-        title=f"Class-conditional images, {at.train.data.name}: base, scaling (alpha = "
-        f"{at.alpha:g}), ours",
-        question="Does DLSM make images of their class that are both good and various?",
-        figures=("class_gains",),
-    )  # fmt: skip
+    ]
+    methods = f"base, scaling (alpha = {at.alpha:g}), ours"
+    title = f"{exhibit.title}, {at.train.data.name}: {methods}"
+    return class_study(exhibit, scale, at, cells, title=title)
 
 
-def _reported(at: ClassSettings, dataset: str, method: str, metric: str) -> float | None:
+def _reported(exhibit: Exhibit, at: ClassSettings, method: str, metric: str) -> Reported | None:
     if method == "scaling" and at.alpha != REPORTED_ALPHA:
         return None
-    return reported(paper="dlsm", table="2", dataset=dataset, row=_ROWS[method], metric=metric)
+    return exhibit.reported(row=_ROWS[method], metric=metric)
 
 
 def class_study(
-    name: str,
+    exhibit: Exhibit,
     scale: str,
     at: ClassSettings,
-    cells: list[Cell],
-    *,
-    exhibit: str,
-    title: str,
-    question: str,
+    cells: Iterable[Cell],
     searches: tuple[Search, ...] = (),
-    figures: tuple[str, ...] = (),
-    notes: tuple[str, ...] = (),
+    title: str | None = None,
 ) -> Study:
     """A study of these cells, with what has to be said of all of them."""
-    return Study(
-        name=name, scale=scale, paper="dlsm", exhibit=exhibit, title=title, question=question,
-        settings=at, cells=tuple(cells), searches=searches,
-        figures=(*figures, "noise_schedules", "losses"),
-        notes=(
-            *notes,
-            f"distances, scores and neighbours in the features of {at.extractor.name}; the paper's "
-            "are in TF-Hub's Inception",
-        ),
-    )  # fmt: skip
+    features = (
+        f"distances, scores and neighbours in the features of {at.extractor.name}; the paper's "
+        "are in TF-Hub's Inception"
+    )
+    return exhibit.study(
+        scale, at, cells, searches=searches, title=title, notes=(*exhibit.notes, features)
+    )
 
 
 def metric_names(metrics: tuple[str, ...]) -> Mapping[str, str]:

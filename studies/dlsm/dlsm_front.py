@@ -21,15 +21,23 @@ from dataclasses import dataclass
 from scorelib.data import Cifar10
 from scorelib.errors import require_input
 from scorelib.spec import fields_of
-from studies.common.execution_settings import at_scale
+from studies.common.exhibit import Exhibit
 from studies.dlsm import class_settings
 from studies.dlsm.class_settings import ClassSettings
 from studies.dlsm.class_table import cell, class_study, metric_names
-from studies.reported import reported
 from tuning.spaces import LogUniform, MultiObjectiveSpace
 from tuning.stages import Score
 from tuning.study import Cell, Search, Study
 
+EXHIBIT = Exhibit(
+    name="dlsm_front",
+    paper="dlsm",
+    label="Tables A4 and A5",
+    title="lambda and alpha together: the front of distance and class-wise coverage",
+    question="Which lambda and alpha give good images that cover their classes?",
+    figures=("pareto_fronts", "searches", "noise_schedules", "losses"),
+    where={"table": "2", "dataset": "cifar10"},
+)
 METRICS = ("fid", "cw_coverage")
 PAPERS_CHOICE = {"lambda": 1.0, "alpha": 1.0}
 
@@ -67,15 +75,6 @@ class FrontSettings(ClassSettings):
             )
 
 
-def settings(scale: str) -> FrontSettings:
-    """The study's settings at a scale.
-
-    Raises:
-        InputError: an unknown scale.
-    """
-    return at_scale(scale, demo=demo, paper=paper)
-
-
 def demo() -> FrontSettings:
     """Digits; lambda below 1, where at this scale the cross entropy does not rule.
 
@@ -103,15 +102,10 @@ def study(scale: str, at: FrontSettings) -> Study:
                 protocol=protocol, n_seeds=at.seeds, quantities=("denoised",),
             )
         )  # fmt: skip
-        value = reported(paper="dlsm", table="2", dataset="cifar10", row="dlsm", metric=metric)
+        known = EXHIBIT.reported("Table 2", row="dlsm", metric=metric)
         labels = ("lambda = 1, alpha = 1", column)
-        cells.append(cell(at, metric, at.guided(at.total), labels, value, "Table 2"))
-    return class_study(
-        "dlsm_front", scale, at, sorted(cells, key=lambda c: c.search is None),
-        searches=(search,), figures=("pareto_fronts", "searches"), exhibit="Tables A4 and A5",
-        title="lambda and alpha together: the front of distance and class-wise coverage",
-        question="Which lambda and alpha give good images that cover their classes?",
-    )  # fmt: skip
+        cells.append(cell(at, metric, at.guided(at.total), labels, known))
+    return class_study(EXHIBIT, scale, at, sorted(cells, key=lambda c: c.search is None), (search,))
 
 
 def _search(at: FrontSettings) -> Search:

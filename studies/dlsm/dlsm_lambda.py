@@ -15,16 +15,24 @@ Command: ``python -m studies.run dlsm_lambda [--scale paper]``
 from dataclasses import dataclass
 
 from scorelib.data import Cifar10
-from scorelib.errors import require_input
 from scorelib.spec import fields_of
-from studies.common.execution_settings import at_scale
+from studies.common.exhibit import Exhibit
 from studies.dlsm import class_settings
-from studies.dlsm.class_settings import ClassSettings
+from studies.dlsm.class_settings import ClassSettings, require_positive
 from studies.dlsm.class_table import OVERALL, cell, class_study, metric_names
-from studies.reported import reported
 from tuning.study import Cell, Reported, Study
 
-UNNAMED = (1, 3, 4)
+EXHIBIT = Exhibit(
+    name="dlsm_lambda",
+    paper="dlsm",
+    label="Table A4",
+    title="L_Total by the weight lambda of the cross entropy",
+    question="How much does the weight of the cross entropy in L_Total matter?",
+    figures=("noise_schedules", "losses"),
+    notes=("of the paper's four columns only the second, lambda = 1, is known by its lambda",),
+    where={"table": "A4"},
+)
+WITHOUT_LAMBDA = (1, 3, 4)
 """Columns of Table A4 whose lambda is lost."""
 
 
@@ -43,19 +51,7 @@ class LambdaSettings(ClassSettings):
     def validate(self) -> None:
         """Refuses weights that are none, and columns twice."""
         super().validate()
-        require_input(
-            0 < len(set(self.lambdas)) == len(self.lambdas) and min(self.lambdas) > 0,
-            f"lambdas must be positive, each once; got {self.lambdas}",
-        )
-
-
-def settings(scale: str) -> LambdaSettings:
-    """The study's settings at a scale.
-
-    Raises:
-        InputError: an unknown scale.
-    """
-    return at_scale(scale, demo=demo, paper=paper)
+        require_positive(self.lambdas, "lambdas")
 
 
 def demo() -> LambdaSettings:
@@ -74,29 +70,21 @@ def study(scale: str, at: LambdaSettings) -> Study:
     cells: list[Cell] = []
     for metric, row in metric_names(OVERALL).items():
         for weight in at.lambdas:
-            value = _reported(metric, 2) if weight == 1 else None
+            known = _reported(metric, 2) if weight == 1 else None
             sample = at.guided(at.total.replace(lambda_=weight))
             labels = (row, f"lambda = {weight:g}")
-            cells.append(cell(at, metric, sample, labels, value, "Table A4, column 2"))
-        for column in UNNAMED:
-            stated = Reported(_reported(metric, column), f"Table A4, column {column}")
+            cells.append(cell(at, metric, sample, labels, known))
+        for column in WITHOUT_LAMBDA:
+            known = _reported(metric, column)
             cells.append(
                 Cell(
-                    row=row,
-                    column=f"Table A4, column {column}",
-                    protocol=at.protocol(metric),
-                    quantities=("denoised",),
-                    reported={"denoised": stated},
+                    row=row, column=known.source, protocol=at.protocol(metric),
+                    quantities=("denoised",), reported={"denoised": known},
                 )
-            )
-    return class_study(
-        "dlsm_lambda", scale, at, cells, exhibit="Table A4",
-        title="L_Total by the weight lambda of the cross entropy",
-        question="How much does the weight of the cross entropy in L_Total matter?",
-        notes=("of the paper's four columns only the second, lambda = 1, is known by its lambda",),
-    )  # fmt: skip
+            )  # fmt: skip
+    return class_study(EXHIBIT, scale, at, cells)
 
 
-def _reported(metric: str, column: int) -> float:
-    where = {"paper": "dlsm", "table": "A4", "column": f"lambda column {column} of 4"}
-    return reported(**where, metric=metric)
+def _reported(metric: str, column: int) -> Reported:
+    source = f"Table A4, column {column}"
+    return EXHIBIT.reported(source, metric=metric, column=f"lambda column {column} of 4")

@@ -13,16 +13,23 @@ Command: ``python -m studies.run dlsm_scaling [--scale paper]``
 from dataclasses import dataclass
 
 from scorelib.data import Cifar10
-from scorelib.errors import require_input
 from scorelib.losses import CrossEntropy
 from scorelib.spec import fields_of
-from studies.common.execution_settings import at_scale
+from studies.common.exhibit import Exhibit
 from studies.dlsm import class_settings
-from studies.dlsm.class_settings import ClassSettings
+from studies.dlsm.class_settings import ClassSettings, require_positive
 from studies.dlsm.class_table import BY_CLASS, OVERALL, cell, class_study, metric_names
-from studies.reported import reported
-from tuning.study import Cell, Study
+from tuning.study import Cell, Reported, Study
 
+EXHIBIT = Exhibit(
+    name="dlsm_scaling",
+    paper="dlsm",
+    label="Table A5",
+    title="Scaled likelihood scores, by cross entropy and by L_Total",
+    question="What does scaling the likelihood score trade for what?",
+    figures=("noise_schedules", "losses"),
+    where={"table": "A5"},
+)
 REPORTED_ALPHAS = (0.5, 1.0, 3.0, 5.0, 10.0, 20.0)
 
 
@@ -41,19 +48,7 @@ class ScalingSettings(ClassSettings):
     def validate(self) -> None:
         """Refuses factors that guide nowhere or away, and rows twice."""
         super().validate()
-        require_input(
-            0 < len(set(self.alphas)) == len(self.alphas) and min(self.alphas) > 0,
-            f"alphas must be positive, each once; got {self.alphas}",
-        )
-
-
-def settings(scale: str) -> ScalingSettings:
-    """The study's settings at a scale.
-
-    Raises:
-        InputError: an unknown scale.
-    """
-    return at_scale(scale, demo=demo, paper=paper)
+        require_positive(self.alphas, "alphas")
 
 
 def demo() -> ScalingSettings:
@@ -75,18 +70,12 @@ def study(scale: str, at: ScalingSettings) -> Study:
             for metric, column in metric_names(OVERALL + BY_CLASS).items():
                 labels = (f"{name}, alpha = {alpha:g}", column)
                 sample = at.guided(objective, alpha)
-                value = _reported(name, alpha, metric)
-                cells.append(cell(at, metric, sample, labels, value, "Table A5"))
-    return class_study(
-        "dlsm_scaling", scale, at, cells, exhibit="Table A5",
-        title="Scaled likelihood scores, by cross entropy and by L_Total",
-        question="What does scaling the likelihood score trade for what?",
-    )  # fmt: skip
+                cells.append(cell(at, metric, sample, labels, _reported(name, alpha, metric)))
+    return class_study(EXHIBIT, scale, at, cells)
 
 
-def _reported(name: str, alpha: float, metric: str) -> float | None:
+def _reported(name: str, alpha: float, metric: str) -> Reported | None:
     if alpha not in REPORTED_ALPHAS:
         return None
     row = {"base": "base", "ours": "dlsm"}[name]
-    where = {"paper": "dlsm", "table": "A5", "row": row, "column": f"alpha={alpha:.1f}"}
-    return reported(**where, metric=metric)
+    return EXHIBIT.reported(row=row, column=f"alpha={alpha:.1f}", metric=metric)

@@ -20,11 +20,25 @@ Command: ``python -m studies.run likelihood_renormalisation``
 
 from dataclasses import dataclass
 
-from studies.common.execution_settings import StudySettings, at_scale
+from studies.common.execution_settings import StudySettings
+from studies.common.exhibit import Exhibit
 from tuning.stages import Renormalisation
 from tuning.stages.renormalisation import z_normal
 from tuning.study import Cell, Study
 
+EXHIBIT = Exhibit(
+    name="likelihood_renormalisation",
+    paper="dlsm",
+    label="Figure A1",
+    title="Two normal classes under a power of their likelihood",
+    question="Does scaling a likelihood score sample with a power of the likelihood?",
+    figures=("renormalisation",),
+    notes=(
+        "of class 1; the other is its mirror image. The figure itself shows no numbers",
+        "Proposition 2: unless alpha = 1, Z of a normal likelihood changes with its standard "
+        "deviation, and so with x where that does",
+    ),
+)
 COLUMNS = {
     "meant: mean, std": ("mean", "std"),
     "scaling follows: mean, std": ("scaled_mean", "scaled_std"),
@@ -53,13 +67,12 @@ class RenormalisationSettings(StudySettings):
     normal_stds: tuple[float, ...] = (0.5, 1.0, 2.0)
 
 
-def settings(scale: str) -> RenormalisationSettings:
-    """The study's settings, the same at every scale.
+def paper() -> RenormalisationSettings:
+    """The example's, exact at either scale."""
+    return RenormalisationSettings()
 
-    Raises:
-        InputError: an unknown scale.
-    """
-    return at_scale(scale, demo=RenormalisationSettings, paper=RenormalisationSettings)
+
+demo = paper
 
 
 def study(scale: str, at: RenormalisationSettings) -> Study:
@@ -71,23 +84,12 @@ def study(scale: str, at: RenormalisationSettings) -> Study:
     columns = COLUMNS | {
         f"Z of a normal likelihood, std {std:g}": (z_normal(std),) for std in at.normal_stds
     }
-    return Study(
-        name="likelihood_renormalisation",
-        scale=scale,
-        paper="dlsm",
-        exhibit="Figure A1",
-        title="Two normal classes under a power of their likelihood",
-        question="Does scaling a likelihood score sample with a power of the likelihood?",
-        settings=at,
-        cells=tuple(
+    return EXHIBIT.study(
+        scale,
+        at,
+        (
             Cell(row=f"alpha = {job.alpha:g}", column=column, job=job, quantities=quantities)
             for job in jobs
             for column, quantities in columns.items()
-        ),
-        figures=("renormalisation",),
-        notes=(
-            "of class 1; the other is its mirror image. The figure itself shows no numbers",
-            "Proposition 2: unless alpha = 1, Z of a normal likelihood changes with its standard "
-            "deviation, and so with x where that does",
         ),
     )

@@ -24,7 +24,7 @@ from tuning.stages import (
     TrainSpec,
 )
 
-Way = Literal["late", "at the input"]
+SigmaEntry = Literal["late", "at the input"]
 """Where the noise level enters a network."""
 
 CLASSES = (0, 1)
@@ -65,7 +65,7 @@ class MoonsSettings(StudySettings):
     schedule: GeometricSchedule
     width: int = 16
     data_scale: float = 20.0
-    sigma_enters: tuple[Way, ...] | None = None
+    sigma_enters: tuple[SigmaEntry, ...] | None = None
     score_optimizer: AdamSpec
     classifier_optimizer: AdamSpec
     dlsm_optimizer: AdamSpec
@@ -98,13 +98,13 @@ class MoonsSettings(StudySettings):
             f"curve_early must be iterations from 1; got {self.curve_early}",
         )
         require_input(
-            self.seeds >= 1 and len(self.ways) >= 1,
+            self.seeds >= 1 and len(self.sigma_entries) >= 1,
             f"seeds must be at least 1 and sigma_enters not empty; got seeds={self.seeds}, "
             f"sigma_enters={self.sigma_enters}",
         )
 
     @property
-    def ways(self) -> tuple[Way, ...]:
+    def sigma_entries(self) -> tuple[SigmaEntry, ...]:
         """Where sigma enters, each way once and the paper's first."""
         if self.sigma_enters is None:
             return ("late",) if self.seeds == 1 else ("late", "at the input")
@@ -181,23 +181,25 @@ class Method:
         )  # fmt: skip
 
 
-def methods_of(at: MoonsSettings, way: Way, seed: int, iteration: int) -> dict[str, Method]:
+def methods_of(
+    at: MoonsSettings, entry: SigmaEntry, seed: int, iteration: int
+) -> dict[str, Method]:
     """All methods by name, their last trainings stopped at an iteration.
 
     Args:
         at: the study's settings.
-        way: where the noise level enters every network.
+        entry: where the noise level enters every network.
         seed: of all trainings.
         iteration: at which classifiers are taken; score networks are trained to the end.
     """
-    prior = _score(at, at.points, way, seed)
-    posteriors = tuple(_score(at, OneClass(of=at.points, label=c), way, seed) for c in CLASSES)
+    prior = _score(at, at.points, entry, seed)
+    posteriors = tuple(_score(at, OneClass(of=at.points, label=c), entry, seed) for c in CLASSES)
 
     def classifier(objective: ClassifierObjective, by: AdamSpec) -> NoiseClassifierSnapshot:
         train = NoiseClassifierTrainSpec(
             data=at.points, schedule=at.schedule, optimizer=by, ema=(_EMA,), seed=seed,
             batch_size=at.batch_size, objective=objective,
-            network=PlaneMlpClassifier(width=at.width, data_scale=_data_scale(at, way)),
+            network=PlaneMlpClassifier(width=at.width, data_scale=_data_scale(at, entry)),
             score=prior if objective.reads_score else None,
             score_ema=_EMA if objective.reads_score else None,
         )  # fmt: skip
@@ -215,14 +217,14 @@ def methods_of(at: MoonsSettings, way: Way, seed: int, iteration: int) -> dict[s
     }
 
 
-def _data_scale(at: MoonsSettings, way: Way) -> float | None:
-    return None if way == "late" else at.data_scale
+def _data_scale(at: MoonsSettings, entry: SigmaEntry) -> float | None:
+    return None if entry == "late" else at.data_scale
 
 
-def _score(at: MoonsSettings, data: Moons | OneClass, way: Way, seed: int) -> Snapshot:
+def _score(at: MoonsSettings, data: Moons | OneClass, entry: SigmaEntry, seed: int) -> Snapshot:
     train = TrainSpec(
         data=data, schedule=at.schedule, optimizer=at.score_optimizer, ema=(_EMA,), seed=seed,
         batch_size=at.batch_size, objective=Dsm(sigma_power=at.total.sigma_power),
-        network=PlaneMlp(width=at.width, data_scale=_data_scale(at, way)),
+        network=PlaneMlp(width=at.width, data_scale=_data_scale(at, entry)),
     )  # fmt: skip
     return Snapshot(train=train, iteration=at.iterations)

@@ -38,31 +38,35 @@ networks too that read sigma at the input (``sigma_enters`` says otherwise): wha
 difference then is due to the objective, at these learning rates and after so many updates.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal
 
 from scorelib.data import Moons, OneClass, Perturbed
 from scorelib.metrics.features import Coordinates
 from scorelib.metrics.score_error import MOONS_SIGMA
-from studies.common.execution_settings import at_scale
-from studies.dlsm.moons_methods import CLASSES, Method, MoonsSettings, Way, demo, methods_of, paper
-from studies.reported import REPORTED_ALPHA, reported
+from studies.common.exhibit import Exhibit
+from studies.dlsm import moons_methods
+from studies.dlsm.moons_methods import CLASSES, Method, MoonsSettings, SigmaEntry, methods_of
+from studies.reported import REPORTED_ALPHA
 from tuning.jobs import Job
 from tuning.stages import NeighboursProtocol, OracleErrors, RealFeatures, RealScore, Score
 from tuning.study import Cell, Curve, Reported, Study
 
+EXHIBIT = Exhibit(
+    name="moons_score_mismatch",
+    paper="dlsm",
+    label="Tables 1 and A3",
+    title="Score errors, precision and recall on the inter-twining moons",
+    question="Does DLSM make posterior scores right where cross entropy makes them wrong?",
+    figures=("score_fields", "training_curves", "noise_schedules", "losses"),
+)
+
+demo = moons_methods.demo
+paper = moons_methods.paper
+
 Statistic = Literal["precision", "recall"]
 STATISTICS: tuple[Statistic, ...] = ("precision", "recall")
 REPORTED_ITERATIONS = 40_000
-
-
-def settings(scale: str) -> MoonsSettings:
-    """The study's settings at a scale.
-
-    Raises:
-        InputError: an unknown scale.
-    """
-    return at_scale(scale, demo=demo, paper=paper)
 
 
 OBJECTIVES_SHOWN = {"base": "CE", "DLSM' alone": "DLSM'", "ours": "Total"}
@@ -73,25 +77,14 @@ def study(scale: str, at: MoonsSettings) -> Study:
     """The study with given settings: a row per measure and class, a column per method."""
     cells: list[Cell] = []
     curves: list[Curve] = []
-    for way in at.ways:
-        seeds = [methods_of(at, way, seed, at.iterations) for seed in range(at.seeds)]
+    for entry in at.sigma_entries:
+        seeds = [methods_of(at, entry, seed, at.iterations) for seed in range(at.seeds)]
         for name in seeds[0]:
-            cells += _cells(at, way, name, [of_seed[name] for of_seed in seeds])
-        curves += _curves(at, way)
-    cells += [_oracle_cell(at, label, statistic) for label in CLASSES for statistic in STATISTICS]
-    cells += [_exact_cell(at, label) for label in CLASSES]
-    return Study(
-        name="moons_score_mismatch",
-        scale=scale,
-        paper="dlsm",
-        exhibit="Tables 1 and A3",
-        title="Score errors, precision and recall on the inter-twining moons",
-        question="Does DLSM make posterior scores right where cross entropy makes them wrong?",
-        settings=at,
-        cells=tuple(sorted(cells, key=_place)),
-        curves=tuple(curves),
-        figures=("score_fields", "training_curves", "noise_schedules", "losses"),
-        notes=tuple(_notes(at)),
+            cells += _cells(at, entry, name, [of_seed[name] for of_seed in seeds])
+        curves += _curves(at, entry)
+    cells += [cell for label in CLASSES for cell in _oracle_cells(at, label)]
+    return EXHIBIT.study(
+        scale, at, sorted(cells, key=_row_order), curves=curves, notes=tuple(_notes(at))
     )
 
 
@@ -115,57 +108,69 @@ def _notes(at: MoonsSettings) -> Iterator[str]:
         yield "the seeds are those of the trainings; points start from the same noise"
 
 
-def _cells(at: MoonsSettings, way: Way, name: str, of_seeds: list[Method]) -> list[Cell]:
+def _cells(
+    at: MoonsSettings, entry: SigmaEntry, name: str, of_seeds: list[Method]
+) -> Iterator[Cell]:
     """A method's cells: score errors, precision and recall of both classes."""
-    measures = ["D_P", "D_L"] if of_seeds[0].classifier else ["D_P"]
-    cells = []
+    measures = ("D_P", "D_L") if of_seeds[0].classifier else ("D_P",)
     for label in CLASSES:
-        errors: list[Job] = [method.errors(at) for method in of_seeds]
-        quantities = {f"{measure} class {label + 1}": measure for measure in measures}
-        cells.append(
-            Cell(
-                row=_row("score errors", label, way),
-                column=name,
-                section=_section(way),
-                job=errors[0],
-                repeats=tuple(errors[1:]),
-                n_seeds=len(errors),
-                quantities=tuple(quantities),
-                reported=_reported(at, name, label, quantities) if way == "late" else {},
-            )
-        )
+        errors = [method.errors(at) for method in of_seeds]
+        quantities = _error_quantities(label, measures)
+        yield _cell(at, label, "score errors", name, entry, errors, quantities)
         for statistic in STATISTICS:
             protocol = _protocol(at, label, statistic)
-            scores: list[Job] = [
-                Score(sample=method.sample(at, label), protocol=protocol) for method in of_seeds
-            ]
-            cells.append(
-                Cell(
-                    row=_row(statistic, label, way),
-                    column=name,
-                    section=_section(way),
-                    job=scores[0],
-                    repeats=tuple(scores[1:]),
-                    n_seeds=len(scores),
-                    protocol=protocol,
-                    quantities=("raw",),
-                    reported=(
-                        _reported(at, name, label, {"raw": statistic}) if way == "late" else {}
-                    ),
-                )
-            )
-    return cells
+            scores = [Score(sample=m.sample(at, label), protocol=protocol) for m in of_seeds]
+            yield _cell(at, label, statistic, name, entry, scores, {"raw": statistic}, protocol)
 
 
-def _row(measure: str, label: int, way: Way) -> str:
-    return ", ".join(filter(None, (measure, f"class {label + 1}", _section(way))))
+def _error_quantities(label: int, measures: Iterable[str]) -> dict[str, str]:
+    return {f"{measure} class {label + 1}": measure for measure in measures}
 
 
-def _section(way: Way) -> str:
-    return "" if way == "late" else f"sigma {way}"
+def _cell(
+    at: MoonsSettings,
+    label: int,
+    measure: str,
+    name: str,
+    entry: SigmaEntry,
+    jobs: Sequence[Job],
+    quantities: dict[str, str],
+    protocol: NeighboursProtocol | None = None,
+) -> Cell:
+    """A cell of one measure and class.
+
+    Args:
+        at: the study's settings.
+        label: the class.
+        measure: what the row shows.
+        name: the method.
+        entry: where the noise level enters.
+        jobs: one for each training seed.
+        quantities: the cell's, each with the name of what it measures.
+        protocol: how points are measured, if points are.
+    """
+    return Cell(
+        row=_row(measure, label, entry),
+        column=name,
+        section=_section(entry),
+        job=jobs[0],
+        repeats=tuple(jobs[1:]),
+        n_seeds=len(jobs),
+        protocol=protocol,
+        quantities=tuple(quantities),
+        reported=_reported(at, name, label, quantities) if entry == "late" else {},
+    )
 
 
-def _place(cell: Cell) -> tuple[str, int, str]:
+def _row(measure: str, label: int, entry: SigmaEntry) -> str:
+    return ", ".join(filter(None, (measure, f"class {label + 1}", _section(entry))))
+
+
+def _section(entry: SigmaEntry) -> str:
+    return "" if entry == "late" else f"sigma {entry}"
+
+
+def _row_order(cell: Cell) -> tuple[str, int, str]:
     """Rows in the order of the paper, those with sigma at the input below."""
     measure = cell.row.split(",")[0]
     return cell.section, ("score errors", *STATISTICS).index(measure), cell.row
@@ -184,31 +189,16 @@ def _real(at: MoonsSettings, label: int, seed: int) -> Perturbed:
     return Perturbed(of=OneClass(of=whole, label=label), sigma=at.sigma, seed=seed)
 
 
-def _oracle_cell(at: MoonsSettings, label: int, statistic: Statistic) -> Cell:
-    """Real points with other noise: what sampling by the exact scores comes to."""
-    protocol = _protocol(at, label, statistic)
-    data = _real(at, label, seed=1)
-    drawn = RealFeatures(data=data, split="train", extractor=Coordinates())
-    return Cell(
-        row=_row(statistic, label, "late"),
-        column="oracle",
-        job=RealScore(features=drawn, protocol=protocol),
-        protocol=protocol,
-        quantities=("raw",),
-        reported=_reported(at, "oracle", label, {"raw": statistic}),
-    )
-
-
-def _exact_cell(at: MoonsSettings, label: int) -> Cell:
-    """The errors of the exact scores themselves: none, but for rounding."""
-    errors = {f"{measure} class {label + 1}": measure for measure in _METRICS}
-    return Cell(
-        row=_row("score errors", label, "late"),
-        column="oracle",
-        job=OracleErrors(data=at.points, sigma=at.sigma),
-        quantities=tuple(errors),
-        reported=_reported(at, "oracle", label, errors),
-    )
+def _oracle_cells(at: MoonsSettings, label: int) -> Iterator[Cell]:
+    """The exact scores: their errors, none but for rounding, and real points with other noise."""
+    exact = OracleErrors(data=at.points, sigma=at.sigma)
+    quantities = _error_quantities(label, _METRICS)
+    yield _cell(at, label, "score errors", "oracle", "late", [exact], quantities)
+    drawn = RealFeatures(data=_real(at, label, seed=1), split="train", extractor=Coordinates())
+    for statistic in STATISTICS:
+        protocol = _protocol(at, label, statistic)
+        jobs = [RealScore(features=drawn, protocol=protocol)]
+        yield _cell(at, label, statistic, "oracle", "late", jobs, {"raw": statistic}, protocol)
 
 
 _COLUMNS = {"posterior SM": "posterior_sm", "ours": "dlsm", "DLSM' alone": "dlsm_only"}
@@ -228,18 +218,19 @@ def _reported(
         if table == "A3" and measure in STATISTICS:
             continue
         metric = _METRICS.get(measure, measure)
-        value = reported(paper="dlsm", table=table, row=row, column=column, metric=metric)
-        found[quantity] = Reported(value, f"Table {table}")
+        found[quantity] = EXHIBIT.reported(
+            f"Table {table}", table=table, row=row, column=column, metric=metric
+        )
     return found
 
 
-def _curves(at: MoonsSettings, way: Way) -> list[Curve]:
+def _curves(at: MoonsSettings, entry: SigmaEntry) -> list[Curve]:
     """Figure 5: the likelihood's score error, and the cross entropy of the training batches."""
     seeds = range(at.seeds)
-    by_step = {step: [methods_of(at, way, seed, step) for seed in seeds] for step in at.curve_at}
+    by_step = {step: [methods_of(at, entry, seed, step) for seed in seeds] for step in at.curve_at}
     curves = []
     for name, objective in OBJECTIVES_SHOWN.items():
-        label = ", ".join(filter(None, (objective, _section(way))))
+        label = ", ".join(filter(None, (objective, _section(entry))))
         errors: dict[int, tuple[Job, ...]] = {}
         entropies: dict[int, tuple[Job, ...]] = {}
         for step, of_seeds in by_step.items():

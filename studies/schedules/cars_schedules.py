@@ -24,16 +24,12 @@ Demo scale: colour patches of 8 x 8 pixels of two photographs, and NCSN itself w
 T = 5 with e = 1e-3: the share of an update is .2 where the report has .1.
 """
 
-from scorelib.data import ImageFolder, Photographs
-from scorelib.losses import Dsm
-from scorelib.metrics.classifier import ClassifierFeatures, ClassifierSpec
+from scorelib.data import ImageFolder
 from scorelib.networks import Ncsn
 from scorelib.optim import AdamSpec
 from scorelib.schedules import GeometricSchedule
-from studies.common.execution_settings import at_scale
 from studies.schedules import cifar_schedules
-from studies.schedules.schedule_table import Exhibit, ScheduleSettings, build
-from tuning.stages import TrainSpec
+from studies.schedules.schedule_table import ScheduleSettings, ScheduleTable, build
 from tuning.study import Study
 
 FAMILIES = ("geometric", "sigmoid")
@@ -42,9 +38,9 @@ CARS = ImageFolder(
 )
 """The report's images, without their digest."""
 
-EXHIBIT = Exhibit(
-    study="cars_schedules",
-    exhibit="Figure 8",
+EXHIBIT = ScheduleTable(
+    name="cars_schedules",
+    label="Figure 8",
     title="Noise schedules on Stanford Cars, raw / denoised",
     data=None,
     where={"table": "fig8"},
@@ -55,34 +51,16 @@ EXHIBIT = Exhibit(
 )
 
 
-def settings(scale: str) -> ScheduleSettings:
-    """The study's settings at a scale.
-
-    Raises:
-        InputError: an unknown scale.
-    """
-    return at_scale(scale, demo=demo, paper=paper)
-
-
-def study(scale: str, at: ScheduleSettings) -> Study:
-    """The study with given settings: two families, many levels."""
-    return build(EXHIBIT, scale, at)
-
-
 def demo() -> ScheduleSettings:
-    """Patches of photographs and a small NCSN, two snapshots of each training."""
-    data = Photographs(size=8)
+    """Patches of photographs as for CIFAR-10 and a small NCSN, two snapshots of each training."""
+    of = cifar_schedules.demo()
     levels = GeometricSchedule(sigma_1=7.0, sigma_L=0.05, n_levels=20)
-    return ScheduleSettings(
-        train=TrainSpec(
-            data=data,
+    return of.replace(
+        train=of.train.replace(
             network=Ncsn(ngf=8),
             schedule=levels,
-            objective=Dsm(),
             optimizer=AdamSpec(learning_rate=2e-3),
-            ema=(0.99,),
             batch_size=64,
-            flips=True,
         ),
         few=None,
         many=levels,
@@ -91,10 +69,8 @@ def demo() -> ScheduleSettings:
         n_sigma=5,
         iterations=1000,
         snapshot_every=500,
-        extractor=ClassifierFeatures(classifier=ClassifierSpec(data=data)),
         search_images=500,
         n_images=1000,
-        seeds=2,
     )
 
 
@@ -107,3 +83,8 @@ def paper() -> ScheduleSettings:
         families=FAMILIES,
         iterations=100_000,
     )
+
+
+def study(scale: str, at: ScheduleSettings) -> Study:
+    """The study with given settings: two families, many levels."""
+    return build(EXHIBIT, scale, at)

@@ -21,14 +21,13 @@ from scorelib.data import Cifar10, Photographs
 from scorelib.metrics.classifier import ClassifierFeatures, ClassifierSpec
 from scorelib.networks import Ncsn
 from scorelib.schedules import GeometricSchedule
-from studies.common.execution_settings import at_scale
 from studies.schedules import mnist_schedules
-from studies.schedules.schedule_table import Exhibit, ScheduleSettings, build
+from studies.schedules.schedule_table import ScheduleSettings, ScheduleTable, build
 from tuning.study import Study
 
-EXHIBIT = Exhibit(
-    study="cifar_schedules",
-    exhibit="Figures 3 and 6",
+EXHIBIT = ScheduleTable(
+    name="cifar_schedules",
+    label="Figures 3 and 6",
     title="Noise schedules on CIFAR-10, raw / denoised",
     data=Cifar10(),
     where={"table": "fig7-cifar10", "column": "sigma_1=50"},
@@ -36,20 +35,6 @@ EXHIBIT = Exhibit(
     levels="L = 200, sigma_1 = 50",
     families=("geometric", "squared_cosine", "sigmoid"),
 )
-
-
-def settings(scale: str) -> ScheduleSettings:
-    """The study's settings at a scale.
-
-    Raises:
-        InputError: an unknown scale.
-    """
-    return at_scale(scale, demo=demo, paper=paper)
-
-
-def study(scale: str, at: ScheduleSettings) -> Study:
-    """The study with given settings: five families, few levels and many."""
-    return build(EXHIBIT, scale, at)
 
 
 def demo() -> ScheduleSettings:
@@ -70,3 +55,8 @@ def paper() -> ScheduleSettings:
         train=of.train.replace(data=Cifar10(), network=Ncsn()),
         many=GeometricSchedule(sigma_1=50.0, sigma_L=0.01, n_levels=200),
     )
+
+
+def study(scale: str, at: ScheduleSettings) -> Study:
+    """The study with given settings: five families, few levels and many."""
+    return build(EXHIBIT, scale, at)

@@ -28,16 +28,29 @@ from dataclasses import dataclass
 from scorelib.data import Mnist
 from scorelib.metrics.classifier import ClassifierFeatures, ClassifierSpec
 from scorelib.spec import fields_of
-from studies.common.execution_settings import at_scale
-from studies.reported import reported
+from studies.common.exhibit import Exhibit
 from studies.schedules import mnist_schedules
-from studies.schedules.schedule_table import FEW, REPORT, LevelSettings
+from studies.schedules.schedule_table import FEW_LEVELS, REPORT, LevelSettings
 from tuning.jobs import Job
 from tuning.stages import DataShares, GeneratedShares, TrainClassifier
 from tuning.stages.shares import REACHING, share_of
 from tuning.study import Cell, Reported, Study
 
-DATA = "training data"
+EXHIBIT = Exhibit(
+    name="mnist_initial_noise",
+    paper=REPORT,
+    label="Figures 11-14",
+    title="Shares of the digits among the images, from little and from much noise",
+    question="Do chains that start from more noise spread more evenly over the digits?",
+    figures=("class_shares", "noise_schedules", "losses"),
+    notes=(
+        "a class reaches a share if its 95% interval (Wilson's) holds it",
+        f"the report's numbers are of {Mnist.name}, of L = 10, sigma_1 = 1 and L = 200, "
+        "sigma_1 = 30, an unstated number of images and an unstated interval",
+    ),
+    where={"table": "text-7"},
+)
+TRAINING_DATA = "training data"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,27 +66,17 @@ class InitialNoiseSettings(LevelSettings):
     classifier: ClassifierSpec
 
 
-def settings(scale: str) -> InitialNoiseSettings:
-    """The study's settings at a scale.
-
-    Raises:
-        InputError: an unknown scale.
-    """
-    return at_scale(scale, demo=demo, paper=paper)
-
-
 def demo() -> InitialNoiseSettings:
     """Digits; of many levels the network of `mnist_schedules`."""
-    return _of("demo", n_images=3000).replace(few=FEW.replace(sigma_1=0.17))
+    return _of(mnist_schedules.demo(), n_images=3000).replace(few=FEW_LEVELS.replace(sigma_1=0.17))
 
 
 def paper() -> InitialNoiseSettings:
     """MNIST; the networks of `mnist_schedules`."""
-    return _of("paper", n_images=10_000, iterations=6000, batch_size=128)
+    return _of(mnist_schedules.paper(), n_images=10_000, iterations=6000, batch_size=128)
 
 
-def _of(scale: str, n_images: int, **classifier: int) -> InitialNoiseSettings:
-    of = mnist_schedules.settings(scale)
+def _of(of: LevelSettings, n_images: int, **classifier: int) -> InitialNoiseSettings:
     shared = fields_of(of, LevelSettings) | {"n_images": n_images}
     return InitialNoiseSettings(
         **shared, classifier=ClassifierSpec(data=of.train.data, **classifier)
@@ -91,58 +94,41 @@ def study(scale: str, at: InitialNoiseSettings) -> Study:
         )
         for column, levels in at.columns.items()
     }
-    sources[DATA] = DataShares(data=at.train.data, split="train")
+    sources[TRAINING_DATA] = DataShares(data=at.train.data, split="train")
     n_classes = at.train.data.n_classes
     rows = {f"digit {label}": share_of(label) for label in range(n_classes)}
     rows[f"reach {1 / n_classes:.0%}"] = REACHING
-    known = {
-        column: "sigma_1=1" if levels is at.few else "sigma_1=30"
-        for column, levels in at.columns.items()
-    }
     cells = [
         Cell(
             row=row,
             column=column,
             job=job,
             quantities=(quantity,),
-            reported=_reported(known[column]) if quantity == REACHING and column in known else {},
+            reported=_reported(at, column) if quantity == REACHING else {},
         )
         for row, quantity in rows.items()
         for column, job in sources.items()
     ]
-    accuracy = TrainClassifier(classifier=at.classifier)
-    quantity = "test_accuracy"
+    accuracy = "test_accuracy"
+    known = EXHIBIT.reported("footnote 2", metric="accuracy", row="classifier=3-layer")
     cells.append(
         Cell(
             row="accuracy",
             column="test data",
-            job=accuracy,
-            quantities=(quantity,),
-            reported={quantity: Reported(_value("accuracy", "classifier=3-layer"), "footnote 2")},
+            job=TrainClassifier(classifier=at.classifier),
+            quantities=(accuracy,),
+            reported={accuracy: known},
         )
     )
-    return Study(
-        name="mnist_initial_noise",
-        scale=scale,
-        paper=REPORT,
-        exhibit="Figures 11-14",
-        title="Shares of the digits among the images, from little and from much noise",
-        question="Do chains that start from more noise spread more evenly over the digits?",
-        settings=at,
-        cells=tuple(cells),
-        figures=("class_shares", "noise_schedules", "losses"),
-        notes=(
-            "a class reaches a share if its 95% interval (Wilson's) holds it",
-            f"the report's numbers are of {Mnist.name}, of L = 10, sigma_1 = 1 and L = 200, "
-            "sigma_1 = 30, an unstated number of images and an unstated interval",
-        ),
-    )
+    return EXHIBIT.study(scale, at, cells)
 
 
-def _reported(column: str) -> dict[str, Reported]:
-    value = _value("classes_reaching", "schedule=geometric", column=column)
-    return {REACHING: Reported(value, "Section 7, initial noise")}
-
-
-def _value(metric: str, row: str, column: str = "") -> float:
-    return reported(paper=REPORT, table="text-7", metric=metric, row=row, column=column)
+def _reported(at: InitialNoiseSettings, column: str) -> dict[str, Reported]:
+    """How many classes reach their share from an initial noise; of the data nothing is reported."""
+    if column not in at.columns:
+        return {}
+    known = EXHIBIT.reported(
+        "Section 7, initial noise", metric="classes_reaching", row="schedule=geometric",
+        column="sigma_1=1" if at.columns[column] is at.few else "sigma_1=30",
+    )  # fmt: skip
+    return {REACHING: known}

@@ -26,14 +26,13 @@ from scorelib.metrics.inception import InceptionFeatures
 from scorelib.networks import Ncsn, ResidualMlp
 from scorelib.optim import AdamSpec
 from scorelib.schedules import GeometricSchedule
-from studies.common.execution_settings import at_scale
-from studies.schedules.schedule_table import FEW, Exhibit, ScheduleSettings, build
+from studies.schedules.schedule_table import FEW_LEVELS, ScheduleSettings, ScheduleTable, build
 from tuning.stages import TrainSpec
 from tuning.study import Study
 
-EXHIBIT = Exhibit(
-    study="mnist_schedules",
-    exhibit="Figures 2 and 5",
+EXHIBIT = ScheduleTable(
+    name="mnist_schedules",
+    label="Figures 2 and 5",
     title="Noise schedules on MNIST, raw / denoised",
     data=Mnist(),
     where={"table": "fig7-mnist", "column": "sigma_1=30"},
@@ -43,20 +42,6 @@ EXHIBIT = Exhibit(
 )
 
 
-def settings(scale: str) -> ScheduleSettings:
-    """The study's settings at a scale.
-
-    Raises:
-        InputError: an unknown scale.
-    """
-    return at_scale(scale, demo=demo, paper=paper)
-
-
-def study(scale: str, at: ScheduleSettings) -> Study:
-    """The study with given settings: five families, few levels and many."""
-    return build(EXHIBIT, scale, at)
-
-
 def demo() -> ScheduleSettings:
     """Digits, three snapshots of each training."""
     data = Digits()
@@ -64,7 +49,7 @@ def demo() -> ScheduleSettings:
         train=TrainSpec(
             data=data,
             network=ResidualMlp(width=128, depth=3, conditional=True),
-            schedule=FEW,
+            schedule=FEW_LEVELS,
             objective=Dsm(),
             optimizer=AdamSpec(learning_rate=1e-3),
             ema=(0.99,),
@@ -86,7 +71,7 @@ def paper() -> ScheduleSettings:
         train=TrainSpec(
             data=Mnist(),
             network=Ncsn(ngf=64),
-            schedule=FEW,
+            schedule=FEW_LEVELS,
             objective=Dsm(),
             optimizer=AdamSpec(learning_rate=1e-3),
             ema=(0.0,),
@@ -100,3 +85,8 @@ def paper() -> ScheduleSettings:
         n_images=10_000,
         seeds=3,
     )
+
+
+def study(scale: str, at: ScheduleSettings) -> Study:
+    """The study with given settings: five families, few levels and many."""
+    return build(EXHIBIT, scale, at)

@@ -24,25 +24,25 @@ Source: A. Spagnoletti, A. Ratouchniak and D. Aubakirova, Denoising score matchi
 models (a report), Section 7. NCSN: Song and Ermon 2019, https://arxiv.org/abs/1907.05600.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from scorelib.data import DataSpec
-from scorelib.errors import InputError
+from scorelib.errors import require_input
 from scorelib.metrics.features import Extractor
 from scorelib.networks import Ncsn
 from scorelib.samplers import Als
 from scorelib.schedules import SCHEDULES, GeometricSchedule, Schedule
 from scorelib.step_size import epsilon_of_langevin_step
+from studies.common.distances import baselines, papers_protocol
 from studies.common.execution_settings import StudySettings
-from studies.common.initial_step_sizes import papers_protocol
-from studies.reported import reported
+from studies.common.exhibit import Exhibit
+from studies.common.snapshots import require_snapshot, snapshot_iterations
 from tuning.spaces import OneOf, ParameterSpace, Rung
-from tuning.stages import Baseline, FidProtocol, SampleSpec, Score, Snapshot, TrainSpec
+from tuning.stages import FidProtocol, SampleSpec, Score, Snapshot, TrainSpec
 from tuning.study import Cell, Reported, Search, Study
 
 REPORT = "schedules"
-FEW = GeometricSchedule(sigma_1=1.0, sigma_L=0.01, n_levels=10)
+FEW_LEVELS = GeometricSchedule(sigma_1=1.0, sigma_L=0.01, n_levels=10)
 """The few levels of the first NCSN, and of the report."""
 
 
@@ -65,7 +65,7 @@ class LevelSettings(StudySettings):
     KIND = "LevelSettings"
 
     train: TrainSpec
-    few: GeometricSchedule | None = FEW
+    few: GeometricSchedule | None = FEW_LEVELS
     many: GeometricSchedule
     langevin_step: float = 2e-5
     n_sigma: int = 100
@@ -76,18 +76,14 @@ class LevelSettings(StudySettings):
 
     def validate(self) -> None:
         """Refuses lengths that leave no snapshot at the end, and steps that no level admits."""
-        if self.snapshot_every < 1 or self.iterations % self.snapshot_every or not self.iterations:
-            raise InputError(
-                "iterations must be a positive multiple of snapshot_every; got "
-                f"{self.iterations} and {self.snapshot_every}"
-            )
+        require_snapshot(self.iterations, self.snapshots, "iterations")
         for levels in self.columns.values():
             self.sampler.require_admissible(levels)
 
     @property
     def snapshots(self) -> range:
         """Iterations at which snapshots are made."""
-        return range(self.snapshot_every, self.iterations + 1, self.snapshot_every)
+        return snapshot_iterations(self.snapshot_every, self.iterations)
 
     @property
     def columns(self) -> dict[str, GeometricSchedule]:
@@ -121,8 +117,9 @@ def of_family(family: str, levels: GeometricSchedule) -> Schedule:
     Raises:
         InputError: no such family.
     """
-    if family not in SCHEDULES:
-        raise InputError(f"families must be of {', '.join(SCHEDULES)}; got {family!r}")
+    require_input(
+        family in SCHEDULES, f"families must be of {', '.join(SCHEDULES)}; got {family!r}"
+    )
     return SCHEDULES[family](
         sigma_1=levels.sigma_1, sigma_L=levels.sigma_L, n_levels=levels.n_levels
     )
@@ -156,47 +153,39 @@ class ScheduleSettings(LevelSettings):
         super().validate()
         for family in self.families:
             of_family(family, self.many)
-        if min(self.keep, self.seeds, len(self.families)) < 1:
-            raise InputError(
-                "keep and seeds must be at least 1, and families not empty; got "
-                f"{self.keep}, {self.seeds} and {self.families}"
-            )
-        if self.search_images > self.n_images:
-            raise InputError(
-                "search_images must be at most n_images; got "
-                f"{self.search_images} and {self.n_images}"
-            )
+        require_input(
+            min(self.keep, self.seeds, len(self.families)) >= 1,
+            "keep and seeds must be at least 1, and families not empty; got "
+            f"{self.keep}, {self.seeds} and {self.families}",
+        )
+        require_input(
+            self.search_images <= self.n_images,
+            f"search_images must be at most n_images; got {self.search_images} and {self.n_images}",
+        )
 
 
-@dataclass(frozen=True)
-class Exhibit:
-    """What tells these tables apart.
+@dataclass(frozen=True, kw_only=True)
+class ScheduleTable(Exhibit):
+    """One of these tables.
 
     Attributes:
-        study: name of the study.
-        exhibit: the report's figures.
-        title: their captions, in our words.
         data: the report's data set; None if how its numbers were measured is not known well enough
             to compare any with them.
-        where: the columns of `reported.csv` that say which numbers.
-        source: where these stand.
+        source: where its numbers stand.
         levels: the levels they are of.
         families: the families they are of, with these levels.
-        notes: what else has to be said under the table.
     """
 
-    study: str
-    exhibit: str
-    title: str
+    paper: str = REPORT
+    question: str = "Which family of noise schedules makes the best images?"
+    figures: tuple[str, ...] = ("noise_schedules", "searches", "losses")
     data: DataSpec | None
-    where: Mapping[str, str]
     source: str
     levels: str
     families: tuple[str, ...]
-    notes: tuple[str, ...] = ()
 
 
-def build(exhibit: Exhibit, scale: str, at: ScheduleSettings) -> Study:
+def build(exhibit: ScheduleTable, scale: str, at: ScheduleSettings) -> Study:
     """The study of one of these tables: a search over snapshots for each of its cells."""
     protocol = FidProtocol(
         extractor=at.extractor, data=at.train.data, n_images=at.n_images, seeds="fresh"
@@ -216,23 +205,13 @@ def build(exhibit: Exhibit, scale: str, at: ScheduleSettings) -> Study:
                     reported=_reported(exhibit, family) if is_reported else {},
                 )
             )
-    searches = [cell.search for cell in cells if cell.search]
     of_levels = [f"the report's numbers are of {exhibit.levels}"]
-    return Study(
-        name=exhibit.study,
-        scale=scale,
-        paper=REPORT,
-        exhibit=exhibit.exhibit,
-        title=exhibit.title,
-        question="Which family of noise schedules makes the best images?",
-        settings=at,
-        cells=tuple(cells),
-        searches=tuple(searches),
-        figures=("noise_schedules", "searches", "losses"),
-        baselines=(
-            Baseline(reference=protocol.reference, kind="held-out"),
-            Baseline(reference=protocol.reference, kind="gaussian", n_images=at.n_images),
-        ),
+    return exhibit.study(
+        scale,
+        at,
+        cells,
+        searches=(cell.search for cell in cells if cell.search),
+        baselines=baselines(protocol),
         notes=(*(of_levels if any(c.reported for c in cells) else ()), *exhibit.notes),
     )
 
@@ -259,7 +238,7 @@ def _search(
     )
 
 
-def _reported(exhibit: Exhibit, family: str) -> dict[str, Reported]:
-    value = reported(paper=REPORT, metric="fid", row=f"schedule={family}", **exhibit.where)
+def _reported(exhibit: ScheduleTable, family: str) -> dict[str, Reported]:
     protocol = papers_protocol(exhibit.data) if exhibit.data else None
-    return {"raw": Reported(value, exhibit.source, protocol)}
+    known = exhibit.reported(exhibit.source, protocol, metric="fid", row=f"schedule={family}")
+    return {"raw": known}

@@ -10,7 +10,8 @@ from scorelib.data import Photographs
 from scorelib.metrics.inception import InceptionFeatures
 from scorelib.networks import NcsnPp, Ncsnv2
 from scorelib.schedules import GeometricSchedule
-from studies.adversarial.step_sizes.cifar_sampling_eps import settings, study
+from studies.adversarial.step_sizes import cifar_sampling_eps
+from studies.adversarial.step_sizes.cifar_sampling_eps import study
 from studies.adversarial.step_sizes.table_settings import SearchSettings, SelectionSettings
 from studies.dlsm import cifar10_dlsm
 from tests.scorelib.metrics.test_inception import Unloaded, fidelity, sha256
@@ -29,7 +30,7 @@ def random_inception(tmp_path, monkeypatch):
 
 
 def test_ncsnv2_and_inception_fill_a_cell(store, random_inception):
-    paper = settings("paper")
+    paper = cifar_sampling_eps.paper()
     train = paper.train.replace(
         data=Photographs(size=32, n=12),
         network=Ncsnv2(ngf=8),
@@ -57,7 +58,7 @@ def test_ncsnv2_and_inception_fill_a_cell(store, random_inception):
 
 
 def test_ncsnpp_guided_by_a_resnet_inception_and_resnet50_fill_table_2(store, random_inception):
-    paper, data = cifar10_dlsm.settings("paper"), Photographs(size=32, n=12)
+    paper, data = cifar10_dlsm.paper(), Photographs(size=32, n=12)
     train = paper.train.replace(
         data=data, network=NcsnPp(width=8, n_blocks=1), batch_size=4,
         schedule=paper.train.schedule.replace(n_levels=4),

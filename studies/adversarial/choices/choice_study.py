@@ -13,22 +13,23 @@ Images come from CAS with one step per level at a step size that is not tuned (r
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from scorelib.data import Cifar10, Digits
-from scorelib.errors import InputError
-from scorelib.losses import SCORE_ADAM, Adversarial
-from scorelib.metrics.classifier import ClassifierFeatures, ClassifierSpec
+from scorelib.errors import require_input
 from scorelib.metrics.features import Extractor
-from scorelib.metrics.inception import InceptionFeatures
-from scorelib.networks import BigGanDiscriminator, Ncsnv2, ResidualMlp
 from scorelib.samplers import Cas
-from scorelib.schedules import GeometricSchedule
+from studies.adversarial.step_sizes import cifar_sampling_eps
+from studies.common.distances import baselines
 from studies.common.execution_settings import StudySettings
-from studies.common.initial_step_sizes import CIFAR_SCHEDULE, initial_step_size
+from studies.common.exhibit import Exhibit
+from studies.common.initial_step_sizes import initial_step_size
 from tuning.spaces import LogUniform, OneOf, ParameterSpace, Rung
-from tuning.stages import Baseline, FidProtocol, SampleSpec, Score, Snapshot, TrainSpec
+from tuning.stages import FidProtocol, SampleSpec, Score, Snapshot, TrainSpec
 from tuning.store.ledger import Values
 from tuning.study import Cell, Search, Study
+
+OPTIMIZER = "sample.model.train.optimizer"
+OBJECTIVE = "sample.model.train.objective"
 
 PAPERS_CHOICE = "the paper's choice"
 BEST_FOUND = "the best found"
@@ -71,12 +72,12 @@ class ChoiceSettings(StudySettings):
         rungs = (self.iterations, self.images, self.keep)
         is_ladder = len({len(r) for r in rungs}) == 1 and all(r and min(r) >= 1 for r in rungs)
         climbs = [sorted(self.iterations), sorted(self.images), sorted(self.keep, reverse=True)]
-        if not is_ladder or [list(r) for r in rungs] != climbs or self.seeds < 1:
-            raise InputError(
-                "iterations, images and keep must have a value >= 1 for each rung, the first two "
-                "never falling, keep never rising, and seeds must be at least 1; got "
-                f"{self.iterations}, {self.images}, {self.keep} and {self.seeds}"
-            )
+        require_input(
+            is_ladder and [list(r) for r in rungs] == climbs and self.seeds >= 1,
+            "iterations, images and keep must have a value >= 1 for each rung, the first two "
+            "never falling, keep never rising, and seeds must be at least 1; got "
+            f"{self.iterations}, {self.images}, {self.keep} and {self.seeds}",
+        )
 
     @property
     def sampler(self) -> Cas:
@@ -85,29 +86,32 @@ class ChoiceSettings(StudySettings):
         return Cas(epsilon=epsilon, n_sigma=1)
 
 
-@dataclass(frozen=True)
-class Question:
-    """What tells these studies apart.
+@dataclass(frozen=True, kw_only=True)
+class Choice(Exhibit):
+    """One of the choices of Appendix B."""
 
-    Attributes:
-        study: name of the study.
-        title: what is compared, in a few words.
-        asks: the question, for people.
-        papers_choice: the paper's values, by parameter.
-        notes: what else has to be said under the table.
-    """
-
-    study: str
-    title: str
-    asks: str
-    papers_choice: Values
-    notes: tuple[str, ...] = ()
+    paper: str = "acsm"
+    label: str = "Appendix B"
+    figures: tuple[str, ...] = ("noise_schedules", "searches", "losses")
+    notes: tuple[str, ...] = ("the paper reports its choice without numbers",)
 
 
 def build(
-    question: Question, scale: str, at: ChoiceSettings, parameters: Sequence[OneOf | LogUniform]
+    exhibit: Choice,
+    scale: str,
+    at: ChoiceSettings,
+    parameters: Sequence[OneOf | LogUniform],
+    papers_choice: Values,
 ) -> Study:
-    """The study of one choice: its search, and the best found beside the paper's choice."""
+    """The study of one choice: its search, and the best found beside the paper's choice.
+
+    Args:
+        exhibit: what is chosen.
+        scale: "demo" or "paper".
+        at: its settings.
+        parameters: what is searched.
+        papers_choice: the paper's values, by parameter.
+    """
     protocol = FidProtocol(
         extractor=at.extractor, data=at.train.data, n_images=at.n_images, seeds="fresh"
     )
@@ -125,100 +129,56 @@ def build(
         round_size=at.round_size,
     )
     search = Search(
-        name=question.title,
+        name=exhibit.title,
         space=space,
         n_trials=at.keep[0],
-        starts=(question.papers_choice,),
+        starts=(papers_choice,),
         ladder=tuple(map(Rung, at.images[1:], at.keep[1:], at.iterations[1:])),
         starts_from=PAPERS_CHOICE,
     )
     last = search.ladder[-1] if search.ladder else None
-    papers = space.score(question.papers_choice, last).sample
-    return Study(
-        name=question.study,
-        scale=scale,
-        paper="acsm",
-        exhibit="Appendix B",
-        title=question.title,
-        question=question.asks,
-        settings=at,
-        cells=(
-            _cell(BEST_FOUND, at, protocol, search=search),
-            _cell(PAPERS_CHOICE, at, protocol, sample=papers),
+    papers = space.score(papers_choice, last).sample
+    shared: dict[str, Any] = {
+        "column": protocol.name, "protocol": protocol, "n_seeds": at.seeds,
+    }  # fmt: skip
+    return exhibit.study(
+        scale,
+        at,
+        (
+            Cell(row=BEST_FOUND, search=search, **shared),
+            Cell(row=PAPERS_CHOICE, sample=papers, **shared),
         ),
         searches=(search,),
-        baselines=(
-            Baseline(reference=protocol.reference, kind="held-out"),
-            Baseline(reference=protocol.reference, kind="gaussian", n_images=at.n_images),
-        ),
-        figures=("noise_schedules", "searches", "losses"),
-        notes=(*question.notes, "the paper reports its choice without numbers"),
+        baselines=baselines(protocol),
     )
 
 
-def _cell(
-    row: str,
-    at: ChoiceSettings,
-    protocol: FidProtocol,
-    search: Search | None = None,
-    sample: SampleSpec | None = None,
-) -> Cell:
-    return Cell(
-        row=row,
-        column=protocol.name,
-        search=search,
-        sample=sample,
-        protocol=protocol,
-        n_seeds=at.seeds,
-    )
-
-
-def adversarial_demo(*, keep: tuple[int, ...] = (16, 4)) -> ChoiceSettings:
-    """The digits, a small network and a small discriminator; two rungs."""
-    data = Digits()
+def demo(*, keep: tuple[int, ...] = (16, 4)) -> ChoiceSettings:
+    """Digits and networks as in Table 1's demo, a small discriminator; two rungs."""
+    table = cifar_sampling_eps.demo()
     return ChoiceSettings(
-        train=TrainSpec(
-            data=data,
-            network=ResidualMlp(width=256, depth=3),
-            schedule=GeometricSchedule(sigma_1=4.8, sigma_L=0.1, n_levels=30),
-            objective=Adversarial(n_d=1, discriminator=BigGanDiscriminator(width=4)),
-            optimizer=SCORE_ADAM.replace(learning_rate=1e-3),
-            ema=(0.99, 0.999),
-            batch_size=64,
-        ),
+        train=table.training("adversarial").replace(batch_size=64),
         ema=0.99,
         iterations=(600, 1800),
         images=(1000, 2000),
         keep=keep,
-        extractor=ClassifierFeatures(classifier=ClassifierSpec(data=data)),
+        extractor=table.extractor,
         n_images=2000,
         seeds=2,
     )
 
 
-def adversarial_paper(*, keep: tuple[int, ...] = (24, 8, 3)) -> ChoiceSettings:
+def paper(*, keep: tuple[int, ...] = (24, 8, 3)) -> ChoiceSettings:
     """CIFAR-10 as in Table 1, at its adversarial step size for CAS; three rungs."""
+    table = cifar_sampling_eps.paper()
     return ChoiceSettings(
-        train=TrainSpec(
-            data=Cifar10(),
-            network=Ncsnv2(),
-            schedule=CIFAR_SCHEDULE,
-            objective=Adversarial(n_d=2),
-            optimizer=SCORE_ADAM.replace(learning_rate=1e-4),
-            ema=(0.999, 0.9999),
-            batch_size=128,
-            flips=True,
-        ),
-        ema=0.9999,
+        train=table.training("adversarial"),
+        ema=table.ema,
         epsilon=5.6e-6,
         iterations=(50_000, 100_000, 300_000),
         images=(1_000, 5_000, 10_000),
         keep=keep,
-        extractor=InceptionFeatures(),
-        n_images=10_000,
-        seeds=3,
+        extractor=table.extractor,
+        n_images=table.n_images,
+        seeds=table.seeds,
     )
-
-
-OPTIMIZER = "sample.model.train.optimizer"
-OBJECTIVE = "sample.model.train.objective"

@@ -10,24 +10,27 @@ for the score network. The form of the study: `choice_study`. Negative beta1:
 Command: ``python -m studies.run cifar_adam_betas [--scale paper]``
 """
 
+from studies.adversarial.choices import choice_study
 from studies.adversarial.choices.choice_study import (
     OBJECTIVE,
     OPTIMIZER,
+    Choice,
     ChoiceSettings,
-    Question,
-    adversarial_demo,
-    adversarial_paper,
     build,
 )
-from studies.common.execution_settings import at_scale
 from tuning.spaces import OneOf
 from tuning.study import Study
 
-_D = f"{OBJECTIVE}.discriminator_optimizer"
+EXHIBIT = Choice(
+    name="cifar_adam_betas",
+    title="Adam's betas",
+    question="Which Adam betas for discriminator and score network make the best images?",
+)
+_DISCRIMINATOR = f"{OBJECTIVE}.discriminator_optimizer"
 BETA1, BETA2 = (0.9, 0.5, 0.0, -0.5), (0.9, 0.999)
 PARAMETERS = (
-    OneOf(name="beta1 of D", path=f"{_D}.beta1", values=BETA1),
-    OneOf(name="beta2 of D", path=f"{_D}.beta2", values=BETA2),
+    OneOf(name="beta1 of D", path=f"{_DISCRIMINATOR}.beta1", values=BETA1),
+    OneOf(name="beta2 of D", path=f"{_DISCRIMINATOR}.beta2", values=BETA2),
     OneOf(name="beta1 of score", path=f"{OPTIMIZER}.beta1", values=BETA1),
     OneOf(name="beta2 of score", path=f"{OPTIMIZER}.beta2", values=BETA2),
 )
@@ -36,31 +39,16 @@ PAPERS_CHOICE = {
 }  # fmt: skip
 
 
-def settings(scale: str) -> ChoiceSettings:
-    """The study's settings at a scale.
-
-    Raises:
-        InputError: an unknown scale.
-    """
-    return at_scale(scale, demo=demo, paper=paper)
-
-
-def study(scale: str, at: ChoiceSettings) -> Study:
-    """The study with given settings: a search over both pairs."""
-    question = Question(
-        study="cifar_adam_betas",
-        title="Adam's betas",
-        asks="Which Adam betas for discriminator and score network make the best images?",
-        papers_choice=PAPERS_CHOICE,
-    )
-    return build(question, scale, at, PARAMETERS)
-
-
 def demo() -> ChoiceSettings:
     """Digits; 16 of the 64 combinations briefly, the best four for longer."""
-    return adversarial_demo()
+    return choice_study.demo()
 
 
 def paper() -> ChoiceSettings:
     """The paper's data and network."""
-    return adversarial_paper()
+    return choice_study.paper()
+
+
+def study(scale: str, at: ChoiceSettings) -> Study:
+    """The study with given settings: a search over both pairs."""
+    return build(EXHIBIT, scale, at, PARAMETERS, PAPERS_CHOICE)

@@ -15,31 +15,33 @@ Command: ``python -m studies.run cifar_adversarial_search [--scale paper]``
 
 from scorelib.schedules import as_geometric
 from scorelib.step_size import schedule_step
-from studies.adversarial.choices.choice_study import (
-    ChoiceSettings,
-    Question,
-    adversarial_demo,
-    adversarial_paper,
-    build,
-)
+from studies.adversarial.choices import choice_study
+from studies.adversarial.choices.choice_study import Choice, ChoiceSettings, build
 from studies.adversarial.choices.cifar_adam_betas import PAPERS_CHOICE as PAPERS_BETAS
 from studies.adversarial.choices.cifar_adam_betas import PARAMETERS as BETAS
 from studies.adversarial.choices.cifar_gan_loss import LOSS
 from studies.adversarial.choices.cifar_lambda_nd import LAMBDA, N_D
-from studies.common.execution_settings import at_scale
 from tuning.spaces import EPSILON, LogUniform, OneOf
 from tuning.study import Study
 
+EXHIBIT = Choice(
+    name="cifar_adversarial_search",
+    title="everything at once",
+    question="What do all hyperparameters reach together, and which of them matters?",
+)
 LOWEST_R, HIGHEST_R = 1.05, 4.0
 
 
-def settings(scale: str) -> ChoiceSettings:
-    """The study's settings at a scale.
+def demo() -> ChoiceSettings:
+    """Digits; 20 trials briefly, seven for longer, two to the end."""
+    return choice_study.demo().replace(
+        iterations=(400, 1000, 2000), images=(500, 1000, 2000), keep=(20, 7, 2)
+    )
 
-    Raises:
-        InputError: an unknown scale.
-    """
-    return at_scale(scale, demo=demo, paper=paper)
+
+def paper() -> ChoiceSettings:
+    """The paper's data and network; 64 trials on the first rung."""
+    return choice_study.paper(keep=(64, 8, 3))
 
 
 def study(scale: str, at: ChoiceSettings) -> Study:
@@ -54,25 +56,6 @@ def study(scale: str, at: ChoiceSettings) -> Study:
         high=min(HIGHEST_R * unit, 0.99 * highest),  # on a coarse schedule theory ends first
     )
     ema = OneOf(name="ema", path="sample.ema", values=at.train.ema)
-    question = Question(
-        study="cifar_adversarial_search",
-        title="everything at once",
-        asks="What do all hyperparameters reach together, and which of them matters?",
-        papers_choice=PAPERS_BETAS
-        | {
-            "loss": "LSGAN", "lambda": 1.0, "n_D": 2, "ema": at.ema, EPSILON: at.sampler.epsilon,
-        },
-    )  # fmt: skip
-    return build(question, scale, at, [*BETAS, LOSS, LAMBDA, N_D, ema, epsilon])
-
-
-def demo() -> ChoiceSettings:
-    """Digits; 20 trials briefly, seven for longer, two to the end."""
-    return adversarial_demo().replace(
-        iterations=(400, 1000, 2000), images=(500, 1000, 2000), keep=(20, 7, 2)
-    )
-
-
-def paper() -> ChoiceSettings:
-    """The paper's data and network; 64 trials on the first rung."""
-    return adversarial_paper(keep=(64, 8, 3))
+    others = {"lambda": 1.0, "n_D": 2, "ema": at.ema, EPSILON: at.sampler.epsilon}
+    papers_choice = PAPERS_BETAS | {"loss": "LSGAN"} | others
+    return build(EXHIBIT, scale, at, [*BETAS, LOSS, LAMBDA, N_D, ema, epsilon], papers_choice)

@@ -14,20 +14,21 @@ Command: ``python -m studies.run cifar_checkpoint_ema [--scale paper]``
 from dataclasses import dataclass
 from typing import Any
 
-from scorelib.errors import InputError
+from scorelib.errors import require_input
 from scorelib.losses import Dsm
 from scorelib.optim import AdamSpec
 from scorelib.spec import fields_of
-from studies.adversarial.choices.choice_study import (
-    ChoiceSettings,
-    Question,
-    adversarial_demo,
-    adversarial_paper,
-    build,
-)
-from studies.common.execution_settings import at_scale
+from studies.adversarial.choices import choice_study
+from studies.adversarial.choices.choice_study import Choice, ChoiceSettings, build
+from studies.common.snapshots import require_snapshot, snapshot_iterations
 from tuning.spaces import OneOf
 from tuning.study import Study
+
+EXHIBIT = Choice(
+    name="cifar_checkpoint_ema",
+    title="snapshot and EMA",
+    question="Which snapshot and which EMA decay make the best images?",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,71 +48,50 @@ class SnapshotChoiceSettings(ChoiceSettings):
     def validate(self) -> None:
         """Refuses a choice that is no snapshot, and ladders over trainings."""
         super().validate()
-        if len(self.iterations) != 1:
-            raise InputError(
-                f"a search over snapshots has one rung; got {len(self.iterations)} in iterations"
-            )
-        if self.snapshot_every < 1 or not set(self.iterations) <= set(self.snapshots):
-            raise InputError(
-                "iterations, the paper's choice, must be a multiple of snapshot_every="
-                f"{self.snapshot_every} up to {self.train_iterations}; got {self.iterations}"
-            )
+        require_input(
+            len(self.iterations) == 1,
+            f"a search over snapshots has one rung; got {len(self.iterations)} in iterations",
+        )
+        require_snapshot(self.iterations[0], self.snapshots, "iterations, the paper's choice,")
 
     @property
     def snapshots(self) -> range:
         """Iterations at which snapshots are made."""
-        return range(self.snapshot_every, self.train_iterations + 1, self.snapshot_every)
-
-
-def settings(scale: str) -> SnapshotChoiceSettings:
-    """The study's settings at a scale.
-
-    Raises:
-        InputError: an unknown scale.
-    """
-    return at_scale(scale, demo=demo, paper=paper)
-
-
-def study(scale: str, at: SnapshotChoiceSettings) -> Study:
-    """The study with given settings: a search over snapshots and decays."""
-    question = Question(
-        study="cifar_checkpoint_ema",
-        title="snapshot and EMA",
-        asks="Which snapshot and which EMA decay make the best images?",
-        papers_choice={"iteration": at.iterations[0], "ema": at.ema},
-    )
-    return build(
-        question,
-        scale,
-        at,
-        [
-            OneOf(name="iteration", path="sample.model.iteration", values=tuple(at.snapshots)),
-            OneOf(name="ema", path="sample.ema", values=at.train.ema),
-        ],
-    )
+        return snapshot_iterations(self.snapshot_every, self.train_iterations)
 
 
 def demo() -> SnapshotChoiceSettings:
     """Digits; all sixteen pairs of eight snapshots and two decays."""
-    return SnapshotChoiceSettings(
-        **_without_discriminator(adversarial_demo(), learning_rate=1e-3),
+    return _without_discriminator(
+        choice_study.demo(),
         iterations=(4000,), images=(1000,), keep=(16,), train_iterations=4000, snapshot_every=500,
     )  # fmt: skip
 
 
 def paper() -> SnapshotChoiceSettings:
     """The paper's data and network; a tenth of the 240 pairs."""
-    return SnapshotChoiceSettings(
-        **_without_discriminator(adversarial_paper(), learning_rate=1e-4),
+    return _without_discriminator(
+        choice_study.paper(),
         iterations=(250_000,), images=(5000,), keep=(24,),
         train_iterations=300_000, snapshot_every=2_500,
     )  # fmt: skip
 
 
-def _without_discriminator(of: ChoiceSettings, learning_rate: float) -> dict[str, Any]:
-    """The adversarial studies' settings but for the ladder, trained by score matching alone."""
-    kept = fields_of(of)
-    optimizer = AdamSpec(learning_rate=learning_rate)
-    kept["train"] = of.train.replace(objective=Dsm(), optimizer=optimizer)
-    kept["ema"] = max(of.train.ema)  # the paper's choice of its two
-    return {name: kept[name] for name in kept.keys() - {"iterations", "images", "keep"}}
+def _without_discriminator(of: ChoiceSettings, **grid: Any) -> SnapshotChoiceSettings:
+    """The adversarial studies' settings but for the grid, trained by score matching alone."""
+    optimizer = AdamSpec(learning_rate=of.train.optimizer.learning_rate)
+    changed = {
+        "train": of.train.replace(objective=Dsm(), optimizer=optimizer),
+        "ema": max(of.train.ema),  # the paper's choice of its two
+    }
+    return SnapshotChoiceSettings(**fields_of(of) | changed | grid)
+
+
+def study(scale: str, at: SnapshotChoiceSettings) -> Study:
+    """The study with given settings: a search over snapshots and decays."""
+    parameters = [
+        OneOf(name="iteration", path="sample.model.iteration", values=tuple(at.snapshots)),
+        OneOf(name="ema", path="sample.ema", values=at.train.ema),
+    ]
+    papers_choice = {"iteration": at.iterations[0], "ema": at.ema}
+    return build(EXHIBIT, scale, at, parameters, papers_choice)

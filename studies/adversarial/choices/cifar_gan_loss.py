@@ -13,18 +13,16 @@ the opposite sign; here it is what the words say.
 """
 
 from scorelib.losses import GanLoss
-from studies.adversarial.choices.choice_study import (
-    OBJECTIVE,
-    ChoiceSettings,
-    Question,
-    adversarial_demo,
-    adversarial_paper,
-    build,
-)
-from studies.common.execution_settings import at_scale
+from studies.adversarial.choices import choice_study
+from studies.adversarial.choices.choice_study import OBJECTIVE, Choice, ChoiceSettings, build
 from tuning.spaces import OneOf
 from tuning.study import Study
 
+EXHIBIT = Choice(
+    name="cifar_gan_loss",
+    title="GAN loss",
+    question="Which GAN loss makes the best images in adversarial score matching?",
+)
 LOSSES = {
     "LSGAN": GanLoss(),
     "GAN": GanLoss(kind="gan"),
@@ -47,31 +45,16 @@ LOSS = OneOf(
 )
 
 
-def settings(scale: str) -> ChoiceSettings:
-    """The study's settings at a scale.
-
-    Raises:
-        InputError: an unknown scale.
-    """
-    return at_scale(scale, demo=demo, paper=paper)
-
-
-def study(scale: str, at: ChoiceSettings) -> Study:
-    """The study with given settings: a search over the losses."""
-    question = Question(
-        study="cifar_gan_loss",
-        title="GAN loss",
-        asks="Which GAN loss makes the best images in adversarial score matching?",
-        papers_choice={"loss": "LSGAN"},
-    )
-    return build(question, scale, at, [LOSS])
-
-
 def demo() -> ChoiceSettings:
     """Digits; all twelve losses briefly, the best four for longer."""
-    return adversarial_demo(keep=(len(LOSSES), 4))
+    return choice_study.demo(keep=(len(LOSSES), 4))
 
 
 def paper() -> ChoiceSettings:
     """The paper's data and network; all twelve losses on the first rung."""
-    return adversarial_paper(keep=(len(LOSSES), 6, 3))
+    return choice_study.paper(keep=(len(LOSSES), 6, 3))
+
+
+def study(scale: str, at: ChoiceSettings) -> Study:
+    """The study with given settings: a search over the losses."""
+    return build(EXHIBIT, scale, at, [LOSS], {"loss": "LSGAN"})

@@ -11,50 +11,33 @@ mean less on smaller images.
 Command: ``python -m studies.run cifar_lambda_nd [--scale paper]``
 """
 
-from studies.adversarial.choices.choice_study import (
-    OBJECTIVE,
-    ChoiceSettings,
-    Question,
-    adversarial_demo,
-    adversarial_paper,
-    build,
-)
-from studies.common.execution_settings import at_scale
+from studies.adversarial.choices import choice_study
+from studies.adversarial.choices.choice_study import OBJECTIVE, Choice, ChoiceSettings, build
 from tuning.spaces import LogUniform, OneOf
 from tuning.study import Study
 
+EXHIBIT = Choice(
+    name="cifar_lambda_nd",
+    title="lambda and n_D",
+    question=(
+        "How much should denoising score matching weigh against the GAN term, and does a "
+        "second discriminator step help?"
+    ),
+)
 LAMBDA = LogUniform(name="lambda", path=f"{OBJECTIVE}.lambda_", low=0.01, high=100.0)
 N_D = OneOf(name="n_D", path=f"{OBJECTIVE}.n_d", values=(1, 2))
 
 
-def settings(scale: str) -> ChoiceSettings:
-    """The study's settings at a scale.
-
-    Raises:
-        InputError: an unknown scale.
-    """
-    return at_scale(scale, demo=demo, paper=paper)
-
-
-def study(scale: str, at: ChoiceSettings) -> Study:
-    """The study with given settings: a search over lambda and n_D."""
-    question = Question(
-        study="cifar_lambda_nd",
-        title="lambda and n_D",
-        asks=(
-            "How much should denoising score matching weigh against the GAN term, and does a "
-            "second discriminator step help?"
-        ),
-        papers_choice={"lambda": 1.0, "n_D": 2},
-    )
-    return build(question, scale, at, [LAMBDA, N_D])
-
-
 def demo() -> ChoiceSettings:
     """Digits; 14 pairs briefly, the best four for longer."""
-    return adversarial_demo(keep=(14, 4))
+    return choice_study.demo(keep=(14, 4))
 
 
 def paper() -> ChoiceSettings:
     """The paper's data and network."""
-    return adversarial_paper()
+    return choice_study.paper()
+
+
+def study(scale: str, at: ChoiceSettings) -> Study:
+    """The study with given settings: a search over lambda and n_D."""
+    return build(EXHIBIT, scale, at, [LAMBDA, N_D], {"lambda": 1.0, "n_D": 2})

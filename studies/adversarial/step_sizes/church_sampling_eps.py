@@ -22,34 +22,17 @@ from scorelib.metrics.classifier import ClassifierFeatures, ClassifierSpec
 from scorelib.networks import Ncsnv2
 from scorelib.schedules import GeometricSchedule
 from studies.adversarial.step_sizes import cifar_sampling_eps
-from studies.adversarial.step_sizes.sampling_table import Exhibit, build
+from studies.adversarial.step_sizes.sampling_table import SamplingTable, build
 from studies.adversarial.step_sizes.table_settings import TableSettings
-from studies.common.execution_settings import at_scale
 from tuning.study import Study
 
-EXHIBIT = Exhibit(
-    study="church_sampling_eps",
-    exhibit="Table 2",
-    title="Raw / denoised distance by sampler, each at its best step size",
-    dataset="lsun_church64",
-    network="ncsnv2",
+EXHIBIT = SamplingTable(
+    name="church_sampling_eps",
+    label="Table 2",
+    where={"table": "2", "dataset": "lsun_church64", "network": "ncsnv2"},
     data=Lsun(category="church_outdoor", size=64),
     schedule=GeometricSchedule(sigma_1=140.0, sigma_L=0.01, n_levels=788),
 )
-
-
-def settings(scale: str) -> TableSettings:
-    """The study's settings at a scale.
-
-    Raises:
-        InputError: an unknown scale.
-    """
-    return at_scale(scale, demo=demo, paper=paper)
-
-
-def study(scale: str, at: TableSettings) -> Study:
-    """The study with given settings: Table 2's cells and a search for each."""
-    return build(EXHIBIT, scale, at)
 
 
 def demo() -> TableSettings:
@@ -78,3 +61,8 @@ def paper() -> TableSettings:
         ema=0.999,
         selection=at.selection.replace(n_images=4000),
     )
+
+
+def study(scale: str, at: TableSettings) -> Study:
+    """The study with given settings: Table 2's cells and a search for each."""
+    return build(EXHIBIT, scale, at)

@@ -30,40 +30,22 @@ from scorelib.metrics.inception import InceptionFeatures
 from scorelib.networks import BigGanDiscriminator, Ncsnv2, ResidualMlp
 from scorelib.optim import AdamSpec
 from scorelib.schedules import GeometricSchedule
-from studies.adversarial.step_sizes.sampling_table import Exhibit, build
+from studies.adversarial.step_sizes.sampling_table import SamplingTable, build
 from studies.adversarial.step_sizes.table_settings import (
     SearchSettings,
     SelectionSettings,
     TableSettings,
 )
-from studies.common.execution_settings import at_scale
-from studies.common.initial_step_sizes import CIFAR_SCHEDULE
 from tuning.stages import TrainSpec
 from tuning.study import Study
 
-EXHIBIT = Exhibit(
-    study="cifar_sampling_eps",
-    exhibit="Table 1",
-    title="Raw / denoised distance by sampler, each at its best step size",
-    dataset="cifar10",
-    network="ncsnv2",
+EXHIBIT = SamplingTable(
+    name="cifar_sampling_eps",
+    label="Table 1",
+    where={"table": "1", "dataset": "cifar10", "network": "ncsnv2"},
     data=Cifar10(),
-    schedule=CIFAR_SCHEDULE,
+    schedule=GeometricSchedule(sigma_1=50.0, sigma_L=0.01, n_levels=232),
 )
-
-
-def settings(scale: str) -> TableSettings:
-    """The study's settings at a scale.
-
-    Raises:
-        InputError: an unknown scale.
-    """
-    return at_scale(scale, demo=demo, paper=paper)
-
-
-def study(scale: str, at: TableSettings) -> Study:
-    """The study with given settings: Table 1's cells and a search for each."""
-    return build(EXHIBIT, scale, at)
 
 
 def demo() -> TableSettings:
@@ -97,9 +79,9 @@ def paper() -> TableSettings:
     """The paper's settings."""
     return TableSettings(
         train=TrainSpec(
-            data=Cifar10(),
+            data=EXHIBIT.data,
             network=Ncsnv2(),
-            schedule=CIFAR_SCHEDULE,
+            schedule=EXHIBIT.schedule,
             objective=Dsm(),
             optimizer=AdamSpec(learning_rate=1e-4),
             ema=(0.999, 0.9999),
@@ -118,3 +100,8 @@ def paper() -> TableSettings:
         n_images=10_000,
         seeds=3,
     )
+
+
+def study(scale: str, at: TableSettings) -> Study:
+    """The study with given settings: Table 1's cells and a search for each."""
+    return build(EXHIBIT, scale, at)

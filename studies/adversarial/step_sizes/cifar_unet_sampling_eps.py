@@ -20,63 +20,21 @@ Paper scale: CIFAR-10, the unconditional U-Net (32,856,707 parameters), 300k ite
 
 import dataclasses
 
-from scorelib.data import Cifar10
 from scorelib.networks import DdpmUNet
 from studies.adversarial.step_sizes import cifar_sampling_eps
-from studies.adversarial.step_sizes.sampling_table import Exhibit, build, row_label
+from studies.adversarial.step_sizes.sampling_table import SamplingTable, build, row_label
 from studies.adversarial.step_sizes.table_settings import TableSettings
-from studies.common.execution_settings import at_scale
-from studies.common.initial_step_sizes import CIFAR_SCHEDULE, papers_protocol
-from studies.reported import reported
-from tuning.study import Cell, Reported, Study
+from studies.common.distances import papers_protocol
+from tuning.study import Cell, Study
 
-EXHIBIT = Exhibit(
-    study="cifar_unet_sampling_eps",
-    exhibit="Table 3",
-    title="Raw / denoised distance by sampler, each at its best step size",
-    dataset="cifar10",
-    network="ddpm_unet",
-    data=Cifar10(),
-    schedule=CIFAR_SCHEDULE,
+EXHIBIT = SamplingTable(
+    name="cifar_unet_sampling_eps",
+    label="Table 3",
+    where={"table": "3", "dataset": "cifar10", "network": "ddpm_unet"},
+    data=cifar_sampling_eps.EXHIBIT.data,
+    schedule=cifar_sampling_eps.EXHIBIT.schedule,
 )
 MORE_IMAGES = {"demo": 5_000, "paper": 50_000}
-_SECTION = "Section 6.1"
-
-
-def settings(scale: str) -> TableSettings:
-    """The study's settings at a scale.
-
-    Raises:
-        InputError: an unknown scale.
-    """
-    return at_scale(scale, demo=demo, paper=paper)
-
-
-def study(scale: str, at: TableSettings) -> Study:
-    """The study with given settings: Table 3's cells, and the ALS cells on more images."""
-    table = build(EXHIBIT, scale, at)
-    source = row_label("als", 5)
-    more = [_on_more_images(cell, scale) for cell in table.cells if cell.row == source]
-    return dataclasses.replace(table, cells=(*table.cells, *more))
-
-
-def _on_more_images(cell: Cell, scale: str) -> Cell:
-    """A cell of the table measured on more images: the text's 50,000."""
-    assert cell.protocol is not None
-    n_images = MORE_IMAGES[scale]
-    value = reported(
-        paper="acsm", table="text-6.1", dataset="cifar10", network="ddpm_unet",
-        row="sampler=als n_sigma=5", column=cell.column, metric="fid_denoised",
-    )  # fmt: skip
-    papers = papers_protocol(n_images=50_000)
-    return Cell(
-        row=f"{cell.row}, {n_images:,} images",
-        column=cell.column,
-        search=cell.search,
-        protocol=cell.protocol.replace(n_images=n_images),
-        n_seeds=1,
-        reported={"denoised": Reported(value, _SECTION, papers)},
-    )
 
 
 def demo() -> TableSettings:
@@ -102,3 +60,29 @@ def paper() -> TableSettings:
     """Table 1's, with the other network and a later snapshot."""
     at = cifar_sampling_eps.paper()
     return at.replace(train=at.train.replace(network=DdpmUNet()), iteration=290_000)
+
+
+def study(scale: str, at: TableSettings) -> Study:
+    """The study with given settings: Table 3's cells, and the ALS cells on more images."""
+    table = build(EXHIBIT, scale, at)
+    source = row_label("als", 5)
+    more = [_on_more_images(cell, scale) for cell in table.cells if cell.row == source]
+    return dataclasses.replace(table, cells=(*table.cells, *more))
+
+
+def _on_more_images(cell: Cell, scale: str) -> Cell:
+    """A cell of the table measured on more images: the text's 50,000."""
+    assert cell.protocol is not None
+    n_images = MORE_IMAGES[scale]
+    known = EXHIBIT.reported(
+        "Section 6.1", papers_protocol(n_images=50_000),
+        table="text-6.1", row="sampler=als n_sigma=5", column=cell.column, metric="fid_denoised",
+    )  # fmt: skip
+    return Cell(
+        row=f"{cell.row}, {n_images:,} images",
+        column=cell.column,
+        search=cell.search,
+        protocol=cell.protocol.replace(n_images=n_images),
+        n_seeds=1,
+        reported={"denoised": known},
+    )

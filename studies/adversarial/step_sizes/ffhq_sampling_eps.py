@@ -22,35 +22,17 @@ from scorelib.networks import Ncsnv2
 from scorelib.optim import AdamSpec
 from scorelib.schedules import GeometricSchedule
 from studies.adversarial.step_sizes import church_sampling_eps
-from studies.adversarial.step_sizes.sampling_table import Exhibit, build
+from studies.adversarial.step_sizes.sampling_table import SamplingTable, build
 from studies.adversarial.step_sizes.table_settings import COLUMNS, SelectionSettings, TableSettings
-from studies.common.execution_settings import at_scale
 from tuning.study import Study
 
-EXHIBIT = Exhibit(
-    study="ffhq_sampling_eps",
-    exhibit="Appendix C",
-    title="Raw / denoised distance by sampler, each at its best step size",
-    dataset=None,
-    network="ncsnv2",
+EXHIBIT = SamplingTable(
+    name="ffhq_sampling_eps",
+    label="Appendix C",
     data=Ffhq(),
     schedule=GeometricSchedule(sigma_1=348.0, sigma_L=0.01, n_levels=2311),
     notes=("the paper reports no numbers here",),
 )
-
-
-def settings(scale: str) -> TableSettings:
-    """The study's settings at a scale.
-
-    Raises:
-        InputError: an unknown scale.
-    """
-    return at_scale(scale, demo=demo, paper=paper)
-
-
-def study(scale: str, at: TableSettings) -> Study:
-    """The study with given settings: the cells of a table like Table 1's."""
-    return build(EXHIBIT, scale, at)
 
 
 def demo() -> TableSettings:
@@ -85,3 +67,8 @@ def paper() -> TableSettings:
         search=at.search.replace(n_trials=12, n_images=1000, top_images=5000),
         seeds=1,
     )
+
+
+def study(scale: str, at: TableSettings) -> Study:
+    """The study with given settings: the cells of a table like Table 1's."""
+    return build(EXHIBIT, scale, at)

@@ -16,55 +16,55 @@ import dataclasses
 
 from studies.adversarial.step_sizes import cifar_sampling_eps
 from studies.adversarial.step_sizes.table_settings import COLUMNS, TableSettings
+from studies.common.exhibit import Exhibit
 from tuning.stages import InceptionScoreProtocol
 from tuning.study import Cell, Study
 
+EXHIBIT = Exhibit(
+    name="inception_score",
+    paper="acsm",
+    label="Appendix I",
+    title="Inception score beside the distance, raw / denoised",
+    question="Does the Inception score fall where denoising makes the distance better?",
+    figures=cifar_sampling_eps.EXHIBIT.figures,
+)
 
-def settings(scale: str) -> TableSettings:
-    """Table 1's settings at a scale, without the adversarial column.
 
-    Raises:
-        InputError: an unknown scale.
-    """
-    return cifar_sampling_eps.settings(scale).replace(columns=COLUMNS[:1])
+def demo() -> TableSettings:
+    """Table 1's settings, without the adversarial column."""
+    return cifar_sampling_eps.demo().replace(columns=COLUMNS[:1])
+
+
+def paper() -> TableSettings:
+    """Table 1's settings, without the adversarial column."""
+    return cifar_sampling_eps.paper().replace(columns=COLUMNS[:1])
 
 
 def study(scale: str, at: TableSettings) -> Study:
     """The study with given settings: distance and Inception score of each row."""
     table = cifar_sampling_eps.study(scale, at)
-    is_single = len(at.columns) == 1
-    cells = [
-        made
-        for cell in table.cells
-        for made in (
-            dataclasses.replace(
-                cell, column=_column(cell.protocol.name if cell.protocol else "", cell, is_single)
-            ),
-            _scored(at, cell, is_single),
-        )
-    ]
-    return dataclasses.replace(
-        table,
-        name="inception_score",
-        exhibit="Appendix I",
-        title="Inception score beside the distance, raw / denoised",
-        question="Does the Inception score fall where denoising makes the distance better?",
-        cells=tuple(cells),
-    )
-
-
-def _scored(at: TableSettings, cell: Cell, is_single: bool) -> Cell:
-    protocol = InceptionScoreProtocol(
+    inception_score = InceptionScoreProtocol(
         extractor=at.extractor, data=at.train.data, n_images=at.n_images, seeds="fresh"
     )
-    return Cell(
-        row=cell.row,
-        column=_column(protocol.name, cell, is_single),
-        search=cell.search,
-        protocol=protocol,
-        n_seeds=at.seeds,
+    cells: list[Cell] = []
+    for cell in table.cells:
+        training = "" if len(at.columns) == 1 else f"{cell.column}, "
+        distance = cell.protocol.name if cell.protocol else ""
+        cells += [
+            dataclasses.replace(cell, column=f"{training}{distance}"),
+            Cell(
+                row=cell.row,
+                column=f"{training}{inception_score.name}",
+                search=cell.search,
+                protocol=inception_score,
+                n_seeds=at.seeds,
+            ),
+        ]
+    return EXHIBIT.study(
+        scale,
+        at,
+        cells,
+        searches=table.searches,
+        snapshots=table.snapshots,
+        baselines=table.baselines,
     )
-
-
-def _column(measure: str, cell: Cell, is_single: bool) -> str:
-    return measure if is_single else f"{cell.column}, {measure}"

@@ -22,52 +22,47 @@ from scorelib.samplers import Cas
 from scorelib.schedules import GeometricSchedule
 from scorelib.step_size import relative_step
 from studies.adversarial.step_sizes.table_settings import COLUMNS, TableSettings
-from studies.common.initial_step_sizes import SAMPLERS, initial_step_size, papers_protocol
-from studies.reported import reported
+from studies.common.distances import baselines, papers_protocol
+from studies.common.exhibit import Exhibit
+from studies.common.initial_step_sizes import SAMPLERS, initial_step_size
 from tuning.spaces import EPSILON, OneOf, ParameterSpace, Rung, StepSizeSpace
-from tuning.stages import Baseline, FidProtocol, Output, SampleSpec, Score, Snapshot
-from tuning.study import Cell, Reported, Search, Study
+from tuning.stages import FidProtocol, Output, SampleSpec, Score, Snapshot
+from tuning.study import Cell, Search, Study
 
 METRICS: dict[Output, str] = {"raw": "fid", "denoised": "fid_denoised"}
 """By images, the metric's name in `reported.csv`."""
 
 
-@dataclass(frozen=True)
-class Exhibit:
-    """What tells these tables apart.
+@dataclass(frozen=True, kw_only=True)
+class SamplingTable(Exhibit):
+    """One of these tables.
 
     Attributes:
-        study: name of the study.
-        exhibit: the paper's table or appendix, such as "Table 1".
-        title: its caption, in our words.
-        dataset: as in `reported.csv`; None if the paper reports no numbers.
-        network: as in `reported.csv`.
         data: the paper's data set.
         schedule: the paper's noise schedule.
-        notes: what else has to be said under the table.
-        prefix: what rows and searches are called by where there are several such tables.
     """
 
-    study: str
-    exhibit: str
-    title: str
-    dataset: str | None
-    network: str
+    paper: str = "acsm"
+    title: str = "Raw / denoised distance by sampler, each at its best step size"
+    question: str = (
+        "How do annealed Langevin sampling and consistent annealed sampling compare, with and "
+        "without denoising the result and adversarial training, each at its own best step size?"
+    )
+    figures: tuple[str, ...] = ("step_sizes", "noise_schedules", "searches", "losses")
     data: DataSpec
     schedule: GeometricSchedule
-    notes: tuple[str, ...] = ()
-    prefix: str = ""
 
 
-def build(exhibit: Exhibit, scale: str, at: TableSettings) -> Study:
+def build(exhibit: SamplingTable, scale: str, at: TableSettings, prefix: str = "") -> Study:
     """The study of one of these tables: its cells, and the searches that fill them.
 
     Args:
         exhibit: which table.
         scale: "demo" or "paper".
         at: its settings.
+        prefix: what rows and searches are called by where there are several such tables.
     """
-    table = _Table(exhibit, at)
+    table = _Table(exhibit, at, prefix)
     searches: dict[str, Search] = {}
     cells = []
     for column in at.columns:
@@ -79,31 +74,17 @@ def build(exhibit: Exhibit, scale: str, at: TableSettings) -> Study:
                 search = table.step_size_search(name, n_sigma, column, selection, earlier)
                 searches[search.name] = earlier = search
                 cells.append(table.cell(name, n_sigma, column, search))
-    reference = table.protocol.reference
-    return Study(
-        name=exhibit.study,
-        scale=scale,
-        paper="acsm",
-        exhibit=exhibit.exhibit,
-        title=exhibit.title,
-        question=(
-            "How do annealed Langevin sampling and consistent annealed sampling compare, with and "
-            "without denoising the result and adversarial training, each at its own best step size?"
-        ),
-        settings=at,
-        cells=tuple(_by_row(cells)),
-        searches=tuple(searches.values()),
-        snapshots=tuple(
+    return exhibit.study(
+        scale,
+        at,
+        _by_row(cells),
+        searches=searches.values(),
+        snapshots=(
             Snapshot(train=at.training(column), iteration=iteration)
             for column in at.columns
             for iteration in at.snapshots
         ),
-        baselines=(
-            Baseline(reference=reference, kind="held-out"),
-            Baseline(reference=reference, kind="gaussian", n_images=at.n_images),
-        ),
-        figures=("step_sizes", "noise_schedules", "searches", "losses"),
-        notes=exhibit.notes,
+        baselines=baselines(table.protocol),
     )
 
 
@@ -124,10 +105,11 @@ class _Table:
     Args:
         exhibit: which table.
         at: its settings.
+        prefix: of the names of rows and searches.
     """
 
-    def __init__(self, exhibit: Exhibit, at: TableSettings) -> None:
-        self._exhibit, self._at = exhibit, at
+    def __init__(self, exhibit: SamplingTable, at: TableSettings, prefix: str) -> None:
+        self._exhibit, self._at, self._prefix = exhibit, at, prefix
         self.protocol = FidProtocol(
             extractor=at.extractor, data=at.train.data, n_images=at.n_images, seeds="fresh"
         )
@@ -147,7 +129,7 @@ class _Table:
         )
         iterations = tuple(at.snapshots)
         return Search(
-            name=f"{self._exhibit.prefix}snapshot and EMA, {column}",
+            name=f"{self._prefix}snapshot and EMA, {column}",
             space=ParameterSpace(
                 template=template,
                 parameters=(
@@ -162,7 +144,7 @@ class _Table:
 
     def search_name(self, name: str, n_sigma: int, column: str) -> str:
         """What the search of a step size is called."""
-        return f"{self._exhibit.prefix}{name} n_sigma={n_sigma}, {column}"
+        return f"{self._prefix}{name} n_sigma={n_sigma}, {column}"
 
     def step_size_search(
         self, name: str, n_sigma: int, column: str, selection: Search, earlier: Search | None
@@ -198,7 +180,7 @@ class _Table:
     def cell(self, name: str, n_sigma: int, column: str, search: Search) -> Cell:
         """A cell with what the paper reports of it."""
         return Cell(
-            row=f"{self._exhibit.prefix}{row_label(name, n_sigma)}",
+            row=f"{self._prefix}{row_label(name, n_sigma)}",
             column=column,
             search=search,
             protocol=self.protocol,
@@ -209,18 +191,14 @@ class _Table:
     def _reported(self, name: str, n_sigma: int, column: str) -> dict[str, Any]:
         """What the paper reports of a cell, as the cell's arguments."""
         exhibit = self._exhibit
-        if exhibit.dataset is None:
+        if not exhibit.where:
             return {}
-        where = {
-            "paper": "acsm", "dataset": exhibit.dataset, "network": exhibit.network,
-            "row": f"sampler={name} n_sigma={n_sigma}", "column": column,
-        }  # fmt: skip
-        table, source = exhibit.exhibit.removeprefix("Table "), exhibit.exhibit
+        row = f"sampler={name} n_sigma={n_sigma}"
         papers, schedule = papers_protocol(exhibit.data), exhibit.schedule
-        epsilon = reported(**where, table="5", metric="epsilon")
+        epsilon = exhibit.reported(table="5", row=row, column=column, metric="epsilon").value
         return {
             "reported": {
-                which: Reported(reported(**where, table=table, metric=metric), source, papers)
+                which: exhibit.reported(None, papers, row=row, column=column, metric=metric)
                 for which, metric in METRICS.items()
             },
             "reported_epsilon": epsilon,

@@ -17,13 +17,14 @@ setting (expected effect in brackets; see `TableSettings`):
 
 from dataclasses import dataclass
 
-from scorelib.errors import InputError
+from scorelib.errors import require_input
 from scorelib.losses import SCORE_ADAM, Adversarial
 from scorelib.metrics.features import Extractor
 from scorelib.optim import AdamSpec
 from scorelib.samplers import Start
 from scorelib.spec import Spec
 from studies.common.execution_settings import StudySettings
+from studies.common.snapshots import require_snapshot, snapshot_iterations
 from tuning.stages import TrainSpec
 from tuning.store.ledger import Value
 
@@ -47,8 +48,9 @@ class SelectionSettings(Spec):
 
     def validate(self) -> None:
         """Refuses choices among nothing."""
-        if self.n_trials < 1:
-            raise InputError(f"selection.n_trials must be at least 1; got {self.n_trials}")
+        require_input(
+            self.n_trials >= 1, f"selection.n_trials must be at least 1; got {self.n_trials}"
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,12 +79,12 @@ class SearchSettings(Spec):
 
     def validate(self) -> None:
         """Refuses searches that try or keep nothing."""
-        if min(self.n_trials, self.keep) < 1 or self.top_images < self.n_images:
-            raise InputError(
-                "a search needs n_trials >= 1, keep >= 1 and top_images >= n_images; got "
-                f"n_trials={self.n_trials}, keep={self.keep}, n_images={self.n_images}, "
-                f"top_images={self.top_images}"
-            )
+        require_input(
+            min(self.n_trials, self.keep) >= 1 and self.top_images >= self.n_images,
+            "a search needs n_trials >= 1, keep >= 1 and top_images >= n_images; got "
+            f"n_trials={self.n_trials}, keep={self.keep}, n_images={self.n_images}, "
+            f"top_images={self.top_images}",
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,36 +131,29 @@ class TableSettings(StudySettings):
 
     def validate(self) -> None:
         """Refuses snapshots that training does not make, and rows or columns there are not."""
-        if self.snapshot_every < 1 or self.seeds < 1:
-            raise InputError(
-                "snapshot_every and seeds must be at least 1; "
-                f"got {self.snapshot_every} and {self.seeds}"
-            )
+        require_input(self.seeds >= 1, f"seeds must be at least 1; got {self.seeds}")
         _require_some(self.n_sigma, REPORTED_N_SIGMA, "n_sigma must hold counts the paper reports")
         _require_some(self.columns, COLUMNS, "columns must hold ways of training")
-        if self.iteration not in self.snapshots:
-            raise InputError(
-                f"iteration must be a multiple of snapshot_every={self.snapshot_every} up to "
-                f"iterations={self.iterations}; got {self.iteration}"
-            )
+        require_snapshot(self.iteration, self.snapshots, "iteration")
 
     @property
     def snapshots(self) -> range:
         """Iterations at which snapshots are made."""
-        return range(self.snapshot_every, self.iterations + 1, self.snapshot_every)
+        return snapshot_iterations(self.snapshot_every, self.iterations)
 
     def training(self, column: str) -> TrainSpec:
         """The training run of a column."""
         if column == COLUMNS[0]:
             return self.train
-        return self.train.replace(
-            objective=self.adversarial,
-            optimizer=self.adversarial_optimizer.replace(
-                learning_rate=self.train.optimizer.learning_rate
-            ),
-        )
+        return with_discriminator(self.train, self.adversarial, self.adversarial_optimizer)
+
+
+def with_discriminator(train: TrainSpec, objective: Adversarial, optimizer: AdamSpec) -> TrainSpec:
+    """The adversarial form of a training run, at the same learning rate."""
+    optimizer = optimizer.replace(learning_rate=train.optimizer.learning_rate)
+    return train.replace(objective=objective, optimizer=optimizer)
 
 
 def _require_some(given: tuple[Value, ...], known: tuple[Value, ...], rule: str) -> None:
-    if not 0 < len(set(given)) == len(given) or not set(given) <= set(known):
-        raise InputError(f"{rule}, each once, of {known}; got {given}")
+    is_chosen = 0 < len(set(given)) == len(given) and set(given) <= set(known)
+    require_input(is_chosen, f"{rule}, each once, of {known}; got {given}")

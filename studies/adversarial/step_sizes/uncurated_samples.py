@@ -10,7 +10,6 @@ trained or sampled again.
 Command: ``python -m studies.run uncurated_samples [--scale paper]``
 """
 
-import dataclasses
 from dataclasses import dataclass
 
 from studies.adversarial.step_sizes import (
@@ -18,16 +17,25 @@ from studies.adversarial.step_sizes import (
     cifar_sampling_eps,
     cifar_unet_sampling_eps,
 )
-from studies.adversarial.step_sizes.sampling_table import Exhibit, build
+from studies.adversarial.step_sizes.sampling_table import SamplingTable, build
 from studies.adversarial.step_sizes.table_settings import TableSettings
-from studies.common.execution_settings import StudySettings, at_scale
+from studies.common.execution_settings import StudySettings
+from studies.common.exhibit import Exhibit
 from tuning.study import Study
 
-TABLES: dict[str, Exhibit] = {
+TABLES: dict[str, SamplingTable] = {
     "CIFAR-10": cifar_sampling_eps.EXHIBIT,
     "LSUN-churches": church_sampling_eps.EXHIBIT,
     "CIFAR-10, U-Net": cifar_unet_sampling_eps.EXHIBIT,
 }
+EXHIBIT = Exhibit(
+    name="uncurated_samples",
+    paper="acsm",
+    label="Figures 4-27",
+    title="Uncurated samples of every cell, raw and denoised",
+    question="What do the images of each cell of Tables 1 to 3 look like?",
+    figures=cifar_sampling_eps.EXHIBIT.figures,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,39 +55,34 @@ class SamplesSettings(StudySettings):
     unet: TableSettings
 
 
-def settings(scale: str) -> SamplesSettings:
-    """The study's settings at a scale.
-
-    Raises:
-        InputError: an unknown scale.
-    """
-    return at_scale(scale, demo=lambda: _of("demo"), paper=lambda: _of("paper"))
-
-
-def _of(scale: str) -> SamplesSettings:
+def demo() -> SamplesSettings:
+    """The tables' own."""
     return SamplesSettings(
-        cifar=cifar_sampling_eps.settings(scale),
-        church=church_sampling_eps.settings(scale),
-        unet=cifar_unet_sampling_eps.settings(scale),
+        cifar=cifar_sampling_eps.demo(),
+        church=church_sampling_eps.demo(),
+        unet=cifar_unet_sampling_eps.demo(),
+    )
+
+
+def paper() -> SamplesSettings:
+    """The tables' own."""
+    return SamplesSettings(
+        cifar=cifar_sampling_eps.paper(),
+        church=church_sampling_eps.paper(),
+        unet=cifar_unet_sampling_eps.paper(),
     )
 
 
 def study(scale: str, at: SamplesSettings) -> Study:
     """The study with given settings: all cells of the three tables."""
     tables = [
-        build(dataclasses.replace(exhibit, prefix=f"{name}: "), scale, of)
+        build(exhibit, scale, of, prefix=f"{name}: ")
         for (name, exhibit), of in zip(TABLES.items(), (at.cifar, at.church, at.unet), strict=True)
     ]
-    return Study(
-        name="uncurated_samples",
-        scale=scale,
-        paper="acsm",
-        exhibit="Figures 4-27",
-        title="Uncurated samples of every cell, raw and denoised",
-        question="What do the images of each cell of Tables 1 to 3 look like?",
-        settings=at,
-        cells=tuple(cell for table in tables for cell in table.cells),
-        searches=tuple(search for table in tables for search in table.searches),
-        snapshots=tuple(snapshot for table in tables for snapshot in table.snapshots),
-        figures=tables[0].figures,
+    return EXHIBIT.study(
+        scale,
+        at,
+        (cell for table in tables for cell in table.cells),
+        searches=(search for table in tables for search in table.searches),
+        snapshots=(snapshot for table in tables for snapshot in table.snapshots),
     )

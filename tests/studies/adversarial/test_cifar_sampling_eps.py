@@ -3,7 +3,7 @@
 import pytest
 
 from scorelib.spec import replace_paths
-from studies.adversarial.step_sizes.cifar_sampling_eps import settings, study
+from studies.adversarial.step_sizes.cifar_sampling_eps import demo, paper, study
 from tests.tuning.draining import drain, results
 from tuning.store.store import Store
 
@@ -19,7 +19,7 @@ SHORTER = {
 def measured(tmp_path_factory):
     """The demo with a smaller network, less training, fewer trials and images: its results."""
     store = Store(str(tmp_path_factory.mktemp("demo")), create=True)
-    shorter = study("demo", replace_paths(settings("demo"), SHORTER))
+    shorter = study("demo", replace_paths(demo(), SHORTER))
     drain(shorter, store)
     found = {name: result for (name, _), result in results(shorter, store).items()}
     cells = {cell.search.name: found[cell.name] for cell in shorter.cells}
@@ -43,14 +43,14 @@ def test_denoising_always_helps_and_most_where_sampling_is_not_consistent(measur
 
 
 def test_paper_scale_is_the_paper():
-    paper = settings("paper")
-    train = paper.train
+    at = paper()
+    train = at.train
     assert (train.schedule.sigma_1, train.schedule.sigma_L, train.schedule.n_levels) == (
         50, 0.01, 232,
     )  # fmt: skip
-    assert (train.batch_size, paper.iterations, paper.snapshot_every) == (128, 300_000, 2_500)
+    assert (train.batch_size, at.iterations, at.snapshot_every) == (128, 300_000, 2_500)
     assert train.ema == (0.999, 0.9999) and train.flips
-    made = study("paper", paper)
+    made = study("paper", at)
     assert len(made.snapshots) == 2 * 120
     for cell in made.cells:
         for reported in cell.reported.values():

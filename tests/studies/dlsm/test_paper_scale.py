@@ -96,7 +96,7 @@ def test_the_moons_have_the_settings_of_the_authors_code():
     assert (at.batch_size, at.iterations, at.width, at.k) == (4000, 40_000, 16, 5)
     levels = at.schedule
     assert (levels.sigma_1, levels.sigma_L, levels.n_levels) == (10, 1e-3, 1000)
-    assert at.sigma == at.sampler.sigma == 7.5 and at.ways == ("late",)
+    assert at.sigma == at.sampler.sigma == 7.5 and at.sigma_entries == ("late",)
     assert at.total == MOONS_DLSM and at.n_points == at.points.n == 10_000 and at.alpha == 10
 
 

@@ -6,7 +6,7 @@ import torch
 from scorelib.networks import n_parameters
 from studies.registry import find_study
 from studies.reported import _rows
-from studies.schedules.schedule_table import FEW
+from studies.schedules.schedule_table import FEW_LEVELS
 from tuning.stages.shares import REACHING
 
 MANY = {"mnist_schedules": (30, 200), "cifar_schedules": (50, 200)}
@@ -33,7 +33,7 @@ def test_a_snapshot_is_chosen_on_1000_images_raw_and_measured_on_10000(name):
 
 @pytest.mark.parametrize(("name", "ends"), MANY.items())
 def test_rows_are_families_and_columns_levels(name, ends):
-    few, many = (FEW.sigma_1, FEW.n_levels), ends
+    few, many = (FEW_LEVELS.sigma_1, FEW_LEVELS.n_levels), ends
     assert few == (1, 10)
     for cell in study_of(name).cells:
         sample = cell.search.space.template.sample

@@ -1,4 +1,4 @@
-"""Ray for the tests that need it."""
+"""One Ray for the tests of a file that need it."""
 
 import pytest
 

@@ -11,12 +11,10 @@ import pandas as pd
 
 from dashboards.results.cells import CellView, StudyView
 from dashboards.results.fronts import multi_objective_runs, pareto_table
-from dashboards.results.method_pairs import BASE, OURS, pairs
+from dashboards.results.method_pairs import BASE, OURS, difference_table, pairs
 from dashboards.results.searches import alike_runs, findings, parts
 from dashboards.results.verdicts import verdict
 from dashboards.text.formats import Document, as_latex, as_markdown, as_rich
-from dashboards.text.method_differences import difference_table
-from dashboards.text.wording import number
 from tuning.study import Cell
 
 FORMATS = ("rich", "markdown", "latex", "csv")
@@ -162,7 +160,7 @@ def _ours(cell: CellView) -> str:
         return f"failed: {cell.failed}"
     if cell.measured:
         names = cell.cell.quantities
-        return " / ".join(number(cell.measured[n]) if n in cell.measured else "-" for n in names)
+        return " / ".join(str(cell.measured[n]) if n in cell.measured else "-" for n in names)
     if cell.winner or cell.cell.search is None:
         return f"measuring, {cell.n_missing} of {cell.cell.n_seeds} seeds missing"
     best, objective = cell.best_so_far, cell.cell.search.space.output

@@ -37,30 +37,30 @@ class Comparison:
         return self.value(0).is_level(self.value(1))
 
 
-def comparisons(done: Iterable[CellView]) -> list[Comparison]:
-    """Every measure of several cells, row by row where the cells of a row share one."""
-    split: list[list[CellView]] = []
-    for group in _comparable(done):
-        rows = _grouped(group, lambda cell: cell.row)
-        split += rows if len(rows) < len(group) else [group]
-    return _compared(split)
+def comparisons(done: Iterable[CellView], *, main_only: bool = False) -> list[Comparison]:
+    """What can be compared, row by row where the cells of a row share a measure.
 
-
-def main_comparisons(done: Iterable[CellView]) -> list[Comparison]:
-    """What a table is about: the measure that most of its cells share, else every measure."""
-    groups = _comparable(done)
-    largest = max(groups, key=len, default=[])
-    is_main = 2 * len(largest) > sum(map(len, groups))
-    return _compared([largest]) if is_main else comparisons(done)
-
-
-def _comparable(done: Iterable[CellView]) -> list[list[CellView]]:
-    competing = (
+    Args:
+        done: the cells that are in.
+        main_only: if most of them share one measure, only that, all rows together.
+    """
+    competing = [
         view
         for view in done
         if view.cell.lower_is_better is not None and not isinstance(view.cell.job, RealScore)
-    )
-    return _grouped(competing, lambda cell: cell.protocol or (type(cell.job), cell.row))
+    ]
+    groups = _grouped(competing, lambda cell: cell.protocol or (type(cell.job), cell.row))
+    largest = max(groups, key=len, default=[])
+    if main_only and 2 * len(largest) > len(competing):
+        found = [_comparison(largest)]
+    else:
+        found = [_comparison(part) for group in groups for part in _by_row(group)]
+    return [comparison for comparison in found if len(comparison.ranked) > 1]
+
+
+def _by_row(group: list[CellView]) -> list[list[CellView]]:
+    rows = _grouped(group, lambda cell: cell.row)
+    return rows if len(rows) < len(group) else [group]
 
 
 def _grouped(views: Iterable[CellView], key: Callable[[Cell], Hashable]) -> list[list[CellView]]:
@@ -68,11 +68,6 @@ def _grouped(views: Iterable[CellView], key: Callable[[Cell], Hashable]) -> list
     for view in views:
         groups.setdefault(key(view.cell), []).append(view)
     return list(groups.values())
-
-
-def _compared(groups: Iterable[Sequence[CellView]]) -> list[Comparison]:
-    """The groups in which at least two cells have a number in common."""
-    return [found for group in groups if len((found := _comparison(group)).ranked) > 1]
 
 
 def _comparison(group: Sequence[CellView]) -> Comparison:

@@ -4,13 +4,10 @@ Over n seeds, the same on both sides, the mean of the n differences has the 95 %
 
     mean +- t(0.975, n - 1) s / sqrt(n),
 
-s their standard deviation, t Student's quantile. What the two methods share at a seed (the data's
-order, the score network, the start of the chains) is in no difference. Where the interval holds 0
-it is open which is better.
-
-The seeds are those that a study repeats: of trainings, or of the images of one training. An
-interval speaks of that chance alone, and each of its own number: of many numbers without any
-difference one in twenty would seem to have one.
+s their standard deviation, t Student's quantile. Whatever the two methods share at a seed (the order
+of the data, the start of the chains) is in no difference. Where the interval holds 0, it is open
+which method is better. The seeds are those of trainings, or of the images of one training: the
+interval speaks of no other chance, and one in twenty equal numbers seems to differ.
 """
 
 import statistics
@@ -36,10 +33,10 @@ class Pair:
     """One number of our method and of its baseline.
 
     Attributes:
-        measure: what it is of, with the way it was measured.
-        lower_is_better: which direction is.
-        ours: over seeds.
-        base: over seeds.
+        measure: what was measured, and at which further settings.
+        lower_is_better: whether a lower number is the better one.
+        ours: our method's number, over seeds.
+        base: the baseline's number, over seeds.
     """
 
     measure: str
@@ -49,23 +46,20 @@ class Pair:
 
     @property
     def differences(self) -> list[float]:
-        """Ours minus base, of each seed; none unless both have several, and equally many.
-
-        A study repeats the first seeds, so equally many are the same.
-        """
+        """Ours minus base, seed by seed; empty unless both have the same several seeds."""
         ours, base = self.ours.values, self.base.values
-        is_paired = len(ours) == len(base) > 1
+        is_paired = len(ours) == len(base) > 1  # a study repeats the first seeds
         return [a - b for a, b in zip(ours, base, strict=True)] if is_paired else []
 
     @property
     def by_interval(self) -> Outcome:
-        """What comes of it for ours, of a pair over several seeds."""
+        """How ours compares with the baseline by the interval, over several seeds."""
         mean, half = statistics.fmean(self.differences), half_interval(self.differences)
         return "open" if abs(mean) <= half else self._outcome(mean)
 
     @property
     def by_means(self) -> Outcome:
-        """What comes of it for ours, whatever the seeds."""
+        """How ours compares with the baseline by the two means, over any seeds."""
         if self.ours.is_level(self.base):
             return "level"
         return self._outcome(self.ours.mean - self.base.mean)
@@ -91,7 +85,7 @@ def pairs(done: Iterable[CellView]) -> list[Pair]:
 
 
 def _pairs(comparison: Comparison, ours: CellView, base: CellView, settings: str) -> list[Pair]:
-    # A job's own numbers count each, of two kinds of images only that which is compared.
+    # Each of a job's own numbers counts; of raw and denoised images only the kind compared.
     names = [n for n in ours.measured if n == comparison.quantity or n not in OUTPUTS]
     names = [n for n in names if n in base.measured]
     about = ours.cell.row if ours.cell.column == OURS else comparison.measure
@@ -107,7 +101,7 @@ def _pairs(comparison: Comparison, ours: CellView, base: CellView, settings: str
 
 
 def difference_table(found: Iterable[Pair]) -> pd.DataFrame:
-    """A row for every number over several seeds: both methods, their difference, what comes of it."""
+    """A row for every pair over several seeds: both numbers, their difference, the outcome."""
     rows = []
     for pair in found:
         if differences := pair.differences:

@@ -1,12 +1,10 @@
 """The answer to a study's question in two sentences, made from its numbers alone.
 
-Which cells are set against each other says `comparisons`. If most of them share one
-protocol, the first sentence says which is best and whether by more than the seeds' noise; if a
-table has several measures, by how many of them which is best. The second says how the paper's own
-method compares with its baseline (`method_pairs`), what reproduces the paper, what
-mattered in the search, or what denoising the images does: the first of these that can be said.
-Exact studies and shares of classes, where nothing is better or worse, have sentences of their own
-(`exact_answers`).
+The first sentence says which cell is best, and whether by more than the noise of the seeds; where
+there are several measures (`dashboards.results.comparisons`), by how many of them. The second says
+how the paper's own method compares with its baseline, what reproduces the paper, what mattered in
+the search, or what denoising does: the first of these that can be said. Studies in which nothing is
+better or worse have sentences of their own (`exact_answers`).
 """
 
 import statistics
@@ -14,7 +12,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from dashboards.results.cells import CellView, StudyView
-from dashboards.results.comparisons import Comparison, main_comparisons
+from dashboards.results.comparisons import Comparison, comparisons
 from dashboards.results.method_pairs import BASE, OURS, Pair, pairs
 from dashboards.results.searches import importances, joint_runs, shown_value
 from dashboards.results.verdicts import beyond_noise, verdict
@@ -37,7 +35,7 @@ def answer(study: StudyView) -> tuple[str, str]:
     if not done:
         missing = f"None of {len(cells)} cells is measured yet."
         return missing, "The table says what is missing and what it would cost."
-    found = main_comparisons(done)
+    found = comparisons(done, main_only=True)
     first, second = exact_answer(done) or (_best(found), method_sentence(pairs(done)))
     second = second or _verdicts(done) or _mattered(study) or _denoising(done)
     if first is None:
@@ -52,14 +50,14 @@ def answer(study: StudyView) -> tuple[str, str]:
 
 def _best(found: Sequence[Comparison]) -> str | None:
     """Which way is best: by the one measure, or by how many of several."""
-    if len(found) == 1:
-        return _best_by(found[0])
+    if len(found) < 2:
+        return _best_by(found[0]) if found else None
     winners = Counter(c.ranked[0][0] for c in found if not c.is_level)
     shares = [f"{name} is best by {wins}" for name, wins in winners.most_common(_MOST_NAMED)]
     if n_level := len(found) - winners.total():
         shares.append(f"the best two are level by {n_level}")
-    counted = f"of {len(found)} measures, by their means, "
-    return f"{counted}{in_words(shares)}; {_example(found[0])}." if found else None
+    example = _example(found[0])
+    return f"of {len(found)} measures, by their means, {in_words(shares)}; {example}."
 
 
 def _best_by(comparison: Comparison) -> str:
@@ -91,10 +89,10 @@ def _example(comparison: Comparison) -> str:
 
 def method_sentence(found: Sequence[Pair]) -> str | None:
     """How the paper's own method compares with its baseline, or None."""
-    seeds = sorted({len(pair.differences) for pair in found})
     if not found:
         return None
-    if 0 not in seeds:
+    seeds = sorted({len(pair.differences) for pair in found})
+    if all(seeds):
         n = Counter(pair.by_interval for pair in found)
         return (
             f"seed by seed over {in_words(map(str, seeds))} seeds, {OURS} is better in "
@@ -111,13 +109,11 @@ def method_sentence(found: Sequence[Pair]) -> str | None:
 def _verdicts(done: Sequence[CellView]) -> str | None:
     """How many numbers reproduce the paper's, where protocols are equal."""
     n = Counter(v for cell in done for name in cell.measured if (v := verdict(cell, name)))
+    if not n:
+        return None
     return (
-        (
-            f"of {n.total()} numbers that can be compared, {n['reproduced']} reproduce the paper's, "
-            f"{n['within noise']} are within noise of it, {n['differs']} differ."
-        )
-        if n
-        else None
+        f"of {n.total()} numbers that can be compared, {n['reproduced']} reproduce the paper's, "
+        f"{n['within noise']} are within noise of it, {n['differs']} differ."
     )
 
 

@@ -4,10 +4,11 @@ Each says what its numbers show against what is known: noise against the schedul
 the density that scaling follows against the one that is meant, shares against equal ones.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from dashboards.results.cells import CellView
 from dashboards.text.wording import in_words
+from tuning.jobs import Job
 from tuning.stages import DataShares, NoiseLevel, Renormalisation
 from tuning.stages.shares import REACHING
 
@@ -20,12 +21,8 @@ def exact_answer(done: Sequence[CellView]) -> Sentences | None:
     Args:
         done: its measured cells, at least one.
     """
-    of_stage = {
-        NoiseLevel.stage: _noise, Renormalisation.stage: _renormalisation, DataShares.stage: _shares,
-    }  # fmt: skip
-    for stage, sentences in of_stage.items():
-        own = [view for view in done if view.cell.job and view.cell.job.stage == stage]
-        if own:
+    for job, sentences in _SENTENCES.items():
+        if own := [v for v in done if v.cell.job and v.cell.job.stage == job.stage]:
             return sentences(own)
     return None
 
@@ -35,7 +32,7 @@ def _noise(views: Sequence[CellView]) -> Sentences:
     last = views[-1].cell
     assert isinstance(last.job, NoiseLevel)
     sigma_L = last.job.schedule.sigma_L  # of all cells
-    ends = {view.cell.row: next(iter(v.measured.values())) for v in views}  # of each row the last
+    ends = {v.cell.row: next(iter(v.measured.values())) for v in views}  # of each row the last
     near, far = (pick(ends, key=lambda row: ends[row].mean) for pick in (min, max))
     left = in_words(f"{noise} for {row}" for row, noise in ends.items())
     return (
@@ -84,3 +81,10 @@ def _shares(views: Sequence[CellView]) -> Sentences:
         if between
         else "the shares of single classes are not known yet.",
     )
+
+
+_SENTENCES: dict[type[Job], Callable[[Sequence[CellView]], Sentences | None]] = {
+    NoiseLevel: _noise,
+    Renormalisation: _renormalisation,
+    DataShares: _shares,  # and GeneratedShares, of the same stage
+}

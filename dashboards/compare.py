@@ -19,7 +19,7 @@ from typing import Any
 
 import pandas as pd
 
-from dashboards.results.cells import CellView, Measured, StudyView, view
+from dashboards.results.cells import CellView, Measured, StudyView, read_study
 from dashboards.results.searches import shown_value
 from dashboards.results.verdicts import beyond_noise
 from dashboards.text.formats import Document, as_markdown, as_rich
@@ -84,7 +84,7 @@ def open_side(given: str, name: str | None, other: str) -> Side:
     study = studies[name]
     made = launches(store, study.id)
     commits = tuple(dict.fromkeys(launch.commit or "no checkout" for launch in made))
-    return Side(given, view(Scheduler(study, store), store), commits)
+    return Side(given, read_study(Scheduler(study, store), store), commits)
 
 
 def _place(given: str) -> tuple[str, str]:

@@ -7,7 +7,8 @@ is about, however many trials there are.
 from collections.abc import Iterator
 
 from dashboards.records.mlflow_common import as_metric, common_tags, metric_name, rests_on
-from dashboards.results.searches import importances, shown_value
+from dashboards.results.optuna_analyses import importances
+from dashboards.results.searches import shown_value
 from tuning.scheduling.scheduler import Scheduler
 from tuning.search.search import SearchRun
 from tuning.spaces.trial import Trial

@@ -147,7 +147,7 @@ class StudyView:
         return list(dict.fromkeys(own))
 
 
-def view(scheduler: Scheduler, store: Store) -> StudyView:
+def read_study(scheduler: Scheduler, store: Store) -> StudyView:
     """Reads what is known of a study.
 
     Args:

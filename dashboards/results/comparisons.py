@@ -45,11 +45,11 @@ def comparisons(done: Iterable[CellView], *, main_only: bool = False) -> list[Co
         main_only: if most of them share one measure, only that, all rows together.
     """
     competing = [
-        view
-        for view in done
-        if view.cell.lower_is_better is not None and not isinstance(view.cell.job, RealScore)
+        cell
+        for cell in done
+        if cell.cell.lower_is_better is not None and not isinstance(cell.cell.job, RealScore)
     ]
-    groups = _grouped(competing, lambda cell: cell.protocol or (type(cell.job), cell.row))
+    groups = _grouped(competing, lambda own: own.protocol or (type(own.job), own.row))
     largest = max(groups, key=len, default=[])
     if main_only and 2 * len(largest) > len(competing):
         found = [_comparison(largest)]
@@ -59,27 +59,27 @@ def comparisons(done: Iterable[CellView], *, main_only: bool = False) -> list[Co
 
 
 def _by_row(group: list[CellView]) -> list[list[CellView]]:
-    rows = _grouped(group, lambda cell: cell.row)
+    rows = _grouped(group, lambda own: own.row)
     return rows if len(rows) < len(group) else [group]
 
 
-def _grouped(views: Iterable[CellView], key: Callable[[Cell], Hashable]) -> list[list[CellView]]:
+def _grouped(cells: Iterable[CellView], key: Callable[[Cell], Hashable]) -> list[list[CellView]]:
     groups: dict[Hashable, list[CellView]] = {}
-    for view in views:
-        groups.setdefault(key(view.cell), []).append(view)
+    for cell in cells:
+        groups.setdefault(key(cell.cell), []).append(cell)
     return list(groups.values())
 
 
 def _comparison(group: Sequence[CellView]) -> Comparison:
     first = group[0].cell
     one_row, one_column = (
-        len({getattr(view.cell, of) for view in group}) == 1 for of in ("row", "column")
+        len({getattr(cell.cell, of) for cell in group}) == 1 for of in ("row", "column")
     )
     way = "row" if one_column else "column" if one_row else "name"
     measure = first.protocol.name if first.protocol and not one_row else first.row
-    is_denoised = all("denoised" in view.measured for view in group)
+    is_denoised = all("denoised" in cell.measured for cell in group)
     quantity = "denoised" if is_denoised else first.quantities[0]
     measure += f" ({quantity})" if quantity not in OUTPUTS else ""
-    known = [(getattr(v.cell, way), v) for v in group if quantity in v.measured]
+    known = [(getattr(c.cell, way), c) for c in group if quantity in c.measured]
     known.sort(key=lambda item: item[1].cost(quantity))
     return Comparison(measure, quantity, tuple(known))

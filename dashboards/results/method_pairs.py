@@ -4,9 +4,9 @@ Over n seeds, the same on both sides, the mean of the n differences has the 95 %
 
     mean +- t(0.975, n - 1) s / sqrt(n),
 
-s their standard deviation, t Student's quantile. Whatever the two methods share at a seed (the order
-of the data, the start of the chains) is in no difference. Where the interval holds 0, it is open
-which method is better. The seeds are those of trainings, or of the images of one training: the
+s their standard deviation, t Student's quantile. Whatever the two methods share at a seed (the
+order of the data, the start of the chains) is in no difference. Where the interval holds 0, it is
+open which method is better. The seeds are those of trainings, or of the images of one training: the
 interval speaks of no other chance, and one in twenty equal numbers seems to differ.
 """
 
@@ -76,10 +76,10 @@ def pairs(done: Iterable[CellView]) -> list[Pair]:
     """
     found = []
     for comparison in comparisons(done):
-        views = dict(comparison.ranked)
+        cells = dict(comparison.ranked)
         for name, ours in comparison.ranked:
             settings = name.removeprefix(OURS)
-            if name.startswith(OURS) and (base := views.get(BASE + settings)):
+            if name.startswith(OURS) and (base := cells.get(BASE + settings)):
                 found += _pairs(comparison, ours, base, settings.removeprefix(", "))
     return found
 

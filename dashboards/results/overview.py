@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from dashboards.results.cells import view
+from dashboards.results.cells import read_study
 from studies.opening.open_study import last_run_studies
 from tuning.drivers.driver import Driver, Holder
 from tuning.drivers.lock import holder_of
@@ -87,7 +87,7 @@ def _row(scheduler: Scheduler, store: Store, observer: Driver) -> Row:
     name = study.id
     rows = forecast(scheduler, store, likely_device(study))
     n_left = sum(row.n_to_run for row in rows)
-    cells = [cell for cell in view(scheduler, store).cells if cell.cell.is_measured]
+    cells = [cell for cell in read_study(scheduler, store).cells if cell.cell.is_measured]
     best = []
     for run in scheduler.searches.values():
         found = run.best_so_far

@@ -14,7 +14,8 @@ from collections.abc import Sequence
 from dashboards.results.cells import CellView, StudyView
 from dashboards.results.comparisons import Comparison, comparisons
 from dashboards.results.method_pairs import BASE, OURS, Pair, pairs
-from dashboards.results.searches import importances, joint_runs, shown_value
+from dashboards.results.optuna_analyses import importances
+from dashboards.results.searches import joint_runs, shown_value
 from dashboards.results.verdicts import beyond_noise, verdict
 from dashboards.text.exact_answers import exact_answer
 from dashboards.text.wording import in_words
@@ -24,20 +25,20 @@ from tuning.stages import OUTPUTS
 _MOST_NAMED = 3
 
 
-def answer(study: StudyView) -> tuple[str, str]:
+def answer(view: StudyView) -> tuple[str, str]:
     """Two sentences.
 
     Args:
-        study: what is known of the study.
+        view: what is known of the study.
     """
-    cells = [cell for cell in study.cells if cell.cell.is_measured]
+    cells = [cell for cell in view.cells if cell.cell.is_measured]
     done = [cell for cell in cells if cell.measured]
     if not done:
         missing = f"None of {len(cells)} cells is measured yet."
         return missing, "The table says what is missing and what it would cost."
     found = comparisons(done, main_only=True)
     first, second = exact_answer(done) or (_best(found), method_sentence(pairs(done)))
-    second = second or _verdicts(done) or _mattered(study) or _denoising(done)
+    second = second or _verdicts(done) or _mattered(view) or _denoising(done)
     if first is None:
         nothing = "no two of the cells that are in can be set against each other."
         first, second = _values(done), second or nothing
@@ -117,10 +118,10 @@ def _verdicts(done: Sequence[CellView]) -> str | None:
     )
 
 
-def _mattered(study: StudyView) -> str | None:
+def _mattered(view: StudyView) -> str | None:
     """What the results of a search over several parameters depend on, if a cell rests on one."""
-    own = [cell.cell.search for cell in study.cells]
-    runs = [r for r in joint_runs(study.runs) if r.search in own and len(r.distributions) > 1]
+    own = [cell.cell.search for cell in view.cells]
+    runs = [r for r in joint_runs(view.runs) if r.search in own and len(r.distributions) > 1]
     shares = importances(runs[0]) if len(runs) == 1 else {}
     if not shares:
         return None

@@ -22,17 +22,17 @@ def exact_answer(done: Sequence[CellView]) -> Sentences | None:
         done: its measured cells, at least one.
     """
     for job, sentences in _SENTENCES.items():
-        if own := [v for v in done if v.cell.job and v.cell.job.stage == job.stage]:
+        if own := [c for c in done if c.cell.job and c.cell.job.stage == job.stage]:
             return sentences(own)
     return None
 
 
-def _noise(views: Sequence[CellView]) -> Sentences:
+def _noise(cells: Sequence[CellView]) -> Sentences:
     """How much noise is left at the last quarter that is in, beside the schedule's."""
-    last = views[-1].cell
+    last = cells[-1].cell
     assert isinstance(last.job, NoiseLevel)
     sigma_L = last.job.schedule.sigma_L  # of all cells
-    ends = {v.cell.row: next(iter(v.measured.values())) for v in views}  # of each row the last
+    ends = {c.cell.row: next(iter(c.measured.values())) for c in cells}  # of each row the last
     near, far = (pick(ends, key=lambda row: ends[row].mean) for pick in (min, max))
     left = in_words(f"{noise} for {row}" for row, noise in ends.items())
     return (
@@ -42,12 +42,12 @@ def _noise(views: Sequence[CellView]) -> Sentences:
     )
 
 
-def _renormalisation(views: Sequence[CellView]) -> Sentences | None:
+def _renormalisation(cells: Sequence[CellView]) -> Sentences | None:
     """Whether scaling follows what is meant, by the divergence, and how it differs."""
     rows: dict[str, dict[str, float]] = {}
-    for view in views:
-        means = {name: number.mean for name, number in view.measured.items()}
-        rows.setdefault(view.cell.row, {}).update(means)
+    for cell in cells:
+        means = {name: number.mean for name, number in cell.measured.items()}
+        rows.setdefault(cell.cell.row, {}).update(means)
     needed = {"kl", "mean", "std", "scaled_mean", "scaled_std"}
     rows = {row: of for row, of in rows.items() if needed <= of.keys()}
     if not rows:
@@ -62,16 +62,16 @@ def _renormalisation(views: Sequence[CellView]) -> Sentences | None:
     )
 
 
-def _shares(views: Sequence[CellView]) -> Sentences:
+def _shares(cells: Sequence[CellView]) -> Sentences:
     """How many classes reach the equal share, and between what the shares lie."""
     spans: dict[str, list[float]] = {}
     counts = []
-    for view in views:
-        ((name, number),) = view.measured.items()
+    for cell in cells:
+        ((name, number),) = cell.measured.items()
         if name == REACHING:
-            counts.append(f"{number.mean:g} ({view.cell.column})")
+            counts.append(f"{number.mean:g} ({cell.cell.column})")
         else:
-            spans.setdefault(view.cell.column, []).append(number.mean)
+            spans.setdefault(cell.cell.column, []).append(number.mean)
     between = [f"{min(of):.1%} and {max(of):.1%} ({column})" for column, of in spans.items()]
     return (
         f"the equal share is within the interval of {in_words(counts)} classes."

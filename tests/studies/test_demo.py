@@ -2,7 +2,7 @@
 
 import pytest
 
-from dashboards.results.cells import view
+from dashboards.results.cells import read_study
 from scorelib.spec import replace_paths
 from studies.adversarial.step_sizes.cifar_sampling_eps import settings, study
 from tests.tuning.draining import drain
@@ -23,7 +23,7 @@ def shown(tmp_path_factory):
     store = Store(str(tmp_path_factory.mktemp("demo")), create=True)
     shorter = study("demo", replace_paths(settings("demo"), SHORTER))
     drain(shorter, store)
-    return view(Scheduler(shorter, store), store)
+    return read_study(Scheduler(shorter, store), store)
 
 
 def test_every_denoised_winner_beats_a_gaussian_and_the_best_by_half(shown):

@@ -22,11 +22,11 @@ from dashboards.figures.samples import sample_sheets
 from dashboards.records.mlflow_common import as_metric
 from dashboards.records.mlflow_records import records, table_records
 from dashboards.records.mlflow_searches import trial_records
-from dashboards.results.cells import view
-from dashboards.results.searches import halving_savings
+from dashboards.results.cells import read_study
+from dashboards.results.halving_savings import halving_savings
 from dashboards.results.verdicts import half_interval
 from dashboards.text.answers import answer
-from dashboards.text.table import FORMATS, frame, render
+from dashboards.text.table import FORMATS, render, table_data
 from scorelib.exact.noise_level import closed_form
 from scorelib.networks import n_parameters
 from scorelib.spec import from_json, replace_paths
@@ -215,14 +215,14 @@ def test_a_study_can_be_planned_at_paper_scale_before_any_data_is_there(name, st
 def test_every_cell_is_measured_and_shown(finished):
     scheduler, store, ran, _ = finished
     assert scheduler.is_complete() and len({key for _, key in ran}) == len(ran)
-    shown = view(scheduler, store)
+    shown = read_study(scheduler, store)
     for cell in shown.cells:
         wanted = set(cell.cell.quantities) if cell.cell.is_measured else set()
         assert cell.measured.keys() == wanted and cell.failed is None, cell.cell.name
     for style in FORMATS:
         text = render(shown, style, width=110)
         assert "missing" not in text and "failed" not in text.replace(",failed,", "")
-    assert len(frame(shown)) == sum(len(cell.quantities) for cell in scheduler.study.cells)
+    assert len(table_data(shown)) == sum(len(cell.quantities) for cell in scheduler.study.cells)
 
 
 def test_the_plan_foretold_the_jobs(finished):
@@ -280,7 +280,7 @@ def test_every_study_draws_what_it_holds(finished):
     scheduler, store, *_ = finished
     drawn = figures(scheduler, store) | sample_sheets(scheduler, store)
     assert drawn and all(data.startswith(b"\x89PNG") for data in drawn.values())
-    shown = view(scheduler, store).cells
+    shown = read_study(scheduler, store).cells
     sheets = {cell.first_images for cell in shown if cell.first_images}
     assert sheets >= {cell.scores[0].chunks()[0] for cell in shown if cell.scores}
     assert sum(name.startswith("samples_") for name in drawn) == len(sheets)
@@ -294,7 +294,7 @@ def test_every_study_draws_what_it_holds(finished):
 
 def test_every_study_has_an_answer_from_its_numbers_and_charts(finished):
     scheduler, store, *_ = finished
-    shown = view(scheduler, store)
+    shown = read_study(scheduler, store)
     known = {f"{m.mean:.4g}" for cell in shown.cells for m in cell.measured.values()}
     first, second = answer(shown)
     assert any(number in first for number in known), first
@@ -361,8 +361,8 @@ def test_the_langevin_step_of_song_and_ermon_is_half_of_it_for_us():
 def test_a_table_of_schedules_shows_no_step_in_units_of_the_schedule(drained):
     scheduler, store, *_ = drained("cifar_schedules")
     made = scheduler.study
-    shown = view(scheduler, store)
-    data = frame(shown)
+    shown = read_study(scheduler, store)
+    data = table_data(shown)
     assert set(data["row"]) == {"geometric", "sigmoid"}
     assert data["r"].isna().all() and (data["epsilon"] == 1e-5).all()
     for style in ("rich", "markdown"):
@@ -379,7 +379,7 @@ def test_a_table_of_schedules_shows_no_step_in_units_of_the_schedule(drained):
 
 def test_the_noise_of_figure_1_is_the_closed_form(drained):
     scheduler, store, *_ = drained("noise_consistency")
-    for cell in view(scheduler, store).cells:
+    for cell in read_study(scheduler, store).cells:
         (quantity,) = cell.cell.quantities
         job, value = cell.cell.job, cell.measured[quantity].mean
         assert value == pytest.approx(cell.cell.reported[quantity].value, rel=3e-3)
@@ -419,7 +419,7 @@ def test_frames_along_the_chain_are_the_stores_own_pixels_with_their_noise(drain
     made = scheduler.study
     found = pictures(scheduler, store, Budget(10**7))
     assert len(found) == len(made.cells) == 4
-    for cell, picture in zip(view(scheduler, store).cells, found, strict=True):
+    for cell, picture in zip(read_study(scheduler, store).cells, found, strict=True):
         manifest = store.manifest(cell.frames.stage, cell.frames.key)
         data = store.read(cell.frames.stage, cell.frames.key, FRAMES_FILE)
         assert base64.b64decode(picture.data.split(",")[1]) == data and picture.is_sharp
@@ -436,7 +436,7 @@ def test_frames_along_the_chain_are_the_stores_own_pixels_with_their_noise(drain
 def test_what_dlsm_gains_class_by_class_is_drawn_and_sums_to_the_cells(drained):
     scheduler, store, *_ = drained("cifar10_dlsm")
     gains = class_gains_of(scheduler, store)
-    cells = {(c.cell.row, c.cell.column): c for c in view(scheduler, store).cells}
+    cells = {(c.cell.row, c.cell.column): c for c in read_study(scheduler, store).cells}
     assert list(gains) == [
         f"class-wise {name}" for name in ("precision", "recall", "density", "coverage")
     ]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dashboards.results.cells import view
+from dashboards.results.cells import read_study
 from dashboards.text.table import render
 from tests.miniature import miniature_study
 from tests.tuning.draining import drain
@@ -33,7 +33,7 @@ def copied(finished, tmp_path):
 
 
 def table(study, store):
-    return render(view(Scheduler(study, store), store), "csv")
+    return render(read_study(Scheduler(study, store), store), "csv")
 
 
 def rounds(store, study):
@@ -43,7 +43,7 @@ def rounds(store, study):
 def test_a_study_fills_every_cell_that_has_a_search(finished):
     store, ran, _ = finished
     study = miniature_study()
-    shown = view(Scheduler(study, store), store)
+    shown = read_study(Scheduler(study, store), store)
     for cell in shown.cells:
         if cell.cell.search:
             assert cell.measured.keys() == {"raw", "denoised"}, cell.cell.name
@@ -188,7 +188,7 @@ def test_a_non_finite_loss_is_a_result_with_its_cause_and_blocks_no_one(tmp_path
     study = miniature_study(train__optimizer__learning_rate="1e30")
     store = Store(str(tmp_path), create=True)
     ran = drain(study, store)
-    shown = view(Scheduler(study, store), store)
+    shown = read_study(Scheduler(study, store), store)
     failures = {c.failed for c in shown.cells if c.cell.search}
     assert failures == {"every trial failed"}
     manifest = store.manifest("train", study.snapshots[0].key)

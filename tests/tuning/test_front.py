@@ -6,7 +6,7 @@ import statistics
 
 import pytest
 
-from dashboards.results.fronts import number_names, pareto_table
+from dashboards.results.pareto_fronts import number_names, pareto_table
 from scorelib.errors import InputError
 from scorelib.spec import from_json
 from tests.studies.test_studies import miniature

@@ -5,7 +5,9 @@ import itertools
 import pytest
 
 from dashboards.records.mlflow_records import records
-from dashboards.results.searches import halving_savings, importances, trial_table
+from dashboards.results.halving_savings import halving_savings
+from dashboards.results.optuna_analyses import importances
+from dashboards.results.searches import trial_table
 from scorelib.spec import replace_paths
 from studies.adversarial.choices import cifar_lambda_nd
 from tests.miniature import miniature_study

@@ -7,7 +7,7 @@ import json
 import statistics
 from collections.abc import Iterable, Iterator
 
-from dashboards.records.mlflow_common import as_metric, common_tags, metric_name, rests_on
+from dashboards.records.mlflow_common import as_metric, common_tags, lineage, metric_name
 from dashboards.records.mlflow_searches import (
     search_key,
     search_record,
@@ -124,7 +124,7 @@ def _training_record(
         ),
         parent=search_key(search) if search else None,
         makes=(snapshot.key, as_metric(snapshot.title()), snapshot.iteration),
-        **rests_on(snapshot),
+        **lineage(snapshot),
     )
 
 
@@ -163,7 +163,7 @@ def _cell_record(
         metrics=_cell_metrics(cell),
         files=files | grids(cell, store),
         description=f"Cell of {study.exhibit}: {own.name}; {about}.",
-        **rests_on(jobs[0]),
+        **lineage(jobs[0]),
     )
 
 
@@ -200,8 +200,8 @@ def _cell_metrics(cell: CellView) -> dict[str, float | None]:
             metrics[f"{name}_difference"] = cell.difference(quantity)
         if quantity in own.reported:
             reported = own.reported[quantity]
-            its = metric_name(reported.protocol or own.protocol, quantity)
-            metrics[f"reported_{its}"] = reported.value
+            reported_name = metric_name(reported.protocol or own.protocol, quantity)
+            metrics[f"reported_{reported_name}"] = reported.value
     if own.protocol and sample:
         metrics |= {
             "epsilon": sample.epsilon, "r": cell.r,
@@ -261,7 +261,7 @@ def _table_record(
     )
 
 
-def about(study: Study) -> str:
+def experiment_description(study: Study) -> str:
     """What MLflow's page of a study's experiment says, in Markdown."""
     return "\n\n".join(
         [

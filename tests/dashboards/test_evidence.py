@@ -9,7 +9,7 @@ import optuna
 import pytest
 from mlflow.tracking import MlflowClient
 
-from dashboards.records.mlflow_records import about, records, training_records
+from dashboards.records.mlflow_records import experiment_description, records, training_records
 from dashboards.records.mlflow_searches import trial_key
 from dashboards.records.mlflow_views import views
 from dashboards.records.projections import Projections
@@ -47,7 +47,9 @@ def shown(tmp_path_factory):
 
 def write(uri, folder, make):
     study = miniature_study()
-    with MlflowWriter(uri, study.name, about(study), folder / "artifacts", views(study)) as writer:
+    with MlflowWriter(
+        uri, study.name, experiment_description(study), folder / "artifacts", views(study)
+    ) as writer:
         writer.write(make)
 
 

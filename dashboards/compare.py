@@ -19,7 +19,7 @@ from typing import Any
 
 import pandas as pd
 
-from dashboards.results.cells import CellView, Measured, StudyView, view
+from dashboards.results.cells import CellView, Measured, StudyView, read_study
 from dashboards.results.searches import shown_value
 from dashboards.results.verdicts import beyond_noise
 from dashboards.text.formats import Document, as_markdown, as_rich
@@ -43,12 +43,12 @@ class Side:
 
     Attributes:
         label: as it was given.
-        shown: its study.
+        view: what is known of its study.
         commits: of the launches that did work, the first first.
     """
 
     label: str
-    shown: StudyView
+    view: StudyView
     commits: tuple[str, ...]
 
 
@@ -63,12 +63,12 @@ def open_side(given: str, name: str | None, other: str) -> Side:
     Raises:
         InputError: there is no such store or study on it, or more than one in common.
     """
-    url, scale = _place(given)
+    url, scale = _store_and_scale(given)
     store = Store(url)
     last_run = last_run_studies(store)
     studies = {s.name: s for s in last_run.studies if s.scale == scale}
     if name is None:
-        other_url, other_scale = _place(other)
+        other_url, other_scale = _store_and_scale(other)
         others = last_run_studies(Store(other_url)).studies
         common = sorted(studies.keys() & {s.name for s in others if s.scale == other_scale})
         if len(common) != 1:
@@ -84,17 +84,17 @@ def open_side(given: str, name: str | None, other: str) -> Side:
     study = studies[name]
     made = launches(store, study.id)
     commits = tuple(dict.fromkeys(launch.commit or "no checkout" for launch in made))
-    return Side(given, view(Scheduler(study, store), store), commits)
+    return Side(given, read_study(Scheduler(study, store), store), commits)
 
 
-def _place(given: str) -> tuple[str, str]:
+def _store_and_scale(given: str) -> tuple[str, str]:
     url, at, scale = given.rpartition("@")
     return (url, scale) if at and scale in ("demo", "paper") else (given, "demo")
 
 
 def cells(a: Side, b: Side) -> pd.DataFrame:
     """A row for each cell and quantity that either has."""
-    sides = [{cell.cell.name: cell for cell in side.shown.cells} for side in (a, b)]
+    sides = [{cell.cell.name: cell for cell in side.view.cells} for side in (a, b)]
     rows = []
     for name in dict.fromkeys([*sides[0], *sides[1]]):
         ours, theirs = (side.get(name) for side in sides)
@@ -159,7 +159,7 @@ def exceeds_noise(a: Measured, b: Measured) -> str:
 
 def changes(a: Side, b: Side) -> pd.DataFrame:
     """The settings in which the two differ, by path."""
-    ours, theirs = a.shown.study.settings.flat(), b.shown.study.settings.flat()
+    ours, theirs = a.view.study.settings.flat(), b.view.study.settings.flat()
     return _differing("setting", ours, theirs)
 
 
@@ -176,7 +176,7 @@ def choices(a: Side, b: Side) -> pd.DataFrame:
 def _chosen(side: Side) -> dict[str, str]:
     return {
         f"{name}: {parameter}": shown_value(value)
-        for name, run in side.shown.runs.items()
+        for name, run in side.view.runs.items()
         if run.winner
         for parameter, value in run.winner.values.items()
     }
@@ -212,7 +212,7 @@ def document(a: Side, b: Side) -> Document:
         for letter, side in (("A", a), ("B", b))
         if side.commits
     ]
-    study = a.shown.study
+    study = a.view.study
     return Document(
         f"{study.name}: A = {a.label}, B = {b.label}",
         f"{study.exhibit}. {study.title}; ± over seeds",

@@ -20,7 +20,7 @@ from studies.opening.cli_common import DEFAULT_STORE, Arguments, run_command
 from tuning.execution.stop import StopRequest
 from tuning.store.store import Store
 
-_LOOK_SECONDS = 0.2
+_POLL_SECONDS = 0.2
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -37,18 +37,18 @@ def _command(args: argparse.Namespace) -> int:
     with stop.listening(), contextlib.ExitStack() as stack:
         server = _server(args.port)
         stack.callback(server.server_close)
-        children = stack.enter_context(ChildServers(store)) if store.is_local else None
-        server.RequestHandlerClass = handler(Site(store, children))
+        servers = stack.enter_context(ChildServers(store)) if store.is_local else None
+        server.RequestHandlerClass = handler(Site(store, servers))
         thread = threading.Thread(target=server.serve_forever, daemon=True, name="pages")
         thread.start()
         stack.callback(thread.join)
         stack.callback(server.shutdown)
         print(f"studies           http://127.0.0.1:{server.server_address[1]}/", flush=True)
-        for child in (children.mlflow, children.optuna) if children else ():
+        for child in servers.all if servers else ():
             print(f"{child.name:<17} {child.url}", flush=True)
         print("Ctrl-C ends all.", flush=True)
         while not stop.is_set:
-            time.sleep(_LOOK_SECONDS)
+            time.sleep(_POLL_SECONDS)
     return 0
 
 

@@ -62,10 +62,10 @@ def _write(study: Study, store: Store, tracking_uri: str | None) -> list[str]:
     with (
         Driver(store) as driver,
         StudyLock(driver, study.id),
-        Projections(Scheduler(study, store), store, tracking_uri) as shown,
+        Projections(Scheduler(study, store), store, tracking_uri) as projections,
     ):
         pass  # entering writes all there is
-    return shown.failures
+    return projections.failures
 
 
 if __name__ == "__main__":

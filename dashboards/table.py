@@ -12,7 +12,7 @@ paths, so equal results are equal files. LaTeX is for documents that load bookta
 import argparse
 import sys
 
-from dashboards.results.cells import view
+from dashboards.results.cells import read_study
 from dashboards.results.missing import what_is_missing
 from dashboards.text.table import FORMATS, render
 from studies.opening.cli_common import Arguments, add_study_arguments, run_command
@@ -27,9 +27,9 @@ def main(argv: list[str] | None = None) -> int:
 
     def command(args: argparse.Namespace) -> int:
         scheduler, store = open_study(args)
-        shown = view(scheduler, store)
-        missing = what_is_missing(shown, scheduler, store)
-        print(render(shown, args.format, missing=missing), end="")
+        view = read_study(scheduler, store)
+        missing = what_is_missing(view, scheduler, store)
+        print(render(view, args.format, missing=missing), end="")
         return 0
 
     return run_command(parser, command, argv)

@@ -171,7 +171,7 @@ def parent(pid: int) -> int:
 
 
 def descendants(pid: int) -> list[int]:
-    """ChildServers of a process, their children, and so on."""
+    """Children of a process, their children, and so on."""
     children: dict[int, list[int]] = {}
     for path in Path("/proc").glob("[0-9]*"):
         children.setdefault(parent(int(path.name)), []).append(int(path.name))

@@ -139,10 +139,12 @@ class Job(Spec):
 
     Class attributes:
         stage: name of the stage, part of where its results lie.
+        lower_is_better: of its numbers; None where neither direction is, or a protocol says it.
     """
 
     KIND = "Job"
     stage: ClassVar[str]
+    lower_is_better: ClassVar[bool | None] = None
 
     def inputs(self) -> tuple["Job", ...]:
         """The jobs whose results this one reads."""

@@ -126,6 +126,12 @@ class Cell:
         return f"{self.row}, {self.column}"
 
     @property
+    def lower_is_better(self) -> bool | None:
+        """Which direction of its numbers is better; None where neither is."""
+        measure = self.protocol or self.job
+        return measure.lower_is_better if measure else None
+
+    @property
     def is_measured(self) -> bool:
         """Whether this study fills the cell."""
         return any(way is not None for way in (self.search, self.sample, self.job))

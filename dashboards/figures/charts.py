@@ -29,8 +29,9 @@ from dashboards.figures.data import (
 )
 from dashboards.figures.search_figures import epsilon_panels, points_of
 from dashboards.figures.shares_figure import Bars
-from dashboards.results.fronts import multi_objective_runs, number_names
-from dashboards.results.searches import alike_runs, as_optuna, importances, joint_runs
+from dashboards.results.optuna_analyses import as_optuna, importances
+from dashboards.results.pareto_fronts import multi_objective_runs, number_names
+from dashboards.results.searches import alike_runs, joint_runs
 from dashboards.results.verdicts import half_interval
 from scorelib.schedules import Schedule
 from tuning.scheduling.scheduler import Scheduler

@@ -19,7 +19,7 @@ from dashboards.figures.schedule_figure import schedule_figure
 from dashboards.figures.score_field_figure import score_field_figure
 from dashboards.figures.search_figures import epsilon_curves, slices
 from dashboards.figures.shares_figure import shares_figure
-from dashboards.results.fronts import multi_objective_runs
+from dashboards.results.pareto_fronts import multi_objective_runs
 from dashboards.results.searches import alike_runs, joint_runs
 from scorelib.metrics.score_error import moons_grid
 from tuning.scheduling.scheduler import Scheduler

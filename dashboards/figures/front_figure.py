@@ -3,7 +3,7 @@
 from matplotlib import pyplot as plt
 
 from dashboards.figures.png import as_png
-from dashboards.results.fronts import number_names
+from dashboards.results.pareto_fronts import number_names
 from dashboards.results.searches import shown_value
 from tuning.search.pareto_front import front, numbers
 from tuning.search.search import SearchRun

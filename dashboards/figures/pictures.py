@@ -14,7 +14,7 @@ from dashboards.figures.data import renormalised_of, score_fields_of
 from dashboards.figures.renormalisation_figure import renormalisation_figure
 from dashboards.figures.samples import by_sheet
 from dashboards.figures.score_field_figure import score_field_figure
-from dashboards.results.cells import CellView, StudyView, view
+from dashboards.results.cells import CellView, StudyView, read_study
 from dashboards.results.stored_pictures import frames_of, grids
 from scorelib.metrics.score_error import moons_grid
 from tuning.scheduling.scheduler import Scheduler
@@ -86,7 +86,7 @@ def pictures(scheduler: Scheduler, store: Store, budget: Budget) -> list[Picture
     if cases:
         drawn["powers of the likelihood"] = renormalisation_figure(cases)
     found = [(_picture(title, data, 1), data) for title, data in drawn.items()]
-    for cell in view(scheduler, store).cells:
+    for cell in read_study(scheduler, store).cells:
         frames = frames_of(cell, store)
         if frames:
             data, sigmas = frames

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from matplotlib import pyplot as plt
 
 from dashboards.figures.png import as_png
-from dashboards.results.cells import CellView, view
+from dashboards.results.cells import CellView, read_study
 from dashboards.results.stored_pictures import frames_of, grids
 from tuning.scheduling.scheduler import Scheduler
 from tuning.stages import OUTPUTS, Chunk, RealFeatures
@@ -27,7 +27,7 @@ def sample_sheets(scheduler: Scheduler, store: Store) -> dict[str, bytes]:
         store: its store.
     """
     drawn: dict[str, bytes] = {}
-    cells = view(scheduler, store).cells
+    cells = read_study(scheduler, store).cells
     for name, cell in by_sheet(cells).items():
         pictures = grids(cell, store)
         if pictures:

@@ -14,7 +14,8 @@ from matplotlib import pyplot as plt
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from dashboards.figures.png import as_png
-from dashboards.results.searches import importances, shown_value
+from dashboards.results.optuna_analyses import importances
+from dashboards.results.searches import shown_value
 from tuning.scheduling.scheduler import Scheduler
 from tuning.search.search import SearchRun
 from tuning.spaces import EPSILON, StepSizeSpace

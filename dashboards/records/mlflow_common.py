@@ -27,7 +27,7 @@ def as_metric(name: str) -> str:
     return "".join(c if c.isalnum() or c in "_-. /" else "_" for c in name)
 
 
-def rests_on(job: Job) -> dict[str, Any]:
+def lineage(job: Job) -> dict[str, Any]:
     """The data sets and snapshots that a job rests on, as arguments of a `RunRecord`."""
     parts = list(job.parts())
     trained = {p.data for p in parts if isinstance(p, TrainingSpec)}

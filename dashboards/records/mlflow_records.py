@@ -7,18 +7,18 @@ import json
 import statistics
 from collections.abc import Iterable, Iterator
 
-from dashboards.records.mlflow_common import as_metric, common_tags, metric_name, rests_on
+from dashboards.records.mlflow_common import as_metric, common_tags, lineage, metric_name
 from dashboards.records.mlflow_searches import (
     search_key,
     search_record,
     searches_of_trainings,
     trial_records,
 )
-from dashboards.results.cells import CellView, StudyView, view
+from dashboards.results.cells import CellView, StudyView, read_study
 from dashboards.results.method_pairs import BASE, OURS
 from dashboards.results.stored_pictures import grids
 from dashboards.results.verdicts import half_interval
-from dashboards.text.table import frame, heading, render
+from dashboards.text.table import heading, render, table_data
 from tuning.jobs import Job
 from tuning.scheduling.scheduler import Scheduler
 from tuning.search.search import SearchRun
@@ -58,11 +58,11 @@ def snapshots(scheduler: Scheduler) -> list[TrainedWeights]:
 
 def cell_records(scheduler: Scheduler, store: Store, job: Job) -> Iterator[RunRecord]:
     """The cells that a job is one seed of, if all their seeds are in; without the figures."""
-    shown = view(scheduler, store)
-    for cell in shown.cells:
+    view = read_study(scheduler, store)
+    for cell in view.cells:
         jobs = scheduler.cell_jobs(cell.cell)
         if cell.is_done and job in jobs:
-            yield _cell_record(shown, cell, jobs, store, {})
+            yield _cell_record(view, cell, jobs, store, {})
 
 
 def table_records(scheduler: Scheduler, store: Store) -> Iterator[RunRecord]:
@@ -71,17 +71,17 @@ def table_records(scheduler: Scheduler, store: Store) -> Iterator[RunRecord]:
     from dashboards.figures.figures import figures
     from dashboards.figures.samples import filmstrip
 
-    shown = view(scheduler, store)
+    view = read_study(scheduler, store)
     files = figures(scheduler, store)
-    for cell in shown.cells:
+    for cell in view.cells:
         jobs = scheduler.cell_jobs(cell.cell)
         if cell.is_done and jobs:
             strip = filmstrip(cell, store)
             frames = {"frames.png": strip} if strip else {}
-            yield _cell_record(shown, cell, jobs, store, files | frames)
-    if any(cell.measured for cell in shown.cells):
-        yield from (_reported_record(shown, cell) for cell in shown.cells if _is_reported(cell))
-        yield _table_record(shown, files, curves_of(scheduler, store))
+            yield _cell_record(view, cell, jobs, store, files | frames)
+    if any(cell.measured for cell in view.cells):
+        yield from (_reported_record(view, cell) for cell in view.cells if _is_reported(cell))
+        yield _table_record(view, files, curves_of(scheduler, store))
 
 
 def training_records(
@@ -124,7 +124,7 @@ def _training_record(
         ),
         parent=search_key(search) if search else None,
         makes=(snapshot.key, as_metric(snapshot.title()), snapshot.iteration),
-        **rests_on(snapshot),
+        **lineage(snapshot),
     )
 
 
@@ -133,13 +133,13 @@ def _each_once(seeds: Iterable[int]) -> str:
 
 
 def _cell_record(
-    shown: StudyView,
+    view: StudyView,
     cell: CellView,
     jobs: tuple[Job, ...],
     store: Store,
     files: dict[str, bytes],
 ) -> RunRecord:
-    own, study = cell.cell, shown.study
+    own, study = cell.cell, view.study
     tags = _cell_tags(study, own) | {"cell_key": jobs[0].key}
     about = "measured at settings of its own"
     if own.protocol:
@@ -163,7 +163,7 @@ def _cell_record(
         metrics=_cell_metrics(cell),
         files=files | grids(cell, store),
         description=f"Cell of {study.exhibit}: {own.name}; {about}.",
-        **rests_on(jobs[0]),
+        **lineage(jobs[0]),
     )
 
 
@@ -177,8 +177,8 @@ def _is_reported(cell: CellView) -> bool:
     return not cell.cell.is_measured and bool(cell.cell.reported)
 
 
-def _reported_record(shown: StudyView, cell: CellView) -> RunRecord:
-    own, study = cell.cell, shown.study
+def _reported_record(view: StudyView, cell: CellView) -> RunRecord:
+    own, study = cell.cell, view.study
     return RunRecord(
         key=f"reported-{study.exhibit}-{study.scale}-{as_name(own.name)}",
         name=f"{study.exhibit}: {own.name}",
@@ -200,8 +200,8 @@ def _cell_metrics(cell: CellView) -> dict[str, float | None]:
             metrics[f"{name}_difference"] = cell.difference(quantity)
         if quantity in own.reported:
             reported = own.reported[quantity]
-            its = metric_name(reported.protocol or own.protocol, quantity)
-            metrics[f"reported_{its}"] = reported.value
+            reported_name = metric_name(reported.protocol or own.protocol, quantity)
+            metrics[f"reported_{reported_name}"] = reported.value
     if own.protocol and sample:
         metrics |= {
             "epsilon": sample.epsilon, "r": cell.r,
@@ -239,29 +239,29 @@ def curves_of(scheduler: Scheduler, store: Store) -> dict[str, list[tuple[int, f
 
 
 def _table_record(
-    shown: StudyView, files: dict[str, bytes], curves: dict[str, list[tuple[int, float]]]
+    view: StudyView, files: dict[str, bytes], curves: dict[str, list[tuple[int, float]]]
 ) -> RunRecord:
-    study = shown.study
-    data = frame(shown).astype(object)
+    study = view.study
+    data = table_data(view).astype(object)
     columns = data.where(data.notna(), None).to_dict(orient="list")
     metrics = {
         f"baseline_{name}": baseline.distance
-        for name, baseline in zip(("held_out", "gaussian"), shown.baselines, strict=False)
+        for name, baseline in zip(("held_out", "gaussian"), view.baselines, strict=False)
     }
     return RunRecord(
         key=f"table-{study.exhibit}-{study.scale}-{study.settings.key}",
         name=study.exhibit,
-        tags=common_tags(shown.study, "table") | {"exhibit": study.exhibit},
+        tags=common_tags(view.study, "table") | {"exhibit": study.exhibit},
         params=study.settings.flat(),
         metrics=metrics,
         curves=curves,
-        files=files | {"table.md": render(shown, "markdown").encode()},
+        files=files | {"table.md": render(view, "markdown").encode()},
         table={str(name): list(values) for name, values in columns.items()},
-        description=f"{study.title}; {heading(shown)}.\n\n{render(shown, 'markdown')}",
+        description=f"{study.title}; {heading(view)}.\n\n{render(view, 'markdown')}",
     )
 
 
-def about(study: Study) -> str:
+def experiment_description(study: Study) -> str:
     """What MLflow's page of a study's experiment says, in Markdown."""
     return "\n\n".join(
         [

@@ -6,8 +6,9 @@ is about, however many trials there are.
 
 from collections.abc import Iterator
 
-from dashboards.records.mlflow_common import as_metric, common_tags, metric_name, rests_on
-from dashboards.results.searches import importances, shown_value
+from dashboards.records.mlflow_common import as_metric, common_tags, lineage, metric_name
+from dashboards.results.optuna_analyses import importances
+from dashboards.results.searches import shown_value
 from tuning.scheduling.scheduler import Scheduler
 from tuning.search.search import SearchRun
 from tuning.spaces.trial import Trial
@@ -18,13 +19,13 @@ from tuning.tracking.mlflow_writer import RunRecord
 def trial_records(scheduler: Scheduler, score: Score | None = None) -> Iterator[RunRecord]:
     """The finished trials of all searches, or those that one score measures, below their search."""
     for run in scheduler.searches.values():
-        climbs: dict[int, list[Trial]] = {}  # by number, the trial on each rung it reached
+        reached: dict[int, list[Trial]] = {}  # by number, the trial on each rung it reached
         for trial in (trial for rung in run.rungs() for trial in rung):
-            climbs.setdefault(trial.number, []).append(trial)
+            reached.setdefault(trial.number, []).append(trial)
         found = [
-            _trial_record(scheduler, run, climb)
-            for climb in climbs.values()
-            if climb[0].result is not None and (score is None or _measures(score, climb))
+            _trial_record(scheduler, run, on_rungs)
+            for on_rungs in reached.values()
+            if on_rungs[0].result is not None and (score is None or _measures(score, on_rungs))
         ]
         if found:
             yield search_record(scheduler, run)
@@ -44,8 +45,8 @@ def searches_of_trainings(scheduler: Scheduler) -> dict[str, SearchRun]:
     return found
 
 
-def _measures(score: Score, climb: list[Trial]) -> bool:
-    return any(score.key == each.key for trial in climb for each in trial.scores)
+def _measures(score: Score, on_rungs: list[Trial]) -> bool:
+    return any(score.key == each.key for trial in on_rungs for each in trial.scores)
 
 
 def trial_key(run: SearchRun, trial: Trial) -> str:
@@ -53,9 +54,9 @@ def trial_key(run: SearchRun, trial: Trial) -> str:
     return f"{run.ledger_key}-{trial.number}"
 
 
-def _trial_record(scheduler: Scheduler, run: SearchRun, climb: list[Trial]) -> RunRecord:
+def _trial_record(scheduler: Scheduler, run: SearchRun, on_rungs: list[Trial]) -> RunRecord:
     """A trial of a search that is finished on the first rung; it may be open on the last."""
-    trial = climb[0]
+    trial = on_rungs[0]
     assert trial.result is not None
     protocol = trial.score.protocol
     tags = common_tags(scheduler.study, "trial") | {
@@ -89,21 +90,21 @@ def _trial_record(scheduler: Scheduler, run: SearchRun, climb: list[Trial]) -> R
             "n_images": float(protocol.n_images),
             "number": float(trial.number),
         },
-        curves=_by_images(climb),
+        curves=_by_images(on_rungs),
         description=(
             f"Trial {trial.number} of the search *{run.search.name}*: {values}. Measured by "
             f"{protocol.describe()}; metrics that end in `_by_images` have the number of images as "
             "their step, one point for each rung of the ladder that the trial reached."
         ),
         parent=search_key(run),
-        **rests_on(trial.score),
+        **lineage(trial.score),
     )
 
 
-def _by_images(climb: list[Trial]) -> dict[str, list[tuple[int, float]]]:
+def _by_images(on_rungs: list[Trial]) -> dict[str, list[tuple[int, float]]]:
     """A trial's numbers by the number of images they were measured on."""
     curves: dict[str, list[tuple[int, float]]] = {}
-    for trial in climb:
+    for trial in on_rungs:
         protocol = trial.score.protocol
         for which in OUTPUTS:
             value = trial.result.of(which) if trial.result else None

@@ -76,7 +76,7 @@ def _numbers(study: Study) -> Iterator[str]:
 
 
 def _best_first(study: Study) -> tuple[str, bool]:
-    """The column by which trials are ordered, and whether upwards: the first search's objective."""
+    """The column that orders trials, the first search's number, and whether it ascends."""
     if not study.searches:
         return _BY_TIME
     space = study.searches[0].space
@@ -84,12 +84,12 @@ def _best_first(study: Study) -> tuple[str, bool]:
 
 
 def _view(
-    kind: str, columns: list[str], order: str = _BY_TIME[0], upwards: bool = _BY_TIME[1]
+    kind: str, columns: list[str], order: str = _BY_TIME[0], ascending: bool = _BY_TIME[1]
 ) -> dict[str, Any]:
     return {
         "searchFilter": f"tags.kind = '{kind}'",
         "orderByKey": order,
-        "orderByAsc": upwards,
+        "orderByAsc": ascending,
         "startTime": "ALL",
         "lifecycleFilter": "Active",
         "datasetsFilter": [],

@@ -43,7 +43,7 @@ class Projections:
         self._mlflow = MlflowWriter(
             mlflow_records.tracking_uri(store, tracking_uri),
             study.name,
-            mlflow_records.about(study),
+            mlflow_records.experiment_description(study),
             None if tracking_uri else store.folder / "mlflow-artifacts",
             views(study),
         )
@@ -53,12 +53,12 @@ class Projections:
     def __enter__(self) -> Self:
         for writer in self._writers():
             writer.__enter__()
-        self._everything()
+        self._write_all()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is None and self._scheduler.finished_here:
-            self._everything()
+            self._write_all()
         for writer in self._writers():
             try:
                 writer.__exit__(kind)
@@ -68,7 +68,7 @@ class Projections:
     def _writers(self) -> tuple[MlflowWriter | OptunaWriter, ...]:
         return (self._mlflow, self._optuna) if self._optuna else (self._mlflow,)
 
-    def _everything(self) -> None:
+    def _write_all(self) -> None:
         self._mlflow.write(lambda: mlflow_records.records(self._scheduler, self._store), whole=True)
         if self._optuna:
             self._optuna.write(lambda: optuna_records(self._scheduler), whole=True)

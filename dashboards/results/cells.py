@@ -51,6 +51,14 @@ class Measured:
         """Seeds measured."""
         return len(self.values)
 
+    def __str__(self) -> str:
+        """The mean, with the spread if there is one."""
+        return f"{self.mean:.4g}" + ("" if self.spread is None else f" ±{self.spread:.2g}")
+
+    def is_level(self, other: "Measured") -> bool:
+        """Whether the two means are shown as the same number."""
+        return f"{self.mean:.4g}" == f"{other.mean:.4g}"
+
 
 @dataclass(frozen=True)
 class CellView:
@@ -99,6 +107,11 @@ class CellView:
         """Whether all that will be known of it is known."""
         return bool(self.measured) or self.failed is not None
 
+    def cost(self, quantity: str) -> float:
+        """A measured number, turned so that lower is better."""
+        mean = self.measured[quantity].mean
+        return mean if self.cell.lower_is_better else -mean
+
     def difference(self, quantity: str) -> float | None:
         """Ours minus the paper's, only where both were measured by the same protocol."""
         reported, own = self.cell.reported.get(quantity), self.cell.protocol
@@ -134,7 +147,7 @@ class StudyView:
         return list(dict.fromkeys(own))
 
 
-def view(scheduler: Scheduler, store: Store) -> StudyView:
+def read_study(scheduler: Scheduler, store: Store) -> StudyView:
     """Reads what is known of a study.
 
     Args:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from dashboards.results.searches import halving_savings
+from dashboards.results.halving_savings import halving_savings
 from tuning.jobs import Job
 from tuning.scheduling.forecast import stored_jobs
 from tuning.scheduling.scheduler import Scheduler

@@ -9,11 +9,11 @@ from tuning.scheduling.scheduler import Scheduler
 from tuning.store.store import Store
 
 
-def what_is_missing(shown: StudyView, scheduler: Scheduler, store: Store) -> list[str]:
+def what_is_missing(view: StudyView, scheduler: Scheduler, store: Store) -> list[str]:
     """Lines for people; none if nothing is missing. Nothing is proposed or written by asking.
 
     Args:
-        shown: what is known of the study.
+        view: what is known of the study.
         scheduler: its scheduler.
         store: its store, for measured rates.
     """
@@ -21,7 +21,7 @@ def what_is_missing(shown: StudyView, scheduler: Scheduler, store: Store) -> lis
     rows = [row for row in forecast(scheduler, store, device) if row.n_to_run]
     if not rows:
         return []
-    cells = [cell for cell in shown.cells if cell.cell.is_measured]
+    cells = [cell for cell in view.cells if cell.cell.is_measured]
     n_open = sum(not cell.is_done for cell in cells)
     n_jobs, evaluations = sum(r.n_to_run for r in rows), sum(r.work.evaluations for r in rows)
     mark = "est. " if any(row.is_estimate for row in rows) else ""

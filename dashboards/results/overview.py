@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from dashboards.results.cells import view
+from dashboards.results.cells import read_study
 from studies.opening.open_study import last_run_studies
 from tuning.drivers.driver import Driver, Holder
 from tuning.drivers.lock import holder_of
@@ -15,8 +15,8 @@ from tuning.store.store import Store
 
 
 @dataclass(frozen=True)
-class Row:
-    """A study.
+class StudyRow:
+    """How far a study is.
 
     Attributes:
         name: its name with its scale, which identifies it on a store.
@@ -26,8 +26,8 @@ class Row:
         n_cells_done: cells filled.
         n_cells: cells to be filled.
         best: the best of each search under way, for people.
-        left: how long the rest takes one device; "" if nothing is left.
-        runs_as: which process runs it; None if none does.
+        time_left: how long the rest takes one device; "" if nothing is left.
+        process: which process runs it; None if none does.
         has_searches: whether there are trials to look at.
         has_trainings: whether there are trainings.
     """
@@ -39,8 +39,8 @@ class Row:
     n_cells_done: int
     n_cells: int
     best: tuple[str, ...]
-    left: str
-    runs_as: str | None
+    time_left: str
+    process: str | None
     has_searches: bool
     has_trainings: bool
 
@@ -54,7 +54,7 @@ class Row:
         """In a word."""
         if self.n_done == self.n_jobs:
             return "done"
-        return "running" if self.runs_as else "not running"
+        return "running" if self.process else "not running"
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Overview:
         unreadable: studies of another version, by name, and why they cannot be shown.
     """
 
-    rows: list[Row]
+    rows: list[StudyRow]
     unreadable: dict[str, str]
 
 
@@ -82,12 +82,12 @@ def overview(store: Store, observer: Driver) -> Overview:
     return Overview(rows, last_run.unreadable)
 
 
-def _row(scheduler: Scheduler, store: Store, observer: Driver) -> Row:
+def _row(scheduler: Scheduler, store: Store, observer: Driver) -> StudyRow:
     study = scheduler.study
     name = study.id
     rows = forecast(scheduler, store, likely_device(study))
     n_left = sum(row.n_to_run for row in rows)
-    cells = [cell for cell in view(scheduler, store).cells if cell.cell.is_measured]
+    cells = [cell for cell in read_study(scheduler, store).cells if cell.cell.is_measured]
     best = []
     for run in scheduler.searches.values():
         found = run.best_so_far
@@ -95,7 +95,7 @@ def _row(scheduler: Scheduler, store: Store, observer: Driver) -> Row:
             value = found.result.of(run.search.space.output)
             best.append(f"{run.search.name}: {value:.4g}")
     holder = holder_of(observer, name)
-    return Row(
+    return StudyRow(
         name=name,
         title=f"{study.exhibit}. {study.title}",
         n_done=sum(row.n_stored for row in rows),
@@ -103,12 +103,12 @@ def _row(scheduler: Scheduler, store: Store, observer: Driver) -> Row:
         n_cells_done=sum(cell.is_done for cell in cells),
         n_cells=len(cells),
         best=tuple(best),
-        left=duration(sum(row.hours for row in rows) * 3600) if n_left else "",
-        runs_as=_who(holder) if holder else None,
+        time_left=duration(sum(row.hours for row in rows) * 3600) if n_left else "",
+        process=_process_name(holder) if holder else None,
         has_searches=bool(scheduler.searches),
         has_trainings=any(row.stage == TrainedWeights.stage and row.n_stored for row in rows),
     )
 
 
-def _who(holder: Holder) -> str:
+def _process_name(holder: Holder) -> str:
     return f"process {holder['pid']} on {str(holder['host']).split('/')[0]}"

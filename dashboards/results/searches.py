@@ -1,43 +1,28 @@
-"""What searches found: step sizes, the best trials, what mattered, what halving saved.
+"""Tables and notes of what searches found, shown below the table of their study."""
 
-Read from the store; shown below a study's table, in MLflow and in its figure.
-"""
-
-import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
-import optuna
 import pandas as pd
-from optuna.study import StudyDirection
-from optuna.trial import TrialState, create_trial
 
+from dashboards.results.halving_savings import halving_savings
+from dashboards.results.optuna_analyses import importances
 from scorelib.schedules import GeometricSchedule
-from scorelib.seeds import seed_of
-from tuning.scheduling.forecast import total_work
-from tuning.search.pareto_front import numbers
 from tuning.search.search import SearchRun
 from tuning.spaces import EPSILON, ParameterSpace, StepSizeSpace
 from tuning.spaces.trial import Trial
 from tuning.stages import OUTPUTS
 from tuning.study import Cell
 
-_LEAST_FOR_IMPORTANCE = 6
-_MINIMIZE, _MAXIMIZE = StudyDirection.MINIMIZE, StudyDirection.MAXIMIZE
-
-_STEPS_TITLE = "Step sizes"
-_R_TITLE = " (r = epsilon / the step that just follows the schedule)"
-
 _SHOWN_TRIALS = 6
 
 
-def parts(runs: Mapping[str, SearchRun], cells: Sequence[Cell]) -> list[tuple[str, pd.DataFrame]]:
+def search_tables(
+    runs: Mapping[str, SearchRun], cells: Sequence[Cell]
+) -> list[tuple[str, pd.DataFrame]]:
     """The tables below a study's grid: step sizes, choices, and each joint search's best trials."""
-    steps = _steps(runs, cells)
-    found = [(_STEPS_TITLE + (_R_TITLE if "r" in steps else ""), steps)]
-    alike = alike_runs(runs)
-    if alike:
-        found.append(("Chosen by searches", choices(alike)))
+    steps, alike = _step_sizes(runs, cells), alike_runs(runs)
+    unit = " (r = epsilon / the step that just follows the schedule)" if "r" in steps else ""
+    found = [(f"Step sizes{unit}", steps), ("Chosen by searches", choice_table(alike))]
     for run in joint_runs(runs):
         if run in alike:
             continue
@@ -51,7 +36,7 @@ def parts(runs: Mapping[str, SearchRun], cells: Sequence[Cell]) -> list[tuple[st
     return [(title, data) for title, data in found if not data.empty]
 
 
-def _steps(runs: Mapping[str, SearchRun], cells: Sequence[Cell]) -> pd.DataFrame:
+def _step_sizes(runs: Mapping[str, SearchRun], cells: Sequence[Cell]) -> pd.DataFrame:
     """The step sizes behind the cells, comparable by r only; without it where none has one."""
     rows = []
     for name, run in runs.items():
@@ -72,7 +57,7 @@ def _steps(runs: Mapping[str, SearchRun], cells: Sequence[Cell]) -> pd.DataFrame
     return pd.DataFrame(rows).fillna("")
 
 
-def findings(run: SearchRun) -> list[str]:
+def search_notes(run: SearchRun) -> list[str]:
     """What is to be said of a search below the table, a line each."""
     name = run.search.name
     if not isinstance(run.search.space, StepSizeSpace):
@@ -130,7 +115,7 @@ def alike_runs(runs: Mapping[str, SearchRun]) -> list[SearchRun]:
     return single if len(single) > 1 and len(names) == 1 else []
 
 
-def choices(runs: Sequence[SearchRun]) -> pd.DataFrame:
+def choice_table(runs: Sequence[SearchRun]) -> pd.DataFrame:
     """What each of the searches chose and of how many, a row each.
 
     Args:
@@ -195,73 +180,3 @@ def _row(run: SearchRun, trial: Trial) -> dict[str, str]:
         rung["iterations"] = f"{trial.score.sample.model.iteration:,}"
     is_start = trial.number < len(run.search.starts)
     return values | numbers | rung | {"": run.search.starts_from if is_start else ""}
-
-
-def importances(run: SearchRun) -> dict[str, float]:
-    """Each parameter's share of the variance of the first rung's results (fANOVA), in all 1.
-
-    Of several numbers, those of the first. Empty with fewer than six finished trials, or if all
-    are equal.
-    """
-    from optuna.importance import (  # here: its import takes half a second
-        FanovaImportanceEvaluator,
-        get_param_importances,
-    )
-
-    study = as_optuna(run)
-    values = [trial.values[0] for trial in study.trials]
-    if len(values) < _LEAST_FOR_IMPORTANCE or not (spread := statistics.pstdev(values)):
-        return {}
-    mean = statistics.fmean(values)
-    evaluator = FanovaImportanceEvaluator(seed=seed_of("importance") % 2**32)
-    # In units of their spread: its trees take a variance of less than 1e-16 for none.
-    return dict(
-        get_param_importances(
-            study, evaluator=evaluator, target=lambda trial: (trial.values[0] - mean) / spread
-        )
-    )
-
-
-def as_optuna(run: SearchRun) -> optuna.Study:
-    """The first rung's trials with a value, in order of proposal, for Optuna's analyses."""
-    lower_is_better = run.search.space.lower_is_better
-    directions = [_MINIMIZE if lower else _MAXIMIZE for lower in lower_is_better]
-    study = optuna.create_study(directions=directions, study_name=run.search.name)
-    for trial in sorted(run.ranked(run.trials), key=lambda t: t.number):
-        study.add_trial(
-            create_trial(
-                state=TrialState.COMPLETE,
-                values=list(numbers(run, trial)),
-                params=dict(trial.values),
-                distributions=run.distributions,
-            )
-        )
-    return study
-
-
-@dataclass(frozen=True)
-class HalvingSavings:
-    """What a search cost, beside what measuring every trial on the last rung would have.
-
-    Attributes:
-        evaluations: network evaluations of all rungs, those of training included, each job once.
-        in_full: the same with all trials on the last rung.
-    """
-
-    evaluations: int
-    in_full: int
-
-    @property
-    def saved(self) -> float:
-        """Share saved, at most 1."""
-        return 1 - self.evaluations / self.in_full
-
-
-def halving_savings(run: SearchRun) -> HalvingSavings | None:
-    """What the ladder saved of a finished search; None without a ladder or before the end."""
-    if not run.search.ladder or not run.is_complete:
-        return None
-    made = [trial.score for rung in run.rungs() for trial in rung]
-    last = run.search.ladder[-1]
-    full = [run.space.score(trial.values, last) for trial in run.trials]
-    return HalvingSavings(total_work(made).evaluations, total_work(full).evaluations)

@@ -6,9 +6,10 @@ the density that scaling follows against the one that is meant, shares against e
 
 from collections.abc import Callable, Sequence
 
-from dashboards.results.cells import CellView, Measured
-from dashboards.text.wording import in_words, number
-from tuning.stages import DataShares, GeneratedShares, NoiseLevel, Renormalisation
+from dashboards.results.cells import CellView
+from dashboards.text.wording import in_words
+from tuning.jobs import Job
+from tuning.stages import DataShares, NoiseLevel, Renormalisation
 from tuning.stages.shares import REACHING
 
 Sentences = tuple[str, str]
@@ -20,70 +21,61 @@ def exact_answer(done: Sequence[CellView]) -> Sentences | None:
     Args:
         done: its measured cells, at least one.
     """
-    ways: list[tuple[tuple[type, ...], Callable[[Sequence[CellView]], Sentences | None]]] = [
-        ((NoiseLevel,), _noise),
-        ((Renormalisation,), _renormalisation),
-        ((GeneratedShares, DataShares), _shares),
-    ]
-    for kinds, sentences in ways:
-        own = [cell for cell in done if isinstance(cell.cell.job, kinds)]
-        if own:
+    for job, sentences in _SENTENCES.items():
+        if own := [c for c in done if c.cell.job and c.cell.job.stage == job.stage]:
             return sentences(own)
     return None
 
 
 def _noise(cells: Sequence[CellView]) -> Sentences:
     """How much noise is left at the last quarter that is in, beside the schedule's."""
-    ends = {cell.cell.row: cell for cell in cells}  # of each row the last cell
-    left = [f"{number(_only(cell))} for {row}" for row, cell in ends.items()]
-    times = {}
-    for row, cell in ends.items():
-        job = cell.cell.job
-        assert isinstance(job, NoiseLevel)
-        times[row] = _only(cell).mean / job.schedule.sigma_L
-    far, near = (pick(times, key=lambda row: times[row]) for pick in (max, min))
     last = cells[-1].cell
     assert isinstance(last.job, NoiseLevel)
+    sigma_L = last.job.schedule.sigma_L  # of all cells
+    ends = {c.cell.row: next(iter(c.measured.values())) for c in cells}  # of each row the last
+    near, far = (pick(ends, key=lambda row: ends[row].mean) for pick in (min, max))
+    left = in_words(f"{noise} for {row}" for row, noise in ends.items())
     return (
-        f"{last.column}, the noise left in x is {in_words(left)}.",
-        f"in units of the schedule's last level, {last.job.schedule.sigma_L:g}, that is between "
-        f"{times[near]:.3g} ({near}) and {times[far]:.3g} ({far}).",
+        f"{last.column}, the noise left in x is {left}.",
+        f"in units of the schedule's last level, {sigma_L:g}, that is between "
+        f"{ends[near].mean / sigma_L:.3g} ({near}) and {ends[far].mean / sigma_L:.3g} ({far}).",
     )
 
 
 def _renormalisation(cells: Sequence[CellView]) -> Sentences | None:
     """Whether scaling follows what is meant, by the divergence, and how it differs."""
-    found: dict[str, dict[str, float]] = {}
+    rows: dict[str, dict[str, float]] = {}
     for cell in cells:
-        of = found.setdefault(cell.cell.row, {})
-        of.update({name: value.mean for name, value in cell.measured.items()})
+        means = {name: number.mean for name, number in cell.measured.items()}
+        rows.setdefault(cell.cell.row, {}).update(means)
     needed = {"kl", "mean", "std", "scaled_mean", "scaled_std"}
-    full = {row: of for row, of in found.items() if needed <= of.keys()}
-    if not full:
+    rows = {row: of for row, of in rows.items() if needed <= of.keys()}
+    if not rows:
         return None
-    parts = [f"{of['kl']:.3g} at {row}" for row, of in full.items()]
-    row = max(full, key=lambda name: full[name]["kl"])
-    of = full[row]
+    divergences = in_words(f"{of['kl']:.3g} at {row}" for row, of in rows.items())
+    most, of = max(rows.items(), key=lambda item: item[1]["kl"])
     return (
-        f"the density that is meant diverges from the one that scaling follows by "
-        f"{in_words(parts)} (nats; 0 where they are one).",
-        f"they differ most at {row}: mean and std {of['mean']:.4g} and {of['std']:.4g} are meant, "
+        "the density that is meant diverges from the one that scaling follows by "
+        f"{divergences} (nats; 0 where they are one).",
+        f"they differ most at {most}: mean and std {of['mean']:.4g} and {of['std']:.4g} are meant, "
         f"{of['scaled_mean']:.4g} and {of['scaled_std']:.4g} are what scaling follows.",
     )
 
 
 def _shares(cells: Sequence[CellView]) -> Sentences:
     """How many classes reach the equal share, and between what the shares lie."""
-    reaching = [c for c in cells if REACHING in c.measured]
     spans: dict[str, list[float]] = {}
+    counts = []
     for cell in cells:
-        if REACHING not in cell.measured:
-            spans.setdefault(cell.cell.column, []).append(_only(cell).mean)
-    counted = [f"{c.measured[REACHING].mean:g} ({c.cell.column})" for c in reaching]
-    between = [f"{min(of):.1%} and {max(of):.1%} ({name})" for name, of in spans.items()]
+        ((name, number),) = cell.measured.items()
+        if name == REACHING:
+            counts.append(f"{number.mean:g} ({cell.cell.column})")
+        else:
+            spans.setdefault(cell.cell.column, []).append(number.mean)
+    between = [f"{min(of):.1%} and {max(of):.1%} ({column})" for column, of in spans.items()]
     return (
-        f"the equal share is within the interval of {in_words(counted)} classes."
-        if counted
+        f"the equal share is within the interval of {in_words(counts)} classes."
+        if counts
         else "how many classes reach the equal share is not known yet.",
         f"the shares of single classes lie between {in_words(between)}."
         if between
@@ -91,6 +83,8 @@ def _shares(cells: Sequence[CellView]) -> Sentences:
     )
 
 
-def _only(cell: CellView) -> Measured:
-    """Its first number."""
-    return next(iter(cell.measured.values()))
+_SENTENCES: dict[type[Job], Callable[[Sequence[CellView]], Sentences | None]] = {
+    NoiseLevel: _noise,
+    Renormalisation: _renormalisation,
+    DataShares: _shares,  # and GeneratedShares, of the same stage
+}

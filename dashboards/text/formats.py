@@ -136,9 +136,9 @@ def as_latex(document: Document) -> str:
 
 
 def _latex_table(data: pd.DataFrame, caption: str, below: str) -> str:
-    shown = data.astype(str).map(_latex_text)
-    shown.columns = [_latex_text(str(name)) for name in data.columns]
-    tabular = shown.style.hide(axis="index").to_latex(
+    escaped = data.astype(str).map(_latex_text)
+    escaped.columns = [_latex_text(str(name)) for name in data.columns]
+    tabular = escaped.style.hide(axis="index").to_latex(
         hrules=True, column_format="l" + "r" * (len(data.columns) - 1)
     )
     return (

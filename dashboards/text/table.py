@@ -10,32 +10,30 @@ from collections.abc import Sequence
 import pandas as pd
 
 from dashboards.results.cells import CellView, StudyView
-from dashboards.results.fronts import multi_objective_runs, pareto_table
-from dashboards.results.method_pairs import BASE, OURS, pairs
-from dashboards.results.searches import alike_runs, findings, parts
+from dashboards.results.method_pairs import BASE, OURS, difference_table, pairs
+from dashboards.results.pareto_fronts import multi_objective_runs, pareto_table
+from dashboards.results.searches import alike_runs, search_notes, search_tables
 from dashboards.results.verdicts import verdict
 from dashboards.text.formats import Document, as_latex, as_markdown, as_rich
-from dashboards.text.method_differences import difference_table
-from dashboards.text.wording import number
 from tuning.study import Cell
 
 FORMATS = ("rich", "markdown", "latex", "csv")
 
 
-def frame(shown: StudyView) -> pd.DataFrame:
+def table_data(view: StudyView) -> pd.DataFrame:
     """The table as data: a row per cell and quantity, everything that is known of it."""
-    rows = [_row(shown, cell, name) for cell in shown.cells for name in cell.cell.quantities]
+    rows = [_row(view, cell, name) for cell in view.cells for name in cell.cell.quantities]
     return pd.DataFrame(rows)
 
 
-def _row(shown: StudyView, cell: CellView, quantity: str) -> dict[str, object]:
+def _row(view: StudyView, cell: CellView, quantity: str) -> dict[str, object]:
     measured, reported = cell.measured.get(quantity), cell.cell.reported.get(quantity)
     protocol = cell.cell.protocol if cell.cell.is_measured else None
     reported_r, sample = cell.cell.reported_r, cell.sample
     return {
-        "paper": shown.study.paper,
-        "exhibit": shown.study.exhibit,
-        "scale": shown.study.scale,
+        "paper": view.study.paper,
+        "exhibit": view.study.exhibit,
+        "scale": view.study.scale,
         "row": cell.cell.row,
         "column": cell.cell.column,
         "quantity": quantity,
@@ -59,58 +57,57 @@ def _row(shown: StudyView, cell: CellView, quantity: str) -> dict[str, object]:
 
 
 def render(
-    shown: StudyView, style: str, width: int | None = None, missing: Sequence[str] = ()
+    view: StudyView, style: str, width: int | None = None, missing: Sequence[str] = ()
 ) -> str:
     """The table as text.
 
     Args:
-        shown: what is known of the study.
+        view: what is known of the study.
         style: one of `FORMATS`.
         width: columns of the terminal, for "rich"; None for the terminal's own.
         missing: what is not known yet, lines for the foot.
     """
     if style == "csv":
-        return str(frame(shown).to_csv(index=False, lineterminator="\n"))
-    content = document(shown, stacked=style == "rich", missing=missing)
+        return str(table_data(view).to_csv(index=False, lineterminator="\n"))
+    content = document(view, stacked=style == "rich", missing=missing)
     if style == "markdown":
         return as_markdown(content)
     return as_latex(content) if style == "latex" else as_rich(content, width)
 
 
-def document(shown: StudyView, *, stacked: bool = False, missing: Sequence[str] = ()) -> Document:
+def document(view: StudyView, *, stacked: bool = False, missing: Sequence[str] = ()) -> Document:
     """The table with all that stands above and below it.
 
     Args:
-        shown: what is known of the study.
-        stacked: whether the grid is to be narrow: what stands beside ours on lines below.
+        view: what is known of the study.
+        stacked: whether the grid is to be narrow; see `grid`.
         missing: what is not known yet, lines for the foot.
     """
-    layout = grid(shown)
-    below = parts(shown.runs, [cell.cell for cell in shown.cells])
-    for run in multi_objective_runs(list(shown.runs.values())):
+    below = search_tables(view.runs, [cell.cell for cell in view.cells])
+    for run in multi_objective_runs(list(view.runs.values())):
         about = f"Search {run.search.name}: the trials that no other beats in all numbers"
         below.append((about, pareto_table(run)))
-    differences = difference_table(pairs([cell for cell in shown.cells if cell.measured]))
+    differences = difference_table(pairs([cell for cell in view.cells if cell.measured]))
     if not differences.empty:
         below.append((f"{OURS} minus {BASE}, seed by seed: the mean difference", differences))
     return Document(
-        title(shown),
-        heading(shown),
-        [("", _stacked(layout) if stacked else layout), *below],
-        [*foot(shown), *missing],
+        title(view),
+        heading(view),
+        [("", grid(view, stacked=stacked)), *below],
+        [*foot(view), *missing],
     )
 
 
-def heading(shown: StudyView) -> str:
+def heading(view: StudyView) -> str:
     """What our numbers are: measure, data, number of images; and what stands in a cell."""
-    own = [c.cell for c in shown.cells if c.cell.is_measured]
+    own = [c.cell for c in view.cells if c.cell.is_measured]
     jobs = dict.fromkeys(c.job.summary() for c in own if c.job and not c.protocol)
     seeds = max((cell.n_seeds for cell in own), default=1)
     measures = [
         f"{p.summary()} x {_seeds_in_words([c for c in own if c.protocol == p])}"
-        for p in shown.protocols
+        for p in view.protocols
     ]
-    quantities = {c.cell.quantities for c in shown.cells if len(c.cell.quantities) > 1}
+    quantities = {c.cell.quantities for c in view.cells if len(c.cell.quantities) > 1}
     meaning = [" / ".join(names) for names in sorted(quantities)]
     spread = ["± over seeds"] if seeds > 1 else []
     return "ours: " + "; ".join([*measures, *jobs, *meaning, *spread])
@@ -122,37 +119,61 @@ def _seeds_in_words(cells: list[Cell]) -> str:
     return f"{max(cell.n_seeds for cell in cells)} {kind} seeds"
 
 
-def grid(shown: StudyView) -> pd.DataFrame:
+def grid(view: StudyView, *, stacked: bool = False) -> pd.DataFrame:
     """The paper's layout, as text: a row per sampler; for each column ours and the paper's.
 
     Where protocols are equal, the difference and the verdict on it too; where images or points
     are measured, how many, times seeds.
+
+    Args:
+        view: what is known of the study.
+        stacked: whether what stands beside ours is put on lines of its own, below.
     """
-    rows: dict[str, dict[str, str]] = {}
+    rows: dict[str, dict[str, dict[str, str]]] = {}
     samples: dict[str, dict[str, None]] = {}
-    for cell in shown.cells:
+    for cell in view.cells:
         own = cell.cell
-        row = rows.setdefault(own.row, {"": own.row})
-        row[f"{own.column}: ours"] = _ours(cell)
-        if own.reported:
-            row[f"{own.column}: paper"] = " / ".join(
-                f"{own.reported[name].value:g}" for name in own.quantities if name in own.reported
-            )
-        differences = [cell.difference(name) for name in own.quantities]
-        if any(d is not None for d in differences):
-            row[f"{own.column}: difference"] = " / ".join(
-                "-" if d is None else f"{d:+.3g}" for d in differences
-            )
-            verdicts = [
-                "-" if d is None else verdict(cell, name) or "one seed"
-                for name, d in zip(own.quantities, differences, strict=True)
-            ]
-            row[f"{own.column}: verdict"] = " / ".join(verdicts)
+        rows.setdefault(own.row, {})[own.column] = _texts(cell)
         if own.protocol and own.is_measured:
             samples.setdefault(own.row, {})[f"{own.protocol.n_images:,} x {own.n_seeds}"] = None
-    for name, numbers in samples.items():
-        rows[name]["samples"] = " / ".join(numbers)
-    return pd.DataFrame(list(rows.values())).fillna("")
+    ends = {name: {"samples": " / ".join(counts)} for name, counts in samples.items()}
+    if not stacked:
+        wide = (
+            {"": name}
+            | {f"{c}: {kind}": text for c, texts in row.items() for kind, text in texts.items()}
+            | ends.get(name, {})
+            for name, row in rows.items()
+        )
+        return pd.DataFrame(wide).fillna("")
+    lines = []
+    for name, row in rows.items():
+        lines.append(
+            {"": name} | {c: texts["ours"] for c, texts in row.items()} | ends.get(name, {})
+        )
+        for kind in ("paper", "difference", "verdict"):
+            beside = {column: texts[kind] for column, texts in row.items() if kind in texts}
+            lines += [{"": f"  {kind}"} | beside] if any(beside.values()) else []
+    columns = dict.fromkeys(["", *(c for row in rows.values() for c in row)])
+    return pd.DataFrame(lines, columns=[*columns, *(["samples"] if samples else [])]).fillna("")
+
+
+def _texts(cell: CellView) -> dict[str, str]:
+    """What the grid says of a cell: "ours" and, where they exist, what stands beside it."""
+    own = cell.cell
+    texts = {"ours": _ours(cell)}
+    reported = [f"{own.reported[name].value:g}" for name in own.quantities if name in own.reported]
+    if own.reported:
+        texts["paper"] = " / ".join(reported)
+    differences = {name: cell.difference(name) for name in own.quantities}
+    if any(d is not None for d in differences.values()):
+        texts["difference"] = " / ".join(
+            "-" if d is None else f"{d:+.3g}" for d in differences.values()
+        )
+        texts["verdict"] = " / ".join(
+            "-" if d is None else verdict(cell, name) or "one seed"
+            for name, d in differences.items()
+        )
+    return texts
 
 
 def _ours(cell: CellView) -> str:
@@ -162,7 +183,7 @@ def _ours(cell: CellView) -> str:
         return f"failed: {cell.failed}"
     if cell.measured:
         names = cell.cell.quantities
-        return " / ".join(number(cell.measured[n]) if n in cell.measured else "-" for n in names)
+        return " / ".join(str(cell.measured[n]) if n in cell.measured else "-" for n in names)
     if cell.winner or cell.cell.search is None:
         return f"measuring, {cell.n_missing} of {cell.cell.n_seeds} seeds missing"
     best, objective = cell.best_so_far, cell.cell.search.space.output
@@ -171,46 +192,27 @@ def _ours(cell: CellView) -> str:
     return "missing"
 
 
-def title(shown: StudyView) -> str:
+def title(view: StudyView) -> str:
     """What the table is."""
-    study = shown.study
+    study = view.study
     return f"{study.name} ({study.scale}): {study.exhibit}. {study.title}"
 
 
-_BELOW = ("paper", "difference", "verdict")
-
-
-def _stacked(layout: pd.DataFrame) -> pd.DataFrame:
-    """The grid in a fraction of its width: what stands beside ours on lines of its own, below."""
-    ours = [str(name) for name in layout.columns if str(name).endswith(": ours")]
-    has_samples = "samples" in layout
-    lines = []
-    for _, row in layout.iterrows():
-        end = [row["samples"]] if has_samples else []
-        lines.append([row[""], *(row[name] for name in ours), *end])
-        for kind in _BELOW:
-            beside = [row.get(name.replace(": ours", f": {kind}"), "") for name in ours]
-            if any(beside):
-                lines.append([f"  {kind}", *beside, *("" for _ in end)])
-    names = [name.removesuffix(": ours") for name in ours]
-    return pd.DataFrame(lines, columns=["", *names, *(["samples"] if has_samples else [])])
-
-
-def foot(shown: StudyView) -> list[str]:
+def foot(view: StudyView) -> list[str]:
     """What has to be said below the table, a line each."""
     lines = [
         f"{baseline.name} = "
         + ("missing" if baseline.distance is None else f"{baseline.distance:.4g}")
         + (f" ({baseline.n_images:,} images)" if baseline.n_images else "")
-        for baseline in shown.baselines
+        for baseline in view.baselines
     ]
-    reported = [r for cell in shown.cells for r in cell.cell.reported.values()]
+    reported = [r for cell in view.cells for r in cell.cell.reported.values()]
     papers = dict.fromkeys(r.protocol.describe() for r in reported if r.protocol)
     lines += [f"paper: {described}" for described in papers]
-    alike = alike_runs(shown.runs)
-    for run in shown.runs.values():
-        lines += findings(run) if run not in alike else []
-    same = any(c.difference(name) is not None for c in shown.cells for name in c.cell.quantities)
+    alike = alike_runs(view.runs)
+    for run in view.runs.values():
+        lines += search_notes(run) if run not in alike else []
+    same = any(c.difference(name) is not None for c in view.cells for name in c.cell.quantities)
     if papers and not same:
         lines.append("no differences are shown: ours and the paper's protocols differ")
-    return [*lines, *shown.study.notes]
+    return [*lines, *view.study.notes]

@@ -21,8 +21,8 @@ from tuning.addresses import without_secrets
 from tuning.store.store import Store
 from tuning.tracking.database_files import is_being_opened
 
-_LOOK_SECONDS = 0.5
-_END_SECONDS = 10.0
+_POLL_SECONDS = 0.5
+_STOP_SECONDS = 10.0
 _MOST_CHARACTERS = 300
 _MLFLOW = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
 
@@ -55,17 +55,17 @@ class ChildServer:
             return f"waits for {self._database.name}: nothing was run on this store yet"
         code = self._process.poll()
         if code is not None:
-            return f"ended with exit code {code}{self._last_words()}"
+            return f"ended with exit code {code}{self._last_logged_line()}"
         self._has_answered = self._has_answered or listens(self.port)
         return "runs" if self._has_answered else "starts"
 
-    def _last_words(self) -> str:
+    def _last_logged_line(self) -> str:
         self._log.seek(0)
         lines = self._log.read().decode(errors="replace").split("\n")
-        said = [line.strip() for line in lines if line.strip()]
-        return f": {without_secrets(said[-1])[:_MOST_CHARACTERS]}" if said else ""
+        logged = [line.strip() for line in lines if line.strip()]
+        return f": {without_secrets(logged[-1])[:_MOST_CHARACTERS]}" if logged else ""
 
-    def start_if_due(self) -> None:
+    def start_if_ready(self) -> None:
         """Starts it once its database is there; an ended one is not started again."""
         if self._process is None and self._is_ready():
             self._process = subprocess.Popen(
@@ -92,7 +92,7 @@ class ChildServer:
         """Waits until it has ended; what does not end by itself is killed, with what it started."""
         if self._process is not None:
             with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(_END_SECONDS)
+                self._process.wait(_STOP_SECONDS)
             self.signal(signal.SIGKILL)
             self._process.wait()
 
@@ -115,26 +115,27 @@ class ChildServers:
         self.optuna = ChildServer(
             "optuna-dashboard", optuna, (*dashboard, "--host", "127.0.0.1", "--port")
         )
+        self.all = (self.mlflow, self.optuna)
         self._stop = threading.Event()
 
     def __enter__(self) -> Self:
-        self._thread = threading.Thread(target=self._watch, daemon=True, name="children")
+        self._thread = threading.Thread(target=self._watch, daemon=True, name="child servers")
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._stop.set()
         self._thread.join()
-        for child in (self.mlflow, self.optuna):
-            child.signal(signal.SIGTERM)
-        for child in (self.mlflow, self.optuna):
-            child.wait()
+        for server in self.all:
+            server.signal(signal.SIGTERM)
+        for server in self.all:
+            server.wait()
 
     def _watch(self) -> None:
         while True:
-            for child in (self.mlflow, self.optuna):
-                child.start_if_due()
-            if self._stop.wait(_LOOK_SECONDS):
+            for server in self.all:
+                server.start_if_ready()
+            if self._stop.wait(_POLL_SECONDS):
                 return
 
 

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from dashboards.figures.charts import charts
 from dashboards.figures.pictures import Budget, pictures, samples
-from dashboards.results.cells import StudyView, view
+from dashboards.results.cells import StudyView, read_study
 from dashboards.results.costs import costs, savings
 from dashboards.results.missing import what_is_missing
 from dashboards.results.plan import size
@@ -35,34 +35,34 @@ def render_report(scheduler: Scheduler, store: Store) -> str:
         scheduler: the study's scheduler.
         store: its store.
     """
-    shown = view(scheduler, store)
-    content = document(shown, missing=what_is_missing(shown, scheduler, store))
+    view = read_study(scheduler, store)
+    content = document(view, missing=what_is_missing(view, scheduler, store))
     drawn, budget = charts(scheduler, store), Budget(PICTURE_BYTES)
     stages, devices = costs(scheduler, store)
     others = [
         Scheduler(study, store)
         for study in last_run_studies(store).studies
-        if (study.name, study.scale) != (shown.study.name, shown.study.scale)
+        if (study.name, study.scale) != (view.study.name, view.study.scale)
     ]
     return render(
         "report.html",
         title=content.title,
         heading=content.heading,
-        question=shown.study.question,
-        answer=answer(shown),
+        question=view.study.question,
+        answer=answer(view),
         tables=[(name, list(data.columns), _rows(data)) for name, data in content.tables],
         notes=content.foot,
         charts=drawn,
         figures=_as_json([chart.figure.to_plotly_json() for chart in drawn]),
         pictures=pictures(scheduler, store, budget),
-        samples=samples(shown, store, budget),
+        samples=samples(view, store, budget),
         costs=[
             (s.stage, f"{s.n_jobs:,}", f"{s.images:,}", f"{s.evaluations:,}", duration(s.seconds),
              size(s.n_bytes))
             for s in stages
         ],
         savings=savings(scheduler, others),
-        provenance=_provenance(shown, store, devices),
+        provenance=_provenance(view, store, devices),
         css=css(),
         script=asset("charts.js"),
         plotly=Markup(plotly.offline.get_plotlyjs()),
@@ -79,9 +79,9 @@ def _as_json(figures: list[dict[str, Any]]) -> Markup:
     return Markup(text.replace("<", "\\u003c"))
 
 
-def _provenance(shown: StudyView, store: Store, devices: list[str]) -> list[tuple[str, str]]:
+def _provenance(view: StudyView, store: Store, devices: list[str]) -> list[tuple[str, str]]:
     """What made the results: launches, devices, protocols, settings."""
-    name = shown.study.id
+    name = view.study.id
     rows = []
     for launch in launches(store, name):
         rows += [
@@ -92,5 +92,5 @@ def _provenance(shown: StudyView, store: Store, devices: list[str]) -> list[tupl
         ]
         rows += [(f"data {n}", f"SHA-256 {digest}") for n, digest in launch.data.items()]
     rows += [("devices", ", ".join(devices) or "none yet")]
-    rows += [("protocol", protocol.describe()) for protocol in shown.protocols]
-    return [*rows, ("settings", f"key {shown.study.settings.key}")]
+    rows += [("protocol", protocol.describe()) for protocol in view.protocols]
+    return [*rows, ("settings", f"key {view.study.settings.key}")]

@@ -35,14 +35,14 @@ class Site:
 
     Args:
         store: the store.
-        children: the servers beside; None if the store is no local folder.
+        servers: those of MLflow and Optuna; None if the store is no local folder.
     """
 
-    def __init__(self, store: Store, children: ChildServers | None) -> None:
-        self._store, self._children = store, children
+    def __init__(self, store: Store, servers: ChildServers | None) -> None:
+        self._store, self._servers = store, servers
         self._observer = Driver(store)
-        self._lock, self._drawing = threading.Lock(), threading.Lock()
-        self._shown = Overview([], {})
+        self._lock, self._pyplot_lock = threading.Lock(), threading.Lock()
+        self._overview = Overview([], {})
         self._fresh_until = 0.0
 
     def index(self) -> str:
@@ -54,16 +54,16 @@ class Site:
         with self._lock:
             started = time.monotonic()
             if started >= self._fresh_until:
-                self._shown = overview(self._store, self._observer)
+                self._overview = overview(self._store, self._observer)
                 now = time.monotonic()
                 self._fresh_until = now + max(_FRESH_SECONDS, _SHARE_OF_TIME * (now - started))
-            children = [self._children.mlflow, self._children.optuna] if self._children else []
-            return render("studies.html", shown=self._shown, children=children)
+            servers = self._servers.all if self._servers else ()
+            return render("studies.html", overview=self._overview, servers=servers)
 
     def report(self, name: str) -> str | None:
         """A study's report; None if there is no such study."""
         scheduler = self._scheduler(name)
-        with self._drawing:  # pyplot is not for two threads
+        with self._pyplot_lock:  # pyplot is not for two threads
             return render_report(scheduler, self._store) if scheduler else None
 
     def link(self, kind: str, name: str) -> str | None:
@@ -76,7 +76,7 @@ class Site:
         from mlflow.tracking import MlflowClient  # two seconds: not at import
 
         scheduler = self._scheduler(name)
-        if scheduler is None or self._children is None or self._children.mlflow.state != "runs":
+        if scheduler is None or self._servers is None or self._servers.mlflow.state != "runs":
             return None
         client = MlflowClient(tracking_uri=mlflow_records.tracking_uri(self._store, None))
         experiment = client.get_experiment_by_name(scheduler.study.name)
@@ -85,12 +85,12 @@ class Site:
         number = experiment.experiment_id
         if kind != "compare":
             named = view_name(kind, scheduler.study)
-            return self._children.mlflow.url + view_link(number, named)
+            return self._servers.mlflow.url + view_link(number, named)
         wanted = f"tags.kind = 'cell' and tags.scale = '{scheduler.study.scale}'"
         order = ["attributes.start_time"]
         found = client.search_runs([number], filter_string=wanted, order_by=order)
         link = compare_link(number, [run.info.run_id for run in found])
-        return self._children.mlflow.url + link if found else None
+        return self._servers.mlflow.url + link if found else None
 
     def _scheduler(self, name: str) -> Scheduler | None:
         last_run = last_run_studies(self._store)

@@ -15,7 +15,7 @@ from typing import Any
 from rich.console import Console
 
 from dashboards.records.projections import Projections
-from dashboards.results.cells import view
+from dashboards.results.cells import read_study
 from dashboards.results.plan import print_plan
 from dashboards.text.table import render
 from studies.cli.options import RUN_FLAGS, options_given, parser
@@ -199,7 +199,7 @@ def _close(
     stop: StopRequest,
 ) -> int:
     """Prints the table and what to do next; returns the exit code."""
-    sys.stdout.write(render(view(scheduler, store), "rich", console.width))
+    sys.stdout.write(render(read_study(scheduler, store), "rich", console.width))
     again = f"python -m studies.run {options_given(args, RUN_FLAGS)}"
     if stop.is_set:
         print(f"\nStopped ({stop.reason}). Nothing finished is lost; to continue: {again}")

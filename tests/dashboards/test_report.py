@@ -11,7 +11,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 from dashboards.figures.charts import _curves
 from dashboards.figures.pictures import Budget, samples
 from dashboards.report import main
-from dashboards.results.cells import view
+from dashboards.results.cells import read_study
 from dashboards.results.costs import costs, savings
 from dashboards.results.verdicts import half_interval
 from dashboards.text.answers import answer
@@ -89,8 +89,8 @@ def test_the_tables_numbers_are_the_stores(browser, finished):
         [cell.get_attribute("textContent") for cell in row.find_elements(By.TAG_NAME, "td")]
         for row in first.find_elements(By.CSS_SELECTOR, "tbody tr")
     ]
-    assert shown == grid(view(scheduler, store)).values.tolist()
-    for cell in view(scheduler, store).cells:
+    assert shown == grid(read_study(scheduler, store)).values.tolist()
+    for cell in read_study(scheduler, store).cells:
         assert any(
             f"{cell.measured['denoised'].mean:.4g} ±" in text for row in shown for text in row
         )
@@ -184,7 +184,7 @@ def test_reuse_is_counted(finished, tmp_path):
 def test_a_study_that_has_only_begun_says_so_and_what_is_missing(tmp_path):
     store, study = Store(str(tmp_path / "store"), create=True), miniature_study()
     scheduler = Scheduler(study, store)
-    assert answer(view(scheduler, store))[0] == "None of 4 cells is measured yet."
+    assert answer(read_study(scheduler, store))[0] == "None of 4 cells is measured yet."
     page = render_report(scheduler, store)
     assert "missing: 4 of 4 cells" in page and "Nothing is computed yet" in page
     drain(study, store, most=20)
@@ -193,7 +193,7 @@ def test_a_study_that_has_only_begun_says_so_and_what_is_missing(tmp_path):
 
 def test_pictures_keep_to_their_budget(finished):
     scheduler, store, _ = finished
-    shown = view(scheduler, store)
+    shown = read_study(scheduler, store)
     whole = samples(shown, store, Budget(10**7))
     cut = samples(shown, store, Budget(30_000))
     n_bytes = [sum(len(i.data) for s in of for i in s.images) for of in (whole, cut)]

@@ -15,7 +15,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
 from dashboards.records.projections import Projections
-from dashboards.results.cells import view
+from dashboards.results.cells import read_study
 from dashboards.serve import main
 from studies.opening.open_study import record_last_run
 from tests.browser import chromium, complaints
@@ -100,7 +100,7 @@ def test_it_follows_a_study_from_nothing_to_done_and_leads_to_mlflow(tmp_path):
         wait.until(lambda _: len(browser.execute_script(read)) == 6)
         links = browser.execute_script(read)
         assert answer(page, f"/report/{NAME}")[0] == 200
-        look_at_mlflow(browser, wait, links, view(Scheduler(study, store), store).cells)
+        look_at_mlflow(browser, wait, links, read_study(Scheduler(study, store), store).cells)
         browser.get(links["searches in optuna-dashboard"])
         wait.until(lambda _: "cas n_sigma=1, non-adversarial" in browser.page_source)
 

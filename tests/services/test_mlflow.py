@@ -12,7 +12,7 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from dashboards.records.projections import Projections
-from dashboards.results.cells import view
+from dashboards.results.cells import read_study
 from dashboards.sync import main as sync
 from scorelib.errors import InputError
 from studies.opening.open_study import last_run_studies, record_last_run
@@ -80,7 +80,9 @@ def test_a_study_on_s3_is_shown_by_a_server_on_postgresql(finished, mlflow, tmp_
     assert projections.failures == []
     assert len(shown(mlflow.uri)) == N_RUNS
     client = MlflowClient(mlflow.uri)
-    cells = {cell.cell.name: cell for cell in view(scheduler, finished).cells if cell.measured}
+    cells = {
+        cell.cell.name: cell for cell in read_study(scheduler, finished).cells if cell.measured
+    }
     found = [run for run in runs(mlflow.uri, NAME) if run.data.tags["kind"] == "cell"]
     assert len(found) == len(cells) == 2
     for run in found:

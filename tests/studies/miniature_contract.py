@@ -8,11 +8,11 @@ from dashboards.figures.figures import figures
 from dashboards.figures.samples import sample_sheets
 from dashboards.records.mlflow_common import as_metric
 from dashboards.records.mlflow_records import records
-from dashboards.results.cells import view
+from dashboards.results.cells import read_study
 from dashboards.results.searches import halving_savings
 from dashboards.results.verdicts import half_interval
 from dashboards.text.answers import answer
-from dashboards.text.table import FORMATS, frame, render
+from dashboards.text.table import FORMATS, render, table_data
 
 SHEETS = {
     "cifar10_dlsm": ["samples_base.png", "samples_scaling.png", "samples_ours.png"],
@@ -32,14 +32,14 @@ class MiniatureContract:
     def test_every_cell_is_measured_and_shown(self, finished):
         scheduler, store, ran, _ = finished
         assert scheduler.is_complete() and len({key for _, key in ran}) == len(ran)
-        shown = view(scheduler, store)
+        shown = read_study(scheduler, store)
         for cell in shown.cells:
             wanted = set(cell.cell.quantities) if cell.cell.is_measured else set()
             assert cell.measured.keys() == wanted and cell.failed is None, cell.cell.name
         for style in FORMATS:
             text = render(shown, style, width=110)
             assert "missing" not in text and "failed" not in text.replace(",failed,", "")
-        assert len(frame(shown)) == sum(len(cell.quantities) for cell in scheduler.study.cells)
+        assert len(table_data(shown)) == sum(len(cell.quantities) for cell in scheduler.study.cells)
 
     def test_the_plan_foretold_the_jobs(self, finished):
         *_, ran, planned = finished
@@ -77,7 +77,7 @@ class MiniatureContract:
         scheduler, store, *_ = finished
         drawn = figures(scheduler, store) | sample_sheets(scheduler, store)
         assert drawn and all(data.startswith(b"\x89PNG") for data in drawn.values())
-        shown = view(scheduler, store).cells
+        shown = read_study(scheduler, store).cells
         sheets = {cell.first_images for cell in shown if cell.first_images}
         assert sheets >= {cell.scores[0].chunks()[0] for cell in shown if cell.scores}
         assert sum(name.startswith("samples_") for name in drawn) == len(sheets)
@@ -90,7 +90,7 @@ class MiniatureContract:
 
     def test_every_study_has_an_answer_from_its_numbers_and_charts(self, finished):
         scheduler, store, *_ = finished
-        shown = view(scheduler, store)
+        shown = read_study(scheduler, store)
         known = {f"{m.mean:.4g}" for cell in shown.cells for m in cell.measured.values()}
         first, second = answer(shown)
         assert any(number in first for number in known), first

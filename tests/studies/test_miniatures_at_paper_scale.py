@@ -5,7 +5,7 @@ from functools import cache
 import pytest
 import torch
 
-from dashboards.results.cells import view
+from dashboards.results.cells import read_study
 from scorelib.data import Photographs
 from scorelib.metrics.inception import InceptionFeatures
 from scorelib.networks import NcsnPp, Ncsnv2
@@ -45,7 +45,7 @@ def test_ncsnv2_and_inception_fill_a_cell(store, random_inception):
         selection=SelectionSettings(n_trials=2, n_images=3), columns=("non-adversarial",),
     )  # fmt: skip
     drain(study("paper", small), store, inception_weights=random_inception)
-    shown = view(Scheduler(study("paper", small), store), store)
+    shown = read_study(Scheduler(study("paper", small), store), store)
     cells = [cell for cell in shown.cells if cell.measured]
     assert len(cells) == 2 and all(cell.measured["denoised"].mean > 0 for cell in cells)
     name = f"fd[inception-{sha256(random_inception)[:8]}]"
@@ -72,7 +72,7 @@ def test_ncsnpp_guided_by_a_resnet_inception_and_resnet50_fill_table_2(store, ra
     )  # fmt: skip
     made = cifar10_dlsm.study("paper", small)
     drain(made, store, inception_weights=random_inception)
-    shown = view(Scheduler(made, store), store)
+    shown = read_study(Scheduler(made, store), store)
     for cell in shown.cells:
         assert cell.failed is None and cell.measured["denoised"].mean >= 0, cell.cell.name
         assert cell.difference("denoised") is None, "other weights, other data"

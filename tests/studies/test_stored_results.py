@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dashboards.results.cells import view
+from dashboards.results.cells import read_study
 from dashboards.text.table import render
 from studies.opening.open_study import last_run_studies
 from tuning.scheduling.scheduler import Scheduler
@@ -38,4 +38,4 @@ def test_a_store_of_version_0_1_is_complete_and_prints_the_same_table(stores, na
     (study,) = last_run_studies(store).studies
     scheduler = Scheduler(study, store)
     assert study.name == name and scheduler.is_complete() and scheduler.remaining() == []
-    assert render(view(scheduler, store), "csv") == (stores / name / "table.csv").read_text()
+    assert render(read_study(scheduler, store), "csv") == (stores / name / "table.csv").read_text()

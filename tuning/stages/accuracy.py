@@ -41,6 +41,7 @@ class ClassificationAccuracy(Job):
 
     KIND = "ClassificationAccuracy"
     stage: ClassVar[str] = "accuracy"
+    lower_is_better: ClassVar[bool | None] = False
 
     sample: SampleSpec
     n_images: int

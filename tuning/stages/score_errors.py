@@ -45,6 +45,7 @@ class ScoreErrors(Job):
 
     KIND = "ScoreErrors"
     stage: ClassVar[str] = "score"
+    lower_is_better: ClassVar[bool | None] = True
 
     data: Moons
     sigma: float

@@ -9,13 +9,13 @@ import optuna
 import pytest
 from mlflow.tracking import MlflowClient
 
-from dashboards.records.mlflow_records import about, records, training_records
+from dashboards.records.mlflow_records import experiment_description, records, training_records
 from dashboards.records.mlflow_searches import trial_key
 from dashboards.records.mlflow_views import views
 from dashboards.records.projections import Projections
-from dashboards.results.cells import view
+from dashboards.results.cells import read_study
 from dashboards.results.missing import what_is_missing
-from dashboards.text.table import frame, render
+from dashboards.text.table import render, table_data
 from scorelib.losses import Adversarial
 from scorelib.networks import BigGanDiscriminator
 from tests.displays import empty_database
@@ -47,7 +47,9 @@ def shown(tmp_path_factory):
 
 def write(uri, folder, make):
     study = miniature_study()
-    with MlflowWriter(uri, study.name, about(study), folder / "artifacts", views(study)) as writer:
+    with MlflowWriter(
+        uri, study.name, experiment_description(study), folder / "artifacts", views(study)
+    ) as writer:
         writer.write(make)
 
 
@@ -89,7 +91,7 @@ def test_a_trial_that_another_search_has_measured_is_shown_as_well(tmp_path, mon
 
 def test_a_cell_run_carries_what_the_table_shows(shown):
     client, scheduler, store, *_ = shown
-    cells = {c.cell.name: c for c in view(scheduler, store).cells if c.measured}
+    cells = {c.cell.name: c for c in read_study(scheduler, store).cells if c.measured}
     found = runs(client, "tags.kind = 'cell'")
     assert len(found) == len(cells) == 4
     for run in found:
@@ -162,7 +164,7 @@ def test_cells_name_the_checkpoint_and_the_data_they_rest_on(shown):
     by_id = {m.model_id: m for m in models}
     stored = {s.key for s in scheduler.study.snapshots}
     assert {m.tags["key"] for m in models} == stored and all(m.status == "READY" for m in models)
-    for cell in view(scheduler, store).cells:
+    for cell in read_study(scheduler, store).cells:
         (run,) = [
             r for r in runs(client, "tags.kind = 'cell'")
             if r.data.tags["row"] == cell.cell.row
@@ -235,7 +237,7 @@ def test_the_table_is_logged_whole(shown):
     (run,) = runs(client, "tags.kind = 'table'")
     path = client.download_artifacts(run.info.run_id, "table.json")
     logged = json.loads(Path(path).read_text())
-    expected = frame(view(scheduler, store))
+    expected = table_data(read_study(scheduler, store))
     assert logged["columns"] == list(expected.columns)
     assert len(logged["data"]) == 8
     value = logged["columns"].index("value")
@@ -355,7 +357,7 @@ def test_a_server_that_does_not_take_records_is_reported_and_nothing_hangs(tmp_p
 
 def test_renderings_agree_and_csv_holds_no_times_and_no_paths(shown):
     _, scheduler, store, *_ = shown
-    known = view(scheduler, store)
+    known = read_study(scheduler, store)
     csv, markdown, rich = (render(known, style, 100) for style in ("csv", "markdown", "rich"))
     assert str(store.url) not in csv + markdown + rich
     for cell in known.cells:
@@ -369,7 +371,7 @@ def test_renderings_agree_and_csv_holds_no_times_and_no_paths(shown):
 
 def test_a_difference_is_shown_only_where_protocols_are_equal(shown):
     _, scheduler, store, *_ = shown
-    cell = next(c for c in view(scheduler, store).cells if c.measured)
+    cell = next(c for c in read_study(scheduler, store).cells if c.measured)
     assert cell.difference("raw") is None
     equal = {
         which: dataclasses.replace(reported, protocol=cell.cell.protocol)
@@ -378,7 +380,7 @@ def test_a_difference_is_shown_only_where_protocols_are_equal(shown):
     same = dataclasses.replace(cell, cell=dataclasses.replace(cell.cell, reported=equal))
     assert same.difference("raw") == cell.measured["raw"].mean - equal["raw"].value
     # A grid of such cells has the difference and the verdict on lines of their own.
-    known = dataclasses.replace(view(scheduler, store), cells=(same,))
+    known = dataclasses.replace(read_study(scheduler, store), cells=(same,))
     assert "verdict" in render(known, "rich", 100) and "one seed" in render(known, "rich", 100)
     assert f"{same.difference('raw'):+.3g} / " in render(known, "markdown")
 
@@ -386,11 +388,11 @@ def test_a_difference_is_shown_only_where_protocols_are_equal(shown):
 def test_what_is_missing_and_what_it_would_cost_is_said_without_proposing_anything(tmp_path):
     store, study = Store(str(tmp_path / "store"), create=True), miniature_study()
     scheduler = Scheduler(study, store)
-    (line,) = what_is_missing(view(scheduler, store), scheduler, store)
+    (line,) = what_is_missing(read_study(scheduler, store), scheduler, store)
     planned = forecast(scheduler, store, "cpu x1")
     assert line.startswith(f"missing: 4 of 4 cells; {sum(r.n_to_run for r in planned):,} jobs, ")
     assert f"{sum(r.work.evaluations for r in planned):,} network evaluations, est. " in line
     assert not store.document_names("ledger")
     drain(study, store)
     scheduler = Scheduler(study, store)
-    assert what_is_missing(view(scheduler, store), scheduler, store) == []
+    assert what_is_missing(read_study(scheduler, store), scheduler, store) == []

@@ -7,9 +7,8 @@ import pytest
 from scipy import stats
 
 from dashboards.results.cells import Measured
-from dashboards.results.method_pairs import Pair, pairs
-from dashboards.text.answers import answer
-from dashboards.text.method_differences import difference_table, head_to_head
+from dashboards.results.method_pairs import Pair, difference_table, pairs
+from dashboards.text.answers import answer, method_sentence
 from dashboards.text.table import render
 from studies.registry import find_study
 from tests.dashboards.text.test_answers import study_view
@@ -55,9 +54,9 @@ def test_other_seeds_make_no_pair_and_one_seed_no_interval():
     other = Pair("error", True, Measured(tuple(BASE[:3])), Measured(tuple(BASE)))
     one = Pair("error", True, Measured((1.0,)), Measured((2.0,)))
     assert difference_table([other, one]).empty
-    assert one.by_means == "better" and "by the means, better in 1" in head_to_head([one])
+    assert one.by_means == "better" and "by the means, better in 1" in method_sentence([one])
     paired = Pair("error", True, Measured(tuple(BASE)), Measured(tuple(1.001 * b for b in BASE)))
-    assert "better in 2, worse in 0 and level in 0 of 2" in head_to_head([one, paired])
+    assert "better in 2, worse in 0 and level in 0 of 2" in method_sentence([one, paired])
 
 
 def test_the_moons_are_compared_number_by_number_and_way_by_way(store):

@@ -9,14 +9,14 @@ import uuid
 import pytest
 
 from dashboards.figures.search_figures import epsilon_panels
+from dashboards.results.halving_savings import halving_savings
+from dashboards.results.optuna_analyses import importances
 from dashboards.results.searches import (
     alike_runs,
-    choices,
+    choice_table,
     edge,
-    findings,
-    halving_savings,
-    importances,
-    parts,
+    search_notes,
+    search_tables,
     trial_table,
 )
 from scorelib.samplers import Als, Cas
@@ -144,7 +144,7 @@ def test_the_economy_of_halving_is_a_hand_count():
     spared = halving_savings(run)
     assert (spared.evaluations, spared.in_full) == (spent, work(8, 150, 8 * 6))
     assert spared.saved == 1 - spent / spared.in_full
-    assert f"{spent:,} network evaluations" in findings(run)[0]
+    assert f"{spent:,} network evaluations" in search_notes(run)[0]
 
 
 def test_what_trials_share_is_counted_once():
@@ -159,7 +159,7 @@ def test_what_trials_share_is_counted_once():
 def test_nothing_is_said_to_be_saved_without_a_ladder_or_before_the_end():
     assert halving_savings(run_of(by_lambda, LAMBDA, N_D)) is None
     unfinished = run_of(by_lambda, LAMBDA, N_D, ladder=LADDER, most=9)
-    assert halving_savings(unfinished) is None and findings(unfinished) == []
+    assert halving_savings(unfinished) is None and search_notes(unfinished) == []
 
 
 # -- the table of trials ---------------------------------------------------------------------------
@@ -225,11 +225,11 @@ def test_a_search_for_the_highest_has_the_highest_first():
 def test_below_the_table_stand_the_step_sizes_and_the_best_trials_and_what_mattered():
     joint = run_of(by_lambda, LAMBDA, N_D, n_trials=12)
     steps = run_of(bowl(0.01), space=STEPS, starts=({EPSILON: 0.01},))
-    titles = [title for title, _ in parts({"joint": joint, "steps": steps}, [])]
+    titles = [title for title, _ in search_tables({"joint": joint, "steps": steps}, [])]
     assert [title.split(":")[0].split(" (")[0] for title in titles] == [
         "Step sizes", "Search planted", "What mattered in planted",
     ]  # fmt: skip
-    ((_, table),) = parts({"steps": steps}, [])
+    ((_, table),) = search_tables({"steps": steps}, [])
     assert table["epsilon"].tolist() == [f"{steps.winner.epsilon:.2g}"]
     assert table["trials"].tolist() == ["8"]
     assert table["r"].tolist() == [f"{steps.winner.r:.2f}"]
@@ -243,7 +243,7 @@ def test_on_a_schedule_that_no_step_follows_there_is_no_r():
     sample = TEMPLATE.sample.replace(model=model, sampler=Als(epsilon=0.001))
     space = StepSizeSpace(template=TEMPLATE.replace(sample=sample))
     run = run_of(bowl(0.001), space=space, starts=({EPSILON: 0.001},))
-    ((title, table),) = parts({"steps": run}, [])
+    ((title, table),) = search_tables({"steps": run}, [])
     assert title == "Step sizes" and list(table) == ["search", "epsilon", "trials"]
     assert run.winner.r is None and sample.r is None
 
@@ -253,12 +253,12 @@ def test_searches_over_the_same_single_parameter_are_told_in_one_table():
     other = run_of(by_lambda, LAMBDA, n_trials=4, starts=({"lambda": 1.0},))
     assert alike_runs({"a": first, "b": second}) == [first, second]
     assert alike_runs({"a": first}) == alike_runs({"a": first, "b": other}) == []
-    ((title, table),) = parts({"a": first, "b": second}, [])
+    ((title, table),) = search_tables({"a": first, "b": second}, [])
     assert title == "Chosen by searches"
     assert table["n_D"].tolist() == ["2", "2"] and table["of"].tolist() == ["2", "2"]
     assert table["denoised"].tolist() == ["-2", "-2"] and table["raw"].tolist() == ["-1", "-1"]
     unfinished = run_of(by_n_d, N_D, n_trials=2, starts=({"n_D": 1},), most=1)
-    table = choices([unfinished, second])
+    table = choice_table([unfinished, second])
     assert table["n_D"].tolist() == ["1 so far", "2"]
 
 
@@ -285,7 +285,7 @@ def test_an_optimum_at_the_edge_of_what_was_tried_is_told():
         run = run_of(bowl(optimum), space=STEPS, starts=start)
         assert edge(run) == side and all(low < t.epsilon < high for t in run.trials)
         told = [f"planted: the best epsilon is at the {side} edge of those tried"] if side else []
-        assert findings(run) == told
+        assert search_notes(run) == told
     assert edge(run_of(bowl(0.01), space=STEPS, starts=start, n_trials=1)) is None
 
 

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from dashboards.results.cells import view
+from dashboards.results.cells import read_study
 from dashboards.results.comparisons import comparisons
 from dashboards.text.answers import answer
 from studies.registry import STUDIES, find_study
@@ -21,7 +21,7 @@ def study_view(name, store):
     """A study of which nothing is computed."""
     module = find_study(name)
     study = module.study("demo", module.settings("demo"))
-    return view(Scheduler(study, store), store)
+    return read_study(Scheduler(study, store), store)
 
 
 def filled(shown, number, *, seeds=1, spread=None):
@@ -143,6 +143,6 @@ def test_exact_studies_say_what_they_show(name, sentences, tmp_path):
     module = find_study(name)
     study = module.study("demo", module.settings("demo"))
     drain(study, store)
-    found = answer(view(Scheduler(study, store), store))
+    found = answer(read_study(Scheduler(study, store), store))
     for sentence, part in zip(found, sentences, strict=True):
         assert part in sentence

@@ -37,10 +37,10 @@ def test_a_server_is_said_to_run_once_it_answers(database, tmp_path):
     gate = tmp_path / "gate"
     os.mkfifo(gate)
     child = child_of(database, WAITS.format(gate=str(gate)))
-    child.start_if_due()
+    child.start_if_ready()
     assert child.state.startswith("waits for some.db")
     database.touch()
-    child.start_if_due()
+    child.start_if_ready()
     with gate.open("w"):  # both ends are open: it lives, and does not listen yet
         assert child.state == "starts"
     until(child, "runs")
@@ -52,9 +52,9 @@ def test_a_server_waits_for_who_makes_its_database(database):
     child = child_of(database, "raise SystemExit(3)")
     with exclusive_open(f"sqlite:///{database}"):
         database.touch()
-        child.start_if_due()
+        child.start_if_ready()
         assert child.state.startswith("waits for some.db")
-    child.start_if_due()
+    child.start_if_ready()
     until(child, "ended with exit code 3")
     child.wait()
 
@@ -62,7 +62,7 @@ def test_a_server_waits_for_who_makes_its_database(database):
 def test_a_server_that_ended_says_why(database):
     database.touch()
     child = child_of(database, "print('at first'); raise SystemExit('no <such> table')")
-    child.start_if_due()
+    child.start_if_ready()
     until(child, "ended")
     assert child.state == "ended with exit code 1: no <such> table"
     child.wait()

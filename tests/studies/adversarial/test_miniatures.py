@@ -2,7 +2,7 @@
 
 import pytest
 
-from dashboards.results.cells import view
+from dashboards.results.cells import read_study
 from scorelib.exact.noise_level import closed_form
 from tests.studies.miniature_contract import MiniatureContract
 from tests.studies.miniatures import studies_of
@@ -15,7 +15,7 @@ class TestEveryStudy(MiniatureContract):
 
 def test_the_noise_of_figure_1_is_the_closed_form(worked_off):
     scheduler, store, *_ = worked_off("noise_consistency")
-    for cell in view(scheduler, store).cells:
+    for cell in read_study(scheduler, store).cells:
         (quantity,) = cell.cell.quantities
         job, value = cell.cell.job, cell.measured[quantity].mean
         assert value == pytest.approx(cell.cell.reported[quantity].value, rel=3e-3)

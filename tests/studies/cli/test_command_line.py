@@ -12,7 +12,7 @@ import pytest
 from dashboards.compare import main as compare
 from dashboards.figures import figures
 from dashboards.report import main as report
-from dashboards.results.cells import view
+from dashboards.results.cells import read_study
 from dashboards.results.overview import overview
 from dashboards.sync import main as sync
 from dashboards.table import main as table
@@ -269,7 +269,7 @@ def test_a_corrupt_picture_costs_no_table(tmp_path, capsys, monkeypatch):
     options = [f"{path.replace('__', '.')}={value}" for path, value in less.items()]
     command = [NAME, *OPTIONS, "--store", store.url]
     command += [word for option in options for word in ("--set", option)]
-    chunk = view(Scheduler(study, store), store).cells[0].first_images
+    chunk = read_study(Scheduler(study, store), store).cells[0].first_images
     (picture,) = store.folder.glob(f"objects/sample/{chunk.key}/*/raw.png")
     assert main(command) == 0
     table = capsys.readouterr().out

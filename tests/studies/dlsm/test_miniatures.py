@@ -7,7 +7,7 @@ import pytest
 
 from dashboards.figures.data import class_gains_of
 from dashboards.figures.figures import figures
-from dashboards.results.cells import view
+from dashboards.results.cells import read_study
 from tests.studies.miniature_contract import MiniatureContract
 from tests.studies.miniatures import studies_of
 from tests.tuning.draining import drain
@@ -41,7 +41,7 @@ def test_what_finished_jobs_rest_on_need_not_be_there(worked_off, tmp_path):
 def test_what_dlsm_gains_class_by_class_is_drawn_and_sums_to_the_cells(worked_off):
     scheduler, store, *_ = worked_off("cifar10_dlsm")
     gains = class_gains_of(scheduler, store)
-    cells = {(c.cell.row, c.cell.column): c for c in view(scheduler, store).cells}
+    cells = {(c.cell.row, c.cell.column): c for c in read_study(scheduler, store).cells}
     assert list(gains) == [
         f"class-wise {name}" for name in ("precision", "recall", "density", "coverage")
     ]

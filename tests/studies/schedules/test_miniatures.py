@@ -11,8 +11,8 @@ from dashboards.figures.pictures import Budget, pictures
 from dashboards.figures.samples import sample_sheets
 from dashboards.records.mlflow_records import table_records
 from dashboards.records.mlflow_searches import trial_records
-from dashboards.results.cells import view
-from dashboards.text.table import frame, render
+from dashboards.results.cells import read_study
+from dashboards.text.table import render, table_data
 from tests.studies.miniature_contract import MiniatureContract
 from tests.studies.miniatures import studies_of
 from tuning.stages.frames import FRAMES_FILE, SIGMAS
@@ -26,8 +26,8 @@ class TestEveryStudy(MiniatureContract):
 def test_a_table_of_schedules_shows_no_step_in_units_of_the_schedule(worked_off):
     scheduler, store, *_ = worked_off("cifar_schedules")
     made = scheduler.study
-    shown = view(scheduler, store)
-    data = frame(shown)
+    shown = read_study(scheduler, store)
+    data = table_data(shown)
     assert set(data["row"]) == {"geometric", "sigmoid"}
     assert data["r"].isna().all() and (data["epsilon"] == 1e-5).all()
     for style in ("rich", "markdown"):
@@ -47,7 +47,7 @@ def test_frames_along_the_chain_are_the_stores_own_pixels_with_their_noise(worke
     made = scheduler.study
     found = pictures(scheduler, store, Budget(10**7))
     assert len(found) == len(made.cells) == 4
-    for cell, picture in zip(view(scheduler, store).cells, found, strict=True):
+    for cell, picture in zip(read_study(scheduler, store).cells, found, strict=True):
         manifest = store.manifest(cell.frames.stage, cell.frames.key)
         data = store.read(cell.frames.stage, cell.frames.key, FRAMES_FILE)
         assert base64.b64decode(picture.data.split(",")[1]) == data and picture.is_sharp

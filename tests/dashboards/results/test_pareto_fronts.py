@@ -1,6 +1,6 @@
 """The front of a search by several numbers, as a table."""
 
-from dashboards.results.fronts import number_names, pareto_table
+from dashboards.results.pareto_fronts import number_names, pareto_table
 from tests.tuning.draining import drain
 from tests.tuning.miniature import front_study
 from tuning.scheduling.scheduler import Scheduler

@@ -52,7 +52,8 @@ studies.registry                scorelib tuning
 studies.opening                 scorelib tuning registry
 dashboards.results              scorelib tuning studies.opening
 dashboards.text                 tuning results
-dashboards.figures              scorelib tuning results
+dashboards.figures.drawing
+dashboards.figures              scorelib tuning results figures.drawing
 dashboards.records              scorelib tuning studies.common results text figures
 dashboards.web                  scorelib tuning studies.opening results text figures records
 dashboards.table                studies.opening results text

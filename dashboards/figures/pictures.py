@@ -1,4 +1,4 @@
-"""A report's pictures: what is not drawn as a chart, and samples of every cell.
+"""A report's pictures: frames along the chain, and samples of every cell.
 
 All of them together must fit a budget, so that a page of many cells can still be sent by mail: a
 sheet of samples too large for its share shows fewer of its rows.
@@ -10,13 +10,9 @@ from dataclasses import dataclass, replace
 
 from PIL import Image
 
-from dashboards.figures.data import renormalised_of, score_fields_of
-from dashboards.figures.renormalisation_figure import renormalisation_figure
 from dashboards.figures.samples import by_sheet
-from dashboards.figures.score_field_figure import score_field_figure
 from dashboards.results.cells import CellView, StudyView, view
 from dashboards.results.stored_pictures import frames_of, grids
-from scorelib.metrics.score_error import moons_grid
 from tuning.scheduling.scheduler import Scheduler
 from tuning.stages import OUTPUTS
 from tuning.store.store import Store
@@ -69,23 +65,16 @@ class Samples:
 
 
 def pictures(scheduler: Scheduler, store: Store, budget: Budget) -> list[Picture]:
-    """Arrow plots, exact examples and frames along the chain.
+    """Frames along the chain.
 
-    One that is too large for the page is there by its title alone, which says where it is.
+    A picture that is too large for the page is there by its title alone, which says where it is.
 
     Args:
         scheduler: the study's scheduler.
         store: its store.
         budget: what they may take.
     """
-    drawn: dict[str, bytes] = {}
-    for section, fields in score_fields_of(scheduler, store).items():
-        title = f"posterior scores, {section}" if section else "posterior scores"
-        drawn[title] = score_field_figure(moons_grid(), fields, section)
-    cases = renormalised_of(scheduler)
-    if cases:
-        drawn["powers of the likelihood"] = renormalisation_figure(cases)
-    found = [(_picture(title, data, 1), data) for title, data in drawn.items()]
+    found = []
     for cell in view(scheduler, store).cells:
         frames = frames_of(cell, store)
         if frames:

@@ -136,10 +136,10 @@ def _run(
 
 def _put_pictures(scheduler: Scheduler, store: Store) -> None:
     """Leaves the figures and the sheets of samples in the store, for people."""
-    from dashboards.figures.figures import figures  # here: matplotlib takes half a second to import
-    from dashboards.figures.samples import sample_sheets
+    from dashboards.figures.registry import png_files
+    from dashboards.figures.samples import sample_sheets  # here: matplotlib takes half a second
 
-    pictures = figures(scheduler, store) | sample_sheets(scheduler, store)
+    pictures = png_files(scheduler, store) | sample_sheets(scheduler, store)
     store.put_pictures(scheduler.study.id, pictures)
 
 

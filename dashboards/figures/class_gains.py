@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from dashboards.figures.drawing.description import GREEN, RED, Axis, Bars, Figure, Level, Panel
+from dashboards.drawing.description import GREEN, RED, Axis, Bars, Figure, Panel
 from dashboards.results.method_pairs import BASE, OURS
 from tuning.jobs import ExecutionContext
 from tuning.scheduling.scheduler import Scheduler
@@ -28,13 +28,10 @@ def gains_figure(name: str, gains: Mapping[int, float]) -> Figure:
     """
     ranked = sorted(gains.items(), key=lambda item: -item[1])
     labels, values = tuple(str(label) for label, _ in ranked), [value for _, value in ranked]
-    bars = Bars(x=labels, y=values, colours=[GREEN if value >= 0 else RED for value in values])
-    panel = Panel(
-        x=Axis(label="class", names=labels, format=""), y=Axis(label=name, format="+.3f"),
-        marks=(bars, Level(y=0)),
-    )  # fmt: skip
+    bars = Bars(labels, values, [GREEN if value >= 0 else RED for value in values])
+    x, y = Axis("class", names=labels, format=""), Axis(name, format="+.3f")
     return Figure(
-        title=f"Ours minus base, by class: {name}", panels=(panel,), file="class_gains.png",
+        f"Ours minus base, by class: {name}", [Panel([bars], x, y)], file="class_gains.png",
         heading="ours minus base, by class", panel_size=(3.3 if len(ranked) <= _FEW else 6.0, 3.2),
     )  # fmt: skip
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from dashboards.figures.drawing.description import BLUE, ORANGE, Axis, Bars, Figure, Level, Panel
+from dashboards.drawing.description import BLUE, GREY, ORANGE, Axis, Bars, Figure, Line, Panel
 from tuning.scheduling.scheduler import Scheduler
 from tuning.stages import DataShares, GeneratedShares
 from tuning.stages.shares import ends_of, share_of
@@ -11,21 +11,20 @@ from tuning.store.store import Store
 
 def figures(scheduler: Scheduler, store: Store) -> Iterator[Figure]:
     """A figure for each set of images, a column of the table."""
-    for column, job in {c.column: c.job for c in scheduler.study.cells}.items():
-        result = scheduler.lookup(job) if isinstance(job, GeneratedShares | DataShares) else None
-        if isinstance(job, GeneratedShares | DataShares) and result and not result.failed:
+    cells = scheduler.study.cells
+    jobs = {c.column: c.job for c in cells if isinstance(c.job, GeneratedShares | DataShares)}
+    for column, job in jobs.items():
+        result = scheduler.lookup(job)
+        if result and not result.failed:
             data = job.data if isinstance(job, DataShares) else job.sample.model.train.data
             of_classes = [
                 tuple(result.numbers[name] for name in (share_of(label), *ends_of(label)))
                 for label in range(data.n_classes)
             ]
             yield Figure(
-                title=f"Shares of the classes: {column}",
-                panels=(shares_panel(column, of_classes),),
-                file="class_shares.png",
-                heading=scheduler.study.title,
-                panel_size=(4.4, 3.8),
-            )
+                f"Shares of the classes: {column}", [shares_panel(column, of_classes)],
+                file="class_shares.png", heading=scheduler.study.title, panel_size=(4.4, 3.8),
+            )  # fmt: skip
 
 
 def shares_panel(name: str, of_classes: Sequence[tuple[float, ...]]) -> Panel:
@@ -38,14 +37,10 @@ def shares_panel(name: str, of_classes: Sequence[tuple[float, ...]]) -> Panel:
     equal, names = 1 / len(of_classes), tuple(map(str, range(len(of_classes))))
     reaches = [low <= equal <= high for _, low, high in of_classes]
     bars = Bars(
-        x=names,
-        y=[share for share, *_ in of_classes],
-        colours=[BLUE if reached else ORANGE for reached in reaches],
+        names, [share for share, *_ in of_classes], [BLUE if yes else ORANGE for yes in reaches],
         errors=([s - low for s, low, _ in of_classes], [high - s for s, _, high in of_classes]),
-    )
-    return Panel(
-        title=f"{name}: {sum(reaches)} of {len(of_classes)} reach {equal:.0%}",
-        x=Axis(label="class", names=names, format=""),
-        y=Axis(label="share of the images", ticks=".0%", format=".2%"),
-        marks=(bars, Level(y=equal, text="equal shares")),
-    )
+    )  # fmt: skip
+    level = Line(names, [equal] * len(names), GREY, "equal shares", dash="dash", marker="")
+    x, y = Axis("class", names=names, format=""), Axis("share of the images", format=".2%")
+    title = f"{name}: {sum(reaches)} of {len(of_classes)} reach {equal:.0%}"
+    return Panel([bars, level], x, y, title)

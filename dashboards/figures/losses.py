@@ -3,32 +3,24 @@
 import json
 from collections.abc import Iterator
 
-from dashboards.figures.drawing.description import MOST_MARKED, Axis, Figure, Line, Panel, colours
+from dashboards.drawing.description import Axis, Figure, Line, Panel, colours
 from tuning.scheduling.forecast import stored_jobs
 from tuning.scheduling.scheduler import Scheduler
 from tuning.stages import TrainedWeights
 from tuning.stages.snapshots import LOSSES_FILE
 from tuning.store.store import Store
 
-_MOST_NAMED = 6  # more names than that are only shown on hovering
-
 
 def figures(scheduler: Scheduler, store: Store) -> Iterator[Figure]:
     """A figure for each loss."""
     for loss, lines in losses_of(scheduler, store).items():
-        own = colours(lines)
-        marks = tuple(
-            Line(
-                x=[i for i, _ in pairs], y=[value for _, value in pairs], label=label,
-                colour=own[label], width=1, marker="filled" if len(pairs) <= MOST_MARKED else "",
-            )
+        own, title = colours(lines), f"{loss} loss"
+        marks = [
+            Line([i for i, _ in pairs], [value for _, value in pairs], own[label], label, width=1)
             for label, pairs in lines.items()
-        )  # fmt: skip
-        x, y = Axis(label="iteration", format=","), Axis(label=f"{loss} loss")
-        yield Figure(
-            title=f"{loss} loss", panels=(Panel(x=x, y=y, marks=marks),),
-            has_legend=len(lines) <= _MOST_NAMED, about="Training",
-        )  # fmt: skip
+        ]
+        panel = Panel(marks, Axis("iteration", format=","), Axis(title))
+        yield Figure(title, [panel], about="Training")
 
 
 def losses_of(scheduler: Scheduler, store: Store) -> dict[str, dict[str, list[tuple[int, float]]]]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from dashboards.figures.drawing.description import GREY, Axis, Figure, Line, Panel, colours
+from dashboards.drawing.description import GREY, Axis, Figure, Line, Panel, colours
 from scorelib.exact.noise_level import noise_by_level
 from tuning.scheduling.scheduler import Scheduler
 from tuning.stages import NoiseLevel
@@ -39,29 +39,22 @@ def noise_figure(curves: dict[str, list[float]], sigmas: tuple[float, ...]) -> F
         sigmas: the trained schedule's levels.
     """
     levels, own = list(range(1, len(sigmas) + 1)), colours(curves)
-    noise, gaps = [Line(x=levels, y=sigmas, colour=GREY, label="schedule", width=3.2)], []
+    noise, gaps = [Line(levels, sigmas, GREY, "schedule", width=3.2)], []
     for label, curve in curves.items():
         x = np.linspace(1, len(sigmas), len(curve))
         schedule = np.exp(np.interp(x, levels, np.log(sigmas)))
         if np.allclose(curve, schedule, rtol=_RELATIVE, atol=0):
-            noise.append(Line(x=x.tolist(), y=curve, colour=_ON_SCHEDULE, label=label, dash="dash"))
+            noise.append(Line(x.tolist(), curve, _ON_SCHEDULE, label, dash="dash"))
             continue
-        noise.append(Line(x=x.tolist(), y=curve, colour=own[label], label=label))
+        noise.append(Line(x.tolist(), curve, own[label], label))
         gap = np.asarray(curve) - schedule
         shown = gap > _RELATIVE * schedule  # the start is on the schedule, but for rounding
-        x, gap = x[shown].tolist(), gap[shown].tolist()
-        gaps.append(Line(x=x, y=gap, colour=own[label], label=label))
-    across = Axis(label="level of the schedule", limits=(1, len(sigmas)))
-    left, right = "standard deviation of the noise", "noise minus schedule"
+        gaps.append(Line(x[shown].tolist(), gap[shown].tolist(), own[label], label))
+    across = Axis("level of the schedule", limits=(1, len(sigmas)))
+    left, right = Axis("standard deviation of the noise", True), Axis("noise minus schedule", True)
+    panels = [
+        Panel(noise, across, left, "Noise in x"),
+        Panel(gaps, across, right, "How far above the schedule"),
+    ]
     title = "Noise through sampling with a perfect score"
-    return Figure(
-        title=title,
-        panels=tuple(
-            Panel(title=name, x=across, y=Axis(label=label, is_log=True), marks=tuple(lines))
-            for name, label, lines in (
-                ("Noise in x", left, noise), ("How far above the schedule", right, gaps),
-            )
-        ),
-        file="noise_levels.png",
-        heading=title,
-    )  # fmt: skip
+    return Figure(title, panels, file="noise_levels.png", heading=title)

@@ -3,14 +3,7 @@
 import math
 from collections.abc import Iterator, Sequence
 
-from dashboards.figures.drawing.description import (
-    MOST_MARKED,
-    Axis,
-    Figure,
-    Line,
-    Panel,
-    colours,
-)
+from dashboards.drawing.description import Axis, Figure, Line, Panel, colours
 from scorelib.schedules import SCHEDULES, Schedule
 from tuning.scheduling.scheduler import Scheduler
 from tuning.stages import TrainSpec
@@ -18,6 +11,7 @@ from tuning.store.store import Store
 from tuning.study import Study
 
 _COLOURS = colours(SCHEDULES)
+_WHOLE = (-0.03, 1.03)  # of shares, with some room
 
 
 def figures(scheduler: Scheduler, store: Store) -> Iterator[Figure]:
@@ -43,32 +37,21 @@ def schedule_figure(schedules: Sequence[tuple[Schedule, int]], file: str) -> Fig
     first, _ = schedules[0]
     about = f"{first.n_levels} levels from {first.sigma_1:g} to {first.sigma_L:g}"
     dimensions = ", ".join(sorted({f"{n:,}" for _, n in schedules}))
-    x = Axis(label="level", limits=(0.5, first.n_levels + 0.5), format="")
-    levels = [_line(s, 1, s.sigmas) for s, _ in schedules]
-    coverages = [_line(s, 2, s.coverages(n)) for s, n in schedules]
-    return Figure(
-        title=f"Noise schedules, {about}",
-        panels=(
-            Panel(title=about, x=x, y=Axis(label="sigma", is_log=True), marks=tuple(levels)),
-            Panel(
-                title=f"coverage, {dimensions} dimensions",
-                x=x,
-                y=Axis(label="share in reach of the level before", limits=(-0.03, 1.03)),
-                marks=tuple(coverages),
-            ),
+    x = Axis("level", limits=(0.5, first.n_levels + 0.5), format="")
+    left, right = Axis("sigma", True), Axis("share in reach of the level before", limits=_WHOLE)
+    panels = [
+        Panel([_line(s, 1, s.sigmas) for s, _ in schedules], x, left, about),
+        Panel(
+            [_line(s, 2, s.coverages(n)) for s, n in schedules], x, right,
+            f"coverage, {dimensions} dimensions",
         ),
-        file=file,
-        columns=2,
-        panel_size=(5.8, 3.9),
-    )  # fmt: skip
+    ]  # fmt: skip
+    return Figure(f"Noise schedules, {about}", panels, file=file, panel_size=(5.8, 3.9))
 
 
 def _line(schedule: Schedule, start: int, values: Sequence[float]) -> Line:
-    return Line(
-        x=list(range(start, schedule.n_levels + 1)), y=list(values), label=schedule.title,
-        colour=_COLOURS[schedule.name],
-        marker="filled" if schedule.n_levels <= MOST_MARKED else "",
-    )  # fmt: skip
+    levels = list(range(start, schedule.n_levels + 1))
+    return Line(levels, list(values), _COLOURS[schedule.name], schedule.title)
 
 
 def schedules_of(study: Study) -> list[tuple[Schedule, int]]:

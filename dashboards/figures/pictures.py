@@ -46,14 +46,12 @@ class Picture:
         data: a data URI; "" if the picture is left out.
         width: px on the page.
         height: px.
-        is_sharp: whether its pixels are to be seen, so that it keeps its size.
     """
 
     title: str
     data: str
     width: int
     height: int
-    is_sharp: bool = False
 
 
 @dataclass(frozen=True)
@@ -81,17 +79,15 @@ def pictures(scheduler: Scheduler, store: Store, budget: Budget) -> list[Picture
             data, sigmas = frames
             levels = ", ".join(f"{sigma:.2g}" for sigma in sigmas)
             title = f"{cell.cell.name}: along the chain, after the updates at sigma {levels}"
-            found.append((replace(_picture(title, data, _scale(cell)), is_sharp=True), data))
-    kept = []
-    for picture, data in found:
-        if len(data) <= budget.n_bytes:
-            budget.take(data)
-            kept.append(picture)
-        else:
-            place = f"pictures/{scheduler.study.id} of the store"
-            title = f"{picture.title} (left out, for the page's size: see {place})"
-            kept.append(replace(picture, title=title, data=""))
-    return kept
+            picture = _picture(title, data, _scale(cell))
+            if len(data) <= budget.n_bytes:
+                budget.take(data)
+            else:
+                place = f"pictures/{scheduler.study.id} of the store"
+                title += f" (left out, for the page's size: see {place})"
+                picture = replace(picture, title=title, data="")
+            found.append(picture)
+    return found
 
 
 def samples(shown: StudyView, store: Store, budget: Budget) -> list[Samples]:

@@ -1,19 +1,11 @@
 """A power of the likelihood, and what scaling its score follows: the DLSM paper's Figure A1."""
 
 from collections.abc import Iterator, Sequence
-from typing import Literal
+from functools import partial
 
 import numpy as np
 
-from dashboards.figures.drawing.description import (
-    GREEN,
-    GREY,
-    ORANGE,
-    Axis,
-    Figure,
-    Line,
-    Panel,
-)
+from dashboards.drawing.description import GREEN, GREY, ORANGE, Axis, Figure, Line, Panel
 from scorelib.exact.renormalisation import TwoNormals, Values
 from tuning.scheduling.scheduler import Scheduler
 from tuning.stages import Renormalisation
@@ -42,52 +34,39 @@ def renormalisation_figure(cases: Sequence[TwoNormals]) -> Figure:
     """
     reach = _REACH * cases[0].std
     x = np.linspace(min(cases[0].centres) - reach, max(cases[0].centres) + reach, 401)
-    columns = [rows(case, x) for case in cases]
+    across = Axis("x", limits=(x[0], x[-1]))
     panels = [
-        Panel(
-            title=f"alpha = {case.alpha:g}" if row == 0 else "",
-            x=Axis(label="x" if row == len(_ROWS) - 1 else "", limits=(x[0], x[-1])),
-            y=Axis(label=label),
-            marks=column[row],
-        )
+        Panel(rows(case, x)[row], across, Axis(label), f"alpha = {case.alpha:g}")
         for row, label in enumerate(_ROWS)
-        for case, column in zip(cases, columns, strict=True)
+        for case in cases
     ]
     return Figure(
-        title="powers of the likelihood",
-        panels=tuple(panels),
-        file="renormalisation.png",
+        "powers of the likelihood", panels, file="renormalisation.png", columns=len(cases),
         heading="Likelihoods to the power alpha (solid), and scaled scores (dashed)",
-        columns=len(cases),
         panel_size=(3.3, 2.7),
-    )
+    )  # fmt: skip
 
 
-def rows(case: TwoNormals, x: Values) -> tuple[tuple[Line, ...], ...]:
+def rows(case: TwoNormals, x: Values) -> tuple[list[Line], list[Line], list[Line]]:
     """The lines of an example's three panels.
 
     Args:
         case: the example.
         x: where, (n,).
     """
-    densities, likelihoods = [_line(x, case.prior(x), "prior", GREY)], []
+    line = partial(Line, x.tolist())
+    densities, likelihoods = [line(case.prior(x).tolist(), GREY, "prior")], []
     for y, colour in enumerate(_CLASSES):
-        scaled = case.scaled_posterior(x, y)
+        meant, scaled = case.posterior(x, y), case.scaled_posterior(x, y)
         scaled = scaled / np.trapezoid(scaled, x)
-        densities += [
-            _line(x, case.posterior(x, y), f"meant, y = {y}", colour),
-            _line(x, scaled, f"scaled, y = {y}", colour, "dash"),
-        ]
-        likelihoods.append(_line(x, case.likelihood(x, y), f"p(y = {y} | x)^alpha / Z", colour))
-    likelihoods.append(_line(x, case.normaliser(x), "Z(x)", GREY, "dot"))
+        densities.append(line(meant.tolist(), colour, f"meant, y = {y}"))
+        densities.append(line(scaled.tolist(), colour, f"scaled, y = {y}", dash="dash"))
+        label = f"p(y = {y} | x)^alpha / Z"
+        likelihoods.append(line(case.likelihood(x, y).tolist(), colour, label))
+    likelihoods.append(line(case.normaliser(x).tolist(), GREY, "Z(x)", dash="dot"))
+    meant, scaled = case.posterior_score(x, 1).tolist(), case.scaled_score(x, 1).tolist()
     scores = [
-        _line(x, case.posterior_score(x, 1), "meant, y = 1", _CLASSES[1]),
-        _line(x, case.scaled_score(x, 1), "scaled, y = 1", _CLASSES[1], "dash"),
+        line(meant, _CLASSES[1], "meant, y = 1"),
+        line(scaled, _CLASSES[1], "scaled, y = 1", dash="dash"),
     ]
-    return tuple(densities), tuple(likelihoods), tuple(scores)
-
-
-def _line(
-    x: Values, y: Values, label: str, colour: str, dash: Literal["solid", "dash", "dot"] = "solid"
-) -> Line:
-    return Line(x=x.tolist(), y=y.tolist(), label=label, colour=colour, dash=dash)
+    return densities, likelihoods, scores

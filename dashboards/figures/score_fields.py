@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from torch import Tensor
 
-from dashboards.figures.drawing.description import Arrows, Axis, Figure, Panel
+from dashboards.drawing.description import Arrows, Axis, Figure, Panel
 from scorelib.metrics.score_error import moons_grid
 from tuning.jobs import ExecutionContext
 from tuning.scheduling.scheduler import Scheduler
@@ -47,22 +47,18 @@ def field_figure(points: Tensor, fields: Mapping[str, list[Tensor]], section: st
         section: of the table, if it has others too.
     """
     n_classes = len(next(iter(fields.values())))
-    panels = tuple(
-        Panel(
-            title=method, y=Axis(label=f"class {label + 1}"), marks=(arrows(points, scores[label]),)
-        )
-        for label in range(n_classes)
-        for method, scores in fields.items()
-    )
     return Figure(
-        title=f"posterior scores, {section}" if section else "posterior scores",
-        panels=panels,
+        f"posterior scores, {section}" if section else "posterior scores",
+        [
+            Panel([arrows(points, scores[label])], Axis(), Axis(f"class {label + 1}"), method)
+            for label in range(n_classes)
+            for method, scores in fields.items()
+        ],
         file=f"score_fields_{as_name(section)}.png" if section else "score_fields.png",
         heading=(f"{section}: " if section else "") + "directions of the posterior scores",
-        columns=len(fields),
-        panel_size=(2.7, 2.2),
-        scale=Axis(label="length, .8 and above", limits=(0, 0.8)),
-    )
+        columns=len(fields), panel_size=(2.7, 2.2),
+        scale=Axis("length, .8 and above", limits=(0, 0.8)),
+    )  # fmt: skip
 
 
 def arrows(points: Tensor, scores: Tensor) -> Arrows:
@@ -76,6 +72,4 @@ def arrows(points: Tensor, scores: Tensor) -> Arrows:
     kept = [t.reshape(n, n, 2)[::_EVERY, ::_EVERY].flatten(0, 1) for t in (points, scores)]
     (x, y), lengths = kept[0].T, kept[1].norm(dim=1)
     u, v = kept[1].T / lengths
-    return Arrows(
-        x=x.tolist(), y=y.tolist(), u=u.tolist(), v=v.tolist(), values=lengths.tolist()
-    )  # fmt: skip
+    return Arrows(*(numbers.tolist() for numbers in (x, y, u, v, lengths)))

@@ -10,13 +10,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from dashboards.figures.drawing.description import Axis, Figure, Line, Panel, colours
+from dashboards.drawing.description import Axis, Figure, Line, Panel, colours
 from tuning.scheduling.scheduler import Scheduler
 from tuning.search.search import SearchRun
 from tuning.spaces import EPSILON, StepSizeSpace
-from tuning.stages import OUTPUTS
 from tuning.store.store import Store
 
+_STYLES: dict[str, Any] = {
+    "raw": {"dash": "dash", "marker": "open"}, "denoised": {"marker": "filled"},
+}  # fmt: skip
 _SHOWN_TIMES_BEST = 6.0
 _TITLE_CHARACTERS = 70
 
@@ -27,38 +29,30 @@ def figures(scheduler: Scheduler, store: Store) -> Iterator[Figure]:
     own = colours(sorted(_name(run) for group in groups for run in group.runs))
     for group in groups:
         alike = [run for other in groups if other.label == group.label for run in other.runs]
-        best = min(v for run in alike for which in OUTPUTS for _, v in _points(run, which))
-        limits = (0.85 * best, _SHOWN_TIMES_BEST * best)
-        panel = Panel(
-            title=textwrap.fill(group.title, _TITLE_CHARACTERS),
-            x=Axis(label="epsilon", is_log=True, ticks=".0e", format=".2g"),
-            y=Axis(label=group.label, is_log=True, limits=limits),
-            marks=tuple(line for run in group.runs for line in _lines(run, own[_name(run)])),
-        )
+        best = min(v for run in alike for which in _STYLES for v in _points(run, which)[1])
+        y = Axis(group.label, is_log=True, limits=(0.85 * best, _SHOWN_TIMES_BEST * best))
+        lines = [line for run in group.runs for line in _lines(run, own[_name(run)])]
+        title = textwrap.fill(group.title, _TITLE_CHARACTERS)
         yield Figure(
-            title=f"Distance against step size: {group.title}",
-            panels=(panel,),
+            f"Distance against step size: {group.title}",
+            [Panel(lines, Axis("epsilon", is_log=True, format=".2g"), y, title)],
             file="epsilon_curve.png",
             heading=f"{study.name} ({study.scale}): distance against step size",
         )
 
 
 def _lines(run: SearchRun, colour: str) -> Iterator[Line]:
-    for which in OUTPUTS:
-        points = _points(run, which)
-        if points:
-            x, y = zip(*points, strict=True)
-            is_raw = which == "raw"
-            yield Line(
-                x=x, y=y, colour=colour, label=f"{_name(run)}, {which}",
-                dash="dash" if is_raw else "solid", marker="open" if is_raw else "filled",
-            )  # fmt: skip
+    for which, how in _STYLES.items():
+        x, y = _points(run, which)
+        if x:
+            yield Line(x, y, colour, f"{_name(run)}, {which}", **how)
 
 
-def _points(run: SearchRun, which: str) -> list[tuple[float, float]]:
-    """The step sizes tried and what they gave, in order of the step size."""
-    pairs = [(float(t.values[EPSILON]), t.result.of(which)) for t in run.trials if t.result]
-    return sorted((e, v) for e, v in pairs if v is not None)
+def _points(run: SearchRun, which: str) -> tuple[list[float], list[float]]:
+    """The step sizes tried, in order, and what they gave."""
+    tried = [(float(t.values[EPSILON]), t.result.of(which)) for t in run.trials if t.result]
+    pairs = sorted((epsilon, value) for epsilon, value in tried if value is not None)
+    return [epsilon for epsilon, _ in pairs], [value for _, value in pairs]
 
 
 def _sampler(run: SearchRun) -> Any:

@@ -3,7 +3,7 @@
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
 
-from dashboards.figures.drawing.description import Axis, Figure, Line, Panel, colours
+from dashboards.drawing.description import Axis, Figure, Line, Panel, colours
 from dashboards.results.verdicts import half_interval
 from tuning.scheduling.scheduler import Scheduler
 from tuning.store.store import Store
@@ -15,9 +15,7 @@ Points = Mapping[int, Sequence[float]]
 def figures(scheduler: Scheduler, store: Store) -> Iterator[Figure]:
     """A figure for each quantity."""
     for name, lines in panels_of(scheduler).items():
-        yield Figure(
-            title=f"{name}, by iteration", panels=(curve_panel(name, lines),), file="curves.png"
-        )
+        yield Figure(f"{name}, by iteration", [curve_panel(name, lines)], file="curves.png")
 
 
 def curve_panel(name: str, lines: Mapping[str, Points]) -> Panel:
@@ -35,14 +33,11 @@ def curve_panel(name: str, lines: Mapping[str, Points]) -> Panel:
         of_steps = [points[step] for step in sorted(points)]
         means = [statistics.fmean(values) for values in of_steps]
         halves = [half_interval(values) for values in of_steps]
-        marks.append(
-            Line(
-                x=sorted(points), y=means, colour=own[label], label=label, marker="filled",
-                halves=halves if any(halves) else (),
-            )
-        )  # fmt: skip
-    x, y = Axis(label="iteration", limits=(0, None), format=","), Axis(label=name, limits=(0, None))
-    return Panel(x=x, y=y, marks=tuple(marks))
+        band = halves if any(halves) else ()
+        marks.append(Line(sorted(points), means, own[label], label, marker="filled", halves=band))
+    return Panel(
+        marks, Axis("iteration", limits=(0, None), format=","), Axis(name, limits=(0, None))
+    )
 
 
 def panels_of(scheduler: Scheduler) -> dict[str, dict[str, dict[int, list[float]]]]:

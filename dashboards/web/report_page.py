@@ -7,7 +7,7 @@ import plotly.io
 import plotly.offline
 from markupsafe import Markup
 
-from dashboards.figures.drawing.charts import draw_chart
+from dashboards.drawing.charts import draw_chart
 from dashboards.figures.pictures import Budget, pictures, samples
 from dashboards.figures.registry import figures
 from dashboards.results.cells import StudyView, view

@@ -5,7 +5,7 @@ library: a figure is written once, and tests can read what it shows.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import cycle
 from typing import Any, Literal
 
@@ -14,10 +14,9 @@ COLOURS = (BLUE, ORANGE, GREEN, RED, "#cc79a7", "#56b4e9", "#8c564b", "#9a9a1a")
 """Told apart with most colour vision, on light paper and on dark (after Okabe and Ito, 2008)."""
 GREY = "#808080"
 """Of what others are compared with: seen on light paper and on dark."""
-MOST_MARKED = 20
-"""Points of a line that are marked one by one; more run into each other."""
 
-About = Literal["Figures", "Searches", "Training"]
+_MOST_MARKED = 20
+_MOST_INCHES = 13.4
 
 
 def colours(names: Iterable[str]) -> dict[str, str]:
@@ -25,7 +24,7 @@ def colours(names: Iterable[str]) -> dict[str, str]:
     return dict(zip(dict.fromkeys(names), cycle(COLOURS), strict=False))
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Axis:
     """An axis. Panels of one row whose vertical axes are equal share the scale.
 
@@ -34,73 +33,65 @@ class Axis:
         is_log: whether it is logarithmic.
         limits: lowest and highest value shown; None where the data decide.
         names: the categories in order, where the values are names.
-        ticks: format of the values at the ticks (Python's and d3's alike).
-        format: format of a value that is pointed at; "" for whole numbers and names.
+        format: format of a value that is pointed at, Python's and d3's alike; "" for names and
+            whole numbers.
     """
 
     label: str = ""
     is_log: bool = False
     limits: tuple[float | None, float | None] = (None, None)
     names: tuple[str, ...] = ()
-    ticks: str = "g"
     format: str = ".4g"
 
     @property
     def is_whole(self) -> bool:
-        """Whether its values are whole numbers."""
+        """Whether its values are whole numbers or names."""
         return self.format in ("", ",")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Line:
-    """Points joined by a line, and the band around them.
+    """Points, joined or not, and the band around them.
 
     Attributes:
-        x: values along the horizontal axis, (n,).
+        x: values or, on an axis with names, names along the horizontal axis, (n,).
         y: values along the vertical axis, (n,).
         colour: as "#rrggbb".
         label: in the legend; lines of one label are one entry.
-        dash: how the line is broken.
+        dash: how the line is broken; "" for points that are not joined.
         width: points.
-        marker: how each point is marked; "" for not at all.
+        marker: how each point is marked; None for filled if there are few, else "".
         halves: half widths of the band, (n,); () for no band.
+        values: by which the points are coloured on the figure's scale, instead of `colour`, (n,).
+        texts: what each point is, (n,), beside the points of a joined line; a page shows the text
+            of the point that is pointed at.
     """
 
-    x: Sequence[float]
+    x: Sequence[Any]
     y: Sequence[float]
     colour: str
     label: str = ""
-    dash: Literal["solid", "dash", "dot"] = "solid"
+    dash: Literal["solid", "dash", "dot", ""] = "solid"
     width: float = 1.4
-    marker: Literal["", "filled", "open"] = ""
+    marker: Literal["filled", "open", ""] | None = None
     halves: Sequence[float] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Points:
-    """Points that are not joined.
-
-    Attributes:
-        x: values along the horizontal axis or, on an axis with names, names, (n,).
-        y: values along the vertical axis, (n,).
-        colour: as "#rrggbb".
-        label: in the legend.
-        values: by which the points are coloured on the figure's scale, instead of `colour`, (n,).
-        texts: what each point is, (n,); () for nothing.
-        has_texts: whether the texts stand beside the points of a file; a page shows the text of the
-            point that is pointed at.
-    """
-
-    x: Sequence[float] | Sequence[str]
-    y: Sequence[float]
-    colour: str = GREY
-    label: str = ""
     values: Sequence[float] = ()
     texts: Sequence[str] = ()
-    has_texts: bool = False
+
+    @property
+    def mark(self) -> str:
+        """The marker that is drawn."""
+        few = "filled" if len(self.x) <= _MOST_MARKED else ""
+        return few if self.marker is None else self.marker
+
+    @property
+    def band(self) -> tuple[list[float], list[float]]:
+        """Lower and upper edge of the band."""
+        pairs = list(zip(self.y, self.halves, strict=True))
+        return [y - half for y, half in pairs], [y + half for y, half in pairs]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Bars:
     """A bar for each name.
 
@@ -114,10 +105,10 @@ class Bars:
     x: Sequence[str]
     y: Sequence[float]
     colours: Sequence[str]
-    errors: tuple[Sequence[float], Sequence[float]] | tuple[()] = ()
+    errors: Sequence[Sequence[float]] = ()
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Arrows:
     """Arrows of one length; a panel with arrows has equal scales in both directions.
 
@@ -136,40 +127,20 @@ class Arrows:
     values: Sequence[float]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Level:
-    """A horizontal line across the panel, to compare with.
-
-    Attributes:
-        y: its height.
-        text: what it is.
-    """
-
-    y: float
-    text: str = ""
+Mark = Line | Bars | Arrows
 
 
-Mark = Line | Points | Bars | Arrows | Level
-
-
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Panel:
-    """Marks on a pair of axes.
+    """Marks, drawn in order, on a pair of axes; with a title if there are several panels."""
 
-    Attributes:
-        marks: drawn in order.
-        x: the horizontal axis.
-        y: the vertical axis.
-        title: above the panel.
-    """
-
-    marks: tuple[Mark, ...]
-    x: Axis = field(default_factory=Axis)
-    y: Axis = field(default_factory=Axis)
+    marks: Sequence[Mark]
+    x: Axis
+    y: Axis
     title: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Figure:
     """A chart of a page; figures of one file name share the file.
 
@@ -180,51 +151,25 @@ class Figure:
         heading: above all panels of the file.
         columns: panels side by side; None for as many as fit.
         panel_size: width and height of a panel in a file, inches.
-        scale: what the colours of `values` mean; its limits are given.
-        has_legend: whether the labels are listed.
+        scale: what the colours of `values` mean, with limits.
         about: what a chart belongs to; such charts stand together.
+        draw: makes a plotly figure instead, of columns x columns panels, for pages only.
     """
 
     title: str
-    panels: tuple[Panel, ...]
+    panels: Sequence[Panel] = ()
     file: str = ""
     heading: str = ""
     columns: int | None = None
     panel_size: tuple[float, float] = (6.2, 4.4)
     scale: Axis | None = None
-    has_legend: bool = True
-    about: About = "Figures"
+    about: Literal["Figures", "Searches", "Training"] = "Figures"
+    draw: Callable[[], Any] | None = None
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Rows and columns of its panels on a page."""
-        return grid(self.panels, self)
-
-
-_MOST_INCHES = 13.4
-
-
-def grid(panels: Sequence[Panel], figure: Figure) -> tuple[int, int]:
-    """Rows and columns of panels, laid out as a figure says."""
-    fitting = max(1, int(_MOST_INCHES / figure.panel_size[0]))
-    columns = min(figure.columns or fitting, len(panels))
-    return -(-len(panels) // columns), columns
-
-
-@dataclass(frozen=True, kw_only=True)
-class LibraryChart:
-    """A chart that a library draws, for pages only.
-
-    Attributes:
-        title: see `Figure`.
-        draw: makes the plotly figure.
-        shape: rows and columns of its panels.
-        panel_size: see `Figure`.
-        about: see `Figure`.
-    """
-
-    title: str
-    draw: Callable[[], Any]
-    shape: tuple[int, int] = (1, 1)
-    panel_size: tuple[float, float] = (4.0, 2.4)
-    about: About = "Figures"
+        """Rows and columns of its panels."""
+        columns = self.columns or max(1, int(_MOST_INCHES / self.panel_size[0]))
+        n_panels = len(self.panels) or columns**2
+        columns = min(columns, n_panels)
+        return -(-n_panels // columns), columns

@@ -10,9 +10,10 @@ from dataclasses import replace
 from importlib import import_module
 
 from dashboards.drawing.description import Figure
-from scorelib.errors import InputError
+from scorelib.errors import require_input
 from tuning.scheduling.scheduler import Scheduler
 from tuning.store.store import Store
+from tuning.study import Study
 
 FIGURES = (
     "class_gains", "class_shares", "losses", "noise_levels", "noise_schedules", "pareto_fronts",
@@ -20,19 +21,21 @@ FIGURES = (
 )  # fmt: skip
 
 
-def figures(scheduler: Scheduler, store: Store) -> Iterator[Figure]:
-    """The figures that the results so far make, in the study's order.
+def require_figures(study: Study) -> None:
+    """Refuses a study that names a figure that is not known, with the nearest name."""
+    for name in study.figures:
+        near = difflib.get_close_matches(name, FIGURES, n=1, cutoff=0.0)
+        require_input(
+            name in FIGURES,
+            f"a figure of {study.name} must be one of {', '.join(FIGURES)}; got {name!r}, "
+            f"did you mean {near[0]!r}?",
+        )
 
-    Raises:
-        InputError: if the study names a figure that is not known.
-    """
+
+def figures(scheduler: Scheduler, store: Store) -> Iterator[Figure]:
+    """The figures that the results so far make, in the study's order."""
+    require_figures(scheduler.study)
     for name in scheduler.study.figures:
-        if name not in FIGURES:
-            (near,) = difflib.get_close_matches(name, FIGURES, n=1, cutoff=0.0)
-            raise InputError(
-                f"a figure of {scheduler.study.name} must be one of {', '.join(FIGURES)}; "
-                f"got {name!r}, did you mean {near!r}?"
-            )
         yield from import_module(f"dashboards.figures.{name}").figures(scheduler, store)
 
 

@@ -55,9 +55,10 @@ studies.registry                scorelib tuning
 studies.opening                 scorelib tuning registry
 dashboards.results              scorelib tuning studies.opening
 dashboards.text                 tuning results
-dashboards.figures              scorelib tuning results
+dashboards.drawing
+dashboards.figures              scorelib tuning results drawing
 dashboards.records              scorelib tuning studies.common results text figures
-dashboards.web                  scorelib tuning studies.opening results text figures records
+dashboards.web                  scorelib tuning studies.opening results text drawing figures records
 dashboards.table                studies.opening results text
 dashboards.compare              scorelib tuning studies.opening results text
 dashboards.report               scorelib tuning studies.opening results web

@@ -1,4 +1,4 @@
-"""A report's pictures: what is not drawn as a chart, and samples of every cell.
+"""A report's pictures: frames along the chain, and samples of every cell.
 
 All of them together must fit a budget, so that a page of many cells can still be sent by mail: a
 sheet of samples too large for its share shows fewer of its rows.
@@ -10,13 +10,9 @@ from dataclasses import dataclass, replace
 
 from PIL import Image
 
-from dashboards.figures.data import renormalised_of, score_fields_of
-from dashboards.figures.renormalisation_figure import renormalisation_figure
 from dashboards.figures.samples import by_sheet
-from dashboards.figures.score_field_figure import score_field_figure
 from dashboards.results.cells import CellView, StudyView, read_study
 from dashboards.results.stored_pictures import frames_of, grids
-from scorelib.metrics.score_error import moons_grid
 from tuning.scheduling.scheduler import Scheduler
 from tuning.stages import OUTPUTS
 from tuning.store.store import Store
@@ -50,14 +46,12 @@ class Picture:
         data: a data URI; "" if the picture is left out.
         width: px on the page.
         height: px.
-        is_sharp: whether its pixels are to be seen, so that it keeps its size.
     """
 
     title: str
     data: str
     width: int
     height: int
-    is_sharp: bool = False
 
 
 @dataclass(frozen=True)
@@ -69,40 +63,31 @@ class Samples:
 
 
 def pictures(scheduler: Scheduler, store: Store, budget: Budget) -> list[Picture]:
-    """Arrow plots, exact examples and frames along the chain.
+    """Frames along the chain.
 
-    One that is too large for the page is there by its title alone, which says where it is.
+    A picture that is too large for the page is there by its title alone, which says where it is.
 
     Args:
         scheduler: the study's scheduler.
         store: its store.
         budget: what they may take.
     """
-    drawn: dict[str, bytes] = {}
-    for section, fields in score_fields_of(scheduler, store).items():
-        title = f"posterior scores, {section}" if section else "posterior scores"
-        drawn[title] = score_field_figure(moons_grid(), fields, section)
-    cases = renormalised_of(scheduler)
-    if cases:
-        drawn["powers of the likelihood"] = renormalisation_figure(cases)
-    found = [(_picture(title, data, 1), data) for title, data in drawn.items()]
+    found = []
     for cell in read_study(scheduler, store).cells:
         frames = frames_of(cell, store)
         if frames:
             data, sigmas = frames
             levels = ", ".join(f"{sigma:.2g}" for sigma in sigmas)
             title = f"{cell.cell.name}: along the chain, after the updates at sigma {levels}"
-            found.append((replace(_picture(title, data, _scale(cell)), is_sharp=True), data))
-    kept = []
-    for picture, data in found:
-        if len(data) <= budget.n_bytes:
-            budget.take(data)
-            kept.append(picture)
-        else:
-            place = f"pictures/{scheduler.study.id} of the store"
-            title = f"{picture.title} (left out, for the page's size: see {place})"
-            kept.append(replace(picture, title=title, data=""))
-    return kept
+            picture = _picture(title, data, _scale(cell))
+            if len(data) <= budget.n_bytes:
+                budget.take(data)
+            else:
+                place = f"pictures/{scheduler.study.id} of the store"
+                title += f" (left out, for the page's size: see {place})"
+                picture = replace(picture, title=title, data="")
+            found.append(picture)
+    return found
 
 
 def samples(shown: StudyView, store: Store, budget: Budget) -> list[Samples]:

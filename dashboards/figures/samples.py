@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from matplotlib import pyplot as plt
 
-from dashboards.figures.png import as_png
+from dashboards.drawing.png import as_png
 from dashboards.results.cells import CellView, read_study
 from dashboards.results.stored_pictures import frames_of, grids
 from tuning.scheduling.scheduler import Scheduler

@@ -7,6 +7,9 @@ import json
 import statistics
 from collections.abc import Iterable, Iterator
 
+from dashboards.figures.class_gains import class_gains_of
+from dashboards.figures.registry import png_files
+from dashboards.figures.training_curves import panels_of
 from dashboards.records.mlflow_common import as_metric, common_tags, lineage, metric_name
 from dashboards.records.mlflow_searches import (
     search_key,
@@ -67,12 +70,10 @@ def cell_records(scheduler: Scheduler, store: Store, job: Job) -> Iterator[RunRe
 
 def table_records(scheduler: Scheduler, store: Store) -> Iterator[RunRecord]:
     """The cells that are filled, and the whole table with its figure."""
-    # Here: matplotlib takes half a second to import.
-    from dashboards.figures.figures import figures
-    from dashboards.figures.samples import filmstrip
+    from dashboards.figures.samples import filmstrip  # here: matplotlib takes half a second
 
     view = read_study(scheduler, store)
-    files = figures(scheduler, store)
+    files = png_files(scheduler, store)
     for cell in view.cells:
         jobs = scheduler.cell_jobs(cell.cell)
         if cell.is_done and jobs:
@@ -222,8 +223,6 @@ def curves_of(scheduler: Scheduler, store: Store) -> dict[str, list[tuple[int, f
         scheduler: the study's scheduler.
         store: its store.
     """
-    from dashboards.figures.data import class_gains_of, panels_of  # here: matplotlib, see above
-
     curves = {}
     for panel, lines in panels_of(scheduler).items():
         for label, points in lines.items():

@@ -7,8 +7,9 @@ import plotly.io
 import plotly.offline
 from markupsafe import Markup
 
-from dashboards.figures.charts import charts
+from dashboards.drawing.charts import draw_chart
 from dashboards.figures.pictures import Budget, pictures, samples
+from dashboards.figures.registry import figures
 from dashboards.results.cells import StudyView, read_study
 from dashboards.results.costs import costs, savings
 from dashboards.results.missing import what_is_missing
@@ -37,7 +38,7 @@ def render_report(scheduler: Scheduler, store: Store) -> str:
     """
     view = read_study(scheduler, store)
     content = document(view, missing=what_is_missing(view, scheduler, store))
-    drawn, budget = charts(scheduler, store), Budget(PICTURE_BYTES)
+    charts, budget = list(figures(scheduler, store)), Budget(PICTURE_BYTES)
     stages, devices = costs(scheduler, store)
     others = [
         Scheduler(study, store)
@@ -52,8 +53,8 @@ def render_report(scheduler: Scheduler, store: Store) -> str:
         answer=answer(view),
         tables=[(name, list(data.columns), _rows(data)) for name, data in content.tables],
         notes=content.foot,
-        charts=drawn,
-        figures=_as_json([chart.figure.to_plotly_json() for chart in drawn]),
+        charts=charts,
+        figures=_as_json([draw_chart(chart).to_plotly_json() for chart in charts]),
         pictures=pictures(scheduler, store, budget),
         samples=samples(view, store, budget),
         costs=[

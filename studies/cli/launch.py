@@ -14,6 +14,7 @@ from typing import Any
 
 from rich.console import Console
 
+from dashboards.figures.registry import png_files, require_figures
 from dashboards.records.projections import Projections
 from dashboards.results.cells import read_study
 from dashboards.results.plan import print_plan
@@ -74,6 +75,7 @@ def _command(args: argparse.Namespace) -> int:
         return 0
     require_servers(args)
     require_optuna(study)
+    require_figures(study)
     stop = StopRequest()
     # All that can be refused is refused before the store is made or written to.
     with stop.listening(), contextlib.ExitStack() as stack:
@@ -136,10 +138,9 @@ def _run(
 
 def _put_pictures(scheduler: Scheduler, store: Store) -> None:
     """Leaves the figures and the sheets of samples in the store, for people."""
-    from dashboards.figures.figures import figures  # here: matplotlib takes half a second to import
-    from dashboards.figures.samples import sample_sheets
+    from dashboards.figures.samples import sample_sheets  # here: matplotlib takes half a second
 
-    pictures = figures(scheduler, store) | sample_sheets(scheduler, store)
+    pictures = png_files(scheduler, store) | sample_sheets(scheduler, store)
     store.put_pictures(scheduler.study.id, pictures)
 
 

@@ -8,8 +8,10 @@ import pytest
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
-from dashboards.figures.charts import _curves
+from dashboards.drawing.charts import draw_chart
+from dashboards.drawing.description import Figure
 from dashboards.figures.pictures import Budget, samples
+from dashboards.figures.training_curves import curve_panel
 from dashboards.report import main
 from dashboards.results.cells import read_study
 from dashboards.results.costs import costs, savings
@@ -205,7 +207,8 @@ def test_pictures_keep_to_their_budget(finished):
 
 def test_curves_have_bands_of_what_seeds_leave_open_and_titles_in_lines():
     points = {10: [1.0, 3.0], 20: [2.0, 2.0]}
-    figure = _curves({"ours": points, "single": {10: [1.0]}}, "iteration", "one two " * 9)
+    panel = curve_panel("one two " * 9, {"ours": points, "single": {10: [1.0]}})
+    figure = draw_chart(Figure("curves", [panel]))
     line, band, single = figure.data
     half = half_interval(points[10])
     assert list(line.y) == [2.0, 2.0] and list(line.customdata) == [half, 0.0]

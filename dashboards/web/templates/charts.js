@@ -16,8 +16,9 @@ function themed(layout) {
     ...layout, font: { ...layout.font, color: ink, family: "system-ui, sans-serif", size: 12 },
     paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", title: undefined,
     width: undefined, height: undefined,
-    margin: { l: 60, r: 20, t: 20, b: 50 }, autosize: true,
-    legend: { orientation: "h", yanchor: "top", y: -0.27, font: { size: narrow ? 10 : 12 } },
+    margin: { l: 60, r: 20, t: layout.annotations ? 44 : 20, b: 50 }, autosize: true,
+    legend: { orientation: "h", yref: "container", yanchor: "bottom", y: 0,
+      font: { size: narrow ? 10 : 12 } },
     modebar: { bgcolor: "rgba(0,0,0,0)", color: soft, activecolor: ink },
   };
   for (const key of Object.keys(layout)) {

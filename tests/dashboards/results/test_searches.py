@@ -8,7 +8,7 @@ import uuid
 
 import pytest
 
-from dashboards.figures.search_figures import epsilon_panels
+from dashboards.figures.step_sizes import comparable_runs
 from dashboards.results.halving_savings import halving_savings
 from dashboards.results.optuna_analyses import importances
 from dashboards.results.searches import (
@@ -308,14 +308,14 @@ def step_sizes(*, n_levels=LEVELS, n_images=100, sampler=None):
 
 def test_only_searches_that_may_be_compared_share_a_panel_and_each_says_what_it_shows():
     als, cas = (step_sizes(sampler=kind(epsilon=9e-3, n_sigma=1)) for kind in (Als, Cas))
-    (panel,) = epsilon_panels([als, cas])
-    assert panel.runs == (als, cas) and panel.title == "n_sigma = 1, trained by adversarial"
+    (group,) = comparable_runs([als, cas])
+    assert group.runs == (als, cas) and group.title == "n_sigma = 1, trained by adversarial"
     more, finer = step_sizes(n_images=200), step_sizes(n_levels=LEVELS + 3)
-    panels = epsilon_panels([als, cas, more, finer])
-    assert [panel.runs for panel in panels] == [(als, cas), (more,), (finer,)]
-    assert len({panel.title for panel in panels}) == 3
+    groups = comparable_runs([als, cas, more, finer])
+    assert [group.runs for group in groups] == [(als, cas), (more,), (finer,)]
+    assert len({group.title for group in groups}) == 3
     name = als.search.space.protocol.name
-    assert [p.label for p in panels] == [f"{name}, {n} images" for n in (100, 200, 100)]
-    assert panels[2].title.endswith(
+    assert [group.label for group in groups] == [f"{name}, {n} images" for n in (100, 200, 100)]
+    assert groups[2].title.endswith(
         f", geometric from 4.8 to 0.1 in {LEVELS + 3} levels, {name}, 100 images"
     )

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from dashboards.compare import main as compare
-from dashboards.figures import figures
 from dashboards.report import main as report
 from dashboards.results.cells import read_study
 from dashboards.results.overview import overview
@@ -18,6 +17,7 @@ from dashboards.sync import main as sync
 from dashboards.table import main as table
 from dashboards.web.site import Site
 from scorelib.spec import replace_paths
+from studies.cli import launch
 from studies.cli.options import parser
 from studies.opening.open_study import record_last_run
 from studies.registry import find_study
@@ -284,7 +284,7 @@ def test_a_corrupt_picture_costs_no_table(tmp_path, capsys, monkeypatch):
     def corrupt(*_):
         raise CorruptObjectError("score", "abc", "checksum of scores")
 
-    monkeypatch.setattr(figures, "figures", corrupt)  # files that MLflow does not get
+    monkeypatch.setattr(launch, "png_files", corrupt)  # files that MLflow does not get
     assert main(command) == 0
     printed = capsys.readouterr()
     assert printed.out == table and "pictures are missing: score abc is corrupt" in printed.err

@@ -5,8 +5,8 @@ import shutil
 
 import pytest
 
-from dashboards.figures.data import class_gains_of
-from dashboards.figures.figures import figures
+from dashboards.figures.class_gains import class_gains_of
+from dashboards.figures.registry import figures
 from dashboards.results.cells import read_study
 from tests.studies.miniature_contract import MiniatureContract
 from tests.studies.miniatures import studies_of
@@ -49,4 +49,7 @@ def test_what_dlsm_gains_class_by_class_is_drawn_and_sums_to_the_cells(worked_of
         ours, base = (cells[row, column].measured["denoised"].mean for column in ("ours", "base"))
         assert len(of_classes) == 10
         assert sum(of_classes.values()) / 10 == pytest.approx(ours - base)
-    assert "class_gains.png" in figures(scheduler, store)
+    drawn = [figure for figure in figures(scheduler, store) if figure.file == "class_gains.png"]
+    for figure, of_classes in zip(drawn, gains.values(), strict=True):
+        (bars,) = figure.panels[0].marks
+        assert dict(zip(map(int, bars.x), bars.y, strict=True)) == of_classes

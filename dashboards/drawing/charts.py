@@ -1,0 +1,115 @@
+"""Figures as interactive charts, drawn by plotly.
+
+A chart has no colours of its own for paper and ink: the page gives it those of its scheme.
+"""
+
+import math
+import textwrap
+from typing import Any
+
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from dashboards.drawing.description import Arrows, Axis, Bars, Figure, Line, Mark, Panel
+
+_LABEL_CHARACTERS = 24
+_MOST_LISTED = 8  # labels in a legend; more are only shown on pointing at a line
+_SCALE: dict[str, Any] = {"colorscale": "Viridis", "reversescale": True}
+
+
+def draw_chart(figure: Figure) -> go.Figure:
+    """The chart, without its title."""
+    if figure.draw:
+        return figure.draw()
+    (rows, columns), panels = figure.shape, figure.panels
+    gap = 0.08 if len({panel.y for panel in panels[:columns]}) == 1 else 0.4  # room for labels
+    chart = make_subplots(
+        rows, columns, horizontal_spacing=gap / columns, vertical_spacing=0.3 / rows,
+        subplot_titles=[panel.title for panel in panels] if len(panels) > 1 else None,
+    )  # fmt: skip
+    chart.update_annotations(font_size=12)
+    for place, panel in enumerate(panels):
+        at = {"row": place // columns + 1, "col": place % columns + 1}
+        for mark in panel.marks:
+            _draw_mark(chart, mark, _hover(panel), at)
+        chart.update_xaxes(**_axis(panel.x), **at)
+        chart.update_yaxes(**_axis(panel.y), **at)
+        has_arrows = any(isinstance(mark, Arrows) for mark in panel.marks)
+        if has_arrows:
+            chart.update_yaxes(scaleanchor=f"x{place + 1}", constrain="domain", **at)
+        if at["col"] > 1 and panels[place - 1].y == panel.y:
+            left = None if has_arrows else f"y{place}"
+            chart.update_yaxes(matches=left, showticklabels=False, title="", **at)
+    if figure.scale:
+        low, high = figure.scale.limits
+        bar = {"title": {"text": figure.scale.label, "side": "right"}}
+        chart.update_layout(coloraxis=_SCALE | {"cmin": low, "cmax": high, "colorbar": bar})
+    labels = {""}
+    for trace in chart.data:
+        trace.showlegend = trace.name not in labels
+        labels.add(trace.legendgroup or "")
+    return chart.update_layout(showlegend=len(labels) - 1 <= _MOST_LISTED)
+
+
+def _draw_mark(chart: go.Figure, mark: Mark, hover: str, at: dict[str, int]) -> None:
+    match mark:
+        case Line():
+            lines = "lines" if mark.dash else ""
+            chart.add_scatter(
+                x=mark.x, y=mark.y, name=mark.label, legendgroup=mark.label,
+                mode="+".join(filter(None, (lines, mark.mark and "markers"))),
+                line={"color": mark.colour, "dash": mark.dash or None, "width": 1.4 * mark.width},
+                marker={"symbol": "circle-open" if mark.mark == "open" else "circle", "size": 7}
+                | _colours(mark.values or mark.colour),
+                customdata=mark.halves or None, text=mark.texts or None,
+                hovertemplate=("%{text}<br>" if mark.texts else "") + hover
+                + (" ±%{customdata:.2g}" if mark.halves else ""), **at,
+            )  # fmt: skip
+            if mark.halves:
+                low, high = mark.band
+                chart.add_scatter(
+                    x=[*mark.x, *reversed(mark.x)], y=[*high, *reversed(low)], fill="toself",
+                    mode="lines", line={"color": mark.colour, "width": 0}, opacity=0.2, name="",
+                    hoverinfo="skip", legendgroup=mark.label, **at,
+                )  # fmt: skip
+        case Bars():
+            below, above = mark.errors or (None, None)
+            errors = {"array": above, "arrayminus": below} if mark.errors else None
+            chart.add_bar(
+                x=mark.x, y=mark.y, marker_color=mark.colours, error_y=errors, name="",
+                hovertemplate=hover, **at,
+            )  # fmt: skip
+        case Arrows():
+            turned = [math.degrees(math.atan2(*uv)) for uv in zip(mark.u, mark.v, strict=True)]
+            chart.add_scatter(
+                x=mark.x, y=mark.y, mode="markers", name="", customdata=mark.values,
+                marker={"symbol": "arrow", "angle": turned, "size": 7} | _colours(mark.values),
+                hovertemplate="%{x:.3g}, %{y:.3g}: %{customdata:.3g}", **at,
+            )  # fmt: skip
+
+
+def _colours(of: Any) -> dict[str, Any]:
+    return {"color": of} if isinstance(of, str) else {"color": list(of), "coloraxis": "coloraxis"}
+
+
+def _hover(panel: Panel) -> str:
+    """What is shown of a point: both values, in the axes' formats."""
+    x, y = (f":{axis.format}" if axis.format else "" for axis in (panel.x, panel.y))
+    return f"{panel.x.label} %{{x{x}}}: %{{y{y}}}"
+
+
+def _axis(axis: Axis) -> dict[str, Any]:
+    """Plotly's words for an axis."""
+    label = "<br>".join(textwrap.wrap(axis.label, _LABEL_CHARACTERS))
+    made: dict[str, Any] = {"title": label, "exponentformat": "e"}
+    low, high = axis.limits
+    if axis.names:
+        return made | {
+            "type": "category", "categoryorder": "array", "categoryarray": axis.names,
+            "range": [-0.5, len(axis.names) - 0.5],
+        }  # fmt: skip
+    if axis.is_log:
+        limits = [math.log10(low), math.log10(high)] if low and high else None
+        return made | {"type": "log", "range": limits, "minorloglabels": "complete"}
+    made["tickformat"] = ".0%" if axis.format.endswith("%") else None
+    return made | {"autorangeoptions": {"minallowed": low, "maxallowed": high}}

@@ -1,0 +1,124 @@
+"""Figures as PNG files, drawn by matplotlib without a screen."""
+
+import io
+import math
+from typing import Any
+
+import matplotlib
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure as Canvas
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
+
+from dashboards.drawing.description import Arrows, Axis, Bars, Figure, Line, Mark, Panel
+
+matplotlib.use("Agg")
+from matplotlib import pyplot as plt
+
+_DASHES = {"solid": "-", "dash": "--", "dot": ":", "": "none"}
+_SCALE = "viridis_r"
+_MOST_NAMED = 20  # names below a panel; more would run into each other
+_MOST_UPRIGHT = 30  # characters of all names below a panel that stand side by side
+
+
+def as_png(canvas: Canvas) -> bytes:
+    """The figure as a file; it is closed. Equal figures are equal files: no version, no date."""
+    if canvas.get_layout_engine() is None:
+        canvas.tight_layout()
+    file = io.BytesIO()
+    canvas.savefig(file, format="png", metadata={"Software": None})
+    plt.close(canvas)
+    return file.getvalue()
+
+
+def draw_png(figure: Figure) -> bytes:
+    """The figure as a PNG file, with one legend below all panels."""
+    (rows, columns), (width, height) = figure.shape, figure.panel_size
+    canvas, axes = plt.subplots(
+        rows, columns, figsize=(width * columns, height * rows), squeeze=False, dpi=120,
+        layout="constrained",
+    )  # fmt: skip
+    colours = ScalarMappable(Normalize(*figure.scale.limits), _SCALE) if figure.scale else None
+    for place, (axis, panel) in enumerate(zip(axes.flat, figure.panels, strict=False)):
+        is_shared = place % columns > 0 and figure.panels[place - 1].y == panel.y
+        if is_shared:
+            axis.sharey(axes.flat[place - 1])
+        _draw_panel(axis, panel, colours)
+        if is_shared:
+            axis.tick_params(labelleft=False)
+            axis.set_ylabel("")
+    shown = list(axes.flat[: len(figure.panels)])
+    for unused in axes.flat[len(figure.panels) :]:
+        unused.remove()
+    if figure.scale:
+        ticks = MaxNLocator(integer=True) if figure.scale.is_whole else None
+        canvas.colorbar(colours, ax=shown, label=figure.scale.label, ticks=ticks, fraction=0.03)
+    legends = [axis.get_legend_handles_labels() for axis in shown]
+    entries = {label: handle for of in legends for handle, label in zip(*of, strict=True)}
+    if entries:
+        canvas.legend(
+            entries.values(), entries.keys(), loc="outside lower center", frameon=False, fontsize=9,
+            ncols=min(4, 2 * columns),
+        )  # fmt: skip
+    canvas.suptitle(figure.heading, fontsize=11)
+    return as_png(canvas)
+
+
+def _draw_panel(axis: Any, panel: Panel, colours: ScalarMappable | None) -> None:
+    axis.set_title(panel.title, fontsize=10)
+    axis.set_axisbelow(True)
+    axis.grid(alpha=0.25, linewidth=0.6)
+    axis.tick_params(labelsize=9)
+    for mark in panel.marks:
+        names = panel.x.names
+        x = [names.index(name) for name in mark.x] if names else mark.x
+        _draw_mark(axis, mark, x, {"cmap": _SCALE, "norm": colours.norm if colours else None})
+    _set_axis(axis, "x", panel.x)
+    _set_axis(axis, "y", panel.y)
+
+
+def _draw_mark(axis: Any, mark: Mark, x: Any, coloured: dict[str, Any]) -> None:
+    match mark:
+        case Line() if mark.values:
+            axis.scatter(x, mark.y, c=mark.values, s=24, edgecolors="k", lw=0.3, **coloured)
+        case Line():
+            axis.plot(
+                x, mark.y, color=mark.colour, linestyle=_DASHES[mark.dash], linewidth=mark.width,
+                marker="o" if mark.mark else None, markersize=4, label=mark.label,
+                fillstyle="none" if mark.mark == "open" else "full",
+            )  # fmt: skip
+            if mark.halves:
+                low, high = mark.band
+                axis.fill_between(x, low, high, color=mark.colour, alpha=0.2, linewidth=0)
+            for text, *at in zip(mark.texts if mark.dash else (), x, mark.y, strict=False):
+                axis.annotate(text, at, xytext=(5, -10), textcoords="offset points", fontsize=7)
+        case Bars():
+            how = {"capsize": 3, "error_kw": {"linewidth": 1}}
+            axis.bar(x, mark.y, width=0.75, color=mark.colours, yerr=mark.errors or None, **how)
+        case Arrows():
+            axis.quiver(x, mark.y, mark.u, mark.v, mark.values, scale=26, width=0.006, **coloured)
+            axis.set_aspect("equal")
+
+
+def _set_axis(axis: Any, side: str, own: Axis) -> None:
+    axis.set(**{f"{side}label": own.label, f"{side}scale": "log" if own.is_log else "linear"})
+    ticks = getattr(axis, f"{side}axis")
+    if own.names:
+        shown = own.names if len(own.names) <= _MOST_NAMED else ()
+        ticks.set_ticks(range(len(shown)), shown)
+        ticks.set_tick_params(rotation=50 if sum(map(len, shown)) > _MOST_UPRIGHT else 0)
+        axis.set(**{f"{side}lim": (-0.5, len(own.names) - 0.5)})
+        return
+    if own.limits != (None, None):
+        axis.set(**{f"{side}lim": own.limits})
+    if own.is_log:
+        low, high = getattr(axis, f"get_{side}lim")()
+        decades = math.log10(high / low)
+        few = (1, 2, 5) if decades < 2.5 else (1,)
+        ticks.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5, 7) if decades < 1 else few))
+        ticks.set_minor_locator(NullLocator())
+        ticks.set_major_formatter("{x:g}")
+    elif own.is_whole:
+        ticks.set_major_locator(MaxNLocator(integer=True))
+    elif own.format.endswith("%"):
+        ticks.set_major_formatter("{x:.0%}")

@@ -1,0 +1,52 @@
+"""What the paper's method gains on its baseline, class by class: Figure 4 of the DLSM paper."""
+
+from collections.abc import Iterator, Mapping
+
+from dashboards.drawing.description import GREEN, RED, Axis, Bars, Figure, Panel
+from dashboards.results.method_pairs import BASE, OURS
+from tuning.jobs import ExecutionContext
+from tuning.scheduling.scheduler import Scheduler
+from tuning.stages import Score
+from tuning.store.store import Store
+
+_FEW = 20
+"""Classes in a narrow panel; more have a wide one."""
+
+
+def figures(scheduler: Scheduler, store: Store) -> Iterator[Figure]:
+    """A figure for each class-wise number."""
+    for name, gains in class_gains_of(scheduler, store).items():
+        yield gains_figure(name, gains)
+
+
+def gains_figure(name: str, gains: Mapping[int, float]) -> Figure:
+    """A bar for each class, the largest gain first.
+
+    Args:
+        name: of the number.
+        gains: by class, the difference.
+    """
+    ranked = sorted(gains.items(), key=lambda item: -item[1])
+    labels, values = tuple(str(label) for label, _ in ranked), [value for _, value in ranked]
+    bars = Bars(labels, values, [GREEN if value >= 0 else RED for value in values])
+    x, y = Axis("class", names=labels, format=""), Axis(name, format="+.3f")
+    return Figure(
+        f"Ours minus base, by class: {name}", [Panel([bars], x, y)], file="class_gains.png",
+        heading="ours minus base, by class", panel_size=(3.3 if len(ranked) <= _FEW else 6.0, 3.2),
+    )  # fmt: skip
+
+
+def class_gains_of(scheduler: Scheduler, store: Store) -> dict[str, dict[int, float]]:
+    """By class-wise number, what the paper's method gains on its baseline, on one seed."""
+    found: dict[str, dict[str, dict[int, float]]] = {}
+    for cell in scheduler.study.cells:
+        scores = [job for job in scheduler.cell_jobs(cell) if isinstance(job, Score)]
+        if cell.column in (BASE, OURS) and scores and scheduler.is_done(scores[0]):
+            by_class = scores[0].by_class(ExecutionContext(store=store), "denoised")
+            if by_class:
+                found.setdefault(cell.row, {})[cell.column] = by_class
+    return {
+        row: {label: of[OURS][label] - value for label, value in of[BASE].items()}
+        for row, of in found.items()
+        if of.keys() == {BASE, OURS}
+    }

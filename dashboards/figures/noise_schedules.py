@@ -1,0 +1,62 @@
+"""Noise schedules side by side, and how well each level is covered by the one before it."""
+
+import math
+from collections.abc import Iterator, Sequence
+
+from dashboards.drawing.description import Axis, Figure, Line, Panel, colours
+from scorelib.schedules import SCHEDULES, Schedule
+from tuning.scheduling.scheduler import Scheduler
+from tuning.stages import TrainSpec
+from tuning.store.store import Store
+from tuning.study import Study
+
+_COLOURS = colours(SCHEDULES)
+_WHOLE = (-0.03, 1.03)  # of shares, with some room
+
+
+def figures(scheduler: Scheduler, store: Store) -> Iterator[Figure]:
+    """A figure for each ends and number of levels; a file if there are several families."""
+    schedules = schedules_of(scheduler.study)
+    is_compared = len({type(schedule) for schedule, _ in schedules}) > 1
+    alike: dict[tuple[float, float, int], list[tuple[Schedule, int]]] = {}
+    for schedule, n_dimensions in schedules:
+        ends = (schedule.sigma_1, schedule.sigma_L, schedule.n_levels)
+        alike.setdefault(ends, []).append((schedule, n_dimensions))
+    for own in alike.values():
+        yield schedule_figure(own, "schedules.png" if is_compared else "")
+
+
+def schedule_figure(schedules: Sequence[tuple[Schedule, int]], file: str) -> Figure:
+    """Levels on the left, coverages on the right.
+
+    Args:
+        schedules: of the same ends and number of levels, with the dimensions of the data they are
+            for.
+        file: see `Figure`.
+    """
+    first, _ = schedules[0]
+    about = f"{first.n_levels} levels from {first.sigma_1:g} to {first.sigma_L:g}"
+    dimensions = ", ".join(sorted({f"{n:,}" for _, n in schedules}))
+    x = Axis("level", limits=(0.5, first.n_levels + 0.5), format="")
+    left, right = Axis("sigma", True), Axis("share in reach of the level before", limits=_WHOLE)
+    panels = [
+        Panel([_line(s, 1, s.sigmas) for s, _ in schedules], x, left, about),
+        Panel(
+            [_line(s, 2, s.coverages(n)) for s, n in schedules], x, right,
+            f"coverage, {dimensions} dimensions",
+        ),
+    ]  # fmt: skip
+    return Figure(f"Noise schedules, {about}", panels, file=file, panel_size=(5.8, 3.9))
+
+
+def _line(schedule: Schedule, start: int, values: Sequence[float]) -> Line:
+    levels = list(range(start, schedule.n_levels + 1))
+    return Line(levels, list(values), _COLOURS[schedule.name], schedule.title)
+
+
+def schedules_of(study: Study) -> list[tuple[Schedule, int]]:
+    """The noise schedules that networks are trained on, each once, and the data's dimensions."""
+    roots = [search.space.template for search in study.searches]
+    specs = [part for root in (*roots, *study.fixed_jobs) for part in root.parts()]
+    trainings = [spec for spec in specs if isinstance(spec, TrainSpec)]
+    return list(dict.fromkeys((t.schedule, math.prod(t.data.shape)) for t in trainings))

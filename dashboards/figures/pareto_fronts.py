@@ -1,0 +1,39 @@
+"""The Pareto front of a search by several numbers, among its trials."""
+
+from collections.abc import Iterator, Sequence
+
+from dashboards.drawing.description import BLUE, GREY, Axis, Figure, Line, Panel
+from dashboards.results.pareto_fronts import multi_objective_runs, number_names
+from dashboards.results.searches import shown_value
+from tuning.scheduling.scheduler import Scheduler
+from tuning.search.pareto_front import front, numbers
+from tuning.search.search import SearchRun
+from tuning.spaces.trial import Trial
+from tuning.store.documents import as_name
+from tuning.store.store import Store
+
+
+def figures(scheduler: Scheduler, store: Store) -> Iterator[Figure]:
+    """Every trial by its first two numbers, the front joined, with its values."""
+    for run in multi_objective_runs(list(scheduler.searches.values())):
+        name, tried, best = run.search.name, run.ranked(run.trials), front(run)
+        beaten = [trial for trial in tried if trial not in best]
+        marks = [Line(*_numbers(run, best), BLUE, "front", texts=_values(best))]
+        if beaten:
+            line = Line(*_numbers(run, beaten), GREY, "beaten", "", texts=_values(beaten))
+            marks.append(line)
+        first, second, *_ = number_names(run)
+        yield Figure(
+            f"{name}: the front", [Panel(marks, Axis(first), Axis(second))], panel_size=(7.2, 5.0),
+            file=f"front_{as_name(name)}.png", heading=f"{name}: {len(tried)} trials",
+            about="Searches",
+        )  # fmt: skip
+
+
+def _numbers(run: SearchRun, trials: Sequence[Trial]) -> tuple[list[float], list[float]]:
+    pairs = [numbers(run, trial) for trial in trials]
+    return [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+
+
+def _values(trials: Sequence[Trial]) -> list[str]:
+    return [", ".join(f"{n} {shown_value(v)}" for n, v in t.values.items()) for t in trials]

@@ -1,0 +1,51 @@
+"""All figures by name. To add one: a module of this name here, with `figures(scheduler, store)`.
+
+A study names its figures (`Study.figures`). A module describes what the results so far show
+(`drawing.description`); `drawing` makes files and charts of that.
+"""
+
+import difflib
+from collections.abc import Iterator
+from dataclasses import replace
+from importlib import import_module
+
+from dashboards.drawing.description import Figure
+from scorelib.errors import require_input
+from tuning.scheduling.scheduler import Scheduler
+from tuning.store.store import Store
+from tuning.study import Study
+
+FIGURES = (
+    "class_gains", "class_shares", "losses", "noise_levels", "noise_schedules", "pareto_fronts",
+    "renormalisation", "score_fields", "searches", "step_sizes", "training_curves",
+)  # fmt: skip
+
+
+def require_figures(study: Study) -> None:
+    """Refuses a study that names a figure that is not known, with the nearest name."""
+    for name in study.figures:
+        near = difflib.get_close_matches(name, FIGURES, n=1, cutoff=0.0)
+        require_input(
+            name in FIGURES,
+            f"a figure of {study.name} must be one of {', '.join(FIGURES)}; got {name!r}, "
+            f"did you mean {near[0]!r}?",
+        )
+
+
+def figures(scheduler: Scheduler, store: Store) -> Iterator[Figure]:
+    """The figures that the results so far make, in the study's order."""
+    require_figures(scheduler.study)
+    for name in scheduler.study.figures:
+        yield from import_module(f"dashboards.figures.{name}").figures(scheduler, store)
+
+
+def png_files(scheduler: Scheduler, store: Store) -> dict[str, bytes]:
+    """All figures that have a file, as PNG files by name."""
+    from dashboards.drawing.png import draw_png  # here: matplotlib takes half a second
+
+    files: dict[str, Figure] = {}
+    for figure in figures(scheduler, store):
+        if figure.file:
+            shared = files.setdefault(figure.file, replace(figure, panels=()))
+            files[figure.file] = replace(shared, panels=(*shared.panels, *figure.panels))
+    return {name: draw_png(figure) for name, figure in files.items()}

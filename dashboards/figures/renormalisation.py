@@ -1,0 +1,72 @@
+"""A power of the likelihood, and what scaling its score follows: the DLSM paper's Figure A1."""
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+
+import numpy as np
+
+from dashboards.drawing.description import GREEN, GREY, ORANGE, Axis, Figure, Line, Panel
+from scorelib.exact.renormalisation import TwoNormals, Values
+from tuning.scheduling.scheduler import Scheduler
+from tuning.stages import Renormalisation
+from tuning.store.store import Store
+
+_CLASSES = (ORANGE, GREEN)
+_REACH = 4.0  # standard deviations beyond the centres
+_ROWS = ("density of x given y", "likelihood of y given x", "score of x given y = 1")
+
+
+def figures(scheduler: Scheduler, store: Store) -> Iterator[Figure]:
+    """The exact examples of a power of the likelihood, once all are done."""
+    jobs = {c.job.key: c.job for c in scheduler.study.cells if isinstance(c.job, Renormalisation)}
+    if jobs and all(map(scheduler.is_done, jobs.values())):
+        yield renormalisation_figure([job.case for job in jobs.values()])
+
+
+def renormalisation_figure(cases: Sequence[TwoNormals]) -> Figure:
+    """Densities, likelihoods and scores, a column per example.
+
+    Solid is what a power of the likelihood means, dashed what a scaled likelihood score follows;
+    they are one where alpha is 1. The scores are those of the class on the right.
+
+    Args:
+        cases: the examples, with equal centres and std.
+    """
+    reach = _REACH * cases[0].std
+    x = np.linspace(min(cases[0].centres) - reach, max(cases[0].centres) + reach, 401)
+    across = Axis("x", limits=(x[0], x[-1]))
+    panels = [
+        Panel(rows(case, x)[row], across, Axis(label), f"alpha = {case.alpha:g}")
+        for row, label in enumerate(_ROWS)
+        for case in cases
+    ]
+    return Figure(
+        "powers of the likelihood", panels, file="renormalisation.png", columns=len(cases),
+        heading="Likelihoods to the power alpha (solid), and scaled scores (dashed)",
+        panel_size=(3.3, 2.7),
+    )  # fmt: skip
+
+
+def rows(case: TwoNormals, x: Values) -> tuple[list[Line], list[Line], list[Line]]:
+    """The lines of an example's three panels.
+
+    Args:
+        case: the example.
+        x: where, (n,).
+    """
+    line = partial(Line, x.tolist())
+    densities, likelihoods = [line(case.prior(x).tolist(), GREY, "prior")], []
+    for y, colour in enumerate(_CLASSES):
+        meant, scaled = case.posterior(x, y), case.scaled_posterior(x, y)
+        scaled = scaled / np.trapezoid(scaled, x)
+        densities.append(line(meant.tolist(), colour, f"meant, y = {y}"))
+        densities.append(line(scaled.tolist(), colour, f"scaled, y = {y}", dash="dash"))
+        label = f"p(y = {y} | x)^alpha / Z"
+        likelihoods.append(line(case.likelihood(x, y).tolist(), colour, label))
+    likelihoods.append(line(case.normaliser(x).tolist(), GREY, "Z(x)", dash="dot"))
+    meant, scaled = case.posterior_score(x, 1).tolist(), case.scaled_score(x, 1).tolist()
+    scores = [
+        line(meant, _CLASSES[1], "meant, y = 1"),
+        line(scaled, _CLASSES[1], "scaled, y = 1", dash="dash"),
+    ]
+    return densities, likelihoods, scores

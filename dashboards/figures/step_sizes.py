@@ -1,0 +1,118 @@
+"""Distance against step size, for every search of a step size: the paper's Figure 3.
+
+It has the layout of the paper's figure: both samplers, raw and denoised, on a logarithmic axis,
+with every measured point. Step sizes of the two samplers belong to one axis here, without the
+paper's hand-fitted second one.
+"""
+
+import textwrap
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from dashboards.drawing.description import Axis, Figure, Line, Panel, colours
+from tuning.scheduling.scheduler import Scheduler
+from tuning.search.search import SearchRun
+from tuning.spaces import EPSILON, StepSizeSpace
+from tuning.store.store import Store
+
+_STYLES: dict[str, Any] = {
+    "raw": {"dash": "dash", "marker": "open"}, "denoised": {"marker": "filled"},
+}  # fmt: skip
+_SHOWN_TIMES_BEST = 6.0
+_TITLE_CHARACTERS = 70
+
+
+def figures(scheduler: Scheduler, store: Store) -> Iterator[Figure]:
+    """A figure for each of `comparable_runs`; those of the same measure have the same limits."""
+    study, groups = scheduler.study, comparable_runs(scheduler.searches.values())
+    own = colours(sorted(_name(run) for group in groups for run in group.runs))
+    for group in groups:
+        alike = [run for other in groups if other.label == group.label for run in other.runs]
+        best = min(v for run in alike for which in _STYLES for v in _points(run, which)[1])
+        y = Axis(group.label, is_log=True, limits=(0.85 * best, _SHOWN_TIMES_BEST * best))
+        lines = [line for run in group.runs for line in _lines(run, own[_name(run)])]
+        title = textwrap.fill(group.title, _TITLE_CHARACTERS)
+        yield Figure(
+            f"Distance against step size: {group.title}",
+            [Panel(lines, Axis("epsilon", is_log=True, format=".2g"), y, title)],
+            file="epsilon_curve.png",
+            heading=f"{study.name} ({study.scale}): distance against step size",
+        )
+
+
+def _lines(run: SearchRun, colour: str) -> Iterator[Line]:
+    for which, how in _STYLES.items():
+        x, y = _points(run, which)
+        if x:
+            yield Line(x, y, colour, f"{_name(run)}, {which}", **how)
+
+
+def _points(run: SearchRun, which: str) -> tuple[list[float], list[float]]:
+    """The step sizes tried, in order, and what they gave."""
+    tried = [(float(t.values[EPSILON]), t.result.of(which)) for t in run.trials if t.result]
+    pairs = sorted((epsilon, value) for epsilon, value in tried if value is not None)
+    return [epsilon for epsilon, _ in pairs], [value for _, value in pairs]
+
+
+def _sampler(run: SearchRun) -> Any:
+    return run.search.space.sample.sampler
+
+
+def _name(run: SearchRun) -> str:
+    return type(_sampler(run)).__name__.upper()
+
+
+@dataclass(frozen=True)
+class Group:
+    """Searches drawn together: their points may be compared.
+
+    Attributes:
+        title: what they share, and other groups do not.
+        label: what is measured.
+        runs: the searches.
+    """
+
+    title: str
+    label: str
+    runs: tuple[SearchRun, ...]
+
+
+def comparable_runs(runs: Iterable[SearchRun]) -> list[Group]:
+    """A group per way of training, n_sigma (the fewest steps first) and whatever else differs.
+
+    That is the data, the network, the schedule and what is measured.
+
+    Args:
+        runs: any searches; those of a step size that have a finished trial are drawn.
+    """
+    told = {
+        run: _told(run)
+        for run in runs
+        if run.best_so_far and isinstance(run.search.space, StepSizeSpace)
+    }
+    differ = [len(set(texts)) > 1 for texts in zip(*told.values(), strict=True)]
+    shared: dict[tuple[str, int, tuple[str, ...], str], list[SearchRun]] = {}
+    for run, texts in told.items():
+        way = type(run.search.space.sample.model.train.objective).__name__.lower()
+        more = tuple(text for text, is_told in zip(texts, differ, strict=True) if is_told)
+        by = (way, -_sampler(run).n_sigma, more, texts[-1])
+        shared.setdefault(by, []).append(run)
+    return [
+        Group(", ".join((f"n_sigma = {-steps}", f"trained by {way}", *more)), label, tuple(alike))
+        for (way, steps, more, label), alike in sorted(
+            shared.items(), key=lambda item: item[0][:2], reverse=True
+        )
+    ]
+
+
+def _told(run: SearchRun) -> tuple[str, str, str, str]:
+    """What a search's group is told by if it is not the same for all."""
+    train, protocol = run.search.space.sample.model.train, run.search.space.protocol
+    levels = train.schedule
+    return (
+        train.data.name,
+        type(train.network).__name__,
+        f"{levels.title} from {levels.sigma_1:g} to {levels.sigma_L:g} in {levels.n_levels} levels",
+        f"{protocol.name}, {protocol.n_images:,} {protocol.unit}",
+    )

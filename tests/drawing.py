@@ -1,0 +1,40 @@
+"""What a description and a chart show, as plain numbers, to be compared."""
+
+from dashboards.drawing.description import Arrows, Bars, Line
+
+
+def numbers_drawn(figure):
+    """By panel, what each mark shows: positions, then what its colour or interval stands for."""
+    return [sorted(map(of_mark, panel.marks)) for panel in figure.panels]
+
+
+def of_mark(mark):
+    match mark:
+        case Line():
+            more = mark.halves or mark.values
+        case Bars():
+            more = [end for ends in mark.errors for end in ends]
+        case Arrows():
+            more = mark.values
+    return str(([*mark.x], [*mark.y], [*more]))
+
+
+def numbers_on(chart):
+    """The same of a chart of plotly, without the bands around lines."""
+    shown = {}
+    for trace in chart.data:
+        place = shown.setdefault((number(trace.yaxis), trace.yaxis), [])
+        if trace.fill == "toself" if trace.type == "scatter" else False:
+            continue
+        if trace.type == "bar":
+            errors = trace.error_y
+            more = [*(errors.arrayminus or ()), *(errors.array or ())]
+        else:
+            colours = trace.marker.color
+            more = trace.customdata or (() if isinstance(colours, str) else colours)
+        place.append(str(([*trace.x], [*trace.y], [*more])))
+    return [sorted(shown[place]) for place in sorted(shown)]
+
+
+def number(axis):
+    return int(axis[1:] or 1)

@@ -1,6 +1,6 @@
 """Settings that say where and how a study runs, and are no part of any result's identity.
 
-They stand beside a study's specs so that ``--set`` reaches them, but no job's key holds them, nor
+They stand beside a study's specs, so they are set as those are, but no job's key holds them, nor
 that of the study's settings.
 """
 
@@ -175,7 +175,7 @@ def at_scale(
     """
     scales = {"demo": demo, "paper": paper}
     if scale not in scales:
-        raise InputError(f"--scale must be one of {', '.join(scales)}; got {scale!r}")
+        raise InputError(f"the scale must be one of {', '.join(scales)}; got {scale!r}", "scale")
     return scales[scale]()
 
 

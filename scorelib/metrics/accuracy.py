@@ -5,7 +5,7 @@ and tested on real images that nothing has seen: the share of them it gets right
 images are not of their class, and as much when a class lacks variety, which neither precision nor a
 Frechet distance over all classes tells. Real training images give the baseline.
 
-(Not to be confused with consistent annealed sampling, which goes by the same three letters.)
+It is never abbreviated here: CAS is consistent annealed sampling.
 
 References:
     S. Ravuri and O. Vinyals, Classification accuracy score for conditional generative models, 2019.

@@ -239,13 +239,13 @@ def test_what_finished_jobs_rest_on_need_not_be_there(drained, tmp_path):
     scheduler, whole, *_ = drained("cifar10_dlsm")
     made, store = scheduler.study, Store(str(shutil.copytree(whole.url, tmp_path / "store")))
     for cell in made.cells:
-        for chunk in cell.job.chunks() if cell.job else ():  # of CAS: in pixels
+        for chunk in cell.job.chunks() if cell.job else ():  # of an accuracy score: in pixels
             shutil.rmtree(store.folder / "objects" / chunk.stage / chunk.key)
     scheduler = Scheduler(made, store)
     assert scheduler.is_complete()
     assert sum(row.n_to_run for row in forecast(scheduler, store, "cpu x1")) == 0
     assert drain(made, store) == []
-    first = made.cells[0]  # CAS: of the other kind of images it asks for them again
+    first = made.cells[0]  # An accuracy score: of the other kind of images it asks for them again
     other = dataclasses.replace(first, job=first.job.replace(which="raw"))
     scheduler = Scheduler(dataclasses.replace(made, cells=(other,)), store)
     left = {row.stage: row.n_to_run for row in forecast(scheduler, store, "cpu x1")}

@@ -21,9 +21,9 @@ from scorelib.data.files import (
     DEFAULT_ROOT,
     PixelData,
     decode,
-    fill_square,
     missing_data,
     require_size,
+    resize_and_crop,
 )
 from scorelib.errors import InputError
 
@@ -81,7 +81,7 @@ class Ffhq(PixelData):
                 f"of https://github.com/NVlabs/ffhq-dataset"
             )
         files = ((str(path), path.read_bytes()) for path in paths)
-        images = decode(files, n, self.size, fill_square(self.size))
+        images = decode(files, n, self.size, resize_and_crop(self.size))
         return images, torch.zeros(n, dtype=torch.long)
 
 

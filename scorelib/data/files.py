@@ -106,7 +106,7 @@ def decode(
     return pixels
 
 
-def fill_square(size: int) -> Callable[["Image"], "Image"]:
+def resize_and_crop(size: int) -> Callable[["Image"], "Image"]:
     """Resizes the shorter side to `size` (bilinear, antialiased), then crops the centre."""
     from torchvision.transforms.functional import center_crop, resize
 

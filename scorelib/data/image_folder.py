@@ -22,9 +22,9 @@ from scorelib.data.files import (
     DEFAULT_ROOT,
     PixelData,
     decode,
-    fill_square,
     missing_data,
     require_size,
+    resize_and_crop,
 )
 from scorelib.errors import InputError, MissingDataError
 
@@ -129,7 +129,7 @@ class ImageFolder(PixelData):
             ((str(file), file.read_bytes()) for file in files),
             len(files),
             self.size,
-            fill_square(self.size),
+            resize_and_crop(self.size),
         )
         return images, torch.tensor([names.index(_class_of(path, file)) for file in files])
 

@@ -29,11 +29,11 @@ from scorelib.data.files import (
     DEFAULT_ROOT,
     PixelData,
     decode,
-    fill_square,
     missing_data,
     one_line,
     require_count,
     require_size,
+    resize_and_crop,
 )
 from scorelib.errors import InputError, MissingDataError
 
@@ -96,7 +96,7 @@ class Lsun(PixelData):
             with database.begin() as transaction:
                 items = islice(transaction.cursor(), n)
                 files = ((f"image {key!r} of {folder}", value) for key, value in items)
-                images = decode(files, n, self.size, fill_square(self.size))
+                images = decode(files, n, self.size, resize_and_crop(self.size))
         return images, torch.zeros(n, dtype=torch.long)
 
 

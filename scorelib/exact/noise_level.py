@@ -67,7 +67,7 @@ def noise_levels(sampler: AnnealedSampler, schedule: Schedule) -> Levels:
     sampler.require_admissible(schedule)
     variances = [schedule.sigma_1**2]
     for update in sampler.updates(schedule):
-        variances.append((1 - update.share) ** 2 * variances[-1] + update.noise**2)
+        variances.append((1 - update.eta) ** 2 * variances[-1] + update.noise_std**2)
     return np.sqrt(np.array(variances))
 
 

@@ -124,7 +124,7 @@ class AccuracyTraining(Training):
     def _update(self, iteration: int) -> dict[str, Tensor]:
         batch = self._batch(iteration, "accuracy epoch")
         x = as_floats(self._images[batch]).to(self._device)
-        return self._descend((x, self._labels[batch].to(self._device)), self._losses)
+        return self._gradient_step((x, self._labels[batch].to(self._device)), self._losses)
 
     def _losses(self, x: Tensor, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         loss = functional.cross_entropy(self.network(x), labels)

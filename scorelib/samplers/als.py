@@ -65,8 +65,9 @@ class Als(AnnealedSampler):
     def updates(self, schedule: Schedule) -> list[Interpolation]:
         """`n_sigma` at each level."""
         share = eta(self.epsilon, schedule.sigma_L)
-        spread = math.sqrt(2 * share)
-        levels = [Interpolation(sigma, share, spread * sigma) for sigma in schedule.sigmas]
+        levels = [
+            Interpolation(sigma, share, math.sqrt(2 * share) * sigma) for sigma in schedule.sigmas
+        ]
         return [update for update in levels for _ in range(self.n_sigma)]
 
     def walk(

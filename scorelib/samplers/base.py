@@ -97,20 +97,20 @@ class Update(ABC):
 
 @dataclass(frozen=True)
 class Interpolation(Update):
-    """The update ``x <- (1 - share) x + share H(x, sigma) + noise z``, as of Proposition 3.
+    """The update ``x <- (1 - eta) x + eta H(x, sigma) + noise_std z``, as of Proposition 3.
 
     Attributes:
-        share: share of the way to the expected denoised sample.
-        noise: standard deviation of the noise added, data units; at 0 none is drawn.
+        eta: share of the way to the expected denoised sample.
+        noise_std: standard deviation of the noise added, data units; at 0 none is drawn.
     """
 
-    share: float
-    noise: float
+    eta: float
+    noise_std: float
 
     def step(self, x: Tensor, scaled_score: Tensor, draw: Draw) -> Tensor:
         """See `Update.step`."""
-        x = x + self.share * (self.sigma * scaled_score)
-        return x + self.noise * draw() if self.noise else x
+        x = x + self.eta * (self.sigma * scaled_score)
+        return x + self.noise_std * draw() if self.noise_std else x
 
 
 @dataclass(frozen=True, kw_only=True)

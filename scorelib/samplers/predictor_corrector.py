@@ -103,15 +103,15 @@ class _Corrector(Update):
 
 @dataclass(frozen=True)
 class _Predictor(Update):
-    spread: float
+    noise_std: float
     """G, the standard deviation of the noise added; sigma in the last."""
 
     def step(self, x: Tensor, scaled_score: Tensor, draw: Draw) -> Tensor:
-        return self.denoised(x, scaled_score) + self.spread * draw()
+        return self.denoised(x, scaled_score) + self.noise_std * draw()
 
     def denoised(self, x: Tensor, scaled_score: Tensor) -> Tensor:
         """The mean: in the last update H(x, sigma)."""
-        return x + self.spread**2 / self.sigma * scaled_score
+        return x + self.noise_std**2 / self.sigma * scaled_score
 
 
 def _mean_norm(batch: Tensor) -> Tensor:

@@ -33,7 +33,7 @@ from scorelib.errors import InputError
 from scorelib.networks import ScoreNetwork
 
 
-def require_separate_examples(classifier: nn.Module) -> None:
+def require_independent_examples(classifier: nn.Module) -> None:
     """Raises InputError if batch normalisation makes examples depend on one another."""
     for name, module in classifier.named_modules():
         if isinstance(module, _BatchNorm) and (module.training or module.running_mean is None):
@@ -68,7 +68,7 @@ def likelihood_score(
     Raises:
         InputError: the classifier normalises over the batch.
     """
-    require_separate_examples(classifier)
+    require_independent_examples(classifier)
     with torch.inference_mode(False), torch.enable_grad():
         # Clones are ordinary tensors, even of what was made in inference mode.
         x, sigma, labels = x.detach().clone().requires_grad_(), sigma.clone(), labels.clone()

@@ -174,7 +174,7 @@ def from_json(data: dict[str, Any]) -> Any:
 
 
 def replace_paths(spec: Any, changes: Mapping[str, str]) -> Any:
-    """The spec with fields at dotted paths set from text (the command line's ``--set``).
+    """The spec with fields at dotted paths set from text, as a command line has it.
 
     All changes are made together, so the fields of a spec are checked only with one another's new
     values.
@@ -193,7 +193,8 @@ def replace_paths(spec: Any, changes: Mapping[str, str]) -> Any:
             near = difflib.get_close_matches(path, paths, n=1, cutoff=0.3)
             hint = f"; the nearest is {near[0]!r}" if near else ""
             raise InputError(
-                f"--set path must be a field of the study's settings; got {path!r}{hint}"
+                f"a path must be a field of the study's settings; got {path!r}{hint}",
+                *near or [path],
             )
     return replaced(spec, {path: _parsed(text) for path, text in changes.items()})
 

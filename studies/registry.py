@@ -100,7 +100,8 @@ class StudyDefinition:
             InputError: an unknown scale.
         """
         if scale not in self.scales:
-            raise InputError(f"--scale must be one of {', '.join(self.scales)}; got {scale!r}")
+            known = ", ".join(self.scales)
+            raise InputError(f"the scale must be one of {known}; got {scale!r}", "scale")
         return self.scales[scale]()
 
 

@@ -12,6 +12,9 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("scorelib", "tuning", "studies", "dashboards")
 MODULES = sorted(p for package in PACKAGES for p in (ROOT / package).rglob("*.py"))
+BELOW = [p for p in MODULES if p.relative_to(ROOT).parts[0] in ("scorelib", "tuning")]
+BELOW += sorted((ROOT / "studies" / "common").glob("*.py"))
+WORDS_OF_OTHER_COMMANDS = {"--address", "--porcelain", "--untracked-files=no"}  # Ray's, git's
 MOST_MODULES = 15
 
 ROOMS = """\
@@ -281,6 +284,15 @@ def test_ray_is_imported_in_one_place_only():
         if any(n.split(".")[0] == "ray" for n in imports(p))
     }
     assert using == {"tuning/execution/ray_import.py"}
+
+
+@pytest.mark.parametrize("path", BELOW, ids=lambda p: str(p.relative_to(ROOT)))
+def test_what_lies_below_the_command_lines_names_none_of_their_options(path):
+    # Errors say the field; the command line says the option.
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            names = re.search("--[a-z]", node.value) and node.value not in WORDS_OF_OTHER_COMMANDS
+            assert not names, f"{path.name}:{node.lineno} names an option: {node.value!r}"
 
 
 def test_pickle_and_unsafe_loading_are_nowhere():

@@ -28,40 +28,47 @@ def require_server(uri: str) -> None:
     Raises:
         InputError: no URL, another kind of URL, or nothing answers.
     """
-    parts = _split(uri, "--tracking-uri")
+    parts = _split(uri, "tracking_uri")
     kind = parts.scheme.partition("+")[0]
     if kind in _DATABASES:
-        require_database(uri, "--tracking-uri")
+        require_database(uri, "tracking_uri")
     elif kind in ("http", "https"):
         port = parts.port or (443 if kind == "https" else 80)
-        require_listening(parts.hostname or "", port, f"--tracking-uri {parts.hostname}:{port}")
+        require_listening(parts.hostname or "", port, "tracking_uri")
     else:
         raise InputError(
-            "--tracking-uri must be a server (http://HOST:PORT) or a database "
-            f"(sqlite:///FILE, postgresql://...); got {_quoted(uri)}"
+            "tracking_uri must be a server (http://HOST:PORT) or a database "
+            f"(sqlite:///FILE, postgresql://...); got {_quoted(uri)}",
+            "tracking_uri",
         )
 
 
-def require_listening(host: str, port: int, what: str) -> None:
-    """Raises InputError if nothing accepts connections at a host and port within two seconds."""
+def require_listening(host: str, port: int, field: str) -> None:
+    """Raises InputError if nothing accepts connections at a host and port within two seconds.
+
+    Args:
+        host: a name or number.
+        port: TCP port.
+        field: what the address was given as.
+    """
     try:
         socket.create_connection((host, port), timeout=_PROBE_SECONDS).close()
     except (OSError, UnicodeError) as error:  # the second of a name that cannot be a host's
         raise InputError(
-            f"{what} must answer; got {error}: start it or mend the address"
+            f"{field} {host}:{port} must answer; got {error}: start it or mend the address", field
         ) from error
 
 
-def require_database(url: str, what: str) -> None:
+def require_database(url: str, field: str) -> None:
     """Raises InputError, in one line, unless a database can be used; SQLite's is not made.
 
     Args:
         url: SQLAlchemy URL.
-        what: what the address was given as, for the message.
+        field: what the address was given as.
     """
     from sqlalchemy import create_engine, exc  # a third of a second: not at import
 
-    parts = _split(url, what)
+    parts = _split(url, field)
     timeout: dict[str, Any] = {}
     if parts.scheme.startswith("postgresql"):
         timeout["connect_timeout"] = int(_PROBE_SECONDS)
@@ -72,30 +79,32 @@ def require_database(url: str, what: str) -> None:
         engine.dispose()
     except ImportError as error:
         raise InputError(
-            f"{what} needs a package for {parts.scheme}, which is not installed ({error}): "
-            "pip install 'score-studies[services]'"
+            f"{field} needs a package for {parts.scheme}, which is not installed ({error}): "
+            "pip install 'score-studies[services]'",
+            field,
         ) from error
     except (exc.SQLAlchemyError, ValueError) as error:
         cause = getattr(error, "orig", None) or "not a URL SQLAlchemy can use"
         raise InputError(
-            f"{what} must be a database that answers; got {_quoted(url)}: "
-            f"{without_secrets(str(cause))}"
+            f"{field} must be a database that answers; got {_quoted(url)}: "
+            f"{without_secrets(str(cause))}",
+            field,
         ) from error
 
 
-def require_no_password(url: str, what: str, instead: str) -> None:
+def require_no_password(url: str, field: str, instead: str) -> None:
     """Raises InputError if a URL that is written down holds a password.
 
     Args:
         url: the URL.
-        what: what it was given as.
+        field: what it was given as.
         instead: where its password belongs.
     """
-    if "://" in url and (_split(url, what).password is not None or _SECRET.search(url)):
-        raise InputError(f"{what} must hold no password, for it is written down; {instead}")
+    if "://" in url and (_split(url, field).password is not None or _SECRET.search(url)):
+        raise InputError(f"{field} must hold no password, for it is written down; {instead}", field)
 
 
-def _split(url: str, what: str) -> SplitResult:
+def _split(url: str, field: str) -> SplitResult:
     try:
         parts = urlsplit(url)
         parts.port  # noqa: B018  (raises if it is no number)
@@ -105,8 +114,9 @@ def _split(url: str, what: str) -> SplitResult:
     odd = (":" in parts.netloc and "@" in parts.path) or re.search(r"\s", parts.netloc)
     if odd or ("://" in url and not parts.scheme):
         raise InputError(
-            f"{what} must be a URL such as http://HOST:PORT, with / and @ in a password written "
-            "%2F and %40; it is not shown here, for it may hold one"
+            f"{field} must be a URL such as http://HOST:PORT, with / and @ in a password written "
+            "%2F and %40; it is not shown here, for it may hold one",
+            field,
         )
     return parts
 

@@ -20,9 +20,9 @@ from torch import Tensor
 from scorelib.data.base import Split
 from scorelib.data.files import (
     DEFAULT_ROOT,
-    OTHER_FOLDER,
     PixelData,
     decode,
+    missing_data,
     require_count,
     require_size,
 )
@@ -94,9 +94,9 @@ def _require_files(folder: Path) -> None:
     if not (folder / "img_align_celeba").is_dir():
         bad.append("img_align_celeba")
     if bad:
-        raise MissingDataError(
+        raise missing_data(
             f"CelebA must be in {folder} as img_align_celeba/ (unpacked from "
             f"img_align_celeba.zip) and {', '.join(name for name, _ in lists)}, with the "
             f"published MD5 sums; missing or corrupt: {', '.join(bad)}: fetch them from "
-            f"http://mmlab.ie.cuhk.edu.hk/projects/CelebA.html, {OTHER_FOLDER}"
+            f"http://mmlab.ie.cuhk.edu.hk/projects/CelebA.html"
         )

@@ -15,8 +15,7 @@ import torch
 from torch import Tensor
 
 from scorelib.data.base import Split
-from scorelib.data.files import DEFAULT_ROOT, OTHER_FOLDER, PixelData, one_line
-from scorelib.errors import MissingDataError
+from scorelib.data.files import DEFAULT_ROOT, PixelData, missing_data, one_line
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,11 +44,11 @@ class _Cifar(PixelData):
             # found equal to the published one, so no foreign pickle is ever opened.
             data = published(root, train=split == "train", download=True)
         except (OSError, RuntimeError, HTTPException) as error:
-            raise MissingDataError(
+            raise missing_data(
                 f"CIFAR-{self.n_classes} must be in {root.absolute()} as {published.base_folder} "
                 f"or {published.filename}, with the published MD5 sums; it is missing or corrupt "
                 f"and the download failed ({one_line(error)}): put {published.filename} from "
-                f"{published.url} there, {OTHER_FOLDER}"
+                f"{published.url} there"
             ) from error
         pixels = torch.from_numpy(data.data).permute(0, 3, 1, 2).contiguous()
         return pixels, torch.tensor(data.targets)

@@ -80,7 +80,7 @@ class Perturbed(DataSpec):
     equal size, such as the two moons, get the same.
 
     Args:
-        of: the vectors. (Images with noise would leave [0, 1], which no image may.)
+        of: the vectors. Images with noise would leave [0, 1], which no image may.
         sigma: standard deviation of the noise, data units, > 0.
         seed: of the noise.
     """

@@ -19,13 +19,13 @@ from torch import Tensor
 from scorelib.data.base import Split
 from scorelib.data.files import (
     DEFAULT_ROOT,
-    OTHER_FOLDER,
     PixelData,
     decode,
-    fill_square,
+    missing_data,
     require_size,
+    resize_and_crop,
 )
-from scorelib.errors import InputError, MissingDataError
+from scorelib.errors import InputError
 
 _FIRST = {"train": 0, "test": 60_000}
 _N_IMAGES = {"train": 60_000, "test": 10_000}
@@ -75,13 +75,13 @@ class Ffhq(PixelData):
         paths = [_path(folder, _FIRST[split] + i) for i in range(n)]
         missing = [path for path in paths if not path.is_file()]
         if missing:
-            raise MissingDataError(
+            raise missing_data(
                 f"FFHQ must be in {folder} as 00000/00000.png and so on; {missing[0]} and "
                 f"{len(missing) - 1:,} other images are missing: fetch them with download_ffhq.py "
-                f"of https://github.com/NVlabs/ffhq-dataset, {OTHER_FOLDER}"
+                f"of https://github.com/NVlabs/ffhq-dataset"
             )
         files = ((str(path), path.read_bytes()) for path in paths)
-        images = decode(files, n, self.size, fill_square(self.size))
+        images = decode(files, n, self.size, resize_and_crop(self.size))
         return images, torch.zeros(n, dtype=torch.long)
 
 

@@ -24,9 +24,6 @@ if TYPE_CHECKING:
 DEFAULT_ROOT = Path("data")
 """Folder of the data's files where none is named."""
 
-OTHER_FOLDER = "or name another folder with --set data.root=FOLDER"
-"""How messages end."""
-
 _HIGHEST_LEVEL = 255
 
 
@@ -109,7 +106,7 @@ def decode(
     return pixels
 
 
-def fill_square(size: int) -> Callable[["Image"], "Image"]:
+def resize_and_crop(size: int) -> Callable[["Image"], "Image"]:
     """Resizes the shorter side to `size` (bilinear, antialiased), then crops the centre."""
     from torchvision.transforms.functional import center_crop, resize
 
@@ -125,10 +122,15 @@ def require_size(size: int) -> None:
 def require_count(found: int, expected: int, where: str) -> None:
     """Raises MissingDataError unless as many images were found as the data set has."""
     if found != expected:
-        raise MissingDataError(
+        raise missing_data(
             f"{where} must hold {expected:,} images, but {found:,} were found: "
-            f"fetch the whole again, {OTHER_FOLDER}"
+            "fetch the whole again"
         )
+
+
+def missing_data(message: str) -> MissingDataError:
+    """The error of files that are absent or corrupt, which another folder may have."""
+    return MissingDataError(f"{message}, or name another folder as data.root", "data.root")
 
 
 def one_line(error: Exception) -> str:

@@ -18,7 +18,14 @@ import torch
 from torch import Tensor
 
 from scorelib.data.base import Split
-from scorelib.data.files import DEFAULT_ROOT, PixelData, decode, fill_square, require_size
+from scorelib.data.files import (
+    DEFAULT_ROOT,
+    PixelData,
+    decode,
+    missing_data,
+    require_size,
+    resize_and_crop,
+)
 from scorelib.errors import InputError, MissingDataError
 
 _SUFFIXES = {".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"}
@@ -56,7 +63,8 @@ class ImageFolder(PixelData):
         if self.folder in ("", ".", "..") or Path(self.folder).name != self.folder:
             raise InputError(
                 f"folder must be a name without a path, but got {self.folder!r}; "
-                "--set data.root=FOLDER says where it is"
+                "data.root says where it is",
+                "data.root",
             )
         if not re.fullmatch("[0-9a-f]{64}", self.digest):
             raise InputError(f"digest must be 64 hexadecimal digits, but got {self.digest!r}")
@@ -121,7 +129,7 @@ class ImageFolder(PixelData):
             ((str(file), file.read_bytes()) for file in files),
             len(files),
             self.size,
-            fill_square(self.size),
+            resize_and_crop(self.size),
         )
         return images, torch.tensor([names.index(_class_of(path, file)) for file in files])
 
@@ -129,10 +137,9 @@ class ImageFolder(PixelData):
 def _files(path: Path, split: str) -> list[Path]:
     """The images of a split in the order of their names, class by class."""
     if not (path / split).is_dir():
-        raise MissingDataError(
+        raise missing_data(
             f"{path} must have the folders train and test, each with a folder of images per "
-            f"class, but {split} is missing: make it, or name another folder that has "
-            f"{path.name} with --set data.root=FOLDER"
+            f"class, but {split} is missing: make it"
         )
     files = (path / split).glob("*/**/*")
     return sorted(file for file in files if file.is_file() and file.suffix.lower() in _SUFFIXES)

@@ -27,13 +27,13 @@ from torch import Tensor
 from scorelib.data.base import Split
 from scorelib.data.files import (
     DEFAULT_ROOT,
-    OTHER_FOLDER,
     PixelData,
     decode,
-    fill_square,
+    missing_data,
     one_line,
     require_count,
     require_size,
+    resize_and_crop,
 )
 from scorelib.errors import InputError, MissingDataError
 
@@ -96,7 +96,7 @@ class Lsun(PixelData):
             with database.begin() as transaction:
                 items = islice(transaction.cursor(), n)
                 files = ((f"image {key!r} of {folder}", value) for key, value in items)
-                images = decode(files, n, self.size, fill_square(self.size))
+                images = decode(files, n, self.size, resize_and_crop(self.size))
         return images, torch.zeros(n, dtype=torch.long)
 
 
@@ -111,10 +111,10 @@ def _database(folder: Path) -> Iterator["Environment"]:
             str(folder), max_readers=1, readonly=True, lock=False, readahead=False, meminit=False
         )
     except (lmdb.Error, OSError) as error:
-        raise MissingDataError(
+        raise missing_data(
             f"LSUN must be in {folder}, a folder with data.mdb, but it cannot be opened "
             f"({one_line(error)}): unpack http://dl.yf.io/lsun/scenes/{folder.name}.zip in "
-            f"{folder.parent}, {OTHER_FOLDER}"
+            f"{folder.parent}"
         ) from error
     try:
         n_bytes = (database.info()["last_pgno"] + 1) * database.stat()["psize"]

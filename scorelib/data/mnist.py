@@ -12,8 +12,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from scorelib.data.base import Split
-from scorelib.data.files import DEFAULT_ROOT, OTHER_FOLDER, PixelData, one_line, require_count
-from scorelib.errors import MissingDataError
+from scorelib.data.files import DEFAULT_ROOT, PixelData, missing_data, one_line, require_count
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,10 +43,10 @@ class Mnist(PixelData):
         except (OSError, RuntimeError, ValueError, AssertionError, HTTPException) as error:
             # A file that is not in the IDX format fails an assertion or a tensor's shape.
             names = ", ".join(name for name, _ in MNIST.resources)
-            raise MissingDataError(
+            raise missing_data(
                 f"MNIST must be in {folder} as {names}, unpacked; it can be neither read nor "
                 f"downloaded ({one_line(error)}): empty that folder and put these files from "
-                f"{MNIST.mirrors[0]} there, {OTHER_FOLDER}"
+                f"{MNIST.mirrors[0]} there"
             ) from error
         for found in (data.data, data.targets):
             require_count(len(found), self.n_images(split), f"{folder} ({split})")

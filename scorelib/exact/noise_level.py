@@ -40,14 +40,13 @@ References:
 """
 
 import math
-from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from scorelib.samplers import Als, AnnealedSampler, Cas
-from scorelib.schedules import GeometricSchedule, Schedule, as_geometric
-from scorelib.step_size import cas_beta, eta
+from scorelib.schedules import GeometricSchedule, Schedule
+from scorelib.step_size import eta
 
 Levels = NDArray[np.float64]
 
@@ -56,7 +55,7 @@ def noise_levels(sampler: AnnealedSampler, schedule: Schedule) -> Levels:
     """Standard deviation of the noise in x through a walk, by the recursion.
 
     Args:
-        sampler: an `Als` or a `Cas`.
+        sampler: a sampler whose updates interpolate.
         schedule: the trained schedule.
 
     Returns:
@@ -66,10 +65,9 @@ def noise_levels(sampler: AnnealedSampler, schedule: Schedule) -> Levels:
         InputError: epsilon outside its interval, or CAS on a schedule that is not geometric.
     """
     sampler.require_admissible(schedule)
-    kept = (1 - eta(sampler.epsilon, schedule.sigma_L)) ** 2
     variances = [schedule.sigma_1**2]
-    for added in _added_variances(sampler, schedule):
-        variances.append(kept * variances[-1] + added)
+    for update in sampler.updates(schedule):
+        variances.append((1 - update.eta) ** 2 * variances[-1] + update.noise_std**2)
     return np.sqrt(np.array(variances))
 
 
@@ -133,23 +131,6 @@ def noise_at(curve: ArrayLike, share: float) -> float:
     """
     logs = np.log(curve)
     return math.exp(np.interp(share * (len(logs) - 1), np.arange(len(logs)), logs))
-
-
-def _added_variances(sampler: AnnealedSampler, schedule: Schedule) -> Iterator[float]:
-    """Variance of the fresh noise of each update."""
-    match sampler:
-        case Als():
-            share = eta(sampler.epsilon, schedule.sigma_L)
-            for sigma in schedule.sigmas:
-                for _ in range(sampler.n_sigma):
-                    yield 2 * share * sigma**2
-        case Cas():
-            dilated = as_geometric(schedule, "cas").dilated(sampler.n_sigma)
-            beta = cas_beta(sampler.epsilon, schedule.sigma_L, dilated.gamma)
-            for following in (*dilated.sigmas[1:], 0.0):
-                yield (beta * following) ** 2
-        case _:
-            raise _unknown(sampler)
 
 
 def _als_closed_form(share: float, n_sigma: int, schedule: GeometricSchedule) -> Levels:

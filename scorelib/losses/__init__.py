@@ -2,7 +2,7 @@
 
 from scorelib.losses.adversarial import DISCRIMINATOR_ADAM, SCORE_ADAM, Adversarial, GanLoss
 from scorelib.losses.dlsm import CIFAR_DLSM, MOONS_DLSM, ClassifierObjective, CrossEntropy, Dlsm
-from scorelib.losses.dsm import Dsm, dsm_loss, dsm_of, perturbed
+from scorelib.losses.dsm import Dsm, dsm_from_output, dsm_loss, perturbed
 
 __all__ = [
     "CIFAR_DLSM",
@@ -15,7 +15,7 @@ __all__ = [
     "Dlsm",
     "Dsm",
     "GanLoss",
+    "dsm_from_output",
     "dsm_loss",
-    "dsm_of",
     "perturbed",
 ]

@@ -66,8 +66,8 @@ class GanLoss(Spec):
         kind: least squares with targets +1 and -1, cross entropy, or hinge.
         relativistic: whether an answer is judged by itself, against that to the paired image (the
             clean one and its own denoised version), or against the average of the other kind.
-        saturating: the score network maximises what the discriminator minimises. (The code of
-            adversarial score matching has the opposite sign for lsgan.)
+        saturating: the score network maximises what the discriminator minimises. The code of
+            adversarial score matching has the opposite sign for lsgan.
     """
 
     KIND = "GanLoss"

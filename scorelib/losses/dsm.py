@@ -61,7 +61,7 @@ def perturbed(x: Tensor, sigma: Tensor, noise: Tensor) -> Tensor:
     return x + sigma.view(-1, *[1] * (x.dim() - 1)) * noise
 
 
-def dsm_of(output: Tensor, noise: Tensor, weight: Tensor | float = 1.0) -> Tensor:
+def dsm_from_output(output: Tensor, noise: Tensor, weight: Tensor | float = 1.0) -> Tensor:
     """The loss of an output, (B, ...), for data perturbed by this noise; see `dsm_loss`.
 
     Args:
@@ -89,4 +89,4 @@ def dsm_loss(
         that always answers 0 has loss D / 2, if all levels count alike.
     """
     weight = 1.0 if sigma_power == 2 else sigma ** (sigma_power - 2)
-    return dsm_of(network(perturbed(x, sigma, noise), sigma), noise, weight)
+    return dsm_from_output(network(perturbed(x, sigma, noise), sigma), noise, weight)

@@ -5,7 +5,7 @@ and tested on real images that nothing has seen: the share of them it gets right
 images are not of their class, and as much when a class lacks variety, which neither precision nor a
 Frechet distance over all classes tells. Real training images give the baseline.
 
-(Not to be confused with consistent annealed sampling, which goes by the same three letters.)
+It is never abbreviated here: CAS is consistent annealed sampling.
 
 References:
     S. Ravuri and O. Vinyals, Classification accuracy score for conditional generative models, 2019.
@@ -124,7 +124,7 @@ class AccuracyTraining(Training):
     def _update(self, iteration: int) -> dict[str, Tensor]:
         batch = self._batch(iteration, "accuracy epoch")
         x = as_floats(self._images[batch]).to(self._device)
-        return self._descend((x, self._labels[batch].to(self._device)), self._losses)
+        return self._gradient_step((x, self._labels[batch].to(self._device)), self._losses)
 
     def _losses(self, x: Tensor, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         loss = functional.cross_entropy(self.network(x), labels)

@@ -167,6 +167,7 @@ class InceptionFeatures(Extractor):
             raise MissingDataError(
                 f"the Inception weights must be at {path}, but are not there and the download "
                 f"failed ({error}): fetch {WEIGHTS_FILE} from {_URL} by other means and put it "
-                "there, or give --set data.inception_weights=FILE"
+                "there, or name the file as data.inception_weights",
+                "data.inception_weights",
             ) from error
         return path

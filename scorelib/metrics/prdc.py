@@ -80,16 +80,16 @@ def prdc(real: Tensor, generated: Tensor, k: int, tile_images: int = TILE_IMAGES
     _check(real, generated, k)
     # Distances do not change with the origin; nearer to it, fewer of their digits cancel.
     origin = _mean(real)
-    reach = _reach(real, origin, k, tile_images)
-    generated_reach = _reach(generated, origin, k, tile_images)
+    radii = _squared_radii(real, origin, k, tile_images)
+    generated_radii = _squared_radii(generated, origin, k, tile_images)
     n_held = torch.zeros(len(real), dtype=torch.int32, device=real.device)
     is_recalled = torch.zeros(len(real), dtype=torch.bool, device=real.device)
     is_precise = torch.zeros(len(generated), dtype=torch.bool, device=real.device)
     for rows, columns, squares in _tiles(real, generated, origin, tile_images):
-        inside = squares < reach[rows, None]
+        inside = squares < radii[rows, None]
         n_held[rows] += inside.sum(dim=1, dtype=torch.int32)
         is_precise[columns] |= _any(inside, dim=0)
-        is_recalled[rows] |= _any(squares < generated_reach[columns], dim=1)
+        is_recalled[rows] |= _any(squares < generated_radii[columns], dim=1)
     return Prdc(
         precision=is_precise.sum().item() / len(generated),
         recall=is_recalled.sum().item() / len(real),
@@ -190,7 +190,7 @@ def _mean(points: Tensor) -> Tensor:
     return torch.stack(parts).sum(dim=0) / len(points)
 
 
-def _reach(points: Tensor, origin: Tensor, k: int, tile_images: int) -> Tensor:
+def _squared_radii(points: Tensor, origin: Tensor, k: int, tile_images: int) -> Tensor:
     """What squared distances have to be below to be inside each point's ball, (n,) float32."""
     nearest = torch.full((len(points), k + 1), math.inf, device=points.device)
     for rows, _, squares in _tiles(points, points, origin, tile_images):

@@ -21,7 +21,7 @@ References:
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -37,6 +37,8 @@ _MOST_GROUPS = 32
 _FREQUENCY_SCALE = 16.0
 _FILTER = (1.0, 3.0, 3.0, 1.0)
 _BALANCE = 1 / math.sqrt(2)
+
+Resize = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,13 +95,17 @@ def _n_groups(channels: int) -> int:
     return min(max(1, channels // 4), _MOST_GROUPS)
 
 
+def _same_size(x: Tensor) -> Tensor:
+    return x
+
+
 class _NcsnPp(ScoreNetwork):
     def __init__(self, channels: int, spec: NcsnPp) -> None:
         super().__init__()
         widths = [spec.width * m for m in spec.multipliers]
         n_embedded = 4 * spec.width
 
-        def block(n_in: int, n_out: int, resize: str = "keep") -> _Block:
+        def block(n_in: int, n_out: int, resize: Resize = _same_size) -> _Block:
             return _Block(n_in, n_out, n_embedded, spec.dropout, resize)
 
         def step(n_in: int, level: int) -> nn.ModuleList:
@@ -116,8 +122,8 @@ class _NcsnPp(ScoreNetwork):
         n, n_image, skipped = spec.width, channels, [spec.width]
         for level, width in enumerate(widths):
             if level > 0:
-                self.shrink.append(block(n, n, "shrink"))
-                self.inputs.append(_ShrinkingConv(n_image, n))
+                self.shrink.append(block(n, n, downsample))
+                self.inputs.append(_DownsamplingConv(n_image, n))
                 n_image = n
                 skipped.append(n)
             steps = nn.ModuleList()
@@ -137,7 +143,7 @@ class _NcsnPp(ScoreNetwork):
                 n = width
             self.up.append(steps)
             if level > 0:
-                self.enlarge.append(block(n, n, "enlarge"))
+                self.enlarge.append(block(n, n, upsample))
         self.norm = group_norm(n, _n_groups(n))
         self.last = conv(n, channels, gain=ALMOST_ZERO)
 
@@ -173,16 +179,18 @@ def _through(parts: nn.ModuleList, h: Tensor, level: Tensor) -> Tensor:
 class _Block(nn.Module):
     """Group norm, swish, change of size and convolution twice, told the level, plus a shortcut."""
 
-    def __init__(self, n_in: int, n_out: int, n_embedded: int, dropout: float, resize: str) -> None:
+    def __init__(
+        self, n_in: int, n_out: int, n_embedded: int, dropout: float, resize: Resize
+    ) -> None:
         super().__init__()
-        self.resize = {"keep": _keep, "shrink": shrunk, "enlarge": enlarged}[resize]
+        self.resize = resize
         self.norm1 = group_norm(n_in, _n_groups(n_in))
         self.conv1 = conv(n_in, n_out)
         self.of_level = _linear(n_embedded, n_out)
         self.norm2 = group_norm(n_out, _n_groups(n_out))
         self.dropout = nn.Dropout(dropout)
         self.conv2 = conv(n_out, n_out, gain=ALMOST_ZERO)
-        changes = n_in != n_out or resize != "keep"
+        changes = n_in != n_out or resize is not _same_size
         self.shortcut = conv(n_in, n_out, size=1) if changes else nn.Identity()
 
     def forward(self, x: Tensor, level: Tensor) -> Tensor:
@@ -193,7 +201,7 @@ class _Block(nn.Module):
         return (self.shortcut(self.resize(x)) + h) * _BALANCE
 
 
-class _ShrinkingConv(nn.Module):
+class _DownsamplingConv(nn.Module):
     """A 3 x 3 convolution of the filtered image at every second pixel."""
 
     def __init__(self, n_in: int, n_out: int) -> None:
@@ -206,16 +214,12 @@ class _ShrinkingConv(nn.Module):
         return F.conv2d(smooth, self.conv.weight, self.conv.bias, stride=2)
 
 
-def _keep(x: Tensor) -> Tensor:
-    return x
-
-
-def shrunk(x: Tensor) -> Tensor:
+def downsample(x: Tensor) -> Tensor:
     """Images (B, C, H, W) of even sides at half their size: filtered, then every second pixel."""
     return _filtered(x, (1, 1), gain=1.0)[:, :, ::2, ::2]
 
 
-def enlarged(x: Tensor) -> Tensor:
+def upsample(x: Tensor) -> Tensor:
     """Images (B, C, H, W) at twice their size: zeros between the pixels, then filtered."""
     b, c, h, w = x.shape
     spread = x.new_zeros(b, c, 2 * h, 2 * w)

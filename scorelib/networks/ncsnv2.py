@@ -146,7 +146,7 @@ class RefineNet(ScoreNetwork):
         return self.last(F.elu(self.norm(h, level)))
 
 
-class Unnormalised(nn.Module):
+class IdentityNorm(nn.Module):
     """No normalisation: x itself."""
 
     def __init__(self, channels: int) -> None:
@@ -171,11 +171,11 @@ class Parts:
     """
 
     norm: Callable[[int], nn.Module] = InstanceNormPlus
-    refinement_norm: Callable[[int], nn.Module] = Unnormalised
+    refinement_norm: Callable[[int], nn.Module] = IdentityNorm
     pool: Callable[[Tensor, int, int, int], Tensor] = F.max_pool2d
 
 
-class Chain(nn.Sequential):
+class ConditionalSequential(nn.Sequential):
     """Modules of (x, level), each called with the output of the one before and the same level."""
 
     def forward(self, x: Tensor, level: Tensor | None) -> Tensor:
@@ -273,15 +273,17 @@ class ResidualUnit(nn.Module):
         return x + self.conv2(F.elu(self.norm2(h, level)))
 
 
-def _stage(parts: Parts, n_in: int, n_out: int, *, descend: bool, dilation: int = 1) -> Chain:
-    return Chain(
+def _stage(
+    parts: Parts, n_in: int, n_out: int, *, descend: bool, dilation: int = 1
+) -> ConditionalSequential:
+    return ConditionalSequential(
         ResidualBlock(parts, n_in, n_out, descend=descend, dilation=dilation),
         ResidualBlock(parts, n_out, n_out, descend=False, dilation=dilation),
     )
 
 
-def _units(parts: Parts, channels: int, n: int) -> Chain:
-    return Chain(*(ResidualUnit(parts, channels) for _ in range(n)))
+def _units(parts: Parts, channels: int, n: int) -> ConditionalSequential:
+    return ConditionalSequential(*(ResidualUnit(parts, channels) for _ in range(n)))
 
 
 def _conv(n_in: int, n_out: int, *, dilation: int = 1, bias: bool = True) -> nn.Conv2d:

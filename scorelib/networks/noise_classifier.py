@@ -9,7 +9,7 @@ probability that the clean x_0 was of class y:
 
 Examples do not see one another. What guides sampling is the gradient of log p(y | x) in x, and of
 an example whose logits depend on its neighbours there is no such gradient; see
-`scorelib.guidance.require_separate_examples`.
+`scorelib.guidance.require_independent_examples`.
 """
 
 from abc import ABC, abstractmethod

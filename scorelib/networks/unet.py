@@ -83,8 +83,6 @@ class DdpmUNet(NetworkSpec):
 class _Levels(Protocol):
     """What the specs of U-Nets say of their levels."""
 
-    KIND = "_Levels"
-
     @property
     def multipliers(self) -> tuple[int, ...]: ...
     @property
@@ -146,7 +144,7 @@ class UNet(ScoreNetwork):
                 self.up.append(step(n + skipped.pop(), level))
                 n = width
             if level > 0:
-                self.up.append(Enlargement(n))
+                self.up.append(Upsample(n))
         self.norm = group_norm(n, groups)
         self.last = conv(n, channels, gain=ALMOST_ZERO)
 
@@ -159,7 +157,7 @@ class UNet(ScoreNetwork):
             skipped.append(h)
         h = self.middle(h)
         for step in self.up:
-            if isinstance(step, Enlargement):
+            if isinstance(step, Upsample):
                 h = step(h, skipped[-1].shape[2:])
             else:
                 h = step(torch.cat([h, skipped.pop()], 1))
@@ -203,7 +201,7 @@ class Attention(nn.Module):
         return x + self.last(h.squeeze(1).transpose(1, 2).reshape(x.shape))
 
 
-class Enlargement(nn.Module):
+class Upsample(nn.Module):
     """Repeats pixels up to a given size (twice the present one, or one less) and convolves."""
 
     def __init__(self, channels: int) -> None:
@@ -211,7 +209,7 @@ class Enlargement(nn.Module):
         self.conv = conv(channels, channels)
 
     def forward(self, x: Tensor, size: torch.Size) -> Tensor:
-        """The enlarged feature map."""
+        """The feature map at the given size."""
         return self.conv(F.interpolate(x, size=size, mode="nearest"))
 
 

@@ -7,10 +7,12 @@ level; `PredictorCorrector` runs the VE-SDE backwards.
 from scorelib.samplers.als import Als
 from scorelib.samplers.base import (
     AnnealedSampler,
+    Interpolation,
     Sampler,
     SamplerState,
     ScaledScore,
     Start,
+    Update,
     start_images,
 )
 from scorelib.samplers.cas import Cas
@@ -21,11 +23,13 @@ __all__ = [
     "Als",
     "AnnealedSampler",
     "Cas",
+    "Interpolation",
     "Langevin",
     "PredictorCorrector",
     "Sampler",
     "SamplerState",
     "ScaledScore",
     "Start",
+    "Update",
     "start_images",
 ]

@@ -15,13 +15,20 @@ of any family. Song and Ermon write the same update with half the step, ``alpha_
 score and ``sqrt(alpha_i)`` before z: `scorelib.step_size.epsilon_of_langevin_step`.
 """
 
+import dataclasses
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from torch import Tensor
 
-from scorelib.samplers.base import AnnealedSampler, SamplerState, ScaledScore
+from scorelib.samplers.base import (
+    AnnealedSampler,
+    Draw,
+    Interpolation,
+    SamplerState,
+    ScaledScore,
+)
 from scorelib.schedules import Schedule
 from scorelib.step_size import als_interval, eta, extrapolate_als
 
@@ -55,22 +62,20 @@ class Als(AnnealedSampler):
         """Epsilon divided in proportion to the number of steps."""
         return extrapolate_als(self.epsilon, n_from=self.n_sigma, n_to=n_sigma)
 
-    def walk(
-        self,
-        scaled_score: ScaledScore,
-        x: Tensor,
-        schedule: Schedule,
-        draw: Callable[[], Tensor],
-    ) -> Iterator[SamplerState]:
-        """See `Sampler.walk`."""
-        self.require_admissible(schedule)
+    def updates(self, schedule: Schedule) -> list[Interpolation]:
+        """`n_sigma` at each level."""
         share = eta(self.epsilon, schedule.sigma_L)
-        levels = [sigma for sigma in schedule.sigmas for _ in range(self.n_sigma)]
-        for step, sigma in enumerate(levels, start=1):
-            move = sigma * scaled_score(x, sigma)
-            last = step == len(levels)
-            denoised = x + move if last else None
-            x = x + share * move + math.sqrt(2 * share) * sigma * draw()
-            if last and self.extra_call:
-                denoised = x + sigma * scaled_score(x, sigma)
-            yield SamplerState(x=x, sigma=sigma, step=step, denoised=denoised)
+        levels = [
+            Interpolation(sigma, share, math.sqrt(2 * share) * sigma) for sigma in schedule.sigmas
+        ]
+        return [update for update in levels for _ in range(self.n_sigma)]
+
+    def walk(
+        self, scaled_score: ScaledScore, x: Tensor, schedule: Schedule, draw: Draw
+    ) -> Iterator[SamplerState]:
+        """See `Sampler.walk`; with `extra_call` the last state's `denoised` is of its own x."""
+        for state in super().walk(scaled_score, x, schedule, draw):
+            if self.extra_call and state.denoised is not None:
+                move = state.sigma * scaled_score(state.x, state.sigma)
+                state = dataclasses.replace(state, denoised=state.x + move)
+            yield state

@@ -1,20 +1,22 @@
-"""What every sampler is: a spec that walks a batch from noise to data, step by step.
+"""What every sampler is: a spec that walks a batch from noise to data, update by update.
 
-A sampler is a generator: it yields after each update, so progress, early stopping, recorded
-trajectories and tests need no callbacks. It sees the network only as a function from ``(x, sigma)``
-to ``sigma * score`` and the noise only as a function that returns a fresh standard normal draw;
-where they run and how they are batched is the caller's business.
+A sampler says which updates a schedule asks for; each `Update` knows its noise level and how to
+make one step. The loop is here, once (`Sampler.walk`). It is a generator and yields after each
+update, so progress, early stopping, recorded trajectories and tests need no callbacks. It sees the
+network only as a function from ``(x, sigma)`` to ``sigma * score`` and the noise only as a function
+that returns a fresh standard normal draw; where they run and how they are batched is the caller's
+business.
 
-Those that anneal (`AnnealedSampler`) share a step size and the schedule they go down. By
-Proposition 3 their update of step share ``eta = epsilon / sigma_L^2`` is an interpolation between
-``x`` and the expected denoised sample ``H(x, sigma) = x + sigma^2 score``. The denoised result is
-``H(x, sigma_L)`` of the state *before* the last update: its network call is the last update's own,
-so it costs nothing more.
+By Proposition 3 a Langevin update, annealed or not, interpolates between ``x`` and the expected
+denoised sample ``H(x, sigma) = x + sigma^2 score`` (`Interpolation`). Samplers that anneal
+(`AnnealedSampler`) go down the trained schedule, each update by the same share
+``eta = epsilon / sigma_L^2`` of the way. The denoised result is ``H(x, sigma)`` of the state
+*before* the last update: the network call is the last update's own, so it costs nothing more.
 """
 
 import dataclasses
-from abc import abstractmethod
-from collections.abc import Callable, Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -28,6 +30,9 @@ from scorelib.step_size import relative_step, require_inside
 
 ScaledScore = Callable[[Tensor, float], Tensor]
 """Maps (x, sigma), shapes (B, ...) and (), to sigma * score, shape (B, ...)."""
+
+Draw = Callable[[], Tensor]
+"""Returns a fresh standard normal draw, shape (B, ...)."""
 
 Start = Literal["noise", "uniform", "data"]
 """What sampling starts from.
@@ -57,6 +62,57 @@ class SamplerState:
     denoised: Tensor | None = None
 
 
+@dataclass(frozen=True)
+class Update(ABC):
+    """One update of a walk, for which the network is asked once.
+
+    Attributes:
+        sigma: noise level at which the network is asked, data units.
+    """
+
+    sigma: float
+
+    @abstractmethod
+    def step(self, x: Tensor, scaled_score: Tensor, draw: Draw) -> Tensor:
+        """The next iterate.
+
+        Args:
+            x: the iterate, shape (B, ...), data units. Not written to.
+            scaled_score: sigma * score of x at `sigma`, shape (B, ...).
+            draw: returns a fresh standard normal draw of x's shape.
+
+        Returns:
+            Shape (B, ...).
+        """
+
+    def denoised(self, x: Tensor, scaled_score: Tensor) -> Tensor:
+        """The denoised result of a walk that this update ends: H(x, sigma), shape (B, ...).
+
+        Args:
+            x: the iterate before the update, shape (B, ...).
+            scaled_score: as in `step`.
+        """
+        return x + self.sigma * scaled_score
+
+
+@dataclass(frozen=True)
+class Interpolation(Update):
+    """The update ``x <- (1 - eta) x + eta H(x, sigma) + noise_std z``, as of Proposition 3.
+
+    Attributes:
+        eta: share of the way to the expected denoised sample.
+        noise_std: standard deviation of the noise added, data units; at 0 none is drawn.
+    """
+
+    eta: float
+    noise_std: float
+
+    def step(self, x: Tensor, scaled_score: Tensor, draw: Draw) -> Tensor:
+        """See `Update.step`."""
+        x = x + self.eta * (self.sigma * scaled_score)
+        return x + self.noise_std * draw() if self.noise_std else x
+
+
 @dataclass(frozen=True, kw_only=True)
 class Sampler(Spec):
     """Base of the samplers: what walks a batch from noise to data."""
@@ -78,12 +134,11 @@ class Sampler(Spec):
         """Raises InputError, with the reason, if it cannot walk on this (trained) schedule."""
 
     @abstractmethod
+    def updates(self, schedule: Schedule) -> Sequence[Update]:
+        """The updates of a walk on a (trained) schedule that the sampler admits, in order."""
+
     def walk(
-        self,
-        scaled_score: ScaledScore,
-        x: Tensor,
-        schedule: Schedule,
-        draw: Callable[[], Tensor],
+        self, scaled_score: ScaledScore, x: Tensor, schedule: Schedule, draw: Draw
     ) -> Iterator[SamplerState]:
         """Walks a batch from noise to data.
 
@@ -99,6 +154,13 @@ class Sampler(Spec):
         Raises:
             InputError: as `require_admissible`.
         """
+        self.require_admissible(schedule)
+        updates = self.updates(schedule)
+        for step, update in enumerate(updates, start=1):
+            output = scaled_score(x, update.sigma)
+            denoised = update.denoised(x, output) if step == len(updates) else None
+            x = update.step(x, output, draw)
+            yield SamplerState(x=x, sigma=update.sigma, step=step, denoised=denoised)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,6 +187,10 @@ class AnnealedSampler(Sampler):
     @abstractmethod
     def interval(self, schedule: Schedule) -> tuple[float, float]:
         """Open interval of the step sizes theory admits on this (trained) schedule."""
+
+    @abstractmethod
+    def updates(self, schedule: Schedule) -> Sequence[Interpolation]:
+        """See `Sampler.updates`; all go the same share of the way."""
 
     @abstractmethod
     def extrapolated(self, schedule: Schedule, n_sigma: int) -> float:

@@ -10,12 +10,10 @@ neighbouring levels: schedules that are not geometric are refused.
 """
 
 import math
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
-from torch import Tensor
-
-from scorelib.samplers.base import AnnealedSampler, SamplerState, ScaledScore
+from scorelib.samplers.base import AnnealedSampler, Interpolation
 from scorelib.schedules import GeometricSchedule, Schedule, as_geometric
 from scorelib.step_size import cas_interval, eta, extrapolate_cas
 
@@ -45,28 +43,16 @@ class Cas(AnnealedSampler):
             self.epsilon, schedule.sigma_L, gamma, n_from=self.n_sigma, n_to=n_sigma
         )
 
-    def walk(
-        self,
-        scaled_score: ScaledScore,
-        x: Tensor,
-        schedule: Schedule,
-        draw: Callable[[], Tensor],
-    ) -> Iterator[SamplerState]:
-        """See `Sampler.walk`."""
-        self.require_admissible(schedule)
+    def updates(self, schedule: Schedule) -> list[Interpolation]:
+        """One at each level of the dilated schedule."""
         share = eta(self.epsilon, schedule.sigma_L)
         sigmas = self._dilated(schedule).sigmas
-        for step, (sigma, following) in enumerate(
-            zip(sigmas, (*sigmas[1:], 0.0), strict=True), start=1
-        ):
-            move = sigma * scaled_score(x, sigma)
-            if following == 0.0:
-                yield SamplerState(x=x + share * move, sigma=sigma, step=step, denoised=x + move)
-                return
+        updates = []
+        for sigma, following in pairwise(sigmas):
             # beta sigma_{i+1}: what is missing from the shrunken noise to the next level.
-            spread = math.sqrt(max(0.0, following**2 - ((1 - share) * sigma) ** 2))
-            x = x + share * move + spread * draw()
-            yield SamplerState(x=x, sigma=sigma, step=step)
+            missing = max(0.0, following**2 - ((1 - share) * sigma) ** 2)
+            updates.append(Interpolation(sigma, share, math.sqrt(missing)))
+        return [*updates, Interpolation(schedule.sigma_L, share, 0.0)]
 
     def _dilated(self, schedule: Schedule) -> GeometricSchedule:
         return as_geometric(schedule, "cas").dilated(self.n_sigma)

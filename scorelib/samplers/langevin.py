@@ -17,14 +17,11 @@ References:
     `scorelib.step_size.epsilon_of_langevin_step`.
 """
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-
-from torch import Tensor
 
 from scorelib.errors import InputError
 from scorelib.samplers.als import Als
-from scorelib.samplers.base import Sampler, SamplerState, ScaledScore
+from scorelib.samplers.base import Interpolation, Sampler
 from scorelib.schedules import GeometricSchedule, Schedule
 from scorelib.step_size import als_interval, require_inside
 
@@ -65,15 +62,7 @@ class Langevin(Sampler):
                 f"langevin; got {self.sigma:g}"
             )
 
-    def walk(
-        self,
-        scaled_score: ScaledScore,
-        x: Tensor,
-        schedule: Schedule,
-        draw: Callable[[], Tensor],
-    ) -> Iterator[SamplerState]:
-        """See `Sampler.walk`; the last state's `denoised` is H(x, sigma)."""
-        self.require_admissible(schedule)
+    def updates(self, schedule: Schedule) -> list[Interpolation]:
+        """`n_steps` equal ones."""
         level = GeometricSchedule(sigma_1=self.sigma, sigma_L=self.sigma, n_levels=1)
-        steps = Als(epsilon=self.epsilon, n_sigma=self.n_steps)
-        yield from steps.walk(scaled_score, x, level, draw)
+        return Als(epsilon=self.epsilon, n_sigma=self.n_steps).updates(level)

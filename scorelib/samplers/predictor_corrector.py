@@ -35,14 +35,13 @@ References:
 """
 
 import math
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 from torch import Tensor
 
 from scorelib.errors import InputError
-from scorelib.samplers.base import Sampler, SamplerState, ScaledScore
+from scorelib.samplers.base import Draw, Sampler, Update
 from scorelib.schedules import GeometricSchedule, Schedule
 
 
@@ -77,33 +76,42 @@ class PredictorCorrector(Sampler):
         """Raises InputError on a single level, where there is nothing to diffuse."""
         self._levels(schedule)
 
-    def walk(
-        self,
-        scaled_score: ScaledScore,
-        x: Tensor,
-        schedule: Schedule,
-        draw: Callable[[], Tensor],
-    ) -> Iterator[SamplerState]:
-        """See `Sampler.walk`; correctors and predictors are updates alike."""
-        sigmas, step = self._levels(schedule).sigmas, 0
+    def updates(self, schedule: Schedule) -> list[Update]:
+        """Correctors and predictors alike."""
+        sigmas = self._levels(schedule).sigmas
+        updates: list[Update] = []
         for sigma, following in zip(sigmas, (*sigmas[1:], 0.0), strict=True):
-            if self.first == "corrector" or step > 0:
-                x, step = self._corrected(scaled_score(x, sigma) / sigma, x, draw()), step + 1
-                yield SamplerState(x=x, sigma=sigma, step=step)
             spread = math.sqrt(sigma**2 - following**2)
-            mean = x + spread**2 / sigma * scaled_score(x, sigma)
-            x, step = mean + spread * draw(), step + 1
-            denoised = mean if following == 0.0 else None
-            yield SamplerState(x=x, sigma=sigma, step=step, denoised=denoised)
+            updates += [_Corrector(sigma, self.snr), _Predictor(sigma, spread)]
+        return updates[1:] if self.first == "predictor" else updates
 
     def _levels(self, schedule: Schedule) -> GeometricSchedule:
         return GeometricSchedule(
             sigma_1=schedule.sigma_1, sigma_L=schedule.sigma_L, n_levels=self.n_steps
         )
 
-    def _corrected(self, score: Tensor, x: Tensor, noise: Tensor) -> Tensor:
+
+@dataclass(frozen=True)
+class _Corrector(Update):
+    snr: float
+
+    def step(self, x: Tensor, scaled_score: Tensor, draw: Draw) -> Tensor:
+        score, noise = scaled_score / self.sigma, draw()
         size = 2 * (self.snr * _mean_norm(noise) / _mean_norm(score)).square()
         return x + size * score + (2 * size).sqrt() * noise
+
+
+@dataclass(frozen=True)
+class _Predictor(Update):
+    noise_std: float
+    """G, the standard deviation of the noise added; sigma in the last."""
+
+    def step(self, x: Tensor, scaled_score: Tensor, draw: Draw) -> Tensor:
+        return self.denoised(x, scaled_score) + self.noise_std * draw()
+
+    def denoised(self, x: Tensor, scaled_score: Tensor) -> Tensor:
+        """The mean: in the last update H(x, sigma)."""
+        return x + self.noise_std**2 / self.sigma * scaled_score
 
 
 def _mean_norm(batch: Tensor) -> Tensor:

@@ -17,10 +17,16 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from scorelib.losses import SCORE_ADAM, Adversarial, dsm_of, perturbed
+from scorelib.losses import SCORE_ADAM, Adversarial, dsm_from_output, perturbed
 from scorelib.optim import AdamSpec
 from scorelib.seeds import generator_of, seed_of
-from scorelib.training.base import Training, below, load_moments, moments, prefixed
+from scorelib.training.base import (
+    Training,
+    adam_moments,
+    load_adam_moments,
+    with_prefix,
+    without_prefix,
+)
 
 
 class AdversarialTraining(Training):
@@ -90,7 +96,7 @@ class AdversarialTraining(Training):
                 clean_answers = self._passed(self.discriminator, x)
         answers = self._passed(self.discriminator, denoised)
         gan = self._objective.gan_loss.of_score(clean_answers, answers)
-        dsm = dsm_of(output, noise)
+        dsm = dsm_from_output(output, noise)
         self.optimizer.zero_grad(set_to_none=True)
         # Only the score network's gradients: none are computed for the discriminator's weights.
         loss = gan + self._objective.lambda_ * dsm
@@ -122,12 +128,14 @@ class AdversarialTraining(Training):
     def _named(self) -> dict[str, Tensor]:
         return (
             super()._named()
-            | prefixed("discriminator.", self.discriminator.state_dict())
-            | prefixed("discriminator_optimizer.", moments(self.discriminator_optimizer))
+            | with_prefix("discriminator.", self.discriminator.state_dict())
+            | with_prefix("discriminator_optimizer.", adam_moments(self.discriminator_optimizer))
         )
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
         """Goes back to a `state` of the same settings: also the discriminator and its optimizer."""
         super().restore(state)
-        self.discriminator.load_state_dict(below("discriminator.", state))
-        load_moments(self.discriminator_optimizer, below("discriminator_optimizer.", state))
+        self.discriminator.load_state_dict(without_prefix("discriminator.", state))
+        load_adam_moments(
+            self.discriminator_optimizer, without_prefix("discriminator_optimizer.", state)
+        )

@@ -117,7 +117,7 @@ class Training(ABC):
         """
         recent: dict[str, list[Tensor]] = defaultdict(list)
         while self.iteration < until:
-            with self._layers_draw(self.iteration + 1):
+            with self._layers_seeded(self.iteration + 1):
                 found = self._update(self.iteration + 1)
             for name, value in found.items():
                 recent[name].append(value)
@@ -132,7 +132,7 @@ class Training(ABC):
             yield TrainingStep(self.iteration, losses)
 
     @contextlib.contextmanager
-    def _layers_draw(self, iteration: int) -> Iterator[None]:
+    def _layers_seeded(self, iteration: int) -> Iterator[None]:
         """What layers draw inside belongs to an iteration, whatever this process did before."""
         seed = seed_of("layers", self._seed, iteration)
         devices = [self._device] if self._device.type == "cuda" else []
@@ -151,7 +151,7 @@ class Training(ABC):
         The first is "dsm" of a score network, "ce" of a classifier.
         """
 
-    def _descend(
+    def _gradient_step(
         self,
         examples: tuple[Tensor, ...],
         losses_of: Callable[..., tuple[Tensor, Mapping[str, Tensor]]],
@@ -208,17 +208,17 @@ class Training(ABC):
 
     def _named(self) -> dict[str, Tensor]:
         return (
-            prefixed("network.", self.network.state_dict())
-            | prefixed("optimizer.", moments(self.optimizer))
-            | prefixed("ema.", self.ema.state_dict())
+            with_prefix("network.", self.network.state_dict())
+            | with_prefix("optimizer.", adam_moments(self.optimizer))
+            | with_prefix("ema.", self.ema.state_dict())
         )
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
         """Goes back to a `state` of the same settings."""
         self.iteration = int(state["iteration"])
-        self.network.load_state_dict(below("network.", state))
-        load_moments(self.optimizer, below("optimizer.", state))
-        self.ema.load_state_dict(below("ema.", state))
+        self.network.load_state_dict(without_prefix("network.", state))
+        load_adam_moments(self.optimizer, without_prefix("optimizer.", state))
+        self.ema.load_state_dict(without_prefix("ema.", state))
 
 
 class DsmTraining(Training):
@@ -239,21 +239,21 @@ class DsmTraining(Training):
 
     def _update(self, iteration: int) -> dict[str, Tensor]:
         draw = generator_of("train", self._seed, iteration)
-        return self._descend(self._examples(draw, self._batch(iteration)), self._losses)
+        return self._gradient_step(self._examples(draw, self._batch(iteration)), self._losses)
 
     def _losses(self, *examples: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         loss = dsm_loss(self.network, *examples, self._sigma_power)
         return loss, {"dsm": loss}
 
 
-def moments(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+def adam_moments(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
     """An optimizer's state as flat named tensors."""
     states = optimizer.state_dict()["state"].items()
     return {f"{index}.{name}": value for index, its in states for name, value in its.items()}
 
 
-def load_moments(optimizer: torch.optim.Optimizer, named: Mapping[str, Tensor]) -> None:
-    """Goes back to the `moments` of an optimizer of the same parameters and settings."""
+def load_adam_moments(optimizer: torch.optim.Optimizer, named: Mapping[str, Tensor]) -> None:
+    """Goes back to the `adam_moments` of an optimizer of the same parameters and settings."""
     packed = optimizer.state_dict()
     packed["state"] = defaultdict(dict)
     for name, value in named.items():
@@ -262,11 +262,11 @@ def load_moments(optimizer: torch.optim.Optimizer, named: Mapping[str, Tensor]) 
     optimizer.load_state_dict(packed)
 
 
-def prefixed(prefix: str, named: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def with_prefix(prefix: str, named: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The same tensors, their names prefixed."""
     return {prefix + name: value for name, value in named.items()}
 
 
-def below(prefix: str, named: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def without_prefix(prefix: str, named: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The tensors whose names have a prefix, without it."""
     return {k.removeprefix(prefix): v for k, v in named.items() if k.startswith(prefix)}

@@ -21,7 +21,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from scorelib.errors import InputError
-from scorelib.guidance import require_separate_examples
+from scorelib.guidance import require_independent_examples
 from scorelib.losses import ClassifierObjective
 from scorelib.networks import ScoreFunction
 from scorelib.seeds import generator_of
@@ -56,7 +56,7 @@ class ClassifierTraining(Training):
         **settings: Any,
     ) -> None:
         super().__init__(classifier, images, **settings)
-        require_separate_examples(self.network)
+        require_independent_examples(self.network)
         if labels.shape != images.shape[:1]:
             raise InputError(
                 f"every image must have a label; got {len(images)} images and labels of shape "
@@ -73,7 +73,7 @@ class ClassifierTraining(Training):
         batch = self._batch(iteration, "classifier epoch")
         x, sigma, noise = self._examples(draw, batch)
         labels = self._labels[batch].to(self._device)
-        return self._descend((x, labels, sigma, noise), self._losses)
+        return self._gradient_step((x, labels, sigma, noise), self._losses)
 
     def _losses(self, *examples: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         losses = self._objective.losses(self.network, self._score, *examples)

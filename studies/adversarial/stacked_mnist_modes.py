@@ -64,8 +64,9 @@ class ModesSettings(StudySettings):
 
     Attributes:
         train: training run without a discriminator.
-        adversarial: objective of the other; all else is the same, but for
-        adversarial_optimizer: the score network's optimizer there.
+        adversarial: objective of the other run; the rest is as in `train`, but for the optimizer.
+        adversarial_optimizer: the score network's optimizer in the other run; its learning rate is
+            that of `train`.
         iteration: snapshot that is sampled from.
         classifier: of single digits.
         chunk_images: images per sampling job.

@@ -48,7 +48,7 @@ def require_servers(args: argparse.Namespace) -> None:
         host, _, port = args.address.rpartition(":")
         if not host or not port.isdigit():
             raise InputError(f"--address must be auto or HOST:PORT; got {args.address!r}")
-        require_listening(host, int(port), f"--address {args.address}")
+        require_listening(host, int(port), "address")
 
 
 def require_visible_store(store_url: str) -> None:

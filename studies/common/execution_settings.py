@@ -1,6 +1,6 @@
 """Settings that say where and how a study runs, and are no part of any result's identity.
 
-They stand beside a study's specs so that ``--set`` reaches them, but no job's key holds them, nor
+They stand beside a study's specs, so they are set as those are, but no job's key holds them, nor
 that of the study's settings.
 """
 

@@ -52,12 +52,13 @@ class ClassSettings(StudySettings):
         sampler: for all images.
         chunk_images: images per sampling job; the corrector's step depends on what is walked
             together.
-        extractor: features of all measures but CAS.
+        extractor: features of all measures but the classification accuracy score.
         n_images: images per cell and seed, a multiple of the number of classes.
         n_real: real images that neighbours are looked for in.
         k: nearest neighbour of precision, recall, density and coverage.
         n_splits: of the images, for the Inception score.
-        accuracy: classifier of CAS, trained on the same number of images.
+        accuracy: classifier of the classification accuracy score, trained on the same number of
+            images.
         seeds: fresh seeds of the images.
     """
 
@@ -120,7 +121,7 @@ class ClassSettings(StudySettings):
         }
 
     def protocol(self, metric: str) -> Protocol:
-        """How a metric but CAS is measured: "fid", "is", a statistic or "cw_" before it."""
+        """How a metric of features is measured: "fid", "is", a statistic or "cw_" before it."""
         data, n = self.train.data, self.n_images
         if metric == "fid":
             return FidProtocol(extractor=self.extractor, data=data, n_images=n, seeds="fresh")

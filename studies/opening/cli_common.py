@@ -44,6 +44,22 @@ def add_study_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--store", default=DEFAULT_STORE, metavar="URL", help="default: ./store")
 
 
+def _options(parser: argparse.ArgumentParser, fields: tuple[str, ...]) -> str:
+    """What sets these fields on a command line, such as " (--store URL)"; "" if nothing does."""
+    options = {
+        action.dest: f"{action.option_strings[-1]} {action.metavar or ''}".strip()
+        for action in parser._actions
+        if action.option_strings
+    }
+    has_settings = "changes" in options  # --set, by which any other field is a setting's path
+    found = [
+        options.get(field, f"--set {field}=VALUE")
+        for field in fields
+        if field in options or has_settings
+    ]
+    return f" ({', '.join(found)})" if found else ""
+
+
 def run_command(
     parser: argparse.ArgumentParser,
     command: Callable[[argparse.Namespace], int],
@@ -53,7 +69,8 @@ def run_command(
     try:
         return command(parser.parse_args(argv))
     except InputError as error:
-        print(f"error: {without_secrets(' '.join(str(error).split()))}", file=sys.stderr)
+        line = " ".join(str(error).split()) + _options(parser, error.fields)
+        print(f"error: {without_secrets(line)}", file=sys.stderr)
         return 2
     except UNREADABLE as error:
         print(f"error: {error}; {NEXT_TIME}", file=sys.stderr)

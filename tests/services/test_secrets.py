@@ -33,18 +33,18 @@ def refused(capsys, *arguments):
 @pytest.mark.parametrize(
     ("address", "message"),
     [
-        ("http://user:sekret@127.0.0.1:{free}", "--tracking-uri 127.0.0.1:{free} must answer"),
-        ("http://user:sekret@127.0.0.1:sekret", "--tracking-uri must be a URL"),
-        ("http://user:sekret", "--tracking-uri must be a URL"),
-        ("http://user:se/kret@127.0.0.1:{free}", "--tracking-uri must be a URL"),
-        ("http://user:12/sekret@127.0.0.1", "--tracking-uri must be a URL"),
-        ("http://user:a sekret@127.0.0.1", "--tracking-uri must be a URL"),
-        ("user:sekret@127.0.0.1", "--tracking-uri must be a server"),
+        ("http://user:sekret@127.0.0.1:{free}", "tracking_uri 127.0.0.1:{free} must answer"),
+        ("http://user:sekret@127.0.0.1:sekret", "tracking_uri must be a URL"),
+        ("http://user:sekret", "tracking_uri must be a URL"),
+        ("http://user:se/kret@127.0.0.1:{free}", "tracking_uri must be a URL"),
+        ("http://user:12/sekret@127.0.0.1", "tracking_uri must be a URL"),
+        ("http://user:a sekret@127.0.0.1", "tracking_uri must be a URL"),
+        ("user:sekret@127.0.0.1", "tracking_uri must be a server"),
         ("ftp://user:sekret@127.0.0.1", "got 'ftp://127.0.0.1'"),
         ("postgresql://user:sekret@127.0.0.1:{free}/x", "must be a database that answers"),
         ("postgresql://user:sekret@127.0.0.1:{free}/x?password=sekret", "that answers"),
         ("postgresql://user@127.0.0.1:{free}/x?password=sekret", "password=***"),
-        ("postgresql://user:sekret@127.0.0.1:sekret/x", "--tracking-uri must be a URL"),
+        ("postgresql://user:sekret@127.0.0.1:sekret/x", "tracking_uri must be a URL"),
         ("postgresql+nonsense://user:sekret@127.0.0.1/x", "must be a database that answers"),
     ],
 )
@@ -86,7 +86,7 @@ def test_settings_are_kept_so_they_hold_no_password(capsys, tmp_path, monkeypatc
 
 def test_a_store_takes_no_password(capsys):
     line = refused(capsys, "--store", "sftp://user:sekret@127.0.0.1/store")
-    assert "--store must hold no password" in line
+    assert "store must hold no password" in line
 
 
 def test_a_mistyped_option_does_not_show_its_value(capsys):

@@ -77,4 +77,7 @@ def test_ncsnpp_guided_by_a_resnet_inception_and_resnet50_fill_table_2(store, ra
         assert cell.failed is None and cell.measured["denoised"].mean >= 0, cell.cell.name
         assert cell.difference("denoised") is None, "other weights, other data"
     found = {cell.cell.row for cell in shown.cells}
-    assert len(shown.cells) == 33 and {"CAS", "Inception score", "class-wise coverage"} <= found
+    assert (
+        len(shown.cells) == 33
+        and {"classification accuracy score", "Inception score", "class-wise coverage"} <= found
+    )

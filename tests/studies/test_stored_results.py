@@ -15,6 +15,9 @@ from studies.opening.open_study import last_run_studies
 from tuning.scheduling.scheduler import Scheduler
 from tuning.store.store import Store
 
+RENAMED = ("dlsm,Table 2,demo,CAS,", "dlsm,Table 2,demo,classification accuracy score,")
+"""The one row label that version 0.1 printed otherwise, as lines of a CSV begin."""
+
 ARCHIVE = Path(__file__).with_name("stores_of_0_1.tar.xz")
 
 
@@ -38,4 +41,5 @@ def test_a_store_of_version_0_1_is_complete_and_prints_the_same_table(stores, na
     (study,) = last_run_studies(store).studies
     scheduler = Scheduler(study, store)
     assert study.name == name and scheduler.is_complete() and scheduler.remaining() == []
-    assert render(read_study(scheduler, store), "csv") == (stores / name / "table.csv").read_text()
+    printed = (stores / name / "table.csv").read_text().replace(*RENAMED)
+    assert render(read_study(scheduler, store), "csv") == printed

@@ -128,6 +128,9 @@ def require_gpus(jobs: Iterable[Job], capacity: Capacity, needs: str, allow_cpu:
     if wanting:
         raise InputError(
             f"{len(wanting)} jobs need a GPU and there is none, nor one the cluster could add; "
-            f"the study needs about {needs}: use --address of a cluster with GPUs (--gpus N if it "
-            "adds them as needed), or --allow-cpu"
+            f"the study needs about {needs}: name a cluster with GPUs, and how many if it adds "
+            "them as needed, or allow CPUs",
+            "address",
+            "gpus",
+            "allow_cpu",
         )

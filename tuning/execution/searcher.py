@@ -111,7 +111,7 @@ class JobSearcher(NotPickled, Searcher):  # type: ignore[misc]
             self._scheduler.report_failure(job.key, str(result["cause"]))
         else:
             if outcome == "refused":
-                self.refusal = InputError(str(result["cause"]))
+                self.refusal = InputError(str(result["cause"]), *result["fields"])
             self._scheduler.report_stopped(job.key)
 
     def report_death(self, trial_id: str, account: str) -> None:

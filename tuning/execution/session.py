@@ -128,7 +128,8 @@ def _join(address: str, folder: Path, quiet: dict[str, Any]) -> None:
             ray.init(address=address, runtime_env=runtime_env, **quiet)
     except (ConnectionError, RuntimeError) as error:
         raise InputError(
-            f"--address must name a running Ray cluster; {address!r} does not answer: {error}"
+            f"the address must name a running Ray cluster; {address!r} does not answer: {error}",
+            "address",
         ) from error
 
 
@@ -157,8 +158,9 @@ def _require_answer(address: str) -> None:
         asked = subprocess.run(command, capture_output=True, text=True, timeout=_ANSWER_SECONDS)
     except subprocess.TimeoutExpired:
         raise InputError(
-            f"--address must name a running Ray cluster; {address!r} did not answer within "
-            f"{_ANSWER_SECONDS:g} s"
+            f"the address must name a running Ray cluster; {address!r} did not answer within "
+            f"{_ANSWER_SECONDS:g} s",
+            "address",
         ) from None
     if asked.returncode == 0:
         return
@@ -168,7 +170,9 @@ def _require_answer(address: str) -> None:
             "none: set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN_PATH to a file that holds it"
         )
     why = (asked.stderr.strip() or asked.stdout.strip() or "no reason given").splitlines()[-1]
-    raise InputError(f"--address must name a running Ray cluster; got {address!r}: {why}")
+    raise InputError(
+        f"the address must name a running Ray cluster; got {address!r}: {why}", "address"
+    )
 
 
 def require_visible(store_folder: str) -> None:
@@ -188,7 +192,9 @@ def require_visible(store_folder: str) -> None:
         probe.touch()
     except OSError as error:
         raise InputError(
-            f"--store must be a folder that can be written to; {str(folder)!r}: {error.strerror}"
+            f"the store must be in a folder that can be written to; {str(folder)!r}: "
+            f"{error.strerror}",
+            "store",
         ) from error
     try:
         nodes = [node for node in ray.nodes() if node["Alive"]]
@@ -205,8 +211,9 @@ def require_visible(store_folder: str) -> None:
         probe.unlink()
     if blind:
         raise InputError(
-            f"--store must be visible on all nodes of the cluster; {store_folder!r} is not on "
-            f"{', '.join(sorted(blind)[:3])}: use a folder that all nodes mount, or s3:// or gs://"
+            f"the store must be visible on all nodes of the cluster; {store_folder!r} is not on "
+            f"{', '.join(sorted(blind)[:3])}: use a folder that all nodes mount, or s3:// or gs://",
+            "store",
         )
 
 
@@ -226,7 +233,8 @@ def _capacity(options: ClusterOptions) -> Capacity:
     )
     if not capacity.cpus:
         raise InputError(
-            "the cluster must have CPUs; it has none now: if it grows by itself, say how far, "
-            "such as with --cpus 32 --gpus 4"
+            "the cluster must have CPUs; it has none now: if it grows by itself, say how far",
+            "cpus",
+            "gpus",
         )
     return capacity

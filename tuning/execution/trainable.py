@@ -111,8 +111,9 @@ class JobTrainable(tune.Trainable):  # type: ignore[misc]
         """Runs the job for about a second.
 
         Returns:
-            "done" with "outcome": "stored", "missing", "refused" (with "cause": what the user must
-            mend before anything can run) or "error" (with "cause"); or the progress.
+            "done" with "outcome": "stored", "missing", "refused" (what the user must mend before
+            anything can run: with "cause" and "fields" of the InputError) or "error" (with
+            "cause"); or the progress.
         """
         try:
             job = self._job = self._job or from_json(json.loads(self._job_json))
@@ -124,7 +125,12 @@ class JobTrainable(tune.Trainable):  # type: ignore[misc]
             return _failed(error)
         except InputError as error:
             cause = f"on {socket.gethostname()}: {error}"
-            return {"outcome": "refused", "cause": cause, "done": True}
+            return {
+                "outcome": "refused",
+                "cause": cause,
+                "fields": list(error.fields),
+                "done": True,
+            }
         except Exception as error:
             return _failed(error)
         if progress is None:

@@ -31,8 +31,8 @@ from scorelib.training.base import (
     CHECK_EVERY_ITERATIONS,
     NonFiniteError,
     Training,
-    below,
-    prefixed,
+    with_prefix,
+    without_prefix,
 )
 from tuning.jobs import ExecutionContext, Job, Outcome, Progress, Run, Work
 
@@ -277,12 +277,12 @@ class _Saver:
 def _as_state(losses: Losses) -> dict[str, Tensor]:
     """The losses as a checkpoint keeps them, (n, 2) each."""
     tensors = {name: torch.tensor(pairs, dtype=torch.float64) for name, pairs in losses.items()}
-    return prefixed("losses.", tensors)
+    return with_prefix("losses.", tensors)
 
 
 def _losses_in(state: Mapping[str, Tensor]) -> Losses:
     """The losses that a checkpoint keeps."""
-    found = below("losses.", state)
+    found = without_prefix("losses.", state)
     pairs = {name: [(int(i), v) for i, v in t.tolist()] for name, t in found.items()}
     return defaultdict(list, pairs)
 

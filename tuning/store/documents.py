@@ -59,7 +59,9 @@ class Documents:
         document = _read_format(self._fs, self._root, self.url)
         if document is None:
             if not create:
-                raise InputError(f"--store must hold a store; {self.url!r} has no store.json")
+                raise InputError(
+                    f"the folder must hold a store; {self.url!r} has no store.json", "store"
+                )
             if self.is_local:
                 with self._writing():
                     self._fs.makedirs(self._root, exist_ok=True)
@@ -97,7 +99,10 @@ class Documents:
             InputError: the store is not on a local file system.
         """
         if not self.is_local:
-            raise InputError(f"{self.url!r} is not a local folder; give --tracking-uri a server")
+            raise InputError(
+                f"a store without a tracking server must be a local folder; got {self.url!r}",
+                "tracking_uri",
+            )
         return Path(self._root)
 
     def require_writable(self) -> None:

@@ -22,18 +22,18 @@ def file_system(url: str) -> tuple[Any, str]:
     Raises:
         InputError: an unknown protocol, one whose package is not installed, or a password.
     """
-    require_no_password(url, "--store", "give it as that file system's own settings do")
+    require_no_password(url, "store", "give it as that file system's own settings do")
     try:
         # Others write to the same store: what a folder held earlier is never believed.
         found, root = fsspec.core.url_to_fs(url, use_listings_cache=False)
     except ImportError as error:
         brings = "pip install 'score-studies[services]'" if url.startswith("s3:") else "install it"
         raise InputError(
-            f"--store {url!r} needs a package that is not here ({error}): {brings}"
+            f"the store {url!r} needs a package that is not here ({error}): {brings}", "store"
         ) from error
     except Exception as error:  # each file system connects, or not, in its own way
         raise InputError(
-            f"--store must be a folder or an fsspec URL; got {url!r}: {error}"
+            f"the store must be a folder or an fsspec URL; got {url!r}: {error}", "store"
         ) from error
     return found, str(root)
 

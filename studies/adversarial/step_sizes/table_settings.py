@@ -93,8 +93,10 @@ class TableSettings(StudySettings):
 
     Attributes:
         train: training run of the non-adversarial column.
-        adversarial: objective of the adversarial column; all else is as in `train`, but for
-        adversarial_optimizer: the score network's optimizer there.
+        adversarial: objective of the adversarial column; the rest is as in `train`, but for the
+            optimizer.
+        adversarial_optimizer: the score network's optimizer in the adversarial column; its learning
+            rate is that of `train`.
         columns: ways of training, of `COLUMNS`.
         iterations: length of the trainings.
         snapshot_every: iterations between snapshots.

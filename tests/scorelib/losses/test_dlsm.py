@@ -15,7 +15,7 @@ from scorelib.guidance import (
     ClassGuidance,
     GuidedNetwork,
     likelihood_score,
-    require_separate_examples,
+    require_independent_examples,
 )
 from scorelib.losses import CIFAR_DLSM, MOONS_DLSM, CrossEntropy, Dlsm, perturbed
 from scorelib.networks import NoiseClassifier, multiply_adds
@@ -315,7 +315,7 @@ def test_classifiers_that_normalise_over_the_batch_are_refused(norm, train, refu
         with pytest.raises(InputError, match=r"layer 'layers.1' normalises over the batch"):
             likelihood_score(classifier, x, sigma, labels)
         with pytest.raises(InputError, match="normalises over the batch"):
-            require_separate_examples(classifier)
+            require_independent_examples(classifier)
         return
     _, together = likelihood_score(classifier, x, sigma, labels)
     alone = [

@@ -7,7 +7,7 @@ from torch import nn
 from scorelib.data import Moons
 from scorelib.errors import InputError
 from scorelib.exact.parzen import Parzen
-from scorelib.guidance import likelihood_score, require_separate_examples
+from scorelib.guidance import likelihood_score, require_independent_examples
 from scorelib.losses import Dlsm, dsm_loss
 from scorelib.networks import (
     PlaneMlp,
@@ -59,7 +59,7 @@ def test_score_networks_have_the_classifiers_layers():
 @pytest.mark.parametrize(("spec", "shape", "n_classes"), CASES)
 def test_contract(spec, shape, n_classes):
     network = spec.build(shape, n_classes).double().train()
-    require_separate_examples(network)
+    require_independent_examples(network)
     x, sigma = torch.rand(6, *shape).double(), torch.linspace(0.1, 2, 6).double()
     out = network(x, sigma)
     assert out.shape == (6, n_classes) and out.dtype == x.dtype and bool(out.isfinite().all())

@@ -56,9 +56,9 @@ def test_the_options_are_fixed():
     [
         ([], "the following arguments are required: NAME"),
         (["cifar_samplin_eps"], "the nearest is 'cifar_sampling_eps'"),
-        ([NAME, "--scale", "huge"], "--scale must be one of demo, paper; got 'huge'"),
+        ([NAME, "--scale", "huge"], "the scale must be one of demo, paper; got 'huge'"),
         ([NAME, "--sclae", "demo"], "the nearest option is --scale"),
-        ([NAME, "--set", "train.sede=1"], "got 'train.sede'; the nearest is 'train.seed'"),
+        ([NAME, "--set", "train.sede=1"], "the nearest is 'train.seed' (--set train.seed=VALUE)"),
         ([NAME, "--set", "train.seed"], "--set must be PATH=VALUE; got 'train.seed'"),
         ([NAME, "--set", "train.seed=one"], "TrainSpec.seed must be int; got 'one'"),
         ([NAME, "--set", "train.seed=1.5"], "TrainSpec.seed must be int; got 1.5"),
@@ -75,7 +75,7 @@ def test_the_options_are_fixed():
         ([NAME, "--set", "n_sigma=[1, 1]"], "each once"),
         ([NAME, "--set", "train.ema=[0.999, 0.999]"], "ema must hold each decay once"),
         ([NAME, "--set", 'seeds={"spec": "Digits"}'], "Settings.seeds must be int"),
-        ([NAME, "--tracking-uri", "http://localhost:abc"], "--tracking-uri must be a URL"),
+        ([NAME, "--tracking-uri", "http://localhost:abc"], "tracking_uri must be a URL"),
         ([NAME, "--gpus", "4"], "--gpus must be at most 0, the GPUs found here; got 4"),
         ([NAME, "--set", "n_sigma=[0]"], "n_sigma must hold counts the paper reports"),
         ([NAME, "--store", "memory://x"], "needs --tracking-uri"),
@@ -83,10 +83,10 @@ def test_the_options_are_fixed():
         ([NAME, "--cpus", "two"], "must be a whole number"),
         ([NAME, "--address", "ray://somewhere:10001"], "use `ray job submit` instead"),
         ([NAME, "--address", "somewhere"], "--address must be auto or HOST:PORT"),
-        ([NAME, "--tracking-uri", "mlruns"], "--tracking-uri must be a server"),
-        ([NAME, "--store", "nonsense://x"], "--store must be a folder or an fsspec URL"),
-        ([NAME, "--store", "ftp://127.0.0.1:1/x"], "--store must be a folder or an fsspec URL"),
-        ([NAME, "--tracking-uri", "http://a..b"], "--tracking-uri a..b:80 must answer"),
+        ([NAME, "--tracking-uri", "mlruns"], "tracking_uri must be a server"),
+        ([NAME, "--store", "nonsense://x"], "the store must be a folder or an fsspec URL"),
+        ([NAME, "--store", "ftp://127.0.0.1:1/x"], "the store must be a folder or an fsspec URL"),
+        ([NAME, "--tracking-uri", "http://a..b"], "tracking_uri a..b:80 must answer"),
         ([NAME, "--scale", "paper"], "jobs need a GPU and there is none"),
     ],
 )
@@ -114,7 +114,8 @@ def test_a_port_where_nothing_listens_is_refused_within_seconds(
         port = probe.getsockname()[1]
     where = f"127.0.0.1:{port}" if option == "--address" else f"http://127.0.0.1:{port}"
     started = time.monotonic()
-    assert f"{option} 127.0.0.1:{port} must answer" in refused(capsys, NAME, option, where)
+    line = refused(capsys, NAME, option, where)
+    assert f" 127.0.0.1:{port} must answer" in line and f"({option} " in line
     assert time.monotonic() - started < 10
     assert list(tmp_path.iterdir()) == []
 
@@ -147,7 +148,7 @@ def test_missing_data_is_refused_before_anything_is_scheduled(capsys, tmp_path, 
     line = refused(
         capsys, NAME, "--scale", "paper", "--allow-cpu", "--set", f"data.root={tmp_path}/none"
     )
-    assert "cifar-10" in line and "data.root" in line
+    assert "cifar-10" in line and "(--set data.root=VALUE)" in line
     assert not (tmp_path / "store").exists()
 
 

@@ -10,7 +10,8 @@ from studies.reported import _rows
 from tuning.stages import ScoreErrors
 
 METRICS = {
-    "Frechet distance": "fid", "Inception score": "is", "CAS": "cas", "precision": "precision",
+    "Frechet distance": "fid", "Inception score": "is",
+    "classification accuracy score": "accuracy", "precision": "precision",
     "recall": "recall", "density": "density", "coverage": "coverage",
     "class-wise precision": "cw_precision", "class-wise recall": "cw_recall",
     "class-wise density": "cw_density", "class-wise coverage": "cw_coverage",

@@ -78,7 +78,7 @@ def test_what_a_cluster_may_grow_to_counts_as_capacity(capacity):
 def test_jobs_without_a_gpu_anywhere_are_refused(monkeypatch):
     monkeypatch.setattr(snapshots, "GPU_MULTIPLY_ADDS", 0)
     jobs = miniature_study().snapshots
-    with pytest.raises(InputError, match=r"2 jobs need a GPU .* about 5 hours.*--allow-cpu"):
+    with pytest.raises(InputError, match=r"2 jobs need a GPU .* about 5 hours.*allow CPUs"):
         require_gpus(jobs, Capacity(cpus=8, gpus=0), "5 hours", allow_cpu=False)
     require_gpus(jobs, Capacity(cpus=8, gpus=0), "5 hours", allow_cpu=True)
     require_gpus(jobs, Capacity(cpus=8, gpus=1), "5 hours", allow_cpu=False)

@@ -200,7 +200,7 @@ def test_an_unreadable_store_is_refused(tmp_path, text):
 
 
 def test_an_unknown_protocol_is_refused():
-    with pytest.raises(InputError, match="--store must be a folder or an fsspec URL"):
+    with pytest.raises(InputError, match="the store must be a folder or an fsspec URL"):
         Store("nonsense://somewhere", create=True)
 
 

@@ -1,0 +1,60 @@
+"""Docstrings: every argument and attribute is described, each in sentences of its own."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+MODULES = sorted(
+    path
+    for package in ("scorelib", "tuning", "studies", "dashboards")
+    for path in (ROOT / package).rglob("*.py")
+)
+SECTION = re.compile(
+    r"^( *)(?:Args|Attributes|Class attributes):\n((?:\1 +.*\n|\n)+)", re.MULTILINE
+)
+ENTRY = re.compile(r"^(\w[\w, *]*): (.*(?:\n .*)*)", re.MULTILINE)
+
+
+def entries(node):
+    """(names, description) of all that the sections of a docstring describe."""
+    for _, body in SECTION.findall(f"{ast.get_docstring(node) or ''}\n"):
+        width = len(body) - len(body.lstrip(" "))
+        yield from ENTRY.findall("\n".join(line[width:] for line in body.splitlines()))
+
+
+def documented(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
+            yield node, list(entries(node))
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_what_is_said_of_an_attribute_ends_before_the_next(path):
+    for node, found in documented(path):
+        for names, said in found:
+            assert said.endswith("."), f"{node.name}, {names}: {said!r} ends without a full stop"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_a_class_that_describes_fields_describes_all_of_its_own(path):
+    for node, found in documented(path):
+        if isinstance(node, ast.ClassDef) and found:
+            described = {name.strip() for names, _ in found for name in names.split(",")}
+            own = {
+                field.target.id
+                for field in node.body
+                if isinstance(field, ast.AnnAssign) and "ClassVar" not in ast.unparse(field)
+            }
+            left = {name for name in own - described if not name.startswith("_")}
+            is_data = any("dataclass" in ast.unparse(d) for d in node.decorator_list)
+            assert not (is_data and left), f"{node.name} says nothing of {sorted(left)}"
+
+
+def test_the_sections_are_found():
+    text = "Head.\\n\\n    Args:\\n        a: one\\n            more.\\n        b, c: two\\n    "
+    (function,) = ast.parse(f"def f():\n    '''{text}'''").body
+    assert list(entries(function)) == [("a", "one\n    more."), ("b, c", "two")]
+    assert sum(len(found) for path in MODULES for _, found in documented(path)) > 500

@@ -5,7 +5,7 @@ from matplotlib import pyplot as plt
 from dashboards.figures.png import as_png
 from dashboards.results.fronts import number_names
 from dashboards.results.searches import shown_value
-from tuning.search.pareto_front import front, numbers
+from tuning.search.pareto_front import front
 from tuning.search.search import SearchRun
 
 
@@ -22,13 +22,13 @@ def front_figure(run: SearchRun) -> bytes:
     figure, axis = plt.subplots(figsize=(7.2, 5.0), dpi=120)
     beaten = [t for t in tried if t not in best]
     if beaten:
-        x, y, *_ = zip(*(numbers(run, t) for t in beaten), strict=True)
+        x, y, *_ = zip(*(t.numbers for t in beaten), strict=True)
         axis.scatter(x, y, color="#b0b0b0", s=24, label="beaten")
-    x, y, *_ = zip(*(numbers(run, t) for t in best), strict=True)
+    x, y, *_ = zip(*(t.numbers for t in best), strict=True)
     axis.plot(x, y, "o-", color="#1f5fa8", linewidth=1.2, label="front")
     for trial in best:
         values = ", ".join(f"{n} {shown_value(v)}" for n, v in trial.values.items())
-        first, second, *_ = numbers(run, trial)
+        first, second, *_ = trial.numbers
         axis.annotate(
             values, (first, second), xytext=(5, -10), textcoords="offset points", fontsize=7
         )

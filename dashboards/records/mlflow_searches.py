@@ -69,7 +69,7 @@ def _trial_record(scheduler: Scheduler, run: SearchRun, climb: list[Trial]) -> R
     }
     metrics |= {
         metric_name(score.protocol, run.search.space.output): number
-        for score, number in zip(trial.further, trial.numbers, strict=False)
+        for score, number in zip(trial.scores, trial.numbers, strict=False)
     }
     metrics |= {
         f"tried {as_metric(name)}": float(value)

@@ -10,15 +10,13 @@ from dataclasses import dataclass
 import optuna
 import pandas as pd
 from optuna.study import StudyDirection
-from optuna.trial import TrialState, create_trial
 
 from scorelib.schedules import GeometricSchedule
 from scorelib.seeds import seed_of
 from tuning.scheduling.forecast import total_work
-from tuning.search.pareto_front import numbers
 from tuning.search.search import SearchRun
 from tuning.spaces import EPSILON, ParameterSpace, StepSizeSpace
-from tuning.spaces.trial import Trial
+from tuning.spaces.trial import Trial, as_optuna_trial
 from tuning.stages import OUTPUTS
 from tuning.study import Cell
 
@@ -228,14 +226,7 @@ def as_optuna(run: SearchRun) -> optuna.Study:
     directions = [_MINIMIZE if lower else _MAXIMIZE for lower in lower_is_better]
     study = optuna.create_study(directions=directions, study_name=run.search.name)
     for trial in sorted(run.ranked(run.trials), key=lambda t: t.number):
-        study.add_trial(
-            create_trial(
-                state=TrialState.COMPLETE,
-                values=list(numbers(run, trial)),
-                params=dict(trial.values),
-                distributions=run.distributions,
-            )
-        )
+        study.add_trial(as_optuna_trial(trial, run.distributions))
     return study
 
 

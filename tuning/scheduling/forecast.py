@@ -143,8 +143,7 @@ def _search_jobs(run: SearchRun, cells: Iterable[Cell]) -> Iterable[Job]:
     placeholder_values = space.placeholder_values(max(1, n_trials - len(tried)), tried)
     tried = (tried + placeholder_values)[:n_trials]
     for values in tried:
-        score = space.score(values)
-        yield from (score, *space.further(score))
+        yield from space.scores(values)
     # Who goes on is not known: of those not measured, values that share no work with a cell.
     ranked = [t.values for t in run.ranked(trials)]
     tried = ranked + [v for v in reversed(tried) if v not in ranked]
@@ -153,8 +152,7 @@ def _search_jobs(run: SearchRun, cells: Iterable[Cell]) -> Iterable[Job]:
         is_known = number < len(reached)
         tried = [t.values for t in reached[number]] if is_known else tried[: rung.keep]
         for values in tried:
-            score = space.score(values, rung)
-            yield from (score, *space.further(score))
+            yield from space.scores(values, rung)
     best = run.winner.score if run.winner else space.score((placeholder_values or tried)[-1])
     for cell in cells:
         if cell.search is search:

@@ -19,19 +19,12 @@ def front(run: SearchRun) -> list[Trial]:
     """
     ranked = run.ranked(run.trials)
     signs = [1 if lower else -1 for lower in run.search.space.lower_is_better]
-    costs = [[s * v for s, v in zip(signs, numbers(run, t), strict=True)] for t in ranked]
+    costs = [[s * v for s, v in zip(signs, t.numbers, strict=True)] for t in ranked]
     return [
         trial
         for trial, own in zip(ranked, costs, strict=True)
         if not any(beats(other, own) for other in costs)
     ]
-
-
-def numbers(run: SearchRun, trial: Trial) -> tuple[float, ...]:
-    """All numbers of a trial that has not failed, in the order of the space's."""
-    value = trial.result.of(run.search.space.output) if trial.result else None
-    assert value is not None
-    return (value, *trial.numbers)
 
 
 def beats(one: Sequence[float], other: Sequence[float]) -> bool:

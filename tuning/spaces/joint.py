@@ -12,7 +12,8 @@ from scorelib.seeds import seed_of
 from scorelib.spec import replaced
 from tuning.spaces.base import Rung, SearchSpace, on_rung
 from tuning.spaces.parameters import LogUniform, OneOf
-from tuning.spaces.tpe_sampler import Finished, propose_jointly
+from tuning.spaces.tpe_sampler import propose_values
+from tuning.spaces.trial import Trial
 from tuning.stages import Protocol, Score
 from tuning.store.ledger import Values
 
@@ -55,10 +56,10 @@ class ParameterSpace(SearchSpace):
         return on_rung(replaced(self.template, changes), rung)
 
     def propose(
-        self, finished: Sequence[Finished], starts: Sequence[Values], seed: int
+        self, finished: Sequence[Trial], starts: Sequence[Values], seed: int
     ) -> list[Values]:
         """What TPE expects most of; see `SearchSpace.propose`."""
-        return propose_jointly(
+        return propose_values(
             finished,
             distributions=self.distributions(starts),
             rounded=self._rounded,
@@ -135,7 +136,9 @@ class MultiObjectiveSpace(ParameterSpace):
         """Of each number; see `SearchSpace.lower_is_better`."""
         return tuple(p.lower_is_better for p in (self.protocol, *self.also))
 
-    def further(self, score: Score) -> tuple[Score, ...]:
-        """The other numbers of the same images."""
+    def scores(self, values: Values, rung: Rung | None = None) -> tuple[Score, ...]:
+        """Those of the other numbers are of the same images; see `SearchSpace.scores`."""
+        score = self.score(values, rung)
         n_images = score.protocol.n_images
-        return tuple(score.replace(protocol=p.replace(n_images=n_images)) for p in self.also)
+        others = (score.replace(protocol=p.replace(n_images=n_images)) for p in self.also)
+        return (score, *others)

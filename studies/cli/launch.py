@@ -68,9 +68,10 @@ def _command(args: argparse.Namespace) -> int:
     console = Console()
     known = Store(args.store) if Store.exists(args.store) else Store("memory://none", create=True)
     device = _device(args, study)
-    rows = forecast(Scheduler(study, known), known, device)
+    scheduler = Scheduler(study, known)
+    rows = forecast(scheduler, known, device)
     if args.plan:
-        print_plan(study, Scheduler(study, known), rows, device, console)
+        print_plan(study, scheduler, rows, device, console)
         return 0
     require_servers(args)
     require_optuna(study)
@@ -78,7 +79,7 @@ def _command(args: argparse.Namespace) -> int:
     # All that can be refused is refused before the store is made or written to.
     with stop.listening(), contextlib.ExitStack() as stack:
         capacity, read = None, {}
-        left = any(row.n_to_run for row in rows)
+        left = not scheduler.is_complete()  # jobs, or proposals that all results are there for
         if left:
             require_local_gpus(args, study, known, rows)
             read = require_data(settings, fixed_left(study, known))

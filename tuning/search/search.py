@@ -132,15 +132,8 @@ class SearchRun:
         return replace(trial, result=results[0], numbers=numbers)
 
     def wanted(self) -> list[Score]:
-        """The scores the search now waits for; empty when it is done or waits for another."""
-        with self._lock:
-            trials = self.trials
-            open_trials = [t for t in trials if t.result is None]
-            if open_trials:
-                return [score for t in open_trials for score in t.scores]
-            if len(trials) < self.search.n_trials and self._propose(trials):
-                return self.wanted()
-            return [s for t in self.finalists() if t.result is None for s in t.scores]
+        """The scores the search waits for; none if it is done, a round is due, or another is."""
+        return [s for t in self.finalists() if t.result is None for s in t.scores]
 
     @property
     def winner(self) -> Trial | None:
@@ -152,9 +145,14 @@ class SearchRun:
     @property
     def is_complete(self) -> bool:
         """Whether nothing is left to propose or to measure."""
-        trials = self.trials
-        spent = len(trials) >= self.search.n_trials or self._is_exhausted
-        return bool(trials) and spent and all(t.result for t in (*trials, *self.finalists()))
+        with self._lock:
+            rungs = self.rungs()
+            return self._is_spent(rungs[0]) and all(t.result for t in rungs[-1])
+
+    def _is_spent(self, trials: list[Trial]) -> bool:
+        """Whether no round follows these trials: they use up the budget, or all there is to try."""
+        is_exhausted = bool(self._rounds) and not self._rounds[-1]
+        return len(trials) >= self.search.n_trials or is_exhausted
 
     @property
     def best_so_far(self) -> Trial | None:
@@ -175,8 +173,9 @@ class SearchRun:
         """The trials of every rung reached, the first rung first; open ones included."""
         with self._lock:
             reached = [self.trials]
-            for number, rung in enumerate(self.search.ladder, start=1):
-                if not reached[-1] or any(t.result is None for t in reached[-1]):
+            ladder = self.search.ladder if self._is_spent(reached[0]) else ()
+            for number, rung in enumerate(ladder, start=1):
+                if any(t.result is None for t in reached[-1]):
                     break
                 kept = self.ranked(reached[-1])[: rung.keep]
                 reached.append([self._trial(t.number, t.values, number) for t in kept])
@@ -186,25 +185,28 @@ class SearchRun:
         """The trials of the highest rung reached; open ones included."""
         return self.rungs()[-1]
 
-    def _propose(self, finished: list[Trial]) -> bool:
-        """Writes one more round to the ledger; False if it cannot be made (yet)."""
-        if self._opened is None or self._starts_of_ledger is None or self._is_exhausted:
-            return False
-        number = len(self._rounds)
-        proposals = self.space.propose(
-            [_as_told(trial) for trial in finished],
-            self._starts_of_ledger,
-            seed_of("proposals", self._opened.key, number),
-        )
-        self._ledger.write(self._opened.key, number, proposals)
-        # As the ledger gives them back: what shows a trial shows the same after another launch.
-        self._rounds.append([dict(sorted(values.items())) for values in proposals])
-        return bool(proposals)
+    def propose(self) -> bool:
+        """Writes the next round to the ledger if the round is due; returns whether it was.
 
-    @property
-    def _is_exhausted(self) -> bool:
-        """Whether the last round came back empty: all there is has been tried."""
-        return bool(self._rounds) and not self._rounds[-1]
+        A round is due when all trials before it are finished and no search that this one rests on
+        is waited for. An empty round says that all there is has been tried.
+        """
+        with self._lock:
+            trials = self.trials
+            if self._opened is None or self._starts_of_ledger is None:
+                return False
+            if self._is_spent(trials) or any(t.result is None for t in trials):
+                return False
+            number = len(self._rounds)
+            proposals = self.space.propose(
+                [_as_told(trial) for trial in trials],
+                self._starts_of_ledger,
+                seed_of("proposals", self._opened.key, number),
+            )
+            self._ledger.write(self._opened.key, number, proposals)
+            # As the ledger gives them back: what shows a trial shows the same after another launch.
+            self._rounds.append([dict(sorted(values.items())) for values in proposals])
+            return True
 
     def _starts(self) -> tuple[Values, ...] | None:
         """First values; None while the search they are carried over from is not done."""

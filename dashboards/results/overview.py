@@ -106,7 +106,7 @@ def _row(scheduler: Scheduler, store: Store, observer: Driver) -> Row:
         left=duration(sum(row.hours for row in rows) * 3600) if n_left else "",
         runs_as=_who(holder) if holder else None,
         has_searches=bool(scheduler.searches),
-        has_trainings=any(row.stage == TrainedWeights.stage and row.n_stored for row in rows),
+        has_trainings=any(row.stage == TrainedWeights.STAGE.name and row.n_stored for row in rows),
     )
 
 

@@ -18,6 +18,7 @@ from dashboards.records.projections import Projections
 from dashboards.results.cells import view
 from dashboards.results.plan import print_plan
 from dashboards.text.table import render
+from scorelib.spec import fields_of
 from studies.cli.options import RUN_FLAGS, options_given, parser
 from studies.cli.preflight import (
     data_root,
@@ -46,8 +47,9 @@ from tuning.execution.resources import (
 )
 from tuning.execution.stop import StopRequest
 from tuning.jobs import Job
-from tuning.scheduling.forecast import Rates, forecast
+from tuning.scheduling.forecast import forecast
 from tuning.scheduling.progress import Display, Gpus
+from tuning.scheduling.rates import Rates
 from tuning.scheduling.scheduler import Scheduler
 from tuning.store.provenance import note_launch
 from tuning.store.store import Manifest, Store
@@ -167,7 +169,7 @@ def _work(
         batch_images=settings.execution.batch_images,
         autocast=settings.execution.autocast,
         compile=settings.execution.compile,
-        timeouts=settings.execution.timeouts.by_stage(),
+        timeouts=fields_of(settings.execution.timeouts),
     )
     shares = settings.execution.gpu_shares
     gpu_shares = GpuShares(shares.train, shares.sample or GpuMemory(store).share())

@@ -8,13 +8,9 @@ from tests.miniature import miniature_study
 from tests.tuning.draining import drain
 from tests.tuning.test_joint_search import joint_study
 from tuning.jobs import Work
-from tuning.scheduling.forecast import (
-    ASSUMED_MULTIPLY_ADDS_PER_SECOND,
-    Rates,
-    forecast,
-    needs_in_words,
-)
+from tuning.scheduling.forecast import forecast, needs_in_words
 from tuning.scheduling.planner import Planner
+from tuning.scheduling.rates import ASSUMED_MULTIPLY_ADDS_PER_SECOND, Rates
 from tuning.scheduling.scheduler import Scheduler, Wait
 
 CPU = "cpu x1"

@@ -48,7 +48,8 @@ class Execution:
         data_root: folder of data sets that are files.
         inception_weights: file of the Inception weights.
         gpu_device: torch device of jobs that hold GPU resources; "cpu" where they are only logical.
-        timeouts: for a stage, the seconds without progress after which a job counts as hung.
+        timeouts: by `Stage.timeout`, the seconds without progress after which a job counts as hung;
+            None, or nothing: it never does.
     """
 
     store_url: str
@@ -58,7 +59,7 @@ class Execution:
     data_root: str | None = None
     inception_weights: str | None = None
     gpu_device: str = "cuda"
-    timeouts: Mapping[str, float] = field(default_factory=dict)
+    timeouts: Mapping[str, float | None] = field(default_factory=dict)
 
     def workplace(self, *, gpu: bool) -> ExecutionContext:
         """The place to run a job, in the process this is called in."""
@@ -166,7 +167,7 @@ class JobTrainable(tune.Trainable):  # type: ignore[misc]
     @contextlib.contextmanager
     def _watched(self, job: Job) -> Iterator[None]:
         """Ends this process if what is inside takes longer than the stage may go without report."""
-        timeout = self._execution.timeouts.get(job.stage)
+        timeout = self._execution.timeouts.get(job.STAGE.timeout)
         if timeout is None:
             yield
             return

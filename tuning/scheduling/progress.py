@@ -165,10 +165,9 @@ class Display:
 
     def _spread(self, row: StageForecast) -> int:
         """Devices a stage can use: the snapshots of a training run follow one another."""
-        runs = {snapshot.train.key for snapshot in self._scheduler.study.snapshots}
-        if row.stage == "train" and runs:
-            return min(len(runs), self._concurrent)
-        return self._concurrent
+        snapshots = self._scheduler.study.snapshots
+        runs = {snapshot.chain for snapshot in snapshots if snapshot.stage == row.stage}
+        return min(len(runs) or self._concurrent, self._concurrent)
 
     def _eta(self, rows: list[StageForecast]) -> str:
         seconds = sum(row.hours * 3600 / self._spread(row) for row in rows)

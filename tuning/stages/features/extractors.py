@@ -14,7 +14,7 @@ from scorelib.metrics.classifier import (
 )
 from scorelib.metrics.features import Coordinates, Extractor, Pixels
 from scorelib.metrics.inception import InceptionFeatures
-from tuning.jobs import ExecutionContext, Job, Outcome, Progress, Run, Work
+from tuning.jobs import ExecutionContext, Job, Outcome, Progress, Run, Stage, Work
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +26,7 @@ class TrainClassifier(Job):
     """
 
     KIND = "TrainClassifier"
-    stage: ClassVar[str] = "classifier"
+    STAGE: ClassVar[Stage] = Stage("classifier", 10, "train", assumed_seconds=20.0)
 
     classifier: ClassifierSpec
 

@@ -5,7 +5,7 @@ from matplotlib import pyplot as plt
 from dashboards.figures.png import as_png
 from dashboards.results.fronts import number_names
 from dashboards.results.searches import shown_value
-from tuning.search.pareto_front import front
+from tuning.search.pareto_front import pareto_front
 from tuning.search.search import SearchRun
 
 
@@ -18,7 +18,7 @@ def front_figure(run: SearchRun) -> bytes:
     Returns:
         A PNG file.
     """
-    tried, best = run.ranked(run.trials), front(run)
+    tried, best = run.ranked(run.trials), pareto_front(run)
     figure, axis = plt.subplots(figsize=(7.2, 5.0), dpi=120)
     beaten = [t for t in tried if t not in best]
     if beaten:

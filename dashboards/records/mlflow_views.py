@@ -76,7 +76,7 @@ def _numbers(study: Study) -> Iterator[str]:
 
 
 def _best_first(study: Study) -> tuple[str, bool]:
-    """The column by which trials are ordered, and whether upwards: the first search's objective."""
+    """The column by which trials are ordered, and whether upwards: the first search's number."""
     if not study.searches:
         return _BY_TIME
     space = study.searches[0].space

@@ -42,7 +42,7 @@ def _optuna_record(scheduler: Scheduler, run: SearchRun, trial: Trial) -> TrialR
             "scale": study.scale,
             "paper": study.paper,
             "search": search.name,
-            "objective": ", ".join(
+            "metrics": ", ".join(
                 metric_name(score.protocol, search.space.output) for score in trial.scores
             ),
             "protocol": protocol.describe(),

@@ -91,9 +91,8 @@ def _row(scheduler: Scheduler, store: Store, observer: Driver) -> Row:
     best = []
     for run in scheduler.searches.values():
         found = run.best_so_far
-        if found and found.result and not run.is_complete:
-            value = found.result.of(run.search.space.output)
-            best.append(f"{run.search.name}: {value:.4g}")
+        if found and not run.is_complete:
+            best.append(f"{run.search.name}: {found.value:.4g}")
     holder = holder_of(observer, name)
     return Row(
         name=name,

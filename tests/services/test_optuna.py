@@ -100,7 +100,7 @@ def test_every_finished_trial_of_every_search_is_shown(url, finished):
         study = optuna.load_study(study_name=name, storage=url)
         assert study.direction == optuna.study.StudyDirection.MINIMIZE
         assert study.best_value == run.best_so_far.result.of("denoised")
-        assert study.user_attrs["objective"] == "fd_denoised"
+        assert study.user_attrs["metrics"] == "fd_denoised"
 
 
 def test_writing_again_changes_nothing(url, finished):

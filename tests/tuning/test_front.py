@@ -14,7 +14,7 @@ from tests.tuning.draining import drain
 from tests.tuning.test_joint_proposer import MIXED, ask, at_random
 from tests.tuning.trials import told
 from tuning.scheduling.scheduler import Scheduler
-from tuning.search.pareto_front import beats, front
+from tuning.search.pareto_front import dominates, pareto_front
 from tuning.spaces.trial import Result, Trial
 from tuning.stages import Score
 from tuning.store.store import Store
@@ -92,7 +92,7 @@ def test_the_front_are_the_trials_that_no_other_beats(finished):
         a for (a, (d, c)), (_, (e, f)) in itertools.product(pairs.items(), repeat=2)
         if e <= d and f >= c and (e, f) != (d, c)
     }  # fmt: skip
-    best = front(run)
+    best = pareto_front(run)
     assert {t.number for t in best} == pairs.keys() - beaten and best
     assert [t.value for t in best] == sorted(t.value for t in best)
     assert number_names(run) == ["fd[digits-cnn]", "cw_coverage[digits-cnn]"]
@@ -104,9 +104,9 @@ def test_numbers_that_differ_by_rounding_are_equal():
     one, other = sum(shares) / 3, sum(reversed(shares)) / 3
     assert one != other, "the sums would not show it"
     for share, same in ((-one, -other), (-other, -one)):
-        assert beats((4.7, share), (5.2, same)) and not beats((5.2, same), (4.7, share))
-        assert not beats((4.7, share), (4.7, same))
-    assert not beats((1.0, 3.0), (2.0, 2.0)) and beats((1.0, 2.0), (1.0, 2.1))
+        assert dominates((4.7, share), (5.2, same)) and not dominates((5.2, same), (4.7, share))
+        assert not dominates((4.7, share), (4.7, same))
+    assert not dominates((1.0, 3.0), (2.0, 2.0)) and dominates((1.0, 2.0), (1.0, 2.1))
 
 
 def test_the_numbers_are_those_of_scores_of_the_same_images(finished):
@@ -155,8 +155,8 @@ def test_a_front_of_one_number_or_of_other_images_is_refused(finished):
     *_, run = finished
     space = run.search.space
     assert from_json(space.to_json()) == space
-    (coverage,) = space.also
+    (coverage,) = space.other_protocols
     for also in ((), (space.protocol,), (coverage.replace(n_images=80),),
                  (coverage.replace(seeds="fresh"),)):  # fmt: skip
         with pytest.raises(InputError, match="two or more different numbers of the same images"):
-            space.replace(also=also)
+            space.replace(other_protocols=also)

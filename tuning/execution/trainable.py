@@ -61,7 +61,7 @@ class Execution:
     gpu_device: str = "cuda"
     timeouts: Mapping[str, float | None] = field(default_factory=dict)
 
-    def workplace(self, *, gpu: bool) -> ExecutionContext:
+    def context(self, *, gpu: bool) -> ExecutionContext:
         """The place to run a job, in the process this is called in."""
         device = self.gpu_device if gpu else "cpu"
         if device.startswith("cuda"):
@@ -145,7 +145,7 @@ class JobTrainable(tune.Trainable):  # type: ignore[misc]
 
     def _running(self, job: Job) -> Generator[Progress, None, Manifest]:
         if self._run is None:
-            place = self._execution.workplace(gpu=self._has_gpu)
+            place = self._execution.context(gpu=self._has_gpu)
             batch_images = self._batch_images.get(job.stage, place.batch_images)
             place = dataclasses.replace(place, batch_images=batch_images)
             self._run = execute(job, place)

@@ -1,7 +1,7 @@
 """The forecast: what a study still needs, before and while it runs.
 
 The searches' future proposals are unknown, but what they cost is not, or nearly so: a trial costs
-the same at every step size, and of other parameters random values stand in, after the starts. So
+the same at every step size, and of other parameters random values take their place. So
 the whole study can be counted in advance: jobs stored and to run, images, network evaluations,
 hours (see `rates`), disk.
 """
@@ -95,7 +95,7 @@ def _left(jobs: Iterable[Job], scheduler: Scheduler) -> set[str]:
 
 
 def _all_jobs(scheduler: Scheduler) -> Iterable[Job]:
-    """Every job of the study; values that cost the same stand in for future trials."""
+    """Every job of the study; of future trials, placeholder values that cost the same."""
     study = scheduler.study
     yield from study.fixed_jobs
     for run in scheduler.searches.values():
@@ -110,8 +110,8 @@ def _search_jobs(run: SearchRun, cells: Iterable[Cell]) -> Iterable[Job]:
     known = [*(t.values for t in (*run.ranked(trials), *trials)), *search.starts]
     # By key: a start may be a trial already, or round to one.
     tried = list({space.score(values).key: values for values in known}.values())
-    placeholder_values = space.placeholder_values(max(1, n_trials - len(tried)), tried)
-    tried = (tried + placeholder_values)[:n_trials]
+    placeholders = space.placeholder_values(max(1, n_trials - len(tried)), tried)
+    tried = (tried + placeholders)[:n_trials]
     for values in tried:
         yield from space.scores(values)
     # Who goes on is not known: of those not measured, values that share no work with a cell.
@@ -123,7 +123,7 @@ def _search_jobs(run: SearchRun, cells: Iterable[Cell]) -> Iterable[Job]:
         tried = [t.values for t in reached[number]] if is_known else tried[: rung.keep]
         for values in tried:
             yield from space.scores(values, rung)
-    best = run.winner.score if run.winner else space.score((placeholder_values or tried)[-1])
+    best = run.winner.score if run.winner else space.score((placeholders or tried)[-1])
     for cell in cells:
         if cell.search is search:
             yield from cell.jobs(best)

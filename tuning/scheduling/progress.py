@@ -151,10 +151,9 @@ class Display:
             lines.append(Text(f"{done} of {len(searches)} searches done"))
         for name, run in searches.items():
             best = run.best_so_far
-            if best is not None and best.result is not None and not run.is_complete:
-                value = best.result.of(run.search.space.output)
+            if best is not None and not run.is_complete:
                 tried = sum(t.result is not None for t in run.trials)
-                lines.append(Text(f"{name}: best {value:.4g} ({tried}/{run.search.n_trials})"))
+                lines.append(Text(f"{name}: best {best.value:.4g} ({tried}/{run.search.n_trials})"))
         return lines
 
     def _rate(self, stage: str) -> str:

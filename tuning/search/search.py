@@ -3,7 +3,7 @@
 A search advances in rounds. Its state is nothing but its ledger (what was proposed) and the store
 (what came of it), so it is worked out anew at each launch and after each result, and its outcome
 depends on specs alone: results are taken in the order of proposal, rounded to four digits, and only
-when the whole round is in; the proposer is seeded from the ledger's key and the round's number.
+when the whole round is in; the sampler is seeded from the ledger's key and the round's number.
 
 When all trials are in, the ladder measures the best of them again, on more images and perhaps after
 a longer training, rung by rung, and the best of the last rung is the winner: successive halving,

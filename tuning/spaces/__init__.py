@@ -6,7 +6,7 @@ on its specs, its ledger and the store alone.
 """
 
 from tuning.spaces.base import Rung, SearchSpace
-from tuning.spaces.joint import MultiObjectiveSpace, ParameterSpace
+from tuning.spaces.parameter_space import MultiObjectiveSpace, ParameterSpace
 from tuning.spaces.parameters import EPSILON, LogUniform, OneOf
 from tuning.spaces.step_size import StepSizeSpace
 

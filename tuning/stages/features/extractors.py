@@ -65,7 +65,7 @@ def extractor_inputs(extractor: Extractor) -> tuple[Job, ...]:
 
 
 def build_extractor(extractor: Extractor, at: ExecutionContext) -> nn.Module:
-    """The extractor with its weights, on the workplace's device, in eval mode."""
+    """The extractor with its weights, on the context's device, in eval mode."""
     if isinstance(extractor, ClassifierFeatures):
         (job,) = extractor_inputs(extractor)
         weights = safetensors.torch.load(at.read(job, "weights.safetensors"))

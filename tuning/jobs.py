@@ -17,7 +17,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import torch
 
@@ -133,18 +133,48 @@ class ExecutionContext:
 Run = Generator[Progress, None, Outcome]
 
 
+@dataclass(frozen=True)
+class Stage:
+    """What the jobs of one stage have in common.
+
+    Attributes:
+        name: part of where results lie, so it never changes.
+        order: place in a plan, after the stages of lower order.
+        timeout: which time-out holds: that of trainings, of sampling, or of scores.
+        assumed_seconds: what a job that evaluates no network takes until it is measured; any other
+            is assumed to take the time of its multiply-adds.
+        fills_gpu: whether its jobs take a training's share of a GPU, else that of sampling.
+    """
+
+    name: str
+    order: int
+    timeout: Literal["train", "sample", "score"]
+    assumed_seconds: float = 0.0
+    fills_gpu: bool = False
+
+
 @dataclass(frozen=True, kw_only=True)
 class Job(Spec):
     """A spec that can be run.
 
     Class attributes:
-        stage: name of the stage, part of where its results lie.
+        STAGE: its stage; classes may share one.
         lower_is_better: of its numbers; None where neither direction is, or a protocol says it.
     """
 
     KIND = "Job"
-    stage: ClassVar[str]
+    STAGE: ClassVar[Stage]
     lower_is_better: ClassVar[bool | None] = None
+
+    @property
+    def stage(self) -> str:
+        """Name of its stage."""
+        return self.STAGE.name
+
+    @property
+    def rate_name(self) -> str:
+        """Name that the measured rate of jobs like this one is kept under."""
+        return self.stage
 
     def inputs(self) -> tuple["Job", ...]:
         """The jobs whose results this one reads."""
@@ -157,7 +187,7 @@ class Job(Spec):
 
     @property
     def position(self) -> int:
-        """Order within the chain."""
+        """Order within the chain, >= 1: how far the job is from the chain's start."""
         return 0
 
     @abstractmethod

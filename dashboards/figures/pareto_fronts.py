@@ -6,8 +6,7 @@ from dashboards.drawing.description import BLUE, GREY, Axis, Figure, Line, Panel
 from dashboards.results.pareto_fronts import multi_objective_runs, number_names
 from dashboards.results.searches import shown_value
 from tuning.scheduling.scheduler import Scheduler
-from tuning.search.pareto_front import front, numbers
-from tuning.search.search import SearchRun
+from tuning.search.pareto_front import pareto_front
 from tuning.spaces.trial import Trial
 from tuning.store.documents import as_name
 from tuning.store.store import Store
@@ -16,11 +15,11 @@ from tuning.store.store import Store
 def figures(scheduler: Scheduler, store: Store) -> Iterator[Figure]:
     """Every trial by its first two numbers, the front joined, with its values."""
     for run in multi_objective_runs(list(scheduler.searches.values())):
-        name, tried, best = run.search.name, run.ranked(run.trials), front(run)
+        name, tried, best = run.search.name, run.ranked(run.trials), pareto_front(run)
         beaten = [trial for trial in tried if trial not in best]
-        marks = [Line(*_numbers(run, best), BLUE, "front", texts=_values(best))]
+        marks = [Line(*_numbers(best), BLUE, "front", texts=_values(best))]
         if beaten:
-            line = Line(*_numbers(run, beaten), GREY, "beaten", "", texts=_values(beaten))
+            line = Line(*_numbers(beaten), GREY, "beaten", "", texts=_values(beaten))
             marks.append(line)
         first, second, *_ = number_names(run)
         yield Figure(
@@ -30,9 +29,8 @@ def figures(scheduler: Scheduler, store: Store) -> Iterator[Figure]:
         )  # fmt: skip
 
 
-def _numbers(run: SearchRun, trials: Sequence[Trial]) -> tuple[list[float], list[float]]:
-    pairs = [numbers(run, trial) for trial in trials]
-    return [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+def _numbers(trials: Sequence[Trial]) -> tuple[list[float], list[float]]:
+    return [trial.numbers[0] for trial in trials], [trial.numbers[1] for trial in trials]
 
 
 def _values(trials: Sequence[Trial]) -> list[str]:

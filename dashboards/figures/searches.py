@@ -10,7 +10,6 @@ from dashboards.results.optuna_analyses import as_optuna, importances
 from dashboards.results.pareto_fronts import number_names
 from dashboards.results.searches import alike_runs, joint_runs, shown_value
 from tuning.scheduling.scheduler import Scheduler
-from tuning.search.pareto_front import numbers
 from tuning.search.search import SearchRun
 from tuning.store.documents import as_name
 from tuning.store.store import Store
@@ -38,7 +37,7 @@ def figures(scheduler: Scheduler, store: Store) -> Iterator[Figure]:
 def _history(run: SearchRun) -> Figure:
     """What each trial came to, and the best so far; of several numbers, of the first."""
     trials = sorted(run.ranked(run.trials), key=lambda trial: trial.number)
-    x, y = [trial.number for trial in trials], [numbers(run, trial)[0] for trial in trials]
+    x, y = [trial.number for trial in trials], [trial.numbers[0] for trial in trials]
     best = list(accumulate(y, min if run.search.space.lower_is_better[0] else max))
     name = number_names(run)[0]
     marks = [Line(x, y, BLUE, name, dash=""), Line(x, best, ORANGE, "best so far", marker="")]

@@ -70,7 +70,7 @@ def _trial_record(scheduler: Scheduler, run: SearchRun, on_rungs: list[Trial]) -
     }
     metrics |= {
         metric_name(score.protocol, run.search.space.output): number
-        for score, number in zip(trial.further, trial.numbers, strict=False)
+        for score, number in zip(trial.scores, trial.numbers, strict=False)
     }
     metrics |= {
         f"tried {as_metric(name)}": float(value)
@@ -122,14 +122,13 @@ def search_key(run: SearchRun) -> str:
 def search_record(scheduler: Scheduler, run: SearchRun) -> RunRecord:
     """A search as far as it is: its trials stand below it."""
     search, best = run.search, None
-    objective, protocol = search.space.output, search.space.protocol
-    name = metric_name(protocol, objective)
+    protocol = search.space.protocol
+    name = metric_name(protocol, search.space.output)
     history: list[tuple[int, float]] = []
     for trial in run.trials:
-        value = trial.result.of(objective) if trial.result else None
-        if value is not None:
+        if trial.value is not None:
             pick = min if protocol.lower_is_better else max
-            best = value if best is None else pick(best, value)
+            best = trial.value if best is None else pick(best, trial.value)
             history.append((trial.number, best))
     # Of a thousand trials a second's work: once, at the end.
     importance = importances(run) if run.is_complete else {}

@@ -6,9 +6,9 @@ from dashboards.records.mlflow_common import metric_name
 from dashboards.records.mlflow_searches import trial_key
 from tuning.scheduling.scheduler import Scheduler
 from tuning.search.search import SearchRun
-from tuning.spaces.trial import Trial
+from tuning.spaces.trial import Trial, as_optuna_trial
 from tuning.stages import OUTPUTS, Score
-from tuning.tracking.optuna_writer import TrialRecord
+from tuning.tracking.optuna_writer import IDENTITY, TrialRecord
 
 
 def optuna_records(scheduler: Scheduler, score: Score | None = None) -> Iterator[TrialRecord]:
@@ -24,28 +24,25 @@ def _optuna_record(scheduler: Scheduler, run: SearchRun, trial: Trial) -> TrialR
     assert trial.result is not None
     study, search, protocol = scheduler.study, run.search, trial.score.protocol
     distances = {metric_name(protocol, which): trial.result.of(which) for which in OUTPUTS}
+    attributes = distances | {
+        IDENTITY: trial.score.key,
+        "number": trial.number,
+        "r": trial.r,
+        "n_images": protocol.n_images,
+        "failed": trial.result.failed,
+        "mlflow_run": trial_key(run, trial),
+    }
+    known = {name: value for name, value in attributes.items() if value is not None}
     return TrialRecord(
         study=f"{study.name}/{study.scale}/{search.name}/{run.ledger_key[:8]}",
-        score=trial.score.key,
-        values=trial.values,
-        distributions=run.distributions,
+        trial=as_optuna_trial(trial, run.distributions, known),
         lower_is_better=search.space.lower_is_better,
-        further=trial.numbers,
-        value=trial.result.of(search.space.output),
-        attributes=distances
-        | {
-            "number": trial.number,
-            "r": trial.r,
-            "n_images": protocol.n_images,
-            "failed": trial.result.failed,
-            "mlflow_run": trial_key(run, trial),
-        },
         about={
             "study": study.name,
             "scale": study.scale,
             "paper": study.paper,
             "search": search.name,
-            "objective": ", ".join(
+            "metrics": ", ".join(
                 metric_name(score.protocol, search.space.output) for score in trial.scores
             ),
             "protocol": protocol.describe(),

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from dashboards.results.halving_savings import halving_savings
 from tuning.jobs import Job
 from tuning.scheduling.forecast import stored_jobs
+from tuning.scheduling.rates import share_done
 from tuning.scheduling.scheduler import Scheduler
-from tuning.stages import Chunk, Score, TrainedWeights
+from tuning.stages import Chunk, Score
 from tuning.store.store import Manifest, Store
 
 
@@ -50,10 +51,7 @@ def costs(scheduler: Scheduler, store: Store) -> tuple[list[StageCost], list[str
 
 
 def _cost(job: Job, manifest: Manifest) -> StageCost:
-    """A snapshot that continued a run did only its part."""
-    cost, share = manifest.cost, 1.0
-    if isinstance(job, TrainedWeights):
-        share = 1 - int(cost.get("started_at", 0)) / job.iteration
+    cost, share = manifest.cost, share_done(job, manifest)
     images, evaluations = (round(cost.get(name, 0) * share) for name in ("images", "evaluations"))
     seconds = float(cost.get("seconds", 0.0))
     return StageCost(job.stage, 1, images, evaluations, seconds, manifest.n_bytes)

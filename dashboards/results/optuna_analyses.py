@@ -4,11 +4,10 @@ import statistics
 
 import optuna
 from optuna.study import StudyDirection
-from optuna.trial import TrialState, create_trial
 
 from scorelib.seeds import seed_of
-from tuning.search.pareto_front import numbers
 from tuning.search.search import SearchRun
+from tuning.spaces.trial import as_optuna_trial
 
 _LEAST_FOR_IMPORTANCE = 6
 _MINIMIZE, _MAXIMIZE = StudyDirection.MINIMIZE, StudyDirection.MAXIMIZE
@@ -45,12 +44,5 @@ def as_optuna(run: SearchRun) -> optuna.Study:
     directions = [_MINIMIZE if lower else _MAXIMIZE for lower in lower_is_better]
     study = optuna.create_study(directions=directions, study_name=run.search.name)
     for trial in sorted(run.ranked(run.trials), key=lambda t: t.number):
-        study.add_trial(
-            create_trial(
-                state=TrialState.COMPLETE,
-                values=list(numbers(run, trial)),
-                params=dict(trial.values),
-                distributions=run.distributions,
-            )
-        )
+        study.add_trial(as_optuna_trial(trial, run.distributions))
     return study

@@ -91,9 +91,8 @@ def _row(scheduler: Scheduler, store: Store, observer: Driver) -> StudyRow:
     best = []
     for run in scheduler.searches.values():
         found = run.best_so_far
-        if found and found.result and not run.is_complete:
-            value = found.result.of(run.search.space.output)
-            best.append(f"{run.search.name}: {value:.4g}")
+        if found and not run.is_complete:
+            best.append(f"{run.search.name}: {found.value:.4g}")
     holder = holder_of(observer, name)
     return StudyRow(
         name=name,
@@ -106,7 +105,7 @@ def _row(scheduler: Scheduler, store: Store, observer: Driver) -> StudyRow:
         time_left=duration(sum(row.hours for row in rows) * 3600) if n_left else "",
         process=_process_name(holder) if holder else None,
         has_searches=bool(scheduler.searches),
-        has_trainings=any(row.stage == TrainedWeights.stage and row.n_stored for row in rows),
+        has_trainings=any(row.stage == TrainedWeights.STAGE.name and row.n_stored for row in rows),
     )
 
 

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from dashboards.results.searches import shown_value
-from tuning.search.pareto_front import front, numbers
+from tuning.search.pareto_front import pareto_front
 from tuning.search.search import SearchRun
 from tuning.spaces import MultiObjectiveSpace
 
@@ -16,17 +16,17 @@ def multi_objective_runs(runs: list[SearchRun]) -> list[SearchRun]:
 
 
 def number_names(run: SearchRun) -> list[str]:
-    """What the numbers of a search are, in the order of `numbers`."""
+    """What the numbers of a search are, in the order of `Trial.numbers`."""
     space = run.search.space
-    also = space.also if isinstance(space, MultiObjectiveSpace) else ()
-    return [protocol.name for protocol in (space.protocol, *also)]
+    others = space.other_protocols if isinstance(space, MultiObjectiveSpace) else ()
+    return [protocol.name for protocol in (space.protocol, *others)]
 
 
 def pareto_table(run: SearchRun) -> pd.DataFrame:
     """The trials on the front, a row each, best first by the first number."""
     return pd.DataFrame(
         {name: shown_value(value) for name, value in trial.values.items()}
-        | dict(zip(number_names(run), map("{:.4g}".format, numbers(run, trial)), strict=True))
+        | dict(zip(number_names(run), map("{:.4g}".format, trial.numbers), strict=True))
         | {"": run.search.starts_from if trial.number < len(run.search.starts) else ""}
-        for trial in front(run)
+        for trial in pareto_front(run)
     )

@@ -22,7 +22,7 @@ def exact_answer(done: Sequence[CellView]) -> Sentences | None:
         done: its measured cells, at least one.
     """
     for job, sentences in _SENTENCES.items():
-        if own := [c for c in done if c.cell.job and c.cell.job.stage == job.stage]:
+        if own := [c for c in done if c.cell.job and c.cell.job.STAGE is job.STAGE]:
             return sentences(own)
     return None
 

@@ -19,6 +19,7 @@ from dashboards.records.projections import Projections
 from dashboards.results.cells import read_study
 from dashboards.results.plan import print_plan
 from dashboards.text.table import render
+from scorelib.spec import fields_of
 from studies.cli.options import RUN_FLAGS, options_given, parser
 from studies.cli.preflight import (
     data_root,
@@ -47,8 +48,9 @@ from tuning.execution.resources import (
 )
 from tuning.execution.stop import StopRequest
 from tuning.jobs import Job
-from tuning.scheduling.forecast import Rates, forecast
+from tuning.scheduling.forecast import forecast
 from tuning.scheduling.progress import Display, Gpus
+from tuning.scheduling.rates import Rates
 from tuning.scheduling.scheduler import Scheduler
 from tuning.store.provenance import note_launch
 from tuning.store.store import Manifest, Store
@@ -69,9 +71,10 @@ def _command(args: argparse.Namespace) -> int:
     console = Console()
     known = Store(args.store) if Store.exists(args.store) else Store("memory://none", create=True)
     device = _device(args, study)
-    rows = forecast(Scheduler(study, known), known, device)
+    scheduler = Scheduler(study, known)
+    rows = forecast(scheduler, known, device)
     if args.plan:
-        print_plan(study, Scheduler(study, known), rows, device, console)
+        print_plan(study, scheduler, rows, device, console)
         return 0
     require_servers(args)
     require_optuna(study)
@@ -80,7 +83,7 @@ def _command(args: argparse.Namespace) -> int:
     # All that can be refused is refused before the store is made or written to.
     with stop.listening(), contextlib.ExitStack() as stack:
         capacity, read = None, {}
-        left = any(row.n_to_run for row in rows)
+        left = not scheduler.is_complete()  # jobs, or proposals that all results are there for
         if left:
             require_local_gpus(args, study, known, rows)
             read = require_data(settings, fixed_left(study, known))
@@ -167,7 +170,7 @@ def _work(
         batch_images=settings.execution.batch_images,
         autocast=settings.execution.autocast,
         compile=settings.execution.compile,
-        timeouts=settings.execution.timeouts.by_stage(),
+        timeouts=fields_of(settings.execution.timeouts),
     )
     shares = settings.execution.gpu_shares
     gpu_shares = GpuShares(shares.train, shares.sample or GpuMemory(store).share())

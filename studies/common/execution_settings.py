@@ -54,16 +54,6 @@ class Timeouts(Spec):
             if isinstance(seconds, float) and seconds <= 0:
                 raise InputError(f"timeouts.{name} must be above 0 seconds; got {seconds}")
 
-    def by_stage(self) -> dict[str, float]:
-        """Those set, by name of the stage."""
-        stages = {
-            "train": self.train, "classifier": self.train, "accuracy": self.train,
-            "sample": self.sample, "frames": self.sample, "score": self.score,
-            "reference": self.score, "features": self.score, "yardstick": self.score,
-            "noise": self.score, "shares": self.score, "renormalisation": self.score,
-        }  # fmt: skip
-        return {stage: seconds for stage, seconds in stages.items() if seconds is not None}
-
 
 @dataclass(frozen=True, kw_only=True)
 class GpuShares(Spec):

@@ -121,7 +121,7 @@ def _search(at: FrontSettings) -> Search:
         name="lambda and alpha",
         space=MultiObjectiveSpace(
             template=Score(sample=at.guided(at.total), protocol=distance),
-            parameters=(weight, factor), also=(coverage,), round_size=at.round_size,
+            parameters=(weight, factor), other_protocols=(coverage,), round_size=at.round_size,
         ),
         n_trials=at.n_trials,
         starts=(PAPERS_CHOICE,),

@@ -37,7 +37,9 @@ from rich.console import Console
 from rich.table import Table
 
 from scorelib.step_size import als_interval, cas_interval, round_significant, schedule_step
-from tuning.spaces.step_size_sampler import Observation, propose
+from tuning.spaces import EPSILON
+from tuning.spaces.step_size_sampler import propose_step_sizes
+from tuning.spaces.trial import Trial
 
 SIGMA_L = 0.01
 GAMMAS = {"cifar10": (SIGMA_L / 50) ** (1 / 231), "church": (SIGMA_L / 140) ** (1 / 787)}
@@ -127,9 +129,9 @@ def curves_in(directory: Path) -> Iterator[Curve]:
 
 def trials_of_ours(curve: Curve, shift: float, seed: int, round_size: int = 1) -> int:
     """Evaluations until ours is there, those of the same round proposed earlier included."""
-    seen: list[Observation] = []
+    seen: list[Trial] = []
     while len(seen) < MOST_TRIALS:
-        proposals = propose(
+        proposals = propose_step_sizes(
             seen,
             low=curve.low,
             high=curve.high,
@@ -139,7 +141,8 @@ def trials_of_ours(curve: Curve, shift: float, seed: int, round_size: int = 1) -
         )
         for epsilon in proposals:
             value = curve(epsilon, shift)
-            seen.append(Observation(epsilon, round_significant(value, 4)))
+            told = (round_significant(value, 4),)
+            seen.append(Trial(len(seen), {EPSILON: epsilon}, numbers=told))
             if curve.is_good(value):
                 return len(seen)
     return MOST_TRIALS + 1

@@ -10,6 +10,7 @@ import uuid
 import optuna
 import pytest
 from mlflow.tracking import MlflowClient
+from optuna.trial import create_trial
 
 from dashboards.records.projections import Projections
 from dashboards.results.cells import read_study
@@ -25,7 +26,7 @@ from tuning.scheduling.scheduler import Scheduler
 from tuning.store.store import Store
 from tuning.tracking import writer as writer_module
 from tuning.tracking.mlflow_writer import MlflowWriter, RunRecord
-from tuning.tracking.optuna_writer import OptunaWriter, TrialRecord
+from tuning.tracking.optuna_writer import IDENTITY, OptunaWriter, TrialRecord
 from tuning.tracking.writer import ProjectionError, ProjectionWriter
 
 NAME = "cifar_sampling_eps"
@@ -172,7 +173,7 @@ def test_a_server_that_stays_away_costs_a_warning_and_sync_writes_the_rest(
 
 
 RUN = RunRecord(key="key", name="name", tags={"kind": "cell"})
-TRIAL = TrialRecord(study="study", score="key", values={}, distributions={}, value=1.0)
+TRIAL = TrialRecord("study", create_trial(value=1.0, user_attrs={IDENTITY: "key"}))
 
 
 @pytest.mark.parametrize(

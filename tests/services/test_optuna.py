@@ -17,8 +17,9 @@ from studies.common.execution_settings import optuna_url
 from tests.miniature import miniature_study
 from tests.tuning.draining import drain
 from tuning.scheduling.scheduler import Scheduler
+from tuning.spaces.trial import Trial, as_optuna_trial
 from tuning.store.store import Store
-from tuning.tracking.optuna_writer import OptunaWriter, TrialRecord
+from tuning.tracking.optuna_writer import IDENTITY, OptunaWriter, TrialRecord
 
 NUMBERS = itertools.count()
 
@@ -62,11 +63,13 @@ def content(url):
     }
 
 
-def record(number=0, **changes):
-    body = {"study": "s", "score": f"key-{number}", "values": {"epsilon": 0.1 + number / 100},
-            "distributions": {"epsilon": FloatDistribution(0.01, 1.0, log=True)}, "value": 1.0,
-            }  # fmt: skip
-    return TrialRecord(**(body | changes))
+RANGES = {"epsilon": FloatDistribution(0.01, 1.0, log=True)}
+
+
+def record(number=0, numbers=(1.0,), **more):
+    trial = Trial(number, {"epsilon": 0.1 + number / 100}, numbers=numbers)
+    attributes = {IDENTITY: f"key-{number}"} | more
+    return TrialRecord("s", as_optuna_trial(trial, RANGES, attributes))
 
 
 def test_every_finished_trial_of_every_search_is_shown(url, finished):
@@ -97,7 +100,7 @@ def test_every_finished_trial_of_every_search_is_shown(url, finished):
         study = optuna.load_study(study_name=name, storage=url)
         assert study.direction == optuna.study.StudyDirection.MINIMIZE
         assert study.best_value == run.best_so_far.result.of("denoised")
-        assert study.user_attrs["objective"] == "fd_denoised"
+        assert study.user_attrs["metrics"] == "fd_denoised"
 
 
 def test_writing_again_changes_nothing(url, finished):
@@ -107,9 +110,9 @@ def test_writing_again_changes_nothing(url, finished):
     assert content(url) == before
 
 
-@pytest.mark.parametrize("value", [None, math.nan, math.inf])
-def test_a_failed_trial_is_shown_with_its_cause(url, value):
-    write(url, record(value=value, attributes={"failed": "samples are not finite"}))
+@pytest.mark.parametrize("numbers", [(), (math.nan,), (math.inf,)])
+def test_a_failed_trial_is_shown_with_its_cause(url, numbers):
+    write(url, record(numbers=numbers, failed="samples are not finite"))
     ((state, values, _, _, attributes),) = content(url)["s"]
     assert state == TrialState.FAIL and values is None
     assert attributes["failed"] == "samples are not finite"
@@ -121,6 +124,7 @@ def test_a_writer_killed_at_any_moment_leaves_whole_trials_and_the_next_adds_the
     code = """
 import os, sys
 from optuna.distributions import FloatDistribution
+from optuna.trial import create_trial
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 from tuning.tracking.optuna_writer import OptunaWriter, TrialRecord
@@ -134,7 +138,11 @@ def die(connection, cursor, statement, *_):
         os.kill(os.getpid(), 9)
 with OptunaWriter(sys.argv[1]) as writer:
     writer.write(lambda: [
-        TrialRecord("s", f"key-{n}", {"epsilon": 0.1 + n / 100}, ranges, 1.0) for n in range(12)
+        TrialRecord("s", create_trial(
+            value=1.0, params={"epsilon": 0.1 + n / 100}, distributions=ranges,
+            user_attrs={"score": f"key-{n}"},
+        ))
+        for n in range(12)
     ])
 """
     write(url, wanted[0])  # the tables are there
@@ -144,7 +152,7 @@ with OptunaWriter(sys.argv[1]) as writer:
         assert all(state == TrialState.COMPLETE for state, *_ in content(url)["s"])
     write(url, *wanted)
     keys = [attributes["score"] for *_, attributes in content(url)["s"]]
-    assert sorted(keys) == sorted(r.score for r in wanted)
+    assert sorted(keys) == sorted(r.trial.user_attrs[IDENTITY] for r in wanted)
 
 
 def test_the_time_of_a_trial_does_not_grow_with_those_before(url):

@@ -40,8 +40,7 @@ def keys(study):
         ledgers += [Proposals(space=space, starts=starts).key, space.key]
         for start in search.starts:
             for rung in (None, *ladder):
-                score = space.score(start, rung)
-                jobs += [score, *space.further(score)]
+                jobs += space.scores(start, rung)
             best = space.score(start, ladder[-1] if ladder else None)
             jobs += [job for c in study.cells if c.search is search for job in c.jobs(best)]
     found = with_inputs(jobs)

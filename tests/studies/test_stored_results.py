@@ -40,6 +40,6 @@ def test_a_store_of_version_0_1_is_complete_and_prints_the_same_table(stores, na
     store = Store(str(stores / name))
     (study,) = last_run_studies(store).studies
     scheduler = Scheduler(study, store)
-    assert study.name == name and scheduler.is_complete() and scheduler.remaining() == []
+    assert study.name == name and scheduler.is_complete() and scheduler.wanted() == []
     printed = (stores / name / "table.csv").read_text().replace(*RENAMED)
     assert render(read_study(scheduler, store), "csv") == printed

@@ -13,7 +13,6 @@ import torch
 
 from scorelib.errors import InputError
 from tuning.jobs import Job
-from tuning.stages import TrainedWeights
 from tuning.store.documents import as_name
 from tuning.store.store import Manifest, Store
 from tuning.study import Study
@@ -32,8 +31,8 @@ class GpuShares:
     """Shares of a GPU that jobs ask for, each in (0, 1].
 
     Attributes:
-        train: of a training.
-        sample: of a job of any other stage.
+        train: of a job whose stage fills a GPU: a training.
+        sample: of any other job.
     """
 
     train: float = 1.0
@@ -53,7 +52,7 @@ class GpuMemory:
     def note(self, job: Job, manifest: Manifest) -> None:
         """Takes in what a finished job reserved, if it ran on a GPU and is no training."""
         peak, total = (int(manifest.cost.get(n, 0)) for n in ("gpu_bytes", "gpu_total_bytes"))
-        if not peak or isinstance(job, TrainedWeights):
+        if not peak or job.STAGE.fills_gpu:
             return
         name = as_name(str(manifest.cost["device"]))
         known = self._store.document(_MEMORY, name)
@@ -105,7 +104,7 @@ def gpu_share(job: Job, shares: GpuShares) -> float:
     """GPUs a job asks for: its share, or 0 for what a CPU does as well."""
     if not job.wants_gpu():
         return 0.0
-    return shares.train if isinstance(job, TrainedWeights) else shares.sample
+    return shares.train if job.STAGE.fills_gpu else shares.sample
 
 
 def bundle(gpus: float) -> dict[str, float]:

@@ -117,7 +117,7 @@ class JobSearcher(NotPickled, Searcher):  # type: ignore[misc]
     def report_death(self, trial_id: str, account: str) -> None:
         """Reports a trial whose worker is gone, with Ray's account of it."""
         job, silence = self._jobs.pop(trial_id), time.monotonic() - self._heard[trial_id]
-        timeout = self._execution.timeouts.get(job.stage)
+        timeout = self._execution.timeouts.get(job.STAGE.timeout)
         if _SIGN_OF_A_LOST_NODE in account:
             logging.getLogger(__name__).info("a node was lost: %s runs again", job.title())
             self._scheduler.report_stopped(job.key)

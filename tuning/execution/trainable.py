@@ -48,7 +48,8 @@ class Execution:
         data_root: folder of data sets that are files.
         inception_weights: file of the Inception weights.
         gpu_device: torch device of jobs that hold GPU resources; "cpu" where they are only logical.
-        timeouts: for a stage, the seconds without progress after which a job counts as hung.
+        timeouts: by `Stage.timeout`, the seconds without progress after which a job counts as hung;
+            None, or nothing: it never does.
     """
 
     store_url: str
@@ -58,9 +59,9 @@ class Execution:
     data_root: str | None = None
     inception_weights: str | None = None
     gpu_device: str = "cuda"
-    timeouts: Mapping[str, float] = field(default_factory=dict)
+    timeouts: Mapping[str, float | None] = field(default_factory=dict)
 
-    def workplace(self, *, gpu: bool) -> ExecutionContext:
+    def context(self, *, gpu: bool) -> ExecutionContext:
         """The place to run a job, in the process this is called in."""
         device = self.gpu_device if gpu else "cpu"
         if device.startswith("cuda"):
@@ -150,7 +151,7 @@ class JobTrainable(tune.Trainable):  # type: ignore[misc]
 
     def _running(self, job: Job) -> Generator[Progress, None, Manifest]:
         if self._run is None:
-            place = self._execution.workplace(gpu=self._has_gpu)
+            place = self._execution.context(gpu=self._has_gpu)
             batch_images = self._batch_images.get(job.stage, place.batch_images)
             place = dataclasses.replace(place, batch_images=batch_images)
             self._run = execute(job, place)
@@ -172,7 +173,7 @@ class JobTrainable(tune.Trainable):  # type: ignore[misc]
     @contextlib.contextmanager
     def _watched(self, job: Job) -> Iterator[None]:
         """Ends this process if what is inside takes longer than the stage may go without report."""
-        timeout = self._execution.timeouts.get(job.stage)
+        timeout = self._execution.timeouts.get(job.STAGE.timeout)
         if timeout is None:
             yield
             return

@@ -1,35 +1,21 @@
 """The forecast: what a study still needs, before and while it runs.
 
 The searches' future proposals are unknown, but what they cost is not, or nearly so: a trial costs
-the same at every step size, and of other parameters random values stand in, after the starts. So
+the same at every step size, and of other parameters random values take their place. So
 the whole study can be counted in advance: jobs stored and to run, images, network evaluations,
-hours, disk. Hours come from the rates measured on this class of device and kept in the store; until
-there are any, from multiply-adds and a stated throughput, and are then marked as estimates.
+hours (see `rates`), disk.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from tuning.jobs import Job, Work
+from tuning.jobs import Job, Stage, Work
+from tuning.scheduling.rates import Rates
 from tuning.scheduling.scheduler import Scheduler
 from tuning.search.search import SearchRun
-from tuning.stages import Chunk, TrainedWeights
-from tuning.store.documents import as_name
-from tuning.store.store import Manifest, Store
+from tuning.store.store import Store
 from tuning.study import Cell
-
-STAGES = (
-    "classifier", "train", "sample", "frames", "reference", "features", "score", "accuracy",
-    "yardstick", "noise", "shares", "renormalisation",
-)  # fmt: skip
-
-ASSUMED_MULTIPLY_ADDS_PER_SECOND = {"cpu": 2e10, "gpu": 1.5e13}
-"""Stated throughput until measured: one CPU core in float32; a V100-class GPU in TF32 or FP32."""
-
-_ASSUMED_SECONDS = {
-    "classifier": 20.0, "reference": 5.0, "features": 5.0, "score": 2.0, "yardstick": 2.0,
-    "noise": 1.0, "shares": 2.0, "renormalisation": 1.0,
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -56,7 +42,7 @@ class StageForecast:
 @dataclass
 class _Count:
     n_stored: int = 0
-    left: dict[str, tuple[int, Work]] = field(default_factory=dict)
+    left: defaultdict[str, list[Work]] = field(default_factory=lambda: defaultdict(list))
 
 
 def forecast(scheduler: Scheduler, store: Store, device: str) -> list[StageForecast]:
@@ -68,48 +54,32 @@ def forecast(scheduler: Scheduler, store: Store, device: str) -> list[StageForec
         device: class of device the dear jobs run on: "gpu", or such as "cpu x1".
 
     Returns:
-        A row for each stage that has jobs.
+        A row for each stage that has jobs, in the order of the stages.
     """
-    counts = {stage: _Count() for stage in STAGES}
+    counts: defaultdict[Stage, _Count] = defaultdict(_Count)
     jobs = list(_all_jobs(scheduler))
     left = _left(jobs, scheduler)
     for job, share in _each_once(jobs):
-        count = counts.setdefault(job.stage, _Count())
         if scheduler.is_done(job):
-            count.n_stored += 1
+            counts[job.STAGE].n_stored += 1
         elif job.key in left:
-            n_jobs, work = count.left.get(_kind(job), (0, Work()))
-            count.left[_kind(job)] = (n_jobs + 1, work + _part(job.work(), share))
+            counts[job.STAGE].left[job.rate_name].append(_part(job.work(), share))
     rates = Rates(store)
     rows = []
-    for stage, count in counts.items():
-        if count.n_stored or count.left:
-            n_to_run = sum(n_jobs for n_jobs, _ in count.left.values())
-            work = sum((work for _, work in count.left.values()), Work())
-            hours = [rates.hours(kind, of, n, device) for kind, (n, of) in count.left.items()]
-            rows.append(
-                StageForecast(
-                    stage, count.n_stored, n_to_run, work,
-                    sum(h for h, _ in hours), any(is_estimate for _, is_estimate in hours),
-                )
-            )  # fmt: skip
+    for stage, count in sorted(counts.items(), key=lambda item: item[0].order):
+        work = {name: sum(each, Work()) for name, each in count.left.items()}
+        hours = [
+            rates.hours(name, stage, work[name], len(each), device)
+            for name, each in count.left.items()
+        ]
+        rows.append(
+            StageForecast(
+                stage.name, count.n_stored, sum(map(len, count.left.values())),
+                sum(work.values(), Work()),
+                sum(h for h, _ in hours), any(is_estimate for _, is_estimate in hours),
+            )
+        )  # fmt: skip
     return rows
-
-
-def _kind(job: Job) -> str:
-    """What a job's rate is kept under: its stage, and for networks which and how they are trained.
-
-    Small networks take their time per call, large ones per multiplication: one rate would serve
-    neither.
-    """
-    if isinstance(job, TrainedWeights):
-        return f"{job.stage} {job.train.kind}"
-    if isinstance(job, Chunk) and job.pixels:
-        return "features of pixels"
-    if isinstance(job, Chunk):
-        networks = [needed.train.kind.split()[0] for needed in job.sample.inputs()]
-        return " ".join([job.stage, *networks])
-    return job.stage
 
 
 def _left(jobs: Iterable[Job], scheduler: Scheduler) -> set[str]:
@@ -125,7 +95,7 @@ def _left(jobs: Iterable[Job], scheduler: Scheduler) -> set[str]:
 
 
 def _all_jobs(scheduler: Scheduler) -> Iterable[Job]:
-    """Every job of the study; values that cost the same stand in for future trials."""
+    """Every job of the study; of future trials, placeholder values that cost the same."""
     study = scheduler.study
     yield from study.fixed_jobs
     for run in scheduler.searches.values():
@@ -140,11 +110,10 @@ def _search_jobs(run: SearchRun, cells: Iterable[Cell]) -> Iterable[Job]:
     known = [*(t.values for t in (*run.ranked(trials), *trials)), *search.starts]
     # By key: a start may be a trial already, or round to one.
     tried = list({space.score(values).key: values for values in known}.values())
-    placeholder_values = space.placeholder_values(max(1, n_trials - len(tried)), tried)
-    tried = (tried + placeholder_values)[:n_trials]
+    placeholders = space.placeholder_values(max(1, n_trials - len(tried)), tried)
+    tried = (tried + placeholders)[:n_trials]
     for values in tried:
-        score = space.score(values)
-        yield from (score, *space.further(score))
+        yield from space.scores(values)
     # Who goes on is not known: of those not measured, values that share no work with a cell.
     ranked = [t.values for t in run.ranked(trials)]
     tried = ranked + [v for v in reversed(tried) if v not in ranked]
@@ -153,9 +122,8 @@ def _search_jobs(run: SearchRun, cells: Iterable[Cell]) -> Iterable[Job]:
         is_known = number < len(reached)
         tried = [t.values for t in reached[number]] if is_known else tried[: rung.keep]
         for values in tried:
-            score = space.score(values, rung)
-            yield from (score, *space.further(score))
-    best = run.winner.score if run.winner else space.score((placeholder_values or tried)[-1])
+            yield from space.scores(values, rung)
+    best = run.winner.score if run.winner else space.score((placeholders or tried)[-1])
     for cell in cells:
         if cell.search is search:
             yield from cell.jobs(best)
@@ -174,10 +142,10 @@ def total_work(jobs: Iterable[Job]) -> Work:
 def _each_once(jobs: Iterable[Job]) -> Iterator[tuple[Job, float]]:
     """Jobs and all they rest on, inputs first, each once, and the share of its work it does.
 
-    A snapshot continues from the one before it, in whatever order they are met.
+    A job of a chain continues from the one before it, in whatever order they are met.
     """
     seen: set[str] = set()
-    trained: dict[str, int] = {}
+    reached: dict[str, int] = {}
 
     def visit(job: Job) -> Iterator[tuple[Job, float]]:
         if job.key in seen:
@@ -186,10 +154,10 @@ def _each_once(jobs: Iterable[Job]) -> Iterator[tuple[Job, float]]:
         for needed in job.inputs():
             yield from visit(needed)
         share = 1.0
-        if isinstance(job, TrainedWeights):
-            start = trained.get(job.train.key, 0)
-            trained[job.train.key] = max(start, job.iteration)
-            share = max(0, job.iteration - start) / job.iteration
+        if job.chain is not None:
+            start = reached.get(job.chain, 0)
+            reached[job.chain] = max(start, job.position)
+            share = max(0, job.position - start) / job.position
         yield job, share
 
     for job in jobs:
@@ -204,50 +172,6 @@ def _part(work: Work, share: float) -> Work:
         round(work.images * share), round(work.evaluations * share),
         work.multiply_adds * share, work.n_bytes,
     )  # fmt: skip
-
-
-class Rates:
-    """Measured throughput by kind of job and class of device, kept in the store.
-
-    Args:
-        store: where.
-    """
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-
-    def note(self, job: Job, manifest: Manifest) -> None:
-        """Adds what a finished job took to the totals of its device."""
-        if "failed" in manifest.result:
-            return  # it ended early
-        device = as_name(str(manifest.cost["device"]))
-        totals = self._store.document("rates", device) or {}
-        n_jobs, seconds, done = totals.get(_kind(job), (0, 0.0, 0.0))
-        seconds += float(manifest.cost["seconds"])
-        totals[_kind(job)] = (n_jobs + 1, seconds, done + _rated_multiply_adds(job, manifest))
-        self._store.put_document("rates", device, totals)
-
-    def hours(self, kind: str, work: Work, n_jobs: int, device: str) -> tuple[float, bool]:
-        """Hours that jobs of a kind take on one device, and whether that is an estimate."""
-        stage = kind.split()[0]
-        measured = (self._store.document("rates", as_name(device)) or {}).get(kind)
-        if measured is not None:
-            n_measured, seconds, multiply_adds = measured
-            if stage in _ASSUMED_SECONDS or not multiply_adds:
-                return n_jobs * seconds / n_measured / 3600, False
-            return work.multiply_adds / (multiply_adds / seconds) / 3600, False
-        if stage in _ASSUMED_SECONDS:
-            return n_jobs * _ASSUMED_SECONDS[stage] / 3600, True
-        sort = "cpu" if device.startswith("cpu") else "gpu"
-        return work.multiply_adds / ASSUMED_MULTIPLY_ADDS_PER_SECOND[sort] / 3600, True
-
-
-def _rated_multiply_adds(job: Job, manifest: Manifest) -> float:
-    """Multiply-adds done in a finished job; a snapshot that continued a run did only its part."""
-    if isinstance(job, TrainedWeights):
-        done = job.iteration - int(manifest.cost.get("started_at", 0))
-        return float(manifest.cost["multiply_adds"]) * done / job.iteration
-    return float(manifest.cost["multiply_adds"]) if isinstance(job, Chunk) else 0.0
 
 
 def needs_in_words(rows: list[StageForecast]) -> str:

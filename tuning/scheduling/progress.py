@@ -151,10 +151,9 @@ class Display:
             lines.append(Text(f"{done} of {len(searches)} searches done"))
         for name, run in searches.items():
             best = run.best_so_far
-            if best is not None and best.result is not None and not run.is_complete:
-                value = best.result.of(run.search.space.output)
+            if best is not None and not run.is_complete:
                 tried = sum(t.result is not None for t in run.trials)
-                lines.append(Text(f"{name}: best {value:.4g} ({tried}/{run.search.n_trials})"))
+                lines.append(Text(f"{name}: best {best.value:.4g} ({tried}/{run.search.n_trials})"))
         return lines
 
     def _rate(self, stage: str) -> str:
@@ -165,10 +164,9 @@ class Display:
 
     def _spread(self, row: StageForecast) -> int:
         """Devices a stage can use: the snapshots of a training run follow one another."""
-        runs = {snapshot.train.key for snapshot in self._scheduler.study.snapshots}
-        if row.stage == "train" and runs:
-            return min(len(runs), self._concurrent)
-        return self._concurrent
+        snapshots = self._scheduler.study.snapshots
+        runs = {snapshot.chain for snapshot in snapshots if snapshot.stage == row.stage}
+        return min(len(runs) or self._concurrent, self._concurrent)
 
     def _eta(self, rows: list[StageForecast]) -> str:
         seconds = sum(row.hours * 3600 / self._spread(row) for row in rows)

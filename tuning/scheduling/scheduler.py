@@ -89,6 +89,7 @@ class Scheduler:
         self._results: dict[str, Result] = {}
         self._attempts: dict[str, tuple[int, int]] = {}  # failures, furthest progress
         self._wanted: list[Job] | None = None  # valid until a score is in or something is missing
+        self._may_propose = True  # so is this
         self._lock = threading.RLock()
         for job in study.fixed_jobs:
             # Scores are verified when they are looked up; these are not looked up by anyone.
@@ -126,7 +127,7 @@ class Scheduler:
         return cell.jobs(winner.score if winner else None)
 
     def wanted(self) -> list[Job]:
-        """Results wanted now, most urgent first; proposes new rounds where they are due."""
+        """Results wanted now, most urgent first."""
         with self._lock:
             if self._wanted is None:
                 wanted: list[Job] = list(self.study.fixed_jobs)
@@ -138,15 +139,14 @@ class Scheduler:
             self._wanted = [job for job in self._wanted if not self._planner.is_done(job)]
             return self._wanted
 
-    def remaining(self) -> list[Job]:
-        """All jobs known to be left, inputs first, each once."""
-        with self._lock:
-            return list(self._planner.missing(self.wanted()))
-
     def next_job(self) -> Job | Wait:
-        """The next job to run; it counts as running until it is reported on."""
+        """The next job to run; it counts as running until it is reported on.
+
+        Rounds of proposals that are due are written first.
+        """
         with self._lock:
             while True:
+                self._propose()
                 job = self._hand_out()
                 if isinstance(job, Wait):
                     return job
@@ -158,6 +158,13 @@ class Scheduler:
                 if not was_done:
                     return job
                 self.report_stored(job.key)
+
+    def _propose(self) -> None:
+        if self._may_propose:
+            for run in self.searches.values():
+                while run.propose():
+                    self._wanted = None
+            self._may_propose = False
 
     def _hand_out(self) -> Job | Wait:
         running = [job for job, _ in self.progress.values()]
@@ -180,7 +187,7 @@ class Scheduler:
     def is_complete(self) -> bool:
         """Whether everything the study needs is stored."""
         with self._lock:
-            return not self.wanted()
+            return not self.wanted() and all(run.is_complete for run in self.searches.values())
 
     # -- reports from the runner -------------------------------------------------------------------
 
@@ -207,7 +214,7 @@ class Scheduler:
                 self.failures[key] = Failure(job, str(manifest.result["failed"]), "a result")
             self._planner.mark_done(job)
             if isinstance(job, Score):
-                self._wanted = None
+                self._look_again()
             self.finished_here[job.stage] += 1
         if self.on_stored:
             self.on_stored(job, manifest)
@@ -220,7 +227,7 @@ class Scheduler:
             for needed in job.inputs():
                 if self._store.manifest(needed.stage, needed.key) is None:
                     self._planner.mark_missing(needed)
-                    self._wanted = None
+                    self._look_again()
 
     def report_failure(self, key: str, cause: str) -> None:
         """A running job ended without a result; it is tried again, but not for ever.
@@ -250,6 +257,10 @@ class Scheduler:
         with self._lock:
             for key in list(self.progress):
                 self._end(key)
+
+    def _look_again(self) -> None:
+        """What is wanted may have changed."""
+        self._wanted, self._may_propose = None, True
 
     def _end(self, key: str) -> tuple[Job, Progress | None]:
         """A job does not run any more, however it ended."""

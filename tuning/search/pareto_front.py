@@ -1,7 +1,7 @@
-"""The front of a search by several numbers: what can be had of one without giving up another.
+"""The Pareto front of a search by several numbers: no trial on it is dominated by another.
 
-A trial is beaten by another that is nowhere worse and somewhere better. The front are the trials
-that none beats: whoever cares for one number more than for another chooses among these.
+A trial dominates another if it is nowhere worse and somewhere better. Whoever cares for one number
+more than for another chooses among the trials of the front.
 """
 
 import math
@@ -11,30 +11,23 @@ from tuning.search.search import SearchRun
 from tuning.spaces.trial import Trial
 
 
-def front(run: SearchRun) -> list[Trial]:
-    """The finished trials that no other beats, best first by the first number.
+def pareto_front(run: SearchRun) -> list[Trial]:
+    """The finished trials that no other dominates, best first by the first number.
 
     Args:
-        run: the search; by a single number, its front are the trials that share the best.
+        run: the search; by a single number, the front are the trials that share the best.
     """
     ranked = run.ranked(run.trials)
     signs = [1 if lower else -1 for lower in run.search.space.lower_is_better]
-    costs = [[s * v for s, v in zip(signs, numbers(run, t), strict=True)] for t in ranked]
+    costs = [[s * v for s, v in zip(signs, t.numbers, strict=True)] for t in ranked]
     return [
         trial
         for trial, own in zip(ranked, costs, strict=True)
-        if not any(beats(other, own) for other in costs)
+        if not any(dominates(other, own) for other in costs)
     ]
 
 
-def numbers(run: SearchRun, trial: Trial) -> tuple[float, ...]:
-    """All numbers of a trial that has not failed, in the order of the space's."""
-    value = trial.result.of(run.search.space.output) if trial.result else None
-    assert value is not None
-    return (value, *trial.numbers)
-
-
-def beats(one: Sequence[float], other: Sequence[float]) -> bool:
+def dominates(one: Sequence[float], other: Sequence[float]) -> bool:
     """Whether one trial is nowhere worse than another and somewhere better; lower is better.
 
     Args:

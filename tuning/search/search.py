@@ -3,7 +3,7 @@
 A search advances in rounds. Its state is nothing but its ledger (what was proposed) and the store
 (what came of it), so it is worked out anew at each launch and after each result, and its outcome
 depends on specs alone: results are taken in the order of proposal, rounded to four digits, and only
-when the whole round is in; the proposer is seeded from the ledger's key and the round's number.
+when the whole round is in; the sampler is seeded from the ledger's key and the round's number.
 
 When all trials are in, the ladder measures the best of them again, on more images and perhaps after
 a longer training, rung by rung, and the best of the last rung is the winner: successive halving,
@@ -13,7 +13,7 @@ with the store as its memory.
 import threading
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from optuna.distributions import BaseDistribution
 
@@ -23,7 +23,6 @@ from scorelib.seeds import seed_of
 from scorelib.spec import Spec
 from scorelib.step_size import round_significant
 from tuning.spaces import EPSILON, SearchSpace, StepSizeSpace
-from tuning.spaces.tpe_sampler import Finished
 from tuning.spaces.trial import Lookup, Result, Trial
 from tuning.stages import Score
 from tuning.store.ledger import Ledger, Values
@@ -79,7 +78,7 @@ class SearchRun:
         self._starts_of_ledger: tuple[Values, ...] | None = None
         self._space: SearchSpace | None = None
         self._finished: dict[tuple[int, int], Trial] = {}
-        self._scores: dict[tuple[int, int], Score] = {}
+        self._scores: dict[tuple[int, int], tuple[Score, ...]] = {}
 
     @property
     def space(self) -> SearchSpace:
@@ -115,35 +114,26 @@ class SearchRun:
             return self._finished[identity]
         if identity not in self._scores:
             on = self.search.ladder[rung - 1] if rung else None
-            self._scores[identity] = self.space.score(values, on)
-        trial = self._measured(number, values, self._scores[identity])
+            self._scores[identity] = self.space.scores(values, on)
+        trial = self._measured(Trial(number, values, self._scores[identity]))
         if trial.result is not None:
             self._finished[identity] = trial
         return trial
 
-    def _measured(self, number: int, values: Values, score: Score) -> Trial:
+    def _measured(self, trial: Trial) -> Trial:
         """The trial with what is known of it: nothing until all its scores are in."""
-        further = self.space.further(score)
-        first, *others = (self._lookup(each) for each in (score, *further))
-        if first is None or not all(others):
-            return Trial(number, values, score, None, further)
-        failed = next((r.failed for r in (first, *others) if r and r.failed), None)
+        results = [found for score in trial.scores if (found := self._lookup(score))]
+        if len(results) < len(trial.scores):
+            return trial
+        failed = next((result.failed for result in results if result.failed), None)
         if failed is not None:
-            return Trial(number, values, score, Result({}, failed), further)
-        objective = self.search.space.output
-        numbers = tuple(r.numbers[objective] for r in others if r)
-        return Trial(number, values, score, first, further, numbers)
+            return replace(trial, result=Result({}, failed))
+        numbers = tuple(result.numbers[self.search.space.output] for result in results)
+        return replace(trial, result=results[0], numbers=numbers)
 
     def wanted(self) -> list[Score]:
-        """The scores the search now waits for; empty when it is done or waits for another."""
-        with self._lock:
-            trials = self.trials
-            open_trials = [t for t in trials if t.result is None]
-            if open_trials:
-                return [score for t in open_trials for score in t.scores]
-            if len(trials) < self.search.n_trials and self._propose(trials):
-                return self.wanted()
-            return [s for t in self.finalists() if t.result is None for s in t.scores]
+        """The scores the search waits for; none if it is done, a round is due, or another is."""
+        return [s for t in self.finalists() if t.result is None for s in t.scores]
 
     @property
     def winner(self) -> Trial | None:
@@ -155,9 +145,14 @@ class SearchRun:
     @property
     def is_complete(self) -> bool:
         """Whether nothing is left to propose or to measure."""
-        trials = self.trials
-        spent = len(trials) >= self.search.n_trials or self._is_exhausted
-        return bool(trials) and spent and all(t.result for t in (*trials, *self.finalists()))
+        with self._lock:
+            rungs = self.rungs()
+            return self._is_spent(rungs[0]) and all(t.result for t in rungs[-1])
+
+    def _is_spent(self, trials: list[Trial]) -> bool:
+        """Whether no round follows these trials: they use up the budget, or all there is to try."""
+        is_exhausted = bool(self._rounds) and not self._rounds[-1]
+        return len(trials) >= self.search.n_trials or is_exhausted
 
     @property
     def best_so_far(self) -> Trial | None:
@@ -171,19 +166,16 @@ class SearchRun:
     def ranked(self, trials: list[Trial]) -> list[Trial]:
         """Finished trials with a value, best first; the earlier first among equals."""
         sign = 1 if self.search.space.protocol.lower_is_better else -1
-        valued = []
-        for trial in trials:
-            value = trial.result.of(self.search.space.output) if trial.result else None
-            if value is not None:
-                valued.append((sign * value, trial.number, trial))
-        return [trial for _, _, trial in sorted(valued, key=lambda item: item[:2])]
+        valued = [(t, t.value) for t in trials if t.value is not None]
+        return [t for t, _ in sorted(valued, key=lambda item: (sign * item[1], item[0].number))]
 
     def rungs(self) -> list[list[Trial]]:
         """The trials of every rung reached, the first rung first; open ones included."""
         with self._lock:
             reached = [self.trials]
-            for number, rung in enumerate(self.search.ladder, start=1):
-                if not reached[-1] or any(t.result is None for t in reached[-1]):
+            ladder = self.search.ladder if self._is_spent(reached[0]) else ()
+            for number, rung in enumerate(ladder, start=1):
+                if any(t.result is None for t in reached[-1]):
                     break
                 kept = self.ranked(reached[-1])[: rung.keep]
                 reached.append([self._trial(t.number, t.values, number) for t in kept])
@@ -193,31 +185,28 @@ class SearchRun:
         """The trials of the highest rung reached; open ones included."""
         return self.rungs()[-1]
 
-    def _propose(self, finished: list[Trial]) -> bool:
-        """Writes one more round to the ledger; False if it cannot be made (yet)."""
-        if self._opened is None or self._starts_of_ledger is None or self._is_exhausted:
-            return False
-        number = len(self._rounds)
-        proposals = self.space.propose(
-            [Finished(t.values, *self._told(t)) for t in finished],
-            self._starts_of_ledger,
-            seed_of("proposals", self._opened.key, number),
-        )
-        self._ledger.write(self._opened.key, number, proposals)
-        # As the ledger gives them back: what shows a trial shows the same after another launch.
-        self._rounds.append([dict(sorted(values.items())) for values in proposals])
-        return bool(proposals)
+    def propose(self) -> bool:
+        """Writes the next round to the ledger if the round is due; returns whether it was.
 
-    @property
-    def _is_exhausted(self) -> bool:
-        """Whether the last round came back empty: all there is has been tried."""
-        return bool(self._rounds) and not self._rounds[-1]
-
-    def _told(self, trial: Trial) -> tuple[float | None, tuple[float, ...]]:
-        assert trial.result is not None
-        value = trial.result.of(self.search.space.output)
-        further = tuple(round_significant(number, _TOLD_DIGITS) for number in trial.numbers)
-        return (None if value is None else round_significant(value, _TOLD_DIGITS)), further
+        A round is due when all trials before it are finished and no search that this one rests on
+        is waited for. An empty round says that all there is has been tried.
+        """
+        with self._lock:
+            trials = self.trials
+            if self._opened is None or self._starts_of_ledger is None:
+                return False
+            if self._is_spent(trials) or any(t.result is None for t in trials):
+                return False
+            number = len(self._rounds)
+            proposals = self.space.propose(
+                [_as_told(trial) for trial in trials],
+                self._starts_of_ledger,
+                seed_of("proposals", self._opened.key, number),
+            )
+            self._ledger.write(self._opened.key, number, proposals)
+            # As the ledger gives them back: what shows a trial shows the same after another launch.
+            self._rounds.append([dict(sorted(values.items())) for values in proposals])
+            return True
 
     def _starts(self) -> tuple[Values, ...] | None:
         """First values; None while the search they are carried over from is not done."""
@@ -264,3 +253,8 @@ class SearchRun:
         self._rounds = self._ledger.rounds(proposals.key)
         self._finished, self._scores = {}, {}
         self._opened, self._starts_of_ledger = proposals, starts
+
+
+def _as_told(trial: Trial) -> Trial:
+    """The trial as samplers see it: the rounding of another machine cannot steer them."""
+    return replace(trial, numbers=tuple(round_significant(n, _TOLD_DIGITS) for n in trial.numbers))

@@ -6,9 +6,9 @@ on its specs, its ledger and the store alone.
 """
 
 from tuning.spaces.base import Rung, SearchSpace
-from tuning.spaces.joint import MultiObjectiveSpace, ParameterSpace
-from tuning.spaces.parameters import LogUniform, OneOf
-from tuning.spaces.step_size import EPSILON, StepSizeSpace
+from tuning.spaces.parameter_space import MultiObjectiveSpace, ParameterSpace
+from tuning.spaces.parameters import EPSILON, LogUniform, OneOf
+from tuning.spaces.step_size import StepSizeSpace
 
 __all__ = [
     "EPSILON",

@@ -8,7 +8,7 @@ from optuna.distributions import BaseDistribution
 
 from scorelib.errors import require_input
 from scorelib.spec import Spec, stored_as
-from tuning.spaces.tpe_sampler import Finished
+from tuning.spaces.trial import Trial
 from tuning.stages import Output, Protocol, SampleSpec, Score
 from tuning.store.ledger import Values
 
@@ -68,13 +68,13 @@ class SearchSpace(Spec):
     def score(self, values: Values, rung: Rung | None = None) -> Score:
         """The score of some values, on the first rung or a later one."""
 
-    def further(self, score: Score) -> tuple[Score, ...]:
-        """Scores of the same images that the search is by, too; none as a rule."""
-        return ()
+    def scores(self, values: Values, rung: Rung | None = None) -> tuple[Score, ...]:
+        """All scores that the search is by: `score`, and others of the same images if any."""
+        return (self.score(values, rung),)
 
     @abstractmethod
     def propose(
-        self, finished: Sequence[Finished], starts: Sequence[Values], seed: int
+        self, finished: Sequence[Trial], starts: Sequence[Values], seed: int
     ) -> list[Values]:
         """The next round's values, all new and different; fewer or none when all are tried.
 

@@ -14,6 +14,9 @@ from scorelib.spec import Spec
 from scorelib.step_size import round_significant
 from tuning.store.ledger import Value
 
+EPSILON = "epsilon"
+"""Name of the step size among a trial's values."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class OneOf(Spec):

@@ -8,12 +8,11 @@ from optuna.distributions import BaseDistribution, FloatDistribution
 from scorelib.errors import require_input
 from scorelib.samplers import AnnealedSampler
 from tuning.spaces.base import Rung, SearchSpace, on_rung
-from tuning.spaces.step_size_sampler import Observation, propose, searched_interval
-from tuning.spaces.tpe_sampler import Finished
+from tuning.spaces.parameters import EPSILON
+from tuning.spaces.step_size_sampler import propose_step_sizes, searched_interval
+from tuning.spaces.trial import Trial
 from tuning.stages import Score
 from tuning.store.ledger import Values
-
-EPSILON = "epsilon"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,13 +48,12 @@ class StepSizeSpace(SearchSpace):
         return on_rung(self.template.replace(sample=self.sample.replace(sampler=sampler)), rung)
 
     def propose(
-        self, finished: Sequence[Finished], starts: Sequence[Values], seed: int
+        self, finished: Sequence[Trial], starts: Sequence[Values], seed: int
     ) -> list[Values]:
         """Step sizes from the valley's shape; see `SearchSpace.propose`."""
         low, high = self._interval()
-        observations = [Observation(float(f.values[EPSILON]), f.value) for f in finished]
-        proposals = propose(
-            observations, low=low, high=high, starts=_epsilons(starts), n=self.round_size, seed=seed
+        proposals = propose_step_sizes(
+            finished, low=low, high=high, starts=_epsilons(starts), n=self.round_size, seed=seed
         )
         return [{EPSILON: epsilon} for epsilon in proposals]
 

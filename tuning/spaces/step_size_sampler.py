@@ -27,7 +27,6 @@ References:
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -35,17 +34,18 @@ import optuna
 from numpy.typing import NDArray
 from optuna.distributions import BaseDistribution, FloatDistribution
 from optuna.study import Study
-from optuna.trial import FrozenTrial, TrialState, create_trial
+from optuna.trial import FrozenTrial, TrialState
 from scipy.special import ndtr
 
 from scorelib.errors import InputError
 from scorelib.step_size import round_significant
+from tuning.spaces.parameters import EPSILON
+from tuning.spaces.trial import Trial, as_optuna_trial
 
 Array = NDArray[np.float64]
 Space = dict[str, BaseDistribution]
 Values = dict[str, Any]
 
-_NAME = "epsilon"
 _FLOOR = 20.0  # an interval from 0 is cut at the smallest start over this
 _HIGHEST = 3.0  # y's cap: 20 times the best is as bad as failed
 _N_VALLEYS, _N_KEPT = 2048, 400
@@ -59,21 +59,8 @@ _FIRST_GAP, _GAP_EVERY = 9, 4
 optuna.logging.get_logger("optuna.storages._in_memory").setLevel(optuna.logging.WARNING)
 
 
-@dataclass(frozen=True)
-class Observation:
-    """A finished trial.
-
-    Attributes:
-        epsilon: its step size.
-        value: its distance, lower is better; None or not finite if it failed.
-    """
-
-    epsilon: float
-    value: float | None
-
-
-def propose(
-    observations: Sequence[Observation],
+def propose_step_sizes(
+    finished: Sequence[Trial],
     *,
     low: float,
     high: float,
@@ -85,7 +72,7 @@ def propose(
     """The next step sizes to try, all new and different: a pure function of its arguments.
 
     Args:
-        observations: all finished trials, in order of proposal.
+        finished: all trials so far, in order of proposal; of their numbers, lower is better.
         low: lower end of the open interval, >= 0; 0 stands for the smallest start over 20 (ALS:
             r = 0.24; an update of r < 1 cannot even follow the schedule).
         high: upper end.
@@ -99,25 +86,26 @@ def propose(
         n step sizes strictly inside the interval; fewer once all of that many digits are tried.
 
     Raises:
-        InputError: an interval, a start or an observation that cannot be used.
+        InputError: an interval, a start or a trial that cannot be used.
     """
     if not starts or not all(0 < start < math.inf for start in starts):
         raise InputError(f"starts must be one or more positive step sizes; got {list(starts)}")
     if not 0 <= low < high < math.inf:
         raise InputError(f"0 <= low < high < inf must hold; got {low=:g}, {high=:g}")
     low, high = searched_interval(low, high, starts)
-    for o in observations:
-        if not low < o.epsilon < high:
-            raise InputError(f"trials must lie in ({low:g}, {high:g}); got {o.epsilon:g}")
+    tried = [float(trial.values[EPSILON]) for trial in finished]
+    for epsilon in tried:
+        if not low < epsilon < high:
+            raise InputError(f"trials must lie in ({low:g}, {high:g}); got {epsilon:g}")
     grid = _rounded_between(low, high, digits)
-    n_free = len(set(grid) - {round_significant(o.epsilon, digits) for o in observations})
+    n_free = len(set(grid) - {round_significant(epsilon, digits) for epsilon in tried})
     if not n_free:
         return []
-    space: Space = {_NAME: FloatDistribution(low, high, log=True)}
+    space: Space = {EPSILON: FloatDistribution(low, high, log=True)}
     study = optuna.create_study(sampler=ValleySampler(grid, starts, seed, digits))
-    study.add_trials([_as_trial(o, space) for o in observations])
+    study.add_trials([as_optuna_trial(trial, space) for trial in finished])
     asked = [study.ask(space) for _ in range(min(n, n_free))]
-    return [float(trial.params[_NAME]) for trial in asked]
+    return [float(trial.params[EPSILON]) for trial in asked]
 
 
 def searched_interval(low: float, high: float, starts: Sequence[float]) -> tuple[float, float]:
@@ -134,15 +122,8 @@ def _rounded_between(low: float, high: float, digits: int) -> list[float]:
     return [number for number in numbers if low < number < high]
 
 
-def _as_trial(observation: Observation, space: Space) -> FrozenTrial:
-    params, value = {_NAME: observation.epsilon}, observation.value
-    if value is None or not math.isfinite(value):
-        return create_trial(state=TrialState.FAIL, params=params, distributions=space)
-    return create_trial(value=value, params=params, distributions=space)
-
-
 class ValleySampler(optuna.samplers.BaseSampler):
-    """Optuna sampler for one positive parameter with a valley-shaped objective; it has no state.
+    """Optuna sampler for one positive parameter with a valley-shaped curve; it has no state.
 
     Args:
         grid: admissible values, ascending; at least one of them untried when asked.

@@ -20,44 +20,21 @@ References:
 """
 
 import itertools
-import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution
-from optuna.trial import TrialState, create_trial
 
+from tuning.spaces.trial import Trial, as_optuna_trial
 from tuning.store.ledger import Value, Values
 
 _RANDOM_TRIALS = 8  # before the estimator has something to go by
 _MOST_ASKED = 64
 
 
-@dataclass(frozen=True)
-class Finished:
-    """A finished trial.
-
-    Attributes:
-        values: by parameter.
-        value: its number; None or not finite if it failed.
-        further: its other numbers, where several are searched by.
-    """
-
-    values: Values
-    value: float | None
-    further: tuple[float, ...] = ()
-
-    @property
-    def numbers(self) -> tuple[float, ...] | None:
-        """All numbers; None if it failed."""
-        if self.value is None or not all(map(math.isfinite, (self.value, *self.further))):
-            return None
-        return (self.value, *self.further)
-
-
-def propose_jointly(
-    finished: Sequence[Finished],
+def propose_values(
+    finished: Sequence[Trial],
     *,
     distributions: dict[str, BaseDistribution],
     rounded: Callable[[Values], Values],
@@ -89,8 +66,9 @@ def propose_jointly(
             n_startup_trials=_RANDOM_TRIALS,
         ),
     )
-    study.add_trials(_as_trials(finished, distributions, lower_is_better))
-    tried = {_identity(f.values) for f in finished}
+    told = _failed_as_worst(finished, lower_is_better)
+    study.add_trials([as_optuna_trial(trial, distributions) for trial in told])
+    tried = {_identity(trial.values) for trial in finished}
     proposed: list[Values] = []
 
     def take(values: Values) -> None:
@@ -109,25 +87,14 @@ def propose_jointly(
     return proposed
 
 
-def _as_trials(
-    finished: Sequence[Finished],
-    distributions: dict[str, BaseDistribution],
-    lower_is_better: Sequence[bool],
-) -> list[optuna.trial.FrozenTrial]:
-    known = [f.numbers for f in finished if f.numbers is not None]
+def _failed_as_worst(finished: Sequence[Trial], lower_is_better: Sequence[bool]) -> list[Trial]:
+    """The trials, those that failed with the worst of each number; none if all failed."""
+    known = [trial.numbers for trial in finished if trial.has_numbers]
     if not known:
         return []
     columns = zip(zip(*known, strict=True), lower_is_better, strict=True)
     worst = tuple(max(column) if lower else min(column) for column, lower in columns)
-    return [
-        create_trial(
-            state=TrialState.COMPLETE,
-            values=list(f.numbers or worst),
-            params=dict(f.values),
-            distributions=distributions,
-        )
-        for f in finished
-    ]
+    return [t if t.has_numbers else replace(t, numbers=worst) for t in finished]
 
 
 def _combinations(distributions: dict[str, BaseDistribution]) -> list[Values]:

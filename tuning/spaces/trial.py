@@ -1,10 +1,15 @@
 """Trials of searches: what was tried, what measures it, what came of it."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
+
+from optuna.distributions import BaseDistribution
+from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from tuning.jobs import Job
-from tuning.spaces import EPSILON
+from tuning.spaces.parameters import EPSILON
 from tuning.stages import Score
 from tuning.store.ledger import Values
 
@@ -36,23 +41,31 @@ class Trial:
     Attributes:
         number: order of proposal, from 0.
         values: by parameter.
-        score: what measures them.
-        result: what came of it, or None while it is open.
-        further: what else measures them, where several numbers are searched by.
-        numbers: what those gave, in the same order; empty while any is open, or if one failed.
+        scores: what measures them: first the space's own, then those of the other numbers.
+        result: what came of the first score, or the failure of any; None while one is open.
+        numbers: all numbers searched by, in the order of `scores`; empty if open or failed.
     """
 
     number: int
     values: Values
-    score: Score
-    result: Result | None
-    further: tuple[Score, ...] = ()
+    scores: tuple[Score, ...] = ()
+    result: Result | None = None
     numbers: tuple[float, ...] = ()
 
     @property
-    def scores(self) -> tuple[Score, ...]:
-        """All that measures them."""
-        return (self.score, *self.further)
+    def score(self) -> Score:
+        """The space's own score."""
+        return self.scores[0]
+
+    @property
+    def value(self) -> float | None:
+        """The first number; None if the trial is open or failed."""
+        return self.numbers[0] if self.numbers else None
+
+    @property
+    def has_numbers(self) -> bool:
+        """Whether there are numbers, all of them finite."""
+        return bool(self.numbers) and all(map(math.isfinite, self.numbers))
 
     @property
     def epsilon(self) -> float | None:
@@ -66,3 +79,24 @@ class Trial:
         None if the search is over no step size, or if no step follows the schedule.
         """
         return self.score.sample.r if EPSILON in self.values else None
+
+
+def as_optuna_trial(
+    trial: Trial,
+    distributions: Mapping[str, BaseDistribution],
+    attributes: Mapping[str, Any] | None = None,
+) -> FrozenTrial:
+    """A finished trial as Optuna has it; without finite numbers, as a failed one.
+
+    Args:
+        trial: the trial.
+        distributions: each parameter's range.
+        attributes: user attributes, JSON.
+    """
+    return create_trial(
+        state=TrialState.COMPLETE if trial.has_numbers else TrialState.FAIL,
+        values=list(trial.numbers) if trial.has_numbers else None,
+        params=dict(trial.values),
+        distributions=dict(distributions),
+        user_attrs=dict(attributes or {}),
+    )

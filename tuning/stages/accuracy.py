@@ -18,7 +18,7 @@ from scorelib.metrics.accuracy import AccuracySpec, AccuracyTraining
 from scorelib.metrics.features import Pixels
 from scorelib.networks import multiply_adds
 from scorelib.training.base import NonFiniteError
-from tuning.jobs import ExecutionContext, Job, Outcome, Progress, Run, Work, failure_of
+from tuning.jobs import ExecutionContext, Job, Outcome, Progress, Run, Stage, Work, failure_of
 from tuning.stages.sample import Chunk, SampleSpec
 from tuning.stages.score import Output
 from tuning.store.store import Store
@@ -40,7 +40,7 @@ class ClassificationAccuracy(Job):
     """
 
     KIND = "ClassificationAccuracy"
-    stage: ClassVar[str] = "accuracy"
+    STAGE: ClassVar[Stage] = Stage("accuracy", 80, "train")
     lower_is_better: ClassVar[bool | None] = False
 
     sample: SampleSpec

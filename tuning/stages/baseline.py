@@ -12,7 +12,7 @@ from scorelib.errors import require_input
 from scorelib.metrics.features import extract
 from scorelib.metrics.frechet import frechet_distance, moments
 from scorelib.seeds import generator_of
-from tuning.jobs import ExecutionContext, Job, Outcome, Progress, Run, Work
+from tuning.jobs import ExecutionContext, Job, Outcome, Progress, Run, Stage, Work
 from tuning.stages.features.extractors import build_extractor
 from tuning.stages.features.reference import Reference
 
@@ -34,7 +34,7 @@ class Baseline(Job):
     """
 
     KIND = "Yardstick"
-    stage: ClassVar[str] = "yardstick"  # as stored
+    STAGE: ClassVar[Stage] = Stage("yardstick", 90, "score", assumed_seconds=2.0)  # as stored
 
     reference: Reference
     kind: Literal["held-out", "gaussian"]

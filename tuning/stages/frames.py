@@ -12,7 +12,7 @@ import torch
 from scorelib.errors import require_input
 from scorelib.metrics.features import quantize
 from scorelib.pictures import grid_png
-from tuning.jobs import ExecutionContext, Job, Outcome, Progress, Run, Work, failure_of
+from tuning.jobs import ExecutionContext, Job, Outcome, Progress, Run, Stage, Work, failure_of
 from tuning.stages.sample import SampleSpec, walk_chunk
 
 FRAMES_FILE = "frames.png"
@@ -32,7 +32,7 @@ class Frames(Job):
     """
 
     KIND = "Frames"
-    stage: ClassVar[str] = "frames"
+    STAGE: ClassVar[Stage] = Stage("frames", 40, "sample")
 
     sample: SampleSpec
     n_images: int = 8

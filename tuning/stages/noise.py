@@ -11,7 +11,7 @@ from typing import ClassVar
 from scorelib.exact.noise_level import noise_at, noise_by_level
 from scorelib.samplers import AnnealedSampler
 from scorelib.schedules import GeometricSchedule
-from tuning.jobs import ExecutionContext, Job, Outcome, Progress, Run, Work
+from tuning.jobs import ExecutionContext, Job, Outcome, Progress, Run, Stage, Work
 
 QUARTERS = {"L/4": 0.25, "L/2": 0.5, "3L/4": 0.75, "L": 1.0}
 """Shares of the way at which the noise is a result, by its name there."""
@@ -27,7 +27,7 @@ class NoiseLevel(Job):
     """
 
     KIND = "NoiseLevel"
-    stage: ClassVar[str] = "noise"
+    STAGE: ClassVar[Stage] = Stage("noise", 100, "score", assumed_seconds=1.0)
 
     schedule: GeometricSchedule
     sampler: AnnealedSampler

@@ -52,11 +52,6 @@ class NoiseClassifierTrainSpec(TrainingSpec):
         return (self.score,) if self.score else ()
 
     @property
-    def kind(self) -> str:
-        """Network and objective."""
-        return f"{type(self.network).__name__} {type(self.objective).__name__}"
-
-    @property
     def update_multiply_adds(self) -> int:
         """Multiply-adds of one update, per image of its batch; the score's included."""
         score = self.score.train.multiply_adds if self.score else 0

@@ -11,7 +11,7 @@ import numpy as np
 
 from scorelib.errors import require_input
 from scorelib.exact.renormalisation import TwoNormals, Values, normal_power_integral
-from tuning.jobs import ExecutionContext, Job, Outcome, Progress, Run, Work
+from tuning.jobs import ExecutionContext, Job, Outcome, Progress, Run, Stage, Work
 
 _REACH = 12.0
 _ROUNDING = 1e-15
@@ -32,7 +32,7 @@ class Renormalisation(Job):
     """
 
     KIND = "Renormalisation"
-    stage: ClassVar[str] = "renormalisation"
+    STAGE: ClassVar[Stage] = Stage("renormalisation", 120, "score", assumed_seconds=1.0)
 
     alpha: float
     centres: tuple[float, ...] = (-1.0, 1.0)

@@ -38,7 +38,7 @@ from scorelib.samplers import (
 from scorelib.schedules import GeometricSchedule
 from scorelib.seeds import generator_of
 from scorelib.spec import Spec
-from tuning.jobs import ExecutionContext, Job, Outcome, Progress, Run, Work, failure_of
+from tuning.jobs import ExecutionContext, Job, Outcome, Progress, Run, Stage, Work, failure_of
 from tuning.stages.evaluation import batched, loaded
 from tuning.stages.features.extractors import build_extractor, extractor_inputs
 from tuning.stages.features.reference import PICTURE_POINTS
@@ -142,7 +142,7 @@ class Chunk(Job):
     """
 
     KIND = "Chunk"
-    stage: ClassVar[str] = "sample"
+    STAGE: ClassVar[Stage] = Stage("sample", 30, "sample", assumed_seconds=5.0)
 
     sample: SampleSpec
     index: int
@@ -164,6 +164,13 @@ class Chunk(Job):
         if not self.sample.keeps_pixels or isinstance(self.extractor, Pixels):
             return None
         return self.replace(extractor=Pixels(shape=self.sample.model.train.data.shape))
+
+    @property
+    def rate_name(self) -> str:
+        """By the networks evaluated, if any is."""
+        if self.pixels:
+            return "features of pixels"
+        return " ".join([self.stage, *(w.train.network.KIND for w in self.sample.inputs())])
 
     def title(self) -> str:
         """What this job is."""

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from scorelib.errors import require_input
-from tuning.jobs import ExecutionContext, Job, Outcome, Progress, Run, Work, failure_of
+from tuning.jobs import ExecutionContext, Job, Outcome, Progress, Run, Stage, Work, failure_of
 from tuning.stages.features.reference import RealFeatures
 from tuning.stages.protocols import Images, Measurement, Protocol
 from tuning.stages.sample import Chunk, SampleSpec
@@ -23,6 +23,9 @@ Output = Literal["raw", "denoised"]
 _BY_CLASS = "classes.json"
 
 OUTPUTS: tuple[Output, ...] = ("raw", "denoised")
+
+SCORING = Stage("score", 70, "score", assumed_seconds=2.0)
+"""The stage of all that is measured of finished images or networks."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +38,7 @@ class Score(Job):
     """
 
     KIND = "Score"
-    stage: ClassVar[str] = "score"
+    STAGE: ClassVar[Stage] = SCORING
 
     sample: SampleSpec
     protocol: Protocol
@@ -110,7 +113,7 @@ class RealScore(Job):
     """
 
     KIND = "RealScore"
-    stage: ClassVar[str] = "score"
+    STAGE: ClassVar[Stage] = SCORING
 
     features: RealFeatures
     protocol: Protocol

@@ -19,8 +19,9 @@ from scorelib.exact.parzen import Parzen
 from scorelib.guidance import ClassGuidance, GuidedNetwork
 from scorelib.metrics.score_error import ExactScores, moons_grid, scores_of
 from scorelib.networks import ScoreNetwork
-from tuning.jobs import ExecutionContext, Job, Outcome, Progress, Run, Work, failure_of
+from tuning.jobs import ExecutionContext, Job, Outcome, Progress, Run, Stage, Work, failure_of
 from tuning.stages.noise_classifier import NoiseClassifierSnapshot
+from tuning.stages.score import SCORING
 from tuning.stages.snapshots import TrainedWeights
 from tuning.stages.train import Snapshot
 
@@ -44,7 +45,7 @@ class ScoreErrors(Job):
     """
 
     KIND = "ScoreErrors"
-    stage: ClassVar[str] = "score"
+    STAGE: ClassVar[Stage] = SCORING
     lower_is_better: ClassVar[bool | None] = True
 
     data: Moons
@@ -133,7 +134,7 @@ class OracleErrors(Job):
     """
 
     KIND = "OracleErrors"
-    stage: ClassVar[str] = "score"
+    STAGE: ClassVar[Stage] = SCORING
 
     data: Moons
     sigma: float

@@ -13,12 +13,16 @@ from scorelib.data import DataSpec, Split
 from scorelib.errors import require_input
 from scorelib.metrics.class_shares import CONFIDENCE, class_shares
 from scorelib.metrics.classifier import ClassifierFeatures
-from tuning.jobs import ExecutionContext, Job, Outcome, Progress, Run, Work, failure_of
+from tuning.jobs import ExecutionContext, Job, Outcome, Progress, Run, Stage, Work, failure_of
 from tuning.stages.sample import Chunk, SampleSpec
 from tuning.stages.score import Output
 
 REACHING = "reaching"
 """Name of a result: how many classes have the equal share in their interval."""
+
+
+COUNTING = Stage("shares", 110, "score", assumed_seconds=2.0)
+"""The stage of all that counts classes."""
 
 
 def share_of(label: int) -> str:
@@ -43,7 +47,7 @@ class GeneratedShares(Job):
     """
 
     KIND = "GeneratedShares"
-    stage: ClassVar[str] = "shares"
+    STAGE: ClassVar[Stage] = COUNTING
 
     sample: SampleSpec
     n_images: int
@@ -104,7 +108,7 @@ class DataShares(Job):
     """
 
     KIND = "DataShares"
-    stage: ClassVar[str] = "shares"
+    STAGE: ClassVar[Stage] = COUNTING
 
     data: DataSpec
     split: Split

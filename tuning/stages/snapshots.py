@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from scorelib.data import DataSpec
 from scorelib.errors import require_input
+from scorelib.losses import Adversarial, ClassifierObjective, Dsm
 from scorelib.networks import NetworkSpec, NoiseClassifierSpec, size_of
 from scorelib.optim import AdamSpec
 from scorelib.schedules import Schedule
@@ -34,7 +35,7 @@ from scorelib.training.base import (
     with_prefix,
     without_prefix,
 )
-from tuning.jobs import ExecutionContext, Job, Outcome, Progress, Run, Work
+from tuning.jobs import ExecutionContext, Job, Outcome, Progress, Run, Stage, Work
 
 Losses = dict[str, list[tuple[int, float]]]
 """By name, the (iteration, value) pairs of a run so far."""
@@ -61,6 +62,7 @@ class TrainingSpec(Spec, ABC):
         batch_size: images per update.
         flips: mirror images at random.
         seed: of initial weights, order of images, noise.
+        objective: loss.
     """
 
     KIND = "TrainingSpec"
@@ -75,6 +77,7 @@ class TrainingSpec(Spec, ABC):
     batch_size: int = 128
     flips: bool = False
     seed: int = 0
+    objective: Dsm | Adversarial | ClassifierObjective
 
     def validate(self) -> None:
         """Refuses decays and batch sizes that mean nothing."""
@@ -92,9 +95,9 @@ class TrainingSpec(Spec, ABC):
         )
 
     @property
-    @abstractmethod
     def kind(self) -> str:
         """What is trained and how, for people and for measured rates: such as "Mlp Dsm"."""
+        return f"{self.network.KIND} {self.objective.KIND}"
 
     @property
     def multiply_adds(self) -> int:
@@ -154,7 +157,7 @@ class TrainedWeights(Job):
     """
 
     KIND = "TrainedWeights"
-    stage: ClassVar[str] = "train"
+    STAGE: ClassVar[Stage] = Stage("train", 20, "train", fills_gpu=True)
 
     train: TrainingSpec
     iteration: int
@@ -166,6 +169,11 @@ class TrainedWeights(Job):
     def inputs(self) -> tuple[Job, ...]:
         """Those of the run."""
         return self.train.inputs()
+
+    @property
+    def rate_name(self) -> str:
+        """By network and loss: small networks take their time per call, large per multiply-add."""
+        return f"{self.stage} {self.train.kind}"
 
     @property
     def chain(self) -> str:

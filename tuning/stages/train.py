@@ -27,11 +27,6 @@ class TrainSpec(TrainingSpec):
     objective: Dsm | Adversarial
 
     @property
-    def kind(self) -> str:
-        """Network and objective."""
-        return f"{type(self.network).__name__} {type(self.objective).__name__}"
-
-    @property
     def update_multiply_adds(self) -> int:
         """Multiply-adds of one update, per image of its batch."""
         return self.objective.update_multiply_adds(self.multiply_adds, self.data.shape)

@@ -8,23 +8,23 @@ Optuna does not let finished trials be changed. Trials that still run are not wr
 driver leaves nothing behind that looks as if it were under way.
 """
 
-import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import optuna
-from optuna.distributions import BaseDistribution
 from optuna.storages import RDBStorage
 from optuna.study import StudyDirection
-from optuna.trial import TrialState, create_trial
+from optuna.trial import FrozenTrial
 
 from tuning.addresses import without_secrets
 from tuning.tracking.database_files import create_database, exclusive_open
 from tuning.tracking.writer import ProjectionWriter
 
-_IDENTITY = "score"
+IDENTITY = "score"
+"""Name of the user attribute that identifies a trial in its study."""
+
 _MINIMIZE, _MAXIMIZE = StudyDirection.MINIMIZE, StudyDirection.MAXIMIZE
 
 # A server that does not answer is given up after seconds, not minutes, and tried again.
@@ -41,25 +41,15 @@ class TrialRecord:
 
     Attributes:
         study: name of the Optuna study.
-        score: key of the score; one trial per study and score.
-        values: what was tried, by parameter.
-        distributions: each parameter's range.
-        value: what came of it; None or not finite if the trial failed.
-        further: its other numbers, where several are searched by.
-        attributes: further user attributes, JSON; None is left out.
+        trial: the trial, with its score's key as the user attribute `IDENTITY`.
         about: user attributes of the study, JSON.
         lower_is_better: the study's direction, for each number.
     """
 
     study: str
-    score: str
-    values: Mapping[str, Any]
-    distributions: Mapping[str, BaseDistribution]
-    value: float | None
-    attributes: Mapping[str, Any] = field(default_factory=dict)
+    trial: FrozenTrial
     about: Mapping[str, Any] = field(default_factory=dict)
     lower_is_better: Sequence[bool] = (True,)
-    further: Sequence[float] = ()
 
 
 class OptunaWriter(ProjectionWriter[TrialRecord]):
@@ -90,10 +80,10 @@ class _Storage:
     def write(self, record: TrialRecord) -> None:
         """Adds the record's trial unless it is there."""
         study, known = self._studies.get(record.study) or self._open(record)
-        if record.score in known:
-            return
-        study.add_trial(_as_trial(record))
-        known.add(record.score)
+        score = str(record.trial.user_attrs[IDENTITY])
+        if score not in known:
+            study.add_trial(record.trial)
+            known.add(score)
 
     def _open(self, record: TrialRecord) -> tuple[optuna.Study, set[str]]:
         study = optuna.create_study(
@@ -105,18 +95,6 @@ class _Storage:
         for name, value in record.about.items():
             if study.user_attrs.get(name) != value:
                 study.set_user_attr(name, value)
-        known = {str(t.user_attrs.get(_IDENTITY)) for t in study.get_trials(deepcopy=False)}
+        known = {str(t.user_attrs.get(IDENTITY)) for t in study.get_trials(deepcopy=False)}
         self._studies[record.study] = study, known
         return study, known
-
-
-def _as_trial(record: TrialRecord) -> optuna.trial.FrozenTrial:
-    failed = record.value is None or not math.isfinite(record.value)
-    attributes = {k: v for k, v in record.attributes.items() if v is not None}
-    return create_trial(
-        state=TrialState.FAIL if failed else TrialState.COMPLETE,
-        values=None if failed or record.value is None else [record.value, *record.further],
-        params=dict(record.values),
-        distributions=dict(record.distributions),
-        user_attrs=attributes | {_IDENTITY: record.score},
-    )

@@ -70,8 +70,8 @@ def run_of(value, *parameters, n_trials=8, ladder=(), starts=(START,), most=None
     results = {}
     ledger = Ledger(Store(f"memory://{uuid.uuid4().hex}", create=True))
     run = SearchRun(search, ledger, lambda score: results.get(score.key))
-    while (wanted := run.wanted()) and (most is None or len(results) < most):
-        for score in wanted:
+    while (run.propose() or run.wanted()) and (most is None or len(results) < most):
+        for score in run.wanted():
             number = value(score)
             failed = Result({}, "samples are not finite")
             results[score.key] = (

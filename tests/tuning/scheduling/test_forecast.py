@@ -7,12 +7,9 @@ import pytest
 from tests.tuning.draining import drain
 from tests.tuning.miniature import joint_study, miniature_study
 from tuning.jobs import Work
-from tuning.scheduling.forecast import (
-    ASSUMED_MULTIPLY_ADDS_PER_SECOND,
-    Rates,
-    forecast,
-    needs_in_words,
-)
+from tuning.scheduling.forecast import forecast, needs_in_words
+from tuning.scheduling.planner import Planner
+from tuning.scheduling.rates import ASSUMED_MULTIPLY_ADDS_PER_SECOND, Rates
 from tuning.scheduling.scheduler import Scheduler, Wait
 
 CPU = "cpu x1"
@@ -73,7 +70,10 @@ def test_hours_come_from_a_stated_throughput_until_they_are_measured(store):
     assert sampled.is_estimate
     assert sampled.hours == pytest.approx(sampled.work.multiply_adds / stated / 3600)
     assert needs_in_words([sampled]).startswith("est. ")
-    job = next(job for job in Scheduler(study, store).remaining() if job.stage == "sample")
+    scheduler = Scheduler(study, store)
+    scheduler.next_job()  # proposes
+    left = Planner(store).missing(scheduler.wanted())
+    job = next(job for job in left if job.stage == "sample")
     drain(study, store, most=15)
     manifest = next(
         m for job in [job] if (m := store.manifest(job.stage, job.key)) is not None

@@ -250,6 +250,7 @@ def test_a_display_that_reads_while_a_round_is_proposed_loses_nothing(store):
     display = threading.Thread(target=lambda: run.trials)
     display.start()
     assert gate.reached.wait(30), "the display has read the ledger: there is nothing yet"
+    assert run.propose()
     wanted = run.wanted()
     gate.open.set()
     display.join()

@@ -10,6 +10,7 @@ import pytest
 from tests.tuning.draining import drain, results
 from tests.tuning.miniature import miniature_study
 from tuning.jobs import ExecutionContext, Outcome, execute
+from tuning.scheduling.planner import Planner
 from tuning.scheduling.scheduler import MAX_ATTEMPTS, Scheduler, Wait
 from tuning.spaces import Rung
 from tuning.stages import Chunk, Snapshot
@@ -115,8 +116,10 @@ def test_larger_samples_reuse_the_chunks_already_there(copied):
 def test_a_changed_training_renews_all_that_rests_on_it(finished, tmp_path):
     _, ran, _ = finished
     before = {key for stage, key in ran if stage in ("train", "sample", "score")}
-    scheduler = Scheduler(miniature_study(train__seed="1"), Store(str(tmp_path), create=True))
-    assert not {job.key for job in scheduler.remaining()} & before
+    store = Store(str(tmp_path), create=True)
+    scheduler = Scheduler(miniature_study(train__seed="1"), store)
+    scheduler.next_job()  # proposes
+    assert not {job.key for job in Planner(store).missing(scheduler.wanted())} & before
 
 
 @pytest.mark.parametrize("stage", ["train", "sample", "reference", "classifier", "score"])

@@ -11,10 +11,10 @@ from scorelib.spec import from_json
 from tests.tuning.draining import drain
 from tests.tuning.miniature import front_study
 from tests.tuning.spaces.test_tpe_sampler import MIXED, ask, at_random
+from tests.tuning.trials import told
 from tuning.scheduling.scheduler import Scheduler
-from tuning.search.pareto_front import beats, front, numbers
-from tuning.spaces.tpe_sampler import Finished
-from tuning.spaces.trial import Result
+from tuning.search.pareto_front import dominates, pareto_front
+from tuning.spaces.trial import Result, Trial
 from tuning.stages import Score
 from tuning.store.store import Store
 
@@ -50,7 +50,7 @@ def search_by_both(seed, n_trials=40):
     found = []
     while len(found) < n_trials:
         proposed = ask(found, seed=100 * seed + len(found), lower_is_better=(True, True))
-        found += [Finished(v, rival(v)[0], rival(v)[1:]) for v in proposed]
+        found += [told(v, *rival(v)) for v in proposed]
     return found
 
 
@@ -64,36 +64,36 @@ def test_proposals_cover_more_of_the_front_than_chance():
 
 def test_each_number_is_taken_in_its_own_direction_and_failures_as_the_worst_of_each():
     found = search_by_both(seed=1, n_trials=16)
-    turned = [Finished(f.values, f.value, (-f.further[0],)) for f in found]
+    turned = [told(f.values, f.value, -f.numbers[1]) for f in found]
     assert ask(turned, seed=7, lower_is_better=(True, False)) == ask(
         found, seed=7, lower_is_better=(True, True)
     )
     assert ask(turned, seed=7, lower_is_better=(True, True)) != ask(
         found, seed=7, lower_is_better=(True, True)
     )
-    worst = max(f.value for f in found), (max(f.further[0] for f in found),)
+    worst = max(f.value for f in found), max(f.numbers[1] for f in found)
     values = {"rate": 0.01, "decay": 0.01, "kind": "a"}
     assert set(values) == set(MIXED)
-    for failed in (Finished(values, None), Finished(values, 1.0, (math.nan,))):
+    for failed in (told(values, None), told(values, 1.0, math.nan)):
         both = (True, True)
         assert ask([*found, failed], seed=3, lower_is_better=both) == ask(
-            [*found, Finished(values, *worst)], seed=3, lower_is_better=both
+            [*found, told(values, *worst)], seed=3, lower_is_better=both
         )
 
 
 def test_the_front_are_the_trials_that_no_other_beats(finished):
     *_, run = finished
     trials = run.trials
-    assert len(trials) == 5 and all(len(t.numbers) == 1 for t in trials)
+    assert len(trials) == 5 and all(len(t.numbers) == 2 for t in trials)
     # The distance is to be lowered, coverage to be raised.
-    pairs = {t.number: numbers(run, t) for t in trials}
+    pairs = {t.number: t.numbers for t in trials}
     beaten = {
         a for (a, (d, c)), (_, (e, f)) in itertools.product(pairs.items(), repeat=2)
         if e <= d and f >= c and (e, f) != (d, c)
     }  # fmt: skip
-    best = front(run)
+    best = pareto_front(run)
     assert {t.number for t in best} == pairs.keys() - beaten and best
-    assert [numbers(run, t)[0] for t in best] == sorted(numbers(run, t)[0] for t in best)
+    assert [t.value for t in best] == sorted(t.value for t in best)
 
 
 def test_numbers_that_differ_by_rounding_are_equal():
@@ -101,9 +101,9 @@ def test_numbers_that_differ_by_rounding_are_equal():
     one, other = sum(shares) / 3, sum(reversed(shares)) / 3
     assert one != other, "the sums would not show it"
     for share, same in ((-one, -other), (-other, -one)):
-        assert beats((4.7, share), (5.2, same)) and not beats((5.2, same), (4.7, share))
-        assert not beats((4.7, share), (4.7, same))
-    assert not beats((1.0, 3.0), (2.0, 2.0)) and beats((1.0, 2.0), (1.0, 2.1))
+        assert dominates((4.7, share), (5.2, same)) and not dominates((5.2, same), (4.7, share))
+        assert not dominates((4.7, share), (4.7, same))
+    assert not dominates((1.0, 3.0), (2.0, 2.0)) and dominates((1.0, 2.0), (1.0, 2.1))
 
 
 def test_the_numbers_are_those_of_scores_of_the_same_images(finished):
@@ -114,7 +114,7 @@ def test_the_numbers_are_those_of_scores_of_the_same_images(finished):
         distance, coverage = trial.scores
         assert distance.chunks() == coverage.chunks()
         found = [scheduler.lookup(score).of("denoised") for score in trial.scores]
-        assert tuple(found) == numbers(run, trial)
+        assert tuple(found) == trial.numbers
     assert run.trials[0].values == {"epsilon": 0.01, "ema": 0.999}
 
 
@@ -129,7 +129,7 @@ def test_a_trial_is_finished_when_all_its_numbers_are_in_and_failed_if_one_is(fi
     for missing in (first, second):
         for instead in (None, Result({}, "not finite")):
             run._lookup = without(missing, instead)
-            found = run._measured(1, trial.values, first)
+            found = run._measured(Trial(1, trial.values, trial.scores))
             assert found.numbers == ()
             if instead is None:
                 assert found.result is None
@@ -145,15 +145,15 @@ def test_interrupted_anywhere_it_proposes_the_same(finished, tmp_path):
         drain(front_study(), store, most=most)
     (again,) = Scheduler(front_study(), store).searches.values()
     assert [t.values for t in again.trials] == [t.values for t in run.trials]
-    assert [numbers(again, t) for t in again.trials] == [numbers(run, t) for t in run.trials]
+    assert [t.numbers for t in again.trials] == [t.numbers for t in run.trials]
 
 
 def test_a_front_of_one_number_or_of_other_images_is_refused(finished):
     *_, run = finished
     space = run.search.space
     assert from_json(space.to_json()) == space
-    (coverage,) = space.also
+    (coverage,) = space.other_protocols
     for also in ((), (space.protocol,), (coverage.replace(n_images=80),),
                  (coverage.replace(seeds="fresh"),)):  # fmt: skip
         with pytest.raises(InputError, match="two or more different numbers of the same images"):
-            space.replace(also=also)
+            space.replace(other_protocols=also)

@@ -14,23 +14,24 @@ from sklearn.gaussian_process.kernels import ConstantKernel, Matern
 from scorelib.errors import InputError
 from scorelib.step_size import round_significant
 from tests.benchmarks.search import MOST_TRIALS, SHIFTS, synthetic_curves, trials_of_ours
+from tests.tuning.trials import at_step
 from tuning.spaces import step_size_sampler
-from tuning.spaces.step_size_sampler import Observation, ValleySampler, propose
+from tuning.spaces.step_size_sampler import ValleySampler, propose_step_sizes
 
 LOW, HIGH, START = 3.62e-6, 1.96e-4, 5.43e-6
 CURVES = list(synthetic_curves())
 
 
 def ask(seen, n=1, seed=0, low=LOW, high=HIGH, starts=(START,), digits=2):
-    return propose(seen, low=low, high=high, starts=starts, n=n, seed=seed, digits=digits)
+    return propose_step_sizes(
+        seen, low=low, high=high, starts=starts, n=n, seed=seed, digits=digits
+    )
 
 
 def search(objective, n_trials=20, round_size=1, seed=0, low=LOW):
     seen = []
     while len(seen) < n_trials:
-        seen += [
-            Observation(e, objective(e)) for e in ask(seen, round_size, seed + len(seen), low=low)
-        ]
+        seen += [at_step(e, objective(e)) for e in ask(seen, round_size, seed + len(seen), low=low)]
     return seen
 
 
@@ -55,7 +56,7 @@ def situations(draw):
     values = st.one_of(
         st.none(), st.floats(0, 1e4), st.just(math.inf), st.just(math.nan), st.just(14.0)
     )
-    seen = draw(st.lists(st.builds(Observation, inside, values), max_size=12))
+    seen = draw(st.lists(st.builds(at_step, inside, values), max_size=12))
     starts = draw(st.lists(st.floats(1e-9, 1e4), min_size=1, max_size=3))
     return seen, low, high, starts
 
@@ -65,7 +66,7 @@ def situations(draw):
 def test_proposals_are_new_rounded_and_strictly_inside(situation, n, digits, seed):
     seen, low, high, starts = situation
     proposals = ask(seen, n, seed, low, high, starts, digits)
-    taken = {round_significant(o.epsilon, digits) for o in seen}
+    taken = {round_significant(o.values["epsilon"], digits) for o in seen}
     assert all(low < e < high and e == round_significant(e, digits) for e in proposals)
     assert len({*proposals, *taken}) == len(proposals) + len(taken)
     every = {float(f"{m}e{d}") for d in range(-10, 6) for m in range(10 ** (digits - 1), 100)}
@@ -75,7 +76,7 @@ def test_proposals_are_new_rounded_and_strictly_inside(situation, n, digits, see
 
 def test_the_starts_come_first_in_order():
     assert ask([], n=3, starts=(2.04e-5, 5.43e-6, 9e-5)) == [2.0e-5, 5.4e-6, 9e-5]
-    assert ask([Observation(2.0e-5, 50.0)], starts=(2.04e-5, 5.43e-6)) == [5.4e-6]
+    assert ask([at_step(2.0e-5, 50.0)], starts=(2.04e-5, 5.43e-6)) == [5.4e-6]
 
 
 def test_a_start_that_is_not_admissible_gives_way_to_the_nearest_that_is():
@@ -84,22 +85,22 @@ def test_a_start_that_is_not_admissible_gives_way_to_the_nearest_that_is():
 
 
 def test_an_exhausted_interval_gives_what_is_left_and_then_nothing():
-    seen = [Observation(e, 20.0) for e in (3.7e-6, 3.9e-6)]
+    seen = [at_step(e, 20.0) for e in (3.7e-6, 3.9e-6)]
     rest = ask(seen, n=9, high=4.2e-6)
     assert sorted(rest) == [3.8e-6, 4.0e-6, 4.1e-6]
-    assert ask([*seen, *(Observation(e, 20.0) for e in rest)], high=4.2e-6) == []
+    assert ask([*seen, *(at_step(e, 20.0) for e in rest)], high=4.2e-6) == []
     assert ask([], low=4.01e-6, high=4.09e-6) == []
 
 
 def test_the_last_free_value_is_proposed_however_bad_its_neighbours():
     grid = ask([], n=99, high=4.7e-6, low=3.65e-6)
     for last in grid:
-        seen = [Observation(e, 14.0 if e == grid[0] else 1e4) for e in grid if e != last]
+        seen = [at_step(e, 14.0 if e == grid[0] else 1e4) for e in grid if e != last]
         assert ask(seen, high=4.7e-6, low=3.65e-6) == [last]
 
 
 def test_equal_arguments_give_equal_proposals():
-    seen = [Observation(5.4e-6, 200.0), Observation(9e-6, 14.3), Observation(2e-5, None)]
+    seen = [at_step(5.4e-6, 200.0), at_step(9e-6, 14.3), at_step(2e-5, None)]
     assert ask(seen, 3, seed=5) == ask(seen, 3, seed=5)
     optuna.create_study(sampler=optuna.samplers.RandomSampler()).ask().suggest_float("x", 0, 1)
     np.random.seed(1)
@@ -108,20 +109,20 @@ def test_equal_arguments_give_equal_proposals():
 
 def test_the_unit_of_the_values_does_not_matter():
     values = {5.4e-6: 90.0, 9e-6: 15.0, 7e-6: 16.0}
-    seen, scaled = ([Observation(e, s * v) for e, v in values.items()] for s in (1, 1024))
+    seen, scaled = ([at_step(e, s * v) for e, v in values.items()] for s in (1, 1024))
     assert ask(seen, 2) == ask(scaled, 2)
 
 
 @pytest.mark.parametrize("failure", [math.inf, -math.inf, math.nan])
 def test_every_failure_is_told_as_one(failure):
     values = [200.0, 14.3, failure]
-    seen = [Observation(e, v) for e, v in zip((5.4e-6, 9e-6, 2e-5), values, strict=True)]
-    assert ask(seen, 2) == ask([*seen[:2], Observation(2e-5, None)], 2)
+    seen = [at_step(e, v) for e, v in zip((5.4e-6, 9e-6, 2e-5), values, strict=True)]
+    assert ask(seen, 2) == ask([*seen[:2], at_step(2e-5, None)], 2)
 
 
 def test_failures_alone_send_the_search_elsewhere():
     seen = search(lambda epsilon: None, 10)
-    logs = np.log([o.epsilon for o in seen])
+    logs = np.log([o.values["epsilon"] for o in seen])
     assert logs.max() - logs.min() > 2
 
 
@@ -160,14 +161,14 @@ def test_a_second_deeper_basin_is_found():
 
 def test_an_optimum_at_the_edge_is_found():
     seen = search(lambda epsilon: 14.0 * (HIGH / epsilon) ** 0.3)
-    assert best(seen).epsilon > 0.75 * HIGH
+    assert best(seen).values["epsilon"] > 0.75 * HIGH
 
 
 def test_the_trials_gather_about_the_optimum_and_span_the_interval():
     seen = search(valley(1.6 * START))
-    near = [o for o in seen if abs(math.log(o.epsilon / (1.6 * START))) < 0.25]
+    near = [o for o in seen if abs(math.log(o.values["epsilon"] / (1.6 * START))) < 0.25]
     assert len(near) >= 6
-    logs = np.sort(np.log([LOW, HIGH, *(o.epsilon for o in seen)]))
+    logs = np.sort(np.log([LOW, HIGH, *(o.values["epsilon"] for o in seen)]))
     assert np.diff(logs).max() < 1.3
 
 
@@ -175,7 +176,7 @@ def test_the_trials_gather_about_the_optimum_and_span_the_interval():
 def test_noisy_values_do_not_mislead(round_size):
     true, rng = valley(1.5 * START), np.random.default_rng(3)
     seen = search(lambda e: true(e) * math.exp(0.015 * rng.standard_normal()), 20, round_size)
-    assert true(best(seen).epsilon) < 1.04 * 14.0
+    assert true(best(seen).values["epsilon"]) < 1.04 * 14.0
 
 
 def test_an_interval_from_zero_starts_at_a_twentieth_of_the_smallest_start():
@@ -302,8 +303,8 @@ def test_valleys_lie_about_the_starts_and_inside_the_interval():
         ({"starts": ()}, "starts must be"),
         ({"starts": (0.0,)}, "starts must be"),
         ({"starts": (math.nan,)}, "starts must be"),
-        ({"seen": [Observation(LOW, 14.0)]}, "trials must lie in"),
-        ({"seen": [Observation(1.0, 14.0)]}, "trials must lie in"),
+        ({"seen": [at_step(LOW, 14.0)]}, "trials must lie in"),
+        ({"seen": [at_step(1.0, 14.0)]}, "trials must lie in"),
     ],
 )
 def test_input_that_cannot_be_used_is_refused(wrong, says):

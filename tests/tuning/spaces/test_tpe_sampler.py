@@ -9,7 +9,8 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 
 from scorelib.step_size import round_significant
-from tuning.spaces.tpe_sampler import Finished, propose_jointly
+from tests.tuning.trials import told
+from tuning.spaces.tpe_sampler import propose_values
 
 MIXED = {
     "rate": FloatDistribution(1e-4, 1e-1, log=True),
@@ -27,7 +28,7 @@ def rounded(values):
 
 
 def ask(finished, distributions=MIXED, starts=(), n=2, seed=0, lower_is_better=True):
-    return propose_jointly(
+    return propose_values(
         finished, distributions=distributions, rounded=rounded, starts=starts, n=n, seed=seed,
         lower_is_better=[lower_is_better] if isinstance(lower_is_better, bool) else lower_is_better,
     )  # fmt: skip
@@ -43,7 +44,7 @@ def search(objective, seed, n_trials=30, **options):
     finished = []
     while len(finished) < n_trials:
         proposed = ask(finished, seed=100 * seed + len(finished), **options)
-        finished += [Finished(values, objective(values)) for values in proposed]
+        finished += [told(values, objective(values)) for values in proposed]
     return finished
 
 
@@ -56,7 +57,7 @@ def at_random(objective, seed, n_trials=30):
         return float(np.exp(rng.uniform(np.log(d.low), np.log(d.high))))
 
     drawn = [{name: draw(d) for name, d in MIXED.items()} for _ in range(n_trials)]
-    return [Finished(values, objective(values)) for values in drawn]
+    return [told(values, objective(values)) for values in drawn]
 
 
 def test_proposals_are_a_function_of_the_arguments_alone():
@@ -66,7 +67,7 @@ def test_proposals_are_a_function_of_the_arguments_alone():
     ask([], seed=9)
     assert ask(list(finished), seed=5) == first
     assert ask(finished, seed=6) != first
-    better = [Finished(f.values, 9.0 - f.value) for f in finished]
+    better = [told(f.values, 9.0 - f.value) for f in finished]
     assert ask(better, seed=5) != first, "the results do not count"
 
 
@@ -80,9 +81,9 @@ def test_starts_come_first_in_order_and_rounded_and_are_not_tried_again():
     assert ask([], starts=starts, n=1) == [first]
     assert ask([], starts=starts, n=2) == [first, second]
     assert ask([], starts=starts, n=4)[:2] == [first, second]
-    assert ask([Finished(first, 1.0)], starts=starts, n=1) == [second]
-    assert ask([Finished(first, None)], starts=starts, n=1) == [second]
-    both = [Finished(first, 1.0), Finished(second, 2.0)]
+    assert ask([told(first, 1.0)], starts=starts, n=1) == [second]
+    assert ask([told(first, None)], starts=starts, n=1) == [second]
+    both = [told(first, 1.0), told(second, 2.0)]
     assert ask(both, starts=starts, n=1)[0] not in (first, second)
 
 
@@ -105,7 +106,7 @@ def test_a_space_of_choices_is_exhausted_and_then_empty(n):
     while proposed := ask(finished, CHOICES, n=n, seed=rounds):
         assert len(proposed) == min(n, len(every) - len(finished)), "stopped short of the end"
         # So steep that the estimator would rather repeat the best than try the worst.
-        finished += [Finished(values, math.exp(values["n"])) for values in proposed]
+        finished += [told(values, math.exp(values["n"])) for values in proposed]
         rounds += 1
     assert {tuple(f.values[name] for name in CHOICES) for f in finished} == every
     assert len(finished) == len(every) == 80

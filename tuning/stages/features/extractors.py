@@ -14,7 +14,7 @@ from scorelib.metrics.classifier import (
 )
 from scorelib.metrics.features import Coordinates, Extractor, Pixels
 from scorelib.metrics.inception import InceptionFeatures
-from tuning.jobs import ExecutionContext, Job, Outcome, Progress, Run, Work
+from tuning.jobs import ExecutionContext, Job, Outcome, Progress, Run, Stage, Work
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +26,7 @@ class TrainClassifier(Job):
     """
 
     KIND = "TrainClassifier"
-    stage: ClassVar[str] = "classifier"
+    STAGE: ClassVar[Stage] = Stage("classifier", 10, "train", assumed_seconds=20.0)
 
     classifier: ClassifierSpec
 
@@ -65,7 +65,7 @@ def extractor_inputs(extractor: Extractor) -> tuple[Job, ...]:
 
 
 def build_extractor(extractor: Extractor, at: ExecutionContext) -> nn.Module:
-    """The extractor with its weights, on the workplace's device, in eval mode."""
+    """The extractor with its weights, on the context's device, in eval mode."""
     if isinstance(extractor, ClassifierFeatures):
         (job,) = extractor_inputs(extractor)
         weights = safetensors.torch.load(at.read(job, "weights.safetensors"))

@@ -11,7 +11,7 @@ from scorelib.metrics.features import Coordinates, Extractor, extract
 from scorelib.metrics.frechet import Moments, moments
 from scorelib.metrics.inception import InceptionFeatures
 from scorelib.pictures import scatter_png
-from tuning.jobs import ExecutionContext, Job, Outcome, Progress, Run, Work
+from tuning.jobs import ExecutionContext, Job, Outcome, Progress, Run, Stage, Work
 from tuning.stages.features.extractors import build_extractor, extractor_inputs
 
 PICTURE_POINTS = 500
@@ -54,7 +54,7 @@ class Reference(RealJob):
     """Mean and covariance of a data split's features."""
 
     KIND = "Reference"
-    stage: ClassVar[str] = "reference"
+    STAGE: ClassVar[Stage] = Stage("reference", 50, "score", assumed_seconds=5.0)
 
     def title(self) -> str:
         """What this job is."""
@@ -89,7 +89,7 @@ class RealFeatures(RealJob):
     """
 
     KIND = "RealFeatures"
-    stage: ClassVar[str] = "features"
+    STAGE: ClassVar[Stage] = Stage("features", 60, "score", assumed_seconds=5.0)
 
     def title(self) -> str:
         """What this job is."""

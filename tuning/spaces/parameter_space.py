@@ -9,15 +9,16 @@ from optuna.distributions import BaseDistribution
 
 from scorelib.errors import InputError, require_input
 from scorelib.seeds import seed_of
-from scorelib.spec import replaced
+from scorelib.spec import replaced, stored_as
 from tuning.spaces.base import Rung, SearchSpace, on_rung
 from tuning.spaces.parameters import LogUniform, OneOf
-from tuning.spaces.tpe_sampler import Finished, propose_jointly
+from tuning.spaces.tpe_sampler import propose_values
+from tuning.spaces.trial import Trial
 from tuning.stages import Protocol, Score
 from tuning.store.ledger import Values
 
 _MOST_DRAWN = 50
-"""Draws at random for each stand-in."""
+"""Draws at random for each placeholder value."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,10 +56,10 @@ class ParameterSpace(SearchSpace):
         return on_rung(replaced(self.template, changes), rung)
 
     def propose(
-        self, finished: Sequence[Finished], starts: Sequence[Values], seed: int
+        self, finished: Sequence[Trial], starts: Sequence[Values], seed: int
     ) -> list[Values]:
         """What TPE expects most of; see `SearchSpace.propose`."""
-        return propose_jointly(
+        return propose_values(
             finished,
             distributions=self.distributions(starts),
             rounded=self._rounded,
@@ -104,16 +105,16 @@ class ParameterSpace(SearchSpace):
 class MultiObjectiveSpace(ParameterSpace):
     """Fields of a score, searched by several numbers of the same images at once.
 
-    There is no best trial then, but a front: the trials that no other beats in every number. What
-    is called the winner is the front's end by the first number.
+    There is no best trial then, but a Pareto front: the trials that no other dominates. What is
+    called the winner is the front's end by the first number.
 
     Attributes:
-        also: how the further numbers are measured.
+        other_protocols: how the other numbers are measured.
     """
 
     KIND = "FrontSpace"
 
-    also: tuple[Protocol, ...]
+    other_protocols: tuple[Protocol, ...] = stored_as("also")
 
     def validate(self) -> None:
         """Refuses a single number, and numbers of other images."""
@@ -121,21 +122,25 @@ class MultiObjectiveSpace(ParameterSpace):
         ours = self.protocol
         alike = all(
             (p.extractor, p.n_images, p.seeds) == (ours.extractor, ours.n_images, ours.seeds)
-            for p in self.also
+            for p in self.other_protocols
         )
-        names = {p.name for p in (ours, *self.also)}
+        names = {p.name for p in (ours, *self.other_protocols)}
         require_input(
-            len(names) == 1 + len(self.also) > 1 and alike,
+            len(names) == 1 + len(self.other_protocols) > 1 and alike,
             "a front needs two or more different numbers of the same images; got "
-            + "; ".join(p.describe() for p in (ours, *self.also)),
+            + "; ".join(p.describe() for p in (ours, *self.other_protocols)),
         )
 
     @property
     def lower_is_better(self) -> tuple[bool, ...]:
         """Of each number; see `SearchSpace.lower_is_better`."""
-        return tuple(p.lower_is_better for p in (self.protocol, *self.also))
+        return tuple(p.lower_is_better for p in (self.protocol, *self.other_protocols))
 
-    def further(self, score: Score) -> tuple[Score, ...]:
-        """The other numbers of the same images."""
+    def scores(self, values: Values, rung: Rung | None = None) -> tuple[Score, ...]:
+        """Those of the other numbers are of the same images; see `SearchSpace.scores`."""
+        score = self.score(values, rung)
         n_images = score.protocol.n_images
-        return tuple(score.replace(protocol=p.replace(n_images=n_images)) for p in self.also)
+        others = (
+            score.replace(protocol=p.replace(n_images=n_images)) for p in self.other_protocols
+        )
+        return (score, *others)

@@ -4,11 +4,11 @@ from dashboards.results.pareto_fronts import number_names, pareto_table
 from tests.tuning.draining import drain
 from tests.tuning.miniature import front_study
 from tuning.scheduling.scheduler import Scheduler
-from tuning.search.pareto_front import front
+from tuning.search.pareto_front import pareto_front
 
 
 def test_a_front_has_a_row_for_each_of_its_trials(store):
     drain(front_study(), store)
     (run,) = Scheduler(front_study(), store).searches.values()
     assert number_names(run) == ["fd[digits-cnn]", "coverage[digits-cnn]"]
-    assert len(pareto_table(run)) == len(front(run)) > 0
+    assert len(pareto_table(run)) == len(pareto_front(run)) > 0

@@ -110,6 +110,6 @@ def _axis(axis: Axis) -> dict[str, Any]:
         }  # fmt: skip
     if axis.is_log:
         limits = [math.log10(low), math.log10(high)] if low and high else None
-        return made | {"type": "log", "range": limits, "minorloglabels": "complete"}
+        return made | {"type": "log", "range": limits, "minorloglabels": "complete", "nticks": 4}
     made["tickformat"] = ".0%" if axis.format.endswith("%") else None
     return made | {"autorangeoptions": {"minallowed": low, "maxallowed": high}}

@@ -1,1 +1,1 @@
-"""Figures: what is drawn, as PNG files and as charts of a page."""
+"""Figures and pictures: what the results so far show, described or cut from what jobs left."""

@@ -1,0 +1,75 @@
+"""The figures of searches show every trial: distance against step size, parameters, the front."""
+
+import pytest
+
+from dashboards.figures import pareto_fronts, searches, step_sizes
+from tests.studies.test_studies import miniature
+from tests.tuning.draining import drain
+from tuning.scheduling.scheduler import Scheduler
+from tuning.search.pareto_front import front, numbers
+from tuning.store.store import Store
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """Schedulers of studies that are worked off."""
+
+    def worked_off(name):
+        store = Store(str(tmp_path_factory.mktemp(name)), create=True)
+        drain(miniature(name), store)
+        return Scheduler(miniature(name), store), store
+
+    return {name: worked_off(name) for name in ("cifar_sampling_eps", "dlsm_front")}
+
+
+def test_every_step_size_tried_is_a_point_raw_and_denoised(finished):
+    scheduler, store = finished["cifar_sampling_eps"]
+    figures = list(step_sizes.figures(scheduler, store))
+    groups = step_sizes.comparable_runs(scheduler.searches.values())
+    assert [f"Distance against step size: {group.title}" for group in groups] == [
+        figure.title for figure in figures
+    ]
+    values, colours = [], {}
+    for group, figure in zip(groups, figures, strict=True):
+        (panel,) = figure.panels
+        lines = {line.label: line for line in panel.marks}
+        assert len(lines) == len(panel.marks) == 2 * len(group.runs)
+        for run in group.runs:
+            sampler = type(run.search.space.sample.sampler).__name__.upper()
+            for which, dash, marker in (("raw", "dash", "open"), ("denoised", "solid", "filled")):
+                line = lines[f"{sampler}, {which}"]
+                tried = sorted((t.values["epsilon"], t.result.of(which)) for t in run.trials)
+                assert list(zip(line.x, line.y, strict=True)) == tried
+                assert (line.dash, line.marker) == (dash, marker)
+                colours.setdefault(sampler, set()).add(line.colour)
+                values += line.y
+    (als,), (cas,) = colours.values()
+    assert als != cas
+    for figure in figures:
+        assert figure.panels[0].y.limits == pytest.approx((0.85 * min(values), 6 * min(values)))
+        assert figure.panels[0].x.is_log and figure.panels[0].y.is_log
+
+
+def test_the_front_and_the_parameters_show_every_trial(finished):
+    scheduler, store = finished["dlsm_front"]
+    (run,) = scheduler.searches.values()
+    (figure,) = pareto_fronts.figures(scheduler, store)
+    joined, *loose = figure.panels[0].marks
+    shown = [pair for line in (joined, *loose) for pair in zip(line.x, line.y, strict=True)]
+    assert sorted(shown) == sorted(tuple(numbers(run, trial)) for trial in run.trials)
+    best = [tuple(numbers(run, trial)) for trial in front(run)]
+    assert list(zip(joined.x, joined.y, strict=True)) == best
+    assert joined.dash == "solid" and all(line.dash == "" for line in loose)
+    assert [text.count(",") for text in joined.texts] == [1] * len(best)
+    history, each, *_ = searches.figures(scheduler, store)
+    first = {trial.number: numbers(run, trial)[0] for trial in run.trials}
+    values, so_far = history.panels[0].marks
+    assert dict(zip(values.x, values.y, strict=True)) == first
+    assert so_far.y == [min(values.y[: n + 1]) for n in range(len(values.y))]
+    for panel, name in zip(each.panels, run.distributions, strict=True):
+        (points,) = panel.marks
+        assert panel.title.split(" (")[0] == name
+        tried = {t.number: (t.values[name], first[t.number]) for t in run.trials}
+        pairs = zip(points.x, points.y, strict=True)
+        assert dict(zip(points.values, pairs, strict=True)) == tried
+    assert each.scale.limits == (0, max(first))

@@ -36,11 +36,10 @@ def require_server(uri: str) -> None:
         port = parts.port or (443 if kind == "https" else 80)
         require_listening(parts.hostname or "", port, "tracking_uri")
     else:
-        raise InputError(
-            "tracking_uri must be a server (http://HOST:PORT) or a database "
+        raise _wrong(
+            "tracking_uri", "must be a server (http://HOST:PORT) or a database "
             f"(sqlite:///FILE, postgresql://...); got {_quoted(uri)}",
-            "tracking_uri",
-        )
+        )  # fmt: skip
 
 
 def require_listening(host: str, port: int, field: str) -> None:
@@ -78,18 +77,14 @@ def require_database(url: str, field: str) -> None:
             engine.connect().close()
         engine.dispose()
     except ImportError as error:
-        raise InputError(
-            f"{field} needs a package for {parts.scheme}, which is not installed ({error}): "
+        raise _wrong(
+            field, f"needs a package for {parts.scheme}, which is not installed ({error}): "
             "pip install 'score-studies[services]'",
-            field,
-        ) from error
+        ) from error  # fmt: skip
     except (exc.SQLAlchemyError, ValueError) as error:
         cause = getattr(error, "orig", None) or "not a URL SQLAlchemy can use"
-        raise InputError(
-            f"{field} must be a database that answers; got {_quoted(url)}: "
-            f"{without_secrets(str(cause))}",
-            field,
-        ) from error
+        account = f"got {_quoted(url)}: {without_secrets(str(cause))}"
+        raise _wrong(field, f"must be a database that answers; {account}") from error
 
 
 def require_no_password(url: str, field: str, instead: str) -> None:
@@ -113,12 +108,15 @@ def _split(url: str, field: str) -> SplitResult:
     # An @ after the host or a space in it: a password that is not written as a URL wants it.
     odd = (":" in parts.netloc and "@" in parts.path) or re.search(r"\s", parts.netloc)
     if odd or ("://" in url and not parts.scheme):
-        raise InputError(
-            f"{field} must be a URL such as http://HOST:PORT, with / and @ in a password written "
+        raise _wrong(
+            field, "must be a URL such as http://HOST:PORT, with / and @ in a password written "
             "%2F and %40; it is not shown here, for it may hold one",
-            field,
-        )
+        )  # fmt: skip
     return parts
+
+
+def _wrong(field: str, account: str) -> InputError:
+    return InputError(f"{field} {account}", field)
 
 
 def _quoted(url: str) -> str:

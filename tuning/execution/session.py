@@ -127,10 +127,7 @@ def _join(address: str, folder: Path, quiet: dict[str, Any]) -> None:
         with contextlib.chdir(folder):
             ray.init(address=address, runtime_env=runtime_env, **quiet)
     except (ConnectionError, RuntimeError) as error:
-        raise InputError(
-            f"the address must name a running Ray cluster; {address!r} does not answer: {error}",
-            "address",
-        ) from error
+        raise _no_cluster(f"{address!r} does not answer: {error}") from error
 
 
 def _require_private_token() -> None:
@@ -157,11 +154,7 @@ def _require_answer(address: str) -> None:
     try:
         asked = subprocess.run(command, capture_output=True, text=True, timeout=_ANSWER_SECONDS)
     except subprocess.TimeoutExpired:
-        raise InputError(
-            f"the address must name a running Ray cluster; {address!r} did not answer within "
-            f"{_ANSWER_SECONDS:g} s",
-            "address",
-        ) from None
+        raise _no_cluster(f"{address!r} did not answer within {_ANSWER_SECONDS:g} s") from None
     if asked.returncode == 0:
         return
     if "InvalidAuthToken" in asked.stderr:
@@ -170,9 +163,11 @@ def _require_answer(address: str) -> None:
             "none: set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN_PATH to a file that holds it"
         )
     why = (asked.stderr.strip() or asked.stdout.strip() or "no reason given").splitlines()[-1]
-    raise InputError(
-        f"the address must name a running Ray cluster; got {address!r}: {why}", "address"
-    )
+    raise _no_cluster(f"got {address!r}: {why}")
+
+
+def _no_cluster(account: str) -> InputError:
+    return InputError(f"the address must name a running Ray cluster; {account}", "address")
 
 
 def require_visible(store_folder: str) -> None:

@@ -3,10 +3,10 @@
 import pytest
 
 from dashboards.figures import pareto_fronts, searches, step_sizes
-from tests.studies.test_studies import miniature
+from tests.studies.miniatures import miniature
 from tests.tuning.draining import drain
 from tuning.scheduling.scheduler import Scheduler
-from tuning.search.pareto_front import front, numbers
+from tuning.search.pareto_front import pareto_front
 from tuning.store.store import Store
 
 
@@ -56,8 +56,8 @@ def test_the_front_and_the_parameters_show_every_trial(finished):
     (figure,) = pareto_fronts.figures(scheduler, store)
     joined, *loose = figure.panels[0].marks
     shown = [pair for line in (joined, *loose) for pair in zip(line.x, line.y, strict=True)]
-    assert sorted(shown) == sorted(tuple(numbers(run, trial)) for trial in run.trials)
-    best = [tuple(numbers(run, trial)) for trial in front(run)]
+    assert sorted(shown) == sorted(trial.numbers for trial in run.trials)
+    best = [trial.numbers for trial in pareto_front(run)]
     assert list(zip(joined.x, joined.y, strict=True)) == best
     assert joined.dash == "solid" and all(line.dash == "" for line in loose)
     assert [text.count(",") for text in joined.texts] == [1] * len(best)

@@ -40,7 +40,7 @@ BASE = [0.30, 0.22, 0.41, 0.25, 0.36]
 def test_the_interval_is_that_of_a_paired_t_test(gains, lower, outcome):
     ours = [b - g for b, g in zip(BASE, gains, strict=True)]
     pair = Pair("error", lower, Measured(tuple(ours)), Measured(tuple(BASE)))
-    assert pair.by_interval == outcome
+    assert pair.outcome(by_seed=True) == outcome
     (row,) = difference_table([pair]).to_dict("records")
     interval = stats.ttest_rel(ours, BASE).confidence_interval(0.95)
     assert row["95 % interval"] == f"{interval.low:+.3g} to {interval.high:+.3g}"
@@ -54,7 +54,9 @@ def test_other_seeds_make_no_pair_and_one_seed_no_interval():
     other = Pair("error", True, Measured(tuple(BASE[:3])), Measured(tuple(BASE)))
     one = Pair("error", True, Measured((1.0,)), Measured((2.0,)))
     assert difference_table([other, one]).empty
-    assert one.by_means == "better" and "by the means, better in 1" in method_sentence([one])
+    assert one.outcome(
+        by_seed=False
+    ) == "better" and "by the means, better in 1" in method_sentence([one])
     paired = Pair("error", True, Measured(tuple(BASE)), Measured(tuple(1.001 * b for b in BASE)))
     assert "better in 2, worse in 0 and level in 0 of 2" in method_sentence([one, paired])
 

@@ -5,9 +5,12 @@ The searches are real, with a ledger in a real store; only what a score comes to
 
 import math
 import uuid
+from types import SimpleNamespace
 
 import pytest
 
+from dashboards.drawing.charts import draw_chart
+from dashboards.figures.searches import figures
 from dashboards.figures.step_sizes import comparable_runs
 from dashboards.results.halving_savings import halving_savings
 from dashboards.results.optuna_analyses import importances
@@ -121,6 +124,18 @@ def test_failed_trials_are_no_part_of_what_mattered():
     run = run_of(fragile, LAMBDA, N_D, n_trials=20)
     assert any(trial.result.failed for trial in run.trials)
     assert sum(importances(run).values()) == pytest.approx(1)
+
+
+def test_what_mattered_and_its_pairs_are_charts_of_the_page():
+    run = run_of(by_lambda, LAMBDA, N_D, EMA, n_trials=24, starts=({**START, "ema": 0.99},))
+    store = Store(f"memory://{uuid.uuid4().hex}", create=True)
+    drawn = {f.title: f for f in figures(SimpleNamespace(searches={"planted": run}), store)}
+    assert [title for title, figure in drawn.items() if figure.file] == ["planted: each parameter"]
+    (bars,) = drawn["planted: what mattered (fANOVA)"].panels[0].marks
+    assert dict(zip(bars.x, bars.y, strict=True)) == importances(run)
+    pairs = drawn["planted: pairs of parameters"]
+    chart = draw_chart(pairs)
+    assert pairs.shape == (3, 3) and chart.layout.xaxis9.title.text == list(bars.x)[-1]
 
 
 # -- what halving saved ----------------------------------------------------------------------------

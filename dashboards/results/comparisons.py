@@ -1,11 +1,10 @@
-"""Which cells of a study can be set against each other, and which of them is best.
+"""Which cells of a study can be compared, and which of them is best.
 
-Cells are comparable that measure the same: by equal protocols or, where there are none, by the same
-kind of job in the same row; and only where it is known which direction is better. Real data is no
-competitor.
+Cells are comparable that measure the same: by equal protocols or, without protocols, by the same
+kind of job in the same row; and only where a direction is better. Real data does not compete.
 """
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 
 from dashboards.results.cells import CellView, Measured
@@ -15,26 +14,28 @@ from tuning.study import Cell
 
 @dataclass(frozen=True)
 class Comparison:
-    """Cells that measure the same, by different ways.
+    """Cells that measure the same.
 
     Attributes:
         measure: what they measure.
         quantity: by which of the cells' quantities.
-        ranked: what tells each way from the others and its cell, the best first.
+        ranked: the cells by what tells each from the others, the best first.
     """
 
     measure: str
     quantity: str
-    ranked: tuple[tuple[str, CellView], ...]
+    ranked: Mapping[str, CellView]
 
-    def value(self, place: int) -> Measured:
-        """The number of a place, from 0."""
-        return self.ranked[place][1].measured[self.quantity]
+    @property
+    def best_two(self) -> list[tuple[str, Measured]]:
+        """The first two with their numbers."""
+        return [(name, c.measured[self.quantity]) for name, c in [*self.ranked.items()][:2]]
 
     @property
     def is_level(self) -> bool:
         """Whether the first two are shown as the same number."""
-        return self.value(0).is_level(self.value(1))
+        (_, best), (_, second) = self.best_two
+        return best.is_level(second)
 
 
 def comparisons(done: Iterable[CellView], *, main_only: bool = False) -> list[Comparison]:
@@ -44,42 +45,36 @@ def comparisons(done: Iterable[CellView], *, main_only: bool = False) -> list[Co
         done: the cells that are in.
         main_only: if most of them share one measure, only that, all rows together.
     """
-    competing = [
-        cell
-        for cell in done
-        if cell.cell.lower_is_better is not None and not isinstance(cell.cell.job, RealScore)
-    ]
+    competing = [c for c in done if c.cell.lower_is_better is not None]
+    competing = [c for c in competing if not isinstance(c.cell.job, RealScore)]
     groups = _grouped(competing, lambda own: own.protocol or (type(own.job), own.row))
     largest = max(groups, key=len, default=[])
     if main_only and 2 * len(largest) > len(competing):
-        found = [_comparison(largest)]
+        groups = [largest]
     else:
-        found = [_comparison(part) for group in groups for part in _by_row(group)]
-    return [comparison for comparison in found if len(comparison.ranked) > 1]
-
-
-def _by_row(group: list[CellView]) -> list[list[CellView]]:
-    rows = _grouped(group, lambda own: own.row)
-    return rows if len(rows) < len(group) else [group]
+        by_row = ((group, _grouped(group, lambda own: own.row)) for group in groups)
+        groups = [
+            g for group, rows in by_row for g in (rows if len(rows) < len(group) else [group])
+        ]
+    return [found for group in groups if len((found := _comparison(group)).ranked) > 1]
 
 
 def _grouped(cells: Iterable[CellView], key: Callable[[Cell], Hashable]) -> list[list[CellView]]:
     groups: dict[Hashable, list[CellView]] = {}
     for cell in cells:
         groups.setdefault(key(cell.cell), []).append(cell)
-    return list(groups.values())
+    return [*groups.values()]
 
 
-def _comparison(group: Sequence[CellView]) -> Comparison:
+def _comparison(group: list[CellView]) -> Comparison:
     first = group[0].cell
     one_row, one_column = (
-        len({getattr(cell.cell, of) for cell in group}) == 1 for of in ("row", "column")
+        len({getattr(c.cell, of) for c in group}) == 1 for of in ("row", "column")
     )
     way = "row" if one_column else "column" if one_row else "name"
     measure = first.protocol.name if first.protocol and not one_row else first.row
     is_denoised = all("denoised" in cell.measured for cell in group)
     quantity = "denoised" if is_denoised else first.quantities[0]
     measure += f" ({quantity})" if quantity not in OUTPUTS else ""
-    known = [(getattr(c.cell, way), c) for c in group if quantity in c.measured]
-    known.sort(key=lambda item: item[1].cost(quantity))
-    return Comparison(measure, quantity, tuple(known))
+    known = sorted((c for c in group if quantity in c.measured), key=lambda c: c.cost(quantity))
+    return Comparison(measure, quantity, {getattr(c.cell, way): c for c in known})

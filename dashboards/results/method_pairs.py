@@ -1,13 +1,10 @@
 """The paper's own method against its baseline, at equal further settings and seed by seed.
 
 Over n seeds, the same on both sides, the mean of the n differences has the 95 % confidence interval
-
-    mean +- t(0.975, n - 1) s / sqrt(n),
-
-s their standard deviation, t Student's quantile. Whatever the two methods share at a seed (the
-order of the data, the start of the chains) is in no difference. Where the interval holds 0, it is
-open which method is better. The seeds are those of trainings, or of the images of one training: the
-interval speaks of no other chance, and one in twenty equal numbers seems to differ.
+``mean +- t(0.975, n - 1) s / sqrt(n)``, s their standard deviation, t Student's quantile. Whatever
+the two methods share at a seed (the order of the data, the start of the chains) is in no
+difference. The seeds are those of trainings, or of the images of one training: the interval speaks
+of no other chance, and one in twenty equal numbers seems to differ.
 """
 
 import statistics
@@ -18,25 +15,23 @@ from typing import Literal
 import pandas as pd
 
 from dashboards.results.cells import CellView, Measured
-from dashboards.results.comparisons import Comparison, comparisons
+from dashboards.results.comparisons import comparisons
 from dashboards.results.verdicts import half_interval
 from tuning.stages import OUTPUTS
 
 OURS, BASE = "ours", "base"
 """What tables call the paper's own method and what it is compared with."""
 
-Outcome = Literal["better", "worse", "level", "open"]
-
 
 @dataclass(frozen=True)
 class Pair:
-    """One number of our method and of its baseline.
+    """One number of our method and of its baseline, each over seeds.
 
     Attributes:
         measure: what was measured, and at which further settings.
         lower_is_better: whether a lower number is the better one.
-        ours: our method's number, over seeds.
-        base: the baseline's number, over seeds.
+        ours: our method's number.
+        base: the baseline's number.
     """
 
     measure: str
@@ -51,20 +46,13 @@ class Pair:
         is_paired = len(ours) == len(base) > 1  # a study repeats the first seeds
         return [a - b for a, b in zip(ours, base, strict=True)] if is_paired else []
 
-    @property
-    def by_interval(self) -> Outcome:
-        """How ours compares with the baseline by the interval, over several seeds."""
-        mean, half = statistics.fmean(self.differences), half_interval(self.differences)
-        return "open" if abs(mean) <= half else self._outcome(mean)
-
-    @property
-    def by_means(self) -> Outcome:
-        """How ours compares with the baseline by the two means, over any seeds."""
-        if self.ours.is_level(self.base):
+    def outcome(self, *, by_seed: bool) -> Literal["better", "worse", "level", "open"]:
+        """How ours compares: by the interval of the differences, or by the two means."""
+        difference = self.ours.mean - self.base.mean
+        if by_seed and abs(statistics.fmean(self.differences)) <= half_interval(self.differences):
+            return "open"
+        if not by_seed and self.ours.is_level(self.base):
             return "level"
-        return self._outcome(self.ours.mean - self.base.mean)
-
-    def _outcome(self, difference: float) -> Outcome:
         return "better" if (difference < 0) == self.lower_is_better else "worse"
 
 
@@ -76,28 +64,22 @@ def pairs(done: Iterable[CellView]) -> list[Pair]:
     """
     found = []
     for comparison in comparisons(done):
-        cells = dict(comparison.ranked)
-        for name, ours in comparison.ranked:
+        for name, ours in comparison.ranked.items():
             settings = name.removeprefix(OURS)
-            if name.startswith(OURS) and (base := cells.get(BASE + settings)):
-                found += _pairs(comparison, ours, base, settings.removeprefix(", "))
+            base = comparison.ranked.get(BASE + settings) if name.startswith(OURS) else None
+            if base is None:
+                continue
+            # Each of a job's own numbers counts; of raw and denoised images only the kind compared.
+            own = [n for n in ours.measured if n == comparison.quantity or n not in OUTPUTS]
+            own = [n for n in own if n in base.measured]
+            about = ours.cell.row if ours.cell.column == OURS else comparison.measure
+            for quantity in own:
+                parts = (about, settings.removeprefix(", "), quantity if len(own) > 1 else "")
+                both = ours.measured[quantity], base.measured[quantity]
+                found.append(
+                    Pair(", ".join(filter(None, parts)), bool(ours.cell.lower_is_better), *both)
+                )
     return found
-
-
-def _pairs(comparison: Comparison, ours: CellView, base: CellView, settings: str) -> list[Pair]:
-    # Each of a job's own numbers counts; of raw and denoised images only the kind compared.
-    names = [n for n in ours.measured if n == comparison.quantity or n not in OUTPUTS]
-    names = [n for n in names if n in base.measured]
-    about = ours.cell.row if ours.cell.column == OURS else comparison.measure
-    return [
-        Pair(
-            ", ".join(filter(None, (about, settings, name if len(names) > 1 else ""))),
-            bool(ours.cell.lower_is_better),
-            ours.measured[name],
-            base.measured[name],
-        )
-        for name in names
-    ]
 
 
 def difference_table(found: Iterable[Pair]) -> pd.DataFrame:
@@ -106,14 +88,10 @@ def difference_table(found: Iterable[Pair]) -> pd.DataFrame:
     for pair in found:
         if differences := pair.differences:
             mean, half = statistics.fmean(differences), half_interval(differences)
-            rows.append(
-                {
-                    "": pair.measure,
-                    BASE: str(pair.base),
-                    OURS: str(pair.ours),
-                    "difference": f"{mean:+.3g}",
-                    "95 % interval": f"{mean - half:+.3g} to {mean + half:+.3g}",
-                    f"{OURS} is": pair.by_interval,
-                }
-            )
+            rows.append({
+                "": pair.measure, BASE: str(pair.base), OURS: str(pair.ours),
+                "difference": f"{mean:+.3g}",
+                "95 % interval": f"{mean - half:+.3g} to {mean + half:+.3g}",
+                f"{OURS} is": pair.outcome(by_seed=True),
+            })  # fmt: skip
     return pd.DataFrame(rows)

@@ -23,14 +23,16 @@ from tuning.spaces import ParameterSpace
 from tuning.stages import OUTPUTS
 
 _MOST_NAMED = 3
+_AHEAD = {
+    None: "ahead (on one seed, so perhaps by chance) of",
+    True: "ahead by more than the seeds' noise of",
+    False: "within the seeds' noise of",
+}
+"""By whether a difference is beyond the seeds' noise; None on one seed."""
 
 
 def answer(view: StudyView) -> tuple[str, str]:
-    """Two sentences.
-
-    Args:
-        view: what is known of the study.
-    """
+    """Two sentences about what is known of a study."""
     cells = [cell for cell in view.cells if cell.cell.is_measured]
     done = [cell for cell in cells if cell.measured]
     if not done:
@@ -40,10 +42,10 @@ def answer(view: StudyView) -> tuple[str, str]:
     first, second = exact_answer(done) or (_best(found), method_sentence(pairs(done)))
     second = second or _verdicts(done) or _mattered(view) or _denoising(done)
     if first is None:
-        nothing = "no two of the cells that are in can be set against each other."
-        first, second = _values(done), second or nothing
-    elif second is None:
-        second = f"{_example(found[-1])}." if len(found) > 1 else _values(done)
+        second = second or "no two of the cells that are in can be set against each other."
+    elif second is None and len(found) > 1:
+        second = f"{_example(found[-1])}."
+    first, second = first or _values(done), second or _values(done)
     begun = "" if len(done) == len(cells) else f"so far {len(done)} of {len(cells)} cells are in: "
     first = begun + first
     return first[:1].upper() + first[1:], second[:1].upper() + second[1:]
@@ -53,7 +55,7 @@ def _best(found: Sequence[Comparison]) -> str | None:
     """Which way is best: by the one measure, or by how many of several."""
     if len(found) < 2:
         return _best_by(found[0]) if found else None
-    winners = Counter(c.ranked[0][0] for c in found if not c.is_level)
+    winners = Counter(c.best_two[0][0] for c in found if not c.is_level)
     shares = [f"{name} is best by {wins}" for name, wins in winners.most_common(_MOST_NAMED)]
     if n_level := len(found) - winners.total():
         shares.append(f"the best two are level by {n_level}")
@@ -63,29 +65,19 @@ def _best(found: Sequence[Comparison]) -> str | None:
 
 def _best_by(comparison: Comparison) -> str:
     """Which cell is best by one measure, and how surely."""
-    (best, cell), (second, _) = comparison.ranked[:2]
-    first_value, second_value = comparison.value(0), comparison.value(1)
-    search, winner = cell.cell.search, cell.winner
+    (best, number), (second, other) = comparison.best_two
+    search, winner = comparison.ranked[best].cell.search, comparison.ranked[best].winner
     if search and winner and isinstance(search.space, ParameterSpace):
         best += f" ({', '.join(f'{n} {shown_value(v)}' for n, v in winner.values.items())})"
-    kind = ", denoised" if comparison.quantity == "denoised" else ""
-    surely = {
-        None: "ahead (on one seed, so perhaps by chance) of",
-        True: "ahead by more than the seeds' noise of",
-        False: "within the seeds' noise of",
-    }[beyond_noise(first_value, second_value)]
-    ahead = "level with" if comparison.is_level else surely
-    return (
-        f"{best} has the best {comparison.measure}{kind}: {first_value}, {ahead} {second} "
-        f"({second_value})."
-    )
+    measure = comparison.measure + (", denoised" if comparison.quantity == "denoised" else "")
+    ahead = "level with" if comparison.is_level else _AHEAD[beyond_noise(number, other)]
+    return f"{best} has the best {measure}: {number}, {ahead} {second} ({other})."
 
 
 def _example(comparison: Comparison) -> str:
     """The numbers of the best two."""
-    (best, _), (second, _) = comparison.ranked[:2]
-    values = f"{comparison.value(0)} for {best}, {comparison.value(1)} for {second}"
-    return f"{comparison.measure} is {values}"
+    (best, number), (second, other) = comparison.best_two
+    return f"{comparison.measure} is {number} for {best}, {other} for {second}"
 
 
 def method_sentence(found: Sequence[Pair]) -> str | None:
@@ -93,14 +85,13 @@ def method_sentence(found: Sequence[Pair]) -> str | None:
     if not found:
         return None
     seeds = sorted({len(pair.differences) for pair in found})
+    n = Counter(pair.outcome(by_seed=all(seeds)) for pair in found)
     if all(seeds):
-        n = Counter(pair.by_interval for pair in found)
         return (
             f"seed by seed over {in_words(map(str, seeds))} seeds, {OURS} is better in "
             f"{n['better']} and worse in {n['worse']} of {len(found)} comparisons with {BASE}; in "
             f"{n['open']} the 95 % interval of the difference holds 0."
         )
-    n = Counter(pair.by_means for pair in found)
     return (
         f"{OURS} is, by the means, better in {n['better']}, worse in {n['worse']} and level in "
         f"{n['level']} of {len(found)} comparisons with {BASE}."
@@ -141,9 +132,7 @@ def _denoising(done: Sequence[CellView]) -> str | None:
     sentence = f"denoising the images improves {in_words(parts)}"
     if len({p for p, _ in both}) > 1:
         return f"{sentence}."
-    raw, denoised = (
-        statistics.median(c.measured[which].mean for _, c in both) for which in OUTPUTS
-    )
+    raw, denoised = (statistics.median(c.measured[w].mean for _, c in both) for w in OUTPUTS)
     return f"{sentence}: its median is {raw:.4g} raw, {denoised:.4g} denoised."
 
 

@@ -1,7 +1,6 @@
-"""Answers of studies whose numbers are neither better nor worse: exact ones, and shares of classes.
+"""Answers of studies in which nothing is better or worse: exact ones, and shares of classes.
 
-Each says what its numbers show against what is known: noise against the schedule it should keep to,
-the density that scaling follows against the one that is meant, shares against equal ones.
+Each says what its numbers show against what is known.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,11 +15,7 @@ Sentences = tuple[str, str]
 
 
 def exact_answer(done: Sequence[CellView]) -> Sentences | None:
-    """Two sentences, or None for a study of another kind.
-
-    Args:
-        done: its measured cells, at least one.
-    """
+    """Two sentences about the measured cells, at least one; None for a study of another kind."""
     for job, sentences in _SENTENCES.items():
         if own := [c for c in done if c.cell.job and c.cell.job.STAGE is job.STAGE]:
             return sentences(own)
@@ -42,16 +37,12 @@ def _noise(cells: Sequence[CellView]) -> Sentences:
     )
 
 
-def _renormalisation(cells: Sequence[CellView]) -> Sentences | None:
+def _renormalisation(cells: Sequence[CellView]) -> Sentences:
     """Whether scaling follows what is meant, by the divergence, and how it differs."""
-    rows: dict[str, dict[str, float]] = {}
+    rows: dict[str, dict[str, float]] = {}  # the cells of a row are numbers of one job
     for cell in cells:
         means = {name: number.mean for name, number in cell.measured.items()}
         rows.setdefault(cell.cell.row, {}).update(means)
-    needed = {"kl", "mean", "std", "scaled_mean", "scaled_std"}
-    rows = {row: of for row, of in rows.items() if needed <= of.keys()}
-    if not rows:
-        return None
     divergences = in_words(f"{of['kl']:.3g} at {row}" for row, of in rows.items())
     most, of = max(rows.items(), key=lambda item: item[1]["kl"])
     return (
@@ -64,26 +55,21 @@ def _renormalisation(cells: Sequence[CellView]) -> Sentences | None:
 
 def _shares(cells: Sequence[CellView]) -> Sentences:
     """How many classes reach the equal share, and between what the shares lie."""
-    spans: dict[str, list[float]] = {}
-    counts = []
+    columns: dict[str, dict[str, float]] = {}  # the cells of a column are numbers of one job
     for cell in cells:
         ((name, number),) = cell.measured.items()
-        if name == REACHING:
-            counts.append(f"{number.mean:g} ({cell.cell.column})")
-        else:
-            spans.setdefault(cell.cell.column, []).append(number.mean)
-    between = [f"{min(of):.1%} and {max(of):.1%} ({column})" for column, of in spans.items()]
+        columns.setdefault(cell.cell.column, {})[name] = number.mean
+    reach = in_words(f"{of.pop(REACHING):g} ({column})" for column, of in columns.items())
+    between = (
+        f"{min(of.values()):.1%} and {max(of.values()):.1%} ({c})" for c, of in columns.items()
+    )
     return (
-        f"the equal share is within the interval of {in_words(counts)} classes."
-        if counts
-        else "how many classes reach the equal share is not known yet.",
-        f"the shares of single classes lie between {in_words(between)}."
-        if between
-        else "the shares of single classes are not known yet.",
+        f"the equal share is within the interval of {reach} classes.",
+        f"the shares of single classes lie between {in_words(between)}.",
     )
 
 
-_SENTENCES: dict[type[Job], Callable[[Sequence[CellView]], Sentences | None]] = {
+_SENTENCES: dict[type[Job], Callable[[Sequence[CellView]], Sentences]] = {
     NoiseLevel: _noise,
     Renormalisation: _renormalisation,
     DataShares: _shares,  # and GeneratedShares, of the same stage

@@ -62,7 +62,7 @@ def test_the_front_and_the_parameters_show_every_trial(finished):
     assert joined.dash == "solid" and all(line.dash == "" for line in loose)
     assert [text.count(",") for text in joined.texts] == [1] * len(best)
     history, each, *_ = searches.figures(scheduler, store)
-    first = {trial.number: numbers(run, trial)[0] for trial in run.trials}
+    first = {trial.number: trial.numbers[0] for trial in run.trials}
     values, so_far = history.panels[0].marks
     assert dict(zip(values.x, values.y, strict=True)) == first
     assert so_far.y == [min(values.y[: n + 1]) for n in range(len(values.y))]

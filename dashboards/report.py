@@ -10,11 +10,11 @@ import argparse
 import sys
 from pathlib import Path
 
-from dashboards.results.plan import size
 from dashboards.web.report_page import render_report
 from scorelib.errors import InputError
 from studies.opening.cli_common import Arguments, add_study_arguments, run_command
 from studies.opening.open_study import open_study
+from tuning.scheduling.amounts import size
 from tuning.store.files import replace_local
 
 

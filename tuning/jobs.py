@@ -224,17 +224,10 @@ class Job(Spec):
         """
 
 
-def failure_of(at: ExecutionContext, *jobs: Job) -> str | None:
-    """The cause if one of these finished inputs is a failure, else None."""
-    for job in jobs:
-        failed = at.manifest(job).result.get("failed")
-        if failed is not None:
-            return str(failed)
-    return None
-
-
 def execute(job: Job, at: ExecutionContext) -> Generator[Progress, None, Manifest]:
     """Runs a job and commits its outcome; a job already stored is only looked up.
+
+    A job with an input that is a failure is not run: the job's result is a failure of that cause.
 
     Args:
         job: what to run; its inputs must be stored.
@@ -255,7 +248,9 @@ def execute(job: Job, at: ExecutionContext) -> Generator[Progress, None, Manifes
     started = time.monotonic()
     if at.device.startswith("cuda") and torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats(at.device)
-    outcome = yield from job.run(at)
+    causes = [at.manifest(needed).result.get("failed") for needed in job.inputs()]
+    failed = next((cause for cause in causes if cause is not None), None)
+    outcome = (yield from job.run(at)) if failed is None else Outcome({"failed": failed})
     work = job.work()
     at.store.commit(
         job.stage,

@@ -1,10 +1,9 @@
 """What a study still lacks, and what that would cost."""
 
 from dashboards.results.cells import StudyView
-from dashboards.results.plan import size
 from tuning.execution.resources import likely_device
-from tuning.scheduling.forecast import forecast
-from tuning.scheduling.progress import duration
+from tuning.scheduling.amounts import size
+from tuning.scheduling.forecast import forecast, total
 from tuning.scheduling.scheduler import Scheduler
 from tuning.store.store import Store
 
@@ -18,15 +17,13 @@ def what_is_missing(view: StudyView, scheduler: Scheduler, store: Store) -> list
         store: its store, for measured rates.
     """
     device = likely_device(scheduler.study)
-    rows = [row for row in forecast(scheduler, store, device) if row.n_to_run]
-    if not rows:
+    left = total(forecast(scheduler, store, device))
+    if not left.n_to_run:
         return []
     cells = [cell for cell in view.cells if cell.cell.is_measured]
     n_open = sum(not cell.is_done for cell in cells)
-    n_jobs, evaluations = sum(r.n_to_run for r in rows), sum(r.work.evaluations for r in rows)
-    mark = "est. " if any(row.is_estimate for row in rows) else ""
     return [
-        f"missing: {n_open} of {len(cells)} cells; {n_jobs:,} jobs, {evaluations:,} network "
-        f"evaluations, {mark}{duration(sum(r.hours for r in rows) * 3600)} on one {device}, "
-        f"{size(sum(row.work.n_bytes for row in rows))}"
+        f"missing: {n_open} of {len(cells)} cells; {left.n_to_run:,} jobs, "
+        f"{left.work.evaluations:,} network evaluations, {left.time_left} on one {device}, "
+        f"{size(left.work.n_bytes)}"
     ]

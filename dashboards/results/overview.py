@@ -7,8 +7,8 @@ from studies.opening.open_study import last_run_studies
 from tuning.drivers.driver import Driver, Holder
 from tuning.drivers.lock import holder_of
 from tuning.execution.resources import likely_device
-from tuning.scheduling.forecast import forecast
-from tuning.scheduling.progress import duration
+from tuning.scheduling.amounts import duration
+from tuning.scheduling.forecast import forecast, total
 from tuning.scheduling.scheduler import Scheduler
 from tuning.stages import TrainedWeights
 from tuning.store.store import Store
@@ -86,7 +86,7 @@ def _row(scheduler: Scheduler, store: Store, observer: Driver) -> StudyRow:
     study = scheduler.study
     name = study.id
     rows = forecast(scheduler, store, likely_device(study))
-    n_left = sum(row.n_to_run for row in rows)
+    jobs = total(rows)
     cells = [cell for cell in read_study(scheduler, store).cells if cell.cell.is_measured]
     best = []
     for run in scheduler.searches.values():
@@ -97,12 +97,12 @@ def _row(scheduler: Scheduler, store: Store, observer: Driver) -> StudyRow:
     return StudyRow(
         name=name,
         title=f"{study.exhibit}. {study.title}",
-        n_done=sum(row.n_stored for row in rows),
-        n_jobs=sum(row.n_stored + row.n_to_run for row in rows),
+        n_done=jobs.n_stored,
+        n_jobs=jobs.n_jobs,
         n_cells_done=sum(cell.is_done for cell in cells),
         n_cells=len(cells),
         best=tuple(best),
-        time_left=duration(sum(row.hours for row in rows) * 3600) if n_left else "",
+        time_left=duration(jobs.hours * 3600) if jobs.n_to_run else "",
         process=_process_name(holder) if holder else None,
         has_searches=bool(scheduler.searches),
         has_trainings=any(row.stage == TrainedWeights.STAGE.name and row.n_stored for row in rows),

@@ -4,8 +4,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from tuning.scheduling.forecast import StageForecast
-from tuning.scheduling.progress import duration
+from tuning.scheduling.amounts import size
+from tuning.scheduling.forecast import StageForecast, total
 from tuning.scheduling.scheduler import Scheduler
 from tuning.spaces import Rung
 from tuning.study import Study
@@ -35,13 +35,10 @@ def print_plan(
     for row in rows:
         table.add_row(*_row(row))
     console.print(table)
-    total = sum(row.hours for row in rows)
-    evaluations = sum(row.work.evaluations for row in rows)
-    n_bytes = sum(row.work.n_bytes for row in rows)
-    mark = "est. " if any(row.is_estimate for row in rows if row.n_to_run) else ""
+    left = total(rows)
     console.print(
-        f"left: {sum(r.n_to_run for r in rows):,} jobs, {evaluations:,} network evaluations, "
-        f"{mark}{total:,.2f} hours on one {device}, {size(n_bytes)}",
+        f"left: {left.n_to_run:,} jobs, {left.work.evaluations:,} network evaluations, "
+        f"{left.mark}{left.hours:,.2f} hours on one {device}, {size(left.work.n_bytes)}",
         highlight=False, soft_wrap=True,
     )  # fmt: skip
     for name, run in scheduler.searches.items():
@@ -61,22 +58,12 @@ def _rung(rung: Rung) -> str:
 
 
 def _row(row: StageForecast) -> tuple[str, ...]:
-    mark = "est. " if row.is_estimate and row.n_to_run else ""
     return (
         row.stage,
         f"{row.n_stored:,}",
         f"{row.n_to_run:,}",
         f"{row.work.images:,}",
         f"{row.work.evaluations:,}",
-        f"{mark}{duration(row.hours * 3600)}" if row.n_to_run else "",
+        row.time_left,
         size(row.work.n_bytes),
     )
-
-
-def size(n_bytes: float) -> str:
-    """Bytes as people say them: "71 GB"."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if n_bytes < 1000:
-            return f"{n_bytes:.3g} {unit}"
-        n_bytes /= 1000
-    return f"{n_bytes:.3g} TB"

@@ -186,9 +186,9 @@ def _ours(cell: CellView) -> str:
         return " / ".join(str(cell.measured[n]) if n in cell.measured else "-" for n in names)
     if cell.winner or cell.cell.search is None:
         return f"measuring, {cell.n_missing} of {cell.cell.n_seeds} seeds missing"
-    best, objective = cell.best_so_far, cell.cell.search.space.output
-    if best and best.result and (value := best.result.of(objective)) is not None:
-        return f"searching, best {objective} so far {value:.4g}"
+    if cell.best_so_far:
+        output = cell.cell.search.space.output
+        return f"searching, best {output} so far {cell.best_so_far.value:.4g}"
     return "missing"
 
 

@@ -13,13 +13,12 @@ from dashboards.figures.registry import figures
 from dashboards.results.cells import StudyView, read_study
 from dashboards.results.costs import costs, savings
 from dashboards.results.missing import what_is_missing
-from dashboards.results.plan import size
 from dashboards.text.answers import answer
 from dashboards.text.formats import parts_of
 from dashboards.text.table import document
 from dashboards.web.pages import asset, css, render
 from studies.opening.open_study import last_run_studies
-from tuning.scheduling.progress import duration
+from tuning.scheduling.amounts import duration, size
 from tuning.scheduling.scheduler import Scheduler
 from tuning.store.provenance import launches
 from tuning.store.store import Store

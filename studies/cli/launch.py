@@ -8,7 +8,7 @@ import argparse
 import contextlib
 import shlex
 import sys
-from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +24,8 @@ from studies.cli.options import RUN_FLAGS, options_given, parser
 from studies.cli.preflight import (
     data_root,
     fixed_left,
-    needs,
     require_data,
+    require_enough_gpus,
     require_local_gpus,
     require_servers,
     require_visible_store,
@@ -44,7 +44,6 @@ from tuning.execution.resources import (
     GpuShares,
     gpu_share,
     likely_device,
-    require_gpus,
 )
 from tuning.execution.stop import StopRequest
 from tuning.jobs import Job
@@ -89,7 +88,7 @@ def _command(args: argparse.Namespace) -> int:
             read = require_data(settings, fixed_left(study, known))
         if left and args.address is not None:
             capacity = stack.enter_context(_ray(args))
-            require_gpus(fixed_left(study, known), capacity, *needs(args, rows))
+            require_enough_gpus(args, study, known, rows, capacity)
             require_visible_store(args.store)
         store = Store(args.store, create=True)
         store.require_writable()
@@ -101,7 +100,7 @@ def _command(args: argparse.Namespace) -> int:
         if left:
             note_launch(store, study.id, read)
         scheduler = Scheduler(study, store, leases=Leases(driver))
-        return _run(args, scheduler, settings, store, capacity, stop, console)
+        return _Launch(args, scheduler, store, stop, console).run(capacity)
 
 
 def _ray(args: argparse.Namespace) -> contextlib.AbstractContextManager[Capacity]:
@@ -117,108 +116,92 @@ def _device(args: argparse.Namespace, study: Study) -> str:
     return "cpu x1" if device == "gpu" and args.allow_cpu else device
 
 
-def _run(
-    args: argparse.Namespace,
-    scheduler: Scheduler,
-    settings: Any,
-    store: Store,
-    capacity: Capacity | None,
-    stop: StopRequest,
-    console: Console,
-) -> int:
-    with Projections(scheduler, store, args.tracking_uri) as shown:
-        if capacity is not None:
-            _work(args, scheduler, settings, store, shown, capacity, stop, console)
-    for failure in shown.failures:
-        print(f"warning: {failure}", file=sys.stderr)
-    store.require_writable()  # removed meanwhile, it has lost what `_close` says is safe
-    try:
-        _put_pictures(scheduler, store)
-    except UNREADABLE as error:
-        print(f"warning: pictures are missing: {error}; {NEXT_TIME}", file=sys.stderr)
-    return _close(args, scheduler, store, console, stop)
+@dataclass(frozen=True)
+class _Launch:
+    """A launch that nothing refused, on a store that this process alone works the study off on."""
 
+    args: argparse.Namespace
+    scheduler: Scheduler
+    store: Store
+    stop: StopRequest
+    console: Console
 
-def _put_pictures(scheduler: Scheduler, store: Store) -> None:
-    """Leaves the figures and the sheets of samples in the store, for people."""
-    from dashboards.figures.samples import sample_sheets  # here: matplotlib takes half a second
+    def run(self, capacity: Capacity | None) -> int:
+        """Runs what is left, if Ray was started for it; shows all; returns the exit code."""
+        with Projections(self.scheduler, self.store, self.args.tracking_uri) as projections:
+            if capacity is not None:
+                self._work(projections, capacity)
+        for failure in projections.failures:
+            print(f"warning: {failure}", file=sys.stderr)
+        self.store.require_writable()  # removed meanwhile, it has lost what `_close` says is safe
+        try:
+            self._put_pictures()
+        except UNREADABLE as error:
+            print(f"warning: pictures are missing: {error}; {NEXT_TIME}", file=sys.stderr)
+        return self._close()
 
-    pictures = png_files(scheduler, store) | sample_sheets(scheduler, store)
-    store.put_pictures(scheduler.study.id, pictures)
+    def _work(self, projections: Projections, capacity: Capacity) -> None:
+        """Runs what is left in Ray."""
+        from tuning.execution.runner import run_until_complete
+        from tuning.execution.trainable import Execution
 
+        rates, memory = Rates(self.store), GpuMemory(self.store)
 
-def _work(
-    args: argparse.Namespace,
-    scheduler: Scheduler,
-    settings: Any,
-    store: Store,
-    shown: Projections,
-    capacity: Capacity,
-    stop: StopRequest,
-    console: Console,
-) -> None:
-    """Runs what is left in Ray."""
-    from tuning.execution.runner import run_until_complete
-    from tuning.execution.trainable import Execution
+        def on_stored(job: Job, manifest: Manifest) -> None:
+            rates.note(job, manifest)
+            memory.note(job, manifest)
+            projections.stored(job, manifest)
 
-    scheduler.on_stored = _on_stored(store, shown)
-    weights = settings.data.inception_weights
-    execution = Execution(
-        store_url=str(store.folder.resolve()) if store.is_local else store.url,
-        data_root=str(data_root(settings).resolve()),
-        inception_weights=str(Path(weights).resolve()) if weights else None,
-        batch_images=settings.execution.batch_images,
-        autocast=settings.execution.autocast,
-        compile=settings.execution.compile,
-        timeouts=fields_of(settings.execution.timeouts),
-    )
-    shares = settings.execution.gpu_shares
-    gpu_shares = GpuShares(shares.train, shares.sample or GpuMemory(store).share())
-    concurrent = args.max_concurrent or int(capacity.cpus)
-    gpus = Gpus(capacity.gpus, lambda job: gpu_share(job, gpu_shares)) if capacity.gpus else None
-    with Display(scheduler, store, _device(args, scheduler.study), concurrent, console, gpus):
-        run_until_complete(
-            scheduler, execution, capacity, stop,
-            shares=gpu_shares, max_concurrent=args.max_concurrent,
-        )  # fmt: skip
+        self.scheduler.on_stored = on_stored
+        store, args = self.store, self.args
+        settings: Any = self.scheduler.study.settings
+        weights = settings.data.inception_weights
+        execution = Execution(
+            store_url=str(store.folder.resolve()) if store.is_local else store.url,
+            data_root=str(data_root(settings).resolve()),
+            inception_weights=str(Path(weights).resolve()) if weights else None,
+            batch_images=settings.execution.batch_images,
+            autocast=settings.execution.autocast,
+            compile=settings.execution.compile,
+            timeouts=fields_of(settings.execution.timeouts),
+        )
+        wanted = settings.execution.gpu_shares
+        shares = GpuShares(wanted.train, wanted.sample or memory.share())
+        concurrent = args.max_concurrent or int(capacity.cpus)
+        gpus = Gpus(capacity.gpus, lambda job: gpu_share(job, shares)) if capacity.gpus else None
+        device = _device(args, self.scheduler.study)
+        with Display(self.scheduler, store, device, concurrent, self.console, gpus):
+            run_until_complete(
+                self.scheduler, execution, capacity, self.stop,
+                shares=shares, max_concurrent=args.max_concurrent,
+            )  # fmt: skip
 
+    def _put_pictures(self) -> None:
+        """Leaves the figures and the sheets of samples in the store, for people."""
+        from dashboards.figures.samples import sample_sheets  # here: matplotlib takes half a second
 
-def _on_stored(store: Store, shown: Projections) -> Callable[[Job, Manifest], None]:
-    """What is noted of jobs as they finish."""
-    rates, memory = Rates(store), GpuMemory(store)
+        drawn = png_files(self.scheduler, self.store) | sample_sheets(self.scheduler, self.store)
+        self.store.put_pictures(self.scheduler.study.id, drawn)
 
-    def on_stored(job: Job, manifest: Manifest) -> None:
-        rates.note(job, manifest)
-        memory.note(job, manifest)
-        shown.stored(job, manifest)
-
-    return on_stored
-
-
-def _close(
-    args: argparse.Namespace,
-    scheduler: Scheduler,
-    store: Store,
-    console: Console,
-    stop: StopRequest,
-) -> int:
-    """Prints the table and what to do next; returns the exit code."""
-    sys.stdout.write(render(read_study(scheduler, store), "rich", console.width))
-    again = f"python -m studies.run {options_given(args, RUN_FLAGS)}"
-    if stop.is_set:
-        print(f"\nStopped ({stop.reason}). Nothing finished is lost; to continue: {again}")
-        return STOPPED
-    for job, cause in scheduler.given_up.values():
-        print(f"\nfailed: {job.title()}: {cause}")
-    if not scheduler.is_complete():
-        print(f"\nNot complete. To try again: {again}")
-        return 1
-    print("\nNext:")
-    if args.tracking_uri:
-        print(f"  open {without_secrets(args.tracking_uri)}, experiment {scheduler.study.name}")
-    elsewhere = "" if args.store == DEFAULT_STORE else f" --store {shlex.quote(args.store)}"
-    print(f"  python -m dashboards.serve{elsewhere}   # in a browser, with MLflow beside")
-    print(f"  python -m dashboards.report {options_given(args, ('scale', 'store'))}")
-    if args.scale == "demo":
-        print(f"  python -m studies.run {args.name} --scale paper --plan")
-    return 0
+    def _close(self) -> int:
+        """Prints the table and what to do next; returns the exit code."""
+        view, args = read_study(self.scheduler, self.store), self.args
+        sys.stdout.write(render(view, "rich", self.console.width))
+        again = f"python -m studies.run {options_given(args, RUN_FLAGS)}"
+        if self.stop.is_set:
+            print(f"\nStopped ({self.stop.reason}). Nothing finished is lost; to continue: {again}")
+            return STOPPED
+        for job, cause in self.scheduler.given_up.values():
+            print(f"\nfailed: {job.title()}: {cause}")
+        if not self.scheduler.is_complete():
+            print(f"\nNot complete. To try again: {again}")
+            return 1
+        print("\nNext:")
+        if args.tracking_uri:
+            print(f"  open {without_secrets(args.tracking_uri)}, experiment {view.study.name}")
+        elsewhere = "" if args.store == DEFAULT_STORE else f" --store {shlex.quote(args.store)}"
+        print(f"  python -m dashboards.serve{elsewhere}   # in a browser, with MLflow beside")
+        print(f"  python -m dashboards.report {options_given(args, ('scale', 'store'))}")
+        if args.scale == "demo":
+            print(f"  python -m studies.run {args.name} --scale paper --plan")
+        return 0

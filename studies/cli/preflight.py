@@ -17,7 +17,7 @@ from scorelib.metrics.inception import InceptionFeatures
 from tuning.addresses import require_listening, require_server
 from tuning.execution.resources import Capacity, require_gpus
 from tuning.jobs import Job
-from tuning.scheduling.forecast import StageForecast, needs_in_words
+from tuning.scheduling.forecast import StageForecast, total
 from tuning.scheduling.planner import Planner
 from tuning.store.files import file_system
 from tuning.store.provenance import digest_of
@@ -70,17 +70,27 @@ def require_local_gpus(
     if args.gpus is not None and args.gpus > found:
         raise InputError(f"--gpus must be at most {found}, the GPUs found here; got {args.gpus}")
     gpus = found if args.gpus is None else args.gpus
-    require_gpus(fixed_left(study, store), Capacity(1, gpus), *needs(args, rows))
+    require_enough_gpus(args, study, store, rows, Capacity(1, gpus))
+
+
+def require_enough_gpus(
+    args: argparse.Namespace,
+    study: Study,
+    store: Store,
+    rows: list[StageForecast],
+    capacity: Capacity,
+) -> None:
+    """Refuses a study for GPUs where there is none, unless CPUs are to do."""
+    left = total(rows)
+    needs = (
+        f"{left.mark}{left.hours:,.1f} hours of one device and {left.work.n_bytes / 1e9:,.1f} GB"
+    )
+    require_gpus(fixed_left(study, store), capacity, f"{needs} of disk", args.allow_cpu)
 
 
 def fixed_left(study: Study, store: Store) -> list[Job]:
     """The jobs left that are known before any search, and the first of each."""
     return list(Planner(store).missing(study.known_jobs))
-
-
-def needs(args: argparse.Namespace, rows: list[StageForecast]) -> tuple[str, bool]:
-    """What the jobs left need, in words, and whether CPUs will do: for `require_gpus`."""
-    return needs_in_words(rows), args.allow_cpu
 
 
 def require_data(settings: Any, jobs: list[Job]) -> dict[str, str]:

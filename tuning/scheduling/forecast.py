@@ -7,10 +7,11 @@ hours (see `rates`), disk.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from tuning.jobs import Job, Stage, Work
+from tuning.scheduling.amounts import duration
 from tuning.scheduling.rates import Rates
 from tuning.scheduling.scheduler import Scheduler
 from tuning.search.search import SearchRun
@@ -20,10 +21,10 @@ from tuning.study import Cell
 
 @dataclass(frozen=True)
 class StageForecast:
-    """One stage of a study.
+    """One stage of a study, or all of them.
 
     Attributes:
-        stage: its name.
+        stage: its name; "all" of all.
         n_stored: jobs finished.
         n_to_run: jobs left, those of future trials included.
         work: what those left will do.
@@ -37,6 +38,33 @@ class StageForecast:
     work: Work
     hours: float
     is_estimate: bool
+
+    @property
+    def n_jobs(self) -> int:
+        """Jobs stored and left."""
+        return self.n_stored + self.n_to_run
+
+    @property
+    def mark(self) -> str:
+        """What stands before the hours that are left: "est. " or nothing."""
+        return "est. " if self.is_estimate and self.n_to_run else ""
+
+    @property
+    def time_left(self) -> str:
+        """The hours as people say them, with their mark; "" if nothing is left."""
+        return f"{self.mark}{duration(self.hours * 3600)}" if self.n_to_run else ""
+
+
+def total(rows: Sequence[StageForecast]) -> StageForecast:
+    """All stages of a forecast together."""
+    return StageForecast(
+        "all",
+        sum(row.n_stored for row in rows),
+        sum(row.n_to_run for row in rows),
+        sum((row.work for row in rows), Work()),
+        sum(row.hours for row in rows),
+        any(row.is_estimate for row in rows if row.n_to_run),
+    )
 
 
 @dataclass
@@ -172,11 +200,3 @@ def _part(work: Work, share: float) -> Work:
         round(work.images * share), round(work.evaluations * share),
         work.multiply_adds * share, work.n_bytes,
     )  # fmt: skip
-
-
-def needs_in_words(rows: list[StageForecast]) -> str:
-    """Hours and disk of a forecast, in a few words."""
-    hours = sum(row.hours for row in rows)
-    n_bytes = sum(row.work.n_bytes for row in rows)
-    mark = "est. " if any(row.is_estimate for row in rows if row.n_to_run) else ""
-    return f"{mark}{hours:,.1f} hours of one device and {n_bytes / 1e9:,.1f} GB of disk"

@@ -17,7 +17,8 @@ from rich.table import Table
 from rich.text import Text
 
 from tuning.jobs import Job
-from tuning.scheduling.forecast import StageForecast, forecast
+from tuning.scheduling.amounts import duration
+from tuning.scheduling.forecast import StageForecast, forecast, total
 from tuning.scheduling.scheduler import Scheduler
 from tuning.store.documents import StoreError
 from tuning.store.store import Store
@@ -102,16 +103,14 @@ class Display:
         stages = Table("stage", "done", "rate", "left", box=None, pad_edge=False)
         for row in rows:
             left = duration(row.hours * 3600 / self._spread(row)) if row.n_to_run else "done"
-            total = row.n_stored + row.n_to_run
-            stages.add_row(row.stage, f"{row.n_stored}/{total}", self._rate(row.stage), left)
+            stages.add_row(row.stage, f"{row.n_stored}/{row.n_jobs}", self._rate(row.stage), left)
         end = " | ".join([*self._gpus_in_use(), f"ETA {self._eta(rows)}"])
         failures = [Text(f"  {line}", style="red") for line in self._failures()]
         return Group(stages, *self._running(), *self._searches(), *failures, Text(end))
 
     def _line(self, rows: list[StageForecast]) -> str:
         done = " ".join(
-            f"{r.stage} {r.n_stored}/{r.n_stored + r.n_to_run} {self._rate(r.stage)}".rstrip()
-            for r in rows
+            f"{r.stage} {r.n_stored}/{r.n_jobs} {self._rate(r.stage)}".rstrip() for r in rows
         )
         best = " ".join(text.plain for text in self._searches())
         elapsed = duration(time.monotonic() - self._started)
@@ -175,15 +174,4 @@ class Display:
             if progress is not None and row is not None:
                 one = row.hours * 3600 / row.n_to_run / self._spread(row)
                 seconds -= one * min(1.0, progress.done / max(1, progress.total))
-        mark = "est. " if any(row.is_estimate for row in rows if row.n_to_run) else ""
-        return f"{mark}{duration(max(0.0, seconds))}"
-
-
-def duration(seconds: float) -> str:
-    """Seconds as people say them: "45s", "3m20s", "7h05m"."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole}s"
-    if whole < 3600:
-        return f"{whole // 60}m{whole % 60:02d}s"
-    return f"{whole // 3600}h{whole % 3600 // 60:02d}m"
+        return f"{total(rows).mark}{duration(max(0.0, seconds))}"

@@ -18,7 +18,7 @@ from scorelib.metrics.accuracy import AccuracySpec, AccuracyTraining
 from scorelib.metrics.features import Pixels
 from scorelib.networks import multiply_adds
 from scorelib.training.base import NonFiniteError
-from tuning.jobs import ExecutionContext, Job, Outcome, Progress, Run, Stage, Work, failure_of
+from tuning.jobs import ExecutionContext, Job, Outcome, Progress, Run, Stage, Work
 from tuning.stages.sample import Chunk, SampleSpec
 from tuning.stages.score import Output
 from tuning.store.store import Store
@@ -91,9 +91,6 @@ class ClassificationAccuracy(Job):
 
     def run(self, at: ExecutionContext) -> Run:
         """Trains the classifier, on from its newest checkpoint, and tests it."""
-        failed = failure_of(at, *self.chunks())
-        if failed is not None:
-            return Outcome(result={"failed": failed})
         labels = self.sample.labels(self.n_images)
         assert labels is not None
         data, total = self.sample.model.train.data, self.classifier.iterations

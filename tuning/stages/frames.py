@@ -12,7 +12,7 @@ import torch
 from scorelib.errors import require_input
 from scorelib.metrics.features import quantize
 from scorelib.pictures import grid_png
-from tuning.jobs import ExecutionContext, Job, Outcome, Progress, Run, Stage, Work, failure_of
+from tuning.jobs import ExecutionContext, Job, Outcome, Progress, Run, Stage, Work
 from tuning.stages.sample import SampleSpec, walk_chunk
 
 FRAMES_FILE = "frames.png"
@@ -72,9 +72,6 @@ class Frames(Job):
 
     def run(self, at: ExecutionContext) -> Run:
         """Walks, and keeps the frames."""
-        failed = failure_of(at, *self.inputs())
-        if failed is not None:
-            return Outcome(result={"failed": failed})
         total, frames, sigmas = self._n_updates, [], []
         due = [total * (k + 1) // self.n_frames for k in range(self.n_frames)]
         for state in walk_chunk(self.sample.replace(chunk_images=self.n_images), 0, at):

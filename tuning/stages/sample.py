@@ -38,7 +38,7 @@ from scorelib.samplers import (
 from scorelib.schedules import GeometricSchedule
 from scorelib.seeds import generator_of
 from scorelib.spec import Spec
-from tuning.jobs import ExecutionContext, Job, Outcome, Progress, Run, Stage, Work, failure_of
+from tuning.jobs import ExecutionContext, Job, Outcome, Progress, Run, Stage, Work
 from tuning.stages.evaluation import batched, loaded
 from tuning.stages.features.extractors import build_extractor, extractor_inputs
 from tuning.stages.features.reference import PICTURE_POINTS
@@ -195,9 +195,6 @@ class Chunk(Job):
 
     def run(self, at: ExecutionContext) -> Run:
         """Samples, extracts the features, draws the pictures."""
-        failed = failure_of(at, *self.inputs())
-        if failed is not None:
-            return Outcome(result={"failed": failed})
         if self.pixels:
             shape, kept = self.sample.model.train.data.shape, self.pixels.features(at)
             images = {n: kept[f"{n}.features"].reshape(-1, *shape) for n in ("raw", "denoised")}

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from scorelib.errors import require_input
-from tuning.jobs import ExecutionContext, Job, Outcome, Progress, Run, Stage, Work, failure_of
+from tuning.jobs import ExecutionContext, Job, Outcome, Progress, Run, Stage, Work
 from tuning.stages.features.reference import RealFeatures
 from tuning.stages.protocols import Images, Measurement, Protocol
 from tuning.stages.sample import Chunk, SampleSpec
@@ -70,9 +70,6 @@ class Score(Job):
 
     def run(self, at: ExecutionContext) -> Run:
         """Measures both kinds of images."""
-        failed = failure_of(at, *self.chunks())
-        if failed is not None:
-            return Outcome(result={"failed": failed})
         chunks, found = self.chunks(), dict[Output, Measurement]()
         # Read once for each kind: of 50,000 images both are too much to hold for a small worker.
         for which in OUTPUTS:

@@ -19,7 +19,7 @@ from scorelib.exact.parzen import Parzen
 from scorelib.guidance import ClassGuidance, GuidedNetwork
 from scorelib.metrics.score_error import ExactScores, moons_grid, scores_of
 from scorelib.networks import ScoreNetwork
-from tuning.jobs import ExecutionContext, Job, Outcome, Progress, Run, Stage, Work, failure_of
+from tuning.jobs import ExecutionContext, Job, Outcome, Progress, Run, Stage, Work
 from tuning.stages.noise_classifier import NoiseClassifierSnapshot
 from tuning.stages.score import SCORING
 from tuning.stages.snapshots import TrainedWeights
@@ -84,9 +84,6 @@ class ScoreErrors(Job):
 
     def run(self, at: ExecutionContext) -> Run:
         """Compares the scores on the grid, and keeps them for a figure."""
-        failed = failure_of(at, *self.inputs())
-        if failed is not None:
-            return Outcome(result={"failed": failed})
         yield Progress(0, 1, "grids")
         points = moons_grid().to(at.device)
         exact = _exact_scores(self.data, self.sigma, at.device)

@@ -13,7 +13,7 @@ from scorelib.data import DataSpec, Split
 from scorelib.errors import require_input
 from scorelib.metrics.class_shares import CONFIDENCE, class_shares
 from scorelib.metrics.classifier import ClassifierFeatures
-from tuning.jobs import ExecutionContext, Job, Outcome, Progress, Run, Stage, Work, failure_of
+from tuning.jobs import ExecutionContext, Job, Outcome, Progress, Run, Stage, Work
 from tuning.stages.sample import Chunk, SampleSpec
 from tuning.stages.score import Output
 
@@ -87,9 +87,6 @@ class GeneratedShares(Job):
 
     def run(self, at: ExecutionContext) -> Run:
         """Counts the likeliest classes."""
-        failed = failure_of(at, *self.chunks())
-        if failed is not None:
-            return Outcome(result={"failed": failed})
         classes = []
         for chunk in self.chunks():
             classes.append(chunk.features(at)[f"{self.images}.probabilities"].argmax(1))

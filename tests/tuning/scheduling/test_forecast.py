@@ -7,7 +7,7 @@ import pytest
 from tests.tuning.draining import drain
 from tests.tuning.miniature import joint_study, miniature_study
 from tuning.jobs import Work
-from tuning.scheduling.forecast import forecast, needs_in_words
+from tuning.scheduling.forecast import forecast, total
 from tuning.scheduling.planner import Planner
 from tuning.scheduling.rates import ASSUMED_MULTIPLY_ADDS_PER_SECOND, Rates
 from tuning.scheduling.scheduler import Scheduler, Wait
@@ -69,7 +69,7 @@ def test_hours_come_from_a_stated_throughput_until_they_are_measured(store):
     stated = ASSUMED_MULTIPLY_ADDS_PER_SECOND["cpu"]
     assert sampled.is_estimate
     assert sampled.hours == pytest.approx(sampled.work.multiply_adds / stated / 3600)
-    assert needs_in_words([sampled]).startswith("est. ")
+    assert sampled.time_left.startswith("est. ") and total([sampled]).mark == "est. "
     scheduler = Scheduler(study, store)
     scheduler.next_job()  # proposes
     left = Planner(store).missing(scheduler.wanted())

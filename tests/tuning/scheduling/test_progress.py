@@ -10,8 +10,9 @@ from tests.tuning.draining import drain
 from tests.tuning.miniature import miniature_study
 from tuning.jobs import ExecutionContext, Progress, Work, execute
 from tuning.scheduling import progress
+from tuning.scheduling.amounts import duration
 from tuning.scheduling.forecast import StageForecast
-from tuning.scheduling.progress import Display, Gpus, duration
+from tuning.scheduling.progress import Display, Gpus
 from tuning.scheduling.scheduler import Failure, Scheduler
 from tuning.store.documents import StoreReadError
 

@@ -64,7 +64,7 @@ dashboards.records              scorelib tuning studies.common results text figu
 dashboards.web                  scorelib tuning studies.opening results text drawing figures records
 dashboards.table                studies.opening results text
 dashboards.compare              scorelib tuning studies.opening results text
-dashboards.report               scorelib tuning studies.opening results web
+dashboards.report               scorelib tuning studies.opening web
 dashboards.serve                scorelib tuning studies.opening web
 dashboards.sync                 scorelib tuning studies.common studies.opening records
 studies.cli                     scorelib tuning dashboards common registry opening

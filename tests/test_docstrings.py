@@ -31,6 +31,19 @@ def documented(path):
             yield node, list(entries(node))
 
 
+def names_in(found):
+    return {name.strip() for names, _ in found for name in names.split(",")}
+
+
+DESCRIBED = {
+    node.name: names_in(found)
+    for path in MODULES
+    for node, found in documented(path)
+    if isinstance(node, ast.ClassDef)
+}
+"""By class, the names that its docstring describes."""
+
+
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_what_is_said_of_an_attribute_ends_before_the_next(path):
     for node, found in documented(path):
@@ -42,7 +55,9 @@ def test_what_is_said_of_an_attribute_ends_before_the_next(path):
 def test_a_class_that_describes_fields_describes_all_of_its_own(path):
     for node, found in documented(path):
         if isinstance(node, ast.ClassDef) and found:
-            described = {name.strip() for names, _ in found for name in names.split(",")}
+            described = names_in(found)
+            for base in node.bases:  # a default of one's own for a field that a base describes
+                described |= DESCRIBED.get(ast.unparse(base), set())
             own = {
                 field.target.id
                 for field in node.body

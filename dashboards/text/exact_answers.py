@@ -37,12 +37,16 @@ def _noise(cells: Sequence[CellView]) -> Sentences:
     )
 
 
-def _renormalisation(cells: Sequence[CellView]) -> Sentences:
+def _renormalisation(cells: Sequence[CellView]) -> Sentences | None:
     """Whether scaling follows what is meant, by the divergence, and how it differs."""
-    rows: dict[str, dict[str, float]] = {}  # the cells of a row are numbers of one job
+    rows: dict[str, dict[str, float]] = {}
     for cell in cells:
         means = {name: number.mean for name, number in cell.measured.items()}
         rows.setdefault(cell.cell.row, {}).update(means)
+    needed = {"kl", "mean", "std", "scaled_mean", "scaled_std"}
+    rows = {row: of for row, of in rows.items() if needed <= of.keys()}
+    if not rows:
+        return None
     divergences = in_words(f"{of['kl']:.3g} at {row}" for row, of in rows.items())
     most, of = max(rows.items(), key=lambda item: item[1]["kl"])
     return (
@@ -55,21 +59,21 @@ def _renormalisation(cells: Sequence[CellView]) -> Sentences:
 
 def _shares(cells: Sequence[CellView]) -> Sentences:
     """How many classes reach the equal share, and between what the shares lie."""
-    columns: dict[str, dict[str, float]] = {}  # the cells of a column are numbers of one job
+    counts, spans = [], dict[str, list[float]]()
     for cell in cells:
         ((name, number),) = cell.measured.items()
-        columns.setdefault(cell.cell.column, {})[name] = number.mean
-    reach = in_words(f"{of.pop(REACHING):g} ({column})" for column, of in columns.items())
-    between = (
-        f"{min(of.values()):.1%} and {max(of.values()):.1%} ({c})" for c, of in columns.items()
-    )
-    return (
-        f"the equal share is within the interval of {reach} classes.",
-        f"the shares of single classes lie between {in_words(between)}.",
-    )
+        if name == REACHING:
+            counts.append(f"{number.mean:g} ({cell.cell.column})")
+        else:
+            spans.setdefault(cell.cell.column, []).append(number.mean)
+    between = [f"{min(of):.1%} and {max(of):.1%} ({column})" for column, of in spans.items()]
+    unknown = "how many classes reach the equal share is not known yet."
+    reach = counts and f"the equal share is within the interval of {in_words(counts)} classes."
+    lie = between and f"the shares of single classes lie between {in_words(between)}."
+    return reach or unknown, lie or "the shares of single classes are not known yet."
 
 
-_SENTENCES: dict[type[Job], Callable[[Sequence[CellView]], Sentences]] = {
+_SENTENCES: dict[type[Job], Callable[[Sequence[CellView]], Sentences | None]] = {
     NoiseLevel: _noise,
     Renormalisation: _renormalisation,
     DataShares: _shares,  # and GeneratedShares, of the same stage

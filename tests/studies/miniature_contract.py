@@ -1,7 +1,9 @@
 """What holds of every study in miniature, once it is worked off and shown."""
 
+import importlib
 import statistics
 
+from dashboards.drawing.charts import draw_chart
 from dashboards.figures.class_gains import class_gains_of
 from dashboards.figures.registry import figures, png_files
 from dashboards.figures.samples import sample_sheets
@@ -13,6 +15,7 @@ from dashboards.results.halving_savings import halving_savings
 from dashboards.results.verdicts import half_interval
 from dashboards.text.answers import answer
 from dashboards.text.table import FORMATS, render, table_data
+from tests.drawing import numbers_drawn, numbers_on
 
 SHEETS = {
     "cifar10_dlsm": ["samples_base.png", "samples_scaling.png", "samples_ours.png"],
@@ -75,7 +78,10 @@ class MiniatureContract:
 
     def test_every_study_draws_what_it_holds(self, finished):
         scheduler, store, *_ = finished
-        drawn = png_files(scheduler, store) | sample_sheets(scheduler, store)
+        files = png_files(scheduler, store)
+        described = list(figures(scheduler, store))
+        assert files.keys() == {figure.file for figure in described if figure.file}
+        drawn = files | sample_sheets(scheduler, store)
         assert drawn and all(data.startswith(b"\x89PNG") for data in drawn.values())
         shown = read_study(scheduler, store).cells
         sheets = {cell.first_images for cell in shown if cell.first_images}
@@ -87,6 +93,17 @@ class MiniatureContract:
                 assert {n for n in drawn if n.startswith("samples_")} == set(wanted)
         if scheduler.study.name == "moons_score_mismatch":
             assert fields == {"score_fields.png", "score_fields_sigma-at-the-input.png"}
+
+    def test_every_figure_that_a_study_names_is_described_and_charts_show_the_same(self, finished):
+        scheduler, store, *_ = finished
+        for name in scheduler.study.figures:
+            module = importlib.import_module(f"dashboards.figures.{name}")
+            described = list(module.figures(scheduler, store))
+            assert described, name
+            for figure in described:
+                chart = draw_chart(figure)
+                assert chart.data, figure.title
+                assert numbers_on(chart) == numbers_drawn(figure) or figure.draw
 
     def test_every_study_has_an_answer_from_its_numbers_and_charts(self, finished):
         scheduler, store, *_ = finished

@@ -5,11 +5,15 @@ import shutil
 import pytest
 
 from studies.opening.open_study import last_run_studies
-from tests.studies.test_stored_results import names, stores
+from tests.studies.stores_of_0_1 import NAMES, unpack
 from tuning.scheduling.scheduler import Scheduler, Wait
 from tuning.store.store import Store
 
-__all__ = ["stores"]
+
+@pytest.fixture(scope="module")
+def stores(tmp_path_factory):
+    """The folder of all stores."""
+    return unpack(tmp_path_factory.mktemp("stores"))
 
 
 def ledger(store):
@@ -19,7 +23,7 @@ def ledger(store):
     }
 
 
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", NAMES)
 def test_the_ledger_written_anew_is_that_of_version_0_1(stores, name, tmp_path):
     store = Store(str(shutil.copytree(stores / name, tmp_path / name)))
     expected = ledger(store)

@@ -1,41 +1,25 @@
-"""Stores made by version 0.1 open, are complete, and print the same tables.
-
-`stores_of_0_1.tar.xz` holds what version 0.1 left of every study in miniature: manifests, ledger
-and settings (without the files of the jobs), and the table that version 0.1 printed, as CSV.
-"""
-
-import tarfile
-from pathlib import Path
+"""Stores made by version 0.1 open, are complete, and print the same tables."""
 
 import pytest
 
 from dashboards.results.cells import read_study
 from dashboards.text.table import render
 from studies.opening.open_study import last_run_studies
+from tests.studies.stores_of_0_1 import NAMES, unpack
 from tuning.scheduling.scheduler import Scheduler
 from tuning.store.store import Store
 
 RENAMED = ("dlsm,Table 2,demo,CAS,", "dlsm,Table 2,demo,classification accuracy score,")
 """The one row label that version 0.1 printed otherwise, as lines of a CSV begin."""
 
-ARCHIVE = Path(__file__).with_name("stores_of_0_1.tar.xz")
-
 
 @pytest.fixture(scope="module")
 def stores(tmp_path_factory):
-    """The folder of all stores, unpacked."""
-    folder = tmp_path_factory.mktemp("stores")
-    with tarfile.open(ARCHIVE) as archive:
-        archive.extractall(folder, filter="data")
-    return folder
+    """The folder of all stores."""
+    return unpack(tmp_path_factory.mktemp("stores"))
 
 
-def names():
-    with tarfile.open(ARCHIVE) as archive:
-        return sorted({member.name.split("/")[0] for member in archive.getmembers()})
-
-
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", NAMES)
 def test_a_store_of_version_0_1_is_complete_and_prints_the_same_table(stores, name):
     store = Store(str(stores / name))
     (study,) = last_run_studies(store).studies

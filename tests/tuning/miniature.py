@@ -255,7 +255,7 @@ def front_study():
                 LogUniform(name=EPSILON, path="sample.sampler.epsilon", low=0.007, high=0.013),
                 OneOf(name="ema", path="sample.ema", values=at.train.ema),
             ),
-            also=(coverage,),
+            other_protocols=(coverage,),
             round_size=2,
         ),
         n_trials=5,

@@ -1,0 +1,20 @@
+"""Stores of every study in miniature, as version 0.1 left them.
+
+`stores_of_0_1.tar.xz` holds their manifests, ledgers and settings (without the files of the jobs),
+and the tables that version 0.1 printed, as CSV.
+"""
+
+import tarfile
+from pathlib import Path
+
+ARCHIVE = Path(__file__).with_name("stores_of_0_1.tar.xz")
+
+with tarfile.open(ARCHIVE) as archive:
+    NAMES = sorted({member.name.split("/")[0] for member in archive.getmembers()})
+
+
+def unpack(folder):
+    """Puts all stores into a folder, each by its study's name."""
+    with tarfile.open(ARCHIVE) as archive:
+        archive.extractall(folder, filter="data")
+    return folder

@@ -5,6 +5,7 @@ A chart has no colours of its own for paper and ink: the page gives it those of 
 
 import math
 import textwrap
+from collections.abc import Sequence
 from typing import Any
 
 import plotly.graph_objects as go
@@ -32,8 +33,8 @@ def draw_chart(figure: Figure) -> go.Figure:
         at = {"row": place // columns + 1, "col": place % columns + 1}
         for mark in panel.marks:
             _draw_mark(chart, mark, _hover(panel), at)
-        chart.update_xaxes(**_axis(panel.x), **at)
-        chart.update_yaxes(**_axis(panel.y), **at)
+        chart.update_xaxes(**_axis(panel.x, [v for mark in panel.marks for v in mark.x]), **at)
+        chart.update_yaxes(**_axis(panel.y, [v for mark in panel.marks for v in mark.y]), **at)
         has_arrows = any(isinstance(mark, Arrows) for mark in panel.marks)
         if has_arrows:
             chart.update_yaxes(scaleanchor=f"x{place + 1}", constrain="domain", **at)
@@ -98,8 +99,8 @@ def _hover(panel: Panel) -> str:
     return f"{panel.x.label} %{{x{x}}}: %{{y{y}}}"
 
 
-def _axis(axis: Axis) -> dict[str, Any]:
-    """Plotly's words for an axis."""
+def _axis(axis: Axis, values: Sequence[Any]) -> dict[str, Any]:
+    """Plotly's words for an axis on which there are these values."""
     label = "<br>".join(textwrap.wrap(axis.label, _LABEL_CHARACTERS))
     made: dict[str, Any] = {"title": label, "exponentformat": "e"}
     low, high = axis.limits
@@ -110,6 +111,10 @@ def _axis(axis: Axis) -> dict[str, Any]:
         }  # fmt: skip
     if axis.is_log:
         limits = [math.log10(low), math.log10(high)] if low and high else None
-        return made | {"type": "log", "range": limits, "minorloglabels": "complete", "nticks": 4}
+        span = (high or max(values, default=1)) / (low or min(values, default=1))
+        ticks: dict[str, Any] = {"dtick": "D2" if span < 100 else 1, "tickformat": "~g"}  # 1, 2, 5
+        if span < 5:  # which may hold none of these
+            ticks = {"minorloglabels": "complete", "nticks": 4}
+        return made | {"type": "log", "range": limits} | ticks
     made["tickformat"] = ".0%" if axis.format.endswith("%") else None
     return made | {"autorangeoptions": {"minallowed": low, "maxallowed": high}}

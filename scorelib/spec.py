@@ -29,7 +29,7 @@ _KEY_DIGITS = 32
 _OURS = frozenset({"scorelib", "tuning", "studies", "dashboards"})
 """The packages that our distribution ships."""
 
-_ADDED, _STORED = "added", "stored"
+_ADDED_LATER, _STORED = "added later", "stored"
 
 
 def added_later(default: Any) -> Any:
@@ -38,7 +38,7 @@ def added_later(default: Any) -> Any:
     At its default, which must mean what was done before, the field is in no key: stored results
     stay valid.
     """
-    return dataclasses.field(default=default, metadata={_ADDED: True})
+    return dataclasses.field(default=default, metadata={_ADDED_LATER: True})
 
 
 def stored_as(name: str, default: Any = dataclasses.MISSING) -> Any:
@@ -88,13 +88,18 @@ class Spec:
     def validate(self) -> None:
         """Raises InputError if the fields, each of its right type, do not go together."""
 
+    @classmethod
+    def short_kind(cls) -> str:
+        """The kind without a module, for people: such as "Als"."""
+        return cls.KIND.rpartition(":")[2]
+
     @cached_property
     def key(self) -> str:
         """Content key: 32 hexadecimal digits, equal for equal work."""
         fields = {
             _stored_name(f): _keyed(getattr(self, f.name))
             for f in dataclasses.fields(self)
-            if not (f.metadata.get(_ADDED) and getattr(self, f.name) == f.default)
+            if not (f.metadata.get(_ADDED_LATER) and getattr(self, f.name) == f.default)
         }
         body = json.dumps([self.KIND, self.VERSION, fields], sort_keys=True, allow_nan=False)
         return hashlib.sha256(body.encode()).hexdigest()[:_KEY_DIGITS]
@@ -138,6 +143,8 @@ def _kind_of(cls: type[Spec]) -> str:
         raise TypeError(
             f"a spec of this distribution must declare KIND in its body; {cls} does not"
         )
+    if cls.__module__ == "__main__":  # every script is called so: two of them would share keys
+        raise TypeError(f"a spec of a script must declare KIND, or move to a module; got {cls}")
     return f"{cls.__module__}:{cls.__qualname__}"
 
 
@@ -164,6 +171,8 @@ def from_json(data: dict[str, Any]) -> Any:
     if kind not in _KINDS:
         near = difflib.get_close_matches(str(kind), _KINDS, n=1)
         hint = f"; the nearest is {near[0]!r}" if near else ""
+        module = str(kind).partition(":")[0] if ":" in str(kind) else None
+        hint = f": import {module} first" if module else hint
         raise InputError(f"a spec must be of a known kind; got {kind!r}{hint}")
     names = {_stored_name(f): f.name for f in dataclasses.fields(_KINDS[kind])}
     unknown = data.keys() - names.keys() - {"spec"}
@@ -194,9 +203,12 @@ def replace_paths(spec: Any, changes: Mapping[str, str]) -> Any:
             hint = f"; the nearest is {near[0]!r}" if near else ""
             raise InputError(
                 f"a path must be a field of the study's settings; got {path!r}{hint}",
-                *near or [path],
+                *near,
             )
-    return replaced(spec, {path: _parsed(text) for path, text in changes.items()})
+    try:
+        return replaced(spec, {path: _parsed(text) for path, text in changes.items()})
+    except InputError as error:  # of one of the fields; which, its text says
+        raise InputError(str(error), *error.fields or changes) from error
 
 
 def _parsed(text: str) -> Any:

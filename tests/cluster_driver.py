@@ -127,7 +127,7 @@ def main(address, url, options):
     from tuning.execution.stop import StopRequest
     from tuning.execution.trainable import Execution
     from tuning.scheduling.scheduler import Scheduler
-    from tuning.stages import snapshots
+    from tuning.stages.training import snapshots
     from tuning.store.store import Store
 
     def tell(event, **details):

@@ -187,7 +187,7 @@ class Job(Spec):
 
     @property
     def position(self) -> int:
-        """Order within the chain, >= 1: how far the job is from the chain's start."""
+        """Order within the chain: how far the job is from the start; 0 for a job of no chain."""
         return 0
 
     @abstractmethod

@@ -1,7 +1,8 @@
 """A figure as data: panels with axes, and marks on them. Two backends draw the same description.
 
 `drawing.png` makes files of it, `drawing.charts` the charts of a page. A description names no
-library: a figure is written once, and tests can read what it shows.
+library: a figure is written once, and tests can read what it shows. Two things are not described
+here: images, which `dashboards.pictures` lays out, and what Optuna draws itself (`Figure.draw`).
 """
 
 from collections.abc import Callable, Iterable, Sequence

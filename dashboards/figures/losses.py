@@ -7,7 +7,7 @@ from dashboards.drawing.description import Axis, Figure, Line, Panel, colours
 from tuning.scheduling.forecast import stored_jobs
 from tuning.scheduling.scheduler import Scheduler
 from tuning.stages import TrainedWeights
-from tuning.stages.snapshots import LOSSES_FILE
+from tuning.stages.training.snapshots import LOSSES_FILE
 from tuning.store.store import Store
 
 
@@ -36,7 +36,7 @@ def losses_of(scheduler: Scheduler, store: Store) -> dict[str, dict[str, list[tu
         manifest = store.manifest(job.stage, job.key)
         if manifest is None or LOSSES_FILE not in manifest.files:
             continue
-        label = f"{number}: {job.train.kind}, {job.train.data.name}, seed {job.train.seed}"
+        label = f"{number}: {job.train.method}, {job.train.data.name}, seed {job.train.seed}"
         for name, pairs in json.loads(store.read(job.stage, job.key, LOSSES_FILE)).items():
             losses.setdefault(name, {})[label] = [(int(i), v) for i, v in pairs]
     return losses

@@ -5,7 +5,7 @@ A study names its figures (`Study.figures`). A module describes what the results
 """
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from importlib import import_module
 
@@ -19,6 +19,9 @@ FIGURES = (
     "class_gains", "class_shares", "losses", "noise_levels", "noise_schedules", "pareto_fronts",
     "renormalisation", "score_fields", "searches", "step_sizes", "training_curves",
 )  # fmt: skip
+
+_ON_PAGES_ONLY = {"losses"}
+"""What has no file: not even read where only files are made."""
 
 
 def require_figures(study: Study) -> None:
@@ -34,9 +37,7 @@ def require_figures(study: Study) -> None:
 
 def figures(scheduler: Scheduler, store: Store) -> Iterator[Figure]:
     """The figures that the results so far make, in the study's order."""
-    require_figures(scheduler.study)
-    for name in scheduler.study.figures:
-        yield from import_module(f"dashboards.figures.{name}").figures(scheduler, store)
+    yield from _described(scheduler, store, scheduler.study.figures)
 
 
 def png_files(scheduler: Scheduler, store: Store) -> dict[str, bytes]:
@@ -44,8 +45,15 @@ def png_files(scheduler: Scheduler, store: Store) -> dict[str, bytes]:
     from dashboards.drawing.png import draw_png  # here: matplotlib takes half a second
 
     files: dict[str, Figure] = {}
-    for figure in figures(scheduler, store):
+    names = [name for name in scheduler.study.figures if name not in _ON_PAGES_ONLY]
+    for figure in _described(scheduler, store, names):
         if figure.file:
             shared = files.setdefault(figure.file, replace(figure, panels=()))
             files[figure.file] = replace(shared, panels=(*shared.panels, *figure.panels))
     return {name: draw_png(figure) for name, figure in files.items()}
+
+
+def _described(scheduler: Scheduler, store: Store, names: Iterable[str]) -> Iterator[Figure]:
+    require_figures(scheduler.study)
+    for name in names:
+        yield from import_module(f"dashboards.figures.{name}").figures(scheduler, store)

@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 
 from dashboards.drawing.description import GREEN, GREY, ORANGE, Axis, Figure, Line, Panel
-from scorelib.exact.renormalisation import TwoNormals, Values
+from scorelib.exact.renormalisation import Array, TwoNormals
 from tuning.scheduling.scheduler import Scheduler
 from tuning.stages import Renormalisation
 from tuning.store.store import Store
@@ -47,7 +47,7 @@ def renormalisation_figure(cases: Sequence[TwoNormals]) -> Figure:
     )  # fmt: skip
 
 
-def rows(case: TwoNormals, x: Values) -> tuple[list[Line], list[Line], list[Line]]:
+def rows(case: TwoNormals, x: Array) -> tuple[list[Line], list[Line], list[Line]]:
     """The lines of an example's three panels.
 
     Args:

@@ -1,6 +1,6 @@
 """Searches over more than a step size: every parameter against the number, and what mattered."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate
 from typing import Any
 
@@ -30,8 +30,7 @@ def figures(scheduler: Scheduler, store: Store) -> Iterator[Figure]:
         if run.best_so_far and not (choices and run in alike):
             yield _history(run)
             if run in joint:
-                yield slices(run)
-                yield from _importances(run)
+                yield from _parameters(run)
 
 
 def _history(run: SearchRun) -> Figure:
@@ -45,15 +44,23 @@ def _history(run: SearchRun) -> Figure:
     return Figure(f"{run.search.name}: history", [panel], about="Searches")
 
 
-def slices(run: SearchRun) -> Figure:
+def _parameters(run: SearchRun) -> Iterator[Figure]:
+    """Of a joint search: every parameter against the number, what mattered, and pairs."""
+    shares = importances(run)
+    yield slices(run, shares)
+    yield from _importances(run, shares)
+
+
+def slices(run: SearchRun, shares: Mapping[str, float]) -> Figure:
     """Every parameter of a joint search against the number searched by, the later trials darker.
 
     Args:
         run: a search with a finished trial.
+        shares: of the variance, by parameter; empty while they are not known.
     """
-    space, trials, shares = run.search.space, run.ranked(run.trials), importances(run)
+    space, trials = run.search.space, run.ranked(run.trials)
     y = Axis(f"{space.protocol.name}, {space.output}", is_log=True)
-    values = [value for t in trials if t.result and (value := t.result.of(space.output))]
+    values = [trial.numbers[0] for trial in trials]
     order, panels = [trial.number for trial in trials], []
     for name, distribution in run.distributions.items():
         tried: list[Any] = [trial.values[name] for trial in trials]
@@ -74,9 +81,9 @@ def slices(run: SearchRun) -> Figure:
     )  # fmt: skip
 
 
-def _importances(run: SearchRun) -> Iterator[Figure]:
+def _importances(run: SearchRun, shares: Mapping[str, float]) -> Iterator[Figure]:
     """What mattered, and pairs of the parameters that mattered most, as Optuna draws them."""
-    shares, name = importances(run), run.search.name
+    name = run.search.name
     if shares:
         names = tuple(shares)
         bars = Bars(names, list(shares.values()), [BLUE] * len(names))

@@ -60,7 +60,7 @@ def _sampler(run: SearchRun) -> Any:
 
 
 def _name(run: SearchRun) -> str:
-    return type(_sampler(run)).__name__.upper()
+    return str(_sampler(run).short_kind().upper())
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def comparable_runs(runs: Iterable[SearchRun]) -> list[Group]:
     differ = [len(set(texts)) > 1 for texts in zip(*told.values(), strict=True)]
     shared: dict[tuple[str, int, tuple[str, ...], str], list[SearchRun]] = {}
     for run, texts in told.items():
-        way = type(run.search.space.sample.model.train.objective).__name__.lower()
+        way = run.search.space.sample.model.train.objective.short_kind().lower()
         more = tuple(text for text, is_told in zip(texts, differ, strict=True) if is_told)
         by = (way, -_sampler(run).n_sigma, more, texts[-1])
         shared.setdefault(by, []).append(run)
@@ -112,7 +112,7 @@ def _told(run: SearchRun) -> tuple[str, str, str, str]:
     levels = train.schedule
     return (
         train.data.name,
-        type(train.network).__name__,
+        train.network.short_kind(),
         f"{levels.title} from {levels.sigma_1:g} to {levels.sigma_L:g} in {levels.n_levels} levels",
         f"{protocol.name}, {protocol.n_images:,} {protocol.unit}",
     )

@@ -5,7 +5,7 @@ from typing import Any
 from scorelib.data import DataSpec
 from tuning.jobs import Job
 from tuning.stages import Protocol, TrainedWeights
-from tuning.stages.snapshots import TrainingSpec
+from tuning.stages.training.snapshots import TrainingSpec
 from tuning.study import Study
 from tuning.tracking.mlflow_lineage import DatasetUse
 

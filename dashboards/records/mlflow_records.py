@@ -26,7 +26,7 @@ from tuning.jobs import Job
 from tuning.scheduling.scheduler import Scheduler
 from tuning.search.search import SearchRun
 from tuning.stages import TrainedWeights
-from tuning.stages.snapshots import LOSSES_FILE
+from tuning.stages.training.snapshots import LOSSES_FILE
 from tuning.store.documents import as_name
 from tuning.store.store import Manifest, Store
 from tuning.study import Cell, Study
@@ -70,7 +70,7 @@ def cell_records(scheduler: Scheduler, store: Store, job: Job) -> Iterator[RunRe
 
 def table_records(scheduler: Scheduler, store: Store) -> Iterator[RunRecord]:
     """The cells that are filled, and the whole table with its figure."""
-    from dashboards.figures.samples import filmstrip  # here: matplotlib takes half a second
+    from dashboards.pictures.samples import filmstrip  # here: matplotlib takes half a second
 
     view = read_study(scheduler, store)
     files = png_files(scheduler, store)

@@ -19,7 +19,7 @@ class Comparison:
     Attributes:
         measure: what they measure.
         quantity: by which of the cells' quantities.
-        ranked: the cells by what tells each from the others, the best first.
+        ranked: the cells by row or column label, the best first.
     """
 
     measure: str

@@ -24,7 +24,7 @@ def print_plan(
         study: the study.
         scheduler: its scheduler.
         rows: its forecast.
-        device: class of device the dear jobs would run on.
+        device: class of device the expensive jobs would run on.
         console: where to print.
     """
     title = f"{study.name} ({study.scale}) on {device}"

@@ -61,7 +61,7 @@ def _shares(cells: Sequence[CellView]) -> Sentences:
     """How many classes reach the equal share, and between what the shares lie."""
     counts, spans = [], dict[str, list[float]]()
     for cell in cells:
-        ((name, number),) = cell.measured.items()
+        name, number = next(iter(cell.measured.items()))
         if name == REACHING:
             counts.append(f"{number.mean:g} ({cell.cell.column})")
         else:

@@ -8,8 +8,8 @@ import plotly.offline
 from markupsafe import Markup
 
 from dashboards.drawing.charts import draw_chart
-from dashboards.figures.pictures import Budget, pictures, samples
 from dashboards.figures.registry import figures
+from dashboards.pictures.report_pictures import Budget, pictures, samples
 from dashboards.results.cells import StudyView, read_study
 from dashboards.results.costs import costs, savings
 from dashboards.results.missing import what_is_missing

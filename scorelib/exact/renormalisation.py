@@ -34,10 +34,10 @@ from scipy.special import expit, log_expit
 
 from scorelib.errors import InputError
 
-Values = NDArray[np.float64]
+Array = NDArray[np.float64]
 
 
-def normal_power_integral(std: ArrayLike, alpha: float) -> Values:
+def normal_power_integral(std: ArrayLike, alpha: float) -> Array:
     """The integral of a normal density to the power alpha; 1 for alpha = 1.
 
     Args:
@@ -72,43 +72,43 @@ class TwoNormals:
         if self.std <= 0 or self.alpha <= 0 or self.centres[0] == self.centres[1]:
             raise InputError(f"std and alpha must be > 0 and the centres differ; got {self}")
 
-    def prior(self, x: ArrayLike) -> Values:
+    def prior(self, x: ArrayLike) -> Array:
         """p(x), which does not depend on alpha."""
         z = (np.asarray(x)[..., None] - np.array(self.centres)) / self.std
         return (np.exp(-(z**2) / 2) / (self.std * math.sqrt(2 * math.pi))).mean(axis=-1)
 
-    def likelihood(self, x: ArrayLike, y: int) -> Values:
+    def likelihood(self, x: ArrayLike, y: int) -> Array:
         """p~(y | x)."""
         return expit(self.alpha * self._log_odds(x, y))
 
-    def normaliser(self, x: ArrayLike) -> Values:
+    def normaliser(self, x: ArrayLike) -> Array:
         """Z(x), the sum of p(y | x)^alpha over y."""
         return sum(np.exp(self.alpha * log_expit(self._log_odds(x, y))) for y in (0, 1))
 
-    def posterior(self, x: ArrayLike, y: int) -> Values:
+    def posterior(self, x: ArrayLike, y: int) -> Array:
         """p~(x | y), of integral 1."""
         return 2 * self.likelihood(x, y) * self.prior(x)
 
-    def likelihood_score(self, x: ArrayLike, y: int) -> Values:
+    def likelihood_score(self, x: ArrayLike, y: int) -> Array:
         """d/dx log p~(y | x), Eq. A1."""
         return self.alpha * self._slope(y) * self.likelihood(x, 1 - y)
 
-    def prior_score(self, x: ArrayLike) -> Values:
+    def prior_score(self, x: ArrayLike) -> Array:
         """d/dx log p(x)."""
         share = expit(self._log_odds(x, 1))  # of y = 1, as without alpha
         mean = (1 - share) * self.centres[0] + share * self.centres[1]
         return (mean - np.asarray(x)) / self.std**2
 
-    def posterior_score(self, x: ArrayLike, y: int) -> Values:
+    def posterior_score(self, x: ArrayLike, y: int) -> Array:
         """d/dx log p~(x | y), Eq. A2."""
         return self.likelihood_score(x, y) + self.prior_score(x)
 
-    def scaled_score(self, x: ArrayLike, y: int) -> Values:
+    def scaled_score(self, x: ArrayLike, y: int) -> Array:
         """What the scaling method samples with: alpha d/dx log p(y | x) + d/dx log p(x)."""
         unscaled = self._slope(y) * expit(self._log_odds(x, 1 - y))
         return self.alpha * unscaled + self.prior_score(x)
 
-    def scaled_posterior(self, x: ArrayLike, y: int) -> Values:
+    def scaled_posterior(self, x: ArrayLike, y: int) -> Array:
         """The density, but for a factor, whose score `scaled_score` is: p(y | x)^alpha p(x)."""
         return self.posterior(x, y) * self.normaliser(x)
 
@@ -116,5 +116,5 @@ class TwoNormals:
         """Of the log odds of y against the other class, in x."""
         return (self.centres[y] - self.centres[1 - y]) / self.std**2
 
-    def _log_odds(self, x: ArrayLike, y: int) -> Values:
+    def _log_odds(self, x: ArrayLike, y: int) -> Array:
         return self._slope(y) * (np.asarray(x, dtype=np.float64) - sum(self.centres) / 2)

@@ -7,7 +7,7 @@ At a point x and for a label y, Eq. 7,
 
 Euclidean distances, with the exact scores of `scorelib.exact.parzen`. The table's E[D] are plain
 means over a regular grid (not over the data), at one noise level, one number for each class. They
-have the unit of a score, 1 / (data unit), and a yardstick: always answering 0 for the likelihood
+have the unit of a score, 1 / (data unit), and a baseline: always answering 0 for the likelihood
 score, which is what a classifier that has learned nothing does, costs the mean length of the exact
 one, 0.150 for both moons at sigma = 7.5. The table's 0.190 and 0.181 for cross entropy are worse.
 

@@ -123,7 +123,7 @@ class Sampler(Spec):
         """Name and settings: "als epsilon=0.02 n_sigma=1"."""
         values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
         shown = [f"{k}={v:.3g}" if isinstance(v, float) else f"{k}={v}" for k, v in values.items()]
-        return " ".join([type(self).__name__.lower(), *shown])
+        return " ".join([self.short_kind().lower(), *shown])
 
     @abstractmethod
     def n_evaluations(self, schedule: Schedule) -> int:
@@ -198,7 +198,7 @@ class AnnealedSampler(Sampler):
 
     def require_admissible(self, schedule: Schedule) -> None:
         """Raises InputError, with the interval, if theory does not admit epsilon here."""
-        name = type(self).__name__.lower()
+        name = self.short_kind().lower()
         require_inside(
             self.epsilon,
             self.interval(schedule),

@@ -111,7 +111,7 @@ def _ray(args: argparse.Namespace) -> contextlib.AbstractContextManager[Capacity
 
 
 def _device(args: argparse.Namespace, study: Study) -> str:
-    """Class of the device that the dear jobs run on, as far as it is known without a cluster."""
+    """Class of the device that expensive jobs run on, as far as it is known without a cluster."""
     device = likely_device(study, args.gpus)
     return "cpu x1" if device == "gpu" and args.allow_cpu else device
 
@@ -178,7 +178,9 @@ class _Launch:
 
     def _put_pictures(self) -> None:
         """Leaves the figures and the sheets of samples in the store, for people."""
-        from dashboards.figures.samples import sample_sheets  # here: matplotlib takes half a second
+        from dashboards.pictures.samples import (
+            sample_sheets,  # here: matplotlib takes half a second
+        )
 
         drawn = png_files(self.scheduler, self.store) | sample_sheets(self.scheduler, self.store)
         self.store.put_pictures(self.scheduler.study.id, drawn)

@@ -56,7 +56,7 @@ class Timeouts(Spec):
 
 
 @dataclass(frozen=True, kw_only=True)
-class GpuShares(Spec):
+class GpuShareSettings(Spec):
     """Shares of a GPU that jobs ask for, each in (0, 1].
 
     Attributes:
@@ -97,7 +97,7 @@ class ExecutionSettings(Spec):
     autocast: bool = False
     compile: bool = False
     timeouts: Timeouts = Timeouts()
-    gpu_shares: GpuShares = GpuShares()
+    gpu_shares: GpuShareSettings = GpuShareSettings()
 
     def validate(self) -> None:
         """Refuses empty batches."""

@@ -20,6 +20,11 @@ def snapshot_iterations(every: int, iterations: int) -> range:
 def require_snapshot(iteration: int, snapshots: range, field: str) -> None:
     """Raises InputError, which names the field, if no snapshot is made at an iteration."""
     require_input(
+        len(snapshots) > 0,
+        f"a training must have at least snapshot_every={snapshots.step} iterations; got "
+        f"{snapshots.stop - 1}",
+    )
+    require_input(
         iteration in snapshots,
         f"{field} must be a multiple of snapshot_every={snapshots.step}, from "
         f"{snapshots.start} to {snapshots.stop - 1}; got {iteration}",

@@ -23,7 +23,7 @@ def configured(name: str, scale: str, changes: list[str]) -> Any:
     for change in changes:
         path, equals, text = change.partition("=")
         if not equals:
-            raise InputError(f"--set must be PATH=VALUE; got {change!r}")
+            raise InputError(f"a change must be PATH=VALUE; got {change!r}", "changes")
         by_path[path] = text
     return replace_paths(find_study(name).settings(scale), by_path)
 

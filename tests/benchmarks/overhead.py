@@ -66,7 +66,7 @@ class Run:
         study: the study.
         folder: where its store goes.
         capacity: of the Ray session.
-        mlflow: write its evidence, as `studies.run` does.
+        mlflow: write its MLflow records, as `studies.run` does.
     """
 
     def __init__(self, study, folder, capacity, *, mlflow):  # type: ignore[no-untyped-def]

@@ -11,7 +11,7 @@ in sampler, schedule, n_sigma, number of points and place of the optimum,
     floor (c + a exp(-wall u) + b exp(tail u)),  u = log(epsilon / optimum),
 
 cut at a plateau, with 1% noise frozen into the table; a and c put the minimum, 1, at u = 0. This is
-not the shape our proposer assumes (a cube and a square), and its walls are power laws.
+not the shape our sampler assumes (a cube and a square), and its walls are power laws.
 
 Everyone begins at the same start, r = 1.5 (CAS) or 4.8 (ALS), proposes two significant digits and
 is told four; repeating a proposal costs nothing. Ours searches the whole admissible interval, alone

@@ -10,8 +10,8 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 from dashboards.drawing.charts import draw_chart
 from dashboards.drawing.description import Figure
-from dashboards.figures.pictures import Budget, samples
 from dashboards.figures.training_curves import curve_panel
+from dashboards.pictures.report_pictures import Budget, samples
 from dashboards.report import main
 from dashboards.results.cells import read_study
 from dashboards.results.costs import costs, savings

@@ -112,6 +112,28 @@ def test_a_changed_value_of_the_wrong_type_is_refused():
         replace_paths(Node(), {"leaf.rate": "quick"})
 
 
+def test_a_refused_change_says_which_paths_were_set():
+    with pytest.raises(InputError) as caught:
+        replace_paths(Node(), {"leaf.sizes": "[9]", "name": "x"})
+    assert caught.value.fields == ("leaf.sizes", "name")
+    with pytest.raises(InputError) as caught:
+        replace_paths(Node(), {"leaf.rat": "1"})
+    assert caught.value.fields == ("leaf.rate",)
+
+
+def test_a_kind_of_a_module_that_is_not_imported_names_the_module():
+    with pytest.raises(InputError, match=r"got 'their.networks:Unet': import their.networks first"):
+        from_json({"spec": "their.networks:Unet"})
+
+
+def test_a_class_of_a_script_must_declare_its_kind():
+    """Every script is called __main__, so classes of two scripts would share keys."""
+    with pytest.raises(TypeError, match="a spec of a script must declare KIND"):
+        type("Mine", (Leaf,), {"__module__": "__main__"})
+    declared = {"__module__": "__main__", "KIND": "my script's leaf"}
+    assert type("Mine", (Leaf,), declared).KIND == "my script's leaf"
+
+
 def test_two_specs_of_one_kind_are_refused():
     with pytest.raises(TypeError, match=r"two specs must not be of one kind; .* are both 'Leaf'"):
         type("Other", (Spec,), {"__module__": "elsewhere", "KIND": "Leaf"})

@@ -6,8 +6,8 @@ import statistics
 from dashboards.drawing.charts import draw_chart
 from dashboards.figures.class_gains import class_gains_of
 from dashboards.figures.registry import figures, png_files
-from dashboards.figures.samples import sample_sheets
 from dashboards.figures.training_curves import panels_of
+from dashboards.pictures.samples import sample_sheets
 from dashboards.records.mlflow_common import as_metric
 from dashboards.records.mlflow_records import records
 from dashboards.results.cells import read_study

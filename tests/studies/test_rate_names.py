@@ -32,7 +32,7 @@ def test_the_names_of_all_studies_are_those_that_rates_are_stored_under():
         for scale in ("demo", "paper"):
             jobs = with_inputs(module.study(scale, module.settings(scale)).known_jobs).values()
             found |= {job.rate_name for job in jobs}
-    assert found | {Frames.STAGE.name} == NAMES, "those of a search's winner are known later"
+    assert found | {Frames.STAGE.name} >= NAMES, "those of a search's winner are known later"
 
 
 @dataclass(frozen=True, kw_only=True)

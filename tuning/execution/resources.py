@@ -83,7 +83,7 @@ class Capacity:
 
 
 def likely_device(study: Study, gpus: int | None = None) -> str:
-    """Class of the device that a study's dear jobs run on, as far as it is known without a cluster.
+    """Class of the device that a study's expensive jobs run on, if it is known without a cluster.
 
     Args:
         study: the study.

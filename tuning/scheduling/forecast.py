@@ -79,7 +79,7 @@ def forecast(scheduler: Scheduler, store: Store, device: str) -> list[StageForec
     Args:
         scheduler: the study's scheduler.
         store: its store, for measured rates.
-        device: class of device the dear jobs run on: "gpu", or such as "cpu x1".
+        device: class of device the expensive jobs run on: "gpu", or such as "cpu x1".
 
     Returns:
         A row for each stage that has jobs, in the order of the stages.

@@ -47,7 +47,7 @@ class Display:
     Args:
         scheduler: what to show.
         store: its store, for measured rates.
-        device: class of device of the dear jobs, as in `forecast`.
+        device: class of device of the expensive jobs, as in `forecast`.
         concurrent: jobs that run at a time.
         console: where to show it.
         gpus: the run's GPUs; None if it has none.

@@ -30,7 +30,8 @@ class StepSizeSpace(SearchSpace):
         )
         require_input(
             isinstance(self.sample.sampler, AnnealedSampler),
-            f"a step size is searched of als or cas; got {type(self.sample.sampler).__name__}",
+            f"a step size is searched of a sampler that has one, such as Als or Cas; got "
+            f"{type(self.sample.sampler).__name__}",
         )
 
     @property

@@ -10,7 +10,6 @@ from tuning.stages.features.reference import RealFeatures, Reference
 from tuning.stages.frames import Frames
 from tuning.stages.guided_sample import GuidedSampleSpec
 from tuning.stages.noise import NoiseLevel
-from tuning.stages.noise_classifier import NoiseClassifierSnapshot, NoiseClassifierTrainSpec
 from tuning.stages.protocols import (
     DistanceProtocol,
     FidProtocol,
@@ -24,8 +23,12 @@ from tuning.stages.sample import Chunk, SampleSpec
 from tuning.stages.score import OUTPUTS, Output, RealScore, Score
 from tuning.stages.score_errors import OracleErrors, ScoreErrors
 from tuning.stages.shares import DataShares, GeneratedShares
-from tuning.stages.snapshots import TrainedWeights, TrainingSpec
-from tuning.stages.train import Snapshot, TrainSpec
+from tuning.stages.training.noise_classifier import (
+    NoiseClassifierSnapshot,
+    NoiseClassifierTrainSpec,
+)
+from tuning.stages.training.score_network import Snapshot, TrainSpec
+from tuning.stages.training.snapshots import TrainedWeights, TrainingSpec
 
 __all__ = [
     "OUTPUTS",

@@ -54,7 +54,7 @@ class Baseline(Job):
         return f"baseline {self.kind}"
 
     def work(self) -> Work:
-        """Next to nothing."""
+        """No network: a fixed time, the stage's `assumed_seconds`, is assumed."""
         return Work(images=self.n_images)
 
     def wants_gpu(self) -> bool:

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from scorelib.samplers import ScaledScore
 from tuning.jobs import ExecutionContext
-from tuning.stages.train import Snapshot
+from tuning.stages.training.score_network import Snapshot
 
 
 def loaded(model: Snapshot, ema: float, at: ExecutionContext) -> nn.Module:

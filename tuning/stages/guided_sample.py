@@ -15,9 +15,9 @@ from scorelib.guidance import ClassGuidance, GuidedNetwork
 from scorelib.samplers import ScaledScore
 from tuning.jobs import ExecutionContext
 from tuning.stages.evaluation import batched, loaded
-from tuning.stages.noise_classifier import NoiseClassifierSnapshot
 from tuning.stages.sample import SampleSpec
-from tuning.stages.snapshots import TrainedWeights
+from tuning.stages.training.noise_classifier import NoiseClassifierSnapshot
+from tuning.stages.training.snapshots import TrainedWeights
 
 _MOST_COLUMNS = 10
 

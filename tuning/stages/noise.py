@@ -38,7 +38,7 @@ class NoiseLevel(Job):
 
     def title(self) -> str:
         """What this job is."""
-        name = type(self.sampler).__name__.lower()
+        name = self.sampler.short_kind().lower()
         return f"noise level of {name}, n_sigma {self.sampler.n_sigma}"
 
     def summary(self) -> str:

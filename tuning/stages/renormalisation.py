@@ -10,7 +10,7 @@ from typing import ClassVar
 import numpy as np
 
 from scorelib.errors import require_input
-from scorelib.exact.renormalisation import TwoNormals, Values, normal_power_integral
+from scorelib.exact.renormalisation import Array, TwoNormals, normal_power_integral
 from tuning.jobs import ExecutionContext, Job, Outcome, Progress, Run, Stage, Work
 
 _REACH = 12.0
@@ -99,13 +99,13 @@ def z_normal(std: float) -> str:
     return f"z_normal_{std:g}"
 
 
-def _weights(density: Values) -> Values:
+def _weights(density: Array) -> Array:
     """Shares of the grid's points."""
-    shares: Values = density / density.sum()
+    shares: Array = density / density.sum()
     return shares
 
 
-def _moments(x: Values, weights: Values) -> tuple[float, float]:
+def _moments(x: Array, weights: Array) -> tuple[float, float]:
     """Mean and standard deviation."""
     mean = np.sum(weights * x)
     return float(mean), float(np.sqrt(np.sum(weights * (x - mean) ** 2)))

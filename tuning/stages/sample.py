@@ -42,8 +42,8 @@ from tuning.jobs import ExecutionContext, Job, Outcome, Progress, Run, Stage, Wo
 from tuning.stages.evaluation import batched, loaded
 from tuning.stages.features.extractors import build_extractor, extractor_inputs
 from tuning.stages.features.reference import PICTURE_POINTS
-from tuning.stages.snapshots import TrainedWeights
-from tuning.stages.train import Snapshot
+from tuning.stages.training.score_network import Snapshot
+from tuning.stages.training.snapshots import TrainedWeights
 
 
 @dataclass(frozen=True, kw_only=True)

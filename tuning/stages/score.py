@@ -138,7 +138,7 @@ class RealScore(Job):
         return f"{self.protocol.name} of {self.features.data.name} {self.features.split}"
 
     def work(self) -> Work:
-        """Next to nothing."""
+        """No network: a fixed time, the stage's `assumed_seconds`, is assumed."""
         return Work()
 
     def run(self, at: ExecutionContext) -> Run:

@@ -20,10 +20,10 @@ from scorelib.guidance import ClassGuidance, GuidedNetwork
 from scorelib.metrics.score_error import ExactScores, moons_grid, scores_of
 from scorelib.networks import ScoreNetwork
 from tuning.jobs import ExecutionContext, Job, Outcome, Progress, Run, Stage, Work
-from tuning.stages.noise_classifier import NoiseClassifierSnapshot
 from tuning.stages.score import SCORING
-from tuning.stages.snapshots import TrainedWeights
-from tuning.stages.train import Snapshot
+from tuning.stages.training.noise_classifier import NoiseClassifierSnapshot
+from tuning.stages.training.score_network import Snapshot
+from tuning.stages.training.snapshots import TrainedWeights
 
 _DIGITS = 12  # after the point, that double precision is sure of in sums over some 10,000 points
 
@@ -79,7 +79,7 @@ class ScoreErrors(Job):
         return f"score errors at {self.inputs()[-1].iteration:,}"
 
     def work(self) -> Work:
-        """Next to nothing."""
+        """No network: a fixed time, the stage's `assumed_seconds`, is assumed."""
         return Work()
 
     def run(self, at: ExecutionContext) -> Run:
@@ -141,7 +141,7 @@ class OracleErrors(Job):
         return "score errors of the exact scores"
 
     def work(self) -> Work:
-        """Next to nothing."""
+        """No network: a fixed time, the stage's `assumed_seconds`, is assumed."""
         return Work()
 
     def run(self, at: ExecutionContext) -> Run:

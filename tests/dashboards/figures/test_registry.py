@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from dashboards.drawing.png import draw_png
-from dashboards.figures import registry
+from dashboards.figures import losses, registry
 from dashboards.figures.registry import FIGURES, figures, png_files, require_figures
 from scorelib.errors import InputError
 from studies.registry import STUDIES, find_study
@@ -38,6 +38,13 @@ def test_a_file_holds_the_panels_of_its_figures_and_is_the_same_each_time(finish
         first, *others = [figure for figure in drawn if figure.file == name]
         panels = [panel for figure in (first, *others) for panel in figure.panels]
         assert draw_png(dataclasses.replace(first, panels=panels)) == data
+
+
+def test_files_are_made_without_reading_what_only_pages_show(finished, monkeypatch):
+    scheduler, store = finished
+    both = dataclasses.replace(scheduler.study, figures=("losses", *scheduler.study.figures))
+    monkeypatch.setattr(losses, "losses_of", lambda *_: pytest.fail("the losses were read"))
+    assert png_files(Scheduler(both, store), store) == png_files(scheduler, store)
 
 
 def test_an_unknown_figure_is_refused_with_the_nearest_name(store):

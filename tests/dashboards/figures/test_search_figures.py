@@ -1,5 +1,8 @@
 """The figures of searches show every trial: distance against step size, parameters, the front."""
 
+import copy
+from dataclasses import replace
+
 import pytest
 
 from dashboards.figures import pareto_fronts, searches, step_sizes
@@ -73,3 +76,13 @@ def test_the_front_and_the_parameters_show_every_trial(finished):
         pairs = zip(points.x, points.y, strict=True)
         assert dict(zip(points.values, pairs, strict=True)) == tried
     assert each.scale.limits == (0, max(first))
+
+
+def test_a_number_that_is_zero_is_a_point_too(finished):
+    (run,) = finished["dlsm_front"][0].searches.values()
+    drawn = copy.copy(run)
+    at_zero = [replace(trial, numbers=(0.0, *trial.numbers[1:])) for trial in run.trials]
+    drawn.ranked = lambda trials: at_zero
+    for panel in searches.slices(drawn, {}).panels:
+        (points,) = panel.marks
+        assert points.y == [0.0] * len(at_zero) and len(points.x) == len(points.values)

@@ -6,9 +6,9 @@ import io
 import pytest
 from PIL import Image
 
-from dashboards.figures.pictures import Budget, pictures
 from dashboards.figures.registry import figures
-from dashboards.figures.samples import sample_sheets
+from dashboards.pictures.report_pictures import Budget, pictures
+from dashboards.pictures.samples import sample_sheets
 from dashboards.records.mlflow_records import table_records
 from dashboards.records.mlflow_searches import trial_records
 from dashboards.results.cells import read_study

@@ -13,7 +13,7 @@ from tuning.execution.session import ClusterOptions
 from tuning.execution.stop import StopRequest
 from tuning.execution.trainable import Execution
 from tuning.scheduling.scheduler import Scheduler
-from tuning.stages import snapshots
+from tuning.stages.training import snapshots
 
 
 def test_the_session_has_a_token_that_only_its_user_can_read(capacity):

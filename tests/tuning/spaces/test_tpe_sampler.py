@@ -1,4 +1,4 @@
-"""The joint proposer: pure, new every time, exhaustive where it can be, and better than chance."""
+"""The TPE sampler: pure, new every time, exhaustive where it can be, and better than chance."""
 
 import itertools
 import math

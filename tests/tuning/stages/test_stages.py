@@ -209,7 +209,7 @@ def miniature_snapshot(objective, iteration):
 
 @pytest.fixture
 def checkpoints_always(monkeypatch):
-    from tuning.stages import snapshots
+    from tuning.stages.training import snapshots
 
     monkeypatch.setattr(snapshots, "_CHECKPOINT_SECONDS", 0.0)
     monkeypatch.setattr(snapshots, "_CHECKPOINT_SHARE", 1e9)

@@ -39,7 +39,7 @@ class TrainClassifier(Job):
         return f"accuracy of the classifier on {self.classifier.data.name} test"
 
     def work(self) -> Work:
-        """Next to nothing."""
+        """No network: a fixed time, the stage's `assumed_seconds`, is assumed."""
         return Work(images=self.classifier.iterations * self.classifier.batch_size)
 
     def run(self, at: ExecutionContext) -> Run:

@@ -8,7 +8,7 @@ from scorelib.networks import NetworkSpec
 from scorelib.training.adversarial import AdversarialTraining
 from scorelib.training.base import DsmTraining, Training
 from tuning.jobs import ExecutionContext
-from tuning.stages.snapshots import TrainedWeights, TrainingSpec
+from tuning.stages.training.snapshots import TrainedWeights, TrainingSpec
 
 
 @dataclass(frozen=True, kw_only=True)

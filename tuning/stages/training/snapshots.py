@@ -95,8 +95,8 @@ class TrainingSpec(Spec, ABC):
         )
 
     @property
-    def kind(self) -> str:
-        """What is trained and how, for people and for measured rates: such as "Mlp Dsm"."""
+    def method(self) -> str:
+        """What is trained and how, for people and for measured rates: "ResidualMlp Dsm"."""
         return f"{self.network.KIND} {self.objective.KIND}"
 
     @property
@@ -173,7 +173,7 @@ class TrainedWeights(Job):
     @property
     def rate_name(self) -> str:
         """By network and loss: small networks take their time per call, large per multiply-add."""
-        return f"{self.stage} {self.train.kind}"
+        return f"{self.stage} {self.train.method}"
 
     @property
     def chain(self) -> str:
@@ -187,7 +187,7 @@ class TrainedWeights(Job):
 
     def title(self) -> str:
         """What this job is."""
-        return f"train {self.train.kind.lower()} to {self.iteration:,}"
+        return f"train {self.train.method.lower()} to {self.iteration:,}"
 
     def work(self) -> Work:
         """From the run's start; a pass and its gradient count three."""

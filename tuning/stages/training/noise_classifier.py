@@ -9,8 +9,8 @@ from scorelib.networks import NoiseClassifierSpec
 from scorelib.training.base import Training
 from scorelib.training.classifier import ClassifierTraining
 from tuning.jobs import ExecutionContext, Job
-from tuning.stages.snapshots import TrainedWeights, TrainingSpec
-from tuning.stages.train import Snapshot
+from tuning.stages.training.score_network import Snapshot
+from tuning.stages.training.snapshots import TrainedWeights, TrainingSpec
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from PIL import Image
 
-from dashboards.figures.samples import by_sheet
+from dashboards.pictures.samples import by_sheet
 from dashboards.results.cells import CellView, StudyView, read_study
 from dashboards.results.stored_pictures import frames_of, grids
 from tuning.scheduling.scheduler import Scheduler

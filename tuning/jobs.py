@@ -198,9 +198,12 @@ class Job(Spec):
         """How its numbers were got, in a few words, for the head of a table."""
         return self.title()
 
-    @abstractmethod
     def work(self) -> Work:
-        """What it will cost; a job of a chain counts from the chain's start."""
+        """What it will cost; a job of a chain counts from the chain's start.
+
+        Nothing, unless it trains or makes images: the stage's `assumed_seconds` are what it takes.
+        """
+        return Work()
 
     def wants_gpu(self) -> bool:
         """Whether running this on a CPU would take unreasonably long."""

@@ -5,7 +5,7 @@ A study names its figures (`Study.figures`). A module describes what the results
 """
 
 import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from importlib import import_module
 
@@ -35,9 +35,18 @@ def require_figures(study: Study) -> None:
         )
 
 
-def figures(scheduler: Scheduler, store: Store) -> Iterator[Figure]:
-    """The figures that the results so far make, in the study's order."""
-    yield from _described(scheduler, store, scheduler.study.figures)
+def figures(scheduler: Scheduler, store: Store, *, files_only: bool = False) -> Iterator[Figure]:
+    """The figures that the results so far make, in the study's order.
+
+    Args:
+        scheduler: the study's scheduler.
+        store: its store.
+        files_only: leave out the modules of which no figure has a file.
+    """
+    require_figures(scheduler.study)
+    for name in scheduler.study.figures:
+        if not (files_only and name in _ON_PAGES_ONLY):
+            yield from import_module(f"dashboards.figures.{name}").figures(scheduler, store)
 
 
 def png_files(scheduler: Scheduler, store: Store) -> dict[str, bytes]:
@@ -45,15 +54,8 @@ def png_files(scheduler: Scheduler, store: Store) -> dict[str, bytes]:
     from dashboards.drawing.png import draw_png  # here: matplotlib takes half a second
 
     files: dict[str, Figure] = {}
-    names = [name for name in scheduler.study.figures if name not in _ON_PAGES_ONLY]
-    for figure in _described(scheduler, store, names):
+    for figure in figures(scheduler, store, files_only=True):
         if figure.file:
             shared = files.setdefault(figure.file, replace(figure, panels=()))
             files[figure.file] = replace(shared, panels=(*shared.panels, *figure.panels))
     return {name: draw_png(figure) for name, figure in files.items()}
-
-
-def _described(scheduler: Scheduler, store: Store, names: Iterable[str]) -> Iterator[Figure]:
-    require_figures(scheduler.study)
-    for name in names:
-        yield from import_module(f"dashboards.figures.{name}").figures(scheduler, store)

@@ -68,11 +68,9 @@ def _grouped(cells: Iterable[CellView], key: Callable[[Cell], Hashable]) -> list
 
 def _comparison(group: list[CellView]) -> Comparison:
     first = group[0].cell
-    one_row, one_column = (
-        len({getattr(c.cell, of) for c in group}) == 1 for of in ("row", "column")
-    )
-    way = "row" if one_column else "column" if one_row else "name"
-    measure = first.protocol.name if first.protocol and not one_row else first.row
+    rows, columns = {c.cell.row for c in group}, {c.cell.column for c in group}
+    way = "row" if len(columns) == 1 else "column" if len(rows) == 1 else "name"
+    measure = first.protocol.name if first.protocol and len(rows) > 1 else first.row
     is_denoised = all("denoised" in cell.measured for cell in group)
     quantity = "denoised" if is_denoised else first.quantities[0]
     measure += f" ({quantity})" if quantity not in OUTPUTS else ""

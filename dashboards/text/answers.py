@@ -18,7 +18,7 @@ from dashboards.results.optuna_analyses import importances
 from dashboards.results.searches import joint_runs, shown_value
 from dashboards.results.verdicts import beyond_noise, verdict
 from dashboards.text.exact_answers import exact_answer
-from dashboards.text.wording import in_words
+from dashboards.text.formats import in_words
 from tuning.spaces import ParameterSpace
 from tuning.stages import OUTPUTS
 

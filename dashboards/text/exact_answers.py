@@ -6,7 +6,7 @@ Each says what its numbers show against what is known.
 from collections.abc import Callable, Sequence
 
 from dashboards.results.cells import CellView
-from dashboards.text.wording import in_words
+from dashboards.text.formats import in_words
 from tuning.jobs import Job
 from tuning.stages import DataShares, NoiseLevel, Renormalisation
 from tuning.stages.shares import REACHING

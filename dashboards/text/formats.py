@@ -1,8 +1,8 @@
-"""Tables with their titles and notes, as text: for the terminal, Markdown or LaTeX."""
+"""Tables with their titles and notes, as text: for the terminal, Markdown or LaTeX; lists too."""
 
 import io
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -104,6 +104,12 @@ def parts_of(text: str) -> list[Part]:
         Part(part, next((mark for mark in _COLOURS if part.startswith(mark)), ""))
         for part in text.split(" / ")
     ]
+
+
+def in_words(parts: Iterable[str]) -> str:
+    """Parts with commas between them, and "and" before the last; there must be at least one."""
+    *first, last = parts
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def as_markdown(document: Document) -> str:

@@ -53,6 +53,19 @@ class ClassShares:
         return sum(low <= equal <= high for low, high in pairs)
 
 
+def require_classes(classes: Tensor, n_classes: int, *axes: str) -> None:
+    """Raises InputError unless these are integers below `n_classes`, at least one, by the axes."""
+    if classes.ndim != len(axes) or classes.numel() == 0 or classes.is_floating_point():
+        raise InputError(
+            f"classes must be integers, at least one, of shape ({', '.join(axes)}), but got "
+            f"{classes.dtype} of shape {tuple(classes.shape)}"
+        )
+    if classes.min() < 0 or classes.max() >= n_classes:
+        raise InputError(
+            f"classes must be 0 to {n_classes - 1}, but got {classes.min()} to {classes.max()}"
+        )
+
+
 def class_shares(classes: Tensor, n_classes: int, confidence: float = CONFIDENCE) -> ClassShares:
     """Counts the classes.
 
@@ -64,15 +77,7 @@ def class_shares(classes: Tensor, n_classes: int, confidence: float = CONFIDENCE
     Raises:
         InputError: no images, classes out of range, or a confidence that is none.
     """
-    if classes.ndim != 1 or classes.numel() == 0 or classes.is_floating_point():
-        raise InputError(
-            "classes must be integers of shape (n >= 1,), but got "
-            f"{classes.dtype} of shape {tuple(classes.shape)}"
-        )
-    if classes.min() < 0 or classes.max() >= n_classes:
-        raise InputError(
-            f"classes must be 0 to {n_classes - 1}, but got {classes.min()} to {classes.max()}"
-        )
+    require_classes(classes, n_classes, "images")
     if not 0 < confidence < 1:
         raise InputError(f"confidence must be in (0, 1), but got {confidence:g}")
     n = len(classes)

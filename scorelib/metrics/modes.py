@@ -31,6 +31,7 @@ import torch
 from torch import Tensor
 
 from scorelib.errors import InputError
+from scorelib.metrics.class_shares import require_classes
 
 N_IMAGES = 26_000
 """Stacks scored in the literature."""
@@ -65,15 +66,7 @@ def mode_coverage(classes: Tensor, n_classes: int = 10) -> ModeCoverage:
     Raises:
         InputError: no stacks, or classes out of range.
     """
-    if classes.ndim != 2 or classes.numel() == 0 or classes.is_floating_point():
-        raise InputError(
-            "classes must be integers of shape (N >= 1, channels), but got "
-            f"{classes.dtype} of shape {tuple(classes.shape)}"
-        )
-    if classes.min() < 0 or classes.max() >= n_classes:
-        raise InputError(
-            f"classes must be 0 to {n_classes - 1}, but got {classes.min()} to {classes.max()}"
-        )
+    require_classes(classes, n_classes, "stacks", "channels")
     place = n_classes ** torch.arange(classes.shape[1])
     n_possible = n_classes ** classes.shape[1]
     counts = (classes.long().cpu() * place).sum(dim=1).bincount(minlength=n_possible)

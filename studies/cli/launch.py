@@ -178,9 +178,8 @@ class _Launch:
 
     def _put_pictures(self) -> None:
         """Leaves the figures and the sheets of samples in the store, for people."""
-        from dashboards.pictures.samples import (
-            sample_sheets,  # here: matplotlib takes half a second
-        )
+        # Here: matplotlib takes half a second.
+        from dashboards.pictures.samples import sample_sheets
 
         drawn = png_files(self.scheduler, self.store) | sample_sheets(self.scheduler, self.store)
         self.store.put_pictures(self.scheduler.study.id, drawn)

@@ -11,7 +11,7 @@ from typing import ClassVar
 from scorelib.exact.noise_level import noise_at, noise_by_level
 from scorelib.samplers import AnnealedSampler
 from scorelib.schedules import GeometricSchedule
-from tuning.jobs import ExecutionContext, Job, Outcome, Progress, Run, Stage, Work
+from tuning.jobs import ExecutionContext, Job, Outcome, Progress, Run, Stage
 
 QUARTERS = {"L/4": 0.25, "L/2": 0.5, "3L/4": 0.75, "L": 1.0}
 """Shares of the way at which the noise is a result, by its name there."""
@@ -44,10 +44,6 @@ class NoiseLevel(Job):
     def summary(self) -> str:
         """By formula."""
         return "exact"
-
-    def work(self) -> Work:
-        """Nothing."""
-        return Work()
 
     def run(self, at: ExecutionContext) -> Run:
         """Computes the curve; stores it, and its values at the quarters of the way."""

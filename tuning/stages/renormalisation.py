@@ -11,7 +11,7 @@ import numpy as np
 
 from scorelib.errors import require_input
 from scorelib.exact.renormalisation import Array, TwoNormals, normal_power_integral
-from tuning.jobs import ExecutionContext, Job, Outcome, Progress, Run, Stage, Work
+from tuning.jobs import ExecutionContext, Job, Outcome, Progress, Run, Stage
 
 _REACH = 12.0
 _ROUNDING = 1e-15
@@ -59,10 +59,6 @@ class Renormalisation(Job):
     def title(self) -> str:
         """What this job is."""
         return f"likelihood to the power {self.alpha:g}"
-
-    def work(self) -> Work:
-        """Nothing."""
-        return Work()
 
     def run(self, at: ExecutionContext) -> Run:
         """Integrates over the grid.

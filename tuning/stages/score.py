@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from scorelib.errors import require_input
-from tuning.jobs import ExecutionContext, Job, Outcome, Progress, Run, Stage, Work
+from tuning.jobs import ExecutionContext, Job, Outcome, Progress, Run, Stage
 from tuning.stages.features.reference import RealFeatures
 from tuning.stages.protocols import Images, Measurement, Protocol
 from tuning.stages.sample import Chunk, SampleSpec
@@ -59,10 +59,6 @@ class Score(Job):
         """What this job is."""
         sampled = self.chunks()[0].title().split(" #")[0]
         return f"{self.protocol.name} of {sampled} on {self.protocol.n_images:,}"
-
-    def work(self) -> Work:
-        """The chunks did the work."""
-        return Work()
 
     def wants_gpu(self) -> bool:
         """As its chunks: a worker that held other resources could not be kept for the next."""
@@ -136,10 +132,6 @@ class RealScore(Job):
     def title(self) -> str:
         """What this job is."""
         return f"{self.protocol.name} of {self.features.data.name} {self.features.split}"
-
-    def work(self) -> Work:
-        """No network: a fixed time, the stage's `assumed_seconds`, is assumed."""
-        return Work()
 
     def run(self, at: ExecutionContext) -> Run:
         """Measures the real examples."""

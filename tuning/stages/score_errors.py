@@ -19,7 +19,7 @@ from scorelib.exact.parzen import Parzen
 from scorelib.guidance import ClassGuidance, GuidedNetwork
 from scorelib.metrics.score_error import ExactScores, moons_grid, scores_of
 from scorelib.networks import ScoreNetwork
-from tuning.jobs import ExecutionContext, Job, Outcome, Progress, Run, Stage, Work
+from tuning.jobs import ExecutionContext, Job, Outcome, Progress, Run, Stage
 from tuning.stages.score import SCORING
 from tuning.stages.training.noise_classifier import NoiseClassifierSnapshot
 from tuning.stages.training.score_network import Snapshot
@@ -78,10 +78,6 @@ class ScoreErrors(Job):
         """What this job is."""
         return f"score errors at {self.inputs()[-1].iteration:,}"
 
-    def work(self) -> Work:
-        """No network: a fixed time, the stage's `assumed_seconds`, is assumed."""
-        return Work()
-
     def run(self, at: ExecutionContext) -> Run:
         """Compares the scores on the grid, and keeps them for a figure."""
         yield Progress(0, 1, "grids")
@@ -139,10 +135,6 @@ class OracleErrors(Job):
     def title(self) -> str:
         """What this job is."""
         return "score errors of the exact scores"
-
-    def work(self) -> Work:
-        """No network: a fixed time, the stage's `assumed_seconds`, is assumed."""
-        return Work()
 
     def run(self, at: ExecutionContext) -> Run:
         """Compares them on the grid."""

@@ -77,10 +77,6 @@ class GeneratedShares(Job):
             f"{CONFIDENCE:.0%} intervals"
         )
 
-    def work(self) -> Work:
-        """The chunks did the work."""
-        return Work()
-
     def wants_gpu(self) -> bool:
         """As its chunks: a worker that held other resources could not be kept for the next."""
         return self.sample.model.wants_gpu()

@@ -77,10 +77,10 @@ def test_a_fit_that_dies_is_followed_by_another_and_a_job_that_hangs_runs_again(
     monkeypatch.setattr(runner, "_fit", dying_at_first)
     scheduler = Scheduler(study, store)
     # Longer than a worker's first step takes, which imports for seconds when the machine is busy.
-    execution = Execution(store_url=store.url, timeouts={"train": 10.0})
+    execution = Execution(store_url=store.url, timeouts={"train": 15.0})
     run_until_complete(scheduler, execution, capacity, StopRequest(), max_concurrent=8)
     assert concurrent == [8, 8]
-    assert causes == ["no progress for 10 s, the time-out of its stage"]
+    assert causes == ["no progress for 15 s, the time-out of its stage"]
     assert scheduler.is_complete() and not scheduler.given_up
 
 

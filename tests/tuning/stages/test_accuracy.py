@@ -10,8 +10,8 @@ from scorelib.errors import InputError
 from scorelib.metrics.accuracy import AccuracySpec, AccuracyTraining
 from scorelib.optim import AdamSpec
 from scorelib.spec import from_json
+from tests.tuning.finishing import finish
 from tests.tuning.stages.protocols.test_neighbours import InTurn, asked, sampled
-from tests.tuning.stages.test_stages import finish
 from tuning.jobs import ExecutionContext, execute
 from tuning.stages import ClassificationAccuracy, accuracy
 from tuning.store.store import Store

@@ -15,8 +15,8 @@ from scorelib.optim import AdamSpec
 from scorelib.pictures import grid_png, scatter_png
 from scorelib.samplers import Langevin
 from scorelib.schedules import GeometricSchedule
+from tests.tuning.finishing import finish
 from tests.tuning.miniature import miniature_study
-from tests.tuning.stages.test_stages import finish
 from tuning.jobs import ExecutionContext
 from tuning.stages import (
     Chunk,

@@ -12,8 +12,8 @@ from scorelib.errors import InputError
 from scorelib.metrics import Coordinates
 from scorelib.metrics.prdc import classwise_prdc, mean_prdc, prdc
 from scorelib.spec import from_json
+from tests.tuning.finishing import finish
 from tests.tuning.stages.protocols.test_protocols import SINGLE, finish_score, sampled
-from tests.tuning.stages.test_stages import finish
 from tuning.jobs import ExecutionContext
 from tuning.stages import NeighboursProtocol, SampleSpec, Score
 from tuning.stages.features.extractors import build_extractor

@@ -28,7 +28,7 @@ from scorelib.optim import AdamSpec
 from scorelib.samplers import Als
 from scorelib.schedules import GeometricSchedule
 from scorelib.spec import from_json
-from tests.tuning.stages.test_stages import finish
+from tests.tuning.finishing import finish
 from tuning.jobs import ExecutionContext, execute
 from tuning.stages import (
     DistanceProtocol,

@@ -19,6 +19,8 @@ os.environ.update(
         # How long to wait for Ray to find out whether a silent worker's node is lost: by default it
         # reports a worker as "unavailable" after a second, which says nothing of the cause.
         "RAY_timeout_ms_task_wait_for_death_info": "120000",
+        # Jobs are actors, which get processes of their own: none is started in advance.
+        "RAY_prestart_worker_first_driver": "0",
     }
 )
 # Workers keep the memory that a step frees for the next one: giving it back to the kernel, which

@@ -1,6 +1,6 @@
 """A miniature of the demo study: the real engine on specs that run in seconds."""
 
-from scorelib.spec import replace_paths
+from scorelib.spec_paths import replace_paths
 from studies.adversarial.step_sizes.cifar_sampling_eps import demo, study
 from tuning.spaces import EPSILON, Rung
 

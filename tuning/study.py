@@ -13,15 +13,7 @@ from scorelib.errors import require_input
 from scorelib.spec import Spec
 from tuning.jobs import Job
 from tuning.spaces import Rung, SearchSpace
-from tuning.stages import (
-    OUTPUTS,
-    Baseline,
-    Frames,
-    Protocol,
-    SampleSpec,
-    Score,
-    TrainedWeights,
-)
+from tuning.stages import OUTPUTS, Baseline, Frames, Protocol, SampleSpec, Score, TrainedWeights
 from tuning.store.ledger import Values
 
 

@@ -22,13 +22,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from scorelib.samplers.base import (
-    AnnealedSampler,
-    Draw,
-    Interpolation,
-    SamplerState,
-    ScaledScore,
-)
+from scorelib.samplers.base import AnnealedSampler, Draw, Interpolation, SamplerState, ScaledScore
 from scorelib.schedules import Schedule
 from scorelib.step_size import als_interval, eta, extrapolate_als
 

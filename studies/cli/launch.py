@@ -38,13 +38,7 @@ from tuning.addresses import without_secrets
 from tuning.drivers.driver import Driver
 from tuning.drivers.lease import Leases
 from tuning.drivers.lock import StudyLock
-from tuning.execution.resources import (
-    Capacity,
-    GpuMemory,
-    GpuShares,
-    gpu_share,
-    likely_device,
-)
+from tuning.execution.resources import Capacity, GpuMemory, GpuShares, gpu_share, likely_device
 from tuning.execution.stop import StopRequest
 from tuning.jobs import Job
 from tuning.scheduling.forecast import forecast

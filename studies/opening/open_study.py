@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from scorelib.errors import InputError
-from scorelib.spec import from_json, replace_paths
+from scorelib.spec import from_json
+from scorelib.spec_paths import replace_paths
 from studies.registry import find_study
 from tuning.scheduling.scheduler import Scheduler
 from tuning.store.documents import StoreReadError

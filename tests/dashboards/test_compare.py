@@ -11,7 +11,7 @@ from scipy import stats
 from dashboards.compare import EXCEEDS, UNKNOWN, WITHIN, Side, cells, changes, exceeds_noise, main
 from dashboards.results.cells import CellView, Measured, StudyView
 from dashboards.results.searches import shown_value
-from scorelib.spec import replace_paths
+from scorelib.spec_paths import replace_paths
 from studies.opening.open_study import record_last_run
 from studies.registry import find_study
 from tests.dashboards.seeds import measured

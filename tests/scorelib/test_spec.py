@@ -13,7 +13,8 @@ import pytest
 from scorelib import spec
 from scorelib.data import Digits
 from scorelib.errors import InputError
-from scorelib.spec import Spec, added_later, from_json, replace_paths, stored_as
+from scorelib.spec import Spec, added_later, from_json, stored_as
+from scorelib.spec_paths import replace_paths
 
 
 @dataclass(frozen=True, kw_only=True)

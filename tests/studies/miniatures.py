@@ -1,6 +1,6 @@
 """Every study in miniature: settings with which it takes seconds."""
 
-from scorelib.spec import replace_paths
+from scorelib.spec_paths import replace_paths
 from studies.registry import STUDIES, find_study
 
 TABLE = {

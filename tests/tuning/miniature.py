@@ -10,7 +10,8 @@ from scorelib.networks import BigGanDiscriminator, ResidualMlp
 from scorelib.optim import AdamSpec
 from scorelib.samplers import Als, Cas
 from scorelib.schedules import GeometricSchedule
-from scorelib.spec import Spec, replace_paths
+from scorelib.spec import Spec
+from scorelib.spec_paths import replace_paths
 from tuning.spaces import (
     EPSILON,
     LogUniform,

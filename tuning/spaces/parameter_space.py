@@ -9,7 +9,8 @@ from optuna.distributions import BaseDistribution
 
 from scorelib.errors import InputError, require_input
 from scorelib.seeds import seed_of
-from scorelib.spec import replaced, stored_as
+from scorelib.spec import stored_as
+from scorelib.spec_paths import replaced
 from tuning.spaces.base import Rung, SearchSpace, on_rung
 from tuning.spaces.parameters import LogUniform, OneOf
 from tuning.spaces.tpe_sampler import propose_values

@@ -3,11 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from optuna.distributions import (
-    BaseDistribution,
-    CategoricalDistribution,
-    FloatDistribution,
-)
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 
 from scorelib.errors import require_input
 from scorelib.spec import Spec

@@ -2,7 +2,7 @@
 
 import pytest
 
-from scorelib.spec import replace_paths
+from scorelib.spec_paths import replace_paths
 from studies.adversarial.step_sizes.cifar_sampling_eps import demo, paper, study
 from tests.tuning.draining import drain, results
 from tuning.store.store import Store

@@ -16,7 +16,7 @@ from dashboards.results.overview import overview
 from dashboards.sync import main as sync
 from dashboards.table import main as table
 from dashboards.web.site import Site
-from scorelib.spec import replace_paths
+from scorelib.spec_paths import replace_paths
 from studies.cli import launch
 from studies.cli.options import parser
 from studies.opening.open_study import record_last_run

@@ -41,7 +41,7 @@ Losses = dict[str, list[tuple[int, float]]]
 """By name, the (iteration, value) pairs of a run so far."""
 
 GPU_MULTIPLY_ADDS = 1e8
-"""Networks dearer than this per image and evaluation are trained and sampled on a GPU."""
+"""Networks that cost more than this per image and evaluation are trained and sampled on a GPU."""
 
 LOSSES_FILE = "losses.json"
 

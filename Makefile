@@ -1,4 +1,4 @@
-# Two commands do all: `make study` and `make test`. Both set everything up first, once.
+# Main targets: `make study` and `make test`. Both install the environment first if it is missing.
 PYTHON ?= python3.11
 BIN := .venv/bin
 READY := .venv/.installed
@@ -14,23 +14,25 @@ $(READY): pyproject.toml constraints.txt
 study: $(READY)
 	$(BIN)/python -m studies.run cifar_sampling_eps
 
-# Byte code is made once, not by each of a hundred processes where Python may not keep it.
+# Compiles byte code once. Otherwise each of about a hundred processes compiles the code again where
+# Python may not write byte code.
 test: $(READY) browser
 	$(BIN)/python -m compileall -q scorelib tuning studies dashboards tests
 	$(BIN)/python -m pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder $(RECORD)
 
-# The same, and how long each file took: the longest run first from then on.
+# Runs all tests and records the time of each file. Later runs begin with the slowest files.
 durations: RECORD := --record-durations
 durations: test
 
-# Pages are tested in Chromium, which pip has not: installed where that is allowed (else skipped).
+# Installs Chromium for the tests of web pages, since pip does not offer it. Without the permission to
+# install, these tests are skipped.
 browser:
 	@command -v chromium chromedriver >/dev/null || \
 	  { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && \
 	    apt-get install -y -qq chromium chromium-driver >/dev/null; } || \
 	  echo "no chromium and chromium-driver: tests of pages will be skipped"
 
-# Real faults, one after another, and a table of what came of them: some twenty minutes.
+# Injects real faults one after another and prints a table of outcomes; about twenty minutes.
 chaos: $(READY)
 	$(BIN)/python -m tests.chaos
 
@@ -39,7 +41,7 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# Known vulnerabilities of the pinned versions; asks the package index.
+# Lists known vulnerabilities of the pinned versions; queries the package index.
 audit: $(READY)
 	$(PYTHON) -m venv .venv/audit
 	.venv/audit/bin/python -m pip install --quiet pip-audit

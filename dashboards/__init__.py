@@ -1,1 +1,1 @@
-"""What people look at: tables, figures, the projections' content. Never starts a trial."""
+"""Displays of results: tables, figures, pages, MLflow and Optuna records. Never starts a trial."""

@@ -1,14 +1,14 @@
-"""Sets two runs of a study side by side: two stores, two commits or two scales.
+"""Compares two runs of a study: two stores, two commits or two scales.
 
     python -m dashboards.compare A B [NAME] [--format rich|markdown|csv]
 
-A and B are stores, each with the scale behind an @ where it is not demo: ``old new@paper``. NAME
-may be left out where the two have one study in common. Shown are the cells of both, what changed in
-the settings and in what made them, and which differences exceed the noise.
+A and B are stores; a scale other than demo follows after an @: ``old new@paper``. NAME may be left
+out if A and B have exactly one study in common. The output shows the cells of both runs, the
+settings and commits that differ, and which differences exceed the noise.
 
-A difference exceeds the noise where the 95 % confidence interval of the difference of the means
-over seeds (Welch's, which takes the two spreads as they are) does not hold 0. On a single seed
-nothing is known of the noise, and numbers of different protocols are not subtracted.
+A difference exceeds the noise if the 95 % confidence interval of the difference of the means over
+seeds (Welch's, for unequal variances) does not contain 0. With a single seed the noise is unknown.
+Numbers of different protocols are not subtracted.
 """
 
 import argparse
@@ -39,12 +39,12 @@ EXCEEDS, WITHIN, UNKNOWN = "exceeds noise", "within noise", "one seed"
 
 @dataclass(frozen=True)
 class Side:
-    """One of the two.
+    """One of the two runs.
 
     Attributes:
-        label: as it was given.
-        view: what is known of its study.
-        commits: of the launches that did work, the first first.
+        label: store and scale as given on the command line.
+        view: results of the study.
+        commits: commits of the launches that ran jobs, each once, in order of the launches.
     """
 
     label: str
@@ -53,15 +53,16 @@ class Side:
 
 
 def open_side(given: str, name: str | None, other: str) -> Side:
-    """A study on a store.
+    """Opens a study on a store.
 
     Args:
-        given: store, and scale behind an @.
-        name: the study; None for the only one that the other has, too.
-        other: the other store, as given.
+        given: store, or STORE@SCALE; the default scale is demo.
+        name: name of the study; None for the only study that both stores have.
+        other: the other store, in the same form as `given`.
 
     Raises:
-        InputError: there is no such store or study on it, or more than one in common.
+        InputError: the store or the study does not exist or cannot be read, or `name` is None and
+            the stores do not have exactly one study in common.
     """
     url, scale = _store_and_scale(given)
     store = Store(url)
@@ -74,7 +75,7 @@ def open_side(given: str, name: str | None, other: str) -> Side:
         if len(common) != 1:
             raise InputError(
                 f"NAME must be given unless {given!r} and {other!r} have one study in common; "
-                f"they have {', '.join(common) or 'none'}"
+                f"they have {', '.join(common) or 'none'} in common"
             )
         (name,) = common
     last_run.require_readable(name, scale)
@@ -93,7 +94,7 @@ def _store_and_scale(given: str) -> tuple[str, str]:
 
 
 def cells(a: Side, b: Side) -> pd.DataFrame:
-    """A row for each cell and quantity that either has."""
+    """Returns a table with one row for each cell and quantity of either run."""
     sides = [{cell.cell.name: cell for cell in side.view.cells} for side in (a, b)]
     rows = []
     for name in dict.fromkeys([*sides[0], *sides[1]]):
@@ -123,9 +124,10 @@ def _row(a: CellView | None, b: CellView | None, quantity: str) -> dict[str, obj
 
 
 def _same_measure(a: CellView, b: CellView) -> bool:
-    """Whether the two may be subtracted: equal protocols, or jobs alike but for what was trained.
+    """Returns whether the numbers of two cells can be subtracted.
 
-    A job holds how it measures beside what: two kinds of grid or noise level are two protocols.
+    The cells must share a protocol or, without protocols, have jobs that differ only in the trained
+    networks: the other fields of a job, such as grid or noise level, define the measurement.
     """
     ours, theirs = a.cell.protocol, b.cell.protocol
     if ours is not None and theirs is not None:
@@ -136,7 +138,7 @@ def _same_measure(a: CellView, b: CellView) -> bool:
 
 
 def _measurement(job: Job) -> dict[str, Any]:
-    """A job's fields without the networks, and images of networks, that it measures."""
+    """Returns the kind and fields of a job, without fields that contain trained networks."""
     own: dict[str, Any] = {"kind": type(job)}
     for field in dataclasses.fields(job):
         value = getattr(job, field.name)
@@ -148,7 +150,7 @@ def _measurement(job: Job) -> dict[str, Any]:
 
 
 def exceeds_noise(a: Measured, b: Measured) -> str:
-    """Whether two means over seeds differ by more than the seeds explain, in words."""
+    """Returns "equal", `WITHIN`, `EXCEEDS` or `UNKNOWN` for two numbers measured over seeds."""
     if a.mean == b.mean and not (a.spread or b.spread):
         return "equal"
     beyond = beyond_noise(a, b)
@@ -158,13 +160,13 @@ def exceeds_noise(a: Measured, b: Measured) -> str:
 
 
 def changes(a: Side, b: Side) -> pd.DataFrame:
-    """The settings in which the two differ, by path."""
+    """Returns a table of the settings that differ, by path."""
     ours, theirs = a.view.study.settings.flat(), b.view.study.settings.flat()
     return _differing("setting", ours, theirs)
 
 
 def choices(a: Side, b: Side) -> pd.DataFrame:
-    """What the searches that are done in both chose, where that differs."""
+    """Returns a table of the values that searches finished in both runs chose differently."""
     ours, theirs = _chosen(a), _chosen(b)
     return _differing(
         "search",
@@ -192,7 +194,7 @@ def _differing(what: str, ours: dict[str, Any], theirs: dict[str, Any]) -> pd.Da
 
 
 def document(a: Side, b: Side) -> Document:
-    """Everything, for people."""
+    """Returns the whole comparison as a document: cells, settings, choices and commits."""
     data = cells(a, b)
     text = pd.DataFrame(
         {
@@ -204,7 +206,7 @@ def document(a: Side, b: Side) -> Document:
         }
     ) if len(data) else pd.DataFrame({"cell": []})  # fmt: skip
     changed, chosen = changes(a, b), choices(a, b)
-    below = [("Settings that differ", changed), ("Chosen otherwise by searches", chosen)]
+    below = [("Settings that differ", changed), ("Choices of searches that differ", chosen)]
     counts = data["verdict"].value_counts() if len(data) else {}
     foot = [f"{count} of {len(data)}: {verdict}" for verdict, count in dict(counts).items()]
     foot += [
@@ -215,7 +217,7 @@ def document(a: Side, b: Side) -> Document:
     study = a.view.study
     return Document(
         f"{study.name}: A = {a.label}, B = {b.label}",
-        f"{study.exhibit}. {study.title}; ± over seeds",
+        f"{study.exhibit}. {study.title}; ± std over seeds",
         [("", text), *((title, table) for title, table in below if len(table))],
         foot if len(changed) else [*foot, "the settings are the same"],
     )
@@ -227,25 +229,30 @@ def _number(mean: float | None, spread: float | None) -> str:
     return f"{mean:.4g}" + ("" if spread is None or pd.isna(spread) else f" ±{spread:.2g}")
 
 
-def main(argv: list[str] | None = None) -> int:
-    """The command line; returns the exit code."""
+def parser() -> Arguments:
+    """Returns the parser of the command line."""
     about = (__doc__ or "").split("\n")[0]
-    parser = Arguments(prog="python -m dashboards.compare", description=about)
-    parser.add_argument("a", metavar="A", help="a store, or STORE@SCALE")
-    parser.add_argument("b", metavar="B", help="the same")
-    parser.add_argument("name", metavar="NAME", nargs="?", help="study; default: the one in common")
-    parser.add_argument("--format", choices=FORMATS, default="rich", help="default: rich")
+    made = Arguments(prog="python -m dashboards.compare", description=about)
+    made.add_argument("a", metavar="A", help="a store, or STORE@SCALE")
+    made.add_argument("b", metavar="B", help="another store, or STORE@SCALE")
+    made.add_argument("name", metavar="NAME", nargs="?", help="study; default: the common one")
+    made.add_argument("--format", choices=FORMATS, default="rich", help="format; default: rich")
+    return made
 
-    def command(args: argparse.Namespace) -> int:
-        a, b = open_side(args.a, args.name, args.b), open_side(args.b, args.name, args.a)
-        if args.format == "csv":
-            print(cells(a, b).to_csv(index=False, lineterminator="\n"), end="")
-        else:
-            style = as_markdown if args.format == "markdown" else as_rich
-            print(style(document(a, b)), end="")
-        return 0
 
-    return run_command(parser, command, argv)
+def main(argv: list[str] | None = None) -> int:
+    """Runs the command line and returns the exit code."""
+    return run_command(parser(), _command, argv)
+
+
+def _command(args: argparse.Namespace) -> int:
+    a, b = open_side(args.a, args.name, args.b), open_side(args.b, args.name, args.a)
+    if args.format == "csv":
+        print(cells(a, b).to_csv(index=False, lineterminator="\n"), end="")
+    else:
+        style = as_markdown if args.format == "markdown" else as_rich
+        print(style(document(a, b)), end="")
+    return 0
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""Writes a study's report: one page with everything, to be opened anywhere, without a network.
+"""Writes a study's report: a single HTML page that needs no network connection.
 
     python -m dashboards.report NAME [--scale demo|paper] [--store URL] [-o FILE.html]
 
-What the study asked, the answer made from its numbers, its tables and figures, samples of every
-cell, what it cost and what made it. Works at any time, also while the study runs.
+The page shows the study's question, an answer computed from its numbers, tables and figures,
+samples of every cell, costs and provenance. The command also works while the study runs.
 """
 
 import argparse
@@ -18,28 +18,34 @@ from tuning.scheduling.amounts import size
 from tuning.store.files import replace_local
 
 
-def main(argv: list[str] | None = None) -> int:
-    """The command line; returns the exit code."""
-    parser = Arguments(
-        prog="python -m dashboards.report", description=(__doc__ or "").split("\n")[0]
+def parser() -> Arguments:
+    """Returns the parser of the command line."""
+    about = (__doc__ or "").split("\n")[0]
+    made = Arguments(prog="python -m dashboards.report", description=about)
+    add_study_arguments(made)
+    made.add_argument(
+        "-o", "--output", metavar="FILE.html", help="output file; default: NAME-SCALE.html"
     )
-    add_study_arguments(parser)
-    parser.add_argument("-o", "--output", metavar="FILE.html", help="default: NAME-SCALE.html")
+    return made
 
-    def command(args: argparse.Namespace) -> int:
-        scheduler, store = open_study(args)
-        target = Path(args.output or f"{args.name}-{args.scale}.html")
-        if not target.parent.is_dir() or target.is_dir():
-            raise InputError(f"-o must be a file in a folder that is there; got {str(target)!r}")
-        page = render_report(scheduler, store)
-        try:
-            replace_local(str(target.resolve()), page.encode())
-        except OSError as error:
-            raise InputError(f"-o must be writable; {target}: {error.strerror}") from error
-        print(f"{target} ({size(len(page.encode()))})")
-        return 0
 
-    return run_command(parser, command, argv)
+def main(argv: list[str] | None = None) -> int:
+    """Runs the command line and returns the exit code."""
+    return run_command(parser(), _command, argv)
+
+
+def _command(args: argparse.Namespace) -> int:
+    scheduler, store = open_study(args)
+    target = Path(args.output or f"{args.name}-{args.scale}.html")
+    if not target.parent.is_dir() or target.is_dir():
+        raise InputError(f"-o must be a file in an existing folder; got {str(target)!r}")
+    page = render_report(scheduler, store)
+    try:
+        replace_local(str(target.resolve()), page.encode())
+    except OSError as error:
+        raise InputError(f"-o must be writable, but {target}: {error.strerror}") from error
+    print(f"{target} ({size(len(page.encode()))})")
+    return 0
 
 
 if __name__ == "__main__":

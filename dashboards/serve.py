@@ -1,9 +1,9 @@
-"""Serves one page with all studies of a store, their reports, and MLflow and Optuna's pages beside.
+"""Serves a web page of all studies of a store, with their reports, MLflow and optuna-dashboard.
 
     python -m dashboards.serve [--store URL] [--port N]
 
-The page follows running studies by itself. It listens on 127.0.0.1 alone, only reads, and answers
-no other host name than its own, so that no page of the web can read it through a browser.
+The page updates itself while studies run. The server only reads, listens only on 127.0.0.1, and
+refuses requests for any other host name, so that no other website can read it through a browser.
 """
 
 import argparse
@@ -23,13 +23,18 @@ from tuning.store.store import Store
 _POLL_SECONDS = 0.2
 
 
-def main(argv: list[str] | None = None) -> int:
-    """The command line; returns the exit code."""
+def parser() -> Arguments:
+    """Returns the parser of the command line."""
     about = (__doc__ or "").split("\n")[0]
-    parser = Arguments(prog="python -m dashboards.serve", description=about)
-    parser.add_argument("--store", default=DEFAULT_STORE, metavar="URL", help="default: ./store")
-    parser.add_argument("--port", type=int, metavar="N", help="of the page; default: a free one")
-    return run_command(parser, _command, argv)
+    made = Arguments(prog="python -m dashboards.serve", description=about)
+    made.add_argument("--store", default=DEFAULT_STORE, metavar="URL", help="default: ./store")
+    made.add_argument("--port", type=int, metavar="N", help="page's port; default: a free port")
+    return made
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs the command line and returns the exit code."""
+    return run_command(parser(), _command, argv)
 
 
 def _command(args: argparse.Namespace) -> int:
@@ -46,7 +51,7 @@ def _command(args: argparse.Namespace) -> int:
         print(f"studies           http://127.0.0.1:{server.server_address[1]}/", flush=True)
         for child in servers.all if servers else ():
             print(f"{child.name:<17} {child.url}", flush=True)
-        print("Ctrl-C ends all.", flush=True)
+        print("Press Ctrl-C to stop.", flush=True)
         while not stop.is_set:
             time.sleep(_POLL_SECONDS)
     return 0

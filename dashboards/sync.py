@@ -1,9 +1,9 @@
-"""Rebuilds what MLflow and Optuna's storages show of all studies of a store.
+"""Rebuilds the MLflow runs and Optuna trials of all studies of a store.
 
     python -m dashboards.sync [--store URL] [--tracking-uri URI]
 
-They are displays: whatever was lost or changed there is written again from the store, each run and
-each trial once. What shows what the store holds is left alone.
+MLflow and Optuna only display the store: lost or changed runs and trials are written again from
+the store, each once. Runs and trials that agree with the store are left unchanged.
 """
 
 import argparse
@@ -23,14 +23,19 @@ from tuning.store.store import Store
 from tuning.study import Study
 
 
-def main(argv: list[str] | None = None) -> int:
-    """The command line; returns the exit code."""
-    parser = Arguments(prog="python -m dashboards.sync", description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--store", default=DEFAULT_STORE, metavar="URL", help="default: ./store")
-    parser.add_argument(
+def parser() -> Arguments:
+    """Returns the parser of the command line."""
+    made = Arguments(prog="python -m dashboards.sync", description=(__doc__ or "").split("\n")[0])
+    made.add_argument("--store", default=DEFAULT_STORE, metavar="URL", help="default: ./store")
+    made.add_argument(
         "--tracking-uri", metavar="URI", help="MLflow server; default: a database in the store"
     )
-    return run_command(parser, _command, argv)
+    return made
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs the command line and returns the exit code."""
+    return run_command(parser(), _command, argv)
 
 
 def _command(args: argparse.Namespace) -> int:
@@ -46,7 +51,7 @@ def _command(args: argparse.Namespace) -> int:
             failures = _write(study, store, args.tracking_uri)
         except StoreError:
             raise
-        except InputError as error:  # such as that its driver is at work: the others are written
+        except InputError as error:  # for example, a driver runs the study: write the other ones
             failures = [str(error)]
         for failure in failures:
             print(f"error: {without_secrets(failure)}", file=sys.stderr)
@@ -56,15 +61,15 @@ def _command(args: argparse.Namespace) -> int:
 
 
 def _write(study: Study, store: Store, tracking_uri: str | None) -> list[str]:
-    """Writes all of a study; returns what failed."""
+    """Writes all records of a study; returns one line for each display that failed."""
     require_optuna(study)
-    # The lock: two writers at once would both make what neither finds.
+    # The lock prevents two simultaneous writers from creating the same run twice.
     with (
         Driver(store) as driver,
         StudyLock(driver, study.id),
         Projections(Scheduler(study, store), store, tracking_uri) as projections,
     ):
-        pass  # entering writes all there is
+        pass  # entering the context queues all records; leaving it waits for the writes
     return projections.failures
 
 

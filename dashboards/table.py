@@ -1,12 +1,12 @@
-"""Prints a study's table: ours beside the paper's, for the terminal, Markdown, CSV or LaTeX.
+"""Prints a study's table, our numbers beside the paper's: terminal, Markdown, CSV or LaTeX.
 
     python -m dashboards.table NAME [--scale demo|paper] [--format rich|markdown|latex|csv]
                                     [--store URL]
 
-Works at any time, also while the study runs: what is missing is shown as missing, and below the
-table stands what it would cost. Numbers are headed by what they are; a difference and a verdict
-(`verdicts`) are shown only where protocols are equal. The CSV holds no times and no
-paths, so equal results are equal files. LaTeX is for documents that load booktabs.
+The command also works while the study runs: missing results are marked, and a note under the table
+states their cost. The heading states measure, data and number of images. A difference and a verdict
+(`verdicts`) are shown only if our protocol and the paper's are equal. The CSV contains no times and
+no paths, so equal results give equal files. The LaTeX needs booktabs.
 """
 
 import argparse
@@ -19,20 +19,26 @@ from studies.opening.cli_common import Arguments, add_study_arguments, run_comma
 from studies.opening.open_study import open_study
 
 
+def parser() -> Arguments:
+    """Returns the parser of the command line."""
+    about = (__doc__ or "").split("\n")[0]
+    made = Arguments(prog="python -m dashboards.table", description=about)
+    add_study_arguments(made)
+    made.add_argument("--format", choices=FORMATS, default="rich", help="format; default: rich")
+    return made
+
+
 def main(argv: list[str] | None = None) -> int:
-    """The command line; returns the exit code."""
-    parser = Arguments(prog="python -m dashboards.table", description=__doc__.split("\n\n")[0])
-    add_study_arguments(parser)
-    parser.add_argument("--format", choices=FORMATS, default="rich", help="default: rich")
+    """Runs the command line and returns the exit code."""
+    return run_command(parser(), _command, argv)
 
-    def command(args: argparse.Namespace) -> int:
-        scheduler, store = open_study(args)
-        view = read_study(scheduler, store)
-        missing = what_is_missing(view, scheduler, store)
-        print(render(view, args.format, missing=missing), end="")
-        return 0
 
-    return run_command(parser, command, argv)
+def _command(args: argparse.Namespace) -> int:
+    scheduler, store = open_study(args)
+    view = read_study(scheduler, store)
+    missing = what_is_missing(view, scheduler, store)
+    print(render(view, args.format, missing=missing), end="")
+    return 0
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
-"""The science in PyTorch: noise schedules, networks, losses, samplers, training, metrics, data.
+"""Score-based generative models in PyTorch.
 
-Knows nothing of Ray, Optuna, MLflow or any study.
+The package contains noise schedules, networks, losses, samplers, training, metrics and data sets.
+It does not depend on Ray, Optuna, MLflow or any study.
 """

@@ -1,4 +1,4 @@
-"""The diameter of a data set: Song and Ermon's choice of the largest noise level.
+"""The diameter of a data set, which Song and Ermon choose as the largest noise level.
 
 References:
     Song and Ermon (2020), https://arxiv.org/abs/2006.09011, Technique 1.
@@ -14,11 +14,14 @@ from scorelib.errors import InputError
 
 @dataclass(frozen=True)
 class Diameter:
-    """The largest distance between two points of a set, and how far off it may be.
+    """The largest distance between two points of a set, with an error bound.
+
+    The true diameter lies in [value, value + error].
 
     Attributes:
-        value: a distance that two points of the set really have.
-        error: the largest distance is at most ``value + error``; 0 when exact.
+        value: largest distance found between two points of the set, a lower bound of the diameter,
+            data units.
+        error: upper bound of the diameter minus ``value``, data units; 0 when exact.
     """
 
     value: float
@@ -26,20 +29,23 @@ class Diameter:
 
 
 def largest_pairwise_distance(points: Tensor, *, exact_up_to: int = 20_000) -> Diameter:
-    """Largest Euclidean distance between two points: Song and Ermon's choice of sigma_1.
+    """Returns the largest Euclidean distance between two points, Song and Ermon's sigma_1.
 
     Args:
         points: data, shape (N, ...), N >= 2; trailing dimensions are flattened.
-        exact_up_to: largest N for which all N^2 / 2 distances are computed (in chunks, so memory
-            stays O(N)). Beyond it the value comes from farthest-point sweeps and the error from
-            the triangle inequality around the mean.
+        exact_up_to: largest N for which all pairwise distances are computed (in chunks, so memory
+            stays O(N)). For larger N the value is computed by farthest-point sweeps and the error
+            by the triangle inequality around the mean.
 
     Returns:
-        The diameter with its error, data units.
+        The diameter with its error bound, data units.
+
+    Raises:
+        InputError: fewer than two points.
     """
     flat = points.flatten(1).double()
     if len(flat) < 2:
-        raise InputError(f"a distance needs at least 2 points; got {len(flat)}")
+        raise InputError(f"there must be at least 2 points, but got {len(flat)}")
     if len(flat) <= exact_up_to:
         chunks = flat.split(max(1, 8_000_000 // len(flat)))
         largest = max(_distances(chunk, flat).max().item() for chunk in chunks)

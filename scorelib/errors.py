@@ -1,16 +1,17 @@
-"""The one exception that means "the input is wrong", as opposed to "the program is wrong"."""
+"""Exceptions for invalid user input, as opposed to errors of the program."""
 
 
 class InputError(ValueError):
-    """Input that cannot be used: the message says what must hold, what came, how to mend it.
+    """An error in the user's input.
 
-    The command lines turn it into that one line, the options of the fields behind it, and exit code
-    2; anything else is a bug and keeps its traceback.
+    The message says what must hold, what was given and how to correct it. The command lines print
+    the message on one line, followed by the options that set the named fields, and exit with code
+    2. Any other exception is a bug and keeps its traceback.
 
     Args:
-        message: what is wrong, in terms of the thing itself.
-        fields: names of what to set otherwise, such as "store" or, of a study's settings, a dotted
-            path such as "data.root". How a user sets it, only a command line knows.
+        message: description of the error, without reference to command-line options.
+        fields: names of the settings to change, such as "store", or a dotted path in a study's
+            settings, such as "data.root". Each command line translates them to its options.
     """
 
     def __init__(self, message: str, *fields: str) -> None:
@@ -19,10 +20,10 @@ class InputError(ValueError):
 
 
 class MissingDataError(InputError):
-    """A data file or folder that is absent, unreadable or corrupt."""
+    """An error raised for a data file or folder that is absent, unreadable or corrupt."""
 
 
 def require_input(condition: bool, message: str) -> None:
-    """Raises InputError with the message unless the condition holds."""
+    """Raises InputError with `message` unless `condition` holds."""
     if not condition:
         raise InputError(message)

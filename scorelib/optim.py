@@ -1,18 +1,19 @@
-"""Adam, with a first moment that may oscillate.
+"""Adam with support for a negative beta1 (negative momentum).
 
     m_t = beta1 m_{t-1} + (1 - beta1) g_t            v_t = beta2 v_{t-1} + (1 - beta2) g_t^2
     p_t = p_{t-1} - learning_rate (m_t / (1 - beta1^t)) / (sqrt(v_t / (1 - beta2^t)) + adam_eps)
 
-Adversarial training is played with beta1 = 0 for the score network and -0.5 for the
-discriminator: negative momentum damps the rotation of two-player games. The recursion holds for
-any beta1 in (-1, 1), and so do PyTorch's kernels; only the check in its constructor stands in the
-way.
+Adversarial training uses beta1 = 0 for the score network and beta1 = -0.5 for the discriminator:
+negative momentum damps the rotation of two-player games. The recursion is valid for any beta1 in
+(-1, 1). PyTorch's kernels compute it for all these values; only the constructor of
+`torch.optim.Adam` rejects negative ones.
 
 References:
     Kingma and Ba 2015, algorithm 1.
     Gidel et al. 2019, Negative momentum for improved game dynamics.
 """
 
+import inspect
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -24,15 +25,15 @@ from scorelib.spec import Spec, added_later
 
 
 class Adam(torch.optim.Adam):
-    """`torch.optim.Adam` for beta1 in (-1, 1).
+    """The Adam optimiser `torch.optim.Adam`, with beta1 in (-1, 1).
 
     Args:
-        params: parameters, as for any optimiser.
+        params: parameters to optimise.
         lr: learning rate.
-        betas: (beta1, beta2), decay rates of the first and second moment.
-        eps: added to the root of the second moment (``adam_eps`` elsewhere).
-        foreach: update all parameters of a device at once, operation by operation.
-        fused: update them in one pass.
+        betas: decay rates (beta1, beta2) of the first and second moment.
+        eps: constant added to the square root of the second moment (``adam_eps`` elsewhere).
+        foreach: whether to update all parameters of a device together, one operation at a time.
+        fused: whether to update all parameters of a device in one fused kernel.
 
     Raises:
         InputError: beta1 is outside (-1, 1).
@@ -50,25 +51,35 @@ class Adam(torch.optim.Adam):
     ) -> None:
         beta1, beta2 = betas
         if not -1 < beta1 < 1:
-            raise InputError(f"-1 < beta1 < 1 must hold; got {beta1}")
+            raise InputError(f"-1 < beta1 < 1 must hold, but got {beta1}")
         super().__init__(params, lr, (abs(beta1), beta2), eps, foreach=foreach, fused=fused)
-        # The groups were checked and filled with |beta1|; the steps read what stands in them.
+        # The constructor checked the groups and filled them with |beta1|, but each update reads the
+        # betas from the groups: set the true values there.
         self.defaults["betas"] = betas
         for group in self.param_groups:
             group["betas"] = betas
 
+    # PyTorch wraps these methods to keep torch.compile out of them, and the wrappers import its
+    # machinery: 1.4 seconds of every worker's start. Nothing here compiles an optimizer.
+    add_param_group = inspect.unwrap(torch.optim.Adam.add_param_group)
+    zero_grad = inspect.unwrap(torch.optim.Adam.zero_grad)
+    state_dict = inspect.unwrap(torch.optim.Adam.state_dict)
+    load_state_dict = inspect.unwrap(torch.optim.Adam.load_state_dict)
+    step = torch.no_grad()(inspect.unwrap(torch.optim.Adam.step))
+
 
 @dataclass(frozen=True, kw_only=True)
 class AdamSpec(Spec):
-    """Settings of Adam; the default is that of the non-adversarial score networks.
+    """Settings of Adam; the defaults are those of the non-adversarial score networks.
 
     Args:
-        learning_rate: step size, positive.
-        beta1: decay of the first moment, in (-1, 1).
-        beta2: decay of the second moment, in [0, 1).
-        adam_eps: added to the root of the second moment, positive.
-        warmup: updates in which the learning rate rises linearly from 0, >= 0.
-        clip: largest norm of the whole gradient, > 0; longer ones are scaled down. None: any.
+        learning_rate: learning rate, > 0.
+        beta1: decay rate of the first moment, in (-1, 1).
+        beta2: decay rate of the second moment, in [0, 1).
+        adam_eps: constant added to the square root of the second moment, > 0.
+        warmup: number of updates during which the learning rate rises linearly from 0, >= 0.
+        clip: largest norm of the gradient of all parameters, > 0; larger gradients are scaled
+            down to it. None disables clipping.
     """
 
     KIND = "AdamSpec"
@@ -81,7 +92,7 @@ class AdamSpec(Spec):
     clip: float | None = added_later(None)
 
     def validate(self) -> None:
-        """Checks the range of each setting."""
+        """Raises InputError if a setting is out of its range."""
         for name, holds, rule in (
             ("learning_rate", self.learning_rate > 0, "> 0"),
             ("beta1", -1 < self.beta1 < 1, "in (-1, 1)"),
@@ -94,16 +105,17 @@ class AdamSpec(Spec):
                 raise InputError(f"AdamSpec.{name} must be {rule}; got {getattr(self, name)}")
 
     def build(self, parameters: Iterable[nn.Parameter]) -> Adam:
-        """An optimiser of the parameters; its fused kernel does a step in one pass over them."""
+        """Returns an optimiser of the parameters, with the fused kernel."""
         betas = (self.beta1, self.beta2)
         return Adam(parameters, self.learning_rate, betas, eps=self.adam_eps, fused=True)
 
     def step(self, optimizer: torch.optim.Optimizer, iteration: int) -> None:
-        """Makes the update of an iteration, with the gradients and learning rate it should have.
+        """Performs one update: sets the learning rate of the warm-up, clips the gradient, steps.
 
         Args:
-            optimizer: what `build` returned.
-            iteration: updates made before, >= 0; the first of a warm-up changes nothing.
+            optimizer: optimiser returned by `build`, with gradients in its parameters.
+            iteration: number of previous updates, >= 0. In a warm-up the first update (0) has
+                learning rate 0.
         """
         if self.warmup:
             for group in optimizer.param_groups:

@@ -1,6 +1,6 @@
-"""Pictures of batches, as PNG bytes: grids of images, points in the plane.
+"""Pictures of batches as PNG bytes: grids of images and scatter plots of points in the plane.
 
-Equal batches are equal files: no date or version is written into them.
+Equal batches give equal files, because no date or version is written into a file.
 """
 
 import io
@@ -12,16 +12,20 @@ _MARGIN = 0.25
 
 
 def grid_png(images: Tensor, columns: int = 8) -> bytes:
-    """A grid of images, each enlarged by whole pixels to about 64 a side so that it stays sharp.
+    """Draws a grid of images.
+
+    Each image is enlarged by an integer factor, to at most 64 pixels in width unless it is larger
+    already, so that its pixels stay sharp.
 
     Args:
-        images: shape (N, C, H, W), C 1 or 3, values in [0, 1].
-        columns: images per row.
+        images: shape (N, C, H, W), C = 1 or 3, values in [0, 1].
+        columns: number of images per row.
 
     Returns:
-        A PNG file.
+        The content of a PNG file.
     """
-    # Importing torchvision takes two seconds: not in processes that draw nothing.
+    # Imported here because importing torchvision takes two seconds, which processes that draw
+    # nothing should not spend.
     from torchvision.transforms.functional import to_pil_image
     from torchvision.utils import make_grid
 
@@ -33,22 +37,24 @@ def grid_png(images: Tensor, columns: int = 8) -> bytes:
 
 
 def scatter_png(data: Tensor, samples: Tensor) -> bytes:
-    """Points of the data as circles, samples as crosses over them.
+    """Draws the points of the data as circles and the samples as crosses over them.
 
-    The frame is the data's own, widened by a quarter on each side, so that pictures of different
-    samples of one data set compare; how many samples lie beyond it is written above.
+    The axes span the range of the data, widened by a quarter on each side, so that pictures of
+    different samples of one data set are comparable. The title states the number of samples outside
+    the axes.
 
     Args:
-        data: points, shape (N, 2), N >= 1, in the data's units.
-        samples: points, shape (M, 2), in the data's units.
+        data: data points, shape (N, 2), N >= 1, data units.
+        samples: generated points, shape (M, 2), data units.
 
     Returns:
-        A PNG file of 600 x 600 pixels.
+        The content of a PNG file of 600 x 600 pixels.
 
     References:
         Jolicoeur-Martineau et al. (2021), Figure 2.
     """
-    # Not in processes that draw nothing. Without pyplot there is no state to share or to close.
+    # Imported here, not in processes that draw nothing. Without pyplot there is no global state to
+    # share or to close.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -57,7 +63,7 @@ def scatter_png(data: Tensor, samples: Tensor) -> bytes:
     n_beyond = ((samples < low) | (samples > high)).any(dim=1).sum().item()
     figure = Figure(figsize=(5, 5), dpi=120)
     FigureCanvasAgg(figure)
-    axes = figure.add_axes((0.11, 0.14, 0.86, 0.79))  # fixed: a layout engine draws all twice
+    axes = figure.add_axes((0.11, 0.14, 0.86, 0.79))  # fixed: a layout engine draws twice
     (x, y), (sample_x, sample_y) = data.T.numpy(), samples.T.numpy()
     axes.scatter(x, y, s=22, facecolors="none", edgecolors="0.55", label="data")
     axes.scatter(sample_x, sample_y, s=22, marker="x", color="tab:red", label="samples")

@@ -1,8 +1,8 @@
-"""Noise schedules: the strictly decreasing levels a score network is trained and sampled at.
+"""Noise schedules: strictly decreasing noise levels for training and sampling a score network.
 
-A schedule of L levels runs from `sigma_1`, large enough to join all modes of the data, down to
-`sigma_L`, small enough not to be seen. Its *family* says how: with the share ``u = k / (L - 1)`` of
-the way at level k = 0 .. L - 1,
+A schedule of L levels decreases from `sigma_1`, which is large enough to join all modes of the
+data, to `sigma_L`, which is too small to be visible. The *family* of a schedule is the formula of
+its levels. With the relative position ``u = k / (L - 1)`` of level k = 0 .. L - 1,
 
     geometric        sigma_1 (sigma_L / sigma_1)^u
     linear           sigma_1 - (sigma_1 - sigma_L) u
@@ -10,26 +10,29 @@ the way at level k = 0 .. L - 1,
     squared cosine   sigma_1 cos(pi u / (2 alpha))^2
     sigmoid          a S(u) + b,    S(u) = 1 / (1 + exp(9 u - 2.5)),
 
-where alpha > 1 and the affine map (a, b) are those that end at sigma_L. With ten levels from 1 to
-0.01, as in the report that the last four are taken from, alpha is its 1.0064 and 1.068. The report
-prints three things otherwise, by mistake as its own numbers show: ``k / (alpha L)`` in the cosines
-(they would end at 0.17 and 0.06), ``exp(-k - 2.5)`` in the sigmoid (which would begin at 0.085),
-and for it no factor a: ``S + 0.009`` runs from 0.933 to 0.0105.
+where alpha > 1 is chosen such that the cosine families end at sigma_L, and (a, b) such that the
+sigmoid family starts at sigma_1 and ends at sigma_L. The last four families are taken from a report
+that uses ten levels from 1 to 0.01; there alpha is 1.0064 and 1.068, as computed here. Three
+formulas printed in the report differ from these. They are mistakes, as the numbers of the report
+show: ``k / (alpha L)`` in the cosines (the levels would end at 0.17 and 0.06), ``exp(-k - 2.5)`` in
+the sigmoid (the levels would start at 0.085), and the missing factor a of the sigmoid (``S +
+0.009`` decreases from 0.933 to 0.0105).
 
-*Geometric* schedules have one ratio ``gamma = sigma_{k+1} / sigma_k < 1`` throughout. Song and
-Ermon (2020) choose their ends and levels from the data: `sigma_1` as the largest Euclidean distance
-between two training points (Technique 1; `scorelib.diameter`), and as many levels as make the norms
-of neighbouring levels' noise overlap (Technique 2): in D dimensions the noise of level i has norm
-close to ``sqrt(D) sigma_i``, and the share of it that falls where level i-1 has its mass (its mean
-plus or minus three standard deviations) is
+*Geometric* schedules have the same ratio ``gamma = sigma_{k+1} / sigma_k < 1`` at all levels. Song
+and Ermon (2020) choose `sigma_1` and the number of levels from the data: `sigma_1` is the largest
+Euclidean distance between two training points (Technique 1; `scorelib.diameter`), and there are
+enough levels that the noise norms of neighbouring levels overlap (Technique 2). In D dimensions the
+noise of level i has a norm close to ``sqrt(D) sigma_i``. The share of it that falls into the range
+of level i-1 (mean plus or minus three standard deviations of the norm) is the coverage
 
     C = Phi(sqrt(2D) (g - 1) + 3g) - Phi(sqrt(2D) (g - 1) - 3g),     g = sigma_{i-1} / sigma_i.
 
-It is the same at all levels of a geometric schedule. In the linear and cosine families it falls
-towards the low levels (g grows), in the sigmoid family it is least in between.
+C is the same at all levels of a geometric schedule. In the linear and cosine families C decreases
+towards the low levels (g grows); in the sigmoid family C is smallest in the middle.
 
-Consistent annealed sampling takes `n_sigma` times more, smaller steps through a *dilated* schedule
-with the same ends, ``(n_levels - 1) n_sigma + 1`` levels and ratio ``gamma ** (1 / n_sigma)``.
+Consistent annealed sampling takes `n_sigma` times as many, smaller steps. Its levels are those of a
+*dilated* schedule with the same first and last level, ``(n_levels - 1) n_sigma + 1`` levels and
+ratio ``gamma ** (1 / n_sigma)``.
 
 References:
     Song and Ermon, Improved techniques for training score-based generative models, NeurIPS 2020,
@@ -54,11 +57,11 @@ from scorelib.spec import Spec, fields_of
 
 @dataclass(frozen=True, kw_only=True)
 class Schedule(Spec, ABC):
-    """Strictly decreasing noise levels; a single one, if both ends are the same.
+    """A noise schedule: strictly decreasing levels, or a single level if both ends are equal.
 
     Attributes:
-        name: of the family.
-        sigma_1: largest noise level, data units, > sigma_L (equal for one level).
+        name: name of the schedule's family.
+        sigma_1: largest noise level, data units, > sigma_L (equal to it for one level).
         sigma_L: smallest noise level, data units, > 0.
         n_levels: number of levels, >= 1.
     """
@@ -72,15 +75,15 @@ class Schedule(Spec, ABC):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        # Of a family's own fields, too, all may have been right but what comes of them.
+        # A family may add fields: even if each field is valid, the levels may not decrease.
         for before, sigma in itertools.pairwise(self.sigmas):
             if not sigma < before:
                 raise InputError(
-                    f"levels must strictly decrease; got {sigma:g} after {before:g} of {self}"
+                    f"levels must strictly decrease; got {sigma:g} after {before:g} in {self}"
                 )
 
     def validate(self) -> None:
-        """Refuses schedules that do not strictly decrease to a positive level."""
+        """Raises InputError unless the schedule strictly decreases to a positive level."""
         if self.n_levels == 1 and 0 < self.sigma_L == self.sigma_1:
             return
         if not 0 < self.sigma_L < self.sigma_1:
@@ -95,7 +98,7 @@ class Schedule(Spec, ABC):
 
     @property
     def title(self) -> str:
-        """The family for people and fields of its own: "squared cosine", "NAME, rho = 3.0"."""
+        """Readable name of the family and its own fields: "squared cosine", "NAME, rho = 3.0"."""
         common = fields_of(self, Schedule)
         own = [(field, value) for field, value in fields_of(self).items() if field not in common]
         name = self.name.replace("_", " ")
@@ -103,20 +106,23 @@ class Schedule(Spec, ABC):
 
     @property
     def sigmas(self) -> tuple[float, ...]:
-        """The levels, strictly decreasing; both ends exact."""
+        """The n_levels noise levels, strictly decreasing, from exactly sigma_1 to sigma_L."""
         if self.n_levels == 1:
             return (self.sigma_L,)
         return (self.sigma_1, *map(self._inner, range(1, self.n_levels - 1)), self.sigma_L)
 
     @abstractmethod
     def _inner(self, k: int) -> float:
-        """Level k, counted from 0, between the ends: 0 < k < n_levels - 1."""
+        """Returns level k, counted from 0, between the two ends: 0 < k < n_levels - 1."""
 
     def coverages(self, n_dimensions: int) -> tuple[float, ...]:
-        """Each level's `coverage` by the level before it, from the second on; n_levels - 1 in all.
+        """Returns the `coverage` of each level, from the second on, by the level before it.
 
         Args:
             n_dimensions: dimension D of the data.
+
+        Returns:
+            n_levels - 1 values in (0, 1).
         """
         pairs = itertools.pairwise(self.sigmas)
         return tuple(coverage(sigma / before, n_dimensions) for before, sigma in pairs)
@@ -124,7 +130,7 @@ class Schedule(Spec, ABC):
 
 @dataclass(frozen=True, kw_only=True)
 class GeometricSchedule(Schedule):
-    """A geometric progression: neighbouring levels all have the same ratio."""
+    """A geometric progression: the ratio of neighbouring levels is constant."""
 
     KIND = "GeometricSchedule"
     name: ClassVar[str] = "geometric"
@@ -134,20 +140,20 @@ class GeometricSchedule(Schedule):
         """Ratio of neighbouring levels, ``sigma_{i+1} / sigma_i``, in (0, 1).
 
         Raises:
-            InputError: a single level, which has no neighbour.
+            InputError: the schedule has a single level.
         """
         if self.n_levels == 1:
-            raise InputError("n_levels must be at least 2 for a ratio of levels; got 1")
+            raise InputError("n_levels must be at least 2 to define a ratio of levels; got 1")
         return float((self.sigma_L / self.sigma_1) ** (1 / (self.n_levels - 1)))
 
     def _inner(self, k: int) -> float:
         return self.sigma_1 * self.gamma**k
 
     def dilated(self, n_sigma: int) -> "GeometricSchedule":
-        """The schedule with the same ends and `n_sigma` steps for each of this one's.
+        """Returns a schedule with the same ends and `n_sigma` steps for each step of this schedule.
 
         Args:
-            n_sigma: steps per step, >= 1.
+            n_sigma: number of steps that replace each step, >= 1.
 
         Raises:
             InputError: n_sigma below 1.
@@ -159,7 +165,7 @@ class GeometricSchedule(Schedule):
 
 @dataclass(frozen=True, kw_only=True)
 class LinearSchedule(Schedule):
-    """Equal differences between neighbouring levels."""
+    """An arithmetic progression: the difference of neighbouring levels is constant."""
 
     KIND = "LinearSchedule"
     name: ClassVar[str] = "linear"
@@ -170,7 +176,7 @@ class LinearSchedule(Schedule):
 
 @dataclass(frozen=True, kw_only=True)
 class CosineSchedule(Schedule):
-    """A quarter of a cosine's wave, cut off where it reaches sigma_L."""
+    """A quarter period of a cosine, cut off at sigma_L."""
 
     KIND = "CosineSchedule"
     name: ClassVar[str] = "cosine"
@@ -178,13 +184,13 @@ class CosineSchedule(Schedule):
 
     @property
     def alpha(self) -> float:
-        """How much longer the whole quarter wave is than the part used, > 1.
+        """Ratio of the length of the whole quarter period to the length of the part used, > 1.
 
         Raises:
-            InputError: a single level, which is no part of a wave.
+            InputError: the schedule has a single level.
         """
         if self.n_levels == 1:
-            raise InputError("n_levels must be at least 2 for alpha; got 1")
+            raise InputError("n_levels must be at least 2 to define alpha; got 1")
         return math.pi / 2 / math.acos((self.sigma_L / self.sigma_1) ** (1 / self.POWER))
 
     def _inner(self, k: int) -> float:
@@ -194,7 +200,7 @@ class CosineSchedule(Schedule):
 
 @dataclass(frozen=True, kw_only=True)
 class SquaredCosineSchedule(CosineSchedule):
-    """The same with the square of the cosine."""
+    """A quarter period of a squared cosine, cut off at sigma_L."""
 
     KIND = "SquaredCosineSchedule"
     name: ClassVar[str] = "squared_cosine"
@@ -203,7 +209,10 @@ class SquaredCosineSchedule(CosineSchedule):
 
 @dataclass(frozen=True, kw_only=True)
 class SigmoidSchedule(Schedule):
-    """A falling logistic curve from -2.5 to 6.5, mapped onto the levels: steepest early on."""
+    """A decreasing logistic function on [-2.5, 6.5], scaled to the levels.
+
+    The levels decrease fastest at u = 0.28.
+    """
 
     KIND = "SigmoidSchedule"
     name: ClassVar[str] = "sigmoid"
@@ -224,36 +233,36 @@ SCHEDULES: dict[str, type[Schedule]] = {
         GeometricSchedule, LinearSchedule, CosineSchedule, SquaredCosineSchedule, SigmoidSchedule,
     )
 }  # fmt: skip
-"""All families, by name."""
+"""All schedule families, by name."""
 
 
 def as_geometric(schedule: Schedule, what: str) -> GeometricSchedule:
-    """The schedule itself, for what rests on one ratio of neighbouring levels.
+    """Returns the schedule unchanged if it is geometric.
 
     Args:
-        schedule: any schedule.
-        what: what needs the ratio, for the message.
+        schedule: schedule of any family.
+        what: name of the computation that needs a constant ratio of levels, for the error message.
 
     Raises:
-        InputError: the schedule is of another family.
+        InputError: the schedule belongs to another family.
     """
     if isinstance(schedule, GeometricSchedule):
         return schedule
     raise InputError(
-        f"{what} needs a geometric schedule, whose neighbouring levels all have one ratio gamma; "
-        f"got a {schedule.name} one"
+        f"{what} needs a geometric schedule (one ratio gamma of all neighbouring levels); "
+        f"got a {schedule.name} schedule"
     )
 
 
 def coverage(gamma: float, n_dimensions: int) -> float:
-    """Share of a level's noise that falls within the reach of the level before it.
+    """Returns the share of a level's noise that falls into the range of the level before it.
 
     Args:
         gamma: ratio of neighbouring levels, in (0, 1).
         n_dimensions: dimension D of the data.
 
     Returns:
-        C in (0, 1); Song and Ermon aim at 0.5.
+        Coverage C in (0, 1); Song and Ermon aim at 0.5.
 
     References:
         Song and Ermon (2020), Proposition 3 and Technique 2.
@@ -266,24 +275,30 @@ def coverage(gamma: float, n_dimensions: int) -> float:
 def n_levels_for_coverage(
     sigma_1: float, sigma_L: float, n_dimensions: int, target: float = 0.5
 ) -> int:
-    """Number of levels whose coverage is nearest to `target`.
+    """Returns the number of levels of the geometric schedule with coverage closest to `target`.
 
     Args:
-        sigma_1: largest level.
-        sigma_L: smallest level, below sigma_1.
+        sigma_1: largest noise level, data units.
+        sigma_L: smallest noise level, data units, in (0, sigma_1).
         n_dimensions: dimension D of the data.
-        target: coverage C wanted, in (0, 1).
+        target: desired coverage C, in (0, 0.997).
+
+    Returns:
+        Number of levels, >= 2.
 
     Raises:
-        InputError: a target outside (0, 1) or levels that do not decrease.
+        InputError: `target` is out of its range, or the levels do not decrease.
+
+    References:
+        Song and Ermon (2020), Technique 2.
     """
     if not 0 < target < coverage(1 - 1e-12, n_dimensions):
         raise InputError(f"coverage target must be in (0, 0.997); got {target:g}")
     if not 0 < sigma_L < sigma_1:
         raise InputError(f"0 < sigma_L < sigma_1 must hold; got {sigma_1=:g}, {sigma_L=:g}")
     if coverage(sigma_L / sigma_1, n_dimensions) >= target:
-        return 2  # in few dimensions noise spreads so wide that two levels overlap enough
-    from scipy.optimize import brentq  # here: its import takes a third of a second
+        return 2  # in few dimensions the noise norms are so spread out that two levels overlap
+    from scipy.optimize import brentq  # imported here because it takes a third of a second
 
     gamma = brentq(lambda g: coverage(g, n_dimensions) - target, sigma_L / sigma_1, 1 - 1e-12)
     return max(2, round(math.log(sigma_L / sigma_1) / math.log(gamma)) + 1)

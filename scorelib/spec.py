@@ -1,12 +1,14 @@
-"""Specs: frozen descriptions of work whose nesting is the dependency graph.
+"""Specs: frozen dataclasses that describe computations, identified by a hash of their content.
 
 A spec is a frozen, keyword-only dataclass. Everything that changes a result is a field of some
-spec; resources, paths, logging and batch sizes of inference are in none. A spec's *key* is a hash
-of its kind, its integer ``VERSION`` and its fields, in which every nested spec stands as its own
-key: a Merkle graph, so raising one ``VERSION`` renews all that rests on it and nothing else.
+spec. Resources, paths, logging and the batch sizes of inference do not change results and are not
+fields. A spec depends on the specs nested in its fields. The *key* of a spec is a hash of its kind,
+its integer ``VERSION`` and its fields, in which each nested spec is replaced by its key. The keys
+form a Merkle graph: raising the ``VERSION`` of a class changes the keys of its specs and of all
+specs that depend on them, and no other keys.
 
-Specs travel as plain JSON (`Spec.to_json`, `from_json`); a registry of kinds, filled as classes
-are defined, says which class a JSON object describes. Nothing is pickled.
+Specs are serialised as plain JSON (`Spec.to_json`, `from_json`) and never pickled. A registry,
+filled when the classes are defined, maps each kind to its class.
 """
 
 import dataclasses
@@ -26,42 +28,51 @@ from scorelib.errors import InputError
 _KINDS: dict[str, type["Spec"]] = {}
 _KEY_DIGITS = 32
 _OURS = frozenset({"scorelib", "tuning", "studies", "dashboards"})
-"""The packages that our distribution ships."""
+"""The top-level packages of this distribution."""
 
 _ADDED_LATER, _STORED = "added later", "stored"
 
 
 def added_later(default: Any) -> Any:
-    """A field that a spec was given after results of the spec had been stored.
+    """Declares a field that was added to a spec class after results had been stored.
 
-    At its default, which must mean what was done before, the field is in no key: stored results
-    stay valid.
+    The field is left out of the key if it has its default, so stored results stay valid. The
+    default must therefore reproduce the behaviour before the field was added.
+
+    Args:
+        default: the field's default.
     """
     return dataclasses.field(default=default, metadata={_ADDED_LATER: True})
 
 
 def stored_as(name: str, default: Any = dataclasses.MISSING) -> Any:
-    """A field that keys and JSON know by an earlier name than Python does.
+    """Declares a renamed field that keeps its earlier name in keys and in JSON.
 
     Args:
         name: the field's name in keys and in JSON.
-        default: the field's default; without one the field is required.
+        default: the field's default; the field is required if it has none.
     """
     return dataclasses.field(default=default, metadata={_STORED: name})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Spec:
-    """Base of all specs: typed fields, a stable key, JSON both ways.
+    """Base class of all specs: typed fields, a stable key, conversion to and from JSON.
 
-    A subclass must itself be decorated with ``@dataclass(frozen=True, kw_only=True)``, may check
-    its fields in ``validate`` and raises ``VERSION`` when its results change on purpose.
+    A subclass must itself be decorated with ``@dataclass(frozen=True, kw_only=True)``. It may check
+    its fields in ``validate``, and it must raise ``VERSION`` when its results change on purpose.
+
+    A list is accepted for a tuple and an int for a float; both are converted.
 
     Class attributes:
-        KIND: the name that keys and JSON (as ``"spec"``) know the class by. It is declared in the
-            body of every class of this distribution and never inherited, so a class can be renamed
-            and its results stay. Any other class that declares none is ``module:Class``.
-        VERSION: raised when results change on purpose; inherited.
+        KIND: name of the class in keys and in JSON (under ``"spec"``). Every class of this
+            distribution declares it in its body; it is never inherited. A class can therefore be
+            renamed without invalidating its results. A class of another distribution that does not
+            declare KIND gets ``module:Class``.
+        VERSION: version of the results, raised when they change on purpose; inherited.
+
+    Raises:
+        InputError: a field has a value of the wrong type, or ``validate`` rejects the fields.
     """
 
     KIND: ClassVar[str]
@@ -73,8 +84,8 @@ class Spec:
         known = _KINDS.get(cls.KIND)
         if known is not None and _place(known) != _place(cls):
             raise TypeError(
-                f"two specs must not be of one kind; {known} and {cls} are both {cls.KIND!r}: "
-                "declare another KIND in one of them"
+                f"spec classes must have different kinds, but {known} and {cls} are both "
+                f"{cls.KIND!r}: declare another KIND in one of them"
             )
         _KINDS[cls.KIND] = cls
 
@@ -85,16 +96,16 @@ class Spec:
         self.validate()
 
     def validate(self) -> None:
-        """Raises InputError if the fields, each of its right type, do not go together."""
+        """Raises InputError if the values of the fields are invalid; called after type checks."""
 
     @classmethod
     def short_kind(cls) -> str:
-        """The kind without a module, for people: such as "Als"."""
+        """Returns the kind without its module, for display, such as "Als"."""
         return cls.KIND.rpartition(":")[2]
 
     @cached_property
     def key(self) -> str:
-        """Content key: 32 hexadecimal digits, equal for equal work."""
+        """Hash of the spec's content: 32 hexadecimal digits, equal for equal computations."""
         fields = {
             _stored_name(f): _keyed(getattr(self, f.name))
             for f in dataclasses.fields(self)
@@ -104,17 +115,21 @@ class Spec:
         return hashlib.sha256(body.encode()).hexdigest()[:_KEY_DIGITS]
 
     def to_json(self) -> dict[str, Any]:
-        """The spec as JSON-ready values, nested specs in full."""
+        """Returns the spec as JSON-serialisable values, with nested specs in full."""
         return {"spec": self.KIND} | {
             _stored_name(f): _plain(getattr(self, f.name)) for f in dataclasses.fields(self)
         }
 
     def replace(self, **changes: Any) -> Self:
-        """The same spec with some fields changed (and checked again)."""
+        """Returns a copy of the spec with some fields changed.
+
+        Raises:
+            InputError: the changed fields are invalid.
+        """
         return dataclasses.replace(self, **changes)
 
     def parts(self) -> Iterator["Spec"]:
-        """The spec itself and all that are nested in it, once for each time they occur."""
+        """Yields the spec itself and all nested specs, once for each occurrence."""
         yield self
         for f in dataclasses.fields(self):
             value = getattr(self, f.name)
@@ -123,7 +138,13 @@ class Spec:
                     yield from item.parts()
 
     def flat(self, prefix: str = "") -> dict[str, Any]:
-        """Every field of every nested spec by dotted path, each spec's kind beside them."""
+        """Returns all fields of the spec and of its nested specs by dotted path.
+
+        The kind of each spec is included, under ``spec`` at the spec's path.
+
+        Args:
+            prefix: prefix of all paths, such as ``network.``.
+        """
         rows: dict[str, Any] = {f"{prefix}spec": self.KIND}
         for f in dataclasses.fields(self):
             value = getattr(self, f.name)
@@ -135,15 +156,19 @@ class Spec:
 
 
 def _kind_of(cls: type[Spec]) -> str:
-    """The kind declared in a class's own body, or ``module:Class`` for a class that is not ours."""
+    """Returns the kind declared in a class's body, or ``module:Class`` for a foreign class.
+
+    Raises:
+        TypeError: a class of this distribution or of a script does not declare its kind.
+    """
     if "KIND" in cls.__dict__:
         return cls.KIND
     if cls.__module__.partition(".")[0] in _OURS:
         raise TypeError(
-            f"a spec of this distribution must declare KIND in its body; {cls} does not"
+            f"a spec class of this distribution must declare KIND in its body; {cls} does not"
         )
-    if cls.__module__ == "__main__":  # every script is called so: two of them would share keys
-        raise TypeError(f"a spec of a script must declare KIND, or move to a module; got {cls}")
+    if cls.__module__ == "__main__":  # the name of every script: two scripts would share keys
+        raise TypeError(f"a spec of a script must declare KIND, or be moved to a module; got {cls}")
     return f"{cls.__module__}:{cls.__qualname__}"
 
 
@@ -156,15 +181,23 @@ def _stored_name(field: "dataclasses.Field[Any]") -> str:
 
 
 def fields_of(spec: Spec, base: type[Spec] | None = None) -> dict[str, Any]:
-    """The fields of a spec by name, to make one of another kind of; of a base, those it has."""
+    """Returns the field values of a spec by name, for example to create a spec of another kind.
+
+    Args:
+        spec: the spec.
+        base: a base class of the spec; if given, only the fields of the base class are returned.
+    """
     return {field.name: getattr(spec, field.name) for field in dataclasses.fields(base or spec)}
 
 
 def from_json(data: dict[str, Any]) -> Any:
-    """The spec that `Spec.to_json` described.
+    """Creates the spec described by the JSON values of `Spec.to_json`.
+
+    Args:
+        data: the kind under ``spec`` and the fields by name.
 
     Raises:
-        InputError: an unknown kind, an unknown field or a value of the wrong type.
+        InputError: an unknown kind, an unknown field, or a value that the spec rejects.
     """
     kind = data.get("spec")
     if kind not in _KINDS:
@@ -212,7 +245,16 @@ def _annotations(cls: type) -> dict[str, Any]:
 
 
 def _coerce(value: Any, annotation: Any, where: str) -> Any:
-    """The value in its annotated type; an int may stand for a float, a list for a tuple."""
+    """Returns the value converted to its annotated type: an int to float, a list to a tuple.
+
+    Args:
+        value: the value of a field.
+        annotation: the type annotation of the field.
+        where: name of the field, for the error message.
+
+    Raises:
+        InputError: the value does not have the annotated type, or is not finite.
+    """
     origin = get_origin(annotation)
     if origin in (types.UnionType, typing.Union):
         for option in get_args(annotation):

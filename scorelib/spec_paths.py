@@ -1,4 +1,4 @@
-"""Changes of a spec's fields by dotted path, such as ``network.width``."""
+"""Functions that change fields of nested specs by dotted path, such as ``network.width``."""
 
 import dataclasses
 import difflib
@@ -11,18 +11,19 @@ from scorelib.errors import InputError
 
 
 def replace_paths(spec: Any, changes: Mapping[str, str]) -> Any:
-    """The spec with fields at dotted paths set from text, as a command line has it.
+    """Returns a copy of the spec with the fields at dotted paths set from text.
 
-    All changes are made together, so the fields of a spec are checked only with one another's new
-    values.
+    The text is as given on a command line. All changes are made together, so a spec is validated
+    only with the new values of all its fields.
 
     Args:
         spec: the outermost spec.
-        changes: by path, such as ``network.width``, the value: JSON where it parses as such
-            (numbers, lists, booleans, null), else a string.
+        changes: new values by path, such as ``network.width``. A value that is valid JSON (number,
+            list, boolean, null) is parsed as JSON; any other value is a string.
 
     Raises:
-        InputError: no such path (the nearest is named), or a value of the wrong type or range.
+        InputError: a path does not exist (the message names the nearest path), or a value has the
+            wrong type or is out of range.
     """
     paths = list(_paths(spec))
     for path in changes:
@@ -35,7 +36,7 @@ def replace_paths(spec: Any, changes: Mapping[str, str]) -> Any:
             )
     try:
         return replaced(spec, {path: _parsed(text) for path, text in changes.items()})
-    except InputError as error:  # of one of the fields; which, its text says
+    except InputError as error:  # caused by one of the changed fields, which the message names
         raise InputError(str(error), *error.fields or changes) from error
 
 
@@ -48,12 +49,16 @@ def _parsed(text: str) -> Any:
 
 
 def replaced(spec: Any, changes: Mapping[str, Any]) -> Any:
-    """The spec with fields at dotted paths set to values, all together.
+    """Returns a copy of the spec with the fields at dotted paths set to values, all together.
+
+    Args:
+        spec: the outermost spec.
+        changes: new values by path.
 
     Raises:
-        AttributeError: no such spec on the way.
-        TypeError: no such field at its end.
-        InputError: values of the wrong type or range.
+        AttributeError: a path contains a nested spec that does not exist.
+        TypeError: a path ends in a field that does not exist.
+        InputError: a value has the wrong type or is out of range.
     """
     direct, nested = {}, defaultdict(dict)
     for path, value in changes.items():

@@ -1,20 +1,21 @@
-"""Sampling step sizes: what epsilon means, where it may lie, how it carries over.
+"""Sampling step sizes epsilon: admissible intervals, relative units and extrapolation in n_sigma.
 
-Both samplers move ``x`` by ``epsilon (sigma / sigma_L)^2`` times the score at level sigma, that is
-by a share ``eta = epsilon / sigma_L^2`` of the way to the expected denoised sample
-(Proposition 3). Consistent annealed sampling (CAS) then adds just the noise that restores the
-next level, ``sigma_{i+1} beta z``, with
+Both samplers move ``x`` by ``epsilon (sigma / sigma_L)^2`` times the score at level sigma. This
+moves ``x`` by a share ``eta = epsilon / sigma_L^2`` of the way to the expected denoised sample
+(Proposition 3). Consistent annealed sampling (CAS) then adds the noise ``sigma_{i+1} beta z`` that
+brings the noise in ``x`` to the next level, with
 
-    beta = sqrt(1 - (1 - eta)^2 / gamma^2),
+    beta = sqrt(1 - (1 - eta)^2 / gamma^2).
 
-which is real only for ``sigma_L^2 (1 - gamma) < epsilon < sigma_L^2 (1 + gamma)``, gamma being the
-ratio of the schedule *as dilated by n_sigma*. Annealed Langevin sampling (ALS) is stable for
+Beta is real only for ``sigma_L^2 (1 - gamma) < epsilon < sigma_L^2 (1 + gamma)``, where gamma is
+the ratio of the schedule *dilated by n_sigma*. Annealed Langevin sampling (ALS) is stable for
 ``0 < epsilon < 2 sigma_L^2``.
 
-The step that just follows the schedule without any new noise is CAS's lower bound; measured in it,
-``r = epsilon / (sigma_L^2 (1 - gamma^(1/n_sigma)))``, good step sizes are nearly the same for all
-n_sigma. The paper carries epsilon from n_sigma to n_sigma' by ``beta' = beta sqrt(n / n')`` for CAS
-and by ``epsilon' = epsilon n / n'`` for ALS; either rule run backwards is its own inverse.
+The lower bound of CAS is the step that follows the schedule without any new noise. In units of this
+step, ``r = epsilon / (sigma_L^2 (1 - gamma^(1/n_sigma)))`` with gamma of the trained schedule, good
+step sizes are nearly the same for all n_sigma. The paper extrapolates epsilon from n_sigma = n to
+n' by ``beta' = beta sqrt(n / n')`` for CAS and by ``epsilon' = epsilon n / n'`` for ALS. Swapping n
+and n' inverts either rule.
 
 References:
     Jolicoeur-Martineau et al. (2021), Algorithms 1 and 2, Propositions 2 and 3, Appendix B.
@@ -26,20 +27,30 @@ from scorelib.errors import InputError
 
 
 def eta(epsilon: float, sigma_L: float) -> float:
-    """Share of the way to the denoised sample that one update goes, ``epsilon / sigma_L^2``."""
+    """Returns ``epsilon / sigma_L^2``, the share of the way to the denoised sample per update.
+
+    Args:
+        epsilon: step size, data units squared.
+        sigma_L: smallest noise level, data units.
+
+    References:
+        Jolicoeur-Martineau et al. (2021), Proposition 3.
+    """
     return epsilon / sigma_L**2
 
 
 def epsilon_of_langevin_step(step: float) -> float:
-    """Our epsilon of a Langevin step that is written ``x + step / 2 score + sqrt(step) z``.
+    """Converts the step of a Langevin update ``x + step / 2 score + sqrt(step) z`` to epsilon.
 
-    Ours is ``x + alpha score + sqrt(2 alpha) z``: the same for ``alpha = step / 2``. So annealed
-    Langevin sampling as Song and Ermon write it, ``step = epsilon sigma_i^2 / sigma_L^2`` (their
-    epsilon is 2e-5, their T our n_sigma), is `Als` at half their epsilon; and a diffusion written
-    with ``e^2 / 2`` and ``e``, as Chao et al. do (e = 3.5), is `Langevin` at ``e^2 / 2``.
+    The samplers here use ``x + alpha score + sqrt(2 alpha) z``, which is the same update for
+    ``alpha = step / 2``. Song and Ermon's annealed Langevin sampling has ``step = epsilon
+    sigma_i^2 / sigma_L^2`` (with epsilon = 2e-5; their T is n_sigma here) and is therefore `Als`
+    with half their epsilon. Chao et al. write a diffusion with ``e^2 / 2`` and ``e`` (e = 3.5),
+    which is `Langevin` with epsilon = ``e^2 / 2``.
 
     Args:
-        step: variance of the noise added (at sigma_L, if annealed), data units squared.
+        step: variance of the noise added by an update (at sigma_L, if annealed), data units
+            squared.
 
     References:
         Song and Ermon (2019), https://arxiv.org/abs/1907.05600, Algorithm 1.
@@ -49,22 +60,38 @@ def epsilon_of_langevin_step(step: float) -> float:
 
 
 def cas_interval(sigma_L: float, gamma: float) -> tuple[float, float]:
-    """Open interval of step sizes for which CAS's beta is real and positive.
+    """Returns the open interval of step sizes for which beta of CAS is real and positive.
 
     Args:
-        sigma_L: smallest noise level.
+        sigma_L: smallest noise level, data units.
         gamma: ratio of the sampled (dilated) schedule, in (0, 1).
+
+    Returns:
+        Lower and upper bound of epsilon, data units squared.
     """
     return sigma_L**2 * (1 - gamma), sigma_L**2 * (1 + gamma)
 
 
 def als_interval(sigma_L: float) -> tuple[float, float]:
-    """Open interval of step sizes for which annealed Langevin sampling is stable, |1 - eta| < 1."""
+    """Returns the open interval of step sizes for which ALS is stable, |1 - eta| < 1.
+
+    Args:
+        sigma_L: smallest noise level, data units.
+
+    Returns:
+        Lower and upper bound of epsilon, data units squared.
+    """
     return 0.0, 2 * sigma_L**2
 
 
 def require_inside(epsilon: float, interval: tuple[float, float], what: str) -> None:
-    """Raises InputError, showing the interval, unless `epsilon` lies strictly inside it."""
+    """Raises InputError unless `epsilon` lies strictly inside the interval.
+
+    Args:
+        epsilon: step size.
+        interval: lower and upper bound.
+        what: name of the sampler or setting with this interval, for the error message.
+    """
     low, high = interval
     if not low < epsilon < high:
         raise InputError(
@@ -73,15 +100,21 @@ def require_inside(epsilon: float, interval: tuple[float, float], what: str) -> 
 
 
 def cas_beta(epsilon: float, sigma_L: float, gamma: float) -> float:
-    """Noise coefficient beta of Algorithm 2.
+    """Returns the noise coefficient beta of CAS.
 
     Args:
-        epsilon: step size inside `cas_interval(sigma_L, gamma)`.
-        sigma_L: smallest noise level.
-        gamma: ratio of the sampled (dilated) schedule.
+        epsilon: step size inside `cas_interval(sigma_L, gamma)`, data units squared.
+        sigma_L: smallest noise level, data units.
+        gamma: ratio of the sampled (dilated) schedule, in (0, 1).
+
+    Returns:
+        Beta in (0, 1].
 
     Raises:
-        InputError: epsilon outside its interval.
+        InputError: `epsilon` is outside its interval.
+
+    References:
+        Jolicoeur-Martineau et al. (2021), Algorithm 2.
     """
     require_inside(epsilon, cas_interval(sigma_L, gamma), f"{sigma_L=:g}, {gamma=:.6g}")
     return math.sqrt(1 - ((1 - eta(epsilon, sigma_L)) / gamma) ** 2)
@@ -90,16 +123,20 @@ def cas_beta(epsilon: float, sigma_L: float, gamma: float) -> float:
 def epsilon_of_cas_beta(
     beta: float, sigma_L: float, gamma: float, *, beyond_eta_1: bool = False
 ) -> float:
-    """The step size whose noise coefficient is `beta`: the inverse of `cas_beta`.
+    """Returns the step size with noise coefficient `beta`; the inverse of `cas_beta`.
 
     Args:
         beta: noise coefficient, in (0, 1).
-        sigma_L: smallest noise level.
-        gamma: ratio of the sampled (dilated) schedule.
-        beyond_eta_1: beta is symmetric about eta = 1; True takes the solution with eta > 1.
+        sigma_L: smallest noise level, data units.
+        gamma: ratio of the sampled (dilated) schedule, in (0, 1).
+        beyond_eta_1: whether to return the solution with eta > 1. There are two solutions, since
+            beta is symmetric about eta = 1.
+
+    Returns:
+        Epsilon, data units squared.
 
     Raises:
-        InputError: beta outside (0, 1).
+        InputError: `beta` is outside (0, 1).
     """
     if not 0 < beta < 1:
         raise InputError(f"beta must be in (0, 1); got {beta:.4g}")
@@ -108,35 +145,48 @@ def epsilon_of_cas_beta(
 
 
 def schedule_step(sigma_L: float, gamma: float, n_sigma: int) -> float:
-    """The step that just follows the schedule, ``sigma_L^2 (1 - gamma^(1/n_sigma))``: r = 1.
+    """Returns the step size with r = 1, which follows the schedule without adding noise.
+
+    The step size is ``sigma_L^2 (1 - gamma^(1/n_sigma))``, in data units squared.
 
     Args:
-        sigma_L: smallest noise level.
-        gamma: ratio of the *trained* schedule.
-        n_sigma: steps per level, >= 1.
+        sigma_L: smallest noise level, data units.
+        gamma: ratio of the *trained* schedule, in (0, 1).
+        n_sigma: number of steps per level, >= 1.
     """
     return sigma_L**2 * (1 - gamma ** (1 / n_sigma))
 
 
 def relative_step(epsilon: float, sigma_L: float, gamma: float, n_sigma: int) -> float:
-    """r: epsilon in units of `schedule_step` (gamma of the trained schedule)."""
+    """Returns r, the step size `epsilon` in units of `schedule_step`.
+
+    Args:
+        epsilon: step size, data units squared.
+        sigma_L: smallest noise level, data units.
+        gamma: ratio of the *trained* schedule, in (0, 1).
+        n_sigma: number of steps per level, >= 1.
+    """
     return epsilon / schedule_step(sigma_L, gamma, n_sigma)
 
 
 def extrapolate_cas(
     epsilon: float, sigma_L: float, gamma: float, *, n_from: int, n_to: int
 ) -> float:
-    """Carries a CAS step size to another n_sigma by ``beta' = beta sqrt(n / n')``.
+    """Extrapolates a CAS step size to another n_sigma by ``beta' = beta sqrt(n / n')``.
 
     Args:
-        epsilon: step size for `n_from`, inside its interval.
-        sigma_L: smallest noise level.
-        gamma: ratio of the trained schedule.
-        n_from: n_sigma the step size was found at.
-        n_to: n_sigma to carry it to; swapping the two inverts the rule.
+        epsilon: step size for `n_from`, inside its interval, data units squared.
+        sigma_L: smallest noise level, data units.
+        gamma: ratio of the *trained* schedule, in (0, 1).
+        n_from: n_sigma at which `epsilon` is used, >= 1.
+        n_to: n_sigma of the returned step size, >= 1. Swapping `n_from` and `n_to` inverts the
+            rule.
+
+    Returns:
+        Step size for `n_to`, data units squared.
 
     Raises:
-        InputError: epsilon outside its interval, or a beta' of 1 or more.
+        InputError: `epsilon` is outside its interval, or beta' is 1 or more.
 
     References:
         Jolicoeur-Martineau et al. (2021), Appendix B.
@@ -148,10 +198,19 @@ def extrapolate_cas(
 
 
 def extrapolate_als(epsilon: float, *, n_from: int, n_to: int) -> float:
-    """Carries an ALS step size to another n_sigma by ``epsilon' = epsilon n / n'`` (Appendix B)."""
+    """Extrapolates an ALS step size to another n_sigma by ``epsilon' = epsilon n / n'``.
+
+    Args:
+        epsilon: step size for `n_from`, data units squared.
+        n_from: n_sigma at which `epsilon` is used, >= 1.
+        n_to: n_sigma of the returned step size, >= 1.
+
+    References:
+        Jolicoeur-Martineau et al. (2021), Appendix B.
+    """
     return epsilon * n_from / n_to
 
 
 def round_significant(value: float, digits: int = 2) -> float:
-    """The value rounded to significant decimal digits (the paper states epsilon to two)."""
+    """Returns the value rounded to significant decimal digits (the paper gives two of epsilon)."""
     return float(f"{value:.{digits - 1}e}")

@@ -1,1 +1,1 @@
-"""One declarative module per table or figure of a paper, the papers' numbers as data, the CLI."""
+"""Studies: one module per table or figure of a paper, the reported numbers, the command line."""

@@ -1,8 +1,8 @@
-"""The papers' reported numbers, as data: one row of `reported.csv` per number.
+"""The numbers that the papers report, read from `reported.csv`.
 
-Columns: paper, table, dataset, network, row, column, metric, value, note. Papers: ``acsm``
-(Jolicoeur-Martineau et al. 2021), ``dlsm`` (Chao et al. 2022), ``schedules`` (a report on noise
-schedules for NCSN).
+The file has one row per number, with the columns paper, table, dataset, network, row, column,
+metric, value and note. The papers are ``acsm`` (Jolicoeur-Martineau et al. 2021), ``dlsm`` (Chao et
+al. 2022) and ``schedules`` (a report on noise schedules for NCSN).
 """
 
 import csv
@@ -10,7 +10,7 @@ from functools import cache
 from importlib import resources
 
 REPORTED_ALPHA = 10.0
-"""Factor of the scaling method in the tables of ``dlsm`` that do not name it."""
+"""Factor alpha of the scaling method in those tables of ``dlsm`` that do not state the factor."""
 
 
 @cache
@@ -20,15 +20,15 @@ def _rows() -> tuple[dict[str, str], ...]:
 
 
 def reported(**where: str) -> float:
-    """The one reported number with these columns.
+    """Returns the only reported number whose columns have the given values.
 
     Args:
-        where: column values, such as ``paper="acsm", table="1", metric="fid"``.
+        where: values by column, such as ``paper="acsm", table="1", metric="fid"``.
 
     Raises:
-        LookupError: none, or more than one, matches.
+        LookupError: no reported number matches, or several match.
     """
     found = [row for row in _rows() if all(row[name] == value for name, value in where.items())]
     if len(found) != 1:
-        raise LookupError(f"{len(found)} reported numbers match {where}")
+        raise LookupError(f"one reported number must match {where}, but {len(found)} match")
     return float(found[0]["value"])

@@ -1,12 +1,12 @@
-"""Runs a study: whatever its cells still need, nothing twice; then prints its table.
+"""Runs the unfinished jobs of a study and prints the study's table.
 
     python -m studies.run NAME [--scale demo|paper] [--set path=value ...] [--plan] [--store URL]
                                [--tracking-uri URI] [--address auto|HOST:PORT] [--cpus N] [--gpus N]
                                [--max-concurrent N] [--seeds N] [--allow-cpu]
     python -m studies.run --list
 
-The same command starts a study, continues it after any interruption and, when all is done, only
-prints the table.
+The same command starts a study and continues the study after an interruption. Finished jobs are
+never repeated: if all jobs are finished, the command only prints the table.
 """
 
 import sys
@@ -20,5 +20,5 @@ if __name__ == "__main__":
     try:
         sys.exit(main())
     except KeyboardInterrupt:
-        print("\nStopped. Nothing finished is lost; the same command continues.")
+        print("\nStopped. Finished jobs are kept; run the same command to continue.")
         sys.exit(STOPPED)

@@ -1,7 +1,8 @@
-"""A real Chromium for tests of pages: headless, driven through its own driver, offline.
+"""A real Chromium for tests of web pages: headless, offline, controlled by its own driver.
 
-Debian's packages chromium and chromium-driver; `make test` installs them where it may. Where they
-are missing the tests are skipped, but never in CI (``CI`` set), where they must run.
+The browser comes from Debian's packages chromium and chromium-driver; `make test` installs them if
+it has the permission. Without them the tests are skipped, except in CI (``CI`` is set), where they
+fail.
 """
 
 import base64
@@ -13,7 +14,7 @@ import pytest
 from selenium import webdriver
 
 NARROW, WIDE = 390, 1280
-"""Widths of a phone and of a laptop, px."""
+"""Page widths of a phone and of a laptop, in px."""
 
 _FLAGS = (
     "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
@@ -24,13 +25,13 @@ _FLAGS = (
 
 @contextlib.contextmanager
 def chromium(profile, *, width=WIDE, height=900, dark=False):
-    """A browser with an empty profile in a folder of the test's own.
+    """Yields a browser with an empty profile in a folder of the test.
 
     Args:
-        profile: folder for the profile, made if it is not there.
-        width: of the page, px.
-        height: of the page, px.
-        dark: whether it asks for dark pages.
+        profile: folder of the profile, created if it does not exist.
+        width: width of the page, px.
+        height: height of the page, px.
+        dark: whether the browser asks for dark pages.
     """
     require_chromium()
     options = webdriver.ChromeOptions()
@@ -54,7 +55,7 @@ def chromium(profile, *, width=WIDE, height=900, dark=False):
 
 
 def require_chromium():
-    """Skips the test without a browser; in CI it fails."""
+    """Skips the test if there is no browser; in CI the test fails."""
     missing = [name for name in ("chromium", "chromedriver") if not shutil.which(name)]
     if missing:
         refuse = pytest.fail if os.environ.get("CI") else pytest.skip
@@ -62,12 +63,12 @@ def require_chromium():
 
 
 def complaints(driver):
-    """What the page has written to the console as errors since the last call."""
+    """Returns the errors that the page has written to the console since the last call."""
     return [entry["message"] for entry in driver.get_log("browser") if entry["level"] == "SEVERE"]
 
 
 def screenshot(driver, path):
-    """Writes the whole page, not only what the window shows, as a PNG file."""
+    """Writes the whole page, not only the visible part, as a PNG file."""
     size = driver.execute_cdp_cmd("Page.getLayoutMetrics", {})["cssContentSize"]
     clip = {"x": 0, "y": 0, "width": size["width"], "height": size["height"], "scale": 1}
     shot = driver.execute_cdp_cmd(

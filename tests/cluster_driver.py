@@ -1,14 +1,14 @@
-"""A driver on a cluster, in a process of its own (Ray's state is per process), and its follower.
+"""A driver on a cluster, in a separate process (Ray's state is per process), and its reader.
 
-The driver does what `studies.run` does, with the miniature study and with jobs that want GPUs
-which are only numbers. It tells what happens as lines of JSON:
+The driver does what `studies.run` does, with the miniature study and with jobs that request GPUs
+which exist only as numbers. It reports events as lines of JSON:
 
     capacity    what the session counts on: cpus, gpus
     running     a job reported: key, stage, progress, and the worker's pid and node
-    stored      a job is done: key, stage, node
-    death       a job's worker is gone: Ray's account, and whether it counts as the job's failure
-    refused     the user must mend something: cause
-    end         complete, and the causes of what was given up
+    stored      a job finished: key, stage, node
+    death       the worker of a job is gone: Ray's message, and whether the job failed
+    refused     the user must fix a problem: cause
+    end         the study ended: whether complete, and the causes of jobs given up
 """
 
 import dataclasses
@@ -26,16 +26,16 @@ from tests.miniature import miniature_study
 from tuning.stages import Snapshot
 
 _SMALL = {"n_sigma": "[1]", "search__n_trials": "1"}
-"""Leaves two searches, of one trial each."""
+"""Settings that leave two searches of one trial each."""
 
 
 def small_study(*, trainings, iterations, alone=False):
-    """The miniature study with further trainings, which come first.
+    """Returns the miniature study with additional trainings, which run first.
 
     Args:
-        trainings: how many, each from a seed of its own.
-        iterations: their length.
-        alone: nothing but these trainings.
+        trainings: number of additional trainings, each with its own seed.
+        iterations: length of each additional training.
+        alone: whether the study contains only these trainings.
     """
     study = miniature_study(**_SMALL)
     (first, *_) = study.snapshots
@@ -49,12 +49,12 @@ def small_study(*, trainings, iterations, alone=False):
 
 
 class DriverProcess:
-    """A driver that runs `small_study`, and what it told so far; a context manager.
+    """A driver that runs `small_study`, and the events it reported so far; a context manager.
 
     Args:
-        cluster: where.
+        cluster: the cluster to join.
         store: folder of its store.
-        options: of `small_study`, and "cpus" and "gpus": how far the cluster may grow.
+        options: options of `small_study`, and "cpus" and "gpus", the maximum size of the cluster.
     """
 
     def __init__(self, cluster, store, **options):
@@ -89,11 +89,11 @@ class DriverProcess:
             self._news.notify_all()
 
     def all(self, event):
-        """What was told of one kind of event."""
+        """Returns all events of one kind."""
         return [told for told in self.events if told["event"] == event]
 
     def wait_for(self, condition, seconds, after=0):
-        """The first event, from the one numbered `after`, for which a condition holds."""
+        """Returns the first event, from number `after` on, for which a condition holds."""
         end = time.monotonic() + seconds
         with self._news:
             while True:
@@ -105,7 +105,7 @@ class DriverProcess:
                 assert self._news.wait(left), f"not within {seconds:g} s: {self._log()}"
 
     def finish(self, seconds):
-        """Waits for the end; returns its event."""
+        """Waits for the end and returns its event."""
         end = self.wait_for(lambda told: told["event"] == "end", seconds)
         assert self._process.wait(60) == 0, self._log()
         return end
@@ -116,7 +116,8 @@ class DriverProcess:
 
 
 def main(address, url, options):
-    # Ray prints on the output too, such as what a lost node did last: that goes with the errors.
+    # Ray also prints on the output, for example the last actions of a lost node: such lines go to
+    # the errors.
     events = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     from tuning.drivers.driver import Driver
@@ -158,13 +159,13 @@ def main(address, url, options):
 
 
 class Nodes:
-    """The nodes of worker processes, each asked for while it lives."""
+    """The nodes of worker processes, each looked up while its process is alive."""
 
     def __init__(self):
         self._known = {}
 
     def of(self, pid):
-        """The id of the node that a worker process is, or was, on."""
+        """Returns the id of the node that a worker process is, or was, on."""
         if self._known.get(pid) is None:
             self._known[pid] = node_of(pid) or self._as_ray_says(pid)
         return self._known[pid]
@@ -178,7 +179,7 @@ class Nodes:
 
 
 def _listen_in(tell, nodes):
-    """Makes the searcher tell what it is told."""
+    """Makes the searcher report what Tune tells it."""
     from tuning.execution.searcher import JobSearcher
 
     on_trial_result, report_death = JobSearcher.on_trial_result, JobSearcher.report_death

@@ -1,10 +1,10 @@
-"""Ray clusters of several nodes on this machine: ordinary ones, and heads that really autoscale.
+"""Ray clusters of several nodes on this machine: ordinary clusters, and autoscaling heads.
 
-Each has a folder of its own, which every one of its processes names in its command line or
-environment: by that they are found and, at the end, ended; nothing else is ever touched. The
-folder's path is short, because Ray keeps sockets below it.
+Each cluster has its own folder. All processes of a cluster name the folder in their command line or
+environment; by this name they are found and, at the end, stopped. No other process is touched. The
+path of the folder is short, because Ray keeps sockets below it.
 
-The autoscaler is Ray's own; only what it starts is not a machine but another raylet here.
+The autoscaler is Ray's own, but starts raylets on this machine instead of new machines.
 """
 
 import contextlib
@@ -27,7 +27,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 RAY = str(Path(sys.executable).with_name("ray"))
 HEAD_ID = "f" * 51 + "00000"
-"""The head's node id, where the provider of nodes must know it beforehand."""
+"""Node id of the head, which the node provider must know in advance."""
 
 _OBJECT_STORE_BYTES = 80_000_000
 _NODE_COMMANDS = (
@@ -39,13 +39,13 @@ _NODE_COMMANDS = (
 
 @dataclass(frozen=True)
 class Node:
-    """A node as the cluster's head knew it.
+    """A node as reported by the head of the cluster.
 
     Attributes:
-        id: its id, hexadecimal.
-        resources: what it has in all.
-        came: when it was first seen alive, on `time.monotonic`.
-        went: when it was first seen dead; None while it is alive.
+        id: id of the node, hexadecimal.
+        resources: total resources of the node.
+        came: time at which the node was first seen alive, on `time.monotonic`.
+        went: time at which the node was first seen dead; None while it is alive.
     """
 
     id: str
@@ -59,9 +59,9 @@ class Cluster:
     """A running cluster.
 
     Attributes:
-        folder: names all of its processes.
-        address: of its head.
-        environment: for processes that are to join it.
+        folder: folder that all processes of the cluster name.
+        address: address of the head.
+        environment: environment variables for processes that join the cluster.
     """
 
     folder: Path
@@ -72,20 +72,20 @@ class Cluster:
 
     @property
     def token(self) -> Path:
-        """The file of the cluster's token."""
+        """Returns the file with the token of the cluster."""
         return self.folder / "token"
 
     def nodes(self) -> list[Node]:
-        """All nodes ever seen, in order of appearance, the head included."""
+        """Returns all nodes ever seen, in order of appearance, including the head."""
         with self._news:
             return sorted(self._seen.values(), key=lambda node: node.came)
 
     def workers(self) -> list[Node]:
-        """The nodes alive, without the head."""
+        """Returns the nodes that are alive, without the head."""
         return [node for node in self.nodes() if node.went is None and not is_head(node)]
 
     def wait_until(self, condition: Callable[[], object], seconds: float) -> None:
-        """Waits, looking whenever a node comes or goes and ten times a second."""
+        """Waits for a condition; checks it when a node joins or leaves, and ten times a second."""
         end = time.monotonic() + seconds
         while not condition():
             left = end - time.monotonic()
@@ -95,23 +95,23 @@ class Cluster:
                 self._news.wait(min(left, 0.1))
 
     def raylet(self, node_id: str) -> int:
-        """The process of a node's raylet."""
+        """Returns the process id of the raylet of a node."""
         for pid in processes(self.folder):
             if _is_raylet(pid) and node_of_raylet(pid) == node_id:
                 return pid
         raise AssertionError(f"no raylet of node {node_id}")
 
     def kill_node(self, node_id: str) -> None:
-        """Ends a node as a power cut would: SIGKILL to its raylet and all it started."""
+        """Ends a node as a power failure would: SIGKILL to its raylet and all child processes."""
         raylet = self.raylet(node_id)
         doomed = [raylet, *descendants(raylet)]
         for pid in doomed:
-            os.kill(pid, signal.SIGSTOP)  # first, so that none of them can tell of another's end
+            os.kill(pid, signal.SIGSTOP)  # first, so that no process reports the end of another
         for pid in reversed(doomed):
             os.kill(pid, signal.SIGKILL)
 
     def drain_node(self, node_id: str) -> None:
-        """Gives notice that a node will be gone in a second, as a cloud does of a spot machine."""
+        """Announces that a node will end in one second, as a cloud does for a spot machine."""
         subprocess.run(
             [
                 RAY, "drain-node", f"--address={self.address}", f"--node-id={node_id}",
@@ -122,7 +122,7 @@ class Cluster:
         )  # fmt: skip
 
     def watch(self) -> contextlib.AbstractContextManager[None]:
-        """Takes down when nodes come and go, while active."""
+        """Records when nodes join and leave, while active."""
         return _watching(self)
 
     def add_node(
@@ -131,10 +131,10 @@ class Cluster:
         """Joins one more ordinary node.
 
         Args:
-            cpus: its CPUs.
-            gpus: its GPUs.
-            prefix: command to run it under, such as one that hides folders from it.
-            environment: further variables of its environment.
+            cpus: CPUs of the node.
+            gpus: GPUs of the node.
+            prefix: command that runs the node, such as one that hides folders from it.
+            environment: additional environment variables.
         """
         _start(
             [
@@ -146,12 +146,12 @@ class Cluster:
 
 
 def is_head(node: Node) -> bool:
-    """Whether a node is the head."""
+    """Returns whether a node is the head."""
     return "node:__internal_head__" in node.resources
 
 
 def processes(folder: Path) -> list[int]:
-    """Processes that name a folder in their command line or environment, but for this one."""
+    """Returns the processes that name a folder in command line or environment, except this one."""
     found = []
     for path in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
@@ -162,7 +162,7 @@ def processes(folder: Path) -> list[int]:
 
 
 def parent(pid: int) -> int:
-    """The parent of a process; 0 if it is gone."""
+    """Returns the parent of a process; 0 if the process is gone."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(errors="replace")
         return int(stat.rpartition(")")[2].split()[1])
@@ -171,7 +171,7 @@ def parent(pid: int) -> int:
 
 
 def descendants(pid: int) -> list[int]:
-    """Children of a process, their children, and so on."""
+    """Returns the children of a process, their children, and so on."""
     children: dict[int, list[int]] = {}
     for path in Path("/proc").glob("[0-9]*"):
         children.setdefault(parent(int(path.name)), []).append(int(path.name))
@@ -184,12 +184,12 @@ def descendants(pid: int) -> list[int]:
 
 
 def node_of(pid: int) -> str | None:
-    """The id of the node that a worker process belongs to; None if it is gone."""
+    """Returns the id of the node that a worker process belongs to; None if the process is gone."""
     return node_of_raylet(parent(pid))
 
 
 def node_of_raylet(pid: int) -> str | None:
-    """The id of the node whose raylet a process is; None if it is none."""
+    """Returns the id of the node whose raylet a process is; None if it is no raylet."""
     for argument in _command(pid):
         if argument.startswith("--node_id="):
             return argument.partition("=")[2]
@@ -211,13 +211,13 @@ def _command(pid: int) -> list[str]:
 def autoscaling_head(
     *, v2: bool, worker: Mapping[str, float], max_workers: int, idle_seconds: float = 6.0
 ) -> Iterator[Cluster]:
-    """A head without CPUs whose autoscaler starts workers here as they are asked for.
+    """Yields a head without CPUs whose autoscaler starts workers on this machine on demand.
 
     Args:
-        v2: the second version of Ray's autoscaler instead of the first.
+        v2: whether to use the second version of Ray's autoscaler instead of the first.
         worker: resources of a worker node, such as {"CPU": 1, "GPU": 1}.
-        max_workers: most worker nodes at a time.
-        idle_seconds: after which an idle worker node is ended.
+        max_workers: maximum number of worker nodes at a time.
+        idle_seconds: seconds after which an idle worker node is stopped.
     """
     port = free_port()
     with _cluster(port) as cluster:
@@ -244,7 +244,7 @@ def _autoscaler(
         "module": "ray.autoscaler._private.fake_multi_node.node_provider.FakeMultiNodeProvider",
         "use_node_id_as_ip": True, "disable_node_updaters": True,
         "disable_launch_config_check": True, "gcs_address": address, "head_node_id": HEAD_ID,
-        "launch_multiple": v2,  # the first version calls once for each node all the same
+        "launch_multiple": v2,  # the first version calls once per node in any case
     }  # fmt: skip
     head = {"resources": {"CPU": 0}, "node_config": {}, "max_workers": 0}
     resources = {**worker, "object_store_memory": _OBJECT_STORE_BYTES}
@@ -262,11 +262,11 @@ def _autoscaler(
 
 @contextlib.contextmanager
 def static_cluster(*, cpus: int, gpus: int = 0) -> Iterator[Cluster]:
-    """An ordinary head, which `Cluster.add_node` adds nodes to.
+    """Yields an ordinary head, to which `Cluster.add_node` adds nodes.
 
     Args:
-        cpus: the head's CPUs.
-        gpus: the head's GPUs.
+        cpus: CPUs of the head.
+        gpus: GPUs of the head.
     """
     port = free_port()
     with _cluster(port) as cluster:
@@ -284,7 +284,7 @@ def _cluster(port: int) -> Iterator[Cluster]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
     environment = kept | {
         "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(token), "OMP_NUM_THREADS": "1",
-        # A lost node is found in seconds instead of a quarter of a minute.
+        # A lost node is detected in seconds instead of a quarter of a minute.
         "RAY_health_check_period_ms": "1000", "RAY_health_check_failure_threshold": "3",
         "RAY_health_check_timeout_ms": "5000",
     }  # fmt: skip
@@ -320,7 +320,7 @@ def _start(command: list[str], environment: dict[str, str], folder: Path) -> Non
 
 
 def _end(folder: Path) -> None:
-    """SIGTERM, then SIGKILL, to exactly the processes that name the folder."""
+    """Sends SIGTERM, then SIGKILL, to exactly the processes that name the folder."""
     for number, seconds in ((signal.SIGTERM, 2.0), (signal.SIGKILL, 10.0)):
         end = time.monotonic() + seconds
         for pid in processes(folder):
@@ -341,13 +341,13 @@ def _wait_for_end(pid: int, seconds: float) -> None:
 
 
 def free_port() -> int:
-    """A port that nothing listens on."""
+    """Returns a port that nothing listens on."""
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         return int(one.getsockname()[1])
 
 
-# The list of nodes is followed in a process of its own: Ray reads its token once per process.
+# The list of nodes is followed in a separate process: Ray reads its token once per process.
 _WATCH = """
 import json, sys, time
 from ray._raylet import GcsClient

@@ -2,7 +2,7 @@
 
 import os
 
-# Before torch is imported anywhere: tests share two cores with Ray's workers.
+# Set before torch is imported anywhere: tests share two cores with Ray's workers.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import hypothesis
@@ -12,9 +12,11 @@ import torch
 from tests.shares import DurationRecorder, longest_first, recorded, share
 from tuning.store.store import Store
 
-# What tables look like, and the way to servers of this machine, is for tests to say, not for the
-# terminal and the network they are started from.
+# Tests set the appearance of tables and the proxy for servers of this machine; the terminal and the
+# network of the caller must not.
 os.environ |= {
+    # Ray gives workers a low priority: beside four test processes they would get almost no time.
+    "RAY_worker_niceness": "0",
     "TERM": "xterm",
     "NO_PROXY": "127.0.0.1,localhost",
     "no_proxy": "127.0.0.1,localhost",
@@ -23,16 +25,16 @@ for name in ("NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "COLUMNS"):
     os.environ.pop(name, None)
 
 torch.set_num_threads(1)
-# Its assertions tell what was compared, as those of test files do.
+# Assertions in this module show the compared values, as in test files.
 pytest.register_assert_rewrite("tests.studies.miniature_contract")
-# A busy machine stalls any example now and then.
+# On a busy machine any example may be slow now and then.
 hypothesis.settings.register_profile("tests", deadline=None)
 hypothesis.settings.load_profile("tests")
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _no_wait_for_the_disk():
-    """Tests kill processes and fill disks, but cut no power: the disk may write when it likes."""
+    """Disables waiting for the disk: tests kill processes and fill disks, but cut no power."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(os, "fsync", lambda file: None)
         yield
@@ -40,7 +42,7 @@ def _no_wait_for_the_disk():
 
 @pytest.fixture
 def store(tmp_path):
-    """An empty store in a folder of its own."""
+    """Returns an empty store in a separate folder."""
     return Store(str(tmp_path / "store"), create=True)
 
 

@@ -1,4 +1,4 @@
-"""Small real file systems that can be filled up, grown and made read-only."""
+"""Small real file systems that tests can fill, enlarge and make read-only."""
 
 import contextlib
 import subprocess
@@ -16,7 +16,7 @@ class Disk:
         self.folder = folder
 
     def remount(self, options):
-        """Changes its size (``size=1m``) or its rights (``ro``, ``rw``)."""
+        """Changes the size (``size=1m``) or the access (``ro``, ``rw``) of the disk."""
         command = ["mount", "-o", f"remount,{options}", str(self.folder)]
         deadline = time.monotonic() + _REMOUNTED_WITHIN_SECONDS
         # The kernel makes nothing read-only while a file is open for writing.
@@ -27,7 +27,7 @@ class Disk:
 
 @contextlib.contextmanager
 def mounted(folder, size):
-    """A disk of a size such as ``700k``; the test is skipped where mounting is not allowed."""
+    """Yields a disk of a size such as ``700k``; skips the test if mounting is not allowed."""
     folder.mkdir(parents=True, exist_ok=True)
     command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "none", str(folder)]
     if subprocess.run(command, capture_output=True).returncode:

@@ -1,4 +1,7 @@
-"""MLflow's database without a run, to be copied: making one is 68 migrations, a second or four."""
+"""Helper: an MLflow database without runs that tests can copy.
+
+Creating a database takes one to four seconds, because MLflow runs 68 migrations.
+"""
 
 import atexit
 import functools
@@ -10,14 +13,17 @@ from tuning.tracking.mlflow_writer import _make_database
 
 
 def empty_database(path):
-    """Puts one where a test is about what is written to it, not how it is made; returns its URI."""
+    """Copies an empty database to a path and returns its URI.
+
+    For tests of what is written to a database, not of how a database is created.
+    """
     shutil.copyfile(_template(), path)
     return f"sqlite:///{path}"
 
 
 @functools.cache
 def _template():
-    """Made once by a process, removed at its end."""
+    """Creates the template once per process; the template is removed when the process ends."""
     folder = Path(tempfile.mkdtemp(prefix="mlflow-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     _make_database(f"sqlite:///{folder}/mlflow.db")

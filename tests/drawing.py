@@ -1,10 +1,10 @@
-"""What a description and a chart show, as plain numbers, to be compared."""
+"""Helpers that return the content of a description or a chart as plain numbers."""
 
 from dashboards.drawing.description import Arrows, Bars, Line
 
 
 def numbers_drawn(figure):
-    """By panel, what each mark shows: positions, then what its colour or interval stands for."""
+    """Returns the numbers of each mark by panel: positions, then values of colours or intervals."""
     return [sorted(map(of_mark, panel.marks)) for panel in figure.panels]
 
 
@@ -20,7 +20,7 @@ def of_mark(mark):
 
 
 def numbers_on(chart):
-    """The same of a chart of plotly, without the bands around lines."""
+    """Returns the same numbers of a plotly chart, without the bands around lines."""
     shown = {}
     for trace in chart.data:
         place = shown.setdefault((number(trace.yaxis), trace.yaxis), [])

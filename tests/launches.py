@@ -1,4 +1,7 @@
-"""The real driver in a process of its own: launched, watched, killed; what it left behind."""
+"""Helpers that launch, watch and kill the real driver in a separate process.
+
+They also read the results that a driver leaves.
+"""
 
 import atexit
 import contextlib
@@ -33,7 +36,7 @@ sys.exit(run.main(sys.argv[1:]))
 
 
 def launch(store, cwd, *options, name=NAME, environment=None):
-    """Starts the miniature study on a store; "other" is the same study under that name."""
+    """Starts the miniature study on a store; "other" runs the same study under that name."""
     command = ["-m", "studies.run"] if name == NAME else ["-c", _UNDER_ANOTHER_NAME]
     return subprocess.Popen(
         [sys.executable, *command, name, *OPTIONS, "--cpus", "2", "--store", str(store), *options],
@@ -44,7 +47,7 @@ def launch(store, cwd, *options, name=NAME, environment=None):
 
 
 def finish(store, cwd, *options, seconds=300, **more):
-    """Runs the study to its end; returns what it printed."""
+    """Runs the study to its end; returns its output."""
     process = launch(store, cwd, *options, **more)
     output, _ = process.communicate(timeout=seconds)
     assert process.returncode == 0, output
@@ -54,7 +57,7 @@ def finish(store, cwd, *options, seconds=300, **more):
 
 @functools.cache
 def undisturbed():
-    """The study's store as it is without faults; made once by a process, removed at its end."""
+    """Returns the store of a run without faults, created once per process."""
     folder = Path(tempfile.mkdtemp(prefix="undisturbed-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     finish(folder / "store", folder)
@@ -62,7 +65,7 @@ def undisturbed():
 
 
 def wait_for(store, pattern, count, process):
-    """Waits, by watching the store and not the clock, until `count` files match."""
+    """Waits until `count` files of the store match, by watching the store and not the clock."""
     while len(list(Path(store).glob(pattern))) < count:
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(0.05)
@@ -70,7 +73,7 @@ def wait_for(store, pattern, count, process):
 
 
 def kill_driver(process):
-    """SIGKILL to the driver alone; waits until all workers it started are gone."""
+    """Sends SIGKILL to the driver only and waits until all its workers are gone."""
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     for worker in workers_of(process):
@@ -79,8 +82,8 @@ def kill_driver(process):
 
 
 def workers_of(process):
-    """Processes of the driver's session whose command is one of Ray's workers."""
-    # Ray's two agents outlive a killed driver by a minute; they run none of its jobs.
+    """Returns the processes in the driver's session that run one of Ray's workers."""
+    # Ray's two agents survive a killed driver by a minute; they run none of its jobs.
     return [
         pid
         for pid, command in left_of(process)
@@ -89,7 +92,7 @@ def workers_of(process):
 
 
 def left_of(process):
-    """(process, command) of all that runs in the driver's session."""
+    """Returns (process, command) of all processes in the driver's session."""
     found = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -103,7 +106,7 @@ def left_of(process):
 
 
 def csv(store):
-    """The study's table."""
+    """Returns the table of the study as CSV."""
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
         assert print_table([NAME, "--store", str(store), "--format", "csv"]) == 0
@@ -111,12 +114,12 @@ def csv(store):
 
 
 def manifests(store):
-    """Keys of all finished jobs, sorted."""
+    """Returns the keys of all finished jobs, sorted."""
     return sorted(p.parent.name for p in Path(store).glob("objects/*/*/manifest.json"))
 
 
 def attempts(store):
-    """How many times each job wrote its files."""
+    """Returns how many times each job wrote its files."""
     return {
         p.parent.name: sum(q.is_dir() for q in p.parent.iterdir())
         for p in Path(store).glob("objects/*/*/manifest.json")
@@ -124,7 +127,7 @@ def attempts(store):
 
 
 def mlflow_runs(store):
-    """(key, status) of all runs."""
+    """Returns (key, status) of all MLflow runs."""
     with sqlite3.connect(Path(store) / "mlflow.db") as database:
         return database.execute(
             "select t.value, r.status from runs r join tags t on t.run_uuid = r.run_uuid "

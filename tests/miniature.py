@@ -15,21 +15,21 @@ MINIATURE = {
 
 
 OPTIONS = [text for path, value in MINIATURE.items() for text in ("--set", f"{path}={value}")]
-"""The same as options of the command line."""
+"""The same settings as options of the command line."""
 
 
 def miniature_settings(**changes):
-    """The miniature's settings, with further changes by path (dots written as __)."""
+    """Returns the settings of the miniature with further changes by path (dots written as __)."""
     further = {path.replace("__", "."): value for path, value in changes.items()}
     return replace_paths(demo(), MINIATURE | further)
 
 
 def miniature_study(**changes):
-    """The demo study, made tiny."""
+    """Returns a tiny version of the demo study."""
     return study("demo", miniature_settings(**changes))
 
 
 def first_score(study, search="cas n_sigma=1, non-adversarial", n_images=40):
-    """A score of one of a study's searches, at a step size that leaves raw images their noise."""
+    """Returns a score of a search of a study, at a step size that leaves noise in raw images."""
     (found,) = [s for s in study.searches if s.name == search]
     return found.space.score({EPSILON: 0.008}, Rung(n_images=n_images, keep=1))

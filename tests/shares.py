@@ -1,7 +1,7 @@
-"""Shares of the tests: what `make test` gives to one process at a time, the longest first.
+"""Shares of the tests, which `make test` gives to one process at a time, the longest first.
 
-A long share that is begun late would run alone at the end. How long each takes is measured by
-`make durations` and kept in `durations.json`.
+A long share that started late would run alone at the end. `make durations` measures the times of
+the shares and stores them in `durations.json`.
 """
 
 import json
@@ -14,41 +14,41 @@ DURATIONS = Path(__file__).with_name("durations.json")
 
 
 def share(nodeid):
-    """The share that a test belongs to: its file, or all tests that need the team's servers.
+    """Returns the share of a test: its file, or all tests that need the servers of a team.
 
-    So the servers are started once, and tests/services/test_mlflow.py, which counts what there is,
-    comes before test_secrets.py, which adds to it.
+    One share for these tests starts the servers only once. It also runs
+    tests/services/test_mlflow.py, which counts all runs, before test_secrets.py, which adds runs.
     """
     return "tests/services" if nodeid.startswith("tests/services/") else nodeid.split("::")[0]
 
 
 def recorded():
-    """Seconds of each share as they were last recorded."""
+    """Returns the seconds of each share as last recorded."""
     return json.loads(DURATIONS.read_text()) if DURATIONS.exists() else {}
 
 
 def longest_first(shares, seconds):
-    """The shares in the order in which they should begin.
+    """Returns the shares in the order in which they should start.
 
     Args:
-        shares: their names.
-        seconds: of those that were measured; a share that was not may be long, so it comes first.
+        shares: names of the shares.
+        seconds: time of each measured share; a share without a time may be long, so it comes first.
     """
     return sorted(shares, key=lambda name: -seconds.get(name, math.inf))
 
 
 class DurationRecorder:
-    """A plugin of the process that hands out the tests: records what each share took."""
+    """A plugin of the process that distributes the tests: records the time of each share."""
 
     def __init__(self):
         self._seconds = Counter()
 
     def pytest_runtest_logreport(self, report):
-        """Adds the setup, the call or the teardown of a test."""
+        """Adds the time of the setup, the call or the teardown of a test."""
         self._seconds[share(report.nodeid)] += report.duration
 
     def pytest_sessionfinish(self):
-        """Writes the times of the shares that ran; drops those of shares that are no more."""
+        """Writes the times of the shares that ran; removes shares that no longer exist."""
         kept = {name: of for name, of in recorded().items() if (ROOT / name).exists()}
         kept |= {name: round(of, 1) for name, of in self._seconds.items()}
         DURATIONS.write_text(json.dumps(kept, indent=0, sort_keys=True) + "\n")

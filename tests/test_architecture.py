@@ -1,4 +1,4 @@
-"""Rules of the house: rooms, the directions of imports between them, sizes, unsafe calls."""
+"""Tests of the architecture: components, allowed imports between them, sizes, unsafe calls."""
 
 import ast
 import contextlib
@@ -14,7 +14,7 @@ PACKAGES = ("scorelib", "tuning", "studies", "dashboards")
 MODULES = sorted(p for package in PACKAGES for p in (ROOT / package).rglob("*.py"))
 BELOW = [p for p in MODULES if p.relative_to(ROOT).parts[0] in ("scorelib", "tuning")]
 BELOW += sorted((ROOT / "studies" / "common").glob("*.py"))
-WORDS_OF_OTHER_COMMANDS = {"--address", "--porcelain", "--untracked-files=no"}  # Ray's, git's
+WORDS_OF_OTHER_COMMANDS = {"--address", "--porcelain", "--untracked-files=no"}  # of Ray and git
 MOST_MODULES = 15
 
 ROOMS = """\
@@ -74,22 +74,25 @@ dashboards.sync                 scorelib tuning studies.common studies.opening r
 studies.cli                     scorelib tuning dashboards common registry opening
 studies.run                     cli
 """
-"""Every room, a folder or a module of a package's top, and what it may import: other rooms of its
-package, without the package's name, and whole packages. An indented line goes on with the row
-above. The list goes from the bottom to the top, so no imports can go in a circle. CONTRIBUTING.md
-opens with the same text."""
+"""The components of the packages and their allowed imports.
+
+A component is a folder or a module at the top level of a package. Each row gives a component and
+the components it may import: those of its own package without the package name, and whole packages.
+An indented line continues the row above. The table is ordered from the lowest layer to the highest,
+so imports cannot form a cycle. CONTRIBUTING.md opens with the same text.
+"""
 
 FORBIDDEN = {"scorelib": {"ray", "optuna", "mlflow"}, "dashboards": {"ray"}}
 
 
 def name_of(path):
-    """Dotted name of a module."""
+    """Returns the dotted name of a module."""
     parts = path.relative_to(ROOT).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
 def allowed():
-    """By room, what the room may import, whole names."""
+    """Returns, for each component, the full names that it may import."""
     table = {}
     for line in re.sub(r"\n +", " ", ROOMS).splitlines():
         room, *others = line.split()
@@ -105,18 +108,21 @@ TABLE = allowed()
 
 
 def within(name, places):
-    """The innermost of some places that a dotted name lies in, or None."""
+    """Returns the innermost of some packages that contains a dotted name, or None."""
     found = [place for place in places if name == place or name.startswith(f"{place}.")]
     return max(found, key=len, default=None)
 
 
 def imports(path):
-    """Dotted names of all that a module imports, lazily too: of modules, or of what is in them."""
+    """Yields the dotted names of all imports of a module, including lazy imports.
+
+    A name is that of a module or of a member of a module.
+    """
     return imports_of(ast.parse(path.read_text()))
 
 
 def imports_of(tree):
-    """The same of a syntax tree."""
+    """Yields the imported names of a syntax tree."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -125,12 +131,12 @@ def imports_of(tree):
 
 
 def of_ours(path):
-    """What a module imports of this distribution."""
+    """Returns the imports of a module that belong to this distribution."""
     return {name for name in imports(path) if name.split(".")[0] in PACKAGES}
 
 
 def crossings():
-    """(importing room, imported name) wherever a module imports from outside its room."""
+    """Yields (importing component, imported name, path) of each import from another component."""
     for path in MODULES:
         own = within(name_of(path), TABLE)
         for name in of_ours(path):
@@ -207,17 +213,17 @@ LEFT_OUT = {
     "tests/tuning": {"studies", "dashboards"},
     "tests/studies": {"dashboards"},
 }
-"""By folder of tests, the packages above what is tested there: none of its files imports them."""
+"""By folder of tests, the packages above the tested one: no file of the folder imports them."""
 
 SHOWING = ("cli/*", "*miniature*", "*/*miniature*", "test_stored_results.py")
-"""Files of tests/studies in which studies are shown, so that the dashboards are needed."""
+"""Files of tests/studies that display studies and therefore need the dashboards."""
 
 
 def needed(path):
-    """What a file of tests needs of this distribution, and the helpers of tests it imports.
+    """Returns the modules of this distribution and the test helpers that a test file needs.
 
-    Counted is what the file imports, what a code string in it imports, and modules it names in
-    strings: for ``python -m``, or to be patched.
+    Counted are imports of the file, imports in code strings, and modules named in strings, for
+    ``python -m`` or to be patched.
     """
     tree = ast.parse(path.read_text())
     names = set(imports_of(tree))
@@ -230,7 +236,7 @@ def needed(path):
 
 
 def needed_by_way_of(path, seen):
-    """All (file, name) that a file of tests needs, also by way of other files of tests."""
+    """Yields all (file, name) that a test file needs, directly or through other test files."""
     if path in seen:
         return
     seen.add(path)
@@ -293,7 +299,7 @@ def test_ray_is_imported_in_one_place_only():
 
 @pytest.mark.parametrize("path", BELOW, ids=lambda p: str(p.relative_to(ROOT)))
 def test_what_lies_below_the_command_lines_names_none_of_their_options(path):
-    # Errors say the field; the command line says the option.
+    # Errors name the field; the command line adds the option.
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             names = re.search("--[a-z]", node.value) and node.value not in WORDS_OF_OTHER_COMMANDS

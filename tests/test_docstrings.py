@@ -1,4 +1,4 @@
-"""Docstrings: every argument and attribute is described, each in sentences of its own."""
+"""Tests of docstrings: every argument and attribute has a description that is a full sentence."""
 
 import ast
 import re
@@ -19,7 +19,7 @@ ENTRY = re.compile(r"^(\w[\w, *]*): (.*(?:\n .*)*)", re.MULTILINE)
 
 
 def entries(node):
-    """(names, description) of all that the sections of a docstring describe."""
+    """Yields (names, description) of all entries in the sections of a docstring."""
     for _, body in SECTION.findall(f"{ast.get_docstring(node) or ''}\n"):
         width = len(body) - len(body.lstrip(" "))
         yield from ENTRY.findall("\n".join(line[width:] for line in body.splitlines()))
@@ -41,7 +41,7 @@ DESCRIBED = {
     for node, found in documented(path)
     if isinstance(node, ast.ClassDef)
 }
-"""By class, the names that its docstring describes."""
+"""The names that the docstring of each class describes."""
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(ROOT)))
@@ -56,7 +56,7 @@ def test_a_class_that_describes_fields_describes_all_of_its_own(path):
     for node, found in documented(path):
         if isinstance(node, ast.ClassDef) and found:
             described = names_in(found)
-            for base in node.bases:  # a default of one's own for a field that a base describes
+            for base in node.bases:  # a new default for a field that a base class describes
                 described |= DESCRIBED.get(ast.unparse(base), set())
             own = {
                 field.target.id

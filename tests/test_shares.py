@@ -1,4 +1,4 @@
-"""The order in which shares of the tests begin, and how their times are recorded."""
+"""Tests of the order in which shares of the tests start, and of their recorded times."""
 
 import json
 from types import SimpleNamespace

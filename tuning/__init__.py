@@ -1,4 +1,5 @@
 """The engine: store, stages, planner, searches, Ray Tune trainable and runner, projections.
 
-Knows no paper and no table: it is given a `tuning.study.Study` and fills it.
+The engine contains nothing about a particular paper or table. It runs the jobs that a
+`tuning.study.Study` describes.
 """

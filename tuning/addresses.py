@@ -1,7 +1,8 @@
-"""Addresses of servers and databases: checked before anything starts, shown without secrets.
+"""Checks of the addresses of servers and databases, with messages that show no secrets.
 
-An address may hold a password. It is passed on as it is, but nothing here repeats it: messages name
-host and port, and an address that cannot be taken apart is not quoted at all.
+Addresses are checked before any work starts. An address may hold a password. The address is passed
+on unchanged, but no message repeats the password: messages name only the host and port, and an
+address that cannot be parsed is not quoted at all.
 """
 
 import re
@@ -18,15 +19,22 @@ _SECRET = re.compile(r"(?i)([?&][^=&\s]*(?:pass|secret|token|key|cred|sig)[^=&\s
 
 
 def without_secrets(text: str) -> str:
-    """A text, such as an address or a library's message, without users and passwords in URLs."""
+    """Returns a text with the user names, passwords and keys of its URLs removed.
+
+    Args:
+        text: any text, such as an address or an error message of a library.
+    """
     return _SECRET.sub(r"\1***", _USER.sub("", text))
 
 
 def require_server(uri: str) -> None:
-    """Refuses a tracking URI, within seconds, unless a server or a database answers there.
+    """Raises InputError, within seconds, unless a tracking URI leads to a server or a database.
+
+    Args:
+        uri: an http or https URL of a server, or a SQLAlchemy URL of a database.
 
     Raises:
-        InputError: no URL, another kind of URL, or nothing answers.
+        InputError: if `uri` is no URL or a URL of another kind, or if nothing answers there.
     """
     parts = _split(uri, "tracking_uri")
     kind = parts.scheme.partition("+")[0]
@@ -38,7 +46,7 @@ def require_server(uri: str) -> None:
     else:
         raise _wrong(
             "tracking_uri", "must be a server (http://HOST:PORT) or a database "
-            f"(sqlite:///FILE, postgresql://...); got {_quoted(uri)}",
+            f"(sqlite:///FILE, postgresql://...), but got {_quoted(uri)}",
         )  # fmt: skip
 
 
@@ -46,26 +54,30 @@ def require_listening(host: str, port: int, field: str) -> None:
     """Raises InputError if nothing accepts connections at a host and port within two seconds.
 
     Args:
-        host: a name or number.
-        port: TCP port.
-        field: what the address was given as.
+        host: a host name or an IP address.
+        port: a TCP port.
+        field: the name of the setting that holds the address.
     """
     try:
         socket.create_connection((host, port), timeout=_PROBE_SECONDS).close()
-    except (OSError, UnicodeError) as error:  # the second of a name that cannot be a host's
+    except (OSError, UnicodeError) as error:  # UnicodeError: the text is no valid host name
         raise InputError(
-            f"{field} {host}:{port} must answer; got {error}: start it or mend the address", field
+            f"{field} {host}:{port} must answer, but got {error}: start the server or correct the "
+            "address",
+            field,
         ) from error
 
 
 def require_database(url: str, field: str) -> None:
-    """Raises InputError, in one line, unless a database can be used; SQLite's is not made.
+    """Raises InputError, with a message of one line, unless a database can be used.
+
+    A SQLite file is neither created nor opened.
 
     Args:
-        url: SQLAlchemy URL.
-        field: what the address was given as.
+        url: a SQLAlchemy URL.
+        field: the name of the setting that holds the URL.
     """
-    from sqlalchemy import create_engine, exc  # a third of a second: not at import
+    from sqlalchemy import create_engine, exc  # here, because the import takes 0.3 s
 
     parts = _split(url, field)
     timeout: dict[str, Any] = {}
@@ -78,39 +90,39 @@ def require_database(url: str, field: str) -> None:
         engine.dispose()
     except ImportError as error:
         raise _wrong(
-            field, f"needs a package for {parts.scheme}, which is not installed ({error}): "
-            "pip install 'score-studies[services]'",
+            field, f"needs a package for {parts.scheme} that is not installed ({error}): "
+            "run pip install 'score-studies[services]'",
         ) from error  # fmt: skip
     except (exc.SQLAlchemyError, ValueError) as error:
-        cause = getattr(error, "orig", None) or "not a URL SQLAlchemy can use"
+        cause = getattr(error, "orig", None) or "SQLAlchemy cannot use this URL"
         account = f"got {_quoted(url)}: {without_secrets(str(cause))}"
-        raise _wrong(field, f"must be a database that answers; {account}") from error
+        raise _wrong(field, f"must be a database that answers, but {account}") from error
 
 
 def require_no_password(url: str, field: str, instead: str) -> None:
-    """Raises InputError if a URL that is written down holds a password.
+    """Raises InputError if a URL that will be stored holds a password.
 
     Args:
         url: the URL.
-        field: what it was given as.
-        instead: where its password belongs.
+        field: the name of the setting that holds the URL.
+        instead: advice for the message on where to give the password.
     """
     if "://" in url and (_split(url, field).password is not None or _SECRET.search(url)):
-        raise InputError(f"{field} must hold no password, for it is written down; {instead}", field)
+        raise InputError(f"{field} must hold no password, because it is stored: {instead}", field)
 
 
 def _split(url: str, field: str) -> SplitResult:
     try:
         parts = urlsplit(url)
-        parts.port  # noqa: B018  (raises if it is no number)
+        parts.port  # noqa: B018  (raises ValueError if the port is no number)
     except ValueError:
         parts = SplitResult("", "", "", "", "")
-    # An @ after the host or a space in it: a password that is not written as a URL wants it.
+    # An @ after the host, or a space in the host, comes from a password that is not URL-encoded.
     odd = (":" in parts.netloc and "@" in parts.path) or re.search(r"\s", parts.netloc)
     if odd or ("://" in url and not parts.scheme):
         raise _wrong(
-            field, "must be a URL such as http://HOST:PORT, with / and @ in a password written "
-            "%2F and %40; it is not shown here, for it may hold one",
+            field, "must be a URL such as http://HOST:PORT, with / and @ in a password written as "
+            "%2F and %40; the value is not shown here, because it may hold a password",
         )  # fmt: skip
     return parts
 
@@ -120,6 +132,6 @@ def _wrong(field: str, account: str) -> InputError:
 
 
 def _quoted(url: str) -> str:
-    """A URL for a message; one without a host is shown only if it cannot hold a password."""
+    """Returns a URL as a message may show it, or a placeholder if the URL may hold a password."""
     shown = without_secrets(url)
-    return "another address, not shown here" if "@" in shown else repr(shown)
+    return "an address that is not shown here" if "@" in shown else repr(shown)

@@ -1,13 +1,14 @@
-"""Jobs: specs that can be run, and the place where they run.
+"""Jobs: specs that can be run, and the context in which they run.
 
-A job is a spec with a stage. It names the jobs it needs (`inputs`), runs as a generator that yields
-its progress, and returns an `Outcome`, which the caller commits to the store under the job's key.
-A job reads only its spec and the results of its inputs; whatever does not change the result (the
-device, batch sizes of inference, where data files lie) comes from the `ExecutionContext`.
+A job is a spec with a stage. A job names the jobs that it needs (`inputs`), runs as a generator
+that yields its progress, and returns an `Outcome`. The caller commits the outcome to the store
+under the job's key. A job reads only its spec and the results of its inputs. Everything that does
+not change the result (the device, batch sizes of inference, the folder of data files) comes from
+the `ExecutionContext`.
 
-A *result* may be a failure: a loss or a sample that is not finite is what these settings lead to;
-it is stored with its cause and not tried again. An *incident* (a kill, no memory, a full disk) is
-an exception: nothing is stored and the job is run again.
+A *result* may be a failure: the settings of the job lead to a loss or a sample that is not finite.
+The failure is stored with its cause, and the job is not run again. An *incident* (a killed process,
+exhausted memory, a full disk) raises an exception: nothing is stored, and the job is run again.
 """
 
 import os
@@ -27,7 +28,13 @@ from tuning.store.store import CorruptObjectError, Manifest, Store
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a job is: `done` of `total` in `unit` ("iterations", "steps")."""
+    """The progress of a job.
+
+    Attributes:
+        done: number of units done, from 0 to `total`.
+        total: number of units of the whole job.
+        unit: name of the unit, such as "iterations" or "steps".
+    """
 
     done: int
     total: int
@@ -36,13 +43,15 @@ class Progress:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a job leaves in the store.
+    """The outcome of a job, as the store keeps it.
 
     Attributes:
-        result: numbers and, if the job failed for good, its cause under "failed"; JSON.
-        files: file contents by name.
-        cost: what is worth knowing of how it was made; not part of the result.
-        once_stored: done after the rest is in the store, such as dropping a checkpoint.
+        result: numbers and, if the result is a failure, its cause under "failed"; JSON.
+        files: contents of files, by name.
+        cost: facts about the computation, such as its duration, that are no part of the result;
+            JSON.
+        once_stored: function that is called after the outcome is in the store, for example to
+            remove a checkpoint.
     """
 
     result: dict[str, Any] = field(default_factory=dict)
@@ -53,13 +62,14 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Work:
-    """What a job costs, before it runs.
+    """The expected cost of a job, known before the job runs.
 
     Attributes:
-        images: images trained on or generated.
-        evaluations: evaluations of the score network, one image each.
-        multiply_adds: of all network evaluations; a training pass counts three.
-        n_bytes: what it will leave in the store.
+        images: number of images trained on or generated.
+        evaluations: number of evaluations of the score network, counted per image.
+        multiply_adds: number of multiply-adds of all network evaluations; a training pass (forward
+            and backward) counts as three evaluations.
+        n_bytes: bytes that the job will write to the store.
     """
 
     images: int = 0
@@ -77,22 +87,22 @@ class Work:
 
 
 class MissingInputError(Exception):
-    """An input is not in the store (any more): it must be made before this job can run."""
+    """An input of a job is not (or no longer) in the store and must be computed first."""
 
 
 @dataclass(frozen=True)
 class ExecutionContext:
-    """Where a job runs; nothing here changes a result beyond float rounding.
+    """The environment in which a job runs; it changes results by no more than float rounding.
 
     Attributes:
-        store: where inputs are and checkpoints go.
-        device: torch device.
-        batch_images: most images per network call; larger batches are split, in training with
-            their gradients added up.
-        autocast: sample and train in bfloat16 where that is safe.
-        compile: run networks through torch.compile.
-        data_root: folder of data sets that are files; None for their default.
-        inception_weights: the Inception weights' file; None to let the library fetch them.
+        store: store from which inputs are read and to which checkpoints are written.
+        device: torch device, such as "cpu" or "cuda".
+        batch_images: maximum number of images per network call. Larger batches are split; in
+            training the gradients of the parts are added up.
+        autocast: whether to sample and train in bfloat16 where that is safe.
+        compile: whether to run networks through `torch.compile`.
+        data_root: folder of data sets that are read from files; None for the default folder.
+        inception_weights: file of the Inception weights; None to let the library download them.
     """
 
     store: Store
@@ -104,14 +114,24 @@ class ExecutionContext:
     inception_weights: Path | None = None
 
     def images_per_call(self, shape: tuple[int, ...]) -> int | None:
-        """Most examples of a shape per network call; None, no limit, for points: they are small."""
+        """Returns the maximum number of examples per network call.
+
+        Args:
+            shape: shape of one example: (C, H, W) for images, anything else for points.
+
+        Returns:
+            `batch_images` for images, or None (no limit) for points, which are small.
+        """
         return self.batch_images if len(shape) == 3 else None
 
     def manifest(self, job: "Job") -> Manifest:
-        """The manifest of a finished input.
+        """Returns the manifest of a finished input.
+
+        Args:
+            job: the input.
 
         Raises:
-            MissingInputError: it is not stored, or was found corrupt.
+            MissingInputError: if the input is not stored or its manifest is corrupt.
         """
         manifest = self.store.manifest(job.stage, job.key)
         if manifest is None:
@@ -119,10 +139,15 @@ class ExecutionContext:
         return manifest
 
     def read(self, job: "Job", name: str) -> bytes:
-        """A file of a finished input.
+        """Returns the content of a file of a finished input.
+
+        Args:
+            job: the input.
+            name: name of the file.
 
         Raises:
-            MissingInputError: it is not stored, or was found corrupt.
+            MissingInputError: if the input is not stored or is corrupt.
+            KeyError: if the input has no file of this name.
         """
         try:
             return self.store.read(job.stage, job.key, name)
@@ -135,15 +160,18 @@ Run = Generator[Progress, None, Outcome]
 
 @dataclass(frozen=True)
 class Stage:
-    """What the jobs of one stage have in common.
+    """The properties that all jobs of one stage share.
 
     Attributes:
-        name: part of where results lie, so it never changes.
-        order: place in a plan, after the stages of lower order.
-        timeout: which time-out holds: that of trainings, of sampling, or of scores.
-        assumed_seconds: what a job that evaluates no network takes until it is measured; any other
-            is assumed to take the time of its multiply-adds.
-        fills_gpu: whether its jobs take a training's share of a GPU, else that of sampling.
+        name: name of the stage. It is part of the path of results in the store, so it never
+            changes.
+        order: position of the stage in a plan; stages of lower order come first.
+        timeout: which time-out applies to the jobs: that of training, of sampling or of scoring.
+        assumed_seconds: assumed duration in seconds of a job that evaluates no network, until such
+            a job has been measured. The duration of any other job is estimated from its
+            multiply-adds.
+        fills_gpu: whether a job takes the GPU share of training; otherwise it takes the share of
+            sampling.
     """
 
     name: str
@@ -158,8 +186,9 @@ class Job(Spec):
     """A spec that can be run.
 
     Class attributes:
-        STAGE: its stage; classes may share one.
-        lower_is_better: of its numbers; None where neither direction is, or a protocol says it.
+        STAGE: stage of the job; several classes may share a stage.
+        lower_is_better: whether lower numbers of the result are better; None if neither direction
+            is better or if a protocol sets the direction.
     """
 
     KIND = "Job"
@@ -168,45 +197,51 @@ class Job(Spec):
 
     @property
     def stage(self) -> str:
-        """Name of its stage."""
+        """The name of the job's stage."""
         return self.STAGE.name
 
     @property
     def rate_name(self) -> str:
-        """Name that the measured rate of jobs like this one is kept under."""
+        """The name under which the store keeps the measured rate of jobs like this one."""
         return self.stage
 
     def inputs(self) -> tuple["Job", ...]:
-        """The jobs whose results this one reads."""
+        """Returns the jobs whose results this job reads."""
         return ()
 
     @property
     def chain(self) -> str | None:
-        """Jobs of one chain continue one another: one runs at a time, in order of `position`."""
+        """The name of the job's chain, or None.
+
+        Each job of a chain continues the previous job. Jobs of a chain run one at a time, in order
+        of `position`.
+        """
         return None
 
     @property
     def position(self) -> int:
-        """Order within the chain: how far the job is from the start; 0 for a job of no chain."""
+        """The distance of the job from the start of its chain; 0 for a job without a chain."""
         return 0
 
     @abstractmethod
     def title(self) -> str:
-        """A few words for people: what this job is."""
+        """Returns a description of the job in a few words, for display."""
 
     def summary(self) -> str:
-        """How its numbers were got, in a few words, for the head of a table."""
+        """Returns how the job's numbers are measured, in a few words, for the head of a table."""
         return self.title()
 
     def work(self) -> Work:
-        """What it will cost; a job of a chain counts from the chain's start.
+        """Returns the expected cost of the job.
 
-        Nothing, unless it trains or makes images: the stage's `assumed_seconds` are what it takes.
+        The cost of a job of a chain counts from the start of the chain. The cost is zero unless the
+        job trains a network or generates images; the stage's `assumed_seconds` then estimate the
+        duration.
         """
         return Work()
 
     def wants_gpu(self) -> bool:
-        """Whether running this on a CPU would take unreasonably long."""
+        """Returns whether the job would take unreasonably long on a CPU."""
         return False
 
     @abstractmethod
@@ -214,27 +249,28 @@ class Job(Spec):
         """Runs the job.
 
         Args:
-            at: where it runs.
+            at: environment in which the job runs.
 
         Yields:
-            Progress, often enough to be stopped and shown.
+            The job's progress, often enough that the job can be stopped and its progress shown.
 
         Returns:
-            What to store.
+            The outcome to store.
 
         Raises:
-            MissingInputError: an input has to be made (again) first.
+            MissingInputError: if an input must be computed (again) first.
         """
 
 
 def execute(job: Job, at: ExecutionContext) -> Generator[Progress, None, Manifest]:
-    """Runs a job and commits its outcome; a job already stored is only looked up.
+    """Runs a job and commits its outcome to the store, unless the job is already stored.
 
-    A job with an input that is a failure is not run: the job's result is a failure of that cause.
+    If the result of an input is a failure, the job is not run: its result is a failure with the
+    same cause.
 
     Args:
-        job: what to run; its inputs must be stored.
-        at: where.
+        job: job to run; its inputs must be stored.
+        at: environment in which the job runs.
 
     Yields:
         The job's progress.
@@ -243,7 +279,7 @@ def execute(job: Job, at: ExecutionContext) -> Generator[Progress, None, Manifes
         The job's manifest.
 
     Raises:
-        MissingInputError: an input has to be made (again) first.
+        MissingInputError: if an input must be computed (again) first.
     """
     stored = at.store.manifest(job.stage, job.key)
     if stored is not None:
@@ -277,7 +313,10 @@ def execute(job: Job, at: ExecutionContext) -> Generator[Progress, None, Manifes
 
 
 def _gpu_memory(device: str) -> dict[str, int]:
-    """The most GPU memory reserved since the peak was reset, and the GPU's; nothing on a CPU."""
+    """Returns the peak of reserved GPU memory since the last reset and the GPU's total, in bytes.
+
+    The result is empty on a CPU.
+    """
     if not device.startswith("cuda"):
         return {}
     return {
@@ -287,7 +326,14 @@ def _gpu_memory(device: str) -> dict[str, int]:
 
 
 def device_class(device: str) -> str:
-    """What kind of device this is, so that rates measured on one serve for its like."""
+    """Returns the class of a device; rates measured on one device hold for its whole class.
+
+    Args:
+        device: torch device.
+
+    Returns:
+        The name of the GPU, or "cpu xN" with the number N of torch's threads.
+    """
     if device.startswith("cuda"):
         return str(torch.cuda.get_device_name(device))
     return f"cpu x{torch.get_num_threads()}"

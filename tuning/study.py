@@ -1,9 +1,10 @@
-"""What a study is: the cells of a published table and the searches that fill them.
+"""The description of a study: the cells of a published table and the searches that fill them.
 
-Plain data, made by a module of `studies`; everything below works from it. A cell takes its settings
-from a search and measures them again with fresh seeds, or is measured at settings of its own. How
-far a search goes (its number of trials, its ladder of sample counts) and how many seeds a cell has
-are in no key: raising them extends what is there.
+A study is plain data, built by a module of the package `studies`; the rest of the engine works from
+this data. A cell either takes the best settings of a search and measures them again with fresh
+seeds, or is measured at settings of its own. The size of a search (its number of trials, its ladder
+of sample counts) and the number of seeds of a cell are part of no content key, so raising these
+numbers extends the stored results.
 """
 
 from collections.abc import Mapping
@@ -19,18 +20,20 @@ from tuning.store.ledger import Values
 
 @dataclass(frozen=True, eq=False)
 class Search:
-    """A search for the best values of a space.
+    """A search for the best values in a search space.
 
     Attributes:
-        name: how it is shown and selected.
-        space: what is searched.
-        n_trials: values tried, >= 1.
-        starts: values tried first.
-        ladder: further rungs; larger numbers of images extend those already there.
-        after: a search of step sizes whose winner is carried over, by the paper's rule, as the
-            first start.
-        model_of: a search whose winner's snapshot and EMA decay this one's images come from.
-        starts_from: where the starts come from, for people: "the paper's choice".
+        name: name by which the search is shown and selected.
+        space: search space.
+        n_trials: number of trials, >= 1.
+        starts: values of the first trials.
+        ladder: further rungs of the fidelity ladder; a rung with more images extends the images
+            already generated.
+        after: search over step sizes; its best step size, converted by the paper's rule, is the
+            first start of this search.
+        model_of: search that selects the snapshot and EMA decay from which the images of this
+            search are sampled.
+        starts_from: origin of the starts, for display, such as "the paper's choice".
     """
 
     name: str
@@ -45,12 +48,13 @@ class Search:
 
 @dataclass(frozen=True)
 class Reported:
-    """A number as a paper reports it.
+    """A number that a paper reports.
 
     Attributes:
         value: the number.
-        source: where it stands.
-        protocol: how it was measured; None if nothing of ours could be compared with it.
+        source: place of the number in the paper.
+        protocol: protocol of the measurement; None if no result of a study can be compared with the
+            number.
     """
 
     value: float
@@ -60,26 +64,28 @@ class Reported:
 
 @dataclass(frozen=True, eq=False)
 class Cell:
-    """A cell of a table: some quantities, from a search's winner or at settings of its own.
+    """A cell of a table: quantities measured at the best values of a search or at fixed settings.
 
-    At most one of `search`, `sample` and `job` is given; with none the cell only shows what the
-    paper reports.
+    At most one of `search`, `sample` and `job` is given. With none of them, the cell shows only the
+    numbers that the paper reports.
 
     Attributes:
-        row: the row's label.
-        column: the column's label.
-        section: rows that belong together and have figures of their own; "" where there is one.
-        search: measured is its winner, on fresh seeds.
-        sample: measured are these images, on fresh seeds.
-        job: measured is this job's result.
-        repeats: the same job with other training seeds; measured are all, `n_seeds` together.
-        protocol: how images are measured; needed with `search` and `sample`.
-        n_seeds: fresh seeds, or training seeds of jobs, >= 1.
-        frames: pictures of the images along the chain, beside those at its end; 0 for none.
-        quantities: what the cell shows of a result, in order.
-        reported: the paper's values, by quantity.
-        reported_epsilon: the paper's step size.
-        reported_r: the same in units of the schedule-following step, on the paper's schedule.
+        row: label of the row.
+        column: label of the column.
+        section: name of a group of rows with figures of its own; "" if the table has one group.
+        search: search whose best values the cell measures, on fresh seeds.
+        sample: images that the cell measures, on fresh seeds.
+        job: job whose result the cell shows.
+        repeats: the same job with other training seeds; the cell shows all `n_seeds` jobs together.
+        protocol: protocol that measures the images; required with `search` and with `sample`.
+        n_seeds: number of fresh seeds or, with `job`, of training seeds, >= 1.
+        frames: number of pictures of the images along the sampling chain, in addition to the final
+            images; 0 for none.
+        quantities: names of the quantities that the cell shows, in order.
+        reported: numbers that the paper reports, by quantity.
+        reported_epsilon: step size that the paper reports.
+        reported_r: the same step size in units of the schedule-following step, on the paper's
+            schedule.
     """
 
     row: str
@@ -98,41 +104,48 @@ class Cell:
     reported_r: float | None = None
 
     def __post_init__(self) -> None:
-        """Refuses cells that are to be measured in two ways, or in none that is known."""
+        """Raises InputError unless the fields describe at most one complete way to measure."""
         given = [way for way in (self.search, self.sample, self.job) if way is not None]
         needs_protocol = self.search is not None or self.sample is not None
         require_input(
             len(given) < 2 and (self.protocol is not None or not needs_protocol),
-            f"the cell {self.name} must be measured in one way, by a protocol",
+            f"the cell {self.name} must set at most one of search, sample and job, and a protocol "
+            f"with search or sample, but got {len(given)} of the three and "
+            f"{'a' if self.protocol else 'no'} protocol",
         )
         if self.job is not None:
             jobs = 1 + len(self.repeats)
             require_input(
                 self.n_seeds == jobs,
-                f"the cell {self.name} has {jobs} jobs, n_seeds {self.n_seeds}",
+                f"n_seeds of the cell {self.name} must equal its {jobs} jobs, but got "
+                f"{self.n_seeds}",
             )
 
     @property
     def name(self) -> str:
-        """Row and column."""
+        """The labels of the row and column, separated by a comma."""
         return f"{self.row}, {self.column}"
 
     @property
     def lower_is_better(self) -> bool | None:
-        """Which direction of its numbers is better; None where neither is."""
+        """Whether lower numbers are better; None if neither direction is better."""
         measure = self.protocol or self.job
         return measure.lower_is_better if measure else None
 
     @property
     def is_measured(self) -> bool:
-        """Whether this study fills the cell."""
+        """Whether the study measures the cell."""
         return any(way is not None for way in (self.search, self.sample, self.job))
 
     def jobs(self, best: Score | None) -> tuple[Job, ...]:
-        """The jobs that make up the cell: one, or one per fresh seed and that of the frames.
+        """Returns the jobs whose results fill the cell.
 
         Args:
-            best: the winner's score; None while there is none.
+            best: score of the search's best values; None while there is none.
+
+        Returns:
+            `job` and its repeats, or one score per fresh seed and the job of the frames. Empty if
+            the cell is not measured or `best` is needed and None.
         """
         if self.job is not None:
             return (self.job, *self.repeats)
@@ -147,13 +160,13 @@ class Cell:
 
 @dataclass(frozen=True, eq=False)
 class Curve:
-    """A quantity against the iterations of training.
+    """A curve of a quantity against training iterations.
 
     Attributes:
-        panel: what is measured, for the vertical axis; curves of a panel are drawn together.
-        label: what was trained.
-        quantity: which of the jobs' quantities.
-        points: by iteration, the jobs, one for each training seed.
+        panel: label of the vertical axis; curves with the same panel are drawn together.
+        label: name of the trained model or method.
+        quantity: name of the quantity in the results of the jobs.
+        points: jobs by iteration, one job for each training seed.
     """
 
     panel: str
@@ -164,23 +177,23 @@ class Curve:
 
 @dataclass(frozen=True, eq=False)
 class Study:
-    """A published table to be filled.
+    """A published table and the jobs and searches that fill it.
 
     Attributes:
-        name: as in ``python -m studies.run NAME``.
+        name: name of the study, as in ``python -m studies.run NAME``.
         scale: "demo" or "paper".
         paper: short name of the paper.
-        exhibit: which table, figure or appendix: "Table 1".
-        title: its caption, in our words.
-        question: what the study asks, for people.
-        settings: everything that defines it.
-        cells: the table's cells, row by row.
-        searches: in the order they should be served; those others rest on first.
-        snapshots: training to be done whether or not a cell needs it.
-        baselines: known distances, for the table's foot.
-        curves: what is drawn against iterations.
-        figures: names of what is drawn of the results (`dashboards.figures`), in order.
-        notes: what else has to be said under the table.
+        exhibit: table, figure or appendix of the paper, such as "Table 1".
+        title: caption of the table, paraphrased.
+        question: question that the study answers, for display.
+        settings: spec that defines the whole study.
+        cells: cells of the table, row by row.
+        searches: searches in order of priority; a search comes after the searches it depends on.
+        snapshots: snapshots that are trained whether or not a cell needs them.
+        baselines: reference distances, shown under the table.
+        curves: curves over training iterations.
+        figures: names of the figures of the results (`dashboards.figures`), in order.
+        notes: further notes, shown under the table.
     """
 
     name: str
@@ -200,18 +213,21 @@ class Study:
 
     @property
     def id(self) -> str:
-        """Name and scale, as locks, documents and pictures of a store are called."""
+        """The name and scale; locks, documents and pictures in the store have this name."""
         return f"{self.name}-{self.scale}"
 
     @property
     def fixed_jobs(self) -> tuple[Job, ...]:
-        """Jobs that depend on no search."""
+        """The jobs that depend on no search."""
         own = (job for cell in self.cells if cell.search is None for job in cell.jobs(None))
         drawn = (job for curve in self.curves for jobs in curve.points.values() for job in jobs)
         return (*self.snapshots, *self.baselines, *own, *drawn)
 
     @property
     def known_jobs(self) -> tuple[Job, ...]:
-        """The jobs that depend on no search, and the first of each search: what it is all like."""
+        """The jobs that depend on no search and the first trial's job of each search.
+
+        These jobs are known before any search has run and represent the kinds of jobs of the study.
+        """
         first = (search.space.score(search.starts[0]) for search in self.searches)
         return (*self.fixed_jobs, *first)

@@ -1,1 +1,1 @@
-"""What a figure is, as data, and the two backends that draw it: files and charts of a page."""
+"""Figures as data, and the two backends that draw them: PNG files and interactive charts."""

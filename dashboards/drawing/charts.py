@@ -1,6 +1,6 @@
-"""Figures as interactive charts, drawn by plotly.
+"""Draws figures as interactive plotly charts.
 
-A chart has no colours of its own for paper and ink: the page gives it those of its scheme.
+A chart sets no background and text colours; the page adds the colours of its scheme.
 """
 
 import math
@@ -14,12 +14,12 @@ from plotly.subplots import make_subplots
 from dashboards.drawing.description import Arrows, Axis, Bars, Figure, Line, Mark, Panel
 
 _LABEL_CHARACTERS = 24
-_MOST_LISTED = 8  # labels in a legend; more are only shown on pointing at a line
+_MOST_LISTED = 8  # labels in a legend; with more there is no legend, only labels on hover
 _SCALE: dict[str, Any] = {"colorscale": "Viridis", "reversescale": True}
 
 
 def draw_chart(figure: Figure) -> go.Figure:
-    """The chart, without its title."""
+    """Draws a figure as a chart without title."""
     if figure.draw:
         return figure.draw()
     (rows, columns), panels = figure.shape, figure.panels
@@ -94,13 +94,13 @@ def _colours(of: Any) -> dict[str, Any]:
 
 
 def _hover(panel: Panel) -> str:
-    """What is shown of a point: both values, in the axes' formats."""
+    """Returns the hover template of a panel's points: both values, in the formats of the axes."""
     x, y = (f":{axis.format}" if axis.format else "" for axis in (panel.x, panel.y))
     return f"{panel.x.label} %{{x{x}}}: %{{y{y}}}"
 
 
 def _axis(axis: Axis, values: Sequence[Any]) -> dict[str, Any]:
-    """Plotly's words for an axis on which there are these values."""
+    """Returns plotly's settings of an axis that shows the given values."""
     label = "<br>".join(textwrap.wrap(axis.label, _LABEL_CHARACTERS))
     made: dict[str, Any] = {"title": label, "exponentformat": "e"}
     low, high = axis.limits
@@ -113,7 +113,7 @@ def _axis(axis: Axis, values: Sequence[Any]) -> dict[str, Any]:
         limits = [math.log10(low), math.log10(high)] if low and high else None
         span = (high or max(values, default=1)) / (low or min(values, default=1))
         ticks: dict[str, Any] = {"dtick": "D2" if span < 100 else 1, "tickformat": "~g"}  # 1, 2, 5
-        if span < 5:  # which may hold none of these
+        if span < 5:  # the range may contain none of these ticks
             ticks = {"minorloglabels": "complete", "nticks": 4}
         return made | {"type": "log", "range": limits} | ticks
     made["tickformat"] = ".0%" if axis.format.endswith("%") else None

@@ -1,8 +1,8 @@
-"""A figure as data: panels with axes, and marks on them. Two backends draw the same description.
+"""Figures as data: panels with axes and marks. Two backends draw the same description.
 
-`drawing.png` makes files of it, `drawing.charts` the charts of a page. A description names no
-library: a figure is written once, and tests can read what it shows. Two things are not described
-here: images, which `dashboards.pictures` lays out, and what Optuna draws itself (`Figure.draw`).
+`drawing.png` makes PNG files, `drawing.charts` makes the charts of a page. A description uses no
+plotting library: a figure is written once, and tests can read its contents. Images, which
+`dashboards.pictures` lays out, and Optuna's own plots (`Figure.draw`) have no description.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -12,30 +12,30 @@ from typing import Any, Literal
 
 BLUE, ORANGE, GREEN, RED = "#0072b2", "#e69f00", "#009e73", "#d55e00"
 COLOURS = (BLUE, ORANGE, GREEN, RED, "#cc79a7", "#56b4e9", "#8c564b", "#9a9a1a")
-"""Told apart with most colour vision, on light paper and on dark (after Okabe and Ito, 2008)."""
+"""Colours for light and dark backgrounds and most colour vision (after Okabe and Ito, 2008)."""
 GREY = "#808080"
-"""Of what others are compared with: seen on light paper and on dark."""
+"""Colour of references; visible on light and dark backgrounds."""
 
 _MOST_MARKED = 20
 _MOST_INCHES = 13.4
 
 
 def colours(names: Iterable[str]) -> dict[str, str]:
-    """A colour for each name, in order; after the last colour the first one comes again."""
+    """Returns a colour for each name, in order; colours repeat after the last colour."""
     return dict(zip(dict.fromkeys(names), cycle(COLOURS), strict=False))
 
 
 @dataclass(frozen=True)
 class Axis:
-    """An axis. Panels of one row whose vertical axes are equal share the scale.
+    """An axis. Panels of one row with equal vertical axes share the scale.
 
     Attributes:
-        label: what its values are.
-        is_log: whether it is logarithmic.
-        limits: lowest and highest value shown; None where the data decide.
-        names: the categories in order, where the values are names.
-        format: format of a value that is pointed at, Python's and d3's alike; "" for names and
-            whole numbers.
+        label: label of the axis.
+        is_log: whether the axis is logarithmic.
+        limits: lowest and highest value shown; None for a limit set by the data.
+        names: categories in order, if the values are names.
+        format: format of a value shown on hover, valid in Python and in d3; "" for names and whole
+            numbers.
     """
 
     label: str = ""
@@ -46,26 +46,27 @@ class Axis:
 
     @property
     def is_whole(self) -> bool:
-        """Whether its values are whole numbers or names."""
+        """Whether the values are whole numbers or names."""
         return self.format in ("", ",")
 
 
 @dataclass(frozen=True)
 class Line:
-    """Points, joined or not, and the band around them.
+    """Points, joined by a line or not, with an optional band around them.
 
     Attributes:
-        x: values or, on an axis with names, names along the horizontal axis, (n,).
+        x: values along the horizontal axis, or names on an axis with names, (n,).
         y: values along the vertical axis, (n,).
-        colour: as "#rrggbb".
-        label: in the legend; lines of one label are one entry.
-        dash: how the line is broken; "" for points that are not joined.
-        width: points.
-        marker: how each point is marked; None for filled if there are few, else "".
+        colour: colour as "#rrggbb".
+        label: label in the legend; lines with equal labels share one entry.
+        dash: dash style of the line; "" for points without a line.
+        width: width of the line in points.
+        marker: marker of each point; None for filled markers with few points and none ("") with
+            many.
         halves: half widths of the band, (n,); () for no band.
-        values: by which the points are coloured on the figure's scale, instead of `colour`, (n,).
-        texts: what each point is, (n,), beside the points of a joined line; a page shows the text
-            of the point that is pointed at.
+        values: values that colour the points on the figure's scale instead of `colour`, (n,).
+        texts: text of each point, (n,); written beside the points of a joined line in a file, shown
+            on hover on a page.
     """
 
     x: Sequence[Any]
@@ -81,26 +82,26 @@ class Line:
 
     @property
     def mark(self) -> str:
-        """The marker that is drawn."""
+        """Marker that is drawn: "filled", "open" or ""."""
         few = "filled" if len(self.x) <= _MOST_MARKED else ""
         return few if self.marker is None else self.marker
 
     @property
     def band(self) -> tuple[list[float], list[float]]:
-        """Lower and upper edge of the band."""
+        """Lower and upper edge of the band, (n,) each."""
         pairs = list(zip(self.y, self.halves, strict=True))
         return [y - half for y, half in pairs], [y + half for y, half in pairs]
 
 
 @dataclass(frozen=True)
 class Bars:
-    """A bar for each name.
+    """Bars, one for each name.
 
     Attributes:
         x: names on the horizontal axis, (n,).
-        y: heights, (n,).
-        colours: of each bar, (n,).
-        errors: how far the intervals reach below and above the heights, (n,) each; () for none.
+        y: heights of the bars, (n,).
+        colours: colours of the bars as "#rrggbb", (n,).
+        errors: lengths of the error bars below and above the heights, (n,) each; () for none.
     """
 
     x: Sequence[str]
@@ -111,14 +112,14 @@ class Bars:
 
 @dataclass(frozen=True)
 class Arrows:
-    """Arrows of one length; a panel with arrows has equal scales in both directions.
+    """Arrows of equal length; a panel with arrows has equal scales in both directions.
 
     Attributes:
-        x: where they start, (n,).
-        y: the same, (n,).
-        u: their directions, unit vectors, (n,).
-        v: the same, (n,).
-        values: by which they are coloured on the figure's scale, (n,).
+        x: horizontal coordinates of the starting points, (n,).
+        y: vertical coordinates of the starting points, (n,).
+        u: horizontal components of the directions, which are unit vectors, (n,).
+        v: vertical components of the directions, (n,).
+        values: values that colour the arrows on the figure's scale, (n,).
     """
 
     x: Sequence[float]
@@ -133,7 +134,7 @@ Mark = Line | Bars | Arrows
 
 @dataclass(frozen=True)
 class Panel:
-    """Marks, drawn in order, on a pair of axes; with a title if there are several panels."""
+    """Marks on a pair of axes, drawn in order; a figure of several panels shows their titles."""
 
     marks: Sequence[Mark]
     x: Axis
@@ -143,18 +144,19 @@ class Panel:
 
 @dataclass(frozen=True)
 class Figure:
-    """A chart of a page; figures of one file name share the file.
+    """A chart of a page; figures with the same file name share one PNG file.
 
     Attributes:
-        title: what it shows, unique on a page.
-        panels: row by row.
-        file: name of the PNG file that shows its panels; "" for none.
-        heading: above all panels of the file.
-        columns: panels side by side; None for as many as fit.
-        panel_size: width and height of a panel in a file, inches.
-        scale: what the colours of `values` mean, with limits.
-        about: what a chart belongs to; such charts stand together.
-        draw: makes a plotly figure instead, of columns x columns panels, for pages only.
+        title: title of the chart, unique on a page.
+        panels: panels in row-major order.
+        file: name of the PNG file that shows the panels; "" for no file.
+        heading: heading above all panels of the file.
+        columns: number of panels side by side; None for as many as fit.
+        panel_size: width and height of a panel in a file, in inches.
+        scale: scale of the colours of `values`, with limits; None for no scale.
+        about: section of the page that shows the chart.
+        draw: function that makes a plotly figure of columns x columns panels instead of `panels`;
+            shown on pages only.
     """
 
     title: str
@@ -169,7 +171,7 @@ class Figure:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Rows and columns of its panels."""
+        """Number of rows and of columns of the panels."""
         columns = self.columns or max(1, int(_MOST_INCHES / self.panel_size[0]))
         n_panels = len(self.panels) or columns**2
         columns = min(columns, n_panels)

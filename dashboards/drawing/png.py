@@ -1,4 +1,4 @@
-"""Figures as PNG files, drawn by matplotlib without a screen."""
+"""Draws figures as PNG files with matplotlib; needs no screen."""
 
 import io
 import math
@@ -17,12 +17,15 @@ from matplotlib import pyplot as plt
 
 _DASHES = {"solid": "-", "dash": "--", "dot": ":", "": "none"}
 _SCALE = "viridis_r"
-_MOST_NAMED = 20  # names below a panel; more would run into each other
-_MOST_UPRIGHT = 30  # characters of all names below a panel that stand side by side
+_MOST_NAMED = 20  # names below a panel; more names would overlap
+_MOST_UPRIGHT = 30  # characters of all names below a panel; longer names are rotated
 
 
 def as_png(canvas: Canvas) -> bytes:
-    """The figure as a file; it is closed. Equal figures are equal files: no version, no date."""
+    """Returns a matplotlib figure as a PNG file and closes the figure.
+
+    The file contains no version and no date, so equal figures give equal files.
+    """
     if canvas.get_layout_engine() is None:
         canvas.tight_layout()
     file = io.BytesIO()
@@ -32,7 +35,7 @@ def as_png(canvas: Canvas) -> bytes:
 
 
 def draw_png(figure: Figure) -> bytes:
-    """The figure as a PNG file, with one legend below all panels."""
+    """Draws a figure as a PNG file with one legend below all panels."""
     (rows, columns), (width, height) = figure.shape, figure.panel_size
     canvas, axes = plt.subplots(
         rows, columns, figsize=(width * columns, height * rows), squeeze=False, dpi=120,

@@ -1,1 +1,1 @@
-"""Figures and pictures: what the results so far show, described or cut from what jobs left."""
+"""Figures of a study's results so far, as descriptions for the drawing backends."""

@@ -1,4 +1,4 @@
-"""What the paper's method gains on its baseline, class by class: Figure 4 of the DLSM paper."""
+"""Gains of the paper's method over its baseline, class by class: Figure 4 of the DLSM paper."""
 
 from collections.abc import Iterator, Mapping
 
@@ -10,21 +10,21 @@ from tuning.stages import Score
 from tuning.store.store import Store
 
 _FEW = 20
-"""Classes in a narrow panel; more have a wide one."""
+"""Largest number of classes in a narrow panel; with more classes the panel is wide."""
 
 
 def figures(scheduler: Scheduler, store: Store) -> Iterator[Figure]:
-    """A figure for each class-wise number."""
+    """Yields a figure for each class-wise number."""
     for name, gains in class_gains_of(scheduler, store).items():
         yield gains_figure(name, gains)
 
 
 def gains_figure(name: str, gains: Mapping[int, float]) -> Figure:
-    """A bar for each class, the largest gain first.
+    """Describes a figure with one bar for each class, the largest gain first.
 
     Args:
-        name: of the number.
-        gains: by class, the difference.
+        name: name of the class-wise number.
+        gains: our number minus the baseline's number, by class.
     """
     ranked = sorted(gains.items(), key=lambda item: -item[1])
     labels, values = tuple(str(label) for label, _ in ranked), [value for _, value in ranked]
@@ -37,7 +37,7 @@ def gains_figure(name: str, gains: Mapping[int, float]) -> Figure:
 
 
 def class_gains_of(scheduler: Scheduler, store: Store) -> dict[str, dict[int, float]]:
-    """By class-wise number, what the paper's method gains on its baseline, on one seed."""
+    """Returns our number minus the baseline's for each class-wise number and class, on one seed."""
     found: dict[str, dict[str, dict[int, float]]] = {}
     for cell in scheduler.study.cells:
         scores = [job for job in scheduler.cell_jobs(cell) if isinstance(job, Score)]

@@ -1,4 +1,4 @@
-"""Shares of the classes as bars with confidence intervals, beside the equal share."""
+"""Shares of the classes as bars with confidence intervals, compared with the equal share."""
 
 from collections.abc import Iterator, Sequence
 
@@ -10,7 +10,7 @@ from tuning.store.store import Store
 
 
 def figures(scheduler: Scheduler, store: Store) -> Iterator[Figure]:
-    """A figure for each set of images, a column of the table."""
+    """Yields a figure for each set of images, which is a column of the table."""
     cells = scheduler.study.cells
     jobs = {c.column: c.job for c in cells if isinstance(c.job, GeneratedShares | DataShares)}
     for column, job in jobs.items():
@@ -28,11 +28,11 @@ def figures(scheduler: Scheduler, store: Store) -> Iterator[Figure]:
 
 
 def shares_panel(name: str, of_classes: Sequence[tuple[float, ...]]) -> Panel:
-    """A bar for each class; blue are the classes that reach the equal share.
+    """Describes a panel with one bar per class; blue bars have the equal share in their interval.
 
     Args:
-        name: of the set of images.
-        of_classes: the share of each class and the lower and upper end of its interval, in [0, 1].
+        name: name of the set of images.
+        of_classes: share of each class and lower and upper end of its interval, in [0, 1].
     """
     equal, names = 1 / len(of_classes), tuple(map(str, range(len(of_classes))))
     reaches = [low <= equal <= high for _, low, high in of_classes]

@@ -1,4 +1,4 @@
-"""The losses of every training run so far, on pages only."""
+"""Losses of every training run so far; shown on pages only, without a file."""
 
 import json
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from tuning.store.store import Store
 
 
 def figures(scheduler: Scheduler, store: Store) -> Iterator[Figure]:
-    """A figure for each loss."""
+    """Yields a figure for each loss, with one line for each training run."""
     for loss, lines in losses_of(scheduler, store).items():
         own, title = colours(lines), f"{loss} loss"
         marks = [
@@ -24,7 +24,7 @@ def figures(scheduler: Scheduler, store: Store) -> Iterator[Figure]:
 
 
 def losses_of(scheduler: Scheduler, store: Store) -> dict[str, dict[str, list[tuple[int, float]]]]:
-    """By name of the loss and training run, its values over the iterations so far."""
+    """Returns (iteration, value) pairs so far, by name of the loss and label of the training."""
     longest: dict[str, TrainedWeights] = {}
     for job in stored_jobs(scheduler):
         if isinstance(job, TrainedWeights):

@@ -1,4 +1,4 @@
-"""The noise through sampling beside the schedule it should keep to: the paper's Figure 1."""
+"""Noise in x during sampling, compared with the noise schedule: the paper's Figure 1."""
 
 from collections.abc import Iterator
 
@@ -10,12 +10,12 @@ from tuning.scheduling.scheduler import Scheduler
 from tuning.stages import NoiseLevel
 from tuning.store.store import Store
 
-_ON_SCHEDULE = "#8ec5ff"  # seen on the schedule's grey
-_RELATIVE = 1e-6  # what is nearer to the schedule counts as on it: beyond a log axis' reach
+_ON_SCHEDULE = "#8ec5ff"  # visible on the schedule's grey line
+_RELATIVE = 1e-6  # relative gap below which noise counts as on the schedule: too small for the axis
 
 
 def figures(scheduler: Scheduler, store: Store) -> Iterator[Figure]:
-    """The noise of each walk, once all are done."""
+    """Yields one figure with the noise of each sampler, once all jobs are finished."""
     jobs = [cell.job for cell in scheduler.study.cells if isinstance(cell.job, NoiseLevel)]
     if jobs and all(map(scheduler.is_done, jobs)):
         curves = {_label(job): noise_by_level(job.sampler, job.schedule).tolist() for job in jobs}
@@ -28,15 +28,15 @@ def _label(job: NoiseLevel) -> str:
 
 
 def noise_figure(curves: dict[str, list[float]], sigmas: tuple[float, ...]) -> Figure:
-    """Noise levels against the level of the schedule, and how far they are above it.
+    """Describes the figure: noise against the schedule's level, and noise minus schedule.
 
     Each curve is stretched over the levels 1..L, as in the paper. Curves on the schedule are dashed
-    and have no place on the logarithmic axis on the right.
+    and left out of the logarithmic panel on the right.
 
     Args:
-        curves: by label, noise levels at equal distances from the start of a walk to its end
-            (`scorelib.exact.noise_level`), data units, > 0.
-        sigmas: the trained schedule's levels.
+        curves: noise levels by label, at equally spaced points from the start of sampling to its
+            end (`scorelib.exact.noise_level`), data units, > 0.
+        sigmas: levels of the trained schedule, (L,), data units.
     """
     levels, own = list(range(1, len(sigmas) + 1)), colours(curves)
     noise, gaps = [Line(levels, sigmas, GREY, "schedule", width=3.2)], []
@@ -48,7 +48,7 @@ def noise_figure(curves: dict[str, list[float]], sigmas: tuple[float, ...]) -> F
             continue
         noise.append(Line(x.tolist(), curve, own[label], label))
         gap = np.asarray(curve) - schedule
-        shown = gap > _RELATIVE * schedule  # the start is on the schedule, but for rounding
+        shown = gap > _RELATIVE * schedule  # drops rounding errors at the start
         gaps.append(Line(x[shown].tolist(), gap[shown].tolist(), own[label], label))
     across = Axis("level of the schedule", limits=(1, len(sigmas)))
     left, right = Axis("standard deviation of the noise", True), Axis("noise minus schedule", True)

@@ -1,4 +1,4 @@
-"""Noise schedules side by side, and how well each level is covered by the one before it."""
+"""Noise schedules, and the coverage of each noise level by the previous level."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -11,11 +11,14 @@ from tuning.store.store import Store
 from tuning.study import Study
 
 _COLOURS = colours(SCHEDULES)
-_WHOLE = (-0.03, 1.03)  # of shares, with some room
+_WHOLE = (-0.03, 1.03)  # axis limits of shares, with a margin
 
 
 def figures(scheduler: Scheduler, store: Store) -> Iterator[Figure]:
-    """A figure for each ends and number of levels; a file if there are several families."""
+    """Yields a figure for each pair of ends and number of levels.
+
+    The figures have a file only if the study has several families of schedules.
+    """
     schedules = schedules_of(scheduler.study)
     is_compared = len({type(schedule) for schedule, _ in schedules}) > 1
     alike: dict[tuple[float, float, int], list[tuple[Schedule, int]]] = {}
@@ -27,12 +30,12 @@ def figures(scheduler: Scheduler, store: Store) -> Iterator[Figure]:
 
 
 def schedule_figure(schedules: Sequence[tuple[Schedule, int]], file: str) -> Figure:
-    """Levels on the left, coverages on the right.
+    """Describes a figure with the levels on the left and the coverages on the right.
 
     Args:
-        schedules: of the same ends and number of levels, with the dimensions of the data they are
-            for.
-        file: see `Figure`.
+        schedules: schedules with the same ends and number of levels, each with the number of
+            dimensions of its data.
+        file: name of the PNG file, or "" for none.
     """
     first, _ = schedules[0]
     about = f"{first.n_levels} levels from {first.sigma_1:g} to {first.sigma_L:g}"
@@ -55,7 +58,7 @@ def _line(schedule: Schedule, start: int, values: Sequence[float]) -> Line:
 
 
 def schedules_of(study: Study) -> list[tuple[Schedule, int]]:
-    """The noise schedules that networks are trained on, each once, and the data's dimensions."""
+    """Returns the noise schedules of a study's trainings, each once, with the data's dimensions."""
     roots = [search.space.template for search in study.searches]
     specs = [part for root in (*roots, *study.fixed_jobs) for part in root.parts()]
     trainings = [spec for spec in specs if isinstance(spec, TrainSpec)]

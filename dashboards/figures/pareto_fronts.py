@@ -1,4 +1,4 @@
-"""The Pareto front of a search by several numbers, among its trials."""
+"""Pareto fronts of multi-objective searches, shown among all trials."""
 
 from collections.abc import Iterator, Sequence
 
@@ -13,19 +13,19 @@ from tuning.store.store import Store
 
 
 def figures(scheduler: Scheduler, store: Store) -> Iterator[Figure]:
-    """Every trial by its first two numbers, the front joined, with its values."""
+    """Yields a figure of all trials' first two numbers for each search; a line joins the front."""
     for run in multi_objective_runs(list(scheduler.searches.values())):
         name, tried, best = run.search.name, run.ranked(run.trials), pareto_front(run)
         beaten = [trial for trial in tried if trial not in best]
-        marks = [Line(*_numbers(best), BLUE, "front", texts=_values(best))]
+        marks = [Line(*_numbers(best), BLUE, "Pareto front", texts=_values(best))]
         if beaten:
-            line = Line(*_numbers(beaten), GREY, "beaten", "", texts=_values(beaten))
+            line = Line(*_numbers(beaten), GREY, "dominated", "", texts=_values(beaten))
             marks.append(line)
         first, second, *_ = number_names(run)
         yield Figure(
-            f"{name}: the front", [Panel(marks, Axis(first), Axis(second))], panel_size=(7.2, 5.0),
-            file=f"front_{as_name(name)}.png", heading=f"{name}: {len(tried)} trials",
-            about="Searches",
+            f"{name}: Pareto front", [Panel(marks, Axis(first), Axis(second))],
+            panel_size=(7.2, 5.0), file=f"front_{as_name(name)}.png",
+            heading=f"{name}: {len(tried)} trials", about="Searches",
         )  # fmt: skip
 
 

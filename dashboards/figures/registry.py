@@ -1,7 +1,8 @@
-"""All figures by name. To add one: a module of this name here, with `figures(scheduler, store)`.
+"""All figures by name. To add a figure, add its name here and a module of that name.
 
-A study names its figures (`Study.figures`). A module describes what the results so far show
-(`drawing.description`); `drawing` makes files and charts of that.
+The module needs a function `figures(scheduler, store)` that yields descriptions of the results so
+far (`drawing.description`); the package `drawing` turns descriptions into files and charts. A study
+lists the names of its figures in `Study.figures`.
 """
 
 import difflib
@@ -21,11 +22,11 @@ FIGURES = (
 )  # fmt: skip
 
 _ON_PAGES_ONLY = {"losses"}
-"""What has no file: not even read where only files are made."""
+"""Figures without a file; they are skipped if only files are made."""
 
 
 def require_figures(study: Study) -> None:
-    """Refuses a study that names a figure that is not known, with the nearest name."""
+    """Raises InputError, with the closest known name, if a study names an unknown figure."""
     for name in study.figures:
         near = difflib.get_close_matches(name, FIGURES, n=1, cutoff=0.0)
         require_input(
@@ -36,12 +37,15 @@ def require_figures(study: Study) -> None:
 
 
 def figures(scheduler: Scheduler, store: Store, *, files_only: bool = False) -> Iterator[Figure]:
-    """The figures that the results so far make, in the study's order.
+    """Yields the figures of the results so far, in the study's order.
 
     Args:
-        scheduler: the study's scheduler.
-        store: its store.
-        files_only: leave out the modules of which no figure has a file.
+        scheduler: scheduler of the study.
+        store: store of the study.
+        files_only: whether to skip the modules whose figures have no file.
+
+    Raises:
+        InputError: the study names an unknown figure.
     """
     require_figures(scheduler.study)
     for name in scheduler.study.figures:
@@ -50,8 +54,8 @@ def figures(scheduler: Scheduler, store: Store, *, files_only: bool = False) -> 
 
 
 def png_files(scheduler: Scheduler, store: Store) -> dict[str, bytes]:
-    """All figures that have a file, as PNG files by name."""
-    from dashboards.drawing.png import draw_png  # here: matplotlib takes half a second
+    """Draws all figures that have a file; returns PNG files by name."""
+    from dashboards.drawing.png import draw_png  # local: matplotlib takes half a second
 
     files: dict[str, Figure] = {}
     for figure in figures(scheduler, store, files_only=True):

@@ -1,4 +1,4 @@
-"""A power of the likelihood, and what scaling its score follows: the DLSM paper's Figure A1."""
+"""A power of the likelihood compared with a scaled likelihood score: the DLSM paper's Figure A1."""
 
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -12,25 +12,26 @@ from tuning.stages import Renormalisation
 from tuning.store.store import Store
 
 _CLASSES = (ORANGE, GREEN)
-_REACH = 4.0  # standard deviations beyond the centres
+_REACH = 4.0  # horizontal range beyond the centres, in standard deviations
 _ROWS = ("density of x given y", "likelihood of y given x", "score of x given y = 1")
 
 
 def figures(scheduler: Scheduler, store: Store) -> Iterator[Figure]:
-    """The exact examples of a power of the likelihood, once all are done."""
+    """Yields one figure with all examples, once all jobs are finished."""
     jobs = {c.job.key: c.job for c in scheduler.study.cells if isinstance(c.job, Renormalisation)}
     if jobs and all(map(scheduler.is_done, jobs.values())):
         yield renormalisation_figure([job.case for job in jobs.values()])
 
 
 def renormalisation_figure(cases: Sequence[TwoNormals]) -> Figure:
-    """Densities, likelihoods and scores, a column per example.
+    """Describes a figure of densities, likelihoods and scores, with one column per example.
 
-    Solid is what a power of the likelihood means, dashed what a scaled likelihood score follows;
-    they are one where alpha is 1. The scores are those of the class on the right.
+    Solid lines show the density with the likelihood to the power alpha; dashed lines show the
+    density that a scaled likelihood score samples. Both are equal if alpha is 1. The scores are
+    those of the class on the right.
 
     Args:
-        cases: the examples, with equal centres and std.
+        cases: examples with equal centres and std.
     """
     reach = _REACH * cases[0].std
     x = np.linspace(min(cases[0].centres) - reach, max(cases[0].centres) + reach, 401)
@@ -48,11 +49,11 @@ def renormalisation_figure(cases: Sequence[TwoNormals]) -> Figure:
 
 
 def rows(case: TwoNormals, x: Array) -> tuple[list[Line], list[Line], list[Line]]:
-    """The lines of an example's three panels.
+    """Returns the lines of an example's three panels: densities, likelihoods and scores.
 
     Args:
         case: the example.
-        x: where, (n,).
+        x: points on the horizontal axis, (n,).
     """
     line = partial(Line, x.tolist())
     densities, likelihoods = [line(case.prior(x).tolist(), GREY, "prior")], []

@@ -1,4 +1,4 @@
-"""Posterior scores as arrows over the plane, estimated and exact: Figure 1 of the DLSM paper."""
+"""Estimated and exact posterior scores as arrows in the plane: Figure 1 of the DLSM paper."""
 
 from collections.abc import Iterator, Mapping
 
@@ -13,11 +13,11 @@ from tuning.store.documents import as_name
 from tuning.store.store import Store
 
 _EVERY = 2
-"""Of the grid's points in either direction, one in so many has an arrow."""
+"""Step between the grid points with an arrow, in either direction."""
 
 
 def figures(scheduler: Scheduler, store: Store) -> Iterator[Figure]:
-    """A figure for each section of the table."""
+    """Yields a figure for each section of the table."""
     jobs: dict[str, dict[str, ScoreErrors]] = {}
     for cell in scheduler.study.cells:
         if isinstance(cell.job, ScoreErrors) and scheduler.is_done(cell.job):
@@ -27,7 +27,7 @@ def figures(scheduler: Scheduler, store: Store) -> Iterator[Figure]:
 
 
 def _fields(jobs: Mapping[str, ScoreErrors], store: Store) -> dict[str, list[Tensor]]:
-    """By method, the posterior scores of each class; last the exact."""
+    """Returns the posterior scores of each class, by method; the exact scores come last."""
     fields: dict[str, list[Tensor]] = {}
     exact: list[Tensor] = []
     for method, job in jobs.items():
@@ -39,12 +39,14 @@ def _fields(jobs: Mapping[str, ScoreErrors], store: Store) -> dict[str, list[Ten
 
 
 def field_figure(points: Tensor, fields: Mapping[str, list[Tensor]], section: str = "") -> Figure:
-    """A row for each class, a column for each method; arrows of one length, the scores' as colour.
+    """Describes a figure with a row per class and a column per method.
+
+    All arrows have the same length; their colour is the length of the score.
 
     Args:
-        points: a square grid of n x n points, (n^2, 2), the first coordinate slower.
-        fields: by method, the scores of each class at the points, (n^2, 2).
-        section: of the table, if it has others too.
+        points: square grid of n x n points, (n^2, 2); the first coordinate varies slower.
+        fields: scores of each class at the points, (n^2, 2) each, by method.
+        section: section of the table; "" if there is only one.
     """
     n_classes = len(next(iter(fields.values())))
     return Figure(
@@ -62,11 +64,13 @@ def field_figure(points: Tensor, fields: Mapping[str, list[Tensor]], section: st
 
 
 def arrows(points: Tensor, scores: Tensor) -> Arrows:
-    """Directions and, as colour, lengths: arrows of their true length would hide one another.
+    """Returns arrows of equal length, coloured by the lengths of the scores.
+
+    Arrows of their true lengths would overlap.
 
     Args:
-        points: see `field_figure`.
-        scores: of one class, (n^2, 2).
+        points: grid of points, see `field_figure`.
+        scores: scores of one class at the points, (n^2, 2).
     """
     n = round(len(points) ** 0.5)
     kept = [t.reshape(n, n, 2)[::_EVERY, ::_EVERY].flatten(0, 1) for t in (points, scores)]

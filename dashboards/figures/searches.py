@@ -1,4 +1,4 @@
-"""Searches over more than a step size: every parameter against the number, and what mattered."""
+"""Figures of searches: history, results against each parameter, and parameter importances."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate
@@ -18,7 +18,11 @@ _MOST_PAIRED = 4
 
 
 def figures(scheduler: Scheduler, store: Store) -> Iterator[Figure]:
-    """Searches over the iteration alone in one figure; of each other its history and parameters."""
+    """Yields the figures of all searches.
+
+    Searches over the iteration alone share one figure. Each other search has its history and, if it
+    is not over the step size, figures of its parameters.
+    """
     alike, joint = alike_runs(scheduler.searches), joint_runs(scheduler.searches)
     choices = choices_of(alike)
     for name, lines in choices.items():
@@ -34,7 +38,7 @@ def figures(scheduler: Scheduler, store: Store) -> Iterator[Figure]:
 
 
 def _history(run: SearchRun) -> Figure:
-    """What each trial came to, and the best so far; of several numbers, of the first."""
+    """Describes the result of each trial and the best so far, for the search's first number."""
     trials = sorted(run.ranked(run.trials), key=lambda trial: trial.number)
     x, y = [trial.number for trial in trials], [trial.numbers[0] for trial in trials]
     best = list(accumulate(y, min if run.search.space.lower_is_better[0] else max))
@@ -45,18 +49,18 @@ def _history(run: SearchRun) -> Figure:
 
 
 def _parameters(run: SearchRun) -> Iterator[Figure]:
-    """Of a joint search: every parameter against the number, what mattered, and pairs."""
+    """Yields a joint search's figures: results by parameter, importances, pairs of parameters."""
     shares = importances(run)
     yield slices(run, shares)
     yield from _importances(run, shares)
 
 
 def slices(run: SearchRun, shares: Mapping[str, float]) -> Figure:
-    """Every parameter of a joint search against the number searched by, the later trials darker.
+    """Describes a joint search's results against each parameter; later trials are darker.
 
     Args:
-        run: a search with a finished trial.
-        shares: of the variance, by parameter; empty while they are not known.
+        run: search with at least one finished trial.
+        shares: share of the variance by parameter, in [0, 1]; empty while unknown.
     """
     space, trials = run.search.space, run.ranked(run.trials)
     y = Axis(f"{space.protocol.name}, {space.output}", is_log=True)
@@ -82,18 +86,18 @@ def slices(run: SearchRun, shares: Mapping[str, float]) -> Figure:
 
 
 def _importances(run: SearchRun, shares: Mapping[str, float]) -> Iterator[Figure]:
-    """What mattered, and pairs of the parameters that mattered most, as Optuna draws them."""
+    """Yields the importances, and Optuna's contour plot of the most important parameters."""
     name = run.search.name
     if shares:
         names = tuple(shares)
         bars = Bars(names, list(shares.values()), [BLUE] * len(names))
         y = Axis("share of the variance", limits=(0, 1), format=".0%")
         panel = Panel([bars], Axis(names=names, format=""), y)
-        yield Figure(f"{name}: what mattered (fANOVA)", [panel], about="Searches")
+        yield Figure(f"{name}: parameter importance (fANOVA)", [panel], about="Searches")
     paired = list(shares)[:_MOST_PAIRED]
 
     def draw() -> Any:
-        from optuna.visualization import plot_contour  # here: plotly takes a third of a second
+        from optuna.visualization import plot_contour  # local: plotly takes 0.3 seconds
 
         names = number_names(run)
         target = (lambda trial: float(trial.values[0])) if len(names) > 1 else None
@@ -107,7 +111,7 @@ def _importances(run: SearchRun, shares: Mapping[str, float]) -> Iterator[Figure
 
 
 def choices_of(alike: Sequence[SearchRun]) -> dict[str, dict[str, dict[int, list[float]]]]:
-    """By panel and search, what searches over the iteration of a snapshot have found of each."""
+    """Returns results of searches over the iteration alone, by panel, search and iteration."""
     panels: dict[str, dict[str, dict[int, list[float]]]] = {}
     for run in alike:
         space = run.search.space

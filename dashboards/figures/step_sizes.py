@@ -1,8 +1,8 @@
-"""Distance against step size, for every search of a step size: the paper's Figure 3.
+"""Distance against step size, for every search over the step size: the paper's Figure 3.
 
-It has the layout of the paper's figure: both samplers, raw and denoised, on a logarithmic axis,
-with every measured point. Step sizes of the two samplers belong to one axis here, without the
-paper's hand-fitted second one.
+The layout is that of the paper's figure: both samplers, raw and denoised, on a logarithmic axis,
+with every measured point. Unlike the paper, which fits a second axis by hand, both samplers share
+one axis.
 """
 
 import textwrap
@@ -24,7 +24,7 @@ _TITLE_CHARACTERS = 70
 
 
 def figures(scheduler: Scheduler, store: Store) -> Iterator[Figure]:
-    """A figure for each of `comparable_runs`; those of the same measure have the same limits."""
+    """Yields a figure for each group of `comparable_runs`; equal measures have equal limits."""
     study, groups = scheduler.study, comparable_runs(scheduler.searches.values())
     own = colours(sorted(_name(run) for group in groups for run in group.runs))
     for group in groups:
@@ -49,7 +49,7 @@ def _lines(run: SearchRun, colour: str) -> Iterator[Line]:
 
 
 def _points(run: SearchRun, which: str) -> tuple[list[float], list[float]]:
-    """The step sizes tried, in order, and what they gave."""
+    """Returns the tried step sizes in ascending order, and their results."""
     tried = [(float(t.values[EPSILON]), t.result.of(which)) for t in run.trials if t.result]
     pairs = sorted((epsilon, value) for epsilon, value in tried if value is not None)
     return [epsilon for epsilon, _ in pairs], [value for _, value in pairs]
@@ -65,11 +65,11 @@ def _name(run: SearchRun) -> str:
 
 @dataclass(frozen=True)
 class Group:
-    """Searches drawn together: their points may be compared.
+    """Searches with comparable results, drawn in one figure.
 
     Attributes:
-        title: what they share, and other groups do not.
-        label: what is measured.
+        title: settings that distinguish the group from other groups.
+        label: name of the measure and number of images.
         runs: the searches.
     """
 
@@ -79,12 +79,13 @@ class Group:
 
 
 def comparable_runs(runs: Iterable[SearchRun]) -> list[Group]:
-    """A group per way of training, n_sigma (the fewest steps first) and whatever else differs.
+    """Groups the searches by training objective, n_sigma and all other settings that differ.
 
-    That is the data, the network, the schedule and what is measured.
+    The other settings are the data, the network, the schedule and the measure. Of one objective,
+    groups with fewer steps (n_sigma) come first.
 
     Args:
-        runs: any searches; those of a step size that have a finished trial are drawn.
+        runs: searches; only searches over the step size with a finished trial are grouped.
     """
     told = {
         run: _told(run)
@@ -107,7 +108,7 @@ def comparable_runs(runs: Iterable[SearchRun]) -> list[Group]:
 
 
 def _told(run: SearchRun) -> tuple[str, str, str, str]:
-    """What a search's group is told by if it is not the same for all."""
+    """Returns the settings that can distinguish groups: data, network, schedule and measure."""
     train, protocol = run.search.space.sample.model.train, run.search.space.protocol
     levels = train.schedule
     return (

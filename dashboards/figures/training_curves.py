@@ -1,4 +1,4 @@
-"""Quantities against the iterations of training: a mean over training seeds, and how sure it is."""
+"""Quantities against the training iteration: means over training seeds with confidence bands."""
 
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,24 +9,24 @@ from tuning.scheduling.scheduler import Scheduler
 from tuning.store.store import Store
 
 Points = Mapping[int, Sequence[float]]
-"""By iteration, a value for each training seed."""
+"""Value for each training seed, by iteration."""
 
 
 def figures(scheduler: Scheduler, store: Store) -> Iterator[Figure]:
-    """A figure for each quantity."""
+    """Yields a figure for each quantity."""
     for name, lines in panels_of(scheduler).items():
         yield Figure(f"{name}, by iteration", [curve_panel(name, lines)], file="curves.png")
 
 
 def curve_panel(name: str, lines: Mapping[str, Points]) -> Panel:
-    """A line for each way of training.
+    """Describes a panel with one line for each training method.
 
-    Bands are 95 % confidence intervals of the mean over seeds (Student's t); of one seed there is
-    none.
+    Bands are 95 % confidence intervals of the mean over seeds (Student's t); with a single seed
+    there is no band.
 
     Args:
-        name: what is measured.
-        lines: by label, the values.
+        name: name of the quantity.
+        lines: values of each seed, by label and iteration.
     """
     own, marks = colours(lines), []
     for label, points in lines.items():
@@ -41,7 +41,7 @@ def curve_panel(name: str, lines: Mapping[str, Points]) -> Panel:
 
 
 def panels_of(scheduler: Scheduler) -> dict[str, dict[str, dict[int, list[float]]]]:
-    """By panel and curve, the iterations at which the results of all training seeds are in."""
+    """Returns the values of all seeds by panel, curve and iteration, where all are finished."""
     panels: dict[str, dict[str, dict[int, list[float]]]] = {}
     for curve in scheduler.study.curves:
         for iteration, jobs in curve.points.items():

@@ -1,1 +1,1 @@
-"""Pictures of cells: sheets of samples, and frames along the chain."""
+"""Pictures of cells: sheets of samples, and frames along the sampling chain."""

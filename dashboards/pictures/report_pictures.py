@@ -1,7 +1,7 @@
-"""A report's pictures: frames along the chain, and samples of every cell.
+"""Pictures of a report: frames along the sampling chain, and samples of every cell.
 
-All of them together must fit a budget, so that a page of many cells can still be sent by mail: a
-sheet of samples too large for its share shows fewer of its rows.
+All pictures together must fit a budget, so that a page with many cells can still be sent by mail.
+A sheet of samples that exceeds its share of the budget shows fewer rows.
 """
 
 import base64
@@ -18,22 +18,24 @@ from tuning.stages import OUTPUTS
 from tuning.store.store import Store
 
 _ENLARGED_SIDE = 32
-"""Sheets of images up to this size are stored enlarged at least twice: shown at half, two go side
-by side, and a pixel of an image is still a whole number of the page's."""
+"""Largest image side, in pixels, of sheets that are shown at half size.
+
+The store enlarges images up to this size at least twice. At half size, two sheets fit side by side,
+and an image pixel is still a whole number of page pixels."""
 
 
 @dataclass
 class Budget:
-    """Bytes that pictures may still take.
+    """The remaining size of all pictures of a page.
 
     Attributes:
-        n_bytes: what is left.
+        n_bytes: bytes left.
     """
 
     n_bytes: int
 
     def take(self, data: bytes) -> None:
-        """Counts a picture."""
+        """Subtracts the size of a picture."""
         self.n_bytes -= len(data)
 
 
@@ -42,10 +44,10 @@ class Picture:
     """A picture on the page.
 
     Attributes:
-        title: what it shows.
-        data: a data URI; "" if the picture is left out.
-        width: px on the page.
-        height: px.
+        title: caption of the picture.
+        data: data URI; "" if the picture is left out.
+        width: width on the page, in px.
+        height: height on the page, in px.
     """
 
     title: str
@@ -63,14 +65,14 @@ class Samples:
 
 
 def pictures(scheduler: Scheduler, store: Store, budget: Budget) -> list[Picture]:
-    """Frames along the chain.
+    """Returns the frames along the sampling chain of each cell that has frames.
 
-    A picture that is too large for the page is there by its title alone, which says where it is.
+    A picture that exceeds the budget is left out; its title says where to find the picture.
 
     Args:
-        scheduler: the study's scheduler.
-        store: its store.
-        budget: what they may take.
+        scheduler: scheduler of the study.
+        store: store of the study.
+        budget: size budget, reduced by the pictures.
     """
     found = []
     for cell in read_study(scheduler, store).cells:
@@ -78,25 +80,25 @@ def pictures(scheduler: Scheduler, store: Store, budget: Budget) -> list[Picture
         if frames:
             data, sigmas = frames
             levels = ", ".join(f"{sigma:.2g}" for sigma in sigmas)
-            title = f"{cell.cell.name}: along the chain, after the updates at sigma {levels}"
+            title = f"{cell.cell.name}: samples after the updates at noise levels sigma = {levels}"
             picture = _picture(title, data, _scale(cell))
             if len(data) <= budget.n_bytes:
                 budget.take(data)
             else:
                 place = f"pictures/{scheduler.study.id} of the store"
-                title += f" (left out, for the page's size: see {place})"
+                title += f" (left out to limit the size of the page: see {place})"
                 picture = replace(picture, title=title, data="")
             found.append(picture)
     return found
 
 
 def samples(shown: StudyView, store: Store, budget: Budget) -> list[Samples]:
-    """The first images of every cell that has any; cells of the same images share them.
+    """Returns the first images of every cell with images; cells with equal images share a sheet.
 
     Args:
-        shown: what is known of the study.
-        store: its store.
-        budget: what they may take.
+        shown: results of the study so far.
+        store: store of the study.
+        budget: size budget, divided equally between the pictures.
     """
     sheets = {n: (cell, grids(cell, store)) for n, cell in by_sheet(shown.cells).items()}
     n_pictures = sum(len(of) for _, of in sheets.values())
@@ -107,7 +109,7 @@ def samples(shown: StudyView, store: Store, budget: Budget) -> list[Samples]:
             data = of.get(f"samples/{which}.png")
             if data is not None:
                 whole, data = data, _within(data, budget.n_bytes // n_pictures)
-                title = which if data == whole else f"{which}, its upper part"
+                title = which if data == whole else f"{which}, upper part only"
                 if which in cell.measured and cell.cell.protocol:
                     title += f": {cell.cell.protocol.name} {cell.measured[which].mean:.4g}"
                 images.append(_picture(title, data, _scale(cell)))
@@ -117,7 +119,7 @@ def samples(shown: StudyView, store: Store, budget: Budget) -> list[Samples]:
 
 
 def _within(data: bytes, most: int) -> bytes:
-    """A sheet with only so many of its rows, from the top, that it takes at most so many bytes."""
+    """Halves a sheet, keeping the top rows, until it has at most `most` bytes or is too small."""
     while len(data) > most:
         image = Image.open(io.BytesIO(data))
         if image.height < 16:
@@ -129,7 +131,7 @@ def _within(data: bytes, most: int) -> bytes:
 
 
 def _scale(cell: CellView) -> float:
-    """Of a cell's sheet."""
+    """Returns the scale at which a cell's sheet is shown on the page."""
     assert cell.first_images is not None
     shape = cell.first_images.data.shape
     return 0.5 if len(shape) == 1 or shape[-1] <= _ENLARGED_SIDE else 1

@@ -1,6 +1,6 @@
-"""Pictures of a study's cells: samples, raw and denoised side by side, and frames of the chain.
+"""Pictures of a study's cells: raw and denoised samples, and frames along the sampling chain.
 
-The papers' uncurated figures.
+They correspond to the papers' figures of uncurated samples.
 """
 
 import io
@@ -18,13 +18,13 @@ from tuning.store.store import Store
 
 
 def sample_sheets(scheduler: Scheduler, store: Store) -> dict[str, bytes]:
-    """PNG files of the first images of every cell that has any, and of its frames, by name.
+    """Returns PNG files of the first images and the frames of every cell, by name.
 
     Cells that measure the same images in two ways share a sheet.
 
     Args:
-        scheduler: the study's scheduler.
-        store: its store.
+        scheduler: scheduler of the study.
+        store: store of the study.
     """
     drawn: dict[str, bytes] = {}
     cells = read_study(scheduler, store).cells
@@ -40,13 +40,13 @@ def sample_sheets(scheduler: Scheduler, store: Store) -> dict[str, bytes]:
 
 
 def by_sheet(cells: Sequence[CellView]) -> dict[str, CellView]:
-    """The first cell of each sheet of images, by the sheet's name.
+    """Returns the first cell of each sheet of images, by the name of the sheet.
 
-    Cells of the same images share a sheet. It is named by what they have in common, their column or
-    their row, if no other sheet has that name, else by the first of them.
+    Cells with the same images share a sheet. The sheet is named after the column or row that its
+    cells have in common, or after its first cell if that name is not unique.
 
     Args:
-        cells: of a study.
+        cells: cells of a study.
     """
     shared: dict[Chunk | RealFeatures, list[CellView]] = {}
     for cell in cells:
@@ -82,7 +82,7 @@ def _sheet(name: str, cell: CellView, pictures: dict[str, bytes]) -> bytes:
 
 
 def filmstrip(cell: CellView, store: Store) -> bytes | None:
-    """A cell's frames, the noise level below each, as a PNG file; None for none."""
+    """Draws a cell's frames, labelled by noise level, as a PNG file; None if there are none."""
     frames = frames_of(cell, store)
     if frames is None:
         return None
@@ -101,5 +101,5 @@ def filmstrip(cell: CellView, store: Store) -> bytes | None:
     for spine in axis.spines.values():
         spine.set_visible(False)
     axis.set_xlabel("sigma of the last update", fontsize=9)
-    axis.set_title(f"{cell.cell.name}: along the chain", fontsize=11)
+    axis.set_title(f"{cell.cell.name}: along the sampling chain", fontsize=11)
     return as_png(figure)

@@ -1,1 +1,1 @@
-"""What MLflow and Optuna's storage show of a study, made from the store alone."""
+"""Records that MLflow and an Optuna storage display, made from the store alone."""

@@ -1,4 +1,4 @@
-"""What all runs in MLflow share: tags that say what they are of, names of numbers, lineage."""
+"""Parts common to all MLflow runs: tags, names of metrics, and lineage."""
 
 from typing import Any
 
@@ -11,24 +11,30 @@ from tuning.tracking.mlflow_lineage import DatasetUse
 
 
 def common_tags(study: Study, kind: str) -> dict[str, str]:
-    """What a run is, and of which study."""
+    """Returns the tags that every run has: kind of run, study, scale and paper."""
     return {"kind": kind, "study": study.name, "scale": study.scale, "paper": study.paper}
 
 
 def metric_name(protocol: Protocol | None, quantity: str) -> str:
-    """MLflow's name of a number: such as "fid" or "fid_denoised"; else the quantity's own."""
+    """Returns the MLflow metric name of a quantity, such as "fid" or "fid_denoised".
+
+    Without a protocol, the metric has the name of the quantity.
+    """
     if protocol is None:
         return as_metric(quantity)
     return as_metric(protocol.metric_name + ("" if quantity == "raw" else f"_{quantity}"))
 
 
 def as_metric(name: str) -> str:
-    """A name as MLflow admits it for a metric."""
+    """Replaces characters that MLflow does not allow in metric names by "_"."""
     return "".join(c if c.isalnum() or c in "_-. /" else "_" for c in name)
 
 
 def lineage(job: Job) -> dict[str, Any]:
-    """The data sets and snapshots that a job rests on, as arguments of a `RunRecord`."""
+    """Returns the data sets and snapshots that a job depends on, as arguments of a `RunRecord`.
+
+    The data sets are the training data or, for a job without training, all data sets.
+    """
     parts = list(job.parts())
     trained = {p.data for p in parts if isinstance(p, TrainingSpec)}
     data = trained or {p for p in parts if isinstance(p, DataSpec)}

@@ -1,6 +1,6 @@
-"""What MLflow shows of a study: one run per training, per trial, per cell, and one for the table.
+"""MLflow records of a study: one run per snapshot, trial and cell, and one for the table.
 
-Made from the store alone, so the projection can be rebuilt at any time (`dashboards.sync`).
+The records are made from the store alone, so MLflow can be rebuilt at any time (`dashboards.sync`).
 """
 
 import json
@@ -34,12 +34,12 @@ from tuning.tracking.mlflow_writer import RunRecord
 
 
 def tracking_uri(store: Store, given: str | None) -> str:
-    """The tracking URI in use: the one given, or a database in the store's folder."""
+    """Returns the given tracking URI, or by default that of a database in the store's folder."""
     return given or f"sqlite:///{store.folder.resolve()}/mlflow.db"
 
 
 def records(scheduler: Scheduler, store: Store) -> Iterator[RunRecord]:
-    """Everything the store says of a study: trainings, trials, then cells and the table."""
+    """Yields all records of a study: snapshots, trials, then cells and the table."""
     parents = searches_of_trainings(scheduler)
     yield from (search_record(scheduler, run) for run in dict.fromkeys(parents.values()))
     for snapshot in snapshots(scheduler):
@@ -51,7 +51,7 @@ def records(scheduler: Scheduler, store: Store) -> Iterator[RunRecord]:
 
 
 def snapshots(scheduler: Scheduler) -> list[TrainedWeights]:
-    """All snapshots of the study, also those that only its trials need, each once."""
+    """Returns all snapshots of the study, including snapshots that only trials need, each once."""
     tried = (t.score for run in scheduler.searches.values() for rung in run.rungs() for t in rung)
     found: dict[str, TrainedWeights] = {}
     for job in (*scheduler.study.fixed_jobs, *tried):
@@ -60,7 +60,7 @@ def snapshots(scheduler: Scheduler) -> list[TrainedWeights]:
 
 
 def cell_records(scheduler: Scheduler, store: Store, job: Job) -> Iterator[RunRecord]:
-    """The cells that a job is one seed of, if all their seeds are in; without the figures."""
+    """Yields the finished cells that a job is a seed of, without figures."""
     view = read_study(scheduler, store)
     for cell in view.cells:
         jobs = scheduler.cell_jobs(cell.cell)
@@ -69,8 +69,8 @@ def cell_records(scheduler: Scheduler, store: Store, job: Job) -> Iterator[RunRe
 
 
 def table_records(scheduler: Scheduler, store: Store) -> Iterator[RunRecord]:
-    """The cells that are filled, and the whole table with its figure."""
-    from dashboards.pictures.samples import filmstrip  # here: matplotlib takes half a second
+    """Yields the finished cells, and the whole table with its figures."""
+    from dashboards.pictures.samples import filmstrip  # local: matplotlib takes half a second
 
     view = read_study(scheduler, store)
     files = png_files(scheduler, store)
@@ -88,7 +88,7 @@ def table_records(scheduler: Scheduler, store: Store) -> Iterator[RunRecord]:
 def training_records(
     scheduler: Scheduler, snapshot: TrainedWeights, manifest: Manifest, store: Store
 ) -> Iterator[RunRecord]:
-    """A snapshot of a training run, below its search if only a search's trials need it."""
+    """Yields a snapshot's record, below its search's record if only trials need the snapshot."""
     search = searches_of_trainings(scheduler).get(snapshot.key)
     if search:
         yield search_record(scheduler, search)
@@ -102,7 +102,7 @@ def _training_record(
     store: Store,
     search: SearchRun | None,
 ) -> RunRecord:
-    """A snapshot with its losses so far, each a metric over the iterations."""
+    """Returns the record of a snapshot with its losses so far as curves over the iterations."""
     failed = manifest.result.get("failed")
     losses: dict[str, list[list[float]]] = {}
     if LOSSES_FILE in manifest.files:
@@ -156,7 +156,7 @@ def _cell_record(
     if cell.winner:
         about = f"the search's best, measured again on images no choice has seen: {about}"
     return RunRecord(
-        # Two columns may show one job's result by different quantities.
+        # The name is part of the key: two columns may show different quantities of one job.
         key=f"cell-{jobs[0].key}-{as_name(own.name)}",
         name=f"{study.exhibit}: {own.name}",
         tags=tags,
@@ -174,7 +174,7 @@ def _cell_tags(study: Study, own: Cell) -> dict[str, str]:
 
 
 def _is_reported(cell: CellView) -> bool:
-    """Whether only the paper fills it."""
+    """Returns whether a cell shows only the paper's numbers."""
     return not cell.cell.is_measured and bool(cell.cell.reported)
 
 
@@ -192,7 +192,7 @@ def _reported_record(view: StudyView, cell: CellView) -> RunRecord:
 def _cell_metrics(cell: CellView) -> dict[str, float | None]:
     own, sample = cell.cell, cell.sample
     metrics: dict[str, float | None] = {}
-    # The numbers come first: MLflow draws what was logged first, unless told otherwise.
+    # The numbers come first because MLflow draws the first logged metric by default.
     for quantity in own.quantities:
         name = metric_name(own.protocol, quantity)
         if quantity in cell.measured:
@@ -215,13 +215,14 @@ def _cell_metrics(cell: CellView) -> dict[str, float | None]:
 
 
 def curves_of(scheduler: Scheduler, store: Store) -> dict[str, list[tuple[int, float]]]:
-    """What is drawn against iterations, means over seeds, and what is gained class by class.
+    """Returns the curves of a study by name: quantities by iteration, and gains by class.
 
-    MLflow draws those together whose names agree up to the slash.
+    The values are means over seeds; a second curve gives half the width of the confidence
+    interval. MLflow draws curves together if their names agree up to the slash.
 
     Args:
-        scheduler: the study's scheduler.
-        store: its store.
+        scheduler: scheduler of the study.
+        store: store of the study.
     """
     curves = {}
     for panel, lines in panels_of(scheduler).items():
@@ -261,14 +262,14 @@ def _table_record(
 
 
 def experiment_description(study: Study) -> str:
-    """What MLflow's page of a study's experiment says, in Markdown."""
+    """Returns the text of a study's experiment page in MLflow, in Markdown."""
     return "\n\n".join(
         [
             f"**{study.exhibit}. {study.title}**",
             study.question,
-            "Kinds of runs, by `tags.kind`: `cell` (of the table, beside the paper's number), "
-            "`table` (all of it, with its figures), `search` with its `trial`s below it, "
-            "`training` (a snapshot's losses). Cells name the checkpoint they used as a model. "
-            f"The scale is a tag: `tags.scale = '{study.scale}'`.",
+            "The tag `tags.kind` gives the kind of a run: `cell` (a cell of the table, with the "
+            "paper's number), `table` (the whole table with its figures), `search` (its `trial` "
+            "runs are nested), `training` (the losses of a snapshot). The model of a cell is the "
+            f"checkpoint that it used. The scale is a tag: `tags.scale = '{study.scale}'`.",
         ]
     )

@@ -1,7 +1,7 @@
-"""What MLflow shows of searches: a run for each, and below it one for each finished trial.
+"""MLflow records of searches: one run for each search, with a nested run for each finished trial.
 
-Trainings that only trials need stand below the search, too: what is left on top is what the study
-is about, however many trials there are.
+Trainings that only trials need are nested in the search, too. The top level thus shows only the
+study's main runs, however many trials there are.
 """
 
 from collections.abc import Iterator
@@ -17,9 +17,9 @@ from tuning.tracking.mlflow_writer import RunRecord
 
 
 def trial_records(scheduler: Scheduler, score: Score | None = None) -> Iterator[RunRecord]:
-    """The finished trials of all searches, or those that one score measures, below their search."""
+    """Yields searches and their finished trials: all, or only those that a score measures."""
     for run in scheduler.searches.values():
-        reached: dict[int, list[Trial]] = {}  # by number, the trial on each rung it reached
+        reached: dict[int, list[Trial]] = {}  # the trial on each rung it reached, by number
         for trial in (trial for rung in run.rungs() for trial in rung):
             reached.setdefault(trial.number, []).append(trial)
         found = [
@@ -33,7 +33,7 @@ def trial_records(scheduler: Scheduler, score: Score | None = None) -> Iterator[
 
 
 def searches_of_trainings(scheduler: Scheduler) -> dict[str, SearchRun]:
-    """The search whose trials rest on a snapshot, by its key; only where nothing else does."""
+    """Returns the search of each snapshot that only trials need, by the key of the snapshot."""
     found: dict[str, SearchRun] = {}
     for run in scheduler.searches.values():
         for trial in (trial for rung in run.rungs() for trial in rung):
@@ -50,12 +50,12 @@ def _measures(score: Score, on_rungs: list[Trial]) -> bool:
 
 
 def trial_key(run: SearchRun, trial: Trial) -> str:
-    """What identifies a trial: a search begun anew from other starts has trials of its own."""
+    """Returns the key of a trial; a search restarted from other values has other keys."""
     return f"{run.ledger_key}-{trial.number}"
 
 
 def _trial_record(scheduler: Scheduler, run: SearchRun, on_rungs: list[Trial]) -> RunRecord:
-    """A trial of a search that is finished on the first rung; it may be open on the last."""
+    """Returns the record of a trial that is finished on the first rung, perhaps not on the last."""
     trial = on_rungs[0]
     assert trial.result is not None
     protocol = trial.score.protocol
@@ -102,7 +102,7 @@ def _trial_record(scheduler: Scheduler, run: SearchRun, on_rungs: list[Trial]) -
 
 
 def _by_images(on_rungs: list[Trial]) -> dict[str, list[tuple[int, float]]]:
-    """A trial's numbers by the number of images they were measured on."""
+    """Returns a trial's numbers as curves over the number of images, one point per rung."""
     curves: dict[str, list[tuple[int, float]]] = {}
     for trial in on_rungs:
         protocol = trial.score.protocol
@@ -115,12 +115,12 @@ def _by_images(on_rungs: list[Trial]) -> dict[str, list[tuple[int, float]]]:
 
 
 def search_key(run: SearchRun) -> str:
-    """What identifies a search that began from its starts."""
+    """Returns the key of a search; it depends on the search's starting values."""
     return f"search-{run.ledger_key}"
 
 
 def search_record(scheduler: Scheduler, run: SearchRun) -> RunRecord:
-    """A search as far as it is: its trials stand below it."""
+    """Returns the record of a search so far."""
     search, best = run.search, None
     protocol = search.space.protocol
     name = metric_name(protocol, search.space.output)
@@ -130,7 +130,7 @@ def search_record(scheduler: Scheduler, run: SearchRun) -> RunRecord:
             pick = min if protocol.lower_is_better else max
             best = trial.value if best is None else pick(best, trial.value)
             history.append((trial.number, best))
-    # Of a thousand trials a second's work: once, at the end.
+    # Importances of a thousand trials take a second, so they are computed once, at the end.
     importance = importances(run) if run.is_complete else {}
     shares = {f"importance of {as_metric(n)}": share for n, share in importance.items()}
     varied = ", ".join(run.distributions)

@@ -1,10 +1,10 @@
-"""What MLflow's pages show of a study when they are opened from here: rows, columns and order.
+"""Views of a study's MLflow pages: which rows and columns a link shows, and in which order.
 
-MLflow keeps what a page shows as a tag of the experiment, under a name that a link can ask for. One
-view for each kind of run and each scale, for both scales share an experiment: the cells beside the
-paper's numbers, the trials of all searches, best first, the trainings. (MLflow folds trials below
-their search only in order of time: in any other each is a row.) Opened without a view an experiment
-shows everything, folded.
+MLflow stores a view as a tag of the experiment, under a name that a link can contain. There is one
+view for each kind of run and scale (both scales share an experiment): cells with the paper's
+numbers, trials of all searches, best first, and trainings. MLflow nests trials under their search
+only when sorted by time; in other orders each trial is a row. Without a view, an experiment shows
+all runs, nested.
 """
 
 from collections.abc import Iterator
@@ -20,17 +20,17 @@ _BY_TIME = ("attributes.start_time", True)
 
 
 def view_name(kind: str, study: Study) -> str:
-    """The name that a link asks for.
+    """Returns the name of a view, for use in a link.
 
     Args:
         kind: `CELLS`, `TRIALS` or `TRAININGS`.
-        study: the study, at its scale.
+        study: study at one scale.
     """
     return f"{kind}-{study.scale}"
 
 
 def views(study: Study) -> dict[str, dict[str, Any]]:
-    """The views of a study's experiment, by name."""
+    """Returns the views of a study's experiment, by name."""
     numbers = list(dict.fromkeys(_numbers(study)))
     tried = [metric_name(s.space.protocol, q) for s in study.searches for q in OUTPUTS]
     names = dict.fromkeys(p for s in study.searches for p in s.space.distributions(s.starts))
@@ -63,7 +63,7 @@ def views(study: Study) -> dict[str, dict[str, Any]]:
 
 
 def _numbers(study: Study) -> Iterator[str]:
-    """The cells' metrics with their spreads, what the paper reports, and the differences."""
+    """Yields the metric names of the cells: numbers, spreads, paper's numbers and differences."""
     for cell in study.cells:
         if not cell.is_measured:
             continue
@@ -76,7 +76,7 @@ def _numbers(study: Study) -> Iterator[str]:
 
 
 def _best_first(study: Study) -> tuple[str, bool]:
-    """The column that orders trials, the first search's number, and whether it ascends."""
+    """Returns the sort column of trials (the first search's metric) and whether it ascends."""
     if not study.searches:
         return _BY_TIME
     space = study.searches[0].space

@@ -1,4 +1,4 @@
-"""What Optuna's storage shows of a study: the finished trials of its searches."""
+"""Records of a study for an Optuna storage: the finished trials of its searches."""
 
 from collections.abc import Iterator
 
@@ -12,7 +12,7 @@ from tuning.tracking.optuna_writer import IDENTITY, TrialRecord
 
 
 def optuna_records(scheduler: Scheduler, score: Score | None = None) -> Iterator[TrialRecord]:
-    """The finished trials of all searches, or only those that one score measures."""
+    """Yields the finished trials of all searches, or only those that a score measures."""
     for run in scheduler.searches.values():
         for trial in run.trials:
             if trial.result is not None and score in (None, *trial.scores):
@@ -20,7 +20,7 @@ def optuna_records(scheduler: Scheduler, score: Score | None = None) -> Iterator
 
 
 def _optuna_record(scheduler: Scheduler, run: SearchRun, trial: Trial) -> TrialRecord:
-    """A finished trial on the first rung: Optuna's value cannot be changed by later ones."""
+    """Returns the record of a trial on the first rung; Optuna cannot update it on later rungs."""
     assert trial.result is not None
     study, search, protocol = scheduler.study, run.search, trial.score.protocol
     distances = {metric_name(protocol, which): trial.result.of(which) for which in OUTPUTS}

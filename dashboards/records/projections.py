@@ -1,8 +1,9 @@
-"""All displays of a study: MLflow and, for its searches, an Optuna storage.
+"""Writes a study's displays: MLflow and, for its searches, an Optuna storage.
 
-Both are written from the store, each by a thread of its own (`tuning.tracking.writer`): whole at
-the start of a launch, as results come, and whole again at its end. A result that was there before a
-search came to want it, such as the score of another search's trial, comes with no event of its own.
+Each display is written from the store by its own thread (`tuning.tracking.writer`): completely at
+the start of a launch, then result by result, and completely again at the end. The last pass is
+needed because a result that was stored before a search needed it, such as the score of another
+search's trial, triggers no event.
 """
 
 from typing import Self
@@ -22,18 +23,19 @@ from tuning.tracking.writer import ProjectionError
 
 
 class Projections:
-    """Writes what a study's store holds to its displays; a context manager.
+    """A context manager that writes the contents of a study's store to its displays.
 
-    Entering queues all there is. Leaving it waits until all is written; what could not be is said
-    in `failures`.
+    Entering the context queues all records. Leaving it waits until all records are written, and
+    adds the failures to `failures`.
 
     Args:
-        scheduler: the study's scheduler.
-        store: its store.
-        tracking_uri: MLflow; None for a database in the store's folder.
+        scheduler: scheduler of the study.
+        store: store of the study.
+        tracking_uri: tracking URI of MLflow; None for a database in the store's folder.
 
     Attributes:
-        failures: one line for each display that did not take everything; known after leaving.
+        failures: one line for each display with records that could not be written; complete after
+            the context is left.
     """
 
     def __init__(self, scheduler: Scheduler, store: Store, tracking_uri: str | None) -> None:
@@ -74,7 +76,12 @@ class Projections:
             self._optuna.write(lambda: optuna_records(self._scheduler), whole=True)
 
     def stored(self, job: Job, manifest: Manifest) -> None:
-        """What a job that was just stored changes."""
+        """Queues the records that a newly stored job changes.
+
+        Args:
+            job: the stored job.
+            manifest: manifest of the job.
+        """
         scheduler, store = self._scheduler, self._store
         if isinstance(job, TrainedWeights):
             self._mlflow.write(

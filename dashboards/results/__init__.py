@@ -1,1 +1,1 @@
-"""What a study's store says: cells, verdicts, comparisons, searches, costs. Writes nothing."""
+"""Results read from a study's store: cells, verdicts, comparisons, searches, costs. Read-only."""

@@ -1,7 +1,7 @@
-"""What is known of a study's cells and baselines: read from the store, written nowhere.
+"""Reads the results of a study's cells and baselines from the store; writes nothing.
 
-The one place where results meet the paper's numbers. A difference exists only where the protocols
-are equal; everything that shows a cell (terminal, CSV, MLflow) shows what is computed here.
+Only this module compares results with the paper's numbers. A difference exists only if the
+protocols are equal. The terminal, the CSV and MLflow all show the numbers computed here.
 """
 
 import statistics
@@ -28,17 +28,17 @@ from tuning.study import Cell, Study
 
 @dataclass(frozen=True)
 class Measured:
-    """A number over seeds.
+    """A number measured on one or more seeds.
 
     Attributes:
-        values: of each seed, in their order; at least one.
+        values: value of each seed, in the order of the seeds; at least one.
     """
 
     values: tuple[float, ...]
 
     @property
     def mean(self) -> float:
-        """Over the seeds."""
+        """Mean over the seeds."""
         return statistics.fmean(self.values)
 
     @property
@@ -48,33 +48,33 @@ class Measured:
 
     @property
     def n_seeds(self) -> int:
-        """Seeds measured."""
+        """Number of seeds."""
         return len(self.values)
 
     def __str__(self) -> str:
-        """The mean, with the spread if there is one."""
+        """Formats the mean to four digits, with the spread if it is known."""
         return f"{self.mean:.4g}" + ("" if self.spread is None else f" ±{self.spread:.2g}")
 
     def is_level(self, other: "Measured") -> bool:
-        """Whether the two means are shown as the same number."""
+        """Returns whether two means are equal to four digits, the digits that are shown."""
         return f"{self.mean:.4g}" == f"{other.mean:.4g}"
 
 
 @dataclass(frozen=True)
 class CellView:
-    """A cell as far as it is known.
+    """The results of a cell so far.
 
     Attributes:
         cell: the cell.
-        winner: the trial its settings come from, or None so far.
-        scores: the scores that make it up, one per seed; empty for a cell of another kind.
-        first_images: the job that holds pictures of its first images, on the first seed; None if
-            it measures none, or so far.
-        measured: by quantity; empty until all seeds are in.
-        frames: the job of its frames along the chain, or None if there are to be none.
-        n_missing: results still to be made; all of them are unknown while there is no winner.
-        failed: why it will stay empty, or None.
-        best_so_far: the search's best trial while there is no winner.
+        winner: trial that the cell's settings come from; None without a search or before its end.
+        scores: score jobs of the cell, one per seed; empty if the cell measures no scores.
+        first_images: job that holds pictures of the cell's first images, on the first seed; None
+            if the cell measures no images or the images are not known yet.
+        measured: numbers by quantity; empty until the results of all seeds are stored.
+        frames: job of the cell's frames along the sampling chain; None if the cell has no frames.
+        n_missing: number of missing results; the number of seeds while the search has no winner.
+        failed: reason why the cell stays empty, or None.
+        best_so_far: best trial of the search while the search has no winner.
     """
 
     cell: Cell
@@ -89,14 +89,14 @@ class CellView:
 
     @property
     def sample(self) -> SampleSpec | None:
-        """The images measured, on the first seed; None if there are none or so far."""
+        """Measured images of the first seed; None if there are no images or no winner yet."""
         return self.scores[0].sample if self.scores else None
 
     @property
     def r(self) -> float | None:
-        """Its step size in units of the schedule-following step.
+        """Step size in units of the schedule-following step.
 
-        None if its search was over no step size, or if no step follows the schedule.
+        None if the cell's search is not over the step size, or if no step follows the schedule.
         """
         if self.winner is not None:
             return self.winner.r
@@ -104,16 +104,16 @@ class CellView:
 
     @property
     def is_done(self) -> bool:
-        """Whether all that will be known of it is known."""
+        """Whether the cell is measured or has failed."""
         return bool(self.measured) or self.failed is not None
 
     def cost(self, quantity: str) -> float:
-        """A measured number, turned so that lower is better."""
+        """Returns the mean of a quantity, negated if higher is better, so that lower is better."""
         mean = self.measured[quantity].mean
         return mean if self.cell.lower_is_better else -mean
 
     def difference(self, quantity: str) -> float | None:
-        """Ours minus the paper's, only where both were measured by the same protocol."""
+        """Returns our mean minus the paper's number; None unless both have the same protocol."""
         reported, own = self.cell.reported.get(quantity), self.cell.protocol
         if reported is None or quantity not in self.measured:
             return None
@@ -124,7 +124,7 @@ class CellView:
 
 @dataclass(frozen=True)
 class BaselineView:
-    """A baseline's distance, or None so far."""
+    """A baseline of a study: name, distance and number of images; None until measured."""
 
     name: str
     distance: float | None
@@ -133,7 +133,7 @@ class BaselineView:
 
 @dataclass(frozen=True)
 class StudyView:
-    """All that a study's store says of its table."""
+    """The results of a study so far: cells, baselines, and the runs of searches by name."""
 
     study: Study
     cells: tuple[CellView, ...]
@@ -142,17 +142,17 @@ class StudyView:
 
     @property
     def protocols(self) -> list[Protocol]:
-        """The protocols of the measured cells, each once."""
+        """Protocols of the measured cells, each once, in order of first appearance."""
         own = [c.cell.protocol for c in self.cells if c.cell.is_measured and c.cell.protocol]
         return list(dict.fromkeys(own))
 
 
 def read_study(scheduler: Scheduler, store: Store) -> StudyView:
-    """Reads what is known of a study.
+    """Reads the results of a study so far.
 
     Args:
-        scheduler: the study's scheduler.
-        store: its store.
+        scheduler: scheduler of the study.
+        store: store of the study.
     """
     study = scheduler.study
     return StudyView(
@@ -200,7 +200,10 @@ def _first_images(job: Job) -> Chunk | RealFeatures | None:
 
 
 def _baselines(study: Study, store: Store) -> list[BaselineView]:
-    names = {"held-out": "train, held-out", "gaussian": "train, Gaussian of the same moments"}
+    names = {
+        "held-out": "train, held-out",
+        "gaussian": "train, Gaussian with equal mean and covariance",
+    }
     views = []
     for job in study.baselines:
         manifest = store.manifest(job.stage, job.key)

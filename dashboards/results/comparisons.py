@@ -1,7 +1,7 @@
-"""Which cells of a study can be compared, and which of them is best.
+"""Groups a study's cells that can be compared, and ranks them.
 
-Cells are comparable that measure the same: by equal protocols or, without protocols, by the same
-kind of job in the same row; and only where a direction is better. Real data does not compete.
+Cells can be compared if they share a protocol or, without protocols, a kind of job and a row, and
+if lower or higher numbers are better. Scores of real data are left out.
 """
 
 from collections.abc import Callable, Hashable, Iterable, Mapping
@@ -14,12 +14,12 @@ from tuning.study import Cell
 
 @dataclass(frozen=True)
 class Comparison:
-    """Cells that measure the same.
+    """Cells that can be compared.
 
     Attributes:
-        measure: what they measure.
-        quantity: by which of the cells' quantities.
-        ranked: the cells by row or column label, the best first.
+        measure: name of the measure.
+        quantity: name of the cells' quantity that ranks them.
+        ranked: cells by row label, column label or cell name, best first.
     """
 
     measure: str
@@ -28,22 +28,22 @@ class Comparison:
 
     @property
     def best_two(self) -> list[tuple[str, Measured]]:
-        """The first two with their numbers."""
+        """Labels and numbers of the best two cells."""
         return [(name, c.measured[self.quantity]) for name, c in [*self.ranked.items()][:2]]
 
     @property
     def is_level(self) -> bool:
-        """Whether the first two are shown as the same number."""
+        """Whether the numbers of the best two cells are equal to four digits."""
         (_, best), (_, second) = self.best_two
         return best.is_level(second)
 
 
 def comparisons(done: Iterable[CellView], *, main_only: bool = False) -> list[Comparison]:
-    """What can be compared, row by row where the cells of a row share a measure.
+    """Returns the comparisons of at least two cells, split by row if rows have several cells.
 
     Args:
-        done: the cells that are in.
-        main_only: if most of them share one measure, only that, all rows together.
+        done: measured cells.
+        main_only: whether only the measure shared by more than half of the cells counts, if any.
     """
     competing = [c for c in done if c.cell.lower_is_better is not None]
     competing = [c for c in competing if not isinstance(c.cell.job, RealScore)]

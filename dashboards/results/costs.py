@@ -1,4 +1,4 @@
-"""What a study's results cost, and what was saved: by reuse of images and jobs, and by halving."""
+"""Costs of a study's results, and savings by reuse of images and jobs and by halving."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,15 +14,15 @@ from tuning.store.store import Manifest, Store
 
 @dataclass(frozen=True)
 class StageCost:
-    """What the finished jobs of one stage took.
+    """The cost of the finished jobs of one stage.
 
     Attributes:
-        stage: its name.
-        n_jobs: how many.
-        images: trained on or generated.
-        evaluations: of networks, one image each.
-        seconds: of one device, all after another.
-        n_bytes: in the store.
+        stage: name of the stage.
+        n_jobs: number of finished jobs.
+        images: number of images trained on or generated.
+        evaluations: number of network evaluations, of one image each.
+        seconds: total time on one device, one job after another.
+        n_bytes: size of the results in the store.
     """
 
     stage: str
@@ -34,11 +34,11 @@ class StageCost:
 
 
 def costs(scheduler: Scheduler, store: Store) -> tuple[list[StageCost], list[str]]:
-    """By stage what all finished jobs took, and on which devices.
+    """Returns the cost of all finished jobs by stage, and the devices that ran them.
 
     Args:
-        scheduler: the study's scheduler.
-        store: its store.
+        scheduler: scheduler of the study.
+        store: store of the study.
     """
     stages: dict[str, list[StageCost]] = {}
     devices: dict[str, None] = {}
@@ -70,11 +70,11 @@ def _sum(stage: str, parts: Iterable[StageCost]) -> StageCost:
 
 
 def savings(scheduler: Scheduler, others: Iterable[Scheduler]) -> list[str]:
-    """What did not have to be done, a line each.
+    """Returns sentences on the saved work, one line each.
 
     Args:
-        scheduler: the study's scheduler.
-        others: those of other studies on the same store.
+        scheduler: scheduler of the study.
+        others: schedulers of other studies on the same store.
     """
     jobs = list(stored_jobs(scheduler))
     lines = []
@@ -84,19 +84,19 @@ def savings(scheduler: Scheduler, others: Iterable[Scheduler]) -> list[str]:
     made = sum(chunk.sample.chunk_images for chunk in sampled)
     if measured > made > 0:
         lines.append(
-            f"scores of {measured:,} images in all rest on {made:,} generated: larger numbers of "
-            "images extend smaller ones, and several measures share theirs"
+            f"{measured:,} scored images needed only {made:,} generated images: larger samples "
+            "extend smaller ones, and several measures share their images"
         )
     for other in others:
         keys = {job.key for job in stored_jobs(other)}
         shared = sum(job.key in keys for job in jobs)
         if shared:
-            lines.append(f"{shared:,} of {len(jobs):,} jobs serve {other.study.name}, too")
+            lines.append(f"{shared:,} of {len(jobs):,} jobs are shared with {other.study.name}")
     spared = [found for run in scheduler.searches.values() if (found := halving_savings(run))]
     if spared:
         took, in_full = (sum(e.evaluations for e in spared), sum(e.in_full for e in spared))
         lines.append(
-            f"the ladders of {len(spared)} searches took {took:,} network evaluations, all their "
+            f"successive halving in {len(spared)} searches took {took:,} network evaluations; all "
             f"trials on the last rung would have taken {in_full:,}: {1 - took / in_full:.0%} saved"
         )
     return lines

@@ -1,4 +1,4 @@
-"""What successive halving saved: the rungs of a search beside all its trials on the last rung."""
+"""Savings of successive halving, compared with measuring every trial on the last rung."""
 
 from dataclasses import dataclass
 
@@ -8,11 +8,11 @@ from tuning.search.search import SearchRun
 
 @dataclass(frozen=True)
 class HalvingSavings:
-    """What a search cost, beside what measuring every trial on the last rung would have.
+    """The cost of a search, and the cost of measuring every trial on the last rung.
 
     Attributes:
-        evaluations: network evaluations of all rungs, those of training included, each job once.
-        in_full: the same with all trials on the last rung.
+        evaluations: network evaluations of all rungs, including training; each job counts once.
+        in_full: network evaluations if every trial were measured on the last rung.
     """
 
     evaluations: int
@@ -20,12 +20,12 @@ class HalvingSavings:
 
     @property
     def saved(self) -> float:
-        """Share saved, at most 1."""
+        """Saved share of `in_full`, at most 1."""
         return 1 - self.evaluations / self.in_full
 
 
 def halving_savings(run: SearchRun) -> HalvingSavings | None:
-    """What the ladder saved of a finished search; None without a ladder or before the end."""
+    """Returns the savings of a finished search; None without a ladder or before the end."""
     if not run.search.ladder or not run.is_complete:
         return None
     made = [trial.score for rung in run.rungs() for trial in rung]

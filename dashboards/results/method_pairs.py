@@ -1,10 +1,10 @@
-"""The paper's own method against its baseline, at equal further settings and seed by seed.
+"""Compares the paper's method with its baseline seed by seed, all other settings being equal.
 
-Over n seeds, the same on both sides, the mean of the n differences has the 95 % confidence interval
-``mean +- t(0.975, n - 1) s / sqrt(n)``, s their standard deviation, t Student's quantile. Whatever
-the two methods share at a seed (the order of the data, the start of the chains) is in no
-difference. The seeds are those of trainings, or of the images of one training: the interval speaks
-of no other chance, and one in twenty equal numbers seems to differ.
+Both methods have the same n seeds. The mean of the n differences has the 95 % confidence interval
+``mean +- t(0.975, n - 1) s / sqrt(n)``, where s is the standard deviation of the differences and t
+Student's quantile. Effects that both methods share at a seed (data order, initial noise) cancel in
+the differences. The seeds are training seeds, or image seeds of one training; the interval covers
+no other source of chance. Of 20 truly equal numbers, one seems to differ on average.
 """
 
 import statistics
@@ -20,18 +20,18 @@ from dashboards.results.verdicts import half_interval
 from tuning.stages import OUTPUTS
 
 OURS, BASE = "ours", "base"
-"""What tables call the paper's own method and what it is compared with."""
+"""Table labels of the paper's method and of the baseline it is compared with."""
 
 
 @dataclass(frozen=True)
 class Pair:
-    """One number of our method and of its baseline, each over seeds.
+    """The same number of the paper's method and of its baseline, each over seeds.
 
     Attributes:
-        measure: what was measured, and at which further settings.
-        lower_is_better: whether a lower number is the better one.
-        ours: our method's number.
-        base: the baseline's number.
+        measure: name of the measure and of the shared settings.
+        lower_is_better: whether a lower number is better.
+        ours: number of the paper's method.
+        base: number of the baseline.
     """
 
     measure: str
@@ -41,13 +41,13 @@ class Pair:
 
     @property
     def differences(self) -> list[float]:
-        """Ours minus base, seed by seed; empty unless both have the same several seeds."""
+        """Ours minus base for each seed; empty unless both have the same number (> 1) of seeds."""
         ours, base = self.ours.values, self.base.values
-        is_paired = len(ours) == len(base) > 1  # a study repeats the first seeds
+        is_paired = len(ours) == len(base) > 1  # studies always use the first n seeds
         return [a - b for a, b in zip(ours, base, strict=True)] if is_paired else []
 
     def outcome(self, *, by_seed: bool) -> Literal["better", "worse", "level", "open"]:
-        """How ours compares: by the interval of the differences, or by the two means."""
+        """Compares ours with base by the interval of the differences, or by the two means."""
         difference = self.ours.mean - self.base.mean
         if by_seed and abs(statistics.fmean(self.differences)) <= half_interval(self.differences):
             return "open"
@@ -57,10 +57,10 @@ class Pair:
 
 
 def pairs(done: Iterable[CellView]) -> list[Pair]:
-    """Every number that both methods have, at equal further settings.
+    """Returns a pair for each number that both methods have at equal settings.
 
     Args:
-        done: the cells that are in.
+        done: measured cells.
     """
     found = []
     for comparison in comparisons(done):
@@ -69,7 +69,7 @@ def pairs(done: Iterable[CellView]) -> list[Pair]:
             base = comparison.ranked.get(BASE + settings) if name.startswith(OURS) else None
             if base is None:
                 continue
-            # Each of a job's own numbers counts; of raw and denoised images only the kind compared.
+            # All numbers of a job count, but only the compared one of "raw" and "denoised".
             own = [n for n in ours.measured if n == comparison.quantity or n not in OUTPUTS]
             own = [n for n in own if n in base.measured]
             about = ours.cell.row if ours.cell.column == OURS else comparison.measure
@@ -83,7 +83,7 @@ def pairs(done: Iterable[CellView]) -> list[Pair]:
 
 
 def difference_table(found: Iterable[Pair]) -> pd.DataFrame:
-    """A row for every pair over several seeds: both numbers, their difference, the outcome."""
+    """Returns a table with both numbers, the difference and the outcome of each seed-wise pair."""
     rows = []
     for pair in found:
         if differences := pair.differences:

@@ -1,4 +1,4 @@
-"""What a study still lacks, and what that would cost."""
+"""Missing results of a study and their cost."""
 
 from dashboards.results.cells import StudyView
 from tuning.execution.resources import likely_device
@@ -9,12 +9,12 @@ from tuning.store.store import Store
 
 
 def what_is_missing(view: StudyView, scheduler: Scheduler, store: Store) -> list[str]:
-    """Lines for people; none if nothing is missing. Nothing is proposed or written by asking.
+    """Returns the notes on missing results; empty if nothing is missing. Writes nothing.
 
     Args:
-        view: what is known of the study.
-        scheduler: its scheduler.
-        store: its store, for measured rates.
+        view: results of the study so far.
+        scheduler: scheduler of the study.
+        store: store of the study, which holds the measured rates.
     """
     device = likely_device(scheduler.study)
     left = total(forecast(scheduler, store, device))

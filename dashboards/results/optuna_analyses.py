@@ -1,4 +1,4 @@
-"""What Optuna's analyses say of a search: how much each parameter mattered."""
+"""Optuna's analyses of a search: parameter importances."""
 
 import statistics
 
@@ -14,12 +14,16 @@ _MINIMIZE, _MAXIMIZE = StudyDirection.MINIMIZE, StudyDirection.MAXIMIZE
 
 
 def importances(run: SearchRun) -> dict[str, float]:
-    """Each parameter's share of the variance of the first rung's results (fANOVA), in all 1.
+    """Returns each parameter's share of the variance of the results (fANOVA); shares sum to 1.
 
-    Of several numbers, those of the first. Empty with fewer than six finished trials, or if all
-    are equal.
+    The results are those of the first rung; with several objectives, of the first objective. The
+    dict is empty with fewer than six finished trials or if all results are equal.
+
+    References:
+        Hutter, Hoos and Leyton-Brown. An efficient approach for assessing hyperparameter
+        importance. ICML 2014.
     """
-    from optuna.importance import (  # here: its import takes half a second
+    from optuna.importance import (  # local: takes half a second
         FanovaImportanceEvaluator,
         get_param_importances,
     )
@@ -30,7 +34,7 @@ def importances(run: SearchRun) -> dict[str, float]:
         return {}
     mean = statistics.fmean(values)
     evaluator = FanovaImportanceEvaluator(seed=seed_of("importance") % 2**32)
-    # In units of their spread: its trees take a variance of less than 1e-16 for none.
+    # Standardised, because the evaluator's trees treat a variance below 1e-16 as zero.
     return dict(
         get_param_importances(
             study, evaluator=evaluator, target=lambda trial: (trial.values[0] - mean) / spread
@@ -39,7 +43,7 @@ def importances(run: SearchRun) -> dict[str, float]:
 
 
 def as_optuna(run: SearchRun) -> optuna.Study:
-    """The first rung's trials with a value, in order of proposal, for Optuna's analyses."""
+    """Returns an in-memory Optuna study of the first rung's valued trials, in proposal order."""
     lower_is_better = run.search.space.lower_is_better
     directions = [_MINIMIZE if lower else _MAXIMIZE for lower in lower_is_better]
     study = optuna.create_study(directions=directions, study_name=run.search.name)

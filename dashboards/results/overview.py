@@ -1,4 +1,4 @@
-"""All studies of a store at a glance: how far each is, who runs it, what it has found so far."""
+"""Overview of all studies of a store: progress, running process and best trials so far."""
 
 from dataclasses import dataclass
 
@@ -16,20 +16,20 @@ from tuning.store.store import Store
 
 @dataclass(frozen=True)
 class StudyRow:
-    """How far a study is.
+    """The progress of a study.
 
     Attributes:
-        name: its name with its scale, which identifies it on a store.
+        name: name and scale, which identify the study on a store.
         title: exhibit and caption.
-        n_done: jobs finished.
-        n_jobs: jobs in all, those of future trials included.
-        n_cells_done: cells filled.
-        n_cells: cells to be filled.
-        best: the best of each search under way, for people.
-        time_left: how long the rest takes one device; "" if nothing is left.
-        process: which process runs it; None if none does.
-        has_searches: whether there are trials to look at.
-        has_trainings: whether there are trainings.
+        n_done: number of finished jobs.
+        n_jobs: number of all jobs, including the jobs of future trials.
+        n_cells_done: number of cells that are measured or have failed.
+        n_cells: number of cells to measure.
+        best: best value of each unfinished search, one line of text each.
+        time_left: remaining time on one device as text; "" if no job is left.
+        process: text that names the process that runs the study; None if no process does.
+        has_searches: whether the study has searches.
+        has_trainings: whether a training is stored.
     """
 
     name: str
@@ -46,12 +46,12 @@ class StudyRow:
 
     @property
     def share(self) -> float:
-        """Of the jobs, what is done, in [0, 1]."""
+        """Share of finished jobs, in [0, 1]."""
         return self.n_done / self.n_jobs if self.n_jobs else 1.0
 
     @property
     def state(self) -> str:
-        """In a word."""
+        """State of the study: "done", "running" or "not running"."""
         if self.n_done == self.n_jobs:
             return "done"
         return "running" if self.process else "not running"
@@ -59,11 +59,11 @@ class StudyRow:
 
 @dataclass(frozen=True)
 class Overview:
-    """What was run on a store.
+    """The studies that were run on a store.
 
     Attributes:
-        rows: one for each study.
-        unreadable: studies of another version, by name, and why they cannot be shown.
+        rows: progress of each study.
+        unreadable: studies of another version, by name, with the reason why they cannot be shown.
     """
 
     rows: list[StudyRow]
@@ -71,11 +71,12 @@ class Overview:
 
 
 def overview(store: Store, observer: Driver) -> Overview:
-    """Every study that was run on a store.
+    """Returns the progress of every study that was run on a store.
 
     Args:
         store: the store.
-        observer: sees which drivers live; kept from call to call, and never entered.
+        observer: driver that detects which other drivers are running; the caller passes the same
+            object to every call and never enters it.
     """
     last_run = last_run_studies(store)
     rows = [_row(Scheduler(study, store), store, observer) for study in last_run.studies]

@@ -1,4 +1,4 @@
-"""The front of a search by several numbers: which searches have one, and its table."""
+"""Pareto fronts of multi-objective searches, as tables."""
 
 import pandas as pd
 
@@ -9,21 +9,21 @@ from tuning.spaces import MultiObjectiveSpace
 
 
 def multi_objective_runs(runs: list[SearchRun]) -> list[SearchRun]:
-    """Those of the searches that are by several numbers and have a finished trial."""
+    """Returns the multi-objective searches that have a finished trial."""
     return [
         r for r in runs if isinstance(r.search.space, MultiObjectiveSpace) and r.ranked(r.trials)
     ]
 
 
 def number_names(run: SearchRun) -> list[str]:
-    """What the numbers of a search are, in the order of `Trial.numbers`."""
+    """Returns the names of a search's objectives, in the order of `Trial.numbers`."""
     space = run.search.space
     others = space.other_protocols if isinstance(space, MultiObjectiveSpace) else ()
     return [protocol.name for protocol in (space.protocol, *others)]
 
 
 def pareto_table(run: SearchRun) -> pd.DataFrame:
-    """The trials on the front, a row each, best first by the first number."""
+    """Returns a table with one row for each trial of the front, sorted by the first number."""
     return pd.DataFrame(
         {name: shown_value(value) for name, value in trial.values.items()}
         | dict(zip(number_names(run), map("{:.4g}".format, trial.numbers), strict=True))

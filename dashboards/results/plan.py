@@ -1,4 +1,4 @@
-"""Prints a study's plan: what is stored, what would run, and what that costs."""
+"""Prints a study's plan: stored jobs, jobs to run, and their cost."""
 
 from rich import box
 from rich.console import Console
@@ -18,14 +18,14 @@ def print_plan(
     device: str,
     console: Console,
 ) -> None:
-    """Prints the job graph by stage, and each search and cell.
+    """Prints the jobs of a study by stage, their total cost, and each search.
 
     Args:
         study: the study.
-        scheduler: its scheduler.
-        rows: its forecast.
-        device: class of device the expensive jobs would run on.
-        console: where to print.
+        scheduler: scheduler of the study.
+        rows: forecast of the study, by stage.
+        device: class of the device that runs the expensive jobs.
+        console: console to print to.
     """
     title = f"{study.name} ({study.scale}) on {device}"
     table = Table(

@@ -1,4 +1,4 @@
-"""Tables and notes of what searches found, shown below the table of their study."""
+"""Tables and notes on the results of searches, shown below the table of their study."""
 
 from collections.abc import Mapping, Sequence
 
@@ -19,7 +19,7 @@ _SHOWN_TRIALS = 6
 def search_tables(
     runs: Mapping[str, SearchRun], cells: Sequence[Cell]
 ) -> list[tuple[str, pd.DataFrame]]:
-    """The tables below a study's grid: step sizes, choices, and each joint search's best trials."""
+    """Returns the titled tables of step sizes, choices, and each joint search's best trials."""
     steps, alike = _step_sizes(runs, cells), alike_runs(runs)
     unit = " (r = epsilon / the step that just follows the schedule)" if "r" in steps else ""
     found = [(f"Step sizes{unit}", steps), ("Chosen by searches", choice_table(alike))]
@@ -27,17 +27,21 @@ def search_tables(
         if run in alike:
             continue
         tried = sum(t.result is not None for t in run.trials)
-        about = f"Search {run.search.name}: the best of {tried} trials, and where it began"
+        about = f"Search {run.search.name}: the best of {tried} trials, and the starting trials"
         found.append((about, trial_table(run, _SHOWN_TRIALS)))
         shares = [f"{name} {share:.0%}" for name, share in importances(run).items()]
         if shares:
             data = pd.DataFrame({"share of the variance (fANOVA)": [", ".join(shares)]})
-            found.append((f"What mattered in {run.search.name}", data))
+            found.append((f"Parameter importance in {run.search.name}", data))
     return [(title, data) for title, data in found if not data.empty]
 
 
 def _step_sizes(runs: Mapping[str, SearchRun], cells: Sequence[Cell]) -> pd.DataFrame:
-    """The step sizes behind the cells, comparable by r only; without it where none has one."""
+    """Returns a table of the chosen step sizes.
+
+    Step sizes can be compared with the paper's by r only; r is left out if no step follows the
+    schedule.
+    """
     rows = []
     for name, run in runs.items():
         if not isinstance(run.search.space, StepSizeSpace):
@@ -58,26 +62,26 @@ def _step_sizes(runs: Mapping[str, SearchRun], cells: Sequence[Cell]) -> pd.Data
 
 
 def search_notes(run: SearchRun) -> list[str]:
-    """What is to be said of a search below the table, a line each."""
+    """Returns the notes on a search under the table, one line each."""
     name = run.search.name
     if not isinstance(run.search.space, StepSizeSpace):
         spared = halving_savings(run)
         if spared is None:
             return []
         return [
-            f"{name}: successive halving took {spared.evaluations:,} network evaluations, all "
+            f"{name}: successive halving took {spared.evaluations:,} network evaluations; all "
             f"trials on the last rung would have taken {spared.in_full:,}: {spared.saved:.0%} saved"
         ]
     lines = []
     if side := edge(run):
-        lines.append(f"{name}: the best epsilon is at the {side} edge of those tried")
+        lines.append(f"{name}: the best epsilon is at the {side} end of the values tried")
     if line := _carried_over(run):
         lines.append(line)
     return lines
 
 
 def _carried_over(run: SearchRun) -> str | None:
-    """How good the step size carried over from another search was, as the first trial."""
+    """Compares the first trial, carried over from another search, with the best trial."""
     search, trials = run.search, run.trials
     if run.winner is None or search.after is None:
         return None
@@ -87,13 +91,16 @@ def _carried_over(run: SearchRun) -> str | None:
         return None
     excess = values[0] / min(known) - 1
     return (
-        f"{search.name}: carried over from {search.after.name}, the first step size was within "
-        f"{excess:.0%} of the best of {len(known)} trials"
+        f"{search.name}: the result of the first step size, carried over from "
+        f"{search.after.name}, is within {excess:.0%} of the best of {len(known)} trials"
     )
 
 
 def edge(run: SearchRun) -> str | None:
-    """The side, "lower" or "upper", on which no step size was tried beyond the best, or None."""
+    """Returns "lower" or "upper" if the best step size is the smallest or largest tried, or None.
+
+    None is also returned before the end of the search and with a single trial.
+    """
     tried = [float(t.values[EPSILON]) for t in run.trials]
     if run.winner is None or len(tried) < 2:
         return None
@@ -104,19 +111,19 @@ def edge(run: SearchRun) -> str | None:
 
 
 def joint_runs(runs: Mapping[str, SearchRun]) -> list[SearchRun]:
-    """The searches over more than a step size."""
+    """Returns the searches over parameters other than the step size."""
     return [run for run in runs.values() if isinstance(run.search.space, ParameterSpace)]
 
 
 def alike_runs(runs: Mapping[str, SearchRun]) -> list[SearchRun]:
-    """The searches over the same single parameter, if there are several: they are shown as one."""
+    """Returns the searches over one shared parameter, shown in one table; empty if only one."""
     single = [run for run in joint_runs(runs) if len(run.distributions) == 1]
     names = {name for run in single for name in run.distributions}
     return single if len(single) > 1 and len(names) == 1 else []
 
 
 def choice_table(runs: Sequence[SearchRun]) -> pd.DataFrame:
-    """What each of the searches chose and of how many, a row each.
+    """Returns a table with each search's chosen value and its number of trials.
 
     Args:
         runs: searches over the same single parameter.
@@ -140,16 +147,16 @@ def choice_table(runs: Sequence[SearchRun]) -> pd.DataFrame:
 
 
 def shown_value(value: object) -> str:
-    """A parameter's value, short."""
+    """Formats a parameter's value; floats to three digits."""
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 def trial_table(run: SearchRun, most: int | None = None) -> pd.DataFrame:
-    """The trials, best first by the highest rung each reached, a row each.
+    """Returns a table of the trials, sorted by the highest rung reached and then by result.
 
     Args:
         run: the search.
-        most: only so many of the best; the trials of the search's starts are always there.
+        most: number of best trials to show, or None for all; starting trials are always shown.
     """
     last: dict[int, tuple[int, Trial]] = {}
     for number, rung in enumerate(run.rungs()):

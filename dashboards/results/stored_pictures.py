@@ -1,4 +1,4 @@
-"""Pictures that jobs left in the store: a cell's first images, and its frames along the chain."""
+"""Reads stored pictures: a cell's first images, and its frames along the sampling chain."""
 
 from dashboards.results.cells import CellView
 from tuning.stages.frames import FRAMES_FILE, SIGMAS
@@ -6,7 +6,7 @@ from tuning.store.store import Store
 
 
 def grids(cell: CellView, store: Store) -> dict[str, bytes]:
-    """Pictures of the cell's first images, raw and denoised; none if it has none."""
+    """Returns PNG files of the cell's first images, raw and denoised, by name; may be empty."""
     job = cell.first_images
     if job is None:
         return {}
@@ -16,7 +16,7 @@ def grids(cell: CellView, store: Store) -> dict[str, bytes]:
 
 
 def frames_of(cell: CellView, store: Store) -> tuple[bytes, list[float]] | None:
-    """A cell's frames along the chain as a PNG file, and the noise level of each; None for none."""
+    """Returns a cell's frames as one PNG file with the noise level of each; None without frames."""
     manifest = store.manifest(cell.frames.stage, cell.frames.key) if cell.frames else None
     if cell.frames is None or manifest is None or not manifest.files:
         return None

@@ -1,23 +1,23 @@
-r"""Whether a cell reproduces the paper's number: a verdict, where there can be one.
+r"""Verdicts: whether a cell reproduces the paper's number.
 
-Ours is the mean of n seeds with spread s; the paper's is one number of whose own noise nothing is
-known. If the paper's value were one more such measurement, its difference d from our mean would
-be within
+Our number is the mean of n seeds with standard deviation s. The paper's number is a single value
+with unknown noise. If the paper's value were one more measurement of the same kind, its difference
+d from our mean would satisfy
 
-    noise = t(0.975, n - 1) s sqrt(1 + 1/n)
+    |d| <= noise = t(0.975, n - 1) s sqrt(1 + 1/n)
 
-in 95 of 100 cases (the prediction interval of a normal sample; t is Student's quantile). Beside
-the noise stands what people would call equal: a twentieth of the paper's value. Then
+in 95 of 100 cases (the prediction interval of a normal sample; t is Student's quantile). The noise
+is compared with a tolerance, 5 % of the paper's value, within which two numbers count as equal.
 
-- **differs**: d is beyond both;
-- **reproduced**: d is within a twentieth, and the noise is too, so that it means something;
-- **within noise**: any other d: it may be nothing, but the seeds are too few or too far apart to
-  tell.
+- **differs**: |d| exceeds both the noise and the tolerance.
+- **reproduced**: |d| and the noise are both within the tolerance.
+- **within noise**: |d| does not exceed the noise, but the noise exceeds the tolerance: there are
+  too few seeds, or the seeds differ too much, to decide.
 
-There is no verdict across protocols, where there is no difference either, and none on one seed,
-whose noise is unknown.
+There is no verdict if the protocols differ, and none with a single seed, because the noise is then
+unknown.
 
-Two means of ours are another matter, for of both the seeds are known: `beyond_noise`.
+Two means of our own are compared by `beyond_noise`, because the seeds of both are known.
 """
 
 import math
@@ -32,16 +32,16 @@ from dashboards.results.cells import CellView, Measured
 Verdict = Literal["reproduced", "within noise", "differs"]
 
 TOLERANCE = 0.05
-"""Share of the paper's value that counts as equal."""
+"""Tolerance as a share of the paper's value: smaller differences count as equal."""
 
 
 def verdict_of(difference: float, spread: float, n_seeds: int, reported: float) -> Verdict:
-    """The verdict on a difference.
+    """Returns the verdict on the difference between our mean and the paper's value.
 
     Args:
-        difference: ours minus the paper's.
-        spread: standard deviation over our seeds (n - 1), >= 0.
-        n_seeds: how many, >= 2.
+        difference: our mean minus the paper's value.
+        spread: standard deviation over our seeds (divisor n - 1), >= 0.
+        n_seeds: number of our seeds, >= 2.
         reported: the paper's value.
     """
     noise = prediction_noise(spread, n_seeds)
@@ -52,15 +52,21 @@ def verdict_of(difference: float, spread: float, n_seeds: int, reported: float) 
 
 
 def prediction_noise(spread: float, n_seeds: int) -> float:
-    """How far one more measurement may be from the mean of n, in 95 of 100 cases."""
+    """Returns the distance from the mean of n seeds within which 95 % of new measurements lie.
+
+    Args:
+        spread: standard deviation over the seeds (divisor n - 1), >= 0.
+        n_seeds: number of seeds, >= 2.
+    """
     quantile = float(stdtrit(n_seeds - 1, 0.975))
     return quantile * spread * math.sqrt(1 + 1 / n_seeds)
 
 
 def beyond_noise(a: Measured, b: Measured) -> bool | None:
-    """Whether two means over seeds differ by more than the seeds explain: Welch's test at 5 %.
+    """Returns whether two means over seeds differ significantly (Welch's t-test at the 5 % level).
 
-    Of two numbers without spread any difference is; None if one of them has a single seed.
+    If both numbers have zero spread, any difference counts. The result is None if one of the
+    numbers has a single seed.
     """
     if a.spread is None or b.spread is None:
         return None
@@ -75,7 +81,7 @@ def beyond_noise(a: Measured, b: Measured) -> bool | None:
 
 
 def half_interval(values: Sequence[float]) -> float:
-    """Half the 95 % confidence interval of the values' mean; 0 of a single one."""
+    """Returns half the width of the mean's 95 % confidence interval; 0 for a single value."""
     n = len(values)
     if n < 2:
         return 0.0
@@ -83,7 +89,7 @@ def half_interval(values: Sequence[float]) -> float:
 
 
 def verdict(cell: CellView, quantity: str) -> Verdict | None:
-    """The verdict on one number of a cell; None where there can be none."""
+    """Returns the verdict on a quantity of a cell; None if protocols differ or with one seed."""
     difference, reported = cell.difference(quantity), cell.cell.reported.get(quantity)
     if difference is None or reported is None:
         return None

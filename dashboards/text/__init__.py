@@ -1,1 +1,1 @@
-"""Results as text: tables, sentences, numbers."""
+"""Results as text: tables, sentences and numbers."""

@@ -1,4 +1,4 @@
-"""Tables with their titles and notes, as text: for the terminal, Markdown or LaTeX; lists too."""
+"""Formats tables with titles and notes as terminal text, Markdown or LaTeX; formats lists."""
 
 import io
 import sys
@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 _COLOURS = {"reproduced": "green", "within": "yellow", "differs": "red", "failed": "red"}
-"""Of marked parts: only what asks to be looked at has a colour."""
+"""Terminal colour of a part of a cell, by the word that it begins with; other parts have none."""
 
 _UNBOUNDED = 10_000  # columns
 
@@ -25,13 +25,13 @@ _LATEX = str.maketrans({
 
 @dataclass(frozen=True)
 class Document:
-    """What is shown.
+    """Tables with a title, a heading and notes.
 
     Attributes:
-        title: what it is.
-        heading: what the numbers are.
-        tables: each with a title of its own, "" for none; cells are text.
-        foot: what else has to be said, a line each.
+        title: title of the document.
+        heading: line that explains the numbers.
+        tables: pairs of a table's title ("" for none) and the table; table cells are text.
+        foot: notes under the tables, one line each.
     """
 
     title: str
@@ -41,11 +41,11 @@ class Document:
 
 
 def as_rich(document: Document, width: int | None = None) -> str:
-    """For the terminal.
+    """Formats a document for the terminal.
 
     Args:
-        document: what is shown.
-        width: columns; None for the terminal's own.
+        document: document to format.
+        width: width of the output in characters; None for the width of the terminal.
     """
     out = io.StringIO()
     console = Console(file=out, force_terminal=sys.stdout.isatty(), width=width)
@@ -61,7 +61,7 @@ def as_rich(document: Document, width: int | None = None) -> str:
 
 
 def _fitting(data: pd.DataFrame, console: Console) -> Table:
-    """The table; if it is too wide, turned, a line for each column, where that is narrower."""
+    """Returns the table, transposed if it is too wide and has more columns than rows."""
     table, room = _rich_table(data), console.options.update(width=_UNBOUNDED)
     if console.measure(table, options=room).maximum > console.width:
         turned = data.T.reset_index()
@@ -87,11 +87,11 @@ def _coloured(text: str) -> Text:
 
 @dataclass(frozen=True)
 class Part:
-    """A part of a cell, of those that " / " keeps apart.
+    """A part of a table cell; " / " separates the parts.
 
     Attributes:
-        text: what it says.
-        mark: its first word if that is a verdict or "failed", else "".
+        text: text of the part.
+        mark: first word of the text if the word is a verdict or "failed", else "".
     """
 
     text: str
@@ -99,7 +99,7 @@ class Part:
 
 
 def parts_of(text: str) -> list[Part]:
-    """The parts of a cell, and which ask to be looked at."""
+    """Splits the text of a cell at " / " and marks verdicts and failures."""
     return [
         Part(part, next((mark for mark in _COLOURS if part.startswith(mark)), ""))
         for part in text.split(" / ")
@@ -107,13 +107,13 @@ def parts_of(text: str) -> list[Part]:
 
 
 def in_words(parts: Iterable[str]) -> str:
-    """Parts with commas between them, and "and" before the last; there must be at least one."""
+    """Joins at least one part with commas, and with "and" before the last part."""
     *first, last = parts
     return f"{', '.join(first)} and {last}" if first else last
 
 
 def as_markdown(document: Document) -> str:
-    """GitHub's Markdown."""
+    """Formats a document as GitHub-flavoured Markdown."""
     lines = [f"**{document.title}**", "", document.heading, ""]
     for title, data in document.tables:
         lines += [title, ""] if title else []
@@ -128,10 +128,10 @@ def _markdown_table(data: pd.DataFrame) -> list[str]:
 
 
 def as_latex(document: Document) -> str:
-    r"""A table environment for each table, in booktabs' style.
+    r"""Formats a document as LaTeX: one table environment for each table, in booktabs style.
 
-    The first has the document's title as its caption, heading and foot beneath it. To be read by
-    ``\input`` in a document that loads booktabs.
+    The caption of the first table is the title of the document; heading and notes follow under the
+    first table. The result is meant for ``\input`` in a document that loads booktabs.
     """
     first, *others = document.tables
     notes = " \\\\\n".join(_latex_text(line) for line in (document.heading, *document.foot))

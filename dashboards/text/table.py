@@ -1,8 +1,8 @@
-"""A study's table: ours beside the paper's, for the terminal, Markdown, CSV or LaTeX.
+"""Renders a study's table, our numbers beside the paper's: terminal, Markdown, CSV or LaTeX.
 
-Numbers are headed by what they are; a difference and a verdict (`dashboards.results.verdicts`) are
-shown only where protocols are equal. The CSV holds no times and no paths, so equal results are
-equal files. LaTeX is for documents that load booktabs.
+The heading states measure, data and number of images. A difference and a verdict
+(`dashboards.results.verdicts`) are shown only if our protocol and the paper's are equal. The CSV
+contains no times and no paths, so equal results give equal files. The LaTeX needs booktabs.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ FORMATS = ("rich", "markdown", "latex", "csv")
 
 
 def table_data(view: StudyView) -> pd.DataFrame:
-    """The table as data: a row per cell and quantity, everything that is known of it."""
+    """Returns the table as data: one row for each cell and quantity, with all known numbers."""
     rows = [_row(view, cell, name) for cell in view.cells for name in cell.cell.quantities]
     return pd.DataFrame(rows)
 
@@ -59,13 +59,13 @@ def _row(view: StudyView, cell: CellView, quantity: str) -> dict[str, object]:
 def render(
     view: StudyView, style: str, width: int | None = None, missing: Sequence[str] = ()
 ) -> str:
-    """The table as text.
+    """Renders the table as text.
 
     Args:
-        view: what is known of the study.
+        view: results of the study so far.
         style: one of `FORMATS`.
-        width: columns of the terminal, for "rich"; None for the terminal's own.
-        missing: what is not known yet, lines for the foot.
+        width: width of "rich" output in characters; None for the width of the terminal.
+        missing: notes on missing results, one line each.
     """
     if style == "csv":
         return str(table_data(view).to_csv(index=False, lineterminator="\n"))
@@ -76,20 +76,20 @@ def render(
 
 
 def document(view: StudyView, *, stacked: bool = False, missing: Sequence[str] = ()) -> Document:
-    """The table with all that stands above and below it.
+    """Returns the table with its title, heading, further tables and notes.
 
     Args:
-        view: what is known of the study.
-        stacked: whether the grid is to be narrow; see `grid`.
-        missing: what is not known yet, lines for the foot.
+        view: results of the study so far.
+        stacked: whether the grid is narrow; see `grid`.
+        missing: notes on missing results, one line each.
     """
     below = search_tables(view.runs, [cell.cell for cell in view.cells])
     for run in multi_objective_runs(list(view.runs.values())):
-        about = f"Search {run.search.name}: the trials that no other beats in all numbers"
+        about = f"Search {run.search.name}: Pareto front (trials that no other trial dominates)"
         below.append((about, pareto_table(run)))
     differences = difference_table(pairs([cell for cell in view.cells if cell.measured]))
     if not differences.empty:
-        below.append((f"{OURS} minus {BASE}, seed by seed: the mean difference", differences))
+        below.append((f"{OURS} minus {BASE}, seed by seed: mean difference", differences))
     return Document(
         title(view),
         heading(view),
@@ -99,7 +99,7 @@ def document(view: StudyView, *, stacked: bool = False, missing: Sequence[str] =
 
 
 def heading(view: StudyView) -> str:
-    """What our numbers are: measure, data, number of images; and what stands in a cell."""
+    """Returns the line that explains our numbers: measures, data, images, seeds, quantities."""
     own = [c.cell for c in view.cells if c.cell.is_measured]
     jobs = dict.fromkeys(c.job.summary() for c in own if c.job and not c.protocol)
     seeds = max((cell.n_seeds for cell in own), default=1)
@@ -109,25 +109,26 @@ def heading(view: StudyView) -> str:
     ]
     quantities = {c.cell.quantities for c in view.cells if len(c.cell.quantities) > 1}
     meaning = [" / ".join(names) for names in sorted(quantities)]
-    spread = ["± over seeds"] if seeds > 1 else []
+    spread = ["± std over seeds"] if seeds > 1 else []
     return "ours: " + "; ".join([*measures, *jobs, *meaning, *spread])
 
 
 def _seeds_in_words(cells: list[Cell]) -> str:
-    """How many seeds, and of what: fresh images, or trainings that jobs are repeated for."""
+    """Returns the number and kind of seeds: "fresh" (of images) or "training" (repeated jobs)."""
     kind = "training" if any(cell.repeats for cell in cells) else "fresh"
     return f"{max(cell.n_seeds for cell in cells)} {kind} seeds"
 
 
 def grid(view: StudyView, *, stacked: bool = False) -> pd.DataFrame:
-    """The paper's layout, as text: a row per sampler; for each column ours and the paper's.
+    """Returns the table in the paper's layout, as text, with our numbers beside the paper's.
 
-    Where protocols are equal, the difference and the verdict on it too; where images or points
-    are measured, how many, times seeds.
+    The difference and its verdict are added if the protocols are equal. The column "samples" gives
+    the number of measured images or points, times the number of seeds.
 
     Args:
-        view: what is known of the study.
-        stacked: whether what stands beside ours is put on lines of its own, below.
+        view: results of the study so far.
+        stacked: whether the paper's number, difference and verdict are rows under our number
+            instead of columns beside it.
     """
     rows: dict[str, dict[str, dict[str, str]]] = {}
     samples: dict[str, dict[str, None]] = {}
@@ -158,7 +159,7 @@ def grid(view: StudyView, *, stacked: bool = False) -> pd.DataFrame:
 
 
 def _texts(cell: CellView) -> dict[str, str]:
-    """What the grid says of a cell: "ours" and, where they exist, what stands beside it."""
+    """Returns the texts of a cell: "ours" and, if known, "paper", "difference" and "verdict"."""
     own = cell.cell
     texts = {"ours": _ours(cell)}
     reported = [f"{own.reported[name].value:g}" for name in own.quantities if name in own.reported]
@@ -193,13 +194,13 @@ def _ours(cell: CellView) -> str:
 
 
 def title(view: StudyView) -> str:
-    """What the table is."""
+    """Returns the title of the table."""
     study = view.study
     return f"{study.name} ({study.scale}): {study.exhibit}. {study.title}"
 
 
 def foot(view: StudyView) -> list[str]:
-    """What has to be said below the table, a line each."""
+    """Returns the notes under the table, one line each."""
     lines = [
         f"{baseline.name} = "
         + ("missing" if baseline.distance is None else f"{baseline.distance:.4g}")
@@ -208,11 +209,11 @@ def foot(view: StudyView) -> list[str]:
     ]
     reported = [r for cell in view.cells for r in cell.cell.reported.values()]
     papers = dict.fromkeys(r.protocol.describe() for r in reported if r.protocol)
-    lines += [f"paper: {described}" for described in papers]
+    lines += [f"the paper's protocol: {described}" for described in papers]
     alike = alike_runs(view.runs)
     for run in view.runs.values():
         lines += search_notes(run) if run not in alike else []
     same = any(c.difference(name) is not None for c in view.cells for name in c.cell.quantities)
     if papers and not same:
-        lines.append("no differences are shown: ours and the paper's protocols differ")
+        lines.append("no differences are shown because our protocol and the paper's differ")
     return [*lines, *view.study.notes]

@@ -1,1 +1,1 @@
-"""Pages: templates, the report, the served site, and the servers beside it."""
+"""Web pages: templates, the report, the served site, and the MLflow and Optuna servers."""

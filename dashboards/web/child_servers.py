@@ -1,8 +1,8 @@
-"""MLflow's and Optuna's own pages, run beside ours as processes of our own.
+"""Runs the servers of MLflow and optuna-dashboard as child processes.
 
-Each serves a database of the store, which need not be there yet: its server starts when it is, and
-when its tables are made, for opening it in between can spoil it. All listen on 127.0.0.1, on ports
-that were free, and end with us.
+Each child serves a database of the store. A child starts once its database exists and its tables
+are complete, because opening a database earlier can damage it. All children listen on free ports of
+127.0.0.1 and end with this process.
 """
 
 import contextlib
@@ -28,29 +28,29 @@ _MLFLOW = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEME
 
 
 class ChildServer:
-    """A server beside ours; it starts when its database is there.
+    """A child process that serves a database, started once the database exists.
 
     Args:
-        name: what it is called.
-        database: the file it serves.
-        command: its command line but for the port's value, which is added last.
+        name: name of the server, for people.
+        database: database file that the server shows.
+        command: command line without its last argument, the port.
     """
 
     def __init__(self, name: str, database: Path, command: Sequence[str]) -> None:
         self.name, self._database, self._command = name, database, command
         self._process: subprocess.Popen[bytes] | None = None
         self._has_answered = False
-        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - as long as we are
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed at exit
         self.port = free_port()
 
     @property
     def url(self) -> str:
-        """Where it answers."""
+        """Address of the server."""
         return f"http://127.0.0.1:{self.port}/"
 
     @property
     def state(self) -> str:
-        """In a few words: "runs", "starts", why it ended, or what it waits for."""
+        """State of the server: "runs", "starts", why it ended, or which file it waits for."""
         if self._process is None:
             return f"waits for {self._database.name}: nothing was run on this store yet"
         code = self._process.poll()
@@ -66,7 +66,7 @@ class ChildServer:
         return f": {without_secrets(logged[-1])[:_MOST_CHARACTERS]}" if logged else ""
 
     def start_if_ready(self) -> None:
-        """Starts it once its database is there; an ended one is not started again."""
+        """Starts the server if its database exists; a server that has ended is not restarted."""
         if self._process is None and self._is_ready():
             self._process = subprocess.Popen(
                 [*self._command, str(self.port)],
@@ -75,21 +75,21 @@ class ChildServer:
             )  # fmt: skip
 
     def _is_ready(self) -> bool:
-        """Whether its database is there, and nobody is making it."""
+        """Returns whether the database exists and no process is creating its tables."""
         try:
             is_there = self._database.is_file()
             return is_there and not is_being_opened(f"sqlite:///{self._database}")
-        except OSError:  # a file system away for a moment: looked at again
+        except OSError:  # the file system is unavailable for a moment: the next poll tries again
             return False
 
     def signal(self, number: signal.Signals) -> None:
-        """Sends a signal to it and all it has started."""
+        """Sends a signal to the server and all processes that it started."""
         if self._process is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, number)
 
     def wait(self) -> None:
-        """Waits until it has ended; what does not end by itself is killed, with what it started."""
+        """Waits up to ten seconds for the server to end, then kills its remaining processes."""
         if self._process is not None:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(_STOP_SECONDS)
@@ -98,10 +98,10 @@ class ChildServer:
 
 
 class ChildServers:
-    """The servers beside ours, each started when it can be; a context manager.
+    """A context manager that runs MLflow and optuna-dashboard on the databases of a store.
 
     Args:
-        store: a local store, whose databases they serve.
+        store: a local store.
     """
 
     def __init__(self, store: Store) -> None:
@@ -140,7 +140,7 @@ class ChildServers:
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 that nothing listens on now."""
+    """Returns a port of 127.0.0.1 on which no process listens now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -148,6 +148,6 @@ def free_port() -> int:
 
 
 def listens(port: int) -> bool:
-    """Whether something listens on a port of 127.0.0.1 now."""
+    """Returns whether a process listens on a port of 127.0.0.1 now."""
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0

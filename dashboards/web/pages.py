@@ -1,4 +1,4 @@
-"""Pages from templates: everything that is put into one is escaped unless it is our own asset."""
+"""Renders pages from templates; all values are escaped, except `Markup` such as our own assets."""
 
 from typing import Any
 
@@ -9,17 +9,17 @@ _PAGES = Environment(loader=PackageLoader("dashboards.web"), autoescape=True)
 
 
 def render(name: str, **values: Any) -> str:
-    """A template of `dashboards/web/templates` with these values."""
+    """Renders a template of `dashboards/web/templates` with the given values."""
     return _PAGES.get_template(name).render(**values)
 
 
 def css() -> Markup:
-    """The style that all pages share, in both colour schemes."""
+    """Returns the style sheet of all pages, for light and dark colour schemes."""
     return asset("base.css")
 
 
 def asset(name: str) -> Markup:
-    """A file of `dashboards/web/templates` as it is."""
+    """Returns a file of `dashboards/web/templates` unchanged."""
     assert _PAGES.loader is not None
     source, *_ = _PAGES.loader.get_source(_PAGES, name)
     return Markup(source)

@@ -1,4 +1,4 @@
-"""A study's report: one page with everything, which needs no network to be read."""
+"""Renders a study's report: a single HTML page that needs no network connection."""
 
 from typing import Any
 
@@ -24,16 +24,16 @@ from tuning.store.provenance import launches
 from tuning.store.store import Store
 
 PICTURE_BYTES = 3_500_000
-"""Of all pictures of a page: as text a third more, and with plotly's script, less than five
-million, it stays below ten."""
+"""Size budget of all pictures of a page. Encoded as text they grow by a third; with plotly's script
+of almost 5 MB, the page stays below 10 MB."""
 
 
 def render_report(scheduler: Scheduler, store: Store) -> str:
-    """The page; nothing is written.
+    """Returns the HTML of a study's report; writes nothing.
 
     Args:
-        scheduler: the study's scheduler.
-        store: its store.
+        scheduler: scheduler of the study.
+        store: store of the study.
     """
     view = read_study(scheduler, store)
     content = document(view, missing=what_is_missing(view, scheduler, store))
@@ -74,13 +74,13 @@ def _rows(data: pd.DataFrame) -> list[list[Any]]:
 
 
 def _as_json(figures: list[dict[str, Any]]) -> Markup:
-    """JSON that nothing in it can end the script element of."""
+    """Returns JSON that cannot end the script element that contains it."""
     text = "[" + ",".join(plotly.io.to_json(f, validate=False) for f in figures) + "]"
     return Markup(text.replace("<", "\\u003c"))
 
 
 def _provenance(view: StudyView, store: Store, devices: list[str]) -> list[tuple[str, str]]:
-    """What made the results: launches, devices, protocols, settings."""
+    """Returns the provenance of the results: launches, devices, protocols and settings."""
     name = view.study.id
     rows = []
     for launch in launches(store, name):

@@ -1,7 +1,7 @@
-"""The served site: the page of all studies, their reports, links into MLflow.
+"""The served site: the page of all studies, their reports, and links into MLflow.
 
-It only reads, and answers no other host name than its own, so that no page of the web can read it
-through a browser.
+The site only reads the store. It refuses requests for any other host name than its own, so that no
+other website can read it through a browser.
 """
 
 import contextlib
@@ -27,15 +27,15 @@ from tuning.store.store import Store
 from tuning.tracking.mlflow_writer import compare_link, view_link
 
 _FRESH_SECONDS = 1.0
-_SHARE_OF_TIME = 10  # counting many thousands of jobs takes time: never more than a tenth of it
+_SHARE_OF_TIME = 10  # counting thousands of jobs is slow: it takes at most a tenth of the time
 
 
 class Site:
-    """What there is to see of a store.
+    """The pages of a store.
 
     Args:
         store: the store.
-        servers: those of MLflow and Optuna; None if the store is no local folder.
+        servers: servers of MLflow and Optuna; None if the store is not a local folder.
     """
 
     def __init__(self, store: Store, servers: ChildServers | None) -> None:
@@ -46,11 +46,11 @@ class Site:
         self._fresh_until = 0.0
 
     def index(self) -> str:
-        """The page."""
+        """Renders the page of all studies."""
         return render("serve.html", css=css(), store=self._store.url, studies=self.studies())
 
     def studies(self) -> str:
-        """Its part that changes."""
+        """Renders the part of the page that changes; the overview is cached for a short time."""
         with self._lock:
             started = time.monotonic()
             if started >= self._fresh_until:
@@ -61,19 +61,30 @@ class Site:
             return render("studies.html", overview=self._overview, servers=servers)
 
     def report(self, name: str) -> str | None:
-        """A study's report; None if there is no such study."""
+        """Renders a study's report; None if the study does not exist.
+
+        Args:
+            name: name of the study with its scale.
+
+        Raises:
+            InputError: the study cannot be read.
+        """
         scheduler = self._scheduler(name)
-        with self._pyplot_lock:  # pyplot is not for two threads
+        with self._pyplot_lock:  # pyplot is not thread-safe
             return render_report(scheduler, self._store) if scheduler else None
 
     def link(self, kind: str, name: str) -> str | None:
-        """Where MLflow shows a study's runs of a kind, or the comparison of its cells; None if not.
+        """Returns the address of MLflow's page of a study's runs; None if there is no such page.
 
         Args:
-            kind: "cells", "trials", "trainings" or "compare".
-            name: the study's, with its scale.
+            kind: kind of runs ("cells", "trials" or "trainings"), or "compare" for the comparison
+                of the study's cells.
+            name: name of the study with its scale.
+
+        Raises:
+            InputError: the study cannot be read.
         """
-        from mlflow.tracking import MlflowClient  # two seconds: not at import
+        from mlflow.tracking import MlflowClient  # local: the import takes two seconds
 
         scheduler = self._scheduler(name)
         if scheduler is None or self._servers is None or self._servers.mlflow.state != "runs":
@@ -103,14 +114,14 @@ class Site:
 
 
 def handler(site: Site) -> type[BaseHTTPRequestHandler]:
-    """Answers requests from a site."""
+    """Returns the request handler class of a site."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             port = self.connection.getsockname()[1]
             own = {f"{name}:{port}" for name in ("127.0.0.1", "localhost")}
             if self.headers.get("Host") not in own:
-                self._answer(HTTPStatus.FORBIDDEN, "this page is for this machine alone\n", "plain")
+                self._answer(HTTPStatus.FORBIDDEN, "this page is only for this machine\n", "plain")
                 return
             try:
                 self._route(self.path.partition("?")[0])
@@ -151,6 +162,6 @@ def handler(site: Site) -> type[BaseHTTPRequestHandler]:
                 self.wfile.write(data)
 
         def log_message(self, *_: Any) -> None:
-            """No line for every request."""
+            """Logs nothing."""
 
     return Handler

@@ -1,4 +1,4 @@
-"""Data sets: embedded or synthetic ones that need no download, and those read from files."""
+"""Data sets: embedded and synthetic data sets, which need no download, and data sets in files."""
 
 from scorelib.data.base import DataSpec, Split
 from scorelib.data.celeba import CelebA

@@ -1,12 +1,12 @@
-"""What a data set is: labelled examples in a training and a held-out split.
+"""The base class of data sets: labelled examples in a training and a held-out split.
 
-Examples are images in [0, 1] or, for the synthetic sets of `scorelib.data.toys`, vectors around
-zero. Networks train on the ``train`` split only. The ``test`` split is the baseline: the Frechet
-distance between the two splits is what a perfect generator of as many images would reach, since
-both splits are draws of the same distribution.
+Examples are images in [0, 1] or, for the synthetic data sets of `scorelib.data.toys`, vectors
+around zero. Networks are trained on the ``train`` split only. The ``test`` split is the baseline:
+both splits are samples of the same distribution, so a perfect generator of as many images would
+reach the Frechet distance between the two splits.
 
-Where the files lie is no field of the spec: the same images at another path give the same
-results, so a path must not change a key. It is an argument of `DataSpec.load`.
+The path of the files is not a field of the spec but an argument of `DataSpec.load`: the same images
+at another path give the same results, so the path must not change a key.
 """
 
 from abc import ABC, abstractmethod
@@ -23,13 +23,14 @@ Split = Literal["train", "test"]
 
 @dataclass(frozen=True, kw_only=True)
 class DataSpec(Spec, ABC):
-    """A data set; subclasses state its facts and load it.
+    """A data set; subclasses define its properties and load it.
 
-    Facts that depend on a subclass's fields are properties or fields there.
+    Subclasses override ``name`` and ``n_classes`` with a property or a field where they depend on
+    the fields of the subclass.
 
     Attributes:
         name: short name, shown in tables and in the names of metrics.
-        n_classes: number of labels.
+        n_classes: number of classes; labels are 0 .. n_classes - 1.
     """
 
     KIND = "DataSpec"
@@ -39,22 +40,22 @@ class DataSpec(Spec, ABC):
     @property
     @abstractmethod
     def shape(self) -> tuple[int, ...]:
-        """Shape of one example: (channels, height, width) of an image, (D,) of a vector."""
+        """Shape of one example: (channels, height, width) for images, (D,) for vectors."""
 
     @abstractmethod
     def n_images(self, split: Split) -> int:
-        """Number of examples of a split, known without loading it."""
+        """Returns the number of examples of a split, without loading the split."""
 
     @abstractmethod
     def load(self, split: Split, root: Path | None = None) -> tuple[Tensor, Tensor]:
-        """All examples and labels of a split, in an order that never changes.
+        """Returns all examples and labels of a split, always in the same order.
 
         Args:
             split: ``train`` or the held-out ``test``.
-            root: folder of the data's files; embedded data sets need none and ignore it.
+            root: folder of the data files. Embedded and synthetic data sets ignore it.
 
         Returns:
-            Images, float32 (N, C, H, W) in [0, 1], or vectors, float32 (N, D), and labels, int64
+            Images, float32 (N, C, H, W) in [0, 1], or vectors, float32 (N, D); and labels, int64
             (N,).
 
         Raises:
@@ -62,8 +63,20 @@ class DataSpec(Spec, ABC):
         """
 
     def stored(self, split: Split, root: Path | None = None) -> tuple[Tensor, Tensor]:
-        """As `load`, but for images that come as 8-bit pixels: these as uint8, a quarter as large.
+        """Returns the same as `load`, but 8-bit images as uint8, in a quarter of the memory.
 
-        For whole sets, of which batches are made floats; see `scorelib.data.files.as_floats`.
+        Use this method to hold a whole data set in memory and convert each batch with
+        `scorelib.data.files.as_floats`.
+
+        Args:
+            split: ``train`` or the held-out ``test``.
+            root: folder of the data files.
+
+        Returns:
+            Images, uint8 (N, C, H, W) if they are stored as 8-bit pixels, else the examples of
+            `load`; and labels, int64 (N,).
+
+        Raises:
+            MissingDataError: the files are absent or corrupt and could not be downloaded.
         """
         return self.load(split, root)

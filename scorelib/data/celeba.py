@@ -1,8 +1,9 @@
-"""CelebA: 202,599 aligned photographs of faces, in the crop of the score-matching papers.
+"""CelebA: 202,599 aligned photographs of faces, cropped as in the score-matching papers.
 
-The aligned images are 178 x 218 pixels; their central 140 x 140 is resized (bilinear, antialiased).
-Its terms of use forbid that the files be handed on, and their host has a quota: they are fetched by
-hand. The held-out split is the published test part; the validation part is left out.
+The aligned images have 178 x 218 pixels; the central 140 x 140 pixels are resized (bilinear,
+antialiased). The files must be downloaded manually, because the terms of use forbid redistribution
+and the host has a quota. The held-out split is the published test part; the validation part is not
+used.
 
 References:
     Z. Liu et al., Deep learning face attributes in the wild, 2015.
@@ -34,7 +35,7 @@ _N_IMAGES = {"train": 162_770, "test": 19_962}
 
 @dataclass(frozen=True, kw_only=True)
 class CelebA(PixelData):
-    """CelebA's faces, without labels.
+    """The CelebA data set of faces, as a single class with label 0.
 
     Args:
         size: height and width in pixels, at least 4.
@@ -56,12 +57,12 @@ class CelebA(PixelData):
         return (3, self.size, self.size)
 
     def n_images(self, split: Split) -> int:
-        """162,770 for training, 19,962 held out."""
+        """Returns the number of images: 162,770 for training, 19,962 held out."""
         return _N_IMAGES[split]
 
     def pixels(self, split: Split, root: Path | None = None) -> tuple[Tensor, Tensor]:
-        """All images of a split, all labelled 0; see `PixelData.pixels`."""
-        from torchvision.datasets import CelebA as Files  # here: its import takes seconds
+        """Returns all images of a split, all with label 0; see `PixelData.pixels`."""
+        from torchvision.datasets import CelebA as Files  # imported here because it takes seconds
         from torchvision.transforms.functional import center_crop, resize
 
         folder = (DEFAULT_ROOT if root is None else root).absolute() / Files.base_folder
@@ -85,7 +86,7 @@ class CelebA(PixelData):
 
 
 def _require_files(folder: Path) -> None:
-    """Raises MissingDataError naming the first file torchvision's reader would miss."""
+    """Raises MissingDataError if a file of torchvision's reader is missing or corrupt."""
     from torchvision.datasets import CelebA as Files
     from torchvision.datasets.utils import check_integrity
 

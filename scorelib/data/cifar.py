@@ -1,6 +1,6 @@
-"""CIFAR-10 and CIFAR-100: 60,000 colour images of 32 x 32 pixels, in ten or a hundred classes.
+"""CIFAR-10 and CIFAR-100: 60,000 colour images of 32 x 32 pixels in 10 or 100 classes.
 
-CIFAR-10 is the data of the paper scale.
+CIFAR-10 is the data set of the paper scale.
 
 References:
     A. Krizhevsky, Learning multiple layers of features from tiny images, 2009.
@@ -20,7 +20,7 @@ from scorelib.data.files import DEFAULT_ROOT, PixelData, missing_data, one_line
 
 @dataclass(frozen=True, kw_only=True)
 class _Cifar(PixelData):
-    """What the two have in common: 50,000 training and 10,000 held-out images (3, 32, 32)."""
+    """Base class of both: 50,000 training and 10,000 held-out images of shape (3, 32, 32)."""
 
     KIND = "_Cifar"
 
@@ -30,18 +30,18 @@ class _Cifar(PixelData):
         return (3, 32, 32)
 
     def n_images(self, split: Split) -> int:
-        """50,000 for training, 10,000 held out."""
+        """Returns the number of images: 50,000 for training, 10,000 held out."""
         return 50_000 if split == "train" else 10_000
 
     def pixels(self, split: Split, root: Path | None = None) -> tuple[Tensor, Tensor]:
-        """All images and labels, downloaded first where missing; see `PixelData.pixels`."""
-        from torchvision import datasets  # here: its import takes seconds
+        """Returns all images and labels, downloading missing files; see `PixelData.pixels`."""
+        from torchvision import datasets  # imported here because it takes seconds
 
         published = getattr(datasets, self.name.upper())
         root = DEFAULT_ROOT if root is None else root
         try:
-            # The files are pickles. torchvision unpickles one only after its MD5 sum has been
-            # found equal to the published one, so no foreign pickle is ever opened.
+            # The files are pickles. torchvision unpickles a file only if its MD5 sum equals the
+            # published sum, so no foreign pickle is ever opened.
             data = published(root, train=split == "train", download=True)
         except (OSError, RuntimeError, HTTPException) as error:
             raise missing_data(
@@ -56,7 +56,7 @@ class _Cifar(PixelData):
 
 @dataclass(frozen=True, kw_only=True)
 class Cifar10(_Cifar):
-    """CIFAR-10: ten classes."""
+    """The CIFAR-10 data set, with 10 classes."""
 
     KIND = "Cifar10"
     name: ClassVar[str] = "cifar10"
@@ -65,7 +65,7 @@ class Cifar10(_Cifar):
 
 @dataclass(frozen=True, kw_only=True)
 class Cifar100(_Cifar):
-    """CIFAR-100, with its hundred fine labels."""
+    """The CIFAR-100 data set, with its 100 fine labels."""
 
     KIND = "Cifar100"
     name: ClassVar[str] = "cifar100"

@@ -1,8 +1,9 @@
-r"""Data sets made of another one: one class of it, or all of it with noise.
+r"""Data sets derived from another data set: a single class, or vectors with added noise.
 
-What a sampler that ends at noise level sigma has to meet is p_sigma, the data with that noise.
-``Perturbed(of=OneClass(of=Moons(), label=0), sigma=7.5)`` is one moon so blurred; the other moon's
-points get the same noise, so that differences between classes are not those of two draws.
+A sampler that ends at noise level sigma should be compared to p_sigma, the distribution of the data
+with noise of that level. ``Perturbed(of=OneClass(of=Moons(), label=0), sigma=7.5)`` is one moon
+with such noise. The points of the other moon get the same noise, so that differences between the
+classes do not result from different random numbers.
 
 References:
     Chao et al. (2022), Section 3: real points of precision and recall on the moons.
@@ -24,12 +25,13 @@ from scorelib.seeds import generator_of
 
 @dataclass(frozen=True, kw_only=True)
 class OneClass(DataSpec):
-    """The points of one class, in the order of the whole set; all labelled 0.
+    """One class of a synthetic data set: its points in the original order, all with label 0.
+
+    Data sets in files are not supported; metrics select their classes by label instead.
 
     Args:
-        of: the whole set. Sets that are read from files are measured class by class by their
-            labels instead.
-        label: the class's label there.
+        of: the whole data set.
+        label: label of the class in the whole data set, in [0, of.n_classes - 1].
     """
 
     KIND = "OneClass"
@@ -39,7 +41,7 @@ class OneClass(DataSpec):
     label: int
 
     def validate(self) -> None:
-        """Raises InputError if there is no such class."""
+        """Raises InputError if the data set has no class `label`."""
         if not 0 <= self.label < self.of.n_classes:
             raise InputError(
                 f"label must be in [0, {self.of.n_classes - 1}], a class of {self.of.name}; "
@@ -48,20 +50,20 @@ class OneClass(DataSpec):
 
     @property
     def name(self) -> str:
-        """The whole set's name and ``-class-`` with the label."""
+        """The name of the whole data set followed by ``-class-`` and the label."""
         return f"{self.of.name}-class-{self.label}"
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """As the whole set's."""
+        """The shape of a point of the whole data set."""
         return self.of.shape
 
     def n_images(self, split: Split) -> int:
-        """How many of the split's points are of the class; counted, they are never on a disk."""
+        """Returns the number of points of the class; counts them, since no file is read."""
         return _count(self.of, self.label, split)
 
     def load(self, split: Split, root: Path | None = None) -> tuple[Tensor, Tensor]:
-        """All points of the class; see `DataSpec.load`."""
+        """Returns all points of the class, with label 0; see `DataSpec.load`."""
         points, labels = self.of.load(split, root)
         chosen = points[labels == self.label]
         return chosen, torch.zeros(len(chosen), dtype=torch.long)
@@ -74,15 +76,16 @@ def _count(of: Toy, label: int, split: Split) -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class Perturbed(DataSpec):
-    """Vectors with Gaussian noise of one level, drawn once; labels stay.
+    """A data set of vectors with fixed Gaussian noise added; the labels are unchanged.
 
-    The noise depends on the seed, the split and the number of vectors, not on the set: sets of
-    equal size, such as the two moons, get the same.
+    The noise depends on the seed, the split and the number of vectors, but not on the data set.
+    Data sets of equal size, such as the two moons, get the same noise.
 
     Args:
-        of: the vectors. Images with noise would leave [0, 1], which no image may.
+        of: data set of vectors. Images are not allowed, because noise would move them out of
+            [0, 1].
         sigma: standard deviation of the noise, data units, > 0.
-        seed: of the noise.
+        seed: seed of the noise.
     """
 
     KIND = "Perturbed"
@@ -92,7 +95,7 @@ class Perturbed(DataSpec):
     seed: int = 0
 
     def validate(self) -> None:
-        """Raises InputError unless there are vectors and noise."""
+        """Raises InputError unless `of` has vectors and `sigma` is positive."""
         if len(self.of.shape) != 1:
             raise InputError(
                 f"of must be vectors of shape (D,), but {self.of.name} has {self.of.shape}"
@@ -102,25 +105,25 @@ class Perturbed(DataSpec):
 
     @property
     def name(self) -> str:
-        """The set's name and ``-sigma-`` with the level."""
+        """The name of the original data set followed by ``-sigma-`` and the noise level."""
         return f"{self.of.name}-sigma-{self.sigma:g}"
 
     @property
     def n_classes(self) -> int:
-        """As the set's."""
+        """The number of classes of the original data set."""
         return self.of.n_classes
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """As the set's."""
+        """The shape of a vector of the original data set."""
         return self.of.shape
 
     def n_images(self, split: Split) -> int:
-        """As the set's."""
+        """Returns the number of vectors of a split of the original data set."""
         return self.of.n_images(split)
 
     def load(self, split: Split, root: Path | None = None) -> tuple[Tensor, Tensor]:
-        """All vectors with their noise, and labels; see `DataSpec.load`."""
+        """Returns all vectors with added noise, and their labels; see `DataSpec.load`."""
         x, labels = self.of.load(split, root)
         noise = torch.randn(x.shape, generator=generator_of("perturbed", split, self.seed))
         return x + self.sigma * noise, labels

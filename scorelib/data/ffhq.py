@@ -1,8 +1,9 @@
-"""FFHQ: 70,000 photographs of faces, as published, 1024 x 1024 pixels in folders of a thousand.
+"""FFHQ: 70,000 photographs of faces.
 
-They are resized to `Ffhq.size` (bilinear, antialiased). The published division is kept: the first
-60,000 are for training, the last 10,000 held out. The set is fetched by its authors' script, since
-it is 89 GB large and its host has a quota.
+The images are read as published: 1024 x 1024 pixels, in folders of 1,000 images. They are resized
+to `Ffhq.size` (bilinear, antialiased). The splits are the published ones: the first 60,000 images
+are for training, the last 10,000 are held out. The data set must be downloaded with the authors'
+script, because it has 89 GB and the host has a quota.
 
 References:
     T. Karras, S. Laine and T. Aila, A style-based generator architecture for generative
@@ -34,12 +35,12 @@ _PER_FOLDER = 1000
 
 @dataclass(frozen=True, kw_only=True)
 class Ffhq(PixelData):
-    """FFHQ's faces, without labels.
+    """The FFHQ data set of faces, as a single class with label 0.
 
     Args:
         size: height and width in pixels, at least 4.
-        most_images: of either split, the first ones, at least 2; all training images at 256 x 256
-            are 11.8 GB of pixels.
+        most_images: largest number of images of either split, at least 2; the first images are
+            used. All training images at 256 x 256 take 11.8 GB as 8-bit pixels.
     """
 
     KIND = "Ffhq"
@@ -49,14 +50,14 @@ class Ffhq(PixelData):
     most_images: int = 60_000
 
     def validate(self) -> None:
-        """Raises InputError if there is too little of either."""
+        """Raises InputError if the size or the number of images is too small."""
         require_size(self.size)
         if self.most_images < 2:
             raise InputError(f"most_images must be at least 2; got {self.most_images}")
 
     @property
     def name(self) -> str:
-        """``ffhq`` and the size."""
+        """``ffhq`` followed by the size."""
         return f"ffhq{self.size}"
 
     @property
@@ -65,11 +66,11 @@ class Ffhq(PixelData):
         return (3, self.size, self.size)
 
     def n_images(self, split: Split) -> int:
-        """60,000 for training, 10,000 held out, or fewer."""
+        """Returns the number of images: 60,000 (10,000 held out), at most `most_images`."""
         return min(self.most_images, _N_IMAGES[split])
 
     def pixels(self, split: Split, root: Path | None = None) -> tuple[Tensor, Tensor]:
-        """The images of a split, all labelled 0; see `PixelData.pixels`."""
+        """Returns the images of a split, all with label 0; see `PixelData.pixels`."""
         folder = (DEFAULT_ROOT if root is None else root).absolute() / "ffhq" / "images1024x1024"
         n = self.n_images(split)
         paths = [_path(folder, _FIRST[split] + i) for i in range(n)]

@@ -1,11 +1,12 @@
-"""Images of one's own: a folder for each class, at any size.
+"""User-provided images of any size, in one folder per class.
 
     ROOT/FOLDER/train/CLASS/any/name.png
     ROOT/FOLDER/test/CLASS/any/name.jpg
 
-A published set is known by its name; a folder is not, and its images may change between two runs.
-The spec therefore holds a digest of all names and contents, and loading checks it: results that
-share a key come from the same images. `ImageFolder.of` looks at a folder and fills the spec in.
+The name of a published data set identifies its images. The name of a folder does not, and the
+images of a folder may change between two runs. The spec therefore contains a digest of all names
+and contents, which is checked when the images are loaded: results with the same key come from the
+same images. `ImageFolder.of` creates the spec of a folder.
 """
 
 import hashlib
@@ -33,15 +34,15 @@ _SUFFIXES = {".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 
 @dataclass(frozen=True, kw_only=True)
 class ImageFolder(PixelData):
-    """Colour images from a folder, made by `of`.
+    """A data set of colour images in a folder; use `of` to create it.
 
-    The shorter side is resized to `size` (bilinear, antialiased), then the centre is cropped. Grey
-    images get three equal channels, transparency is dropped. The classes are numbered in the order
-    of their names.
+    The shorter side of an image is resized to `size` (bilinear, antialiased), then the centre is
+    cropped. Grey images get three equal channels, and transparency is dropped. The labels number
+    the classes in the order of their names.
 
     Args:
-        folder: its name, without a path; also the name of the data.
-        digest: SHA-256 sum of the names and contents of its images, 64 hexadecimal digits.
+        folder: name of the folder, without a path; also the name of the data set.
+        digest: SHA-256 sum of the names and contents of the images, 64 hexadecimal digits.
         n_train: number of training images, at least 2.
         n_test: number of held-out images, at least 2.
         n_classes: number of classes.
@@ -58,12 +59,12 @@ class ImageFolder(PixelData):
     size: int = 64
 
     def validate(self) -> None:
-        """Raises InputError for a path instead of a name, no digest, or too few images."""
+        """Raises InputError if `folder` is a path, `digest` is invalid or images are too few."""
         require_size(self.size)
         if self.folder in ("", ".", "..") or Path(self.folder).name != self.folder:
             raise InputError(
                 f"folder must be a name without a path, but got {self.folder!r}; "
-                "data.root says where it is",
+                "name the folder that contains it as data.root",
                 "data.root",
             )
         if not re.fullmatch("[0-9a-f]{64}", self.digest):
@@ -76,15 +77,20 @@ class ImageFolder(PixelData):
 
     @classmethod
     def of(cls, path: Path, *, size: int = 64) -> Self:
-        """The spec of the folder at `path`, all of whose files are read for the digest.
+        """Creates the spec of the folder at `path`; reads all its files for the digest.
+
+        Args:
+            path: the folder, which contains the folders ``train`` and ``test``.
+            size: height and width in pixels, at least 4.
 
         Raises:
-            MissingDataError: no such folder, or held-out classes that training does not have.
+            MissingDataError: the folder is missing, or ``test`` has a class that ``train`` lacks.
+            InputError: a split has fewer than two images, or `size` is too small.
         """
         files = {split: _files(path, split) for split in ("train", "test")}
         classes = {split: {_class_of(path, file) for file in files[split]} for split in files}
         if unknown := classes["test"] - classes["train"]:
-            raise MissingDataError(f"{path}/train must have a folder {min(unknown)} as test has")
+            raise MissingDataError(f"{path}/train must have a folder {min(unknown)}, as test does")
         digest = hashlib.sha256()
         for file in files["train"] + files["test"]:
             name = file.relative_to(path).as_posix()
@@ -101,7 +107,7 @@ class ImageFolder(PixelData):
 
     @property
     def name(self) -> str:
-        """The folder's."""
+        """The name of the folder."""
         return self.folder
 
     @property
@@ -110,18 +116,18 @@ class ImageFolder(PixelData):
         return (3, self.size, self.size)
 
     def n_images(self, split: Split) -> int:
-        """`n_train` or `n_test`."""
+        """Returns the number of images: `n_train` or `n_test`."""
         return self.n_train if split == "train" else self.n_test
 
     def pixels(self, split: Split, root: Path | None = None) -> tuple[Tensor, Tensor]:
-        """All images and labels of a split; see `PixelData.pixels`."""
+        """Returns all images and labels of a split; see `PixelData.pixels`."""
         path = (DEFAULT_ROOT if root is None else root).absolute() / self.folder
         found = type(self).of(path, size=self.size)
         if found != self:
             raise MissingDataError(
                 f"{path} must hold the images of digest {self.digest[:12]}... ({self.n_train:,} "
                 f"and {self.n_test:,}), but holds {found.digest[:12]}... ({found.n_train:,} and "
-                f"{found.n_test:,}): put the old images back, or describe the new ones"
+                f"{found.n_test:,}): put the old images back, or make a new spec"
             )
         files = _files(path, split)
         names = sorted({_class_of(path, file) for file in _files(path, "train")})
@@ -135,7 +141,7 @@ class ImageFolder(PixelData):
 
 
 def _files(path: Path, split: str) -> list[Path]:
-    """The images of a split in the order of their names, class by class."""
+    """Returns the image files of a split, sorted by class and name."""
     if not (path / split).is_dir():
         raise missing_data(
             f"{path} must have the folders train and test, each with a folder of images per "

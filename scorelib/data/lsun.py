@@ -1,13 +1,14 @@
-"""LSUN: photographs of one kind of scene (churches, bedrooms, towers) from its LMDB databases.
+"""LSUN: photographs of one category of scenes (churches, bedrooms, towers), read from LMDB files.
 
-The shorter side is resized to `Lsun.size` (bilinear, antialiased), then the centre is cropped. The
-held-out split is LSUN's validation part. It has 300 images: too few for a Frechet distance, which
-papers therefore measure to the training part.
+The shorter side of an image is resized to `Lsun.size` (bilinear, antialiased), then the centre is
+cropped. The held-out split is the validation part of LSUN. It has 300 images, too few for a Frechet
+distance; papers therefore measure the distance to the training part.
 
-The images and their order are those of torchvision's reader, but the database is read directly.
-Torchvision keeps a pickled list of keys in the *working* folder, under a name made of the data's
-path, and unpickles whatever it finds there. LMDB maps its file into memory, where reading past the
-end of a truncated one kills the process: the length is checked before anything is read.
+The images and their order are those of torchvision's reader, but the database is read directly,
+because torchvision keeps a pickled list of keys in the *working* folder, under a name derived from
+the path of the data, and unpickles any file with this name. LMDB maps its file into memory, and
+reading past the end of a truncated file kills the process. The length of the file is therefore
+checked before images are read.
 
 References:
     F. Yu et al., LSUN: Construction of a large-scale image dataset using deep learning with humans
@@ -47,14 +48,15 @@ _PARTS = {"train": "train", "test": "val"}
 
 @dataclass(frozen=True, kw_only=True)
 class Lsun(PixelData):
-    """One category of LSUN, without labels.
+    """One category of LSUN, as a single class with label 0.
 
     Args:
-        category: which scenes.
+        category: category of scenes.
         size: height and width in pixels, at least 4.
-        most_images: of the training split, at least 2: the first ones in the order of the keys,
-            which are hashes, so a fair sample. The default holds all churches; all bedrooms at 64
-            x 64 would be 149 GB as float32, the default's 200,000 are 9.8 GB.
+        most_images: largest number of training images, at least 2. The first images in the order
+            of the keys are used; the keys are hashes, so these are a random sample. The default
+            includes all churches. At 64 x 64 and as float32, all bedrooms would take 149 GB and
+            the default's 200,000 take 9.8 GB.
     """
 
     KIND = "Lsun"
@@ -72,7 +74,7 @@ class Lsun(PixelData):
 
     @property
     def name(self) -> str:
-        """``lsun-`` and the category."""
+        """``lsun-`` followed by the category."""
         return f"lsun-{self.category}"
 
     @property
@@ -81,14 +83,14 @@ class Lsun(PixelData):
         return (3, self.size, self.size)
 
     def n_images(self, split: Split) -> int:
-        """All training images up to `most_images`, 300 held out."""
+        """Returns the number of images: at most `most_images` for training, 300 held out."""
         return min(self._stored(split), self.most_images) if split == "train" else _HELD_OUT_IMAGES
 
     def _stored(self, split: Split) -> int:
         return _TRAINING_IMAGES[self.category] if split == "train" else _HELD_OUT_IMAGES
 
     def pixels(self, split: Split, root: Path | None = None) -> tuple[Tensor, Tensor]:
-        """The images of a split, all labelled 0; see `PixelData.pixels`."""
+        """Returns the images of a split, all with label 0; see `PixelData.pixels`."""
         root = (DEFAULT_ROOT if root is None else root).absolute()
         folder, n = root / f"{self.category}_{_PARTS[split]}_lmdb", self.n_images(split)
         with _database(folder) as database:

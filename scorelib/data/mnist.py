@@ -17,7 +17,7 @@ from scorelib.data.files import DEFAULT_ROOT, PixelData, missing_data, one_line,
 
 @dataclass(frozen=True, kw_only=True)
 class Mnist(PixelData):
-    """MNIST: 60,000 training and 10,000 held-out images of shape (1, 28, 28)."""
+    """The MNIST data set: 60,000 training and 10,000 held-out images of shape (1, 28, 28)."""
 
     KIND = "Mnist"
     name: ClassVar[str] = "mnist"
@@ -29,19 +29,20 @@ class Mnist(PixelData):
         return (1, 28, 28)
 
     def n_images(self, split: Split) -> int:
-        """60,000 for training, 10,000 held out."""
+        """Returns the number of images: 60,000 for training, 10,000 held out."""
         return 60_000 if split == "train" else 10_000
 
     def pixels(self, split: Split, root: Path | None = None) -> tuple[Tensor, Tensor]:
-        """All images and labels, downloaded first where missing; see `PixelData.pixels`."""
-        from torchvision.datasets import MNIST  # here: its import takes seconds
+        """Returns all images and labels, downloading missing files; see `PixelData.pixels`."""
+        from torchvision.datasets import MNIST  # imported here because it takes seconds
 
         root = DEFAULT_ROOT if root is None else root
         folder = root.absolute() / "MNIST" / "raw"
         try:
             data = MNIST(root, train=split == "train", download=True)
         except (OSError, RuntimeError, ValueError, AssertionError, HTTPException) as error:
-            # A file that is not in the IDX format fails an assertion or a tensor's shape.
+            # A file that is not in the IDX format fails an assertion or does not fit a tensor's
+            # shape.
             names = ", ".join(name for name, _ in MNIST.resources)
             raise missing_data(
                 f"MNIST must be in {folder} as {names}, unpacked; it can be neither read nor "

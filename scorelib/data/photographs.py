@@ -1,11 +1,12 @@
-"""Patches of two real colour photographs embedded in scikit-learn (a temple, a flower).
+"""Patches of two colour photographs embedded in scikit-learn (a temple and a flower).
 
-Small colour images with no download. A patch lies wholly inside one vertical band of 64 columns of
-its photograph, and every third band (3 of 10) is held out: the two splits share no pixel. Bands
-rather than halves, because the left and the right of a photograph show different things, while
-neighbouring bands look alike and so make the held-out patches a fair baseline.
+The patches are small real colour images that need no download. Each patch lies inside one vertical
+band of 64 columns of its photograph, and every third band (3 of 10) is held out, so the two splits
+share no pixel. The split uses bands instead of halves because the left and right half of a
+photograph show different objects, whereas neighbouring bands are similar, which makes the held-out
+patches a fair baseline.
 
-Within a split patches overlap: there are far fewer independent images than `Photographs.n`.
+Patches of the same split overlap, so there are far fewer independent images than `Photographs.n`.
 """
 
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ _HELD_OUT_EVERY = 3
 
 @dataclass(frozen=True, kw_only=True)
 class Photographs(DataSpec):
-    """Random but fixed RGB patches; the label says of which photograph.
+    """Random but fixed RGB patches, labelled with the index of their photograph.
 
     Args:
         size: height and width of a patch in pixels, 4 to 64.
@@ -42,7 +43,7 @@ class Photographs(DataSpec):
     n: int = 3000
 
     def validate(self) -> None:
-        """Raises InputError if a patch does not fit a band, or a split would miss a class."""
+        """Raises InputError if a patch does not fit into a band or a split would lack a class."""
         if not 4 <= self.size <= _BAND:
             raise InputError(f"4 <= size <= {_BAND} must hold (pixels), but got {self.size}")
         if self.n < 4:
@@ -54,11 +55,11 @@ class Photographs(DataSpec):
         return (3, self.size, self.size)
 
     def n_images(self, split: Split) -> int:
-        """`n` for training, half of it held out."""
+        """Returns the number of patches: `n` for training, half as many held out."""
         return self.n if split == "train" else self.n // 2
 
     def load(self, split: Split, root: Path | None = None) -> tuple[Tensor, Tensor]:
-        """All images and labels of a split; see `DataSpec.load`."""
+        """Returns all patches and labels of a split; see `DataSpec.load`."""
         photographs = _photographs()
         labels = torch.arange(self.n_images(split)) % len(photographs)
         rows, columns = self._corners(split)
@@ -68,7 +69,7 @@ class Photographs(DataSpec):
         return torch.stack(patches).float() / 255, labels
 
     def _corners(self, split: Split) -> tuple[Tensor, Tensor]:
-        """Rows and columns of the patches' upper left corners."""
+        """Returns the rows and columns of the upper left corners of the patches, (N,) each."""
         n, generator = self.n_images(split), generator_of("photographs", split)
         held_out = torch.arange(_WIDTH // _BAND) % _HELD_OUT_EVERY == _HELD_OUT_EVERY - 1
         bands = (held_out if split == "test" else ~held_out).nonzero().squeeze(1)
@@ -80,7 +81,7 @@ class Photographs(DataSpec):
 
 @cache
 def _photographs() -> tuple[Tensor, ...]:
-    """The photographs, (3, H, W) uint8 each, read once."""
-    from sklearn.datasets import load_sample_images  # here: its import takes a second
+    """Returns the photographs, (3, H, W) uint8 each, which are read once."""
+    from sklearn.datasets import load_sample_images  # imported here because it takes a second
 
     return tuple(torch.tensor(p).permute(2, 0, 1) for p in load_sample_images().images)

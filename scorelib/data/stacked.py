@@ -1,11 +1,12 @@
-"""Stacked digits: three grey images as the channels of one, to count the modes a model covers.
+"""Stacked digits: three grey images as the channels of an image, for counting a model's modes.
 
-With ten classes a stack is one of 10^3 modes, all about equally likely in the data; a classifier of
-the single images tells which (`scorelib.metrics.modes`). On MNIST this is 3-Stacked MNIST.
+With ten classes, a stack belongs to one of 10^3 modes, which are about equally likely in the data.
+A classifier of the single images determines the mode (`scorelib.metrics.modes`). With MNIST this is
+the 3-Stacked MNIST data set.
 
-Each channel goes through the images in passes, every pass a new random order: with `Stacked.n` the
-number of single images, each is used once per channel. Which triples there are follows from the
-spec alone, and a larger `n` only adds to them.
+Each channel passes repeatedly through the single images, in a new random order in each pass. If
+`Stacked.n` equals the number of single images, each of them is used once per channel. The triples
+depend on the spec only, and a larger `n` appends triples without changing the others.
 
 References:
     L. Metz et al., Unrolled generative adversarial networks, 2017, Section 3.3.1.
@@ -28,16 +29,17 @@ CHANNELS = 3
 
 @dataclass(frozen=True, kw_only=True)
 class Stacked(DataSpec):
-    """Random but fixed triples of grey images; the label's digits are the three labels.
+    """Random but fixed triples of grey images, stacked as the channels of colour images.
 
-    Stack (a, b, c) of `k` classes has label (a k + b) k + c. Values stay in [0, 1], the size is
-    that of the single images: 28 x 28 for MNIST, 8 x 8 for the embedded digits.
+    A stack of images with labels a, b, c of `k` classes has label (a k + b) k + c. The values stay
+    in [0, 1]. The height and width are those of the single images: 28 x 28 for MNIST, 8 x 8 for the
+    embedded digits.
 
     Args:
-        of: the single images, of one channel.
-        n: number of training stacks, at least 2; the held-out ones, of held-out images, are as
-            many fewer as these.
-        seed: of the triples.
+        of: data set of the single images, of shape (1, H, W).
+        n: number of training stacks. Held-out stacks consist of held-out images; their number is
+            `n` times the ratio of held-out to training images and must be at least 2.
+        seed: seed of the triples.
     """
 
     KIND = "Stacked"
@@ -47,7 +49,7 @@ class Stacked(DataSpec):
     seed: int = 0
 
     def validate(self) -> None:
-        """Raises InputError unless grey images are stacked, and two of them at least."""
+        """Raises InputError unless `of` has grey images and there are two held-out stacks."""
         if len(self.of.shape) != CHANNELS or self.of.shape[0] != 1:
             raise InputError(
                 f"of must be images of shape (1, H, W), but {self.of.name} has {self.of.shape}"
@@ -57,27 +59,27 @@ class Stacked(DataSpec):
 
     @property
     def name(self) -> str:
-        """``stacked-`` and what is stacked."""
+        """``stacked-`` followed by the name of the single images."""
         return f"stacked-{self.of.name}"
 
     @property
     def n_classes(self) -> int:
-        """The cube of the single images' classes: 1,000 modes of digits."""
+        """The number of classes of the single images cubed: 1,000 modes for digits."""
         return self.of.n_classes**CHANNELS
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Three channels of the single images' size."""
+        """Three channels, with the height and width of the single images."""
         return (CHANNELS, *self.of.shape[1:])
 
     def n_images(self, split: Split) -> int:
-        """`n` for training, held out in the proportion of the single images."""
+        """Returns the number of stacks: `n` for training, held out in proportion to `of`."""
         if split == "train":
             return self.n
         return self.n * self.of.n_images("test") // self.of.n_images("train")
 
     def load(self, split: Split, root: Path | None = None) -> tuple[Tensor, Tensor]:
-        """All stacks and labels of a split; see `DataSpec.load`."""
+        """Returns all stacks and labels of a split; see `DataSpec.load`."""
         images, labels = self.of.load(split, root)
         triples = self._triples(split, len(images))
         digits = labels[triples]
@@ -85,7 +87,7 @@ class Stacked(DataSpec):
         return images[triples, 0], (digits[:, 0] * k + digits[:, 1]) * k + digits[:, 2]
 
     def _triples(self, split: Split, n_single: int) -> Tensor:
-        """Which single images are stacked, (n, 3)."""
+        """Returns the indices of the single images of each stack, (n, 3)."""
         n = self.n_images(split)
 
         def channel(c: int) -> Tensor:

@@ -1,13 +1,13 @@
-r"""Data in the plane: a Swiss roll, 25 Gaussians and two moons, with exact baselines.
+r"""Synthetic data sets in the plane: a Swiss roll, 25 Gaussians and two moons.
 
-Here it can be seen, and measured exactly, how far samples are from the data. `Toy.distances` gives
-each point's distance to the nearest point of the noise-free set (a spiral, 25 centres, two half
-circles): the data's own mean distance is what a perfect sampler reaches, and a denoised sample
-comes below it.
+The distance of samples from the data is visible in these data sets and can be computed exactly.
+`Toy.distances` returns the distance of each point to the nearest point of the noise-free set (a
+spiral, 25 centres, two half circles). A perfect sampler reaches the mean distance of the data
+themselves; denoised samples have a smaller mean distance.
 
-A mixture of Gaussians keeps its form under Gaussian noise: with centres c_k and standard deviation
-s, the density at noise level sigma is the mixture of the same centres with variance s^2 + sigma^2,
-so `Gaussians.score` is exact,
+A mixture of Gaussians with added Gaussian noise is again a mixture of Gaussians: with centres c_k
+and standard deviation s, the density at noise level sigma is the mixture with the same centres and
+variance s^2 + sigma^2. `Gaussians.score` is therefore exact,
 
     grad log p_sigma(x) = sum_k w_k(x) (c_k - x) / (s^2 + sigma^2),
     w(x) = softmax_k(-|x - c_k|^2 / (2 (s^2 + sigma^2))).
@@ -36,11 +36,12 @@ _NUMPY_SEEDS = 2**32
 
 @dataclass(frozen=True, kw_only=True)
 class Toy(DataSpec):
-    """Random but fixed points in the plane.
+    """Base class of random but fixed points in the plane.
 
     Args:
-        n: number of training points, at least 4; half as many are held out, drawn apart.
-        seed: of the draws.
+        n: number of training points, at least 4; half as many held-out points are drawn
+            independently.
+        seed: seed of the points.
     """
 
     KIND = "Toy"
@@ -49,7 +50,7 @@ class Toy(DataSpec):
     seed: int = 0
 
     def validate(self) -> None:
-        """Raises InputError if a split would have less than two points."""
+        """Raises InputError if a split would have fewer than two points."""
         if self.n < 4:
             raise InputError(f"n must be at least 4 points, but got {self.n}")
 
@@ -59,18 +60,18 @@ class Toy(DataSpec):
         return (2,)
 
     def n_images(self, split: Split) -> int:
-        """`n` for training, half of it held out."""
+        """Returns the number of points: `n` for training, half as many held out."""
         return self.n if split == "train" else self.n // 2
 
     @abstractmethod
     def distances(self, points: Tensor) -> Tensor:
-        """Distance of each point to the nearest point of the noise-free set.
+        """Returns the distance of each point to the nearest point of the noise-free set.
 
         Args:
-            points: (N, 2), in the data's units.
+            points: points in the plane, (N, 2), data units.
 
         Returns:
-            (N,) float64.
+            Euclidean distances, (N,) float64, data units.
         """
 
     def _numpy_seed(self, split: Split) -> int:
@@ -92,8 +93,8 @@ class SwissRoll(Toy):
     NOISE: ClassVar[float] = 0.25
 
     def load(self, split: Split, root: Path | None = None) -> tuple[Tensor, Tensor]:
-        """All points of a split, all labelled 0; see `DataSpec.load`."""
-        from sklearn.datasets import make_swiss_roll  # here: its import takes a second
+        """Returns all points of a split, all with label 0; see `DataSpec.load`."""
+        from sklearn.datasets import make_swiss_roll  # imported here because it takes a second
 
         n = self.n_images(split)
         roll, _ = make_swiss_roll(n, noise=self.NOISE, random_state=self._numpy_seed(split))
@@ -101,11 +102,12 @@ class SwissRoll(Toy):
         return points.float(), torch.zeros(n, dtype=torch.long)
 
     def distances(self, points: Tensor) -> Tensor:
-        """Distance to the spiral, to rounding; see `Toy.distances`.
+        """Returns the distances to the spiral, accurate to rounding; see `Toy.distances`.
 
-        The squared distance to the point at t, t^2 + |p|^2 - 2 |p| t cos(t - angle(p)), has a few
-        local minima along the spiral. Newton's method finds each from a grid of 97 starts; the
-        least value met on the way, grid included, is the answer.
+        The squared distance of a point p to the point of the spiral at t, t^2 + |p|^2 - 2 |p| t
+        cos(t - angle(p)), has a few local minima. Newton's method starts from a grid of 97 values
+        of t, so that each minimum is found. The result is the smallest distance at any iterate,
+        including the grid.
         """
         x, y = (points.double() * self.SCALE).T[..., None]
         rho, angle = torch.hypot(x, y), torch.atan2(y, x)
@@ -114,7 +116,7 @@ class SwissRoll(Toy):
         best = torch.full_like(rho[:, 0], math.inf)
         for _ in range(8):
             cos, sin = (t - angle).cos(), (t - angle).sin()
-            # |(t, 0) - rho (cos, -sin)|: as a length, so that no digits cancel near the spiral.
+            # |(t, 0) - rho (cos, -sin)|, by hypot so that no digits cancel near the spiral.
             here = torch.hypot(t - rho * cos, rho * sin).min(dim=1).values
             best = torch.minimum(best, here)
             slope = t - rho * cos + rho * t * sin
@@ -126,9 +128,10 @@ class SwissRoll(Toy):
 
 @dataclass(frozen=True, kw_only=True)
 class Gaussians(Toy):
-    """25 Gaussians on a square grid: centres 2 {-2 .. 2}^2, standard deviation 0.05, over 2.828.
+    """A mixture of 25 equally likely Gaussians on a square grid.
 
-    The label says of which; each has the same share, in expectation.
+    The centres are 2 {-2 .. 2}^2 / 2.828 and the standard deviation is 0.05 / 2.828. The label is
+    the index of the Gaussian.
     """
 
     KIND = "Gaussians"
@@ -140,12 +143,15 @@ class Gaussians(Toy):
     PER_SIDE: ClassVar[int] = 5
 
     def _axis(self) -> Tensor:
-        """Coordinates of the centres along either axis, (5,) float64."""
+        """Returns the coordinates of the centres along either axis, (5,) float64."""
         steps = torch.arange(self.PER_SIDE, dtype=torch.float64) - self.PER_SIDE // 2
         return steps * self.SPACING
 
     def load(self, split: Split, root: Path | None = None) -> tuple[Tensor, Tensor]:
-        """All points of a split and their centres' numbers, row by row; see `DataSpec.load`."""
+        """Returns all points of a split and the indices of their centres; see `DataSpec.load`.
+
+        The index of the centre at position (i, j) of the grid is 5 i + j.
+        """
         draw, n = generator_of(self.name, split, self.seed), self.n_images(split)
         cells = torch.randint(self.PER_SIDE, (n, 2), generator=draw)
         noise = torch.randn(n, 2, generator=draw, dtype=torch.float64)
@@ -153,22 +159,22 @@ class Gaussians(Toy):
         return points.float(), cells[:, 0] * self.PER_SIDE + cells[:, 1]
 
     def distances(self, points: Tensor) -> Tensor:
-        """Distance to the nearest centre; see `Toy.distances`."""
+        """Returns the distances to the nearest centre; see `Toy.distances`."""
         offsets = (points.double()[..., None] - self._axis()).abs().min(dim=-1).values
         return torch.hypot(offsets[:, 0], offsets[:, 1])
 
     def score(self, points: Tensor, sigma: float) -> Tensor:
-        """The exact score of the data with noise of level `sigma`; see the module's theory.
+        """Returns the exact score of the data with added noise; see the module docstring.
 
-        The grid is a product of its axes, and so is the density: each coordinate has a score of
-        its own, of a mixture of five.
+        The density is the product of two mixtures of five Gaussians, one per coordinate, so each
+        coordinate of the score is computed independently.
 
         Args:
-            points: (N, 2).
-            sigma: standard deviation of the added noise, >= 0.
+            points: points in the plane, (N, 2), data units.
+            sigma: standard deviation of the added noise, data units, >= 0.
 
         Returns:
-            (N, 2) float64.
+            Scores, (N, 2) float64.
         """
         variance = self.STD**2 + sigma**2
         offsets = self._axis() - points.double()[..., None]
@@ -178,11 +184,12 @@ class Gaussians(Toy):
 
 @dataclass(frozen=True, kw_only=True)
 class Moons(Toy):
-    """Two inter-twining half circles of radius 20, one class each, without noise.
+    """Two interleaving half circles of radius 20 without noise, one per class.
 
-    Class 0 is the upper one, around (-10, -5), class 1 the lower, around (10, 5): scikit-learn's
-    moons minus their mean (0.5, 0.25), times 20. The points lie at equal angles, so the held-out
-    ones are the same curves at other angles; the seed only orders them.
+    Class 0 is the upper half circle, with centre (-10, -5); class 1 is the lower half circle, with
+    centre (10, 5). The points are scikit-learn's moons minus their mean (0.5, 0.25), times 20. They
+    are equally spaced in angle: the held-out points lie on the same curves at other angles, and the
+    seed affects only the order of the points.
     """
 
     KIND = "Moons"
@@ -192,28 +199,29 @@ class Moons(Toy):
     SCALE: ClassVar[float] = 20.0
 
     def load(self, split: Split, root: Path | None = None) -> tuple[Tensor, Tensor]:
-        """All points and labels of a split; see `DataSpec.load`."""
-        from sklearn.datasets import make_moons  # here: its import takes a second
+        """Returns all points and labels of a split; see `DataSpec.load`."""
+        from sklearn.datasets import make_moons  # imported here because it takes a second
 
         points, labels = make_moons(self.n_images(split), random_state=self._numpy_seed(split))
         points = (torch.from_numpy(points) - torch.tensor([0.5, 0.25])) * self.SCALE
         return points.float(), torch.from_numpy(labels).long()
 
     def distances(self, points: Tensor) -> Tensor:
-        """Distance to the nearer moon; see `Toy.distances`."""
+        """Returns the distances to the nearer moon; see `Toy.distances`."""
         return self.distances_to_classes(points).min(dim=1).values
 
     def distances_to_classes(self, points: Tensor) -> Tensor:
-        """Distance to each of the moons.
+        """Returns the distance of each point to each of the two moons.
 
-        On a half circle's side of its diameter the nearest point lies on the ray from the centre;
-        on the other side it is the nearer end.
+        If a point lies on the same side of the diameter as the half circle, the nearest point of
+        the half circle is on the ray from the centre; otherwise it is the nearer end of the half
+        circle.
 
         Args:
-            points: (N, 2), in the data's units.
+            points: points in the plane, (N, 2), data units.
 
         Returns:
-            (N, 2) float64: to class 0, to class 1.
+            Distances to class 0 and to class 1, (N, 2) float64, data units.
         """
         points = points.double() / self.SCALE
         columns = []

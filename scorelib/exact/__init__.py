@@ -1,1 +1,1 @@
-"""What is known exactly: noise through sampling, Parzen scores, powers of a likelihood."""
+"""Exact results: noise during sampling, scores of Parzen densities, powers of likelihoods."""

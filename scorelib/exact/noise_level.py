@@ -1,37 +1,40 @@
-"""The noise that is left in x while a sampler walks, when the score is perfect.
+"""The exact standard deviation of the noise in x during sampling, for a perfect score.
 
-Let the data be one point x0. Its score is known, ``s*(x, sigma) = (x0 - x) / sigma^2``, and each
-update takes away a share eta of the distance to x0 and adds fresh noise. Then ``x - x0`` is normal
-at every step, independent in each dimension, and its standard deviation v follows a recursion in
-one number; eta is ``epsilon / sigma_L^2``:
+Let the data be a single point x0. Its score is ``s*(x, sigma) = (x0 - x) / sigma^2``. Each update
+of a sampler reduces the distance to x0 by a share ``eta = epsilon / sigma_L^2`` and adds new noise.
+After each update ``x - x0`` is normal and independent in each dimension, and its standard deviation
+v follows a scalar recursion:
 
     ALS:    v^2 <- (1 - eta)^2 v^2 + 2 eta sigma_i^2                    n_sigma times at each level
     CAS:    v^2 <- (1 - eta)^2 v^2 + beta^2 sigma_{i+1}^2               once at each dilated level
 
-from ``v = sigma_1``. The last update of CAS adds nothing. The recursions hold on any
-schedule that the sampler takes, what follows of ALS on geometric ones.
+The initial value is ``v = sigma_1``. The last update of CAS adds no noise. The recursions are valid
+for every schedule that the sampler admits; the closed forms of ALS below require a geometric
+schedule.
 
-**CAS** keeps to the schedule: ``v = sigma_{i+1}`` after update i (Proposition 2), whatever epsilon
-and n_sigma are. After the last update it is ``(1 - eta) sigma_L``.
+**CAS** follows the schedule: after update i, ``v = sigma_{i+1}`` (Proposition 2) for all epsilon
+and n_sigma. After the last update, v is ``|1 - eta| sigma_L``.
 
-**ALS** tends, within one level, to the stationary ``s_i^2 = 2 sigma_i^2 / (2 - eta)``, which is
-above sigma_i^2. The distance shrinks by the same factor in each update: n updates from v_0 lead to
+**ALS** converges, within one level, to the stationary variance ``s_i^2 = 2 sigma_i^2 / (2 - eta)``,
+which is larger than sigma_i^2. The distance to it shrinks by the same factor in each update: n
+updates from v_0 lead to
 
     v_n^2 = s_i^2 + (1 - eta)^(2n) (v_0^2 - s_i^2).
 
-On a geometric schedule the levels can be summed up as well. With ``q = (1 - eta)^(2 n_sigma)`` and
-``g = gamma^2``, l whole levels leave
+On a geometric schedule the sum over the levels has a closed form, too. With
+``q = (1 - eta)^(2 n_sigma)`` and ``g = gamma^2``, the variance after l whole levels is
 
     u_l = sigma_1^2 (q^l + (1 - q) 2 / (2 - eta) (g^l - q^l) / (g - q)),
 
-and n updates of level l + 1 lead from ``v_0^2 = u_l`` to v_n^2 as above. (Where g = q the last
-fraction is ``l g^(l-1)``.) Two things can be read off it:
+and n updates of level l + 1 lead from ``v_0^2 = u_l`` to v_n^2 as above. (If g = q, the last
+fraction is ``l g^(l-1)``.) There are two consequences:
 
-- The larger of g and q wins. For q < g the noise falls as fast as the schedule and ends up above it
-  by the factor ``sqrt(2 (1 - q) / ((2 - eta) (1 - q / g)))``. For q > g it falls by
-  ``(1 - eta)^n_sigma`` per level, which is less than the schedule, and lags ever further behind.
-  ``q < g`` means ``r > 1``, r as in `scorelib.step_size`: ALS cannot follow at a smaller step.
-- It never is on the schedule. Before an update v >= sigma_i, so after it
+- The larger of g and q determines the rate. If q < g, the noise decreases as fast as the schedule
+  and is asymptotically larger by the factor ``sqrt(2 (1 - q) / ((2 - eta) (1 - q / g)))``. If
+  q > g, the noise decreases by ``(1 - eta)^n_sigma`` per level, more slowly than the schedule, and
+  the ratio of noise to schedule grows without bound. ``q < g`` is equivalent to ``r > 1``, with r
+  of `scorelib.step_size`: with a smaller step ALS cannot follow the schedule.
+- The noise is never on the schedule. Before an update v >= sigma_i, so after the update
   ``v^2 >= (1 + eta^2) sigma_i^2``: Proposition 1, for every eta in (0, 2).
 
 References:
@@ -52,17 +55,18 @@ Levels = NDArray[np.float64]
 
 
 def noise_levels(sampler: AnnealedSampler, schedule: Schedule) -> Levels:
-    """Standard deviation of the noise in x through a walk, by the recursion.
+    """Computes the standard deviation of the noise in x during sampling, by the recursion.
 
     Args:
-        sampler: a sampler whose updates interpolate.
+        sampler: a sampler with updates that interpolate between x and the denoised sample.
         schedule: the trained schedule.
 
     Returns:
-        sigma_1, then the level after each update: shape (updates + 1,), data units.
+        sigma_1, followed by the noise after each update, shape (updates + 1,), data units.
 
     Raises:
-        InputError: epsilon outside its interval, or CAS on a schedule that is not geometric.
+        InputError: epsilon is outside its interval, or CAS is used with a schedule that is not
+            geometric.
     """
     sampler.require_admissible(schedule)
     variances = [schedule.sigma_1**2]
@@ -72,17 +76,18 @@ def noise_levels(sampler: AnnealedSampler, schedule: Schedule) -> Levels:
 
 
 def closed_form(sampler: AnnealedSampler, schedule: GeometricSchedule) -> Levels:
-    """The same as `noise_levels`, without a recursion: see the head of this module.
+    """Computes the same as `noise_levels` by the closed forms of the module docstring.
 
     Args:
         sampler: an `Als` or a `Cas`.
         schedule: the trained schedule.
 
     Returns:
-        sigma_1, then the level after each update: shape (updates + 1,), data units.
+        sigma_1, followed by the noise after each update, shape (updates + 1,), data units.
 
     Raises:
-        InputError: epsilon outside its interval.
+        InputError: epsilon is outside its interval.
+        TypeError: the sampler is neither an `Als` nor a `Cas`.
     """
     sampler.require_admissible(schedule)
     share = eta(sampler.epsilon, schedule.sigma_L)
@@ -96,20 +101,21 @@ def closed_form(sampler: AnnealedSampler, schedule: GeometricSchedule) -> Levels
 
 
 def noise_by_level(sampler: AnnealedSampler, schedule: Schedule) -> Levels:
-    """The curve of Figure 1: the noise at the start and after every n_sigma updates.
+    """Computes the curve of Figure 1: the noise at the start and after every n_sigma updates.
 
-    The last update of CAS is left out: it adds no noise and ends on no level of the schedule.
+    The last update of CAS is left out: it adds no noise and does not end at a level of the
+    schedule.
 
     Args:
         sampler: an `Als` or a `Cas`.
         schedule: the trained schedule.
 
     Returns:
-        Data units. ALS: sigma_1 and what each level leaves, shape (n_levels + 1,). CAS: the noise
-        on arrival at each trained level, shape (n_levels,).
+        Standard deviations in data units. ALS: sigma_1 and the noise after each level, shape
+        (n_levels + 1,). CAS: the noise at each trained level, shape (n_levels,).
 
     Raises:
-        InputError: epsilon outside its interval.
+        InputError: epsilon is outside its interval.
     """
     levels = noise_levels(sampler, schedule)
     if isinstance(sampler, Cas):
@@ -118,16 +124,19 @@ def noise_by_level(sampler: AnnealedSampler, schedule: Schedule) -> Levels:
 
 
 def noise_at(curve: ArrayLike, share: float) -> float:
-    """A curve's value when a share of its way is done.
+    """Returns the value of a noise curve after a share of the sampling steps.
 
-    Between two points the noise is taken to fall geometrically, as the schedule does: exact for
-    CAS everywhere, and for ALS after whole levels. Walks of different lengths are compared so, in
-    Figure 1 too, whose axis is the step index stretched to 1..L. ALS at a share k/4 is thus the
-    noise after level kL/4 (after 58, 116, 174 and 232 of 232 levels).
+    The noise is interpolated geometrically between two points of the curve, as the schedule is.
+    This is exact for CAS everywhere and for ALS after whole levels. Curves of different lengths are
+    compared at equal shares, as in Figure 1, which stretches the step index to 1..L. For ALS, a
+    share of k/4 is the noise after level kL/4 (after 58, 116, 174 and 232 of 232 levels).
 
     Args:
-        curve: noise levels at equal distances, all > 0.
-        share: share of the way, in [0, 1].
+        curve: noise levels at equally spaced steps, (n,), all > 0.
+        share: share of the sampling steps, in [0, 1].
+
+    Returns:
+        Noise level, in the units of the curve.
     """
     logs = np.log(curve)
     return math.exp(np.interp(share * (len(logs) - 1), np.arange(len(logs)), logs))
@@ -144,9 +153,9 @@ def _als_closed_form(share: float, n_sigma: int, schedule: GeometricSchedule) ->
 
 
 def _sum_of_products(a: float, b: float, n: NDArray[np.int_]) -> Levels:
-    """(a^n - b^n) / (a - b) for a > 0, b >= 0, accurate where a and b are nearly equal."""
+    """Returns (a^n - b^n) / (a - b) for a > 0, b >= 0, accurate also for nearly equal a and b."""
     larger, smaller = max(a, b), min(a, b)
-    ratio = max(smaller / larger, 1e-300)  # 0 would have no logarithm, and makes no difference
+    ratio = max(smaller / larger, 1e-300)  # log(0) is undefined; the result is the same
     if ratio == 1:
         return n * larger ** (n - 1.0)
     step = math.log(ratio)
@@ -154,4 +163,4 @@ def _sum_of_products(a: float, b: float, n: NDArray[np.int_]) -> Levels:
 
 
 def _unknown(sampler: AnnealedSampler) -> TypeError:
-    return TypeError(f"the noise is known for Als and Cas; got {type(sampler).__name__}")
+    return TypeError(f"sampler must be an Als or a Cas, but got {type(sampler).__name__}")

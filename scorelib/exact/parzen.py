@@ -1,27 +1,28 @@
-r"""The Parzen density of a finite data set, and its exact scores: the oracle of score errors.
+r"""The Parzen density of a finite data set and its exact scores, the reference for score errors.
 
-Each of M points carries a normal density of standard deviation sigma. With the smoothing kernel
+The density of the noised data is the mean of M normal densities with standard deviation sigma, one
+centred at each data point. With the smoothing kernel
 
     p_sigma(x | x_i) = (2 pi sigma^2)^(-D/2) exp(-|x - x_i|^2 / (2 sigma^2)),
 
-the density of the noised data is their mean, and its score follows from the weights that the points
-have at x,
+the density and its score, which depends on the weights w of the points at x, are
 
     p_sigma(x)          = 1/M sum_i p_sigma(x | x_i),
     grad log p_sigma(x) = sum_i w_i(x) (x_i - x) / sigma^2,
     w(x)                = softmax_i(-|x - x_i|^2 / (2 sigma^2)).
 
-This is Eq. 2 with the kernels' sum divided out in logarithms: far from all points every kernel
-underflows, and a small number added to their sum (as the authors' code does) would pull the score
-to zero there. Of the points labelled y alone the same formulas give p_sigma(x | y). By Bayes
+This is Eq. 2, with the division by the sum of the kernels computed in logarithms. Far from all
+points every kernel underflows, and adding a small number to the sum, as the authors' code does,
+would change the score to zero there. The same formulas, restricted to the points with label y, give
+p_sigma(x | y). By Bayes' theorem,
 
     grad log p_sigma(x | y) = grad log p_sigma(y | x) + grad log p_sigma(x)
           posterior score          likelihood score        prior score        of x given its label
 
-(Eq. 5, and its names), where p(y) is the share of the points with that label.
+(Eq. 5, and its terms), where p(y) is the share of the points with label y.
 
-All M weights of all x are never held at once: points are taken in chunks, whose sums are put
-together in logarithms.
+The M weights of all x are never in memory at once: the points are processed in chunks, and the sums
+of the chunks are combined in logarithms.
 
 References:
     Chao et al., Denoising likelihood score matching for conditional score-based data generation,
@@ -37,15 +38,16 @@ from scorelib.errors import InputError
 
 
 class Parzen:
-    """The density of labelled points with Gaussian noise, everything in float64.
+    """The density of labelled points with Gaussian noise, computed in float64.
 
     Args:
-        points: data, (M, D), finite, at least one.
-        labels: classes, (M,) integers; each of 0 .. K - 1 must occur. None: all of class 0.
-        chunk_pairs: distances held at once; about 32 bytes each.
+        points: data points, (M, D), finite, M >= 1.
+        labels: class of each point, (M,) integers; each of 0 .. K - 1 must occur. None assigns all
+            points to class 0.
+        chunk_pairs: largest number of distances in memory at once, about 32 bytes each.
 
     Raises:
-        InputError: shapes or labels that do not go together.
+        InputError: the points are not finite, or the shapes or labels are invalid.
     """
 
     def __init__(
@@ -64,22 +66,26 @@ class Parzen:
             )
         present = labels.unique().tolist()
         if present != list(range(len(present))):
-            raise InputError(f"labels must be 0 .. K - 1 and each occur; got {present}")
+            raise InputError(f"labels must be 0 .. K - 1 and each must occur; got {present}")
         self.n_classes = len(present)
         self._points = points.double()
         self._of_class = [self._points[labels == c] for c in present]
         self._chunk_pairs = chunk_pairs
 
     def log_density(self, x: Tensor, sigma: Tensor | float, label: int | None = None) -> Tensor:
-        """The log density, log p_sigma(x), or log p_sigma(x | y) of a label.
+        """Returns the log density, log p_sigma(x), or log p_sigma(x | y) for a label y.
 
         Args:
-            x: where, (B, D).
-            sigma: noise level, > 0, of all or of each, () or (B,).
-            label: the class; None: all points.
+            x: evaluation points, (B, D).
+            sigma: noise level, data units, > 0, () or (B,).
+            label: class y, in 0 .. K - 1; None for the density of all points.
 
         Returns:
-            (B,) float64, in nats.
+            Log densities, (B,) float64, in nats.
+
+        Raises:
+            InputError: x has another number of dimensions, sigma is not positive, or there is no
+                class `label`.
         """
         points = self._chosen(label)
         log_sum, _ = self._moments(x, sigma, points)
@@ -87,44 +93,48 @@ class Parzen:
         return log_sum - math.log(len(points)) - log_scale
 
     def log_likelihood(self, x: Tensor, sigma: Tensor | float) -> Tensor:
-        """What a perfect classifier of noised data answers: log p_sigma(y | x) of every class.
+        """Returns log p_sigma(y | x) of every class, as a perfect classifier of noised data would.
 
         Args:
-            x: where, (B, D).
-            sigma: noise level, () or (B,).
+            x: evaluation points, (B, D).
+            sigma: noise level, data units, > 0, () or (B,).
 
         Returns:
-            (B, K) float64, each row the logarithms of probabilities.
+            Log probabilities, (B, K) float64.
+
+        Raises:
+            InputError: as for `log_density`.
         """
         sums = [self._moments(x, sigma, points)[0] for points in self._of_class]
         return torch.stack(sums, dim=1).log_softmax(dim=1)
 
     def prior_score(self, x: Tensor, sigma: Tensor | float) -> Tensor:
-        """The gradient of log p_sigma(x), (B, D) float64; arguments as of `log_density`."""
+        """Returns the gradient of log p_sigma(x), (B, D) float64; see `log_density`."""
         return self._score(x, sigma, None)
 
     def posterior_score(self, x: Tensor, sigma: Tensor | float, label: int) -> Tensor:
-        """The gradient of log p_sigma(x | y), (B, D) float64; arguments as of `log_density`."""
+        """Returns the gradient of log p_sigma(x | y), (B, D) float64; see `log_density`."""
         return self._score(x, sigma, label)
 
     def likelihood_score(self, x: Tensor, sigma: Tensor | float, label: int) -> Tensor:
-        """The gradient of log p_sigma(y | x), (B, D) float64: Eq. 5, posterior minus prior score.
+        """Returns the gradient of log p_sigma(y | x), (B, D) float64; see `log_density`.
 
-        Arguments as of `log_density`.
+        The likelihood score is the posterior score minus the prior score (Eq. 5).
         """
         return self._score(x, sigma, label) - self._score(x, sigma, None)
 
     def all_scores(self, x: Tensor, sigma: Tensor | float) -> tuple[Tensor, Tensor]:
-        """The prior score and the posterior scores of all classes, in one pass over the points.
+        """Returns the prior score and the posterior scores of all classes.
 
-        Arguments as of `log_density`.
+        Both are computed in one pass over the points. For the arguments and errors see
+        `log_density`.
 
         Returns:
-            (B, D) and, by class, (K, B, D), float64.
+            Prior score, (B, D) float64, and posterior scores by class, (K, B, D) float64.
         """
         moments = [self._moments(x, sigma, points) for points in self._of_class]
         log_sums, means = (torch.stack(parts) for parts in zip(*moments, strict=True))
-        shares = log_sums.softmax(dim=0)[..., None]  # p(y | x): the classes' parts of all weights
+        shares = log_sums.softmax(dim=0)[..., None]  # p(y | x): sum of the weights of each class
         square = _levels(sigma, x).square()[:, None]
         x = x.double()
         return ((shares * means).sum(dim=0) - x) / square, (means - x) / square
@@ -141,9 +151,10 @@ class Parzen:
         return self._of_class[label]
 
     def _moments(self, x: Tensor, sigma: Tensor | float, points: Tensor) -> tuple[Tensor, Tensor]:
-        """Of the points' weights at x: log sum_i exp(-|x - x_i|^2 / (2 sigma^2)), and the mean.
+        """Returns the log sum of the weights of the points at x, and the weighted mean point.
 
-        Shapes (B,) and (B, D).
+        Returns:
+            log sum_i exp(-|x - x_i|^2 / (2 sigma^2)), (B,), and sum_i w_i(x) x_i, (B, D).
         """
         if x.dim() != 2 or x.shape[1] != points.shape[1]:
             raise InputError(f"x must be of shape (B, {points.shape[1]}); got {tuple(x.shape)}")
@@ -159,11 +170,11 @@ class Parzen:
 
 
 def _streamed(x: Tensor, sigma: Tensor, chunks: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
-    """See `Parzen._moments`; only one chunk's distances are held at a time."""
+    """Computes `Parzen._moments` with the distances of only one chunk in memory at a time."""
     log_sum = torch.full_like(sigma, -math.inf)
     mean = torch.zeros_like(x)
     for points in chunks:
-        # By differences, not by inner products, whose digits cancel near the points.
+        # From differences: with inner products, digits would cancel near the points.
         distances = torch.cdist(x, points, compute_mode="donot_use_mm_for_euclid_dist")
         logs = -0.5 * (distances / sigma[:, None]).square()
         its_sum, its_mean = logs.logsumexp(dim=1), logs.softmax(dim=1) @ points
@@ -175,7 +186,7 @@ def _streamed(x: Tensor, sigma: Tensor, chunks: tuple[Tensor, ...]) -> tuple[Ten
 
 
 def _levels(sigma: Tensor | float, x: Tensor) -> Tensor:
-    """The noise level of each row, (B,) float64."""
+    """Returns the noise level of each row of x, (B,) float64."""
     levels = torch.as_tensor(sigma, dtype=torch.float64, device=x.device)
     if not bool((levels > 0).all()):
         raise InputError(f"sigma must be positive; got {levels.min().item():g}")

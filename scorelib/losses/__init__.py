@@ -1,4 +1,4 @@
-"""Training objectives of score networks and of classifiers of noisy data."""
+"""Training objectives (losses) of score networks and of classifiers of noisy data."""
 
 from scorelib.losses.adversarial import DISCRIMINATOR_ADAM, SCORE_ADAM, Adversarial, GanLoss
 from scorelib.losses.dlsm import CIFAR_DLSM, MOONS_DLSM, ClassifierObjective, CrossEntropy, Dlsm

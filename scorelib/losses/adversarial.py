@@ -1,29 +1,32 @@
-"""Adversarial score matching, Eqs. 4 and 5: denoised images should also look real.
+"""Adversarial score matching, Eqs. 4 and 5: a GAN loss on denoised images besides score matching.
 
-The expected denoised sample H(x~, sigma) = x~ + sigma^2 score(x~, sigma) of a *noised* image x~ is
-shown to a discriminator D, trained in turn to tell it from a clean one. With least squares,
+The score network denoises a noised image x~ to the expected denoised sample
+H(x~, sigma) = x~ + sigma^2 score(x~, sigma). A discriminator D, trained in alternation, tells
+denoised images H from clean images x. With the least-squares loss,
 
     discriminator    min  E (D(x) - 1)^2 + E (D(H) + 1)^2                                   (4)
     score network    min  E (D(H) - 1)^2 + lambda / 2 E || sigma score(x~, sigma) + z ||^2  (5)
 
-The paper's Eq. 4 prints max for min: its optimum then would be to answer anything but the targets.
-The second term of Eq. 5 is a sum over dimensions, the first a mean over images, of order one once
-the discriminator has found its scale: lambda = 1 is then a weak pull towards realism on large
-images, not an equal share.
+The paper prints max instead of min in Eq. 4; the maximum would be any output far from the targets.
+The second term of Eq. 5 is a sum over dimensions. The first term is a mean over images and of
+order one once the discriminator is trained. With lambda = 1, the adversarial term is therefore only
+a small part of the loss on large images.
 
-With f the loss of a clean image by its answer c,
+All losses of Appendix B follow from a function f, the loss of a clean image with discriminator
+output c,
 
     lsgan   (c - 1)^2          gan   log(1 + exp(-c))          hinge   max(0, 1 - c)
 
-all losses of Appendix B follow, for f(-c) is that of a denoised one. For answers r to clean and h
-to denoised images the discriminator minimises
+because the loss of a denoised image with output c is f(-c). For outputs r of clean images and h of
+denoised images, the discriminator minimises
 
     relativistic "none"       E f(r) + E f(-h)
-    relativistic "paired"     E f(r - h)                                 each with its counterpart
+    relativistic "paired"     E f(r - h)             (a clean image and its own denoised version)
     relativistic "average"    E f(r - E h) + E f(E r - h)
 
-and the score network the same with r and h exchanged (the plain ones then have f(h) left, and the
-hinge -h, as it is always used), or, *saturating*, minus what the discriminator minimises.
+The score network minimises the same expression with r and h exchanged. In the case "none", only
+f(h) then depends on the score network, and the hinge loss uses -h instead, as is usual. If the loss
+is *saturating*, the score network minimises the negative of the discriminator's loss.
 
 References:
     Jolicoeur-Martineau et al. (2021), Section 5, Appendix B.
@@ -46,10 +49,10 @@ from scorelib.optim import AdamSpec
 from scorelib.spec import Spec
 
 SCORE_ADAM = AdamSpec(beta1=0.0, beta2=0.9)
-"""The score network's optimizer in adversarial training, by Appendix B."""
+"""Optimizer settings of the score network in adversarial training (Appendix B)."""
 
 DISCRIMINATOR_ADAM = AdamSpec(beta1=-0.5, beta2=0.9)
-"""The discriminator's, by Appendix B."""
+"""Optimizer settings of the discriminator (Appendix B)."""
 
 _OF_CLEAN: dict[str, Callable[[Tensor], Tensor]] = {
     "lsgan": lambda c: (c - 1).square(),
@@ -60,14 +63,16 @@ _OF_CLEAN: dict[str, Callable[[Tensor], Tensor]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class GanLoss(Spec):
-    """A loss of the game between discriminator and score network; see the module's formulas.
+    """Adversarial losses of the discriminator and the score network; see the module's formulas.
 
     Args:
-        kind: least squares with targets +1 and -1, cross entropy, or hinge.
-        relativistic: whether an answer is judged by itself, against that to the paired image (the
-            clean one and its own denoised version), or against the average of the other kind.
-        saturating: the score network maximises what the discriminator minimises. The code of
-            adversarial score matching has the opposite sign for lsgan.
+        kind: "lsgan" for least squares with targets +1 and -1, "gan" for cross entropy, or "hinge".
+        relativistic: what the loss of a discriminator output depends on: "none" for that output
+            alone, "paired" for the difference from the output of the paired image (a clean image
+            and its own denoised version), or "average" for the difference from the mean output of
+            the other class of images (clean or denoised).
+        saturating: whether the score network maximises the discriminator's loss. The authors'
+            code of adversarial score matching has the opposite sign for lsgan.
     """
 
     KIND = "GanLoss"
@@ -77,7 +82,12 @@ class GanLoss(Spec):
     saturating: bool = False
 
     def of_discriminator(self, clean: Tensor, denoised: Tensor) -> Tensor:
-        """What the discriminator minimises, a scalar, given its answers, (B,) each."""
+        """Returns the discriminator's loss, a scalar.
+
+        Args:
+            clean: discriminator outputs for clean images, shape (B,).
+            denoised: discriminator outputs for denoised images, shape (B,).
+        """
         f = _OF_CLEAN[self.kind]
         if self.relativistic == "none":
             return f(clean).mean() + f(-denoised).mean()
@@ -86,11 +96,12 @@ class GanLoss(Spec):
         return f(clean - denoised.mean()).mean() + f(clean.mean() - denoised).mean()
 
     def of_score(self, clean: Tensor | None, denoised: Tensor) -> Tensor:
-        """What the score network minimises, a scalar.
+        """Returns the adversarial loss of the score network, a scalar.
 
         Args:
-            clean: the discriminator's answers to clean images, (B,); None unless relativistic.
-            denoised: its answers to denoised images, (B,).
+            clean: discriminator outputs for clean images, shape (B,); None unless the loss is
+                relativistic.
+            denoised: discriminator outputs for denoised images, shape (B,).
         """
         if clean is not None:
             if self.saturating:
@@ -104,17 +115,18 @@ class GanLoss(Spec):
 
 @dataclass(frozen=True, kw_only=True)
 class Adversarial(Spec):
-    """Adversarial score matching; the default is that of the paper's CIFAR-10 tables.
+    """Adversarial score matching; the defaults are the settings of the paper's CIFAR-10 tables.
 
     Args:
-        lambda_: weight of the DSM term in Eq. 5, positive.
-        n_d: discriminator updates per update of the score network, at least 1; the paper has 2 on
-            CIFAR-10, 1 on LSUN-Churches.
-        gan_loss: the game.
-        clamp_fakes: clamp denoised images to [0, 1] before the discriminator sees them; the score
-            network then gets no gradient from pixels outside.
-        discriminator: its architecture.
-        discriminator_optimizer: its optimizer; see `SCORE_ADAM` for the score network's.
+        lambda_: weight lambda of the DSM term in Eq. 5, > 0.
+        n_d: discriminator updates per update of the score network, >= 1; the paper uses 2 on
+            CIFAR-10 and 1 on LSUN-Churches.
+        gan_loss: adversarial losses of the two networks.
+        clamp_fakes: whether denoised images are clamped to [0, 1] before they enter the
+            discriminator; pixels outside then give the score network no gradient.
+        discriminator: architecture of the discriminator.
+        discriminator_optimizer: optimizer settings of the discriminator; for those of the score
+            network see `SCORE_ADAM`.
     """
 
     KIND = "Adversarial"
@@ -127,24 +139,26 @@ class Adversarial(Spec):
     discriminator_optimizer: AdamSpec = DISCRIMINATOR_ADAM
 
     def validate(self) -> None:
-        """Checks the range of each setting."""
+        """Raises InputError if `lambda_` is not positive or `n_d` is below 1."""
         if self.lambda_ <= 0:
             raise InputError(
-                f"Adversarial.lambda_ must be > 0 (without DSM no score is learned); "
-                f"got {self.lambda_}"
+                f"Adversarial.lambda_ must be > 0 (without DSM no score is learned), "
+                f"but got {self.lambda_}"
             )
         if self.n_d < 1:
-            raise InputError(f"Adversarial.n_d must be at least 1; got {self.n_d}")
+            raise InputError(f"Adversarial.n_d must be at least 1, but got {self.n_d}")
 
     def update_multiply_adds(self, network: int, shape: tuple[int, ...]) -> int:
-        """Multiply-adds of one update of the score network and its n_d of the discriminator.
+        """Returns the multiply-adds of one score-network update with its n_d discriminator updates.
+
+        A gradient in the inputs and a gradient in the weights each cost as much as one pass.
 
         Args:
-            network: multiply-adds of one pass of the score network.
-            shape: shape of one example.
+            network: multiply-adds of one forward pass of the score network for one example.
+            shape: shape of one image, (C, H, W).
 
         Returns:
-            Per image of the batch; a gradient in inputs or in weights costs a pass each.
+            Multiply-adds per image of the batch.
         """
         discriminator = _multiply_adds(self.discriminator, shape)
         per_d = network + 2 * 3 * discriminator
@@ -156,6 +170,7 @@ class Adversarial(Spec):
 
 @cache
 def _multiply_adds(discriminator: BigGanDiscriminator, shape: tuple[int, ...]) -> int:
-    # Not on "meta": a spectral norm's start there makes torch load its compiler, for two seconds.
+    # Not built on "meta": initialising a spectral norm there makes torch import its compiler, which
+    # takes two seconds.
     with torch.random.fork_rng(devices=[]):
         return multiply_adds(discriminator.build(shape), shape)

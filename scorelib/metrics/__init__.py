@@ -1,4 +1,4 @@
-"""Metrics: feature extractors and what is measured of their features and classes."""
+"""Metrics: feature extractors, and measures of their features and class probabilities."""
 
 from scorelib.metrics.classifier import ClassifierFeatures, ClassifierSpec
 from scorelib.metrics.features import Coordinates, Extractor, Pixels, extract, quantize

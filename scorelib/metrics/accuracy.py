@@ -1,15 +1,16 @@
-"""Classification accuracy score: what generated images teach a classifier about real ones.
+"""Classification accuracy score: test accuracy of a classifier trained on generated images.
 
-A classifier is trained on generated images alone, each labelled with the class it was asked for,
-and tested on real images that nothing has seen: the share of them it gets right. It falls when
-images are not of their class, and as much when a class lacks variety, which neither precision nor a
-Frechet distance over all classes tells. Real training images give the baseline.
+A classifier is trained on generated images only, each labelled with the class it was generated for,
+and tested on held-out real images. The score is the share of the real images that are classified
+correctly. It is low if generated images do not belong to their class, and also if a class lacks
+variety, which neither precision nor a Frechet distance over all classes detects. The baseline is
+the accuracy of a classifier trained on real images.
 
-It is never abbreviated here: CAS is consistent annealed sampling.
+The score is never abbreviated here, because CAS stands for consistent annealed sampling.
 
 References:
     S. Ravuri and O. Vinyals, Classification accuracy score for conditional generative models, 2019.
-    Chao et al. (2022), Table 2; the settings are those of its authors' code: ResNet-50, Adam at
+    Chao et al. (2022), Table 2. The settings are those of its authors' code: ResNet-50, Adam at
     2e-4, batches of 150 without augmentation, 400,001 updates. The accuracy is that at the end.
 """
 
@@ -33,15 +34,16 @@ _TEST_BATCH_IMAGES = 500
 
 @dataclass(frozen=True, kw_only=True)
 class AccuracySpec(Spec):
-    """The classifier that is trained on generated images, and how.
+    """The classifier that is trained on generated images, and its training settings.
 
     Args:
-        network: "resnet50": He et al.'s for large images, as torchvision has it, 23.5 M parameters
-            with ten classes; "small": `scorelib.metrics.classifier.Classifier` on two cores.
-        optimizer: Adam's settings.
-        batch_size: images per update, at least 2.
-        iterations: updates, at least 1.
-        seed: of the initial weights and the order of images.
+        network: "resnet50" for He et al.'s network for large images, in torchvision's version (23.5
+            M parameters with ten classes), or "small" for `scorelib.metrics.classifier.Classifier`,
+            which can be trained on two cores.
+        optimizer: settings of Adam.
+        batch_size: number of images per update, at least 2.
+        iterations: number of updates, at least 1.
+        seed: seed of the initial weights and of the order of the images.
     """
 
     KIND = "AccuracySpec"
@@ -53,7 +55,7 @@ class AccuracySpec(Spec):
     seed: int = 0
 
     def validate(self) -> None:
-        """Raises InputError unless there are updates, of batches that have a variance."""
+        """Raises InputError unless `iterations` >= 1 and `batch_size` >= 2 (to have a variance)."""
         if self.iterations < 1 or self.batch_size < 2:
             raise InputError(
                 "iterations must be at least 1 and batch_size at least 2; got "
@@ -61,23 +63,26 @@ class AccuracySpec(Spec):
             )
 
     def build(self, shape: tuple[int, ...], n_classes: int) -> nn.Module:
-        """A classifier with the initial weights of the seed, the same at every call.
+        """Builds a classifier with initial weights from the seed, the same in every call.
 
         Args:
-            shape: of an image, (C, H, W).
-            n_classes: number of labels.
+            shape: shape (C, H, W) of an image.
+            n_classes: number of classes.
 
         Returns:
-            A module from images (B, C, H, W) in [0, 1] to logits (B, n_classes).
+            A module that maps images (B, C, H, W) in [0, 1] to logits (B, n_classes).
+
+        Raises:
+            InputError: the examples are not images.
         """
         if len(shape) != 3:
-            raise InputError(f"classifiers need images (C, H, W); got examples of {shape}")
+            raise InputError(f"examples must be images of shape (C, H, W), but got shape {shape}")
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed_of("accuracy", "weights", self.seed))
             if self.network == "small":
                 classifier = Classifier(shape, n_classes, width=16, n_features=64)
                 return nn.Sequential(classifier.body, classifier.head)
-            from torchvision.models import resnet50  # here: its import takes two seconds
+            from torchvision.models import resnet50  # imported here because it takes two seconds
 
             network = resnet50(num_classes=n_classes)
             if shape[0] != network.conv1.in_channels:
@@ -86,17 +91,20 @@ class AccuracySpec(Spec):
 
 
 class AccuracyTraining(Training):
-    """Cross entropy on images as they are, resumable.
+    """Resumable training of a classifier by cross entropy, without data augmentation.
 
-    Batches are not split: the classifier may normalise over them.
+    Batches are not split into smaller ones, because the classifier may normalise over the batch.
 
     Args:
-        spec: classifier and settings.
-        images: (N, C, H, W), uint8 or float32 in [0, 1], at least a batch of them.
-        labels: (N,) int64.
-        n_classes: number of labels.
-        device: where to train.
+        spec: classifier and training settings.
+        images: training images, (N, C, H, W), uint8 or float32 in [0, 1], N >= spec.batch_size.
+        labels: class of each image, (N,) int64.
+        n_classes: number of classes.
+        device: device to train on.
         autocast: see `Training`.
+
+    Raises:
+        InputError: there are fewer images than a batch needs, or an image has no label.
     """
 
     def __init__(
@@ -111,8 +119,8 @@ class AccuracyTraining(Training):
     ) -> None:
         if len(images) < spec.batch_size or labels.shape != images.shape[:1]:
             raise InputError(
-                f"there must be {spec.batch_size} images or more, the batch size, with a label "
-                f"each; got {len(images)} images and labels of shape {tuple(labels.shape)}"
+                f"there must be at least {spec.batch_size} images (the batch size), each with a "
+                f"label; got {len(images)} images and labels of shape {tuple(labels.shape)}"
             )
         super().__init__(
             spec.build(tuple(images.shape[1:]), n_classes), images, schedule=None,
@@ -132,11 +140,11 @@ class AccuracyTraining(Training):
 
     @torch.inference_mode()
     def accuracy(self, images: Tensor, labels: Tensor) -> float:
-        """Share of images that get their label as the likeliest, 0 to 1.
+        """Returns the share of images for which the label is the most probable class, 0 to 1.
 
         Args:
-            images: as for training.
-            labels: (N,) int64.
+            images: images, (N, C, H, W), uint8 or float32 in [0, 1].
+            labels: class of each image, (N,) int64.
         """
         self.network.eval()
         batches = zip(

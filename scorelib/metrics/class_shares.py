@@ -1,17 +1,18 @@
-"""How generated images spread over the classes of the data, with confidence intervals.
+"""Shares of the classes among generated images, with confidence intervals.
 
-Of n images k fall into a class. Its share is k / n, and the true one lies, with the confidence
-asked for, in Wilson's interval: the shares p that the observed one is not too far from, in units of
-the standard deviation that p itself would give,
+If k of n images belong to a class, the observed share of the class is k / n. With the requested
+confidence, the true share lies in Wilson's interval, which contains the shares p that differ from
+the observed share by at most z standard deviations of an observed share with true share p,
 
     |k / n - p| <= z sqrt(p (1 - p) / n).
 
-It never leaves [0, 1] and holds its confidence for rare classes too, where the symmetric interval
-does not. Each class has an interval of its own: at 95%, of ten classes with true shares of 1 / 10
-half a class on average is left out by chance.
+Wilson's interval is contained in [0, 1] and also has the requested confidence for rare classes, for
+which the symmetric interval does not. Each class has its own interval: at 95%, if ten classes have
+true shares of 1 / 10, on average half a class has an interval that does not contain its true share.
 
-A class *reaches* the equal share 1 / K if its interval holds it. (Not: if its interval ends above.
-The shares sum to one, so some class always is at 1 / K or above.)
+A class *reaches* the equal share 1 / K if its interval contains 1 / K. (An interval with its upper
+end above 1 / K is not sufficient: the shares sum to one, so some class always has a share of 1 / K
+or more.)
 
 References:
     E. B. Wilson, Probable inference, the law of succession, and statistical inference, 1927.
@@ -33,12 +34,12 @@ CONFIDENCE = 0.95
 
 @dataclass(frozen=True)
 class ClassShares:
-    """Shares of the classes.
+    """The observed shares of the classes and their confidence intervals.
 
     Attributes:
-        shares: of each class, in [0, 1], summing to one; shape (K,).
-        lower: lower ends of their intervals, (K,).
-        upper: upper ends, (K,).
+        shares: share of each class, in [0, 1], summing to one, shape (K,).
+        lower: lower ends of the intervals, in [0, 1], shape (K,).
+        upper: upper ends of the intervals, in [0, 1], shape (K,).
     """
 
     shares: tuple[float, ...]
@@ -47,14 +48,21 @@ class ClassShares:
 
     @property
     def n_reaching(self) -> int:
-        """Classes whose interval holds the equal share."""
+        """Number of classes with an interval that contains the equal share 1 / K."""
         equal = 1 / len(self.shares)
         pairs = zip(self.lower, self.upper, strict=True)
         return sum(low <= equal <= high for low, high in pairs)
 
 
 def require_classes(classes: Tensor, n_classes: int, *axes: str) -> None:
-    """Raises InputError unless these are integers below `n_classes`, at least one, by the axes."""
+    """Raises InputError unless `classes` contains valid class labels.
+
+    Args:
+        classes: tensor to check. It must have one dimension per axis, at least one entry, and
+            integers in 0 .. n_classes - 1.
+        n_classes: number of classes.
+        *axes: names of the dimensions, for the error message.
+    """
     if classes.ndim != len(axes) or classes.numel() == 0 or classes.is_floating_point():
         raise InputError(
             f"classes must be integers, at least one, of shape ({', '.join(axes)}), but got "
@@ -67,15 +75,18 @@ def require_classes(classes: Tensor, n_classes: int, *axes: str) -> None:
 
 
 def class_shares(classes: Tensor, n_classes: int, confidence: float = CONFIDENCE) -> ClassShares:
-    """Counts the classes.
+    """Computes the shares of the classes with confidence intervals.
 
     Args:
-        classes: each image's class, integers below `n_classes`, shape (n,), n >= 1.
+        classes: class of each image, integers in 0 .. n_classes - 1, shape (n,), n >= 1.
         n_classes: number of classes K.
-        confidence: of each class's interval, in (0, 1).
+        confidence: confidence level of the interval of each class, in (0, 1).
 
     Raises:
-        InputError: no images, classes out of range, or a confidence that is none.
+        InputError: there are no images, or a class or the confidence level is out of range.
+
+    References:
+        Wilson (1927).
     """
     require_classes(classes, n_classes, "images")
     if not 0 < confidence < 1:
@@ -87,9 +98,9 @@ def class_shares(classes: Tensor, n_classes: int, confidence: float = CONFIDENCE
 
 
 def _interval(share: float, n: int, confidence: float) -> tuple[float, float]:
-    """Wilson's interval of a share of n."""
+    """Returns Wilson's interval for a share of n observations."""
     z = float(ndtri(0.5 + confidence / 2))
     centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z / (1 + z**2 / n) * math.sqrt(share * (1 - share) / n + (z / (2 * n)) ** 2)
-    # The share itself is always inside; rounding must not leave it out.
+    # The interval always contains the share; rounding must not exclude the share.
     return min(share, max(0.0, centre - half)), max(share, min(1.0, centre + half))

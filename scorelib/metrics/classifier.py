@@ -1,14 +1,15 @@
-"""A small classifier of the embedded data, whose last hidden layer serves as feature space.
+"""A small classifier of a data set, used as a feature extractor by its last hidden layer.
 
-The Inception network knows photographs of 1,000 everyday things and says little about 8 x 8
-digits. A network trained to tell the classes of the data itself apart gives features in which a
-missing class, a blurred stroke or leftover noise shows. Distances in them are named for what they
-are (``fd[digits-cnn]``) and never compared with a FID.
+The Inception network was trained on photographs of 1,000 classes of objects, and its features are
+not informative for 8 x 8 digits. The features of a network trained to classify the data set itself
+are sensitive to missing classes, blurred strokes and residual noise. Distances in this feature
+space have their own name (``fd[digits-cnn]``) and are never compared with a FID.
 
-Training is deterministic: weights, batches and dropped features follow from the spec's seed.
-There is no batch normalization, so an image's features do not depend on the images beside it.
-Dropout and strong weight decay keep the few training images from being learned by heart: features
-that know them would put every other image, however real, at a distance.
+Training is deterministic: weights, batches and dropout masks depend only on the seed of the spec.
+The network has no batch normalisation, so the features of an image do not depend on the other
+images in the batch. Dropout and strong weight decay prevent overfitting to the few training images;
+the features of an overfitted network would place all other images, including real ones, far from
+the training images.
 """
 
 from collections.abc import Iterator, Mapping
@@ -30,12 +31,12 @@ _KEPT = 0.5
 
 
 class Classifier(nn.Module):
-    """A convolutional classifier that halves the image down to 4 x 4 pixels.
+    """A convolutional classifier that halves the resolution until a side has at most 4 pixels.
 
     Args:
         shape: shape (C, H, W) of an image.
-        n_classes: number of labels.
-        width: channels at full resolution; doubled at each halving.
+        n_classes: number of classes.
+        width: number of channels at full resolution, doubled at each halving.
         n_features: size of the last hidden layer.
     """
 
@@ -54,27 +55,27 @@ class Classifier(nn.Module):
         self.head = nn.Linear(n_features, n_classes)
 
     def features(self, images: Tensor) -> Tensor:
-        """Last hidden layer, (B, n_features), of images (B, C, H, W) in [0, 1]."""
+        """Returns the last hidden layer, (B, n_features), of images (B, C, H, W) in [0, 1]."""
         return self.body(2 * images - 1)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Features (B, n_features) and class probabilities (B, n_classes)."""
+        """Returns features (B, n_features) and class probabilities (B, n_classes) of images."""
         features = self.features(images)
         return features, self.head(features).softmax(dim=1)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ClassifierSpec(Spec):
-    """A classifier and its training.
+    """A classifier and its training settings.
 
     Args:
-        data: the data set; only its ``train`` split is learned from.
-        width: channels at full resolution.
-        n_features: size of the last hidden layer.
-        iterations: training steps.
-        batch_size: images per step, drawn with replacement.
-        learning_rate: highest rate of the one-cycle schedule (AdamW).
-        seed: of the initial weights, the batches and the dropped features.
+        data: data set; only its ``train`` split is used for training.
+        width: number of channels at full resolution, > 0.
+        n_features: size of the last hidden layer, > 0.
+        iterations: number of training steps, > 0.
+        batch_size: number of images per step, drawn with replacement, > 0.
+        learning_rate: maximum learning rate of the one-cycle schedule (AdamW), > 0.
+        seed: seed of the initial weights, the batches and the dropout masks.
     """
 
     KIND = "ClassifierSpec"
@@ -88,13 +89,13 @@ class ClassifierSpec(Spec):
     seed: int = 0
 
     def validate(self) -> None:
-        """Raises InputError unless sizes and rate are positive."""
+        """Raises InputError unless all sizes and the learning rate are positive."""
         for name in ("width", "n_features", "iterations", "batch_size", "learning_rate"):
             if getattr(self, name) <= 0:
                 raise InputError(f"{name} must be positive, but got {getattr(self, name)}")
 
     def build(self) -> Classifier:
-        """The classifier with its initial weights, the same at every call."""
+        """Builds the classifier with its initial weights, the same in every call."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed_of("classifier", "weights", self.seed))
             return Classifier(self.data.shape, self.data.n_classes, self.width, self.n_features)
@@ -103,13 +104,13 @@ class ClassifierSpec(Spec):
 def train_classifier(
     spec: ClassifierSpec, classifier: Classifier, images: Tensor, labels: Tensor
 ) -> Iterator[float]:
-    """Trains a classifier in place, one step per value drawn from the iterator.
+    """Trains a classifier in place, one step per value taken from the iterator.
 
     Args:
-        spec: what to train; its `ClassifierSpec.build` gave the classifier.
-        classifier: on the device to train on.
-        images: the training split, (N, C, H, W) in [0, 1].
-        labels: (N,), int64.
+        spec: settings of the training.
+        classifier: classifier built by `ClassifierSpec.build` of `spec`, on the device to train on.
+        images: images of the training split, (N, C, H, W) in [0, 1].
+        labels: class of each image, (N,) int64.
 
     Yields:
         The cross entropy of each step's batch, in nats.
@@ -139,7 +140,13 @@ def train_classifier(
 
 @torch.inference_mode()
 def accuracy(classifier: Classifier, images: Tensor, labels: Tensor) -> float:
-    """Share of images, (N, C, H, W) in [0, 1], that get their label, (N,), as the likeliest."""
+    """Returns the share of images for which the label is the most probable class, 0 to 1.
+
+    Args:
+        classifier: classifier to test.
+        images: images, (N, C, H, W) in [0, 1].
+        labels: class of each image, (N,) int64.
+    """
     device = next(classifier.parameters()).device
     batches = zip(images.split(1000), labels.split(1000), strict=True)
     hits = sum(
@@ -150,10 +157,10 @@ def accuracy(classifier: Classifier, images: Tensor, labels: Tensor) -> float:
 
 @dataclass(frozen=True, kw_only=True)
 class ClassifierFeatures(Extractor):
-    """The last hidden layer of a `ClassifierSpec`'s classifier.
+    """The last hidden layer of the classifier of a `ClassifierSpec`.
 
     Args:
-        classifier: the classifier; `build` takes the weights its training gave.
+        classifier: classifier and training settings; `build` takes the trained weights.
     """
 
     KIND = "ClassifierFeatures"
@@ -162,21 +169,21 @@ class ClassifierFeatures(Extractor):
 
     @property
     def name(self) -> str:
-        """The data's name and ``-cnn``."""
+        """The name of the data set followed by ``-cnn``."""
         return f"{self.classifier.data.name}-cnn"
 
     @property
     def n_features(self) -> int:
-        """Size of the classifier's last hidden layer."""
+        """Size of the last hidden layer of the classifier."""
         return self.classifier.n_features
 
     @property
     def n_classes(self) -> int:
-        """Number of labels of the data."""
+        """Number of classes of the data set."""
         return self.classifier.data.n_classes
 
     def build(self, weights: Mapping[str, Tensor]) -> nn.Module:
-        """The classifier with the given weights; see `Extractor.build`."""
+        """Builds the classifier with the given weights; see `Extractor.build`."""
         module = self.classifier.build()
         module.load_state_dict(weights)
         return module.requires_grad_(False).eval()

@@ -1,14 +1,14 @@
-"""Feature extractors: from images to the space in which they are measured.
+"""Feature extractors: maps from images to the feature spaces in which metrics are computed.
 
-A number is only as meaningful as its features, so the extractor is part of its name:
-`Extractor.distance_name` is ``fid`` for the Inception network and ``fd[...]`` for any other,
-`Extractor.score_name` likewise ``is`` and ``is[...]``. Numbers of different extractors never share
-a column.
+A metric depends on its feature space, so the extractor is part of the metric's name:
+`Extractor.distance_name` is ``fid`` for the Inception network and ``fd[...]`` for any other
+extractor, and `Extractor.score_name` is ``is`` or ``is[...]``. Values of different extractors are
+never shown in the same column.
 
-Before its features are taken an image is clamped to [0, 1] and rounded to 8 bits, as if it had
-been saved as PNG and read again, which is how published samples are scored. Real images go the
-same way. Skipping it moves the distance: samples overshoot [0, 1] slightly, and networks see that.
-Points in the plane are no files of pixels: they are measured as they are (`Coordinates`).
+Before feature extraction, images are clamped to [0, 1] and rounded to 8 bits, as if they had been
+saved as PNG and read again, which is how published samples are scored. Real images are processed in
+the same way. Without this step the distance changes, because samples slightly exceed [0, 1] and the
+features depend on these values. Points in the plane are not quantized (`Coordinates`).
 """
 
 import math
@@ -28,7 +28,7 @@ _HIGHEST_LEVEL = 255
 
 @dataclass(frozen=True, kw_only=True)
 class Extractor(Spec, ABC):
-    """A feature extractor: which network, and how many features it gives."""
+    """Base class of feature extractors: the network, its features and its classes."""
 
     KIND = "Extractor"
 
@@ -45,24 +45,24 @@ class Extractor(Spec, ABC):
     @property
     @abstractmethod
     def n_classes(self) -> int:
-        """Number of class probabilities."""
+        """Number of class probabilities; 0 if the extractor has none."""
 
     @property
     def distance_name(self) -> str:
-        """Name under which Frechet distances in this space are shown."""
+        """Displayed name of Frechet distances in this feature space."""
         return f"fd[{self.name}]"
 
     @property
     def score_name(self) -> str:
-        """Name under which Inception scores by these classes are shown."""
+        """Displayed name of Inception scores with these class probabilities."""
         return f"is[{self.name}]"
 
     @abstractmethod
     def build(self, weights: Mapping[str, Tensor]) -> nn.Module:
-        """The extractor as a module in evaluation mode, for `extract`.
+        """Builds the extractor as a module in evaluation mode, for `extract`.
 
         Args:
-            weights: the network's state dict.
+            weights: state dict of the network.
 
         Returns:
             A module that maps images (B, C, H, W), float in [0, 1] with 8-bit values, or vectors
@@ -73,7 +73,7 @@ class Extractor(Spec, ABC):
 
 @dataclass(frozen=True, kw_only=True)
 class Coordinates(Extractor):
-    """Points in the plane as their own features: no weights, no classes."""
+    """The identity on points in the plane: the features are the coordinates; no classes."""
 
     KIND = "Coordinates"
 
@@ -89,18 +89,18 @@ class Coordinates(Extractor):
 
     @property
     def n_classes(self) -> int:
-        """None."""
+        """Zero: there are no class probabilities."""
         return 0
 
     def build(self, weights: Mapping[str, Tensor]) -> nn.Module:
-        """The identity; `weights` must be empty. See `Extractor.build`."""
+        """Builds the identity; `weights` must be empty. See `Extractor.build`."""
         module = _Points()
         module.load_state_dict(weights)
         return module.eval()
 
 
 class _Points(nn.Module):
-    """Points (B, 2) to the same points and no probabilities, (B, 0)."""
+    """A module that maps points (B, 2) to the same points and empty probabilities, (B, 0)."""
 
     def forward(self, points: Tensor) -> tuple[Tensor, Tensor]:
         if points.ndim != 2 or points.shape[1] != 2:
@@ -113,10 +113,10 @@ class _Points(nn.Module):
 
 @dataclass(frozen=True, kw_only=True)
 class Pixels(Extractor):
-    """Images as their own features, pixel by pixel: no weights, no classes.
+    """The pixel values of images as features; no classes.
 
     Args:
-        shape: of an image, (C, H, W).
+        shape: shape (C, H, W) of an image.
     """
 
     KIND = "Pixels"
@@ -130,44 +130,51 @@ class Pixels(Extractor):
 
     @property
     def n_features(self) -> int:
-        """As many as an image has values."""
+        """Number of values of an image, C H W."""
         return math.prod(self.shape)
 
     @property
     def n_classes(self) -> int:
-        """None."""
+        """Zero: there are no class probabilities."""
         return 0
 
     def build(self, weights: Mapping[str, Tensor]) -> nn.Module:
-        """Images as vectors; `weights` must be empty. See `Extractor.build`."""
+        """Builds a module that flattens images; `weights` must be empty. See `Extractor.build`."""
         module = _Flat()
         module.load_state_dict(weights)
         return module.eval()
 
     def images(self, features: Tensor) -> Tensor:
-        """The 8-bit images, (N, C, H, W) uint8, whose features, (N, n_features), these are."""
+        """Converts features back to images.
+
+        Args:
+            features: features of images, (N, n_features).
+
+        Returns:
+            8-bit images, (N, C, H, W) uint8.
+        """
         levels = (features * _HIGHEST_LEVEL).round().to(torch.uint8)
         return levels.reshape(len(features), *self.shape)
 
 
 class _Flat(nn.Module):
-    """Images (B, C, H, W) to vectors (B, C H W) and no probabilities, (B, 0)."""
+    """A module that maps images (B, C, H, W) to vectors (B, C H W) and no probabilities, (B, 0)."""
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         return images.flatten(1), images.new_empty(len(images), 0)
 
 
 def quantize(images: Tensor) -> Tensor:
-    """Images as an 8-bit file would hold them: clamped to [0, 1], rounded to multiples of 1 / 255.
+    """Quantizes images as in an 8-bit file: clamps to [0, 1], rounds to multiples of 1 / 255.
 
     Args:
-        images: floating, any shape, finite, nominally in [0, 1].
+        images: floating-point images, any shape, finite, nominally in [0, 1].
 
     Returns:
-        A tensor of the same shape and dtype. Quantizing twice changes nothing.
+        A tensor of the same shape and dtype. Quantizing twice gives the same as quantizing once.
 
     Raises:
-        InputError: values that are not finite; no 8-bit level stands for them.
+        InputError: a value is not finite, so it corresponds to no 8-bit level.
     """
     return (_finite(images).clamp(0, 1) * _HIGHEST_LEVEL).round() / _HIGHEST_LEVEL
 
@@ -177,30 +184,33 @@ def _finite(x: Tensor) -> Tensor:
     if bad:
         raise InputError(
             f"images must be finite to be scored, but {bad} of {x.numel()} values are not: "
-            "the sampler diverged, try a smaller epsilon"
+            "the sampler diverged, use a smaller epsilon"
         )
     return x
 
 
 @torch.inference_mode()
 def extract(module: nn.Module, images: Tensor, batch_size: int = 256) -> tuple[Tensor, Tensor]:
-    """Features and class probabilities of images, quantized first, or of vectors as they are.
+    """Computes the features and class probabilities of images or vectors.
+
+    Images are quantized first; vectors are used unchanged.
 
     Args:
-        module: what `Extractor.build` returned, on the device to use.
-        images: (N, C, H, W), floating, nominally in [0, 1], or uint8; or vectors (N, D), on any
-            device.
-        batch_size: images per forward pass; changes memory and speed, results only by rounding.
+        module: module returned by `Extractor.build`, on the device to use.
+        images: images, (N, C, H, W), floating-point and nominally in [0, 1], or uint8; or vectors,
+            (N, D). They may be on any device.
+        batch_size: number of images per forward pass. It affects memory and speed; results change
+            only by rounding.
 
     Returns:
         Features (N, d) and probabilities (N, n_classes), float32 on the CPU.
 
     Raises:
-        InputError: no images, or values that are not finite.
+        InputError: there are no images, or a value is not finite.
     """
     if len(images) == 0:
         raise InputError("there must be at least one image to extract features of, but got none")
-    # A module without weights works where the images are.
+    # A module without weights is applied on the device of the images.
     device = next((p.device for p in module.parameters()), images.device)
     prepare = quantize if images.ndim == 4 else _finite
     batches = [module(prepare(as_floats(b).to(device))) for b in images.split(batch_size)]

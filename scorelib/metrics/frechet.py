@@ -1,18 +1,18 @@
-r"""The Frechet distance between two sets of features, each taken for a Gaussian.
+r"""The Frechet distance between two sets of features, each approximated by a Gaussian.
 
-For N(m_1, S_1) and N(m_2, S_2) the squared 2-Wasserstein (Frechet) distance is
+The squared 2-Wasserstein (Frechet) distance of N(m_1, S_1) and N(m_2, S_2) is
 
     |m_1 - m_2|^2 + tr S_1 + tr S_2 - 2 tr (S_1 S_2)^{1/2}.
 
-The matrix root is never formed. With any factors S_1 = A_1 A_1^T and S_2 = A_2 A_2^T, the
+The matrix square root is never computed. With any factors S_1 = A_1 A_1^T and S_2 = A_2 A_2^T, the
 eigenvalues of S_1 S_2 are the squared singular values of A_1^T A_2, so that
 
     tr (S_1 S_2)^{1/2} = || A_1^T A_2 ||_*          (nuclear norm: the sum of singular values).
 
-This is real, needs no jitter on the diagonal, and is exact for singular covariances, thus also for
-fewer images than features, where a root of S_1 S_2 loses half of the digits. The factor of a
-set of features comes from a QR decomposition of the centred features, without squaring them.
-All is in float64: the terms cancel.
+The nuclear norm is real, needs no jitter on the diagonal, and is exact for singular covariances.
+Covariances are singular for fewer images than features; there a square root of S_1 S_2 loses half
+of the digits. The factor of a set of features is computed by a QR decomposition of the centred
+features, without squaring them. All computations use float64, because the terms cancel.
 
 References:
     D. C. Dowson and B. V. Landau, The Frechet distance between multivariate normal
@@ -35,12 +35,13 @@ _SVD_LIMIT = 1024
 
 @dataclass(frozen=True)
 class Moments:
-    """Mean and covariance of features, the covariance as a factor; made by `moments`.
+    """The mean and covariance of features, with the covariance stored as a factor; see `moments`.
 
     Attributes:
-        mean: (d,) float64.
-        factor: (d, r) float64 with covariance = factor @ factor.T; r < d where it is singular.
-        n_images: number of images they were measured on.
+        mean: mean of the features, (d,) float64.
+        factor: factor of the covariance, (d, r) float64, with covariance = factor @ factor.T;
+            r < d if the covariance is singular.
+        n_images: number of images that the moments were computed from.
     """
 
     mean: Tensor
@@ -49,20 +50,20 @@ class Moments:
 
     @property
     def cov(self) -> Tensor:
-        """The covariance, (d, d) float64."""
+        """The covariance matrix, (d, d) float64."""
         return self.factor @ self.factor.T
 
     @classmethod
     def from_covariance(cls, mean: Tensor, cov: Tensor, n_images: int) -> Self:
-        """Moments from published statistics.
+        """Creates moments from published statistics.
 
         Args:
-            mean: (d,).
-            cov: (d, d), symmetric and positive semi-definite up to rounding.
-            n_images: number of images they were measured on.
+            mean: mean of the features, (d,), finite.
+            cov: covariance, (d, d), finite, symmetric and positive semi-definite up to rounding.
+            n_images: number of images that the statistics were computed from.
 
         Raises:
-            InputError: shapes that do not match, or entries that are not finite.
+            InputError: the shapes do not match, or an entry is not finite.
         """
         if mean.ndim != 1 or cov.shape != (len(mean), len(mean)):
             raise InputError(
@@ -75,13 +76,13 @@ class Moments:
 
 
 def moments(features: Tensor) -> Moments:
-    """Mean and covariance (divisor n - 1) of features.
+    """Computes the mean and covariance (with divisor n - 1) of features.
 
     Args:
-        features: (n, d), one row per image, n >= 2, finite.
+        features: features, (n, d), one row per image, n >= 2, finite.
 
     Raises:
-        InputError: fewer than two rows, or features that are not finite.
+        InputError: there are fewer than two rows, or a feature is not finite.
     """
     if features.ndim != 2 or len(features) < 2:
         raise InputError(
@@ -97,24 +98,28 @@ def moments(features: Tensor) -> Moments:
 
 
 def frechet_distance(a: Moments, b: Moments) -> float:
-    """The squared Frechet distance of two Gaussians: zero for equal ones, never negative.
+    """Computes the squared Frechet distance of two Gaussians.
 
-    It is biased upwards by roughly (1 / n_a + 1 / n_b) times a constant of the data, so values
-    of different numbers of images do not compare.
+    The estimate is biased upwards by roughly (1 / n_a + 1 / n_b) times a constant of the data, so
+    distances can be compared only between equal numbers of images.
 
     Args:
         a: moments of one set of features.
-        b: moments of the other, in the same feature space.
+        b: moments of the other set, in the same feature space.
 
     Returns:
-        The distance, in squared units of the features.
+        The distance, >= 0, in squared units of the features; 0 for equal moments.
 
     Raises:
-        InputError: feature spaces of different dimension.
+        InputError: the feature spaces have different dimensions.
+
+    References:
+        Dowson and Landau (1982), eq. (4).
     """
     if a.mean.shape != b.mean.shape:
         raise InputError(
-            f"both sets must have as many features, but got {len(a.mean)} and {len(b.mean)}"
+            "both sets must have the same number of features, but got "
+            f"{len(a.mean)} and {len(b.mean)}"
         )
     spread = a.factor.square().sum() + b.factor.square().sum()
     distance = (a.mean - b.mean).square().sum() + spread
@@ -123,21 +128,22 @@ def frechet_distance(a: Moments, b: Moments) -> float:
 
 
 def _nuclear_norm(matrix: Tensor) -> Tensor:
-    """Sum of the singular values."""
+    """Returns the sum of the singular values."""
     if min(matrix.shape) <= _SVD_LIMIT:
         return torch.linalg.svdvals(matrix).sum()
-    # Twice as fast for large matrices. The root of an eigenvalue near zero has half the digits
-    # only, but next to a thousand others such values do not weigh: 1e-9 of the sum in practice.
+    # Twice as fast for large matrices. The root of an eigenvalue near zero is accurate to only
+    # half of the digits, but the contribution of such values is negligible: in practice 1e-9 of
+    # the sum.
     gram = matrix @ matrix.T if len(matrix) <= matrix.shape[1] else matrix.T @ matrix
     return torch.linalg.eigvalsh(gram).clamp_min(0).sqrt().sum()
 
 
 def _factor(cov: Tensor) -> Tensor:
-    """A with cov = A A^T: Cholesky's, or the scaled eigenvectors where cov is singular."""
+    """Returns A with cov = A A^T: the Cholesky factor, or scaled eigenvectors for singular cov."""
     triangle, failure = torch.linalg.cholesky_ex(cov)
     if not failure:
         return triangle
     values, vectors = torch.linalg.eigh(cov)
-    # Eigenvalues below rounding are noise, and their roots would be large: drop them.
+    # Drop eigenvalues below the rounding error: they are noise, and their roots would be large.
     kept = values > len(values) * torch.finfo(values.dtype).eps * values[-1]
     return vectors[:, kept] * values[kept].sqrt()

@@ -1,12 +1,12 @@
 """Inception features: the feature space of the FID and of the Inception score.
 
-The network is the 2015 TensorFlow Inception-v3 of the original FID, in torch-fidelity's port,
-which resizes as TensorFlow 1 did and agrees with it to about 1e-6 in FID. Features are the 2,048
-pooled activations; class probabilities are the softmax of the logits without bias, as
-the Inception score takes them.
+The network is the 2015 TensorFlow Inception-v3 of the original FID, in the port of torch-fidelity,
+which resizes images as TensorFlow 1 did and agrees with it to about 1e-6 in FID. The features are
+the 2,048 pooled activations. The class probabilities are the softmax of the logits without bias, as
+in the Inception score.
 
-The weights are a file of 96 MB with a published SHA-256 sum. The sum is checked before the
-file is opened, and the file is read as tensors only, never unpickled.
+The weights are a file of 96 MB with a published SHA-256 sum. The sum is checked before the file is
+loaded, and only tensors are loaded, without unrestricted unpickling.
 
 References:
     C. Szegedy et al., Rethinking the Inception architecture for computer vision, 2016.
@@ -34,20 +34,20 @@ _SHA256 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
 
 
 class Inception(nn.Module):
-    """The Inception network on images in [0, 1]: 2,048 features, 1,008 class probabilities.
+    """The Inception network for images in [0, 1], with 2,048 features and 1,008 classes.
 
     Args:
-        weights: its state dict.
+        weights: state dict of the network.
     """
 
     def __init__(self, weights: Mapping[str, Tensor]) -> None:
         super().__init__()
-        from torch_fidelity.feature_extractor_inceptionv3 import (  # here: slow to import
+        from torch_fidelity.feature_extractor_inceptionv3 import (  # imported here: slow
             FeatureExtractorInceptionV3,
         )
 
-        # The constructor insists on reading a file, by unrestricted unpickling. It gets one made
-        # here, of tensors already read safely.
+        # The constructor always reads a file, by unrestricted unpickling. It is given a file
+        # written here, from tensors that were loaded safely.
         file = io.BytesIO()
         torch.save(dict(weights), file)
         file.seek(0)
@@ -58,10 +58,17 @@ class Inception(nn.Module):
         )
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Features (B, 2048) and probabilities (B, 1008) of images in [0, 1].
+        """Returns the features and class probabilities of images.
 
         Args:
-            images: RGB, (B, 3, H, W), or grey, (B, 1, H, W), which get three equal channels.
+            images: RGB images, (B, 3, H, W), or grey images, (B, 1, H, W), in [0, 1]. Grey images
+                get three equal channels.
+
+        Returns:
+            Features, (B, 2048), and probabilities, (B, 1008).
+
+        Raises:
+            InputError: the images have another shape.
         """
         if images.ndim != 4 or images.shape[1] not in (1, 3):
             raise InputError(
@@ -75,11 +82,11 @@ class Inception(nn.Module):
 
 @dataclass(frozen=True, kw_only=True)
 class InceptionFeatures(Extractor):
-    """The FID's feature space.
+    """The feature space of the FID.
 
     Args:
-        weights_sha256: SHA-256 sum of the weights' file, 64 hexadecimal digits; the published
-            one by default. Other weights are another protocol, hence a field.
+        weights_sha256: SHA-256 sum of the weights file, 64 hexadecimal digits; by default the
+            published sum. It is a field because other weights give other results.
     """
 
     KIND = "InceptionFeatures"
@@ -87,7 +94,7 @@ class InceptionFeatures(Extractor):
     weights_sha256: str = _SHA256
 
     def validate(self) -> None:
-        """Raises InputError if the sum is no SHA-256 sum."""
+        """Raises InputError if `weights_sha256` is not a SHA-256 sum."""
         if not re.fullmatch("[0-9a-f]{64}", self.weights_sha256):
             raise InputError(
                 "weights_sha256 must be 64 lower-case hexadecimal digits, but got "
@@ -96,7 +103,7 @@ class InceptionFeatures(Extractor):
 
     @property
     def name(self) -> str:
-        """``inception``, with the first digits of the sum if the weights are not the FID's."""
+        """``inception`` for the published weights, else followed by 8 digits of the sum."""
         known = self.weights_sha256 == _SHA256
         return "inception" if known else f"inception-{self.weights_sha256[:8]}"
 
@@ -107,30 +114,32 @@ class InceptionFeatures(Extractor):
 
     @property
     def n_classes(self) -> int:
-        """1,008 outputs, a few of them unused."""
+        """1,008 classes; a few of them are unused."""
         return 1008
 
     @property
     def distance_name(self) -> str:
-        """``fid`` with the published weights only."""
+        """``fid`` for the published weights, else ``fd[...]``."""
         return "fid" if self.weights_sha256 == _SHA256 else super().distance_name
 
     @property
     def score_name(self) -> str:
-        """``is`` with the published weights only."""
+        """``is`` for the published weights, else ``is[...]``."""
         return "is" if self.weights_sha256 == _SHA256 else super().score_name
 
     def load_weights(self, weights_path: Path | None = None) -> dict[str, Tensor]:
-        """The weights from a file whose sum has been checked.
+        """Loads the weights from a file after checking its SHA-256 sum.
 
         Args:
-            weights_path: the file; if None, PyTorch's download cache, filled where needed.
+            weights_path: path of the weights file. If None, the file in PyTorch's download cache
+                is used and downloaded if necessary.
 
         Returns:
             The state dict for `build`, on the CPU.
 
         Raises:
-            MissingDataError: no such file, another sum, or no network to download it with.
+            MissingDataError: the file is missing, has another sum, does not hold tensors, or cannot
+                be downloaded.
         """
         path = self._download() if weights_path is None else weights_path
         try:
@@ -152,11 +161,11 @@ class InceptionFeatures(Extractor):
             raise MissingDataError(f"{path} must hold tensors only (a state dict)") from error
 
     def build(self, weights: Mapping[str, Tensor]) -> nn.Module:
-        """The Inception network with the given weights; see `Extractor.build`."""
+        """Builds the Inception network with the given weights; see `Extractor.build`."""
         return Inception(weights).eval()
 
     def _download(self) -> Path:
-        """The file in PyTorch's cache (``$TORCH_HOME``), downloaded there if it is missing."""
+        """Returns the path in PyTorch's cache (``$TORCH_HOME``); downloads the file if missing."""
         path = Path(torch.hub.get_dir()) / "checkpoints" / WEIGHTS_FILE
         if path.exists():
             return path

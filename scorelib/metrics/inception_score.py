@@ -1,19 +1,21 @@
-r"""The Inception score: how sure the classes of images are, and how many there are of them.
+r"""The Inception score: the certainty of the predicted classes and the diversity of the classes.
 
-With p(k | x) an image's class probabilities and p(k) their mean over the images,
+With p(k | x) the class probabilities of an image x and p(k) their mean over the images,
 
     IS = exp( mean_x KL( p(k | x) || p(k) ) ) = exp( H(mean_x p(k | x)) - mean_x H(p(k | x)) ),
 
-H the entropy in nats. It lies between 1 (the images say nothing about the class, or all the same)
-and the number of classes K (each image surely one class, all classes alike). No real images enter:
-it sees neither blur that leaves the class clear nor missing variety within a class.
+where H is the entropy in nats. The score lies between 1 (the class probabilities of all images are
+equal) and the number of classes K (each image certainly belongs to one class, and the classes have
+equal shares). The score does not use real images, so it detects neither blur that leaves the class
+recognisable nor missing variety within a class.
 
-Following its first implementation, the score is taken of `n_splits` parts of the images apart, and
-their mean and spread (divisor n_splits) are given. Smaller parts score lower, so scores of
-different numbers of splits, or of images, do not compare. Part i of s holds images i N / s up to
-(i + 1) N / s, rounded down, in the order given: as in the first implementation and in
-torch-fidelity without its shuffling. The order matters therefore. Images from independent noise
-may be taken as they come; images sorted by class must be shuffled first, or taken in one part.
+As in the original implementation, the score is computed for `n_splits` parts of the images, and the
+result is the mean and standard deviation (divisor n_splits) over the parts. Smaller parts have
+lower scores, so scores can be compared only for equal numbers of splits and images. Part i of s
+contains images i N / s to (i + 1) N / s, rounded down, in the given order, as in the original
+implementation and in torch-fidelity without shuffling. The order of the images therefore matters:
+images generated from independent noise can be used in any order, but images sorted by class must be
+shuffled first or scored in a single part.
 
 References:
     T. Salimans et al., Improved techniques for training GANs, 2016, Section 4.
@@ -33,12 +35,14 @@ _SUM_TOLERANCE = 1e-3
 
 @dataclass(frozen=True)
 class InceptionScore:
-    """The score of some images; comparable at equal numbers of images and splits only.
+    """The Inception score of a set of images.
+
+    Scores can be compared only for equal numbers of images and splits.
 
     Attributes:
-        mean: over the splits, 1 to the number of classes.
-        std: over the splits, with divisor n_splits; 0 for one split.
-        n_splits: number of parts.
+        mean: mean score of the splits, 1 to the number of classes.
+        std: standard deviation of the scores of the splits, with divisor n_splits; 0 for one split.
+        n_splits: number of splits.
         n_images: number of images.
     """
 
@@ -49,14 +53,15 @@ class InceptionScore:
 
 
 def inception_score(probabilities: Tensor, n_splits: int = 10) -> InceptionScore:
-    """The score from class probabilities.
+    """Computes the Inception score from class probabilities.
 
     Args:
-        probabilities: (N, K), rows that sum to one, in the order the splits are made of.
-        n_splits: number of parts, 1 to N.
+        probabilities: class probabilities, (N, K), with rows that sum to one. The splits are
+            consecutive rows.
+        n_splits: number of splits, 1 to N.
 
     Raises:
-        InputError: rows that are no probabilities, or fewer images than splits.
+        InputError: a row does not contain probabilities, or there are fewer images than splits.
     """
     if probabilities.ndim != 2 or not 1 <= n_splits <= len(probabilities):
         raise InputError(
@@ -64,12 +69,12 @@ def inception_score(probabilities: Tensor, n_splits: int = 10) -> InceptionScore
             f"{tuple(probabilities.shape)} and n_splits={n_splits}"
         )
     sums = probabilities.sum(dim=1, dtype=torch.float64)
-    # Written so that NaN, which compares as false, is refused.
+    # Comparisons with NaN are false, so rows with NaN are rejected.
     good = (probabilities >= 0).all(dim=1) & ((sums - 1).abs() <= _SUM_TOLERANCE)
     if not good.all():
         raise InputError(
             "probabilities must be >= 0 and sum to 1 in each row, but "
-            f"{(~good).sum().item()} of {len(good)} rows are otherwise"
+            f"{(~good).sum().item()} of {len(good)} rows are not"
         )
     n = len(probabilities)
     bounds = [i * n // n_splits for i in range(n_splits + 1)]

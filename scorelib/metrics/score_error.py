@@ -1,19 +1,19 @@
-r"""Score errors: how far estimated scores are from the exact ones of a small data set.
+r"""Score errors: distances of estimated scores from the exact scores of a small data set.
 
-At a point x and for a label y, Eq. 7,
+The errors at a point x for a label y are (Eq. 7)
 
     D_P(x, y) = |S_P(x | y) - grad log p_sigma(x | y)|       of posterior scores,
     D_L(x, y) = |S_L(y | x) - grad log p_sigma(y | x)|       of likelihood scores,
 
-Euclidean distances, with the exact scores of `scorelib.exact.parzen`. The table's E[D] are plain
-means over a regular grid (not over the data), at one noise level, one number for each class. They
-have the unit of a score, 1 / (data unit), and a baseline: always answering 0 for the likelihood
-score, which is what a classifier that has learned nothing does, costs the mean length of the exact
-one, 0.150 for both moons at sigma = 7.5. The table's 0.190 and 0.181 for cross entropy are worse.
+with Euclidean norms and the exact scores of `scorelib.exact.parzen`. The E[D] of Table 1 are means
+over a regular grid (not over the data) at one noise level, one value per class. Their unit is that
+of a score, 1 / (data unit). The baseline is a likelihood score of 0, which is the score of a
+classifier with constant output: its error is the mean norm of the exact likelihood score, 0.150 for
+both moons at sigma = 7.5. The table's 0.190 and 0.181 for cross entropy are larger.
 
-The authors' oracle uses 10,000 random points and adds 1e-8 to the density it divides by, which
-moves it by 0.013 in the mean over the grid. Here it is exact, so equal numbers are not to be
-expected below that.
+The authors' reference scores use 10,000 random points and add 1e-8 to the density in the
+denominator, which changes the scores by 0.013 in the mean over the grid. The scores here are exact,
+so differences of this size from the table are expected.
 
 References:
     Chao et al. (2022), Eq. 7, Tables 1 and A3, Appendix A.6.2; grid and level as in their code.
@@ -35,41 +35,46 @@ MOONS_SIGMA = 7.5
 
 
 def moons_grid() -> Tensor:
-    """The points of Tables 1 and A3: 35 by 35 over [-40, 40] x [-25, 25].
+    """Returns the grid of Tables 1 and A3: 35 by 35 points on [-40, 40] x [-25, 25].
 
     Returns:
-        (1225, 2) float32.
+        Points, (1225, 2) float32, data units.
     """
     return torch.cartesian_prod(torch.linspace(-40, 40, 35), torch.linspace(-25, 25, 35))
 
 
 def score_error(estimated: Tensor, exact: Tensor) -> float:
-    """Mean Euclidean distance of scores, (N, D) each.
+    """Computes the mean Euclidean distance of estimated scores from exact scores.
+
+    Args:
+        estimated: estimated scores, (N, D).
+        exact: exact scores at the same points, (N, D).
 
     Raises:
-        InputError: shapes that differ, or scores that are not finite.
+        InputError: the shapes differ, or a score is not finite.
     """
     if estimated.shape != exact.shape or estimated.dim() != 2:
         raise InputError(
-            "estimated and exact scores must be of one shape (N, D); got "
+            "estimated and exact scores must have the same shape (N, D); got "
             f"{tuple(estimated.shape)} and {tuple(exact.shape)}"
         )
     distances = (estimated.double() - exact.double()).norm(dim=1)
     if not distances.isfinite().all():
-        raise InputError("scores must be finite to have an error; got some that are not")
+        raise InputError("scores must be finite, but some are not")
     return distances.mean().item()
 
 
 def scores_of(functions: Sequence[ScoreFunction], points: Tensor, sigma: float) -> list[Tensor]:
-    """What functions (x, sigma) -> sigma * score answer, as scores.
+    """Evaluates functions (x, sigma) -> sigma * score and returns their scores.
 
     Args:
         functions: score networks, `GuidedNetwork`s or `ClassGuidance`s.
-        points: where, (N, D), in the functions' type and on their device; see `moons_grid`.
-        sigma: noise level.
+        points: evaluation points, (N, D), with the dtype and device of the functions; see
+            `moons_grid`.
+        sigma: noise level, data units, > 0.
 
     Returns:
-        (N, D) float64 each.
+        Scores, one (N, D) float64 tensor per function.
     """
     level = torch.tensor(sigma, dtype=points.dtype, device=points.device)
     with torch.no_grad():
@@ -78,11 +83,11 @@ def scores_of(functions: Sequence[ScoreFunction], points: Tensor, sigma: float) 
 
 @dataclass(frozen=True)
 class ExactScores:
-    """The exact scores of labelled data at some points and one noise level.
+    """The exact scores of labelled data at given points and one noise level.
 
     Attributes:
-        prior: (N, D) float64.
-        posteriors: by class, (K, N, D) float64.
+        prior: prior scores, (N, D) float64.
+        posteriors: posterior scores by class, (K, N, D) float64.
     """
 
     prior: Tensor
@@ -90,30 +95,36 @@ class ExactScores:
 
     @classmethod
     def of(cls, oracle: Parzen, points: Tensor, sigma: float) -> Self:
-        """Those of a density.
+        """Computes the exact scores of a Parzen density.
 
         Args:
-            oracle: the data's density.
-            points: where, (N, D); see `moons_grid`.
-            sigma: noise level.
+            oracle: density of the data.
+            points: evaluation points, (N, D); see `moons_grid`.
+            sigma: noise level, data units, > 0.
         """
         return cls(*oracle.all_scores(points, sigma))
 
     @property
     def likelihoods(self) -> Tensor:
-        """By class, (K, N, D): posterior minus prior scores, Eq. 5."""
+        """Likelihood scores by class, (K, N, D): posterior minus prior scores (Eq. 5)."""
         return self.posteriors - self.prior
 
     def posterior_errors(self, estimated: Sequence[Tensor]) -> tuple[float, ...]:
-        """E[D_P] of each class, of posterior scores (N, D) each.
+        """Computes E[D_P], the mean error of posterior scores, for each class.
+
+        Args:
+            estimated: estimated scores of each class, (N, D) each.
+
+        Returns:
+            Mean errors by class.
 
         Raises:
-            InputError: not one for each class, or as `score_error`.
+            InputError: there is not one estimate per class, or as for `score_error`.
         """
         return _errors(estimated, self.posteriors)
 
     def likelihood_errors(self, estimated: Sequence[Tensor]) -> tuple[float, ...]:
-        """E[D_L] of each class, of likelihood scores; see `posterior_errors`."""
+        """Computes E[D_L], the mean error of likelihood scores; see `posterior_errors`."""
         return _errors(estimated, self.likelihoods)
 
 

@@ -1,9 +1,9 @@
-"""Features of stacked digits: a classifier of single images, read channel by channel.
+"""Features of stacked digits: a classifier of single images, applied to each channel.
 
-A classifier of the thousand kinds of stacks would have to be learned from a few stacks of each;
-one of the ten digits is learned from all of them, and tells the thousand modes apart all the same.
-What it gives for a stack is kept per channel: the features side by side, for Frechet distances, and
-the class probabilities side by side, from which `scorelib.metrics.modes` reads the stack's mode.
+A classifier of the 1,000 classes of stacks would have only a few training stacks per class. A
+classifier of the ten digits is trained on all images and distinguishes the 1,000 modes as well. The
+features of the channels are concatenated, for Frechet distances. The class probabilities of the
+channels are concatenated, too; `scorelib.metrics.modes` computes the mode of a stack from them.
 """
 
 from collections.abc import Mapping
@@ -17,10 +17,11 @@ from scorelib.metrics.classifier import ClassifierFeatures
 
 
 class PerChannel(nn.Module):
-    """A classifier of grey images applied to each channel.
+    """A classifier of grey images that is applied to each channel of a stack.
 
     Args:
-        classifier: maps images (B, 1, H, W) to features (B, d) and class probabilities (B, k).
+        classifier: module that maps images (B, 1, H, W) to features (B, d) and class
+            probabilities (B, k).
     """
 
     def __init__(self, classifier: nn.Module) -> None:
@@ -28,7 +29,14 @@ class PerChannel(nn.Module):
         self.classifier = classifier
 
     def forward(self, stacks: Tensor) -> tuple[Tensor, Tensor]:
-        """Features (B, C d) and probabilities (B, C k), channel after channel, of (B, C, H, W)."""
+        """Returns the concatenated features and class probabilities of the channels.
+
+        Args:
+            stacks: stacks of grey images, (B, C, H, W), in [0, 1].
+
+        Returns:
+            Features, (B, C d), and probabilities, (B, C k), channel after channel.
+        """
         features, probabilities = self.classifier(stacks.flatten(0, 1)[:, None])
         return features.reshape(len(stacks), -1), probabilities.reshape(len(stacks), -1)
 
@@ -37,37 +45,38 @@ class PerChannel(nn.Module):
 class StackedClassifierFeatures(ClassifierFeatures):
     """The last hidden layer of a classifier of single images, for each channel of a stack.
 
-    The class probabilities sum to one in each channel, not in a stack.
+    The class probabilities of each channel sum to one, those of a stack to the number of channels.
 
     Args:
-        classifier: of grey images; `build` takes the weights its training gave.
+        classifier: classifier of grey images; `build` takes its trained weights.
     """
 
     KIND = "StackedClassifierFeatures"
 
     def validate(self) -> None:
-        """Raises InputError unless the classifier's images are grey."""
+        """Raises InputError unless the classifier is for grey images."""
         data = self.classifier.data
         if len(data.shape) != 3 or data.shape[0] != 1:
             raise InputError(
-                f"classifier must be of images of shape (1, H, W), but {data.name} has {data.shape}"
+                f"classifier must be for images of shape (1, H, W), but {data.name} has "
+                f"{data.shape}"
             )
 
     @property
     def name(self) -> str:
-        """``stacked-``, the data's name and ``-cnn``."""
+        """``stacked-``, the name of the data set and ``-cnn``."""
         return f"stacked-{super().name}"
 
     @property
     def n_features(self) -> int:
-        """Those of the classifier, for each channel."""
+        """Number of features of the classifier times the number of channels."""
         return CHANNELS * super().n_features
 
     @property
     def n_classes(self) -> int:
-        """Number of labels of the single images, for each channel."""
+        """Number of classes of the single images times the number of channels."""
         return CHANNELS * super().n_classes
 
     def build(self, weights: Mapping[str, Tensor]) -> nn.Module:
-        """The classifier, read per channel; see `Extractor.build`."""
+        """Builds the classifier, applied to each channel; see `Extractor.build`."""
         return PerChannel(super().build(weights)).eval()

@@ -1,7 +1,7 @@
-"""Score networks, classifiers of noisy data and the discriminator, each built from its spec.
+"""Score networks, classifiers of noisy data and the discriminator, each built from a spec.
 
-The contract of score networks is in `scorelib.networks.base`, that of classifiers in
-`scorelib.networks.noise_classifier`.
+`scorelib.networks.base` defines the interface of score networks and
+`scorelib.networks.noise_classifier` the interface of classifiers.
 """
 
 from scorelib.networks.base import NetworkSpec, ScoreFunction, ScoreNetwork

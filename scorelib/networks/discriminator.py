@@ -1,18 +1,19 @@
-"""The discriminator of BigGAN, without classes: tells clean images from denoised ones.
+"""The unconditional BigGAN discriminator, which distinguishes clean from denoised images.
 
-Residual blocks of ReLU and convolution under spectral norm, most of which halve the image, then
-the sum of the last features over all pixels and one linear layer:
+The network is a stack of residual blocks of ReLU and convolution with spectral normalisation. The
+first blocks halve the resolution. The features of the last block are summed over all pixels and
+enter one linear layer. Channels of each block, sides of its output in pixels, and parameters:
 
     32 pixels    256, 256, 256, 256 channels         16, 8, 8, 8          4,204,801 parameters
     64 pixels    64, 128, 256, 512, 1024 channels    32, 16, 8, 4, 4     19,542,721 parameters
 
-Images go in as they are, in [0, 1]. There is no normalisation across examples: each answer is a
-function of its own image.
+Images enter unscaled, in [0, 1]. There is no normalisation across examples, so each output depends
+on one image only.
 
-Spectral norm divides each weight by its largest singular value, estimated by power iteration from
-a vector kept between updates. The iteration is a step of its own (`Discriminator.refresh_norms`),
-made once per update as in Miyato et al., Algorithm 1: a pass changes nothing, so it does not
-matter in how many parts a batch is passed.
+Spectral normalisation divides each weight by its largest singular value, which is estimated by
+power iteration from a vector kept between updates. The power iteration is a separate step
+(`Discriminator.refresh_norms`), made once per update as in Miyato et al., Algorithm 1. A forward
+pass changes no state, so a batch may be split into any number of parts.
 
 References:
     Brock, Donahue and Simonyan 2019, Large scale GAN training (BigGAN), Appendix B.
@@ -35,12 +36,13 @@ _SMALLEST, _MEDIUM, _TOO_LARGE = 8, 64, 128
 
 @dataclass(frozen=True, kw_only=True)
 class BigGanDiscriminator(Spec):
-    """Discriminator for images of 8 to 127 pixels a side; from 64 on it is the deeper one.
+    """Discriminator for images whose smaller side is 8 to 127 pixels.
 
-    From 128 pixels on BigGAN's has attention too, which is not offered here.
+    Images of 64 pixels and more get the deeper network; see the module. From 128 pixels on, the
+    BigGAN discriminator also has attention, which is not implemented here.
 
     Args:
-        width: the unit of channels, at least 1.
+        width: unit of the channel numbers, at least 1.
     """
 
     KIND = "BigGanDiscriminator"
@@ -48,23 +50,23 @@ class BigGanDiscriminator(Spec):
     width: int = 64
 
     def validate(self) -> None:
-        """Checks that there are channels."""
+        """Raises InputError if `width` is below 1."""
         if self.width < 1:
-            raise InputError(f"BigGanDiscriminator.width must be at least 1; got {self.width}")
+            raise InputError(f"BigGanDiscriminator.width must be at least 1, but got {self.width}")
 
     def build(self, shape: tuple[int, ...]) -> "Discriminator":
-        """A discriminator with fresh weights, drawn from torch's global generator.
+        """Returns a discriminator with initial weights drawn from PyTorch's global generator.
 
         Args:
             shape: shape of one image, (C, H, W).
 
         Raises:
-            InputError: it is not for such examples.
+            InputError: the shape is not that of an image, or its smaller side is out of range.
         """
         if len(shape) != 3 or not _SMALLEST <= min(shape[1:]) < _TOO_LARGE:
             raise InputError(
                 f"BigGanDiscriminator needs images (C, H, W) whose smaller side is in "
-                f"[{_SMALLEST}, {_TOO_LARGE - 1}] pixels; got {shape}"
+                f"[{_SMALLEST}, {_TOO_LARGE - 1}] pixels, but got {shape}"
             )
         if min(shape[1:]) < _MEDIUM:
             multipliers, n_halvings = (4, 4, 4, 4), 2
@@ -74,12 +76,14 @@ class BigGanDiscriminator(Spec):
 
 
 class Discriminator(nn.Module):
-    """The network of `BigGanDiscriminator`; in evaluation mode always (see `refresh_norms`).
+    """The network of `BigGanDiscriminator`.
+
+    The network stays in evaluation mode; only `refresh_norms` changes the spectral norms.
 
     Args:
-        channels: channels of the image.
-        widths: channels of each block.
-        n_halvings: the first so many blocks halve the image.
+        channels: number of channels of an image.
+        widths: number of output channels of each block.
+        n_halvings: number of blocks, from the first one, that halve the resolution.
     """
 
     def __init__(self, channels: int, widths: tuple[int, ...], n_halvings: int) -> None:
@@ -92,10 +96,10 @@ class Discriminator(nn.Module):
         self.eval()
 
     def forward(self, x: Tensor) -> Tensor:
-        """One number per image, (B,), high for those that look clean.
+        """Returns one number per image, shape (B,), high for images that look clean.
 
         Args:
-            x: images in [0, 1], (B, C, H, W).
+            x: images in [0, 1], shape (B, C, H, W).
         """
         for block in self.blocks:
             x = block(x)
@@ -103,24 +107,24 @@ class Discriminator(nn.Module):
 
     @torch.no_grad()
     def refresh_norms(self) -> None:
-        """One power iteration in every layer: call before each update that uses the network."""
+        """Makes one power iteration in every layer; to be called before each update."""
         self.train()
         for module in self.modules():
             if parametrize.is_parametrized(module, "weight"):
-                _ = module.weight  # reading it in training mode iterates
+                _ = module.weight  # access in training mode runs the power iteration
         self.eval()
 
 
 class Block(nn.Module):
-    """ReLU and convolution twice, plus a shortcut; perhaps pooled to half the size.
+    """Residual block: two times ReLU and convolution, plus a shortcut and optional pooling.
 
-    The first block sees the image itself: it starts with a convolution.
+    The input of the first block is the image, so that block starts with a convolution.
 
     Args:
-        n_in: channels of the input.
-        n_out: channels of the output.
-        is_first: leave out the first ReLU.
-        halves: pool 2x2 at the end.
+        n_in: number of input channels.
+        n_out: number of output channels.
+        is_first: whether the block omits the first ReLU.
+        halves: whether the output is average-pooled 2x2.
     """
 
     def __init__(self, n_in: int, n_out: int, *, is_first: bool, halves: bool) -> None:
@@ -132,8 +136,8 @@ class Block(nn.Module):
         self.shortcut = nn.Identity() if plain else _normed(nn.Conv2d(n_in, n_out, 1))
 
     def forward(self, x: Tensor) -> Tensor:
-        """The block's output, at half the size (rounded down) if it halves."""
-        # A mean over pixels and a 1x1 convolution commute: pooling first is the cheaper order.
+        """Returns the block's output, at half the size (rounded down) if `halves` is set."""
+        # Average pooling and a 1x1 convolution commute; pooling first is cheaper.
         shortcut = self.shortcut(F.avg_pool2d(x, 2) if self.halves else x)
         h = self.conv2(F.relu(self.conv1(x if self.is_first else F.relu(x))))
         return shortcut + (F.avg_pool2d(h, 2) if self.halves else h)

@@ -1,11 +1,12 @@
-"""InstanceNorm++: instance normalisation that keeps what it would forget, the channel means.
+"""InstanceNorm++: instance normalisation that keeps the channel means.
 
-With mu_c and sd(x_c) the mean and standard deviation of channel c over the pixels of one image,
-and mean(mu) and sd(mu) those of the means over the image's channels (sd(mu) with n - 1),
+Let mu_c and sd(x_c) be the mean and standard deviation of channel c over the pixels of one image.
+Let mean(mu) and sd(mu) be the mean and standard deviation of the mu_c over the channels of that
+image (sd(mu) with divisor n - 1). The output is
 
     y_c = gamma_c ((x_c - mu_c) / sd(x_c) + alpha_c (mu_c - mean(mu)) / sd(mu)) + beta_c.
 
-The conditional one has an alpha, a gamma and a beta for each of L noise levels.
+The conditional normalisation has separate alpha, gamma and beta for each of L noise levels.
 
 References:
     Song and Ermon 2019, Generative modeling by estimating gradients of the data distribution,
@@ -17,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 _TINY = 1e-5
-"""Added to variances before they divide."""
+"""Added to variances before division by their square root."""
 
 
 class InstanceNormPlus(nn.Module):
@@ -34,18 +35,18 @@ class InstanceNormPlus(nn.Module):
         self.beta = nn.Parameter(torch.zeros(channels))
 
     def forward(self, x: Tensor, level: Tensor | None = None) -> Tensor:
-        """The normalised x, (B, C, H, W); the level is ignored."""
-        # A group norm with a group per channel is an instance norm, with a faster kernel.
+        """Returns the normalised x, shape (B, C, H, W); `level` is ignored."""
+        # Group norm with one group per channel is an instance norm and has a faster kernel.
         h = F.group_norm(x, x.shape[1], self.gamma, self.beta, _TINY)
         return h + (self.gamma * self.alpha * _standardised_means(x))[..., None, None]
 
 
 class ConditionalInstanceNormPlus(nn.Module):
-    """InstanceNorm++ with scales and shifts for each noise level.
+    """InstanceNorm++ for images with separate scales and shifts for each noise level.
 
     Args:
         channels: number of channels, at least 2.
-        n_levels: number of levels.
+        n_levels: number of noise levels.
     """
 
     def __init__(self, channels: int, n_levels: int) -> None:
@@ -55,7 +56,13 @@ class ConditionalInstanceNormPlus(nn.Module):
         self.beta = nn.Parameter(torch.zeros(n_levels, channels))
 
     def forward(self, x: Tensor, level: Tensor) -> Tensor:
-        """The normalised x, (B, C, H, W), given its level's number, (B,) or ()."""
+        """Returns the normalised x, shape (B, C, H, W).
+
+        Args:
+            x: feature maps, shape (B, C, H, W).
+            level: index of the noise level of each image, shape (B,), or of all images, shape ();
+                integers in [0, n_levels).
+        """
         alpha, gamma, beta = (F.embedding(level, t) for t in (self.alpha, self.gamma, self.beta))
         shift = gamma * alpha * _standardised_means(x) + beta
         h = F.group_norm(x, x.shape[1], eps=_TINY)
@@ -63,10 +70,10 @@ class ConditionalInstanceNormPlus(nn.Module):
 
 
 def _standardised_means(x: Tensor) -> Tensor:
-    """Each channel's mean over the pixels, standardised over the channels of its image.
+    """Returns the channel means of each image, standardised over the channels.
 
     Args:
-        x: (B, C, H, W), C at least 2.
+        x: feature maps, shape (B, C, H, W), C at least 2.
 
     Returns:
         (mu_c - mean(mu)) / sd(mu), shape (B, C).

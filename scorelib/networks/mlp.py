@@ -1,18 +1,18 @@
-"""A residual perceptron for vectors and images of a few pixels.
+"""A residual multilayer perceptron for vectors and small images.
 
-At a high noise level x is almost sigma * noise and the wanted output almost -x / rms(x); at a low
-one x is almost data and the output is the small distance from it, magnified by 1/sigma. Three
-things make one network good at both:
+At high noise, x is approximately sigma * noise and the target output is approximately -x / rms(x).
+At low noise, x is close to the data and the target is its small displacement from the data,
+magnified by 1/sigma. Three design choices let one network handle both regimes:
 
-- The input is brought to unit scale, u = x / scale with scale = sqrt(1 + mean(x^2)): about x
-  itself at low noise, and of unit size however high the noise. It is smooth everywhere, the
-  origin too, so the output's slope at low noise is the data's, not the scaling's.
-- What the scaling takes away is given back as features of log(scale): from these an unconditional
-  network reads the noise level. A conditional network gets the same features of log(sigma) too.
-  The features enter every block, so that the level is not lost on the way.
-- The output is the last linear layer minus a gain times u. The gain depends on the level and
-  starts at one, the last layers of the blocks and of the network at zero: training starts from
-  -u, which is right at high noise, and has only the rest to learn.
+- The input is scaled to u = x / scale with scale = sqrt(1 + mean(x^2)). u is roughly x at low noise
+  and of unit size at any high noise. The scaling is smooth everywhere, including the origin, so it
+  does not distort the slope of the output at low noise.
+- Features of log(scale) restore the information that the scaling removes. An unconditional network
+  infers the noise level from these features. A conditional network also gets the same features of
+  log(sigma). The features enter every block, so that the level is available at every depth.
+- The output is the last linear layer minus a gain times u. The gain depends on the level and is
+  initially one. The last layers of the blocks and of the network are initially zero. Training thus
+  starts from the output -u, which is correct at high noise, and learns the remaining part.
 
 References:
     He et al. 2016, Identity mappings in deep residual networks (pre-activation).
@@ -34,12 +34,12 @@ _N_FREQUENCIES = 4
 
 @dataclass(frozen=True, kw_only=True)
 class ResidualMlp(NetworkSpec):
-    """Residual perceptron for any shape: everything is flattened.
+    """Residual multilayer perceptron for examples of any shape, which are flattened.
 
     Args:
-        width: hidden units, at least 2.
-        depth: residual blocks, at least 1.
-        conditional: whether the network reads sigma.
+        width: number of hidden units, at least 2.
+        depth: number of residual blocks, at least 1.
+        conditional: whether the network takes sigma as an input.
     """
 
     KIND = "ResidualMlp"
@@ -49,15 +49,15 @@ class ResidualMlp(NetworkSpec):
     conditional: bool = False
 
     def validate(self) -> None:
-        """Checks that there is something to train."""
+        """Raises InputError if `width` is below 2 or `depth` below 1."""
         if self.width < 2 or self.depth < 1:
             raise InputError(
-                "ResidualMlp needs width >= 2 and depth >= 1; "
-                f"got width={self.width}, depth={self.depth}"
+                "ResidualMlp needs width >= 2 and depth >= 1, "
+                f"but got width={self.width}, depth={self.depth}"
             )
 
     def build(self, shape: tuple[int, ...]) -> ScoreNetwork:
-        """A network with fresh weights for examples of any shape."""
+        """Returns a network with initial weights for examples of any shape."""
         return Mlp(shape, self.width, self.depth, conditional=self.conditional)
 
 
@@ -65,11 +65,11 @@ class Mlp(ScoreNetwork):
     """The network of `ResidualMlp`.
 
     Args:
-        shape: shape of one example; images (three axes) are taken to lie in [0, 1], vectors around
-            zero.
-        width: hidden units.
-        depth: residual blocks.
-        conditional: whether sigma is read.
+        shape: shape of one example. Images (three axes) are assumed to lie in [0, 1], other data
+            around zero.
+        width: number of hidden units, at least 2.
+        depth: number of residual blocks, at least 1.
+        conditional: whether the network takes sigma as an input.
     """
 
     def __init__(
@@ -87,7 +87,10 @@ class Mlp(ScoreNetwork):
         self.gain = _zeroed(nn.Linear(width, 1))
 
     def forward(self, x: Tensor, sigma: Tensor) -> Tensor:
-        """Sigma times the score at x, of the shape of x; sigma is read if conditional."""
+        """Returns sigma times the score at x; see `ScoreNetwork.forward`.
+
+        An unconditional network ignores sigma.
+        """
         centred = (2 * x - 1 if self.is_image else x).flatten(1)
         scale = (1 + centred.square().mean(1, keepdim=True)).sqrt()
         u = centred / scale
@@ -103,7 +106,10 @@ class Mlp(ScoreNetwork):
 
 
 class Block(nn.Module):
-    """h + W2 silu(W1 silu(norm(h)) + W3 level), biases aside: starts as the identity."""
+    """Residual block h + W2 silu(W1 silu(norm(h)) + W3 level), up to biases.
+
+    The block is the identity at initialisation.
+    """
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -113,15 +119,20 @@ class Block(nn.Module):
         self.linear2 = _zeroed(nn.Linear(width, width))
 
     def forward(self, h: Tensor, level: Tensor) -> Tensor:
-        """The next hidden state, (B, width), given the embedded noise level, (B, width)."""
+        """Returns the next hidden state, shape (B, width).
+
+        Args:
+            h: hidden state, shape (B, width).
+            level: embedding of the noise level, shape (B, width).
+        """
         update = self.linear1(F.silu(self.norm(h))) + self.level(level)
         return h + self.linear2(F.silu(update))
 
 
 def _features(t: Tensor) -> Tensor:
-    """The logarithm t, (B, 1), with its waves of 1/8 to 1 cycles per unit, (B, 9).
+    """Returns t, shape (B, 1), with sines and cosines of 1/8 to 1 cycles per unit, shape (B, 9).
 
-    The waves are slow on purpose: fast ones would make the output rough where x is close to data.
+    Low frequencies keep the output smooth where x is close to the data.
     """
     cycles = 2.0 ** -torch.arange(_N_FREQUENCIES, device=t.device, dtype=t.dtype)
     angles = 2 * math.pi * t * cycles

@@ -1,23 +1,24 @@
-"""NCSN: the RefineNet of `scorelib.networks.ncsnv2` told the number of the noise level.
+"""NCSN: the RefineNet of `scorelib.networks.ncsnv2`, conditioned on the index of the noise level.
 
-The first noise conditional score network has one set of convolutions for all levels and tells them
-apart in its normalisations: each of the L levels has scales and shifts of its own
-(`scorelib.networks.instance_norm`) in every residual block, within the refinements (where NCSNv2
-has none: before each convolution of a unit, before the fusing, before the pooling of the context)
-and before the last convolution. The context is pooled by means, not maxima.
+The first noise conditional score network shares its convolutions between all noise levels and
+conditions its normalisations on the level. Each of the L levels has separate scales and shifts
+(`scorelib.networks.instance_norm`) in every residual block, within the refinements and before the
+last convolution. Within the refinements, where NCSNv2 has no normalisation, the normalisations
+stand before each convolution of a unit, before the fusing and before the pooling of the context.
+The context uses average pooling instead of max pooling.
 
-Samplers and losses speak of sigma, not of numbers of levels, so the spec holds the schedule, and a
-sigma stands for the level it is nearest to. On the levels themselves, which is all that training
-and annealed sampling ask for, that is exact.
+Samplers and losses pass sigma, not the index of a level. The spec therefore contains the schedule,
+and the network maps sigma to the nearest level. This is exact for the levels of the schedule, the
+only ones used in training and annealed sampling.
 
-The body's output is the score, as published; the network returns sigma times it (see
-`scorelib.networks.base`). The loss is then the published one, whose weight is sigma^2.
+The output of the RefineNet is the score, as published, and the network returns sigma times this
+score (see `scorelib.networks.base`). The loss is then the published one, with weight sigma^2.
 
 References:
     Song and Ermon 2019, Generative modeling by estimating gradients of the data distribution,
     https://arxiv.org/abs/1907.05600, Appendix A (conditional InstanceNorm++, RefineNet). Widths:
-    128 for CIFAR-10, 64 for MNIST. On some points the text is silent, such as that the context is
-    normalised before its pooling; these are as in the authors' program.
+    128 for CIFAR-10, 64 for MNIST. Details that the text does not give, such as the normalisation
+    of the context before its pooling, are as in the authors' code.
 """
 
 import functools
@@ -35,15 +36,15 @@ from scorelib.networks.ncsnv2 import Ncsnv2, Parts, RefineNet
 from scorelib.schedules import GeometricSchedule, Schedule
 
 PUBLISHED_LEVELS = GeometricSchedule(sigma_1=1.0, sigma_L=0.01, n_levels=10)
-"""The schedule of the paper, on every data set."""
+"""Noise schedule of the paper for all data sets."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ncsn(Ncsnv2):
-    """NCSN for images of any size from 8x8; the default is the network of CIFAR-10.
+    """NCSN for images of at least 8x8 pixels; the defaults are the CIFAR-10 network.
 
     Args:
-        schedule: the levels it is trained at.
+        schedule: noise levels that the network is trained at.
     """
 
     KIND = "Ncsn"
@@ -52,7 +53,7 @@ class Ncsn(Ncsnv2):
     conditional: ClassVar[bool] = True
 
     def build(self, shape: tuple[int, ...]) -> ScoreNetwork:
-        """A network with fresh weights for images of shape (C, H, W)."""
+        """Returns a network with initial weights for images of shape (C, H, W)."""
         return ConditionalRefineNet(shape[0], self.widths(shape), self.schedule.sigmas)
 
 
@@ -60,9 +61,9 @@ class ConditionalRefineNet(RefineNet):
     """The network of `Ncsn`.
 
     Args:
-        channels: channels of the image.
-        widths: channels of each stage, from the full resolution on.
-        sigmas: the levels, strictly decreasing.
+        channels: number of channels of an image.
+        widths: number of channels of each stage, starting at full resolution.
+        sigmas: noise levels, data units, strictly decreasing.
     """
 
     _boundaries: Tensor
@@ -71,14 +72,15 @@ class ConditionalRefineNet(RefineNet):
         norm = functools.partial(ConditionalInstanceNormPlus, n_levels=len(sigmas))
         parts = Parts(norm=norm, refinement_norm=norm, pool=F.avg_pool2d)
         super().__init__(channels, widths, parts)
-        # Halfway between neighbours, from the lowest up. Not among the weights: the spec has them.
+        # Midpoints of neighbouring levels, ascending. They are not stored with the weights because
+        # the spec determines them.
         boundaries = [(a + b) / 2 for a, b in itertools.pairwise(reversed(sigmas))]
         self.register_buffer("_boundaries", torch.tensor(boundaries), persistent=False)
 
     def forward(self, x: Tensor, sigma: Tensor) -> Tensor:
-        """Sigma times the score at x, (B, C, H, W)."""
+        """Returns sigma times the score at x, shape (B, C, H, W)."""
         return sigma.view(-1, 1, 1, 1) * self.refined(x, self.level(sigma))
 
     def level(self, sigma: Tensor) -> Tensor:
-        """Number of the nearest level, from 0 for the lowest; int64 of sigma's shape."""
+        """Returns the index of the nearest level, 0 for the lowest; int64, shape of sigma."""
         return torch.bucketize(sigma, self._boundaries)

@@ -1,18 +1,18 @@
-r"""NCSN++: the score network of variance-exploding diffusions, told sigma.
+r"""NCSN++: the conditional score network of variance-exploding diffusions.
 
-A U-Net of residual blocks in the manner of BigGAN (Song et al. 2021, Appendix H), which reads the
-noise level: fixed random frequencies f turn log(sigma) into (sin 2 pi f log(sigma), cos ...), two
-linear layers into an embedding, and each block adds a linear layer of it to its channels. Beside
-the blocks,
+NCSN++ is a U-Net of BigGAN residual blocks (Song et al. 2021, Appendix H) conditioned on the noise
+level. Fixed random frequencies f map log(sigma) to (sin 2 pi f log(sigma), cos 2 pi f log(sigma)),
+two linear layers map these features to an embedding, and each block adds a linear layer of the
+embedding to its channels. Further properties:
 
-- images change size inside a block, in both its branches, by the filter (1, 3, 3, 1) / 8 along
-  either axis (FIR), which does not alias as plain striding does;
-- the noisy image itself, made smaller level by level through a filtered convolution, is added to
-  the features of each level on the way down ("residual" progressive input);
-- every sum of two branches is divided by sqrt(2), so that variances do not grow.
+- Features change size inside a block, in both branches, by the FIR filter (1, 3, 3, 1) / 8 along
+  each axis, which avoids the aliasing of plain strides.
+- On the downward path, the noisy image, reduced level by level by filtered convolutions, is added
+  to the features of each level ("residual" progressive input).
+- Every sum of two branches is divided by sqrt(2), so that variances do not grow.
 
-The authors' network ends in a division by sigma and answers the score; networks here answer sigma
-times the score, so the division is left out. Images enter as 2 x - 1 with their noise.
+The authors' network divides its output by sigma and returns the score. Networks in this library
+return sigma times the score, so there is no division. Noisy images x enter as 2 x - 1.
 
 References:
     Song et al., Score-based generative modeling through SDEs, ICLR 2021, Appendix H.
@@ -43,20 +43,21 @@ Resize = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True, kw_only=True)
 class NcsnPp(NetworkSpec):
-    """NCSN++; the default is the network of 62.76 M parameters for CIFAR-10.
+    """NCSN++ for images; the defaults are the CIFAR-10 network with 62.76 M parameters.
 
     Args:
-        width: channels of the first level, a multiple of 4.
-        multipliers: channels of each level in units of width; each level but the first halves the
-            image.
-        n_blocks: residual blocks per level on the way down (one more on the way up), at least 1;
-            8 is the deep one.
-        attention_levels: levels with self-attention, from 0; (1,) is 16x16 of 32x32 pixels.
-        dropout: share of features dropped in training, in [0, 1).
+        width: number of channels of the first level, a multiple of 4; from 128 on, of 32.
+        multipliers: number of channels of each level in units of width; each level except the first
+            halves the resolution.
+        n_blocks: number of residual blocks per level on the downward path, at least 1; the upward
+            path has one more. The deep network has 8.
+        attention_levels: indices of the levels with self-attention, from 0; level 1 has 16x16
+            pixels for images of 32x32 pixels.
+        dropout: probability with which a feature is dropped in training, in [0, 1).
     """
 
     KIND = "NcsnPp"
-    VERSION: ClassVar[int] = 2  # 1 dropped by no seed
+    VERSION: ClassVar[int] = 2  # in version 1, no seed determined the dropout
 
     width: int = 128
     multipliers: tuple[int, ...] = (1, 2, 2, 2)
@@ -65,28 +66,28 @@ class NcsnPp(NetworkSpec):
     dropout: float = 0.1
 
     def validate(self) -> None:
-        """Checks that channels divide into groups and that the levels named exist."""
+        """Raises InputError if a setting is out of range or an attention level does not exist."""
         groups = _n_groups(self.width)
         if self.width < 4 or self.width % 4 or self.width % groups:
             raise InputError(
-                f"NcsnPp.width must be a multiple of 4, from 128 on of 32; got {self.width}"
+                f"NcsnPp.width must be a multiple of 4, from 128 on of 32, but got {self.width}"
             )
         require_levels(self)
         if not 0 <= self.dropout < 1:
-            raise InputError(f"NcsnPp.dropout must be in [0, 1); got {self.dropout:g}")
+            raise InputError(f"NcsnPp.dropout must be in [0, 1), but got {self.dropout:g}")
 
     @property
     def conditional(self) -> bool:
-        """Always."""
+        """Whether the network takes sigma as an input: always true."""
         return True
 
     def build(self, shape: tuple[int, ...]) -> ScoreNetwork:
-        """A network with fresh weights for images of shape (C, H, W)."""
+        """Returns a network with initial weights for images of shape (C, H, W)."""
         factor = 2 ** (len(self.multipliers) - 1)
         if len(shape) != 3 or any(size % factor for size in shape[1:]):
             raise InputError(
                 f"NcsnPp with {len(self.multipliers)} levels needs images (C, H, W) whose sides "
-                f"are multiples of {factor} pixels; got {shape}"
+                f"are multiples of {factor} pixels, but got {shape}"
             )
         return _NcsnPp(shape[0], self)
 
@@ -136,7 +137,7 @@ class _NcsnPp(ScoreNetwork):
         for level, width in reversed(list(enumerate(widths))):
             steps = nn.ModuleList()
             for number in range(spec.n_blocks + 1):
-                # One attention for the whole level, after its last block.
+                # On the upward path, a level has a single attention, after its last block.
                 last = number == spec.n_blocks
                 inputs = n + skipped.pop()
                 steps.append(step(inputs, level) if last else nn.ModuleList([block(inputs, width)]))
@@ -148,7 +149,7 @@ class _NcsnPp(ScoreNetwork):
         self.last = conv(n, channels, gain=ALMOST_ZERO)
 
     def forward(self, x: Tensor, sigma: Tensor) -> Tensor:
-        """Sigma times the score at x, (B, C, H, W)."""
+        """Returns sigma times the score at x, shape (B, C, H, W)."""
         angles = 2 * math.pi * sigma.log().reshape(-1, 1) * self.frequencies
         level = self.embed(torch.cat([angles.sin(), angles.cos()], dim=1))
         image = 2 * x - 1
@@ -170,14 +171,18 @@ class _NcsnPp(ScoreNetwork):
 
 
 def _through(parts: nn.ModuleList, h: Tensor, level: Tensor) -> Tensor:
-    """Blocks read the level; attentions add to their input."""
+    """Returns h after all parts: blocks, which take the level, and attentions, which do not."""
     for part in parts:
         h = part(h, level) if isinstance(part, _Block) else part(h) * _BALANCE
     return h
 
 
 class _Block(nn.Module):
-    """Group norm, swish, change of size and convolution twice, told the level, plus a shortcut."""
+    """Residual block conditioned on the noise level, with an optional change of size.
+
+    Both branches resize their features. The main branch has group norm and swish before each of two
+    convolutions and adds a linear layer of the noise embedding after the first one.
+    """
 
     def __init__(
         self, n_in: int, n_out: int, n_embedded: int, dropout: float, resize: Resize
@@ -194,7 +199,12 @@ class _Block(nn.Module):
         self.shortcut = conv(n_in, n_out, size=1) if changes else nn.Identity()
 
     def forward(self, x: Tensor, level: Tensor) -> Tensor:
-        """The block's output, (B, n_out, H', W')."""
+        """Returns the block's output, shape (B, n_out, H', W').
+
+        Args:
+            x: feature maps, shape (B, n_in, H, W).
+            level: embedding of the noise level, shape (B, n_embedded) or (1, n_embedded).
+        """
         h = self.conv1(self.resize(F.silu(self.norm1(x))))
         h = h + self.of_level(F.silu(level))[:, :, None, None]
         h = self.conv2(self.dropout(F.silu(self.norm2(h))))
@@ -202,25 +212,39 @@ class _Block(nn.Module):
 
 
 class _DownsamplingConv(nn.Module):
-    """A 3 x 3 convolution of the filtered image at every second pixel."""
+    """A 3 x 3 convolution with stride 2 of the filtered image."""
 
     def __init__(self, n_in: int, n_out: int) -> None:
         super().__init__()
         self.conv = conv(n_in, n_out, stride=2)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, n_out, H / 2, W / 2)."""
+        """Returns feature maps, (B, n_out, H / 2, W / 2), of images, (B, n_in, H, W)."""
         smooth = _filtered(x, (2, 2), gain=1.0)
         return F.conv2d(smooth, self.conv.weight, self.conv.bias, stride=2)
 
 
 def downsample(x: Tensor) -> Tensor:
-    """Images (B, C, H, W) of even sides at half their size: filtered, then every second pixel."""
+    """Returns images at half their size: filtered, then every second pixel.
+
+    Args:
+        x: images or feature maps, shape (B, C, H, W), H and W even.
+
+    Returns:
+        Shape (B, C, H / 2, W / 2).
+    """
     return _filtered(x, (1, 1), gain=1.0)[:, :, ::2, ::2]
 
 
 def upsample(x: Tensor) -> Tensor:
-    """Images (B, C, H, W) at twice their size: zeros between the pixels, then filtered."""
+    """Returns images at twice their size: zeros inserted between the pixels, then filtered.
+
+    Args:
+        x: images or feature maps, shape (B, C, H, W).
+
+    Returns:
+        Shape (B, C, 2 H, 2 W).
+    """
     b, c, h, w = x.shape
     spread = x.new_zeros(b, c, 2 * h, 2 * w)
     spread[:, :, ::2, ::2] = x
@@ -228,7 +252,13 @@ def upsample(x: Tensor) -> Tensor:
 
 
 def _filtered(x: Tensor, padding: Sequence[int], gain: float) -> Tensor:
-    """The filter along both axes; zeros stand before and after, so many; gain along each axis."""
+    """Returns images filtered along both axes.
+
+    Args:
+        x: images or feature maps, shape (B, C, H, W).
+        padding: numbers of zeros before and after the pixels of each axis.
+        gain: sum of the filter's coefficients along each axis.
+    """
     taps = torch.tensor(_FILTER, dtype=x.dtype, device=x.device)
     taps = gain * taps / taps.sum()
     n_channels = x.shape[1]

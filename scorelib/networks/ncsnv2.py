@@ -1,18 +1,19 @@
-"""NCSNv2: a RefineNet with dilated stages that ignores the noise level.
+"""NCSNv2: an unconditional RefineNet with dilated stages.
 
-The body is a stack of stages of two residual blocks each. The first stage keeps the resolution,
-the next ones halve it, and the last two keep it and dilate their convolutions by 2 and 4 instead:
-the field of view grows as if they had pooled, the detail stays. RefineNet blocks then go back up,
-each merging one stage with the refined one below it.
+The network is a stack of stages of two residual blocks each. The first stage keeps the resolution
+and the next stages halve it. The last two stages keep it and dilate their convolutions by 2 and 4
+instead, so that the receptive field grows as with pooling while the resolution stays. RefineNet
+blocks then go back up: each block merges the output of one stage with the output of the previous
+RefineNet block. Channels and resolution of the stages, and parameters:
 
     stage widths (1, 2, 2, 2) * ngf         32, 16, 16, 16 pixels    NCSNv2, 29.7 M parameters
     stage widths (1, 2, 2, 4, 4) * ngf      64, 32, 16, 16, 16       for 64 pixel scenes, 83.4 M
     stage widths (1, 2, 2, 2, 4, 4) * ngf   256, 128, 64, 32, 32, 32 for 256 pixels, 94.1 M
 
-The published network divides its output by sigma; here, as in adversarial score matching, it does
-not, so the output is sigma * score (see `scorelib.networks.base`).
+The published network divides its output by sigma. This network, as in adversarial score matching,
+does not, so its output is sigma * score (see `scorelib.networks.base`).
 
-Its predecessor has the same body with other `Parts`: `scorelib.networks.ncsn`.
+The predecessor NCSN (`scorelib.networks.ncsn`) has the same structure with other `Parts`.
 
 References:
     Song and Ermon 2020, Improved techniques for training score-based generative models.
@@ -38,12 +39,12 @@ _DILATIONS = (2, 4)
 
 @dataclass(frozen=True, kw_only=True)
 class Ncsnv2(NetworkSpec):
-    """NCSNv2 for images of any size from 8x8; the default is the network of the CIFAR-10 tables.
+    """NCSNv2 for images of at least 8x8 pixels; the defaults are the CIFAR-10 network.
 
     Args:
-        ngf: channels of the first stage, at least 2.
-        multipliers: channels of each stage in units of ngf, at least 3 stages, the last two
-            dilated and of equal width.
+        ngf: number of channels of the first stage, at least 2.
+        multipliers: number of channels of each stage in units of ngf, for at least 3 stages. The
+            last two stages are dilated and must have equal multipliers.
     """
 
     KIND = "Ncsnv2"
@@ -53,52 +54,54 @@ class Ncsnv2(NetworkSpec):
     conditional: ClassVar[bool] = False
 
     def validate(self) -> None:
-        """Checks that every stage has channels to normalise over and that two can be dilated."""
+        """Raises InputError if `ngf` or `multipliers` is out of range."""
         name = type(self).__name__
         if self.ngf < 2:
-            raise InputError(f"{name}.ngf must be at least 2; got {self.ngf}")
+            raise InputError(f"{name}.ngf must be at least 2, but got {self.ngf}")
         if len(self.multipliers) < 3 or min(self.multipliers) < 1:
             raise InputError(
-                f"{name}.multipliers must be three or more positive integers, one per stage; "
-                f"got {self.multipliers}"
+                f"{name}.multipliers must be three or more positive integers, one per stage, "
+                f"but got {self.multipliers}"
             )
         if self.multipliers[-1] != self.multipliers[-2]:
             raise InputError(
-                f"the last two of {name}.multipliers must be equal: their stages have one "
-                f"resolution, and the first refinement keeps its width; got {self.multipliers}"
+                f"the last two of {name}.multipliers must be equal (their stages have the same "
+                f"resolution, and the first refinement keeps the number of channels), but got "
+                f"{self.multipliers}"
             )
 
     def build(self, shape: tuple[int, ...]) -> ScoreNetwork:
-        """A network with fresh weights for images of shape (C, H, W)."""
+        """Returns a network with initial weights for images of shape (C, H, W)."""
         return RefineNet(shape[0], self.widths(shape))
 
     def widths(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """Channels of each stage.
+        """Returns the number of channels of each stage.
 
         Args:
-            shape: shape of one example.
+            shape: shape of one image, (C, H, W).
 
         Raises:
-            InputError: no image, or one too small to be halved as often.
+            InputError: the shape is not that of an image, or the image is too small to be halved
+                in every halving stage.
         """
         n_halvings = len(self.multipliers) - 1 - len(_DILATIONS)
         smallest = max(8, 2 ** (n_halvings + 1))
         if len(shape) != 3 or min(shape[1:]) < smallest:
             raise InputError(
                 f"{type(self).__name__} with {len(self.multipliers)} stages needs images (C, H, W) "
-                f"of at least {smallest}x{smallest} pixels; got {shape}; use ResidualMlp for "
+                f"of at least {smallest}x{smallest} pixels, but got {shape}; use ResidualMlp for "
                 "smaller data"
             )
         return tuple(self.ngf * m for m in self.multipliers)
 
 
 class RefineNet(ScoreNetwork):
-    """The network of `Ncsnv2`: stages down, refinements up.
+    """The network of `Ncsnv2`: a downward path of stages, an upward path of refinements.
 
     Args:
-        channels: channels of the image.
-        widths: channels of each stage, from the full resolution on.
-        parts: what its blocks are made of; None for those of NCSNv2.
+        channels: number of channels of an image.
+        widths: number of channels of each stage, starting at full resolution.
+        parts: normalisations and pooling of the blocks; None for those of NCSNv2.
     """
 
     def __init__(
@@ -112,7 +115,7 @@ class RefineNet(ScoreNetwork):
         self.stages = nn.ModuleList([_stage(parts, widths[0], widths[0], descend=False)])
         for (before, width), dilation in zip(itertools.pairwise(widths), dilations, strict=True):
             self.stages.append(_stage(parts, before, width, descend=True, dilation=dilation))
-        # A refinement has the width of the next stage up, which it is merged with there.
+        # A refinement has as many channels as the next stage up, with which it is merged there.
         refined = (widths[0], *widths[:-1])
         self.refinements = nn.ModuleList([RefineBlock(parts, (widths[-1],), refined[-1])])
         for i in reversed(range(len(widths) - 1)):
@@ -124,16 +127,16 @@ class RefineNet(ScoreNetwork):
         self.last = _conv(widths[0], channels)
 
     def forward(self, x: Tensor, sigma: Tensor) -> Tensor:
-        """Sigma times the score at x, (B, C, H, W); sigma is ignored."""
+        """Returns sigma times the score at x, shape (B, C, H, W); `sigma` is ignored."""
         return self.refined(x, None)
 
     def refined(self, x: Tensor, level: Tensor | None) -> Tensor:
-        """The output for x, (B, C, H, W).
+        """Returns the output of the last convolution, shape (B, C, H, W).
 
         Args:
-            x: images, in [0, 1] before the noise.
-            level: number of each image's noise level, (B,), or of all, (); None if no part reads
-                it.
+            x: images, in [0, 1] before the noise is added, shape (B, C, H, W).
+            level: index of the noise level of each image, shape (B,), or of all images, shape ();
+                None if no normalisation uses the level.
         """
         h = self.first(2 * x - 1)
         descended = []
@@ -147,27 +150,27 @@ class RefineNet(ScoreNetwork):
 
 
 class IdentityNorm(nn.Module):
-    """No normalisation: x itself."""
+    """A normalisation layer that returns its input unchanged."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
 
     def forward(self, x: Tensor, level: Tensor | None = None) -> Tensor:
-        """The input."""
+        """Returns x; `level` is ignored."""
         return x
 
 
 @dataclass(frozen=True)
 class Parts:
-    """What the blocks of a `RefineNet` are made of: the defaults are those of NCSNv2.
+    """Normalisations and pooling of the blocks of a `RefineNet`; the defaults are those of NCSNv2.
 
-    A normalisation is made for a number of channels and called with (x, level), shapes
+    A normalisation is constructed with a number of channels and called with (x, level), shapes
     (B, C, H, W) and (B,) or ().
 
     Attributes:
-        norm: normalisation of the stages and before the last convolution.
-        refinement_norm: normalisation within refinements.
-        pool: pooling of the context; called with (x, kernel size, stride, padding).
+        norm: normalisation in the stages and before the last convolution.
+        refinement_norm: normalisation within the refinements.
+        pool: pooling of the context, called with (x, kernel size, stride, padding).
     """
 
     norm: Callable[[int], nn.Module] = InstanceNormPlus
@@ -176,27 +179,27 @@ class Parts:
 
 
 class ConditionalSequential(nn.Sequential):
-    """Modules of (x, level), each called with the output of the one before and the same level."""
+    """A sequence of modules that are all called with (x, level) and the same level."""
 
     def forward(self, x: Tensor, level: Tensor | None) -> Tensor:
-        """The last one's output."""
+        """Returns the output of the last module."""
         for module in self:
             x = module(x, level)
         return x
 
 
 class ResidualBlock(nn.Module):
-    """Norm, ELU and convolution twice, plus a shortcut.
+    """Residual block: two times normalisation, ELU and convolution, plus a shortcut.
 
-    A *descending* block, the first of every stage but the first, has a convolution in its
-    shortcut, and pools both branches unless it dilates.
+    The first block of every stage except the first stage is *descending*. A descending block has a
+    convolution in its shortcut and pools both branches unless it dilates.
 
     Args:
-        parts: its normalisation.
-        n_in: channels of the input.
-        n_out: channels of the output; differs from n_in in descending blocks only.
-        descend: whether the block leads to the next stage.
-        dilation: dilation of all its 3x3 convolutions.
+        parts: source of the normalisation.
+        n_in: number of input channels.
+        n_out: number of output channels; differs from n_in only in descending blocks.
+        descend: whether the block is descending.
+        dilation: dilation of all 3x3 convolutions of the block.
     """
 
     def __init__(
@@ -214,21 +217,23 @@ class ResidualBlock(nn.Module):
             self.shortcut = nn.Conv2d(n_in, n_out, 1) if self.pools else dilated
 
     def forward(self, x: Tensor, level: Tensor | None) -> Tensor:
-        """The block's output, at half the size (rounded down) if it pools."""
+        """Returns the block's output, at half the size (rounded down) if the block pools."""
         h = self.conv1(F.elu(self.norm1(x, level)))
         h = self.conv2(F.elu(self.norm2(h, level))) + self.shortcut(x)
-        # The mean of the sum is the sum of the means: one pooling serves both branches.
+        # Average pooling is linear, so pooling the sum once pools both branches.
         return F.avg_pool2d(h, 2) if self.pools else h
 
 
 class RefineBlock(nn.Module):
-    """Adapts each input, fuses them at the first one's size, adds pooled context, adapts again.
+    """RefineNet block: residual units per input, fusing, pooled context, residual units.
+
+    The inputs are fused at the size of the first input.
 
     Args:
-        parts: its normalisations and its pooling.
-        n_in: channels of each input.
-        n_out: channels of the output; equal to n_in for a single input.
-        n_output_units: residual units after the context.
+        parts: source of the normalisations and the pooling.
+        n_in: number of channels of each input.
+        n_out: number of output channels; equal to n_in for a single input.
+        n_output_units: number of residual units after the context.
     """
 
     def __init__(
@@ -245,7 +250,7 @@ class RefineBlock(nn.Module):
         self.output = _units(parts, n_out, n_output_units)
 
     def forward(self, inputs: list[Tensor], level: Tensor | None) -> Tensor:
-        """The refined feature map, at the size of the first input."""
+        """Returns the refined feature map, (B, n_out, H, W), at the size of the first input."""
         size = inputs[0].shape[2:]
         adapted = [adapter(x, level) for adapter, x in zip(self.adapters, inputs, strict=True)]
         if len(inputs) > 1:
@@ -259,7 +264,7 @@ class RefineBlock(nn.Module):
 
 
 class ResidualUnit(nn.Module):
-    """ELU and convolution twice, plus the input; no bias."""
+    """Residual unit: two times normalisation, ELU and convolution without bias, plus the input."""
 
     def __init__(self, parts: Parts, channels: int) -> None:
         super().__init__()
@@ -268,7 +273,7 @@ class ResidualUnit(nn.Module):
         self.conv2 = _conv(channels, channels, bias=False)
 
     def forward(self, x: Tensor, level: Tensor | None) -> Tensor:
-        """A feature map of the shape of x."""
+        """Returns a feature map of the shape of x."""
         h = self.conv1(F.elu(self.norm1(x, level)))
         return x + self.conv2(F.elu(self.norm2(h, level)))
 

@@ -1,26 +1,29 @@
-"""Perceptrons for points in the plane, as score network and as classifier.
+"""Multilayer perceptrons for points in the plane: a score network and a classifier.
 
-Two ways in for the noise level, and nothing else, set the variants apart.
+Both have two variants, which differ only in how the noise level enters.
 
-**Late** (``data_scale=None``), as in the authors' code: three linear layers f of x and three h of
-the raw sigma, ReLU between them, meet in one last linear layer. There is no ReLU after the third
-layers, so the output is a sum, A f(x) + B h(sigma). The gradient of logits in x then does not
-depend on sigma: whatever is the same at all noise levels is all that such a classifier can learn.
+**Late** (``data_scale=None``), as in the authors' code: three linear layers f of x and three linear
+layers h of sigma, with ReLU between them, enter one last linear layer. There is no ReLU after the
+third layers, so the output is a sum, A f(x) + B h(sigma). The gradient of the logits in x therefore
+does not depend on sigma, so a late classifier can only learn a gradient that is the same at all
+noise levels.
 
-**At the input** (``data_scale=s``): the layers of x read (x / sqrt(sigma^2 + s^2), log(sigma) / 4),
-of unit size at every level, and there is no h: a network that can learn what either of two losses
-asks for. How much of the error that Table 1 of the paper puts down to cross entropy is then left
-depends on how long is trained, and at what rate (docs/findings.md).
+**At the input** (``data_scale=s``): the layers f take (x / sqrt(sigma^2 + s^2), log(sigma) / 4),
+which has unit scale at every noise level, and there is no h. The gradient can then depend on sigma,
+as the optimum of both losses, cross entropy and DLSM, requires. How much then remains of the error
+that Table 1 of the paper attributes to cross entropy depends on the length and the learning rate of
+training (docs/findings.md).
 
-The third layers and the last, linear both, are applied as one: the product of their matrices is
-taken first, since a product with the batch would be dearer.
+The third and the last linear layer are applied as one layer. The product of their matrices is
+computed first, which is cheaper than a product with the batch.
 
-The score networks answer sigma * score, as all do here (`scorelib.networks.base`). The authors'
-network answers the score itself, so the late one has its sum multiplied by sigma.
+The score networks return sigma * score, as all score networks in this library
+(`scorelib.networks.base`). The authors' network returns the score itself, so the late variant
+multiplies its sum by sigma.
 
 References:
-    Chao et al. (2022), Appendix A.6.2, which prints 128, 64 and 32 hidden units: width=8. Their
-    code has twice as many: width=16.
+    Chao et al. (2022), Appendix A.6.2. The text states 128, 64 and 32 hidden units (width=8); the
+    authors' code has twice as many (width=16).
 """
 
 from dataclasses import dataclass
@@ -36,12 +39,13 @@ from scorelib.networks.noise_classifier import NoiseClassifier, NoiseClassifierS
 
 @dataclass(frozen=True, kw_only=True)
 class PlaneMlp(NetworkSpec):
-    """Score network for vectors; see the module's theory.
+    """Score network for vectors; see the module for its variants.
 
     Args:
-        width: 16, 8 and 4 times it are the hidden units of x, 4, 2 and 1 times it those of sigma.
-        data_scale: standard deviation of the data, roughly, if sigma enters at the input. None: it
-            enters late, as in the authors' code.
+        width: unit of the numbers of hidden units, at least 1. The layers of x have 16, 8 and 4
+            times `width` units, the layers of sigma 4, 2 and 1 times `width`.
+        data_scale: approximate standard deviation of the data, > 0, for sigma at the input; None
+            for late sigma, as in the authors' code.
     """
 
     KIND = "PlaneMlp"
@@ -50,22 +54,22 @@ class PlaneMlp(NetworkSpec):
     data_scale: float | None = None
 
     def validate(self) -> None:
-        """Checks that there is something to train."""
+        """Raises InputError if `width` or `data_scale` is out of range."""
         _validate(self.width, self.data_scale)
 
     @property
     def conditional(self) -> bool:
-        """Always."""
+        """Whether the network takes sigma as an input: always true."""
         return True
 
     def build(self, shape: tuple[int, ...]) -> ScoreNetwork:
-        """A network with fresh weights for vectors."""
+        """Returns a network with initial weights for vectors of shape (D,)."""
         return _Score(_trunk(shape, shape[0], self.width, self.data_scale))
 
 
 @dataclass(frozen=True, kw_only=True)
 class PlaneMlpClassifier(NoiseClassifierSpec):
-    """Noise-conditional classifier of vectors; see `PlaneMlp`, whose arguments it has."""
+    """Noise-conditional classifier of vectors; its arguments are those of `PlaneMlp`."""
 
     KIND = "PlaneMlpClassifier"
 
@@ -73,50 +77,55 @@ class PlaneMlpClassifier(NoiseClassifierSpec):
     data_scale: float | None = None
 
     def validate(self) -> None:
-        """Checks that there is something to train."""
+        """Raises InputError if `width` or `data_scale` is out of range."""
         _validate(self.width, self.data_scale)
 
     def build(self, shape: tuple[int, ...], n_classes: int) -> NoiseClassifier:
-        """A classifier with fresh weights for vectors."""
+        """Returns a classifier with initial weights for vectors of shape (D,)."""
         return _Classifier(_trunk(shape, n_classes, self.width, self.data_scale))
 
 
 def _validate(width: int, data_scale: float | None) -> None:
     if width < 1:
-        raise InputError(f"width must be at least 1; got {width}")
+        raise InputError(f"width must be at least 1, but got {width}")
     if data_scale is not None and data_scale <= 0:
-        raise InputError(f"data_scale must be positive, or null for late sigma; got {data_scale:g}")
+        raise InputError(
+            f"data_scale must be positive, or null for late sigma, but got {data_scale:g}"
+        )
 
 
 def _trunk(
     shape: tuple[int, ...], n_outputs: int, width: int, data_scale: float | None
 ) -> nn.Module:
     if len(shape) != 1:
-        raise InputError(f"plane perceptrons take vectors, shape (D,); got examples of {shape}")
+        raise InputError(
+            "PlaneMlp and PlaneMlpClassifier need vectors of shape (D,), but got examples of shape "
+            f"{shape}"
+        )
     if data_scale is None:
         return _LateSigma(shape[0], n_outputs, width)
     return _SigmaAtInput(shape[0], n_outputs, width, data_scale)
 
 
 class _ThreeLayers(nn.Sequential):
-    """f: three linear layers, ReLU between them."""
+    """Three linear layers with ReLU between them."""
 
     def __init__(self, n_in: int, n_1: int, n_2: int, n_3: int) -> None:
         first, second, third = nn.Linear(n_in, n_1), nn.Linear(n_1, n_2), nn.Linear(n_2, n_3)
         super().__init__(first, nn.ReLU(inplace=True), second, nn.ReLU(inplace=True), third)
 
     def forward(self, x: Tensor, weight: Tensor) -> Tensor:
-        """A f(x), (B, n), for a matrix A, (n, n_3)."""
+        """Returns A f(x), shape (B, n), where A is `weight`, shape (n, n_3)."""
         *hidden, third = self
         assert isinstance(third, nn.Linear)
         for layer in hidden:
             x = layer(x)
-        # Not @: multiply_adds would count it once for each example.
+        # Not `@`, which multiply_adds would count once for each example.
         return functional.linear(x, weight.mm(third.weight), weight.mv(third.bias))
 
 
 class _LateSigma(nn.Module):
-    """A f(x) + B h(sigma)."""
+    """The late variant: A f(x) + B h(sigma)."""
 
     def __init__(self, size: int, n_outputs: int, width: int) -> None:
         super().__init__()
@@ -126,15 +135,16 @@ class _LateSigma(nn.Module):
         self._widths = 4 * width, width
 
     def forward(self, x: Tensor, sigma: Tensor) -> Tensor:
-        """(B, n_outputs)."""
+        """Returns the outputs, shape (B, n_outputs), for x, (B, D), and sigma, (B,) or ()."""
         a, b = self.last.weight.split(self._widths, dim=1)
-        # Examples share levels, those of a sampler all: the layers of sigma see each level once.
+        # Examples share noise levels (in sampling all of them), so the layers of sigma are
+        # evaluated once per distinct level.
         levels, level_of = sigma.reshape(-1).unique(return_inverse=True)
         return self.of_x(x, a) + self.of_sigma(levels[:, None], b)[level_of] + self.last.bias
 
 
 class _SigmaAtInput(nn.Module):
-    """A f(x / sqrt(sigma^2 + s^2), log(sigma) / 4)."""
+    """The variant with sigma at the input: A f(x / sqrt(sigma^2 + s^2), log(sigma) / 4)."""
 
     def __init__(self, size: int, n_outputs: int, width: int, data_scale: float) -> None:
         super().__init__()
@@ -143,7 +153,7 @@ class _SigmaAtInput(nn.Module):
         self.last = nn.Linear(4 * width, n_outputs)
 
     def forward(self, x: Tensor, sigma: Tensor) -> Tensor:
-        """(B, n_outputs)."""
+        """Returns the outputs, shape (B, n_outputs), for x, (B, D), and sigma, (B,) or ()."""
         sigma = _column(sigma, x)
         unit = x / (sigma.square() + self.data_scale**2).sqrt()
         both = torch.cat([unit, sigma.log() / 4], dim=1)
@@ -156,7 +166,7 @@ class _Score(ScoreNetwork):
         self.trunk = trunk
 
     def forward(self, x: Tensor, sigma: Tensor) -> Tensor:
-        """Sigma times the score at x, (B, D)."""
+        """Returns sigma times the score at x, shape (B, D)."""
         out = self.trunk(x, sigma)
         return _column(sigma, x) * out if isinstance(self.trunk, _LateSigma) else out
 
@@ -167,10 +177,10 @@ class _Classifier(NoiseClassifier):
         self.trunk = trunk
 
     def forward(self, x: Tensor, sigma: Tensor) -> Tensor:
-        """Logits, (B, K)."""
+        """Returns the logits, shape (B, K)."""
         return self.trunk(x, sigma)
 
 
 def _column(sigma: Tensor, x: Tensor) -> Tensor:
-    """The noise level of each row of x, (B, 1)."""
+    """Returns the noise level of each row of x as a column, shape (B, 1)."""
     return sigma.reshape(-1, 1).expand(len(x), 1)

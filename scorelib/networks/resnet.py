@@ -1,18 +1,18 @@
-r"""Residual classifiers of noised images: ResNet-18 and ResNet-34 for small images, told sigma.
+r"""ResNet-18 and ResNet-34 classifiers of noised images, conditioned on the noise level.
 
-The body is He et al.'s with basic blocks, made for images of 32 pixels as usual: a 3 x 3 stem and
-no pooling before the first stage. The noise level enters as in NCSN++: fixed random frequencies f
-turn log(sigma) into (sin 2 pi f log(sigma), cos 2 pi f log(sigma)), two linear layers into an
-embedding t, and after each of the four stages a linear layer of t is added to every channel.
-The image enters as it is, not scaled by its noise.
+The network is that of He et al. with basic blocks, in the usual form for images of 32 pixels: a
+3 x 3 stem and no pooling before the first stage. The noise level enters as in NCSN++. Fixed random
+frequencies f map log(sigma) to (sin 2 pi f log(sigma), cos 2 pi f log(sigma)), two linear layers
+map these features to an embedding t, and after each of the four stages a linear layer of t is added
+to every channel. The noisy image enters unscaled.
 
-Two things are on purpose:
+Two choices are deliberate:
 
-- Group normalisation, 16 channels a group, where the authors have batch normalisation; it has as
-  many parameters. Over the batch, examples would see each other and the gradient in x would not be
-  a likelihood score: `scorelib.guidance` has the reason.
-- SiLU where ResNets have ReLU, as in the authors' code. The gradient in x is what is trained, and
-  with ReLU it jumps.
+- Group normalisation with 16 channels per group replaces the authors' batch normalisation, with the
+  same number of parameters. With batch normalisation the examples of a batch would depend on one
+  another, and the gradient in x would not be a likelihood score; see `scorelib.guidance`.
+- SiLU replaces the ReLU of ResNets, as in the authors' code. Training fits the gradient in x, which
+  is discontinuous with ReLU.
 
 References:
     He et al., Deep residual learning for image recognition, 2016.
@@ -41,11 +41,11 @@ _N_EMBEDDED = 128
 
 @dataclass(frozen=True, kw_only=True)
 class ResNetClassifier(NoiseClassifierSpec):
-    """A residual classifier of images.
+    """Noise-conditional ResNet classifier of images.
 
     Args:
-        depth: layers.
-        width: channels of the first stage, >= 1; 64 in the paper.
+        depth: number of layers.
+        width: number of channels of the first stage, >= 1; 64 in the paper.
     """
 
     KIND = "ResNetClassifier"
@@ -54,14 +54,14 @@ class ResNetClassifier(NoiseClassifierSpec):
     width: int = 64
 
     def validate(self) -> None:
-        """Refuses networks without channels."""
+        """Raises InputError if `width` is below 1."""
         if self.width < 1:
-            raise InputError(f"width must be at least 1; got {self.width}")
+            raise InputError(f"width must be at least 1, but got {self.width}")
 
     def build(self, shape: tuple[int, ...], n_classes: int) -> NoiseClassifier:
-        """A classifier with fresh weights for images."""
+        """Returns a classifier with initial weights for images of shape (C, H, W)."""
         if len(shape) != 3:
-            raise InputError(f"ResNetClassifier takes images, (C, H, W); got examples of {shape}")
+            raise InputError(f"ResNetClassifier needs images (C, H, W), but got shape {shape}")
         return ResNet(shape[0], n_classes, _BLOCKS[self.depth], self.width)
 
 
@@ -69,10 +69,10 @@ class ResNet(NoiseClassifier):
     """The network of `ResNetClassifier`.
 
     Args:
-        n_channels: of an image.
-        n_classes: number of labels.
-        n_blocks: basic blocks of each of the four stages.
-        width: channels of the first stage.
+        n_channels: number of channels of an image.
+        n_classes: number of classes K.
+        n_blocks: number of basic blocks of each of the four stages.
+        width: number of channels of the first stage.
     """
 
     def __init__(self, n_channels: int, n_classes: int, n_blocks: list[int], width: int) -> None:
@@ -99,7 +99,7 @@ class ResNet(NoiseClassifier):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
     def forward(self, x: Tensor, sigma: Tensor) -> Tensor:
-        """Logits, (B, K), of noisy images (B, C, H, W) at levels (B,) or ()."""
+        """Returns the logits, (B, K), for noisy images, (B, C, H, W), and levels, (B,) or ()."""
         angles = 2 * math.pi * sigma.log().reshape(-1, 1) * self.frequencies
         level = functional.silu(self.embed(torch.cat([angles.sin(), angles.cos()], dim=1)))
         h = self.stem(x)
@@ -109,15 +109,15 @@ class ResNet(NoiseClassifier):
 
 
 def _norm(n_channels: int) -> nn.GroupNorm:
-    # Two values normalised together are their signs, whose gradient is none: small images shrink to
-    # one pixel, so it is the channels of a group that must be many.
+    # Normalising two values yields only their signs, which have no gradient. Small images are
+    # reduced to a single pixel, so each group needs many channels.
     groups = math.gcd(n_channels, max(1, n_channels // _GROUP_CHANNELS))
     return nn.GroupNorm(groups, n_channels)
 
 
 def _stage(n_in: int, n_out: int, n_blocks: int, stride: int) -> nn.Sequential:
-    """Basic blocks, the first of which changes resolution and channels."""
-    # Here: importing torchvision takes two seconds.
+    """Returns a stage of basic blocks; the first block changes resolution and channels."""
+    # Imported here because importing torchvision takes two seconds.
     from torchvision.models.resnet import BasicBlock
 
     blocks = []

@@ -1,4 +1,7 @@
-"""The size of networks: multiply-adds of an evaluation, parameters, bytes; known without a pass."""
+"""Size of networks: multiply-adds of one evaluation, number of parameters, bytes of memory.
+
+The multiply-adds are counted without carrying out the operations.
+"""
 
 import copy
 from collections.abc import Callable
@@ -17,11 +20,11 @@ from scorelib.networks.noise_classifier import NoiseClassifier, NoiseClassifierS
 
 @dataclass(frozen=True)
 class NetworkSize:
-    """What a network costs.
+    """Computational cost and memory of a network.
 
     Attributes:
-        multiply_adds: of one evaluation of one example.
-        n_bytes: of its weights and buffers, in float32.
+        multiply_adds: multiply-adds of one evaluation of one example.
+        n_bytes: bytes of the weights and buffers in float32.
     """
 
     multiply_adds: int
@@ -30,7 +33,15 @@ class NetworkSize:
 
 @cache
 def size_of(network: NetworkSpec | NoiseClassifierSpec, *arguments: Any) -> NetworkSize:
-    """The size of a network built with some arguments, the first of them an example's shape."""
+    """Returns the size of a network.
+
+    Args:
+        network: architecture of the network.
+        arguments: arguments of `network.build`; the first is the shape of one example.
+
+    Raises:
+        InputError: the architecture does not support examples of this shape.
+    """
     with torch.device("meta"):
         built = network.build(*arguments)
     n_values = sum(t.numel() for t in built.state_dict().values())
@@ -38,14 +49,14 @@ def size_of(network: NetworkSpec | NoiseClassifierSpec, *arguments: Any) -> Netw
 
 
 def multiply_adds(network: nn.Module, shape: tuple[int, ...]) -> int:
-    """Multiply-adds of one forward pass for one example: the cost of a network evaluation.
+    """Returns the multiply-adds of one forward pass for one example.
 
-    Counts convolutions, matrix products and attention, without doing them: values and weights are
-    left as memory happens to hold them.
+    The count includes convolutions, linear layers, matrix products and attention. Convolutions,
+    linear layers and attention are counted without being carried out, on uninitialised memory.
 
     Args:
-        network: a score network, a classifier of noisy data, or a network of x alone; its weights
-            are not touched.
+        network: a score network, a classifier of noisy data, or a network that takes x alone; its
+            weights are not changed.
         shape: shape of one example, (C, H, W) or (D,).
     """
     hollow = copy.deepcopy(network).to("meta").to_empty(device="cpu")
@@ -57,10 +68,11 @@ def multiply_adds(network: nn.Module, shape: tuple[int, ...]) -> int:
 
 
 class _Counter(TorchFunctionMode):
-    """Adds up the multiply-adds of the functions called in it; the dear ones are not carried out.
+    """Context that counts the multiply-adds of the torch functions called within it.
 
-    torch's own FlopCounterMode gives the same, but takes two seconds to import the compiler, at
-    every command and in every worker.
+    Expensive functions return uninitialised tensors of the right shape instead of being carried
+    out. PyTorch's own FlopCounterMode gives the same counts, but imports the compiler, which takes
+    two seconds in every command and every worker.
     """
 
     def __init__(self) -> None:
@@ -113,5 +125,5 @@ def _convolved_shape(
 
 
 def n_parameters(network: nn.Module) -> int:
-    """Number of trainable numbers."""
+    """Returns the number of trainable parameters (scalars) of a network."""
     return sum(p.numel() for p in network.parameters() if p.requires_grad)

@@ -1,20 +1,20 @@
-"""The U-Net of denoising diffusion, without its time input: it ignores the noise level.
+"""The unconditional U-Net: the network of denoising diffusion (DDPM) without its time input.
 
-Residual blocks of group norm, swish and convolution, twice; strided convolutions on the way down,
-nearest-neighbour enlargement and a convolution on the way up, where every block also gets the
-output of its counterpart on the way down. Self-attention of one head follows each block of chosen
-levels, and sits between the two blocks of the bottom.
+The network has residual blocks of two times group norm, swish and convolution. Strided convolutions
+reduce the resolution on the downward path. Nearest-neighbour upsampling and a convolution increase
+it on the upward path, where every block also gets the output of its counterpart on the downward
+path. Single-head self-attention follows each block of the chosen levels and stands between the two
+blocks at the bottom.
 
     widths (1, 2, 2, 2) * 128, attention at 16x16      32, 16, 8, 4 pixels    32.86 M parameters
 
-Weights start as in Ho et al.: uniform with variance 2 / (fan in + fan out), biases at zero, and
-all but zero in the last convolution of each block, of each attention and of the network. A fresh
-network therefore answers almost 0 everywhere. Two things differ from the authors' code of
-adversarial score matching: its initialisation mostly fell back to the library's defaults, and it
-built the time embedding (328,704 parameters) without using it.
+Weights are initialised as in Ho et al.: uniform with variance 2 / (fan in + fan out), biases at
+zero, and almost zero weights in the last convolution of each block, of each attention and of the
+network. The output of an untrained network is therefore almost 0 everywhere. The authors' code of
+adversarial score matching differs in two points: its initialisation mostly falls back to PyTorch's
+defaults, and it builds the time embedding (328,704 parameters) without using it.
 
-There is no dropout: the published run of that code had none, and all randomness of a training is
-in named streams.
+There is no dropout, as in the published run of that code.
 
 References:
     Ho, Jain and Abbeel 2020, Denoising diffusion probabilistic models, Appendix B.
@@ -33,22 +33,24 @@ from scorelib.networks.base import NetworkSpec, ScoreNetwork
 
 _GROUPS = 32
 ALMOST_ZERO = 1e-5
-"""Gain of layers that start as nothing; a variance scale of 1e-10."""
+"""Gain of layers that are initially almost zero; a variance scale of 1e-10."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DdpmUNet(NetworkSpec):
-    """An unconditional U-Net; the default is the network of the CIFAR-10 table.
+    """Unconditional U-Net for images; the defaults are the network of the CIFAR-10 table.
 
     Args:
-        width: channels of the first level: below 32, or a multiple of 32 (the groups normalised
-            over: as many as channels if there are fewer than 32).
-        multipliers: channels of each level in units of width; each level but the first halves the
-            image.
-        n_blocks: residual blocks per level on the way down (one more on the way up), at least 1.
-        attention_levels: levels with self-attention, from 0; (1,) is 16x16 of 32x32 pixels.
-        centres_input: bring images from [0, 1] to [-1, 1] first, as Ho et al. do. False: as the
-            code of adversarial score matching, which does not.
+        width: number of channels of the first level, in [2, 32] or a multiple of 32. Group norm has
+            32 groups, or as many groups as `width` if that is less.
+        multipliers: number of channels of each level in units of width; each level except the first
+            halves the resolution.
+        n_blocks: number of residual blocks per level on the downward path, at least 1; the upward
+            path has one more.
+        attention_levels: indices of the levels with self-attention, from 0; level 1 has 16x16
+            pixels for images of 32x32 pixels.
+        centres_input: whether images are mapped from [0, 1] to [-1, 1] first, as in Ho et al. The
+            code of adversarial score matching does not map them.
     """
 
     KIND = "DdpmUNet"
@@ -61,27 +63,27 @@ class DdpmUNet(NetworkSpec):
     conditional: ClassVar[bool] = False
 
     def validate(self) -> None:
-        """Checks that channels divide into groups and that the levels named exist."""
+        """Raises InputError if `width` does not divide into groups or a level does not exist."""
         if self.width < 2 or (self.width > _GROUPS and self.width % _GROUPS):
             raise InputError(
-                f"DdpmUNet.width must be in [2, {_GROUPS}] or a multiple of {_GROUPS}; "
-                f"got {self.width}"
+                f"DdpmUNet.width must be in [2, {_GROUPS}] or a multiple of {_GROUPS}, "
+                f"but got {self.width}"
             )
         require_levels(self)
 
     def build(self, shape: tuple[int, ...]) -> ScoreNetwork:
-        """A network with fresh weights for images of shape (C, H, W)."""
+        """Returns a network with initial weights for images of shape (C, H, W)."""
         smallest = 2 ** len(self.multipliers)
         if len(shape) != 3 or min(shape[1:]) < smallest:
             raise InputError(
                 f"DdpmUNet with {len(self.multipliers)} levels needs images (C, H, W) of at least "
-                f"{smallest}x{smallest} pixels; got {shape}; give it fewer multipliers"
+                f"{smallest}x{smallest} pixels, but got {shape}; give it fewer multipliers"
             )
         return UNet(shape[0], self)
 
 
 class _Levels(Protocol):
-    """What the specs of U-Nets say of their levels."""
+    """Protocol of the specs of U-Nets: their levels, blocks and attention."""
 
     @property
     def multipliers(self) -> tuple[int, ...]: ...
@@ -92,17 +94,17 @@ class _Levels(Protocol):
 
 
 def require_levels(spec: _Levels) -> None:
-    """Raises InputError unless a U-Net has levels with blocks, and attention at some of these."""
+    """Raises InputError unless a U-Net has levels and blocks and its attention levels exist."""
     name, levels = type(spec).__name__, spec.attention_levels
     if not spec.multipliers or min(spec.multipliers) < 1 or spec.n_blocks < 1:
         raise InputError(
-            f"{name} needs one positive multiplier or more, and n_blocks >= 1; "
-            f"got multipliers={spec.multipliers}, n_blocks={spec.n_blocks}"
+            f"{name} needs one or more positive multipliers, and n_blocks >= 1, "
+            f"but got multipliers={spec.multipliers}, n_blocks={spec.n_blocks}"
         )
     if len(set(levels)) < len(levels) or not set(levels) <= set(range(len(spec.multipliers))):
         raise InputError(
             f"{name}.attention_levels must be different levels in "
-            f"[0, {len(spec.multipliers) - 1}]; got {levels}"
+            f"[0, {len(spec.multipliers) - 1}], but got {levels}"
         )
 
 
@@ -110,8 +112,8 @@ class UNet(ScoreNetwork):
     """The network of `DdpmUNet`.
 
     Args:
-        channels: channels of the image.
-        spec: its architecture.
+        channels: number of channels of an image.
+        spec: architecture of the network.
     """
 
     def __init__(self, channels: int, spec: DdpmUNet) -> None:
@@ -127,7 +129,7 @@ class UNet(ScoreNetwork):
         self.centres_input = spec.centres_input
         self.first = conv(channels, spec.width)
         self.down = nn.ModuleList()
-        n, skipped = spec.width, [spec.width]  # channels now, and of all that is kept for later
+        n, skipped = spec.width, [spec.width]  # channels of the current and of all skipped features
         for level, width in enumerate(widths):
             if level > 0:
                 self.down.append(conv(n, n, stride=2))
@@ -149,7 +151,7 @@ class UNet(ScoreNetwork):
         self.last = conv(n, channels, gain=ALMOST_ZERO)
 
     def forward(self, x: Tensor, sigma: Tensor) -> Tensor:
-        """Sigma times the score at x, (B, C, H, W); sigma is ignored."""
+        """Returns sigma times the score at x, shape (B, C, H, W); `sigma` is ignored."""
         h = self.first(2 * x - 1 if self.centres_input else x)
         skipped = [h]
         for step in self.down:
@@ -165,7 +167,10 @@ class UNet(ScoreNetwork):
 
 
 class ResidualBlock(nn.Module):
-    """Group norm, swish and convolution twice, plus a shortcut; starts as almost the shortcut."""
+    """Residual block: two times group norm, swish and convolution, plus a shortcut.
+
+    At initialisation the output is almost that of the shortcut.
+    """
 
     def __init__(self, n_in: int, n_out: int, groups: int) -> None:
         super().__init__()
@@ -176,50 +181,53 @@ class ResidualBlock(nn.Module):
         self.shortcut = nn.Identity() if n_in == n_out else conv(n_in, n_out, size=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """The block's output, (B, n_out, H, W)."""
+        """Returns the block's output, shape (B, n_out, H, W)."""
         h = self.conv1(F.silu(self.norm1(x)))
         h = self.conv2(F.silu(self.norm2(h)))
         return self.shortcut(x) + h
 
 
 class Attention(nn.Module):
-    """Self-attention of one head over the pixels of an image, plus the input."""
+    """Single-head self-attention over the pixels of an image, plus the input."""
 
     def __init__(self, channels: int, groups: int) -> None:
         super().__init__()
         self.norm = group_norm(channels, groups)
         self.queries_keys_values = conv(channels, 3 * channels, size=1)
-        with torch.no_grad():  # each is a layer of its own
+        with torch.no_grad():  # queries, keys and values each count as one layer
             for weight in self.queries_keys_values.weight.chunk(3):
                 nn.init.xavier_uniform_(weight)
         self.last = conv(channels, channels, size=1, gain=ALMOST_ZERO)
 
     def forward(self, x: Tensor) -> Tensor:
-        """A feature map of the shape of x."""
+        """Returns a feature map of the shape of x."""
         pixels = self.queries_keys_values(self.norm(x)).flatten(2).transpose(1, 2).unsqueeze(1)
         h = F.scaled_dot_product_attention(*pixels.chunk(3, -1))
         return x + self.last(h.squeeze(1).transpose(1, 2).reshape(x.shape))
 
 
 class Upsample(nn.Module):
-    """Repeats pixels up to a given size (twice the present one, or one less) and convolves."""
+    """Nearest-neighbour upsampling to twice the size, or one pixel less, and a convolution."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.conv = conv(channels, channels)
 
     def forward(self, x: Tensor, size: torch.Size) -> Tensor:
-        """The feature map at the given size."""
+        """Returns the feature map, shape (B, C, *size)."""
         return self.conv(F.interpolate(x, size=size, mode="nearest"))
 
 
 def group_norm(channels: int, groups: int) -> nn.GroupNorm:
-    """Group normalisation as in Ho et al."""
+    """Returns a group normalisation as in Ho et al."""
     return nn.GroupNorm(groups, channels, eps=1e-6)
 
 
 def conv(n_in: int, n_out: int, *, size: int = 3, stride: int = 1, gain: float = 1) -> nn.Conv2d:
-    """A convolution that starts as in Ho et al.: uniform by Glorot with this gain, biases zero."""
+    """Returns a convolution initialised as in Ho et al.
+
+    Weights have Glorot's uniform distribution with the given gain; biases are zero.
+    """
     made = nn.Conv2d(n_in, n_out, size, stride=stride, padding=size // 2)
     nn.init.xavier_uniform_(made.weight, gain)
     nn.init.zeros_(made.bias)

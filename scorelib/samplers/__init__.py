@@ -1,7 +1,8 @@
-"""Samplers: from noise to data.
+"""Samplers: algorithms that generate data from noise with a score network.
 
-`Als` and `Cas` anneal: annealed Langevin and consistent annealed sampling. `Langevin` stays at one
-level; `PredictorCorrector` runs the VE-SDE backwards.
+`Als` (annealed Langevin sampling) and `Cas` (consistent annealed sampling) follow a decreasing
+noise schedule. `Langevin` samples at one noise level. `PredictorCorrector` integrates the
+variance-exploding diffusion (VE-SDE) backwards in time.
 """
 
 from scorelib.samplers.als import Als

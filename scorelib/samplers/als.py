@@ -1,18 +1,19 @@
 """Annealed Langevin sampling (ALS), Algorithm 1.
 
-At each level sigma_i, `n_sigma` Langevin updates
+At each noise level sigma_i, the sampler makes `n_sigma` Langevin updates
 
     x <- x + alpha_i score(x, sigma_i) + sqrt(2 alpha_i) z,
 
-with ``alpha_i = epsilon sigma_i^2 / sigma_L^2``.
+with ``alpha_i = epsilon sigma_i^2 / sigma_L^2`` and standard normal noise z.
 
-With an exact score the noise left in x follows ``v^2 <- v^2 (1 - eta)^2 + 2 eta sigma_i^2`` and so
-always stays above sigma_i (Proposition 1): the final x carries visible noise, which is why its
-denoised version scores so much better.
+With an exact score, the standard deviation v of the noise in x follows
+``v^2 <- v^2 (1 - eta)^2 + 2 eta sigma_i^2``, where ``eta = epsilon / sigma_L^2``. It always stays
+above sigma_i (Proposition 1). The final x therefore carries visible noise, which is why the
+denoised result scores so much better.
 
-An update's share ``eta = epsilon / sigma_L^2`` is the same at all levels, so it works on a schedule
-of any family. Song and Ermon write the same update with half the step, ``alpha_i / 2`` before the
-score and ``sqrt(alpha_i)`` before z: `scorelib.step_size.epsilon_of_langevin_step`.
+Because eta is the same at all levels, the sampler works with schedules of any family. Song and
+Ermon write the same update with half the step: ``alpha_i / 2`` before the score and
+``sqrt(alpha_i)`` before z; `scorelib.step_size.epsilon_of_langevin_step` converts their step size.
 """
 
 import dataclasses
@@ -32,8 +33,8 @@ class Als(AnnealedSampler):
     """Annealed Langevin sampling.
 
     Attributes:
-        extra_call: take the denoised sample from the final state by one network call more, as
-            NCSNv2's code does, instead of from the state before the last update.
+        extra_call: whether one more network evaluation denoises the final state, as in the code of
+            NCSNv2. Otherwise the denoised result is that of the state before the last update.
 
     References:
         Song and Ermon (2019), https://arxiv.org/abs/1907.05600, Algorithm 1, in the
@@ -45,19 +46,19 @@ class Als(AnnealedSampler):
     extra_call: bool = False
 
     def interval(self, schedule: Schedule) -> tuple[float, float]:
-        """Stable step sizes, (0, 2 sigma_L^2)."""
+        """Returns the interval of stable step sizes, (0, 2 sigma_L^2)."""
         return als_interval(schedule.sigma_L)
 
     def n_evaluations(self, schedule: Schedule) -> int:
-        """One for each of n_levels * n_sigma updates, and one more with `extra_call`."""
+        """Returns n_levels * n_sigma, plus one with `extra_call`."""
         return schedule.n_levels * self.n_sigma + self.extra_call
 
     def extrapolated(self, schedule: Schedule, n_sigma: int) -> float:
-        """Epsilon divided in proportion to the number of steps."""
+        """Returns epsilon scaled in inverse proportion to n_sigma (Appendix B)."""
         return extrapolate_als(self.epsilon, n_from=self.n_sigma, n_to=n_sigma)
 
     def updates(self, schedule: Schedule) -> list[Interpolation]:
-        """`n_sigma` at each level."""
+        """Returns `n_sigma` equal updates at each level of the schedule."""
         share = eta(self.epsilon, schedule.sigma_L)
         levels = [
             Interpolation(sigma, share, math.sqrt(2 * share) * sigma) for sigma in schedule.sigmas
@@ -67,7 +68,10 @@ class Als(AnnealedSampler):
     def walk(
         self, scaled_score: ScaledScore, x: Tensor, schedule: Schedule, draw: Draw
     ) -> Iterator[SamplerState]:
-        """See `Sampler.walk`; with `extra_call` the last state's `denoised` is of its own x."""
+        """Yields the states of `Sampler.walk`.
+
+        With `extra_call`, `denoised` of the last state is computed from that state's own x.
+        """
         for state in super().walk(scaled_score, x, schedule, draw):
             if self.extra_call and state.denoised is not None:
                 move = state.sigma * scaled_score(state.x, state.sigma)

@@ -1,17 +1,18 @@
-"""What every sampler is: a spec that walks a batch from noise to data, update by update.
+"""Base classes of the samplers, and the sampling loop.
 
-A sampler says which updates a schedule asks for; each `Update` knows its noise level and how to
-make one step. The loop is here, once (`Sampler.walk`). It is a generator and yields after each
-update, so progress, early stopping, recorded trajectories and tests need no callbacks. It sees the
-network only as a function from ``(x, sigma)`` to ``sigma * score`` and the noise only as a function
-that returns a fresh standard normal draw; where they run and how they are batched is the caller's
-business.
+A `Sampler` is a spec. For a noise schedule it returns a sequence of `Update`s; each update has a
+noise level and makes one step. `Sampler.walk` is the only sampling loop. It is a generator that
+yields the state after each update, so progress bars, early stopping, recorded trajectories and
+tests need no callbacks. The loop takes the network as a function from ``(x, sigma)`` to
+``sigma * score`` and the noise as a function that returns a new standard normal draw. The caller
+decides on devices and batch sizes.
 
-By Proposition 3 a Langevin update, annealed or not, interpolates between ``x`` and the expected
-denoised sample ``H(x, sigma) = x + sigma^2 score`` (`Interpolation`). Samplers that anneal
-(`AnnealedSampler`) go down the trained schedule, each update by the same share
-``eta = epsilon / sigma_L^2`` of the way. The denoised result is ``H(x, sigma)`` of the state
-*before* the last update: the network call is the last update's own, so it costs nothing more.
+By Proposition 3, a Langevin update interpolates between ``x`` and the expected denoised sample
+``H(x, sigma) = x + sigma^2 score``, at a fixed noise level as well as in annealing
+(`Interpolation`). An `AnnealedSampler` follows the trained schedule from high to low noise, and
+each update moves x by the same fraction ``eta = epsilon / sigma_L^2`` towards H. The denoised
+result is ``H(x, sigma)`` of the state *before* the last update. It reuses the network evaluation of
+that update, so it costs no further one.
 """
 
 import dataclasses
@@ -29,16 +30,16 @@ from scorelib.spec import Spec
 from scorelib.step_size import relative_step, require_inside
 
 ScaledScore = Callable[[Tensor, float], Tensor]
-"""Maps (x, sigma), shapes (B, ...) and (), to sigma * score, shape (B, ...)."""
+"""Function that maps x, shape (B, ...), and sigma, a number, to sigma * score, shape (B, ...)."""
 
 Draw = Callable[[], Tensor]
-"""Returns a fresh standard normal draw, shape (B, ...)."""
+"""Function that returns a new standard normal draw, shape (B, ...)."""
 
 Start = Literal["noise", "uniform", "data"]
-"""What sampling starts from.
+"""Distribution of the start of sampling.
 
-"noise": N(0, sigma_1^2), the paper's default; "uniform": as the authors' code, U[0, 1] for images,
-U[-3, 3] for points in the plane; "data": data plus sigma_1 noise.
+"noise": N(0, sigma_1^2), the paper's default. "uniform": as in the authors' code, U[0, 1] for
+images and U[-3, 3] for points in the plane. "data": data plus noise of level sigma_1.
 """
 
 _PLANE = 3.0
@@ -46,14 +47,14 @@ _PLANE = 3.0
 
 @dataclass(frozen=True)
 class SamplerState:
-    """The batch after one update.
+    """State of a batch after one update.
 
     Attributes:
         x: current iterate, shape (B, ...), data units.
-        sigma: noise level at which the update was made.
-        step: updates made so far, from 1.
-        denoised: H(x, sigma) of the iterate before the last update, sigma being that update's,
-            shape (B, ...); only in the last state.
+        sigma: noise level of the update, data units.
+        step: number of updates made so far, >= 1.
+        denoised: denoised result, shape (B, ...): H(x, sigma) of the iterate before the last
+            update at the noise level of that update. None except in the last state.
     """
 
     x: Tensor
@@ -64,95 +65,99 @@ class SamplerState:
 
 @dataclass(frozen=True)
 class Update(ABC):
-    """One update of a walk, for which the network is asked once.
+    """One update of the sampling loop, with one network evaluation.
 
     Attributes:
-        sigma: noise level at which the network is asked, data units.
+        sigma: noise level at which the network is evaluated, data units.
     """
 
     sigma: float
 
     @abstractmethod
     def step(self, x: Tensor, scaled_score: Tensor, draw: Draw) -> Tensor:
-        """The next iterate.
+        """Returns the next iterate.
 
         Args:
-            x: the iterate, shape (B, ...), data units. Not written to.
+            x: current iterate, shape (B, ...), data units. Not modified.
             scaled_score: sigma * score of x at `sigma`, shape (B, ...).
-            draw: returns a fresh standard normal draw of x's shape.
+            draw: function that returns a new standard normal draw of the shape of x.
 
         Returns:
-            Shape (B, ...).
+            The next iterate, shape (B, ...), data units.
         """
 
     def denoised(self, x: Tensor, scaled_score: Tensor) -> Tensor:
-        """The denoised result of a walk that this update ends: H(x, sigma), shape (B, ...).
+        """Returns H(x, sigma), shape (B, ...), the denoised result if this is the last update.
 
         Args:
-            x: the iterate before the update, shape (B, ...).
-            scaled_score: as in `step`.
+            x: iterate before the update, shape (B, ...), data units.
+            scaled_score: sigma * score of x at `sigma`, shape (B, ...).
         """
         return x + self.sigma * scaled_score
 
 
 @dataclass(frozen=True)
 class Interpolation(Update):
-    """The update ``x <- (1 - eta) x + eta H(x, sigma) + noise_std z``, as of Proposition 3.
+    """The update ``x <- (1 - eta) x + eta H(x, sigma) + noise_std z`` of Proposition 3.
 
     Attributes:
-        eta: share of the way to the expected denoised sample.
-        noise_std: standard deviation of the noise added, data units; at 0 none is drawn.
+        eta: fraction of the way from x to the expected denoised sample.
+        noise_std: standard deviation of the added noise, data units; 0 draws no noise.
     """
 
     eta: float
     noise_std: float
 
     def step(self, x: Tensor, scaled_score: Tensor, draw: Draw) -> Tensor:
-        """See `Update.step`."""
+        """Returns the next iterate; see `Update.step`."""
         x = x + self.eta * (self.sigma * scaled_score)
         return x + self.noise_std * draw() if self.noise_std else x
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sampler(Spec):
-    """Base of the samplers: what walks a batch from noise to data."""
+    """Base of the samplers, which turn a batch of noise into data update by update."""
 
     KIND = "Sampler"
 
     def title(self) -> str:
-        """Name and settings: "als epsilon=0.02 n_sigma=1"."""
+        """Returns the sampler's name and settings, such as "als epsilon=0.02 n_sigma=1"."""
         values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
         shown = [f"{k}={v:.3g}" if isinstance(v, float) else f"{k}={v}" for k, v in values.items()]
         return " ".join([self.short_kind().lower(), *shown])
 
     @abstractmethod
     def n_evaluations(self, schedule: Schedule) -> int:
-        """Network evaluations per image on this (trained) schedule; one for each update."""
+        """Returns the number of network evaluations per image for the trained schedule.
+
+        Every update makes one evaluation.
+        """
 
     @abstractmethod
     def require_admissible(self, schedule: Schedule) -> None:
-        """Raises InputError, with the reason, if it cannot walk on this (trained) schedule."""
+        """Raises InputError, with the reason, if the sampler cannot use the trained schedule."""
 
     @abstractmethod
     def updates(self, schedule: Schedule) -> Sequence[Update]:
-        """The updates of a walk on a (trained) schedule that the sampler admits, in order."""
+        """Returns the updates for an admissible trained schedule, in order."""
 
     def walk(
         self, scaled_score: ScaledScore, x: Tensor, schedule: Schedule, draw: Draw
     ) -> Iterator[SamplerState]:
-        """Walks a batch from noise to data.
+        """Samples a batch, from noise to data.
 
         Args:
-            scaled_score: maps (x, sigma) to sigma * score; (B, ...), () -> (B, ...).
-            x: start (see `start_images`), shape (B, ...), data units. Not written to.
-            schedule: the schedule the network was trained on.
-            draw: returns a fresh standard normal draw of x's shape.
+            scaled_score: function that maps x, shape (B, ...), and sigma, a number, to
+                sigma * score, shape (B, ...).
+            x: start (see `start_images`), shape (B, ...), data units. Not modified.
+            schedule: noise schedule that the network was trained on.
+            draw: function that returns a new standard normal draw of the shape of x.
 
         Yields:
-            The state after each update, the last one with `denoised`.
+            The state after each update; the last state includes `denoised`.
 
         Raises:
-            InputError: as `require_admissible`.
+            InputError: the schedule is not admissible; see `require_admissible`.
         """
         self.require_admissible(schedule)
         updates = self.updates(schedule)
@@ -165,11 +170,11 @@ class Sampler(Spec):
 
 @dataclass(frozen=True, kw_only=True)
 class AnnealedSampler(Sampler):
-    """Base of those that go down the trained schedule itself, with one step size.
+    """Base of the samplers that follow the trained schedule with one step size.
 
     Attributes:
-        epsilon: step size at sigma_L, data units squared, inside `interval`.
-        n_sigma: steps per trained noise level, >= 1.
+        epsilon: step size at the smallest level sigma_L, data units squared, inside `interval`.
+        n_sigma: updates per trained noise level, >= 1.
     """
 
     KIND = "AnnealedSampler"
@@ -178,26 +183,31 @@ class AnnealedSampler(Sampler):
     n_sigma: int = 1
 
     def validate(self) -> None:
-        """Refuses step counts and sizes that no schedule could admit."""
+        """Raises InputError if `n_sigma` is below 1 or `epsilon` is not positive."""
         if self.n_sigma < 1:
-            raise InputError(f"n_sigma must be at least 1; got {self.n_sigma}")
+            raise InputError(f"n_sigma must be at least 1, but got {self.n_sigma}")
         if self.epsilon <= 0:
-            raise InputError(f"epsilon must be positive; got {self.epsilon:g}")
+            raise InputError(f"epsilon must be positive, but got {self.epsilon:g}")
 
     @abstractmethod
     def interval(self, schedule: Schedule) -> tuple[float, float]:
-        """Open interval of the step sizes theory admits on this (trained) schedule."""
+        """Returns the open interval of admissible step sizes for the trained schedule."""
 
     @abstractmethod
     def updates(self, schedule: Schedule) -> Sequence[Interpolation]:
-        """See `Sampler.updates`; all go the same share of the way."""
+        """Returns updates that all have the same `eta`; see `Sampler.updates`."""
 
     @abstractmethod
     def extrapolated(self, schedule: Schedule, n_sigma: int) -> float:
-        """The paper's carry-over of epsilon to another n_sigma on this (trained) schedule."""
+        """Returns epsilon for another n_sigma on the trained schedule, by the paper's rule.
+
+        Args:
+            schedule: noise schedule that the network was trained on.
+            n_sigma: updates per trained noise level to extrapolate to, >= 1.
+        """
 
     def require_admissible(self, schedule: Schedule) -> None:
-        """Raises InputError, with the interval, if theory does not admit epsilon here."""
+        """Raises InputError, with the interval, if epsilon is outside the admissible interval."""
         name = self.short_kind().lower()
         require_inside(
             self.epsilon,
@@ -207,10 +217,10 @@ class AnnealedSampler(Sampler):
         )
 
     def r(self, schedule: Schedule) -> float:
-        """Epsilon in units of the step that just follows the trained schedule.
+        """Returns epsilon relative to the step that follows the trained schedule without noise.
 
         Raises:
-            InputError: a schedule that no single step follows: not geometric, or of one level.
+            InputError: the schedule is not geometric, or has a single level.
         """
         gamma = as_geometric(schedule, "r").gamma
         return relative_step(self.epsilon, schedule.sigma_L, gamma, self.n_sigma)
@@ -223,17 +233,20 @@ def start_images(
     draw: torch.Generator,
     data: Tensor | None,
 ) -> Tensor:
-    """The batch a sampler starts from.
+    """Draws the batch from which a sampler starts.
 
     Args:
-        start: which start.
-        shape: (B, ...).
-        sigma_1: largest noise level.
-        draw: source of randomness, on the CPU so that all devices start alike.
-        data: clean images to perturb, shape (N, ...), needed for (only) the start "data".
+        start: distribution of the start; see `Start`.
+        shape: shape of the batch, (B, ...).
+        sigma_1: largest noise level, data units.
+        draw: random generator on the CPU, so that the start is the same for all devices.
+        data: clean examples to perturb, shape (N, ...); used only by the start "data".
 
     Returns:
-        Shape (B, ...), float32, on the CPU.
+        The start, shape (B, ...), float32, on the CPU.
+
+    Raises:
+        InputError: the start is "data" and `data` is None.
     """
     if start == "uniform":
         drawn = torch.rand(shape, generator=draw)
@@ -242,5 +255,5 @@ def start_images(
     if start == "noise":
         return noise
     if data is None:
-        raise InputError("the start 'data' needs images to perturb; got none")
+        raise InputError("the start 'data' needs images to perturb, but got none")
     return data[torch.randint(len(data), shape[:1], generator=draw)] + noise

@@ -1,15 +1,19 @@
 """Langevin diffusion at one noise level.
 
-    x <- x + epsilon score(x, sigma) + sqrt(2 epsilon) z,        n_steps times,
+The sampler repeats the update
 
-tends to the density of the data smoothed by sigma, whatever it starts from; the smaller epsilon,
-the nearer and the later. With data N(m, s^2) and ``w = s^2 + sigma^2`` the iterates are an
-autoregression: their mean nears m by the factor ``a = 1 - epsilon / w`` in each step, their
-variance nears ``w / (1 - epsilon / (2 w))`` by ``a^2``. Between modes that sigma does not join it
-does not mix, and their shares stay as they were at the start: what annealing is for.
+    x <- x + epsilon score(x, sigma) + sqrt(2 epsilon) z,        n_steps times.
 
-It is annealed Langevin sampling on a schedule of one level, and is made of it. What it adds is the
-level: a network that was trained on many may be sampled at one.
+From any start, the distribution of x converges to the data distribution smoothed by Gaussian noise
+of standard deviation sigma, up to a bias. A smaller epsilon gives a smaller bias and a slower
+convergence. For data N(m, s^2), let ``w = s^2 + sigma^2``. The iterates are an autoregression: in
+each step the distance of the mean from m shrinks by the factor ``a = 1 - epsilon / w``, and the
+distance of the variance from ``w / (1 - epsilon / (2 w))`` shrinks by ``a^2``. The diffusion does
+not mix between modes that are far apart compared with sigma, so the shares of the modes stay as
+they were at the start. Annealing solves this problem.
+
+The implementation is `Als` on a schedule of one level. In addition it lets the caller choose the
+level, so a network trained at many levels can be sampled at one of them.
 
 References:
     Song and Ermon (2019), https://arxiv.org/abs/1907.05600, Sections 2.2 and 3.2.
@@ -28,12 +32,13 @@ from scorelib.step_size import als_interval, require_inside
 
 @dataclass(frozen=True, kw_only=True)
 class Langevin(Sampler):
-    """Langevin diffusion at one noise level, among those the network was trained at.
+    """Langevin diffusion at one noise level within the trained range.
 
     Attributes:
-        sigma: the level, data units.
-        epsilon: step size, data units squared, in (0, 2 sigma^2): stable also for a point mass.
-        n_steps: updates, >= 1.
+        sigma: noise level, data units, > 0.
+        epsilon: step size, data units squared, in (0, 2 sigma^2), the range that is stable even
+            for data at a single point.
+        n_steps: number of updates, >= 1.
     """
 
     KIND = "Langevin"
@@ -43,26 +48,26 @@ class Langevin(Sampler):
     n_steps: int
 
     def validate(self) -> None:
-        """Refuses levels and step counts that mean nothing, and unstable step sizes."""
+        """Raises InputError if a setting is outside its range."""
         if self.sigma <= 0:
-            raise InputError(f"sigma must be positive; got {self.sigma:g}")
+            raise InputError(f"sigma must be positive, but got {self.sigma:g}")
         if self.n_steps < 1:
-            raise InputError(f"n_steps must be at least 1; got {self.n_steps}")
+            raise InputError(f"n_steps must be at least 1, but got {self.n_steps}")
         require_inside(self.epsilon, als_interval(self.sigma), f"langevin at sigma={self.sigma:g}")
 
     def n_evaluations(self, schedule: Schedule) -> int:
-        """One for each of n_steps."""
+        """Returns `n_steps`."""
         return self.n_steps
 
     def require_admissible(self, schedule: Schedule) -> None:
-        """Raises InputError if the network was not trained at the level."""
+        """Raises InputError if `sigma` is outside the range of trained noise levels."""
         if not schedule.sigma_L <= self.sigma <= schedule.sigma_1:
             raise InputError(
                 f"sigma must be in the trained [{schedule.sigma_L:g}, {schedule.sigma_1:g}] for "
-                f"langevin; got {self.sigma:g}"
+                f"langevin, but got {self.sigma:g}"
             )
 
     def updates(self, schedule: Schedule) -> list[Interpolation]:
-        """`n_steps` equal ones."""
+        """Returns `n_steps` equal updates."""
         level = GeometricSchedule(sigma_1=self.sigma, sigma_L=self.sigma, n_levels=1)
         return Als(epsilon=self.epsilon, n_sigma=self.n_steps).updates(level)

@@ -1,32 +1,34 @@
 """Predictor-corrector sampling of the variance-exploding diffusion (VE-SDE).
 
-Adding noise is a diffusion whose variance grows from sigma_L^2 to sigma_1^2; run backwards it leads
-from noise to data. It is taken in N steps through the levels ``sigma_k``, geometric whatever the
-trained schedule, whose ends alone are used. At each level a corrector may move x within the density
-of that level, and a predictor takes it to the next:
+Adding noise to data is a diffusion whose variance grows from sigma_L^2 to sigma_1^2. The reverse
+diffusion leads from noise to data. The sampler takes N steps through geometric levels ``sigma_k``
+from sigma_1 to sigma_L; of the trained schedule only these two ends are used. At each level, a
+corrector makes a Langevin step, and a predictor moves x to the next level:
 
     corrector    x <- x + e score(x, sigma_k) + sqrt(2 e) z,
-                 e = 2 (snr |z| / |score|)^2, with batch means of the norms
+                 e = 2 (snr |z| / |score|)^2, with norms averaged over the batch
     predictor    x <- x + G^2 score(x, sigma_k) + G z,        G^2 = sigma_k^2 - sigma_{k+1}^2,
 
-and sigma_{N+1} = 0 after the last. There ``G = sigma_L``: without the last noise the mean is the
-expected denoised sample H(x, sigma_L), and it is what the authors return. It is `denoised` of the
-last state, whose x has that noise.
+with sigma_{N+1} = 0, so ``G = sigma_L`` in the last step. The mean of that step, without the noise
+G z, is the expected denoised sample H(x, sigma_L), which the authors return. Here the mean is
+`denoised` of the last state; x of the last state includes the noise.
 
-As run the corrector comes first, so x ~ N(0, sigma_1^2) is corrected too. With the predictor first,
-as the algorithm is printed, each predictor is followed by a corrector at the level it has reached;
-after the last there is none. So the two orders are the same but for the first corrector.
+In the authors' code the corrector comes first, so the start x ~ N(0, sigma_1^2) is corrected too.
+In the printed algorithm the predictor comes first: a corrector follows each predictor at the level
+that the predictor has reached, except after the last predictor. The two orders therefore differ
+only in the first corrector.
 
-The step e depends on the batch that is walked together. Where the data are N(0, s^2) and the batch
-is large, with ``w = s^2 + sigma_k^2`` the variance v of x goes as
+The step size e depends on all examples of the batch. For a large batch and data N(0, s^2), let
+``w = s^2 + sigma_k^2``. The variance v of x then follows
 
     corrector    e = 2 snr^2 w^2 / v,    v <- (1 - e / w)^2 v + 2 e
-    predictor    v <- (1 - G^2 / w)^2 v + G^2;
+    predictor    v <- (1 - G^2 / w)^2 v + G^2.
 
-the corrector's fixed point is ``(1 + snr^2) w``, stable for snr < 1.
+The fixed point of the corrector is ``(1 + snr^2) w``, which is stable for snr < 1.
 
-The authors' code evaluates the network at ``sigma_k (sigma_1 / sigma_L)^t`` for a t that grows from
-0 to 1e-5 down the levels: for 50 to 0.01, at most 0.009 % above sigma_k.
+The authors' code evaluates the network at ``sigma_k (sigma_1 / sigma_L)^t``, where t grows from
+0 to 1e-5 from the first level to the last. For levels from 50 to 0.01 this is at most 0.009 % above
+sigma_k.
 
 References:
     Song et al., Score-based generative modeling through stochastic differential equations, ICLR
@@ -47,12 +49,12 @@ from scorelib.schedules import GeometricSchedule, Schedule
 
 @dataclass(frozen=True, kw_only=True)
 class PredictorCorrector(Sampler):
-    """Reverse diffusion with one Langevin step per level.
+    """Predictor-corrector sampler: reverse diffusion with one Langevin step per level.
 
     Attributes:
-        n_steps: predictor steps N, >= 2.
-        snr: the corrector's ratio of noise, in (0, 1).
-        first: what acts on the start.
+        n_steps: number N of predictor steps, >= 2.
+        snr: signal-to-noise ratio that sets the corrector's step size, in (0, 1).
+        first: which of the two acts on the start; see the module.
     """
 
     KIND = "PredictorCorrector"
@@ -62,22 +64,22 @@ class PredictorCorrector(Sampler):
     first: Literal["corrector", "predictor"] = "corrector"
 
     def validate(self) -> None:
-        """Refuses a diffusion in less than two steps, and correctors that are not stable."""
+        """Raises InputError if `n_steps` is below 2 or `snr` is outside (0, 1)."""
         if self.n_steps < 2:
-            raise InputError(f"n_steps must be at least 2; got {self.n_steps}")
+            raise InputError(f"n_steps must be at least 2, but got {self.n_steps}")
         if not 0 < self.snr < 1:
-            raise InputError(f"snr must be in (0, 1); got {self.snr:g}")
+            raise InputError(f"snr must be in (0, 1), but got {self.snr:g}")
 
     def n_evaluations(self, schedule: Schedule) -> int:
-        """Two for each step, one less with the predictor first."""
+        """Returns 2 n_steps, or one less with the predictor first."""
         return 2 * self.n_steps - (self.first == "predictor")
 
     def require_admissible(self, schedule: Schedule) -> None:
-        """Raises InputError on a single level, where there is nothing to diffuse."""
+        """Raises InputError if the schedule has a single level, so its two ends are equal."""
         self._levels(schedule)
 
     def updates(self, schedule: Schedule) -> list[Update]:
-        """Correctors and predictors alike."""
+        """Returns the corrector and predictor updates, in alternation."""
         sigmas = self._levels(schedule).sigmas
         updates: list[Update] = []
         for sigma, following in zip(sigmas, (*sigmas[1:], 0.0), strict=True):
@@ -104,16 +106,16 @@ class _Corrector(Update):
 @dataclass(frozen=True)
 class _Predictor(Update):
     noise_std: float
-    """G, the standard deviation of the noise added; sigma in the last."""
+    """Standard deviation G of the added noise; equal to sigma in the last update."""
 
     def step(self, x: Tensor, scaled_score: Tensor, draw: Draw) -> Tensor:
         return self.denoised(x, scaled_score) + self.noise_std * draw()
 
     def denoised(self, x: Tensor, scaled_score: Tensor) -> Tensor:
-        """The mean: in the last update H(x, sigma)."""
+        """Returns the mean of the predictor step; in the last update it is H(x, sigma)."""
         return x + self.noise_std**2 / self.sigma * scaled_score
 
 
 def _mean_norm(batch: Tensor) -> Tensor:
-    """Mean over a batch, (B, ...), of the Euclidean norms of its examples, a scalar."""
+    """Returns the mean Euclidean norm of the examples of a batch, (B, ...), as a scalar."""
     return batch.reshape(len(batch), -1).norm(dim=1).mean()

@@ -1,1 +1,1 @@
-"""Training: the loop, its two other forms, and averages of weights."""
+"""Training of score networks and classifiers, and exponential moving averages of weights."""

@@ -1,13 +1,14 @@
-"""Training by adversarial score matching: n_d updates of the discriminator, one of the score.
+"""Training by adversarial score matching.
 
-Update i of the score network has the images, levels and noise that it would have without a
-discriminator. The discriminator goes through shuffled epochs of its own; its j-th update draws
-from streams named by j. The clean images of an update are those that were noised for it.
+One iteration makes n_d updates of the discriminator and one update of the score network. Update i
+of the score network uses the same images, noise levels and noise as without a discriminator. The
+discriminator has separate shuffled epochs, and its j-th update draws from streams named by j. The
+clean images of an update are the images that are noised for the same update.
 
 One power iteration of the spectral norms precedes each update, so their vectors belong to the
-state. Nothing in a loss depends on how a batch is split: parts are passed one by one, and again
-when their gradient is due, but losses (relativistic ones compare across the batch) see all answers
-at once.
+state. The losses do not depend on how a batch is split. The networks process the parts one by one
+and recompute their activations in the backward pass. The losses, which may compare across the batch
+(relativistic losses), are computed from the outputs of all parts.
 """
 
 from collections.abc import Mapping
@@ -30,20 +31,20 @@ from scorelib.training.base import (
 
 
 class AdversarialTraining(Training):
-    """Adversarial score matching, Eqs. 4 and 5.
+    """Training of a score network by adversarial score matching, Eqs. 4 and 5.
 
-    The losses reported are "dsm" (not weighted with lambda), "gan", the score network's other
-    term, and "discriminator", the mean over its n_d updates.
+    The reported losses are "dsm", not weighted with lambda; "gan", the adversarial loss of the
+    score network; and "discriminator", the mean loss of the n_d discriminator updates.
 
     Args:
         network: score network; moved to the device.
         images: training images, shape (N, C, H, W), float32 in [0, 1] or uint8; see `Training`.
-        objective: the discriminator and the game.
-        optimizer: the score network's.
+        objective: adversarial losses, and architecture and optimizer settings of the discriminator.
+        optimizer: optimizer settings of the score network.
         settings: the other arguments of `Training`.
 
     Raises:
-        InputError: the discriminator is not for such images.
+        InputError: the discriminator does not support images of this shape.
     """
 
     def __init__(
@@ -98,7 +99,7 @@ class AdversarialTraining(Training):
         gan = self._objective.gan_loss.of_score(clean_answers, answers)
         dsm = dsm_from_output(output, noise)
         self.optimizer.zero_grad(set_to_none=True)
-        # Only the score network's gradients: none are computed for the discriminator's weights.
+        # Gradients of the score network only, not of the discriminator's weights.
         loss = gan + self._objective.lambda_ * dsm
         loss.backward(inputs=list(self.network.parameters()))
         self._adam.step(self.optimizer, self.iteration)
@@ -106,14 +107,14 @@ class AdversarialTraining(Training):
         return dsm.detach(), gan.detach()
 
     def _denoised(self, x: Tensor, sigma: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
-        """H of the noised images, and the network's output, sigma * score, at them."""
+        """Returns denoised images H and the network output, sigma * score, at the noised images."""
         noised = perturbed(x, sigma, noise)
         output = self._passed(self.network, noised, sigma)
         denoised = perturbed(noised, sigma, output)  # the output is sigma * score
         return denoised.clamp(0, 1) if self._objective.clamp_fakes else denoised, output
 
     def _passed(self, network: nn.Module, *inputs: Tensor) -> Tensor:
-        """The network's output; of a part, activations are made again when its gradient is due."""
+        """Returns the output of a network; parts of a batch recompute activations in backward."""
 
         def passed(*part: Tensor) -> Tensor:
             with torch.autocast(self._device.type, torch.bfloat16, enabled=self._autocast):
@@ -133,7 +134,7 @@ class AdversarialTraining(Training):
         )
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Goes back to a `state` of the same settings: also the discriminator and its optimizer."""
+        """Restores the result of `state`, including the discriminator and its optimizer."""
         super().restore(state)
         self.discriminator.load_state_dict(without_prefix("discriminator.", state))
         load_adam_moments(

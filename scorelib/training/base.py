@@ -1,16 +1,17 @@
-"""Training of networks on noised data: a generator that yields after every update.
+"""Training of networks on noised data.
 
-All randomness of iteration i (which images, flips, noise levels, noise) is drawn from streams named
-by the training seed and i (see `scorelib.seeds`), and the order of the images by the seed and the
-epoch; what layers draw themselves (dropout) comes from PyTorch's own generators, set to such a
-stream for the update and put back after it. A run resumed from the state of iteration i therefore
-continues exactly as if it had never stopped: nothing random is carried along, and the state is
-weights, optimizer moments and EMA.
+The training loop is a generator that yields after every update. The random numbers of iteration i
+(flips, noise levels, noise) come from streams named by the training seed and i (see
+`scorelib.seeds`). The order of the images comes from a stream named by the seed and the epoch.
+Layers with randomness (dropout) use PyTorch's global generators, which are seeded from such a
+stream for each update and restored after it. A run resumed from the state of iteration i therefore
+continues exactly as an uninterrupted run. The state consists of weights, optimizer moments and EMA,
+and contains no generator.
 
-Images may come as 8-bit pixels. They then stay so, a quarter of the memory, and each batch is
-divided by 255 when it is drawn: the same bits as all of them divided first.
+Images may be 8-bit pixels. They are kept as such, which takes a quarter of the memory, and each
+batch is divided by 255 when it is drawn. The result is bit-identical to dividing all images first.
 
-`Training` is what all objectives share; a subclass makes one update.
+`Training` is the base of all objectives; a subclass implements one update.
 
 References:
     Song and Ermon (2020); settings of Jolicoeur-Martineau et al. (2021), Appendix B.
@@ -35,23 +36,24 @@ from scorelib.seeds import generator_of, seed_of
 from scorelib.training.ema import Ema
 
 CHECK_EVERY_ITERATIONS = 50
-"""The losses are read back (which waits for the device) and checked this often."""
+"""Number of iterations between two checks of the losses; a check waits for the device."""
 
 
 class NonFiniteError(ArithmeticError):
-    """A loss or a sample that is not finite: a result of the settings, not an accident."""
+    """A loss or a sample that is not finite, which is a result of the settings and not a fault."""
 
 
 @dataclass(frozen=True)
 class TrainingStep:
-    """One update of the network.
+    """Report of one update of the network.
 
     Attributes:
-        iteration: updates made so far, from 1.
-        losses: by name, each averaged over the last `CHECK_EVERY_ITERATIONS` updates; only every
-            `CHECK_EVERY_ITERATIONS` iterations and at the last, else empty. Every objective of
-            score networks has "dsm", the loss of Eq. 1 summed over dimensions, and every one of
-            classifiers "ce", the cross entropy in nats.
+        iteration: number of updates made so far, >= 1.
+        losses: losses by name, averaged over the updates since the last report, at most
+            `CHECK_EVERY_ITERATIONS`. Empty except every `CHECK_EVERY_ITERATIONS` iterations and at
+            the last iteration. Every objective of score networks reports "dsm", the loss of Eq. 1
+            summed over dimensions; every objective of classifiers reports "ce", the cross entropy
+            in nats.
     """
 
     iteration: int
@@ -59,22 +61,27 @@ class TrainingStep:
 
 
 class Training(ABC):
-    """Training of a network with Adam and several EMA decays at once.
+    """Base of all trainings of a network, with Adam and several EMA decays at once.
 
     Args:
-        network: score network or classifier; moved to `device`.
+        network: score network or classifier; moved to `device` and set to training mode.
         images: training images, shape (N, C, H, W), float32 in [0, 1] or uint8 (each batch is
-            divided by 255); or vectors, float32 (N, D).
-        schedule: noise levels, drawn uniformly; None if no noise is added.
-        optimizer: Adam's settings.
+            divided by 255); or vectors, shape (N, D), float32.
+        schedule: schedule from which noise levels are drawn uniformly; None if no noise is added.
+        optimizer: settings of Adam.
         ema: EMA decays, each in [0, 1).
-        batch_size: images per update, at most N; part of the result, unlike a sampler's.
-        flips: mirror images left to right with probability one half.
-        seed: names the streams of randomness.
-        device: where to train.
-        autocast: run the networks in bfloat16 where that is safe; losses stay in float32.
-        most_images: of one pass through a network; larger batches are passed in parts, which
-            changes rounding only, and which features a dropout drops. None: never split.
+        batch_size: number of examples per update, at most N; it changes the result, unlike the
+            batch size of a sampler.
+        flips: whether images are mirrored left to right with probability one half.
+        seed: seed of all random streams.
+        device: device to train on.
+        autocast: whether networks run in bfloat16 where that is safe; losses stay in float32.
+        most_images: largest number of examples in one pass through a network. Larger batches are
+            split, which changes only rounding and the features that dropout drops. None: no
+            batch is split.
+
+    Raises:
+        InputError: an EMA decay is out of range or is given twice.
     """
 
     def __init__(
@@ -101,13 +108,13 @@ class Training(ABC):
         self._most_images = most_images
         sigmas = schedule.sigmas if schedule else ()
         self._sigmas = torch.tensor(sigmas, dtype=torch.float32)
-        self._orders: dict[str, tuple[int, Tensor]] = {}  # by stream, the epoch and its order
+        self._orders: dict[str, tuple[int, Tensor]] = {}  # per stream: epoch and order of images
 
     def steps(self, until: int) -> Iterator[TrainingStep]:
-        """Trains up to an iteration.
+        """Trains up to a given iteration.
 
         Args:
-            until: last iteration; none are made if it is reached already.
+            until: last iteration; if it is already reached, no update is made.
 
         Yields:
             One `TrainingStep` per update.
@@ -133,11 +140,11 @@ class Training(ABC):
 
     @contextlib.contextmanager
     def _layers_seeded(self, iteration: int) -> Iterator[None]:
-        """What layers draw inside belongs to an iteration, whatever this process did before."""
+        """Seeds the generators that layers use by the iteration, and restores them on exit."""
         seed = seed_of("layers", self._seed, iteration)
         devices = [self._device] if self._device.type == "cuda" else []
         with torch.random.fork_rng(devices):
-            # Not torch.manual_seed: it also seeds devices that are not there, in a millisecond.
+            # torch.manual_seed would also seed absent devices, which takes a millisecond.
             torch.default_generator.manual_seed(seed)
             if devices:
                 with torch.cuda.device(self._device):
@@ -146,9 +153,9 @@ class Training(ABC):
 
     @abstractmethod
     def _update(self, iteration: int) -> dict[str, Tensor]:
-        """Makes the update of an iteration; its losses by name, detached scalars.
+        """Makes the update of an iteration and returns its losses by name, as detached scalars.
 
-        The first is "dsm" of a score network, "ce" of a classifier.
+        The first loss is "dsm" for a score network and "ce" for a classifier.
         """
 
     def _gradient_step(
@@ -156,15 +163,17 @@ class Training(ABC):
         examples: tuple[Tensor, ...],
         losses_of: Callable[..., tuple[Tensor, Mapping[str, Tensor]]],
     ) -> dict[str, Tensor]:
-        """Makes one step down a mean over examples; of a split batch, the gradients are added up.
+        """Makes one optimizer step on a loss that is a mean over examples.
+
+        If the batch is split, the gradients of the parts are added up.
 
         Args:
             examples: tensors of B rows each.
-            losses_of: of some rows of each, what is minimised and what is reported, all scalars
-                averaged over those rows.
+            losses_of: function that maps some rows of each tensor to the loss to minimise and the
+                losses to report by name, all scalars averaged over these rows.
 
         Returns:
-            What is reported, averaged over the batch and detached.
+            The losses to report, averaged over the batch and detached.
         """
         n_parts = math.ceil(self._batch_size / (self._most_images or self._batch_size))
         self.optimizer.zero_grad(set_to_none=True)
@@ -181,7 +190,7 @@ class Training(ABC):
         return dict(reported)
 
     def _examples(self, draw: torch.Generator, indices: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Images, (B, C, H, W), a noise level for each, (B,), and noise, on the device."""
+        """Returns examples, (B, ...), a noise level for each, (B,), and noise, on the device."""
         x = self._images[indices]
         if self._flips:
             mirrored = torch.rand(len(x), 1, 1, 1, generator=draw) < 0.5
@@ -192,7 +201,14 @@ class Training(ABC):
         return x.to(self._device), sigma.to(self._device), noise.to(self._device)
 
     def _batch(self, number: int, stream: str = "epoch") -> Tensor:
-        """Indices of a batch, from 1, of shuffled epochs without their last short batch."""
+        """Returns the indices of the examples of a batch.
+
+        Epochs are shuffled and omit their last incomplete batch.
+
+        Args:
+            number: number of the batch, counted from 1 over all epochs.
+            stream: name of the random stream that shuffles the epochs.
+        """
         per_epoch = len(self._images) // self._batch_size
         epoch, position = divmod(number - 1, per_epoch)
         if stream not in self._orders or self._orders[stream][0] != epoch:
@@ -202,7 +218,7 @@ class Training(ABC):
         return order[position * self._batch_size : (position + 1) * self._batch_size]
 
     def state(self) -> dict[str, Tensor]:
-        """Everything needed to go on, as flat named tensors on the CPU."""
+        """Returns all that is needed to resume training, as flat named tensors on the CPU."""
         named = {k: v.detach().to("cpu", copy=True).contiguous() for k, v in self._named().items()}
         return {"iteration": torch.tensor(self.iteration)} | named
 
@@ -214,7 +230,7 @@ class Training(ABC):
         )
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Goes back to a `state` of the same settings."""
+        """Restores the result of `state` of a training with the same settings."""
         self.iteration = int(state["iteration"])
         self.network.load_state_dict(without_prefix("network.", state))
         load_adam_moments(self.optimizer, without_prefix("optimizer.", state))
@@ -222,12 +238,12 @@ class Training(ABC):
 
 
 class DsmTraining(Training):
-    """Denoising score matching, Eq. 1.
+    """Training of a score network by denoising score matching, Eq. 1.
 
     Args:
         network: score network; moved to the device.
         images: training images or vectors; see `Training`.
-        objective: how noise levels are weighted.
+        objective: weights of the noise levels; None for equal weights.
         settings: the other arguments of `Training`.
     """
 
@@ -247,13 +263,18 @@ class DsmTraining(Training):
 
 
 def adam_moments(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """An optimizer's state as flat named tensors."""
+    """Returns the state of an optimizer as flat named tensors."""
     states = optimizer.state_dict()["state"].items()
     return {f"{index}.{name}": value for index, its in states for name, value in its.items()}
 
 
 def load_adam_moments(optimizer: torch.optim.Optimizer, named: Mapping[str, Tensor]) -> None:
-    """Goes back to the `adam_moments` of an optimizer of the same parameters and settings."""
+    """Restores the result of `adam_moments`, in place.
+
+    Args:
+        optimizer: optimizer with the same parameters and settings.
+        named: result of `adam_moments`.
+    """
     packed = optimizer.state_dict()
     packed["state"] = defaultdict(dict)
     for name, value in named.items():
@@ -263,10 +284,10 @@ def load_adam_moments(optimizer: torch.optim.Optimizer, named: Mapping[str, Tens
 
 
 def with_prefix(prefix: str, named: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The same tensors, their names prefixed."""
+    """Returns the same tensors with prefixed names."""
     return {prefix + name: value for name, value in named.items()}
 
 
 def without_prefix(prefix: str, named: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors whose names have a prefix, without it."""
+    """Returns the tensors whose names have the prefix, with the prefix removed."""
     return {k.removeprefix(prefix): v for k, v in named.items() if k.startswith(prefix)}

@@ -1,16 +1,17 @@
-"""Training of noise-conditional classifiers, resumable like that of score networks.
+"""Training of noise-conditional classifiers.
 
-Stage two of the paper's procedure: the score network is trained already and does not change; it
-belongs to the settings, not to the state. Levels are drawn uniformly from the schedule. (The paper
-draws sigma log-uniformly between two bounds, which a geometric schedule of a thousand levels, as
-many as it samples with, comes to.)
+This is the second stage of the paper's procedure. The score network is already trained and does not
+change, so it is part of the settings and not of the state. Noise levels are drawn uniformly from
+the schedule. (The paper draws sigma log-uniformly between two bounds. A geometric schedule of a
+thousand levels, the number that the paper samples with, is nearly the same.)
 
-No example sees another one, so a batch may be split, which changes rounding only. Classifiers that
-normalise over the batch are therefore refused, whatever the objective; `scorelib.guidance` has the
-deeper reason.
+Examples must not depend on one another, so that splitting a batch changes only rounding.
+Classifiers that normalise over the batch therefore raise InputError for every objective;
+`scorelib.guidance` gives another reason.
 
-Order, levels and noise of the examples come from streams of this training alone, and are the same
-for every objective: objectives are compared on the same examples.
+The order, noise levels and noise of the examples come from random streams of this training alone.
+They are the same for every objective, so objectives are compared on the same examples. Training is
+resumable in the same way as that of score networks.
 
 References:
     Chao et al. (2022), Figure 2, Appendices A.6.1 and A.6.2.
@@ -29,20 +30,20 @@ from scorelib.training.base import Training
 
 
 class ClassifierTraining(Training):
-    """Cross entropy, denoising likelihood score matching, or both.
+    """Training of a classifier by cross entropy, denoising likelihood score matching, or both.
 
     Args:
-        classifier: maps (x, sigma) to logits; moved to the device.
+        classifier: module that maps (x, sigma) to logits, shape (B, K); moved to the device.
         images: training images or vectors; see `Training`.
-        labels: their classes, (N,) int64.
-        objective: what is minimised.
-        score: score network of all data, or an exact one; a module is moved to the device, put into
-            evaluation mode and frozen. None, if the objective does not read it.
+        labels: class of each training example, shape (N,), int64.
+        objective: training objective.
+        score: score network of the whole data set, or an exact score function. A module is moved to
+            the device, set to evaluation mode and frozen. None if the objective does not need it.
         settings: the other arguments of `Training`.
 
     Raises:
-        InputError: labels or score network are missing, or the classifier normalises over the
-            batch.
+        InputError: the number of labels is not that of the images, the score network is missing, or
+            the classifier normalises over the batch.
     """
 
     def __init__(
@@ -59,11 +60,11 @@ class ClassifierTraining(Training):
         require_independent_examples(self.network)
         if labels.shape != images.shape[:1]:
             raise InputError(
-                f"every image must have a label; got {len(images)} images and labels of shape "
+                f"every image must have a label, but got {len(images)} images and labels of shape "
                 f"{tuple(labels.shape)}"
             )
         if objective.reads_score and score is None:
-            raise InputError(f"{type(objective).__name__} needs a score network; got none")
+            raise InputError(f"{type(objective).__name__} needs a score network, but got none")
         if isinstance(score, nn.Module):
             score = score.to(self._device).eval().requires_grad_(False)
         self._labels, self._objective, self._score = labels, objective, score

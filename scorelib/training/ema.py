@@ -1,14 +1,15 @@
-"""Exponential moving averages of a network's weights, for several decays at once.
+"""Exponential moving averages (EMA) of a network's weights, for several decays at once.
 
-Samples are drawn from averaged weights; which decay serves best depends on the length of the run,
-so all candidates are kept along one training run. For each decay mu, after every step,
+Samples are drawn with averaged weights. The best decay depends on the length of training, so one
+training run keeps the averages of all candidate decays. After every step, for each decay mu,
 
     shadow_t = mu shadow_{t-1} + (1 - mu) p_t,    shadow_0 = p_0,
 
-without warm-up: after t steps the initial weights still have the share mu^t (74% for mu = 0.9999
-and t = 3000), as in the published runs of NCSNv2. (NCSN++'s averages begin with smaller decays, a
-difference that is gone after some thousand steps.) Buffers are not trained, so they are not
-averaged: the latest are kept, once for all decays.
+where p_t are the weights after step t. There is no warm-up: after t steps the initial weights still
+contribute with weight mu^t (74% for mu = 0.9999 and t = 3000), as in the published runs of NCSNv2.
+(The averages of NCSN++ start with smaller decays; the difference vanishes after some thousand
+steps.) Buffers are not trained and therefore not averaged: the latest buffers are kept, once for
+all decays.
 """
 
 import torch
@@ -18,26 +19,26 @@ from scorelib.errors import InputError
 
 
 class Ema:
-    """Averages of a module's parameters.
+    """Exponential moving averages of a module's parameters.
 
     Args:
-        module: the module to follow; its current weights start every average.
-        decays: the mu of each average, in [0, 1), all different.
+        module: module whose parameters are averaged; every average starts at its current weights.
+        decays: decay mu of each average, in [0, 1), all different.
 
     Raises:
-        InputError: a decay is out of range or given twice.
+        InputError: a decay is out of range or is given twice.
     """
 
     def __init__(self, module: nn.Module, decays: tuple[float, ...]) -> None:
         if len(set(decays)) < len(decays) or not all(0 <= decay < 1 for decay in decays):
-            raise InputError(f"EMA decays must be different and in [0, 1); got {decays}")
+            raise InputError(f"EMA decays must be different and in [0, 1), but got {decays}")
         self.decays = decays
         self._parameters = {decay: _copies(_parameters_of(module)) for decay in decays}
         self._buffers = _copies(_buffers_of(module))
 
     @torch.no_grad()
     def update(self, module: nn.Module) -> None:
-        """Moves every average towards the module's weights: call once after each step."""
+        """Updates every average with the module's current weights; call once after each step."""
         latest = list(_parameters_of(module).values())
         for decay, shadow in self._parameters.items():
             torch._foreach_lerp_(list(shadow.values()), latest, 1 - decay)
@@ -45,19 +46,22 @@ class Ema:
             torch._foreach_copy_(list(self._buffers.values()), list(_buffers_of(module).values()))
 
     def weights(self, decay: float) -> dict[str, Tensor]:
-        """The averaged weights by name, fit for the module's ``load_state_dict``.
+        """Returns the averaged weights by name, in the format of the module's ``load_state_dict``.
 
-        The tensors are the averages themselves, which the next update changes: copy or load them.
+        The tensors are not copies: the next `update` changes them.
+
+        Args:
+            decay: one of `decays`.
 
         Raises:
-            InputError: this decay is not followed.
+            InputError: `decay` is not one of `decays`.
         """
         if decay not in self._parameters:
-            raise InputError(f"EMA decay must be one of {self.decays}; got {decay}")
+            raise InputError(f"EMA decay must be one of {self.decays}, but got {decay}")
         return self._parameters[decay] | self._buffers
 
     def state_dict(self) -> dict[str, Tensor]:
-        """All averages as one flat dictionary of tensors, to be stored and loaded again."""
+        """Returns all averages and the buffers as one flat dictionary of tensors."""
         state = {f"buffers/{name}": value for name, value in self._buffers.items()}
         for decay, shadow in self._parameters.items():
             state |= {f"{decay!r}/{name}": value for name, value in shadow.items()}
@@ -65,10 +69,13 @@ class Ema:
 
     @torch.no_grad()
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """Copies the averages from a `state_dict` of an Ema of the same module and decays.
+        """Copies the averages from the result of `state_dict`.
+
+        Args:
+            state: result of `state_dict` of an Ema with the same module architecture and decays.
 
         Raises:
-            InputError: the state is of other decays or of another module.
+            InputError: the state belongs to other decays or another module.
         """
         own = self.state_dict()
         odd = {(name, value.shape) for name, value in own.items()}
@@ -76,8 +83,8 @@ class Ema:
         if odd:
             name, shape = min(odd)
             raise InputError(
-                f"EMA state must be of the same module and the decays {self.decays}; only one of "
-                f"the two has {name!r} of shape {tuple(shape)}"
+                f"EMA state must be of the same module and the decays {self.decays}, but only one "
+                f"of the two has {name!r} of shape {tuple(shape)}"
             )
         for name, value in own.items():
             value.copy_(state[name])

@@ -1,13 +1,13 @@
-"""Figure 1 of "Adversarial score matching and improved sampling": is sampling consistent?
+"""Figure 1 of "Adversarial score matching and improved sampling": consistency of the noise level.
 
-What is asked: with a perfect score, how much noise is left in x on the way down? Annealed Langevin
-sampling (ALS) lags behind its schedule with any number of steps per level; consistent annealed
-sampling (CAS) keeps to it.
+Question: with a perfect score, how much noise is left in x at each point of the sampling chain? The
+noise of annealed Langevin sampling (ALS) stays above the noise schedule for any number of steps per
+level; the noise of consistent annealed sampling (CAS) follows the schedule.
 
-Source: https://arxiv.org/abs/2009.05475, Figure 1, Propositions 1 and 2. Exact at either scale:
-`scorelib.exact.noise_level`. The settings are those of the authors' notebook: sigma 50 to .01; ALS
-on 232 levels with eta = .02; CAS on 23,201 levels with eta = .2. The figure shows no numbers; those
-beside ours are what the notebook's formulas give.
+Source: https://arxiv.org/abs/2009.05475, Figure 1, Propositions 1 and 2. The results are exact at
+both scales: `scorelib.exact.noise_level`. The settings are those of the authors' notebook: sigma 50
+to .01; ALS on 232 levels with eta = .02; CAS on 23,201 levels with eta = .2. The figure shows no
+numbers; the reported numbers in the table follow from the formulas of the notebook.
 
 Command: ``python -m studies.run noise_consistency``
 """
@@ -28,9 +28,9 @@ EXHIBIT = Exhibit(
     paper="acsm",
     label="Figure 1",
     title="Standard deviation of the noise in x, with a perfect score",
-    question="With a perfect score, how much noise is left in x on the way down?",
+    question="With a perfect score, how much noise is left in x during sampling?",
     figures=("noise_levels",),
-    notes=(f"beside ours: what {_SOURCE} computes (the figure itself shows curves only)",),
+    notes=(f"reported numbers are computed by {_SOURCE}; the figure itself shows curves only",),
 )
 AUTHORS = {
     "ALS (n_sigma = 1)": (22.38, 7.189, 2.239, 0.694),
@@ -39,19 +39,19 @@ AUTHORS = {
     "ALS (n_sigma = 20)": (6.342, 0.747, 0.0880, 0.0104),
     "CAS": (5.946, 0.7071, 0.0841, 0.0100),
 }
-"""What the authors' formulas give at the quarters of the way, by row."""
+"""Standard deviations by the authors' formulas after each quarter of the levels, by row."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class NoiseSettings(StudySettings):
-    """The figure's settings.
+    """Settings of the figure.
 
     Attributes:
-        schedule: of ALS.
+        schedule: noise schedule of ALS.
         als_eta: step of ALS as a share of the way to the denoised sample, in (0, 2).
-        n_sigma: steps of ALS per level, a row each.
-        cas_levels: levels of CAS, between the same ends.
-        cas_eta: step of CAS.
+        n_sigma: numbers of ALS steps per level, one row each.
+        cas_levels: number of levels of CAS, between the ends of `schedule`.
+        cas_eta: step of CAS as a share of the way to the denoised sample.
     """
 
     KIND = "NoiseSettings"
@@ -64,7 +64,7 @@ class NoiseSettings(StudySettings):
 
 
 def paper() -> NoiseSettings:
-    """The notebook's."""
+    """Returns the settings of the authors' notebook."""
     return NoiseSettings()
 
 
@@ -72,7 +72,7 @@ demo = paper
 
 
 def study(scale: str, at: NoiseSettings) -> Study:
-    """The study with given settings: a row per sampler, a column per quarter of the way."""
+    """Returns the study: one row per sampler, one column per quarter of the levels."""
     unit = at.schedule.sigma_L**2
     jobs = {
         f"ALS (n_sigma = {n_sigma})": NoiseLevel(

@@ -1,19 +1,21 @@
 """Table 4 of "Adversarial score matching and improved sampling": modes of stacked MNIST.
 
-What is asked: does adversarial score matching lose diversity? 26,000 stacks of three digits are
-sorted into the 1,000 modes by a classifier of single digits; counted are the modes that occur, and
-KL(shares || equal shares), where 26,000 perfect stacks score .019 for want of images.
+Question: does adversarial score matching lose diversity? A classifier of single digits sorts 26,000
+stacks of three digits into the 1,000 modes. The table shows the number of modes that occur, and
+KL(shares || equal shares). 26,000 perfect stacks have a KL of .019, because the sample is finite.
 
-Source: https://arxiv.org/abs/2009.05475, Table 4, with the values of eight GANs from its sources.
-Its KL of 1.36 and 1.49 comes, by our inference, from a script that counts every stack twice: the
-values behind them are .053 and .121 (`scorelib.metrics.modes`); these stand beside ours, and what
-the paper prints in a column of its own.
+Source: https://arxiv.org/abs/2009.05475, Table 4, with the values of eight GANs from the sources
+that the paper cites. The paper's KL of 1.36 and 1.49 comes, by our inference, from a script that
+counts every stack twice. Without the double count the values are .053 and .121
+(`scorelib.metrics.modes`). The table shows these values next to ours, and the printed values in a
+separate column.
 
 Command: ``python -m studies.run stacked_mnist_modes [--scale paper]``
 
-The step size of CAS (n_sigma = 1) is searched broadly, by KL. The paper scored raw samples only.
-Where the authors' code normalises data to [-1, 1], against the network's [0, 1], data here is in
-[0, 1] as everywhere; its classifier had dropout at work, ours is in evaluation mode.
+The step size of CAS (n_sigma = 1) is searched over a wide range, by KL. The paper scores raw
+samples only. The authors' code normalises data to [-1, 1], while the network expects [0, 1]; here
+data is in [0, 1], as in all studies. The authors' classifier has active dropout; ours is in
+evaluation mode.
 
 Demo scale: stacks of scikit-learn's 8 x 8 digits, a residual perceptron. Paper scale: MNIST,
 NCSNv2, sigma 50 to .01 in 200 levels, 100k iterations, EMA .999.
@@ -47,7 +49,7 @@ EXHIBIT = Exhibit(
     figures=("step_sizes", "noise_schedules", "searches", "losses"),
     notes=(
         "the paper's KL of the DSM rows is corrected here for a double count in the authors' "
-        "script (our inference): 1.36 and 1.49 are printed",
+        "script (our inference): the paper prints 1.36 and 1.49",
     ),
     where={"table": "4"},
 )
@@ -60,20 +62,21 @@ STATISTICS = {"modes": "modes", "KL": "kl"}
 
 @dataclass(frozen=True, kw_only=True)
 class ModesSettings(StudySettings):
-    """Everything that defines the study at a scale.
+    """Settings that define the study at a scale.
 
     Attributes:
         train: training run without a discriminator.
-        adversarial: objective of the other run; the rest is as in `train`, but for the optimizer.
-        adversarial_optimizer: the score network's optimizer in the other run; its learning rate is
-            that of `train`.
-        iteration: snapshot that is sampled from.
-        classifier: of single digits.
+        adversarial: objective of the adversarial run; the other settings are those of `train`,
+            except for the optimizer.
+        adversarial_optimizer: optimizer of the score network in the adversarial run; the learning
+            rate is replaced by that of `train`.
+        iteration: iteration of the snapshot that images are sampled from.
+        classifier: classifier of single digits.
         chunk_images: images per sampling job.
-        n_trials: step sizes tried, >= 1.
+        n_trials: number of step sizes that are tried, >= 1.
         search_images: images per trial.
         n_images: images per cell and seed.
-        seeds: fresh seeds each cell is measured with.
+        seeds: number of fresh seeds that each cell is measured with.
     """
 
     KIND = "ModesSettings"
@@ -91,7 +94,7 @@ class ModesSettings(StudySettings):
 
 
 def demo() -> ModesSettings:
-    """Stacks of the embedded digits, minutes on a CPU."""
+    """Returns settings for stacks of scikit-learn's digits: minutes on a CPU."""
     data = Stacked(of=Digits(), n=20_000)
     return ModesSettings(
         train=TrainSpec(
@@ -112,7 +115,7 @@ def demo() -> ModesSettings:
 
 
 def paper() -> ModesSettings:
-    """The paper's settings."""
+    """Returns the paper's settings."""
     data = Stacked(of=Mnist())
     return ModesSettings(
         train=TrainSpec(
@@ -134,7 +137,7 @@ def paper() -> ModesSettings:
 
 
 def study(scale: str, at: ModesSettings) -> Study:
-    """The study with given settings: the GANs' rows as reported, and two of our own."""
+    """Returns the study: one row per reported GAN, and two rows measured here."""
     cells = [
         _reported_cell(at, gan, column, statistic, network="")
         for gan in GANS
@@ -147,8 +150,8 @@ def study(scale: str, at: ModesSettings) -> Study:
         cells += [_cell(at, row, column, search) for column in STATISTICS]
         cells.append(_reported_cell(at, row, "KL as printed", "kl", network="ncsnv2"))
     perfect = (
-        f"{at.n_images:,} perfect stacks score a KL of "
-        f"{(at.train.data.n_classes - 1) / (2 * at.n_images):.3f} for want of images"
+        f"{at.n_images:,} perfect stacks have a KL of about "
+        f"{(at.train.data.n_classes - 1) / (2 * at.n_images):.3f}, because the sample is finite"
     )
     return EXHIBIT.study(scale, at, cells, searches=searches, notes=(*EXHIBIT.notes, perfect))
 

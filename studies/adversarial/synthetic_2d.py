@@ -1,18 +1,19 @@
 """Figure 2 of "Adversarial score matching and improved sampling": denoising in the plane.
 
-What is asked: how much nearer to the data are denoised samples than the last ones of the chain, on
-a Swiss roll and on 25 Gaussians?
+Question: how much nearer to the data are denoised samples than the last samples of the chain, on a
+Swiss roll and on 25 Gaussians?
 
 Source: https://arxiv.org/abs/2009.05475, Figure 2 and Appendix B: Langevin sampling with n_sigma =
 10, epsilon = .2 and one level sigma = .1 (epsilon there is the share eta of sigma^2). The paper
-shows pictures; the figure of merit here is the mean distance to the noise-free set, exact
-(`scorelib.data.toys`). The data's own mean distance stands below the table.
+shows pictures. The measure here is the mean distance to the noise-free set, which is exact
+(`scorelib.data.toys`). A note below the table gives the mean distance of the data themselves.
 
 Command: ``python -m studies.run synthetic_2d [--scale paper]``
 
-The authors' notebook trains 2,000 iterations at learning rate 1e-4 (paper scale); its chains start
-from U[-3, 3]^2 and enter noise scaled by eta, which is not annealed Langevin sampling; here it is.
-Demo scale trains at 1e-3, which learns more of the data in as many iterations.
+Paper scale trains for 2,000 iterations at learning rate 1e-4, as the authors' notebook does. The
+chains of the notebook start from U[-3, 3]^2 and add noise scaled by eta, which is not annealed
+Langevin sampling; the noise here is that of annealed Langevin sampling. Demo scale trains at
+learning rate 1e-3, by which the network learns more of the data in as many iterations.
 """
 
 from dataclasses import dataclass
@@ -33,11 +34,11 @@ EXHIBIT = Exhibit(
     paper="acsm",
     label="Figure 2",
     title="Langevin samples in the plane, final and denoised",
-    question="How much nearer to the data are denoised samples than the last of the chain?",
+    question="How much nearer to the data are denoised samples than the last samples of the chain?",
     figures=("noise_schedules", "losses"),
     notes=(
-        "raw: the last sample of the chain, with its noise; denoised: the expected denoised "
-        "sample; the paper shows pictures only",
+        "raw: the last sample of the chain, with noise; denoised: the expected denoised sample; "
+        "the paper shows pictures only",
     ),
 )
 DATA: dict[str, Toy] = {"Swiss roll": SwissRoll(), "25 Gaussians": Gaussians()}
@@ -45,20 +46,20 @@ DATA: dict[str, Toy] = {"Swiss roll": SwissRoll(), "25 Gaussians": Gaussians()}
 
 @dataclass(frozen=True, kw_only=True)
 class PlaneSettings(StudySettings):
-    """The figure's settings.
+    """Settings of the figure.
 
     Attributes:
         network: score network.
-        optimizer: of its training.
-        iterations: of its training.
+        optimizer: optimizer of the training.
+        iterations: number of iterations of the training.
         batch_size: points per update.
-        ema: decay of the average that is sampled from.
-        sigma: the one noise level.
+        ema: EMA decay of the weights that points are sampled with.
+        sigma: the only noise level, in data units.
         eta: step as a share of the way to the denoised sample, in (0, 2).
-        n_sigma: steps.
-        start: what chains start from.
+        n_sigma: number of sampling steps.
+        start: distribution that chains start from.
         n_points: points per cell and seed.
-        seeds: fresh seeds each cell is measured with.
+        seeds: number of fresh seeds that each cell is measured with.
     """
 
     KIND = "PlaneSettings"
@@ -77,21 +78,21 @@ class PlaneSettings(StudySettings):
 
 
 def demo() -> PlaneSettings:
-    """A learning rate that gets somewhere."""
+    """Returns settings with a smaller network and a higher learning rate than the notebook's."""
     return PlaneSettings(
         network=ResidualMlp(width=128, depth=2), optimizer=AdamSpec(learning_rate=1e-3)
     )
 
 
 def paper() -> PlaneSettings:
-    """The notebook's."""
+    """Returns the settings of the authors' notebook."""
     return PlaneSettings(
         network=ResidualMlp(width=512, depth=2), optimizer=AdamSpec(learning_rate=1e-4)
     )
 
 
 def study(scale: str, at: PlaneSettings) -> Study:
-    """The study with given settings: a row per data set, final and denoised distances."""
+    """Returns the study: one row per data set, with the distances of raw and denoised samples."""
     cells, snapshots = [], []
     for row, data in DATA.items():
         model = Snapshot(train=_training(at, data), iteration=at.iterations)
@@ -107,7 +108,7 @@ def study(scale: str, at: PlaneSettings) -> Study:
             )
         )
     own = (
-        f"{row}: the data's own mean distance is {_mean_distance(of):.4f}"
+        f"{row}: the mean distance of the data themselves is {_mean_distance(of):.4f}"
         for row, of in DATA.items()
     )
     return EXHIBIT.study(scale, at, cells, snapshots=snapshots, notes=(*EXHIBIT.notes, *own))

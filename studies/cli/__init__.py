@@ -1,1 +1,1 @@
-"""Puts the layers together: the command that runs a study. Only `studies.run` may import it."""
+"""The command that runs a study, on top of all layers. Only `studies.run` may import it."""

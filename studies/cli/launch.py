@@ -1,7 +1,8 @@
-"""The command that runs a study: refuses, opens, works off, shows, prints.
+"""The command that runs a study.
 
-The same command starts a study, continues it after any interruption and, when all is done, only
-prints the table.
+The command checks its input, opens the store, runs the unfinished jobs, writes the figures and
+prints the table. The same command starts a study and continues the study after an interruption. If
+all jobs are finished, the command only prints the table.
 """
 
 import argparse
@@ -53,7 +54,11 @@ STOPPED = 130
 
 
 def main(argv: list[str] | None = None) -> int:
-    """The command line; returns the exit code."""
+    """Runs the command line and returns the exit code (see `studies.opening.cli_common`).
+
+    Args:
+        argv: arguments without the program's name; None for those of the process.
+    """
     return run_command(parser(), _command, argv)
 
 
@@ -73,10 +78,10 @@ def _command(args: argparse.Namespace) -> int:
     require_optuna(study)
     require_figures(study)
     stop = StopRequest()
-    # All that can be refused is refused before the store is made or written to.
+    # All checks precede the creation of the store and every write.
     with stop.listening(), contextlib.ExitStack() as stack:
         capacity, read = None, {}
-        left = not scheduler.is_complete()  # jobs, or proposals that all results are there for
+        left = not scheduler.is_complete()  # jobs to run, or proposals with all results stored
         if left:
             require_local_gpus(args, study, known, rows)
             read = require_data(settings, fixed_left(study, known))
@@ -98,21 +103,21 @@ def _command(args: argparse.Namespace) -> int:
 
 
 def _ray(args: argparse.Namespace) -> contextlib.AbstractContextManager[Capacity]:
-    # Ray takes a second to import: not for a finished study, a plan or an error.
+    # Importing Ray takes a second: a finished study, a plan or an error does without the import.
     from tuning.execution.session import ClusterOptions, ray_session
 
     return ray_session(ClusterOptions(args.address, args.cpus, args.gpus))
 
 
 def _device(args: argparse.Namespace, study: Study) -> str:
-    """Class of the device that expensive jobs run on, as far as it is known without a cluster."""
+    """Returns the class of device for expensive jobs, as far as known without a cluster."""
     device = likely_device(study, args.gpus)
     return "cpu x1" if device == "gpu" and args.allow_cpu else device
 
 
 @dataclass(frozen=True)
 class _Launch:
-    """A launch that nothing refused, on a store that this process alone works the study off on."""
+    """A launch that passed all checks, in the only process that runs the study on its store."""
 
     args: argparse.Namespace
     scheduler: Scheduler
@@ -121,13 +126,19 @@ class _Launch:
     console: Console
 
     def run(self, capacity: Capacity | None) -> int:
-        """Runs what is left, if Ray was started for it; shows all; returns the exit code."""
+        """Runs the unfinished jobs, writes and prints the results, and returns the exit code.
+
+        Args:
+            capacity: CPUs and GPUs of the Ray session; None if no session was started, so that no
+                job runs.
+        """
         with Projections(self.scheduler, self.store, self.args.tracking_uri) as projections:
             if capacity is not None:
                 self._work(projections, capacity)
         for failure in projections.failures:
             print(f"warning: {failure}", file=sys.stderr)
-        self.store.require_writable()  # removed meanwhile, it has lost what `_close` says is safe
+        # If the store was removed meanwhile, `_close` must not say that finished jobs are kept.
+        self.store.require_writable()
         try:
             self._put_pictures()
         except UNREADABLE as error:
@@ -135,7 +146,7 @@ class _Launch:
         return self._close()
 
     def _work(self, projections: Projections, capacity: Capacity) -> None:
-        """Runs what is left in Ray."""
+        """Runs the unfinished jobs in Ray."""
         from tuning.execution.runner import run_until_complete
         from tuning.execution.trainable import Execution
 
@@ -171,31 +182,31 @@ class _Launch:
             )  # fmt: skip
 
     def _put_pictures(self) -> None:
-        """Leaves the figures and the sheets of samples in the store, for people."""
-        # Here: matplotlib takes half a second.
+        """Writes the figures and the sheets of samples to the store."""
+        # Imported here: matplotlib takes half a second to import.
         from dashboards.pictures.samples import sample_sheets
 
         drawn = png_files(self.scheduler, self.store) | sample_sheets(self.scheduler, self.store)
         self.store.put_pictures(self.scheduler.study.id, drawn)
 
     def _close(self) -> int:
-        """Prints the table and what to do next; returns the exit code."""
+        """Prints the table and the next steps, and returns the exit code."""
         view, args = read_study(self.scheduler, self.store), self.args
         sys.stdout.write(render(view, "rich", self.console.width))
         again = f"python -m studies.run {options_given(args, RUN_FLAGS)}"
         if self.stop.is_set:
-            print(f"\nStopped ({self.stop.reason}). Nothing finished is lost; to continue: {again}")
+            print(f"\nStopped ({self.stop.reason}). Finished jobs are kept; to continue: {again}")
             return STOPPED
         for job, cause in self.scheduler.given_up.values():
             print(f"\nfailed: {job.title()}: {cause}")
         if not self.scheduler.is_complete():
-            print(f"\nNot complete. To try again: {again}")
+            print(f"\nThe study is not complete. To try again: {again}")
             return 1
         print("\nNext:")
         if args.tracking_uri:
             print(f"  open {without_secrets(args.tracking_uri)}, experiment {view.study.name}")
         elsewhere = "" if args.store == DEFAULT_STORE else f" --store {shlex.quote(args.store)}"
-        print(f"  python -m dashboards.serve{elsewhere}   # in a browser, with MLflow beside")
+        print(f"  python -m dashboards.serve{elsewhere}   # shows results and MLflow in a browser")
         print(f"  python -m dashboards.report {options_given(args, ('scale', 'store'))}")
         if args.scale == "demo":
             print(f"  python -m studies.run {args.name} --scale paper --plan")

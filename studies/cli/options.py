@@ -1,4 +1,4 @@
-"""The options of ``python -m studies.run``: declared, checked and written back for people."""
+"""The options of ``python -m studies.run``: declaration, checks and conversion back to text."""
 
 import argparse
 import shlex
@@ -16,10 +16,10 @@ _DEFAULTS = {"scale": "demo", "store": DEFAULT_STORE}
 
 
 def parser() -> argparse.ArgumentParser:
-    """The command line; a test keeps its options as they are."""
+    """Returns the parser of the command line; a test fixes the set of options."""
     made = Arguments(
         prog="python -m studies.run",
-        description="Runs a study, or what is left of it, and prints its table.",
+        description="Runs the unfinished jobs of a study and prints its table.",
     )
     add_study_arguments(made)
     made.add_argument(
@@ -27,21 +27,23 @@ def parser() -> argparse.ArgumentParser:
         help="change a setting, such as train.seed=1 or data.root=FOLDER (repeatable)",
     )  # fmt: skip
     made.add_argument("--list", action=_List, nargs=0, help="list the studies and exit")
-    made.add_argument("--plan", action="store_true", help="print what would run, and its cost")
+    made.add_argument("--plan", action="store_true", help="print the jobs to run and their cost")
     made.add_argument(
         "--tracking-uri", metavar="URI", help="MLflow server; default: a database in the store"
     )
     made.add_argument(
-        "--address", metavar="auto|HOST:PORT", help="Ray cluster; default: one of our own here"
+        "--address", metavar="auto|HOST:PORT", help="Ray cluster; default: a local cluster"
     )
-    growth = "; with --address, those the cluster may grow to"
+    growth = "; with --address, the most that the cluster may grow to"
     made.add_argument(
-        "--cpus", type=_positive, metavar="N", help=f"CPUs to use; default: all{growth}"
+        "--cpus", type=_positive, metavar="N", help=f"number of CPUs; default: all{growth}"
     )
-    made.add_argument("--gpus", type=_count, metavar="N", help=f"GPUs to use; default: all{growth}")
+    made.add_argument(
+        "--gpus", type=_count, metavar="N", help=f"number of GPUs; default: all{growth}"
+    )
     made.add_argument("--max-concurrent", type=_positive, metavar="N", help="most jobs at a time")
     made.add_argument(
-        "--seeds", type=_positive, metavar="N", help="seeds that each cell is a mean over"
+        "--seeds", type=_positive, metavar="N", help="number of seeds that each cell averages over"
     )
     made.add_argument("--allow-cpu", action="store_true", help="run GPU jobs on CPUs")
     return made
@@ -56,20 +58,24 @@ class _List(argparse.Action):
 
 def _count(text: str) -> int:
     if not text.isdigit():
-        raise argparse.ArgumentTypeError(f"must be a whole number of at least 0; got {text!r}")
+        raise argparse.ArgumentTypeError(f"must be a whole number of at least 0, but got {text!r}")
     return int(text)
 
 
 def _positive(text: str) -> int:
     if _count(text) < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 1; got {text!r}")
+        raise argparse.ArgumentTypeError(f"must be at least 1, but got {text!r}")
     return int(text)
 
 
 def options_given(args: argparse.Namespace, flags: tuple[str, ...]) -> str:
-    """The study's name and those of the options that were given, as a shell takes them.
+    """Returns the study's name and the given options, quoted for a shell.
 
-    A password in --tracking-uri is left out.
+    Options at their defaults and a password in --tracking-uri are left out.
+
+    Args:
+        args: parsed arguments.
+        flags: names of the options to write, such as `RUN_FLAGS`.
     """
     words = [args.name]
     for flag in flags:

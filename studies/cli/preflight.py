@@ -1,6 +1,7 @@
-"""What refuses a launch: all that can be known to be wrong before anything is written or scheduled.
+"""Checks of a launch that run before anything is written or scheduled.
 
-Every `require_...` raises InputError with what must hold, what came and how to mend it.
+Every `require_...` function raises InputError. The message states the condition, the value that was
+given and the remedy.
 """
 
 import argparse
@@ -26,33 +27,38 @@ from tuning.study import Study
 
 
 def require_servers(args: argparse.Namespace) -> None:
-    """Refuses servers that do not answer, and a store that such a launch cannot use."""
+    """Raises InputError if a server does not answer or the store does not suit the launch.
+
+    Args:
+        args: parsed arguments; `tracking_uri`, `store` and `address` are checked.
+    """
     if args.tracking_uri:
         require_server(args.tracking_uri)
     elif not isinstance(file_system(args.store)[0], LocalFileSystem):
         raise InputError(
-            f"a store that is no local folder needs --tracking-uri, a server; got {args.store!r}"
+            "a store that is not a local folder needs --tracking-uri URI of an MLflow server, but "
+            f"got only the store {args.store!r}"
         )
     is_relative = "://" not in args.store and not Path(args.store).is_absolute()
     if is_relative and "RAY_JOB_CONFIG_JSON_ENV_VAR" in os.environ:
         raise InputError(
-            f"--store must be absolute in a submitted job, whose own folder Ray throws away; got "
-            f"{args.store!r}"
+            f"--store must be absolute in a submitted job, because Ray deletes the job's working "
+            f"folder, but got {args.store!r}"
         )
     if args.address and args.address.startswith("ray://"):
         raise InputError(
-            "--address must be auto or HOST:PORT of a cluster this machine belongs to; ray:// "
-            "would move the driver away from its store and lock: use `ray job submit` instead"
+            "--address must be auto or HOST:PORT of a cluster that this machine belongs to; ray:// "
+            "would separate the driver from its store and lock: use `ray job submit` instead"
         )
     if args.address and args.address != "auto":
         host, _, port = args.address.rpartition(":")
         if not host or not port.isdigit():
-            raise InputError(f"--address must be auto or HOST:PORT; got {args.address!r}")
+            raise InputError(f"--address must be auto or HOST:PORT, but got {args.address!r}")
         require_listening(host, int(port), "address")
 
 
 def require_visible_store(store_url: str) -> None:
-    """Refuses a local store that other nodes of the cluster do not see."""
+    """Raises InputError if the store is a local folder that a node of the cluster cannot see."""
     from tuning.execution.session import require_visible  # Ray takes a second to import
 
     found, folder = file_system(store_url)
@@ -63,12 +69,21 @@ def require_visible_store(store_url: str) -> None:
 def require_local_gpus(
     args: argparse.Namespace, study: Study, store: Store, rows: list[StageForecast]
 ) -> None:
-    """Refuses a study for GPUs on a machine without, and GPUs that are not here."""
+    """Raises InputError if a run without a cluster needs GPUs that this machine does not have.
+
+    Args:
+        args: parsed arguments; nothing is checked if `address` is given.
+        study: the study to run.
+        store: the study's store.
+        rows: forecast of the unfinished work, for the message.
+    """
     if args.address is not None:
         return
     found = torch.cuda.device_count()
     if args.gpus is not None and args.gpus > found:
-        raise InputError(f"--gpus must be at most {found}, the GPUs found here; got {args.gpus}")
+        raise InputError(
+            f"--gpus must be at most {found}, the GPUs found here, but got {args.gpus}"
+        )
     gpus = found if args.gpus is None else args.gpus
     require_enough_gpus(args, study, store, rows, Capacity(1, gpus))
 
@@ -80,7 +95,15 @@ def require_enough_gpus(
     rows: list[StageForecast],
     capacity: Capacity,
 ) -> None:
-    """Refuses a study for GPUs where there is none, unless CPUs are to do."""
+    """Raises InputError if jobs need a GPU and there is none, unless CPUs are allowed.
+
+    Args:
+        args: parsed arguments; `allow_cpu` allows CPUs.
+        study: the study to run.
+        store: the study's store.
+        rows: forecast of the unfinished work, for the message.
+        capacity: CPUs and GPUs of the machine or cluster.
+    """
     left = total(rows)
     needs = (
         f"{left.mark}{left.hours:,.1f} hours of one device and {left.work.n_bytes / 1e9:,.1f} GB"
@@ -89,15 +112,22 @@ def require_enough_gpus(
 
 
 def fixed_left(study: Study, store: Store) -> list[Job]:
-    """The jobs left that are known before any search, and the first of each."""
+    """Returns the unfinished jobs known before any search runs, with the first of each search."""
     return list(Planner(store).missing(study.known_jobs))
 
 
 def require_data(settings: Any, jobs: list[Job]) -> dict[str, str]:
-    """Reads the training files once, so that a bad one is refused here and not in a worker.
+    """Reads the training data and Inception weights once, so that bad files fail before any job.
+
+    Args:
+        settings: settings of the study.
+        jobs: unfinished jobs; the files that these jobs read are checked.
 
     Returns:
-        Digests of the training sets as stored, by name.
+        Digests of the stored training sets, by name of the data set.
+
+    Raises:
+        InputError: a file is missing or not as expected.
     """
     digests = {}
     for spec in dict.fromkeys(spec for job in jobs for spec in job.parts()):
@@ -110,5 +140,5 @@ def require_data(settings: Any, jobs: list[Job]) -> dict[str, str]:
 
 
 def data_root(settings: Any) -> Path:
-    """The folder of data sets that are files."""
+    """Returns the folder that holds the data sets, ./data by default."""
     return Path(settings.data.root or "data")

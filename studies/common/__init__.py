@@ -1,1 +1,1 @@
-"""What studies of several papers share: exhibits, settings of execution, step sizes, distances."""
+"""Code shared by the studies: exhibits, execution settings, initial step sizes, distances."""

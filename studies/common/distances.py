@@ -1,4 +1,4 @@
-"""Frechet distances: those at a table's foot, and how the papers measured theirs."""
+"""Frechet distances: baselines for the foot of a table, and the protocol of the papers."""
 
 from scorelib.data import Cifar10, DataSpec
 from scorelib.metrics.inception import InceptionFeatures
@@ -6,7 +6,12 @@ from tuning.stages import Baseline, FidProtocol
 
 
 def baselines(protocol: FidProtocol) -> tuple[Baseline, ...]:
-    """The distances of held-out images and of Gaussian noise, for the foot of a table."""
+    """Returns the two baselines of a table: held-out images and a Gaussian baseline.
+
+    Args:
+        protocol: protocol of the table's distances, which gives the reference data and, for the
+            Gaussian baseline, the number of images.
+    """
     reference = protocol.reference
     return (
         Baseline(reference=reference, kind="held-out"),
@@ -15,7 +20,12 @@ def baselines(protocol: FidProtocol) -> tuple[Baseline, ...]:
 
 
 def papers_protocol(data: DataSpec | None = None, n_images: int = 10_000) -> FidProtocol:
-    """How the papers measured their distances, as far as they say; CIFAR-10 unless other data."""
+    """Returns the protocol by which the papers measured their distances, as far as they state it.
+
+    Args:
+        data: data set of the paper; None for CIFAR-10.
+        n_images: number of generated images.
+    """
     return FidProtocol(
         extractor=InceptionFeatures(), data=data or Cifar10(), n_images=n_images, seeds="unstated"
     )

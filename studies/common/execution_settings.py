@@ -1,7 +1,7 @@
-"""Settings that say where and how a study runs, and are no part of any result's identity.
+"""Settings that say where and how a study runs.
 
-They stand beside a study's specs, so they are set as those are, but no job's key holds them, nor
-that of the study's settings.
+These settings are fields of a study's settings and are set by the same option. They do not identify
+results: neither the keys of jobs nor the key of the study's settings depend on them.
 """
 
 from dataclasses import dataclass
@@ -17,11 +17,11 @@ from tuning.study import Study
 
 @dataclass(frozen=True, kw_only=True)
 class Files(Spec):
-    """Where files lie.
+    """Locations of input files.
 
     Attributes:
-        root: folder of the data set; None for ./data.
-        inception_weights: file of the Inception weights; None to let them be fetched.
+        root: folder that holds the data sets; None for ./data.
+        inception_weights: file with the Inception weights; None to download the weights.
     """
 
     KIND = "Files"
@@ -32,14 +32,16 @@ class Files(Spec):
 
 @dataclass(frozen=True, kw_only=True)
 class Timeouts(Spec):
-    """Seconds without progress after which a job counts as hung, > 0; None: it never does.
+    """Time-outs: seconds without progress after which a job counts as hung.
 
-    A hung job's worker is ended and the job run again, from its last checkpoint.
+    The worker of a hung job is stopped, and the job runs again from its last checkpoint. A time-out
+    is > 0; None means that the job never counts as hung.
 
     Attributes:
-        train: trainings, of score networks and of classifiers.
-        sample: sampling.
-        score: scores and what they read of real images, whose progress comes rarely.
+        train: time-out of trainings, both of score networks and of classifiers.
+        sample: time-out of sampling jobs.
+        score: time-out of scoring jobs and of jobs that read real images; both report progress
+            rarely.
     """
 
     KIND = "Timeouts"
@@ -49,20 +51,20 @@ class Timeouts(Spec):
     score: float | None = None
 
     def validate(self) -> None:
-        """Refuses time-outs that nothing could keep."""
+        """Raises InputError if a time-out is not positive."""
         for name, seconds in vars(self).items():
             if isinstance(seconds, float) and seconds <= 0:
-                raise InputError(f"timeouts.{name} must be above 0 seconds; got {seconds}")
+                raise InputError(f"timeouts.{name} must be above 0 seconds, but got {seconds}")
 
 
 @dataclass(frozen=True, kw_only=True)
 class GpuShareSettings(Spec):
-    """Shares of a GPU that jobs ask for, each in (0, 1].
+    """Shares of a GPU that jobs request, each in (0, 1].
 
     Attributes:
-        train: of a training.
-        sample: of sampling and scoring; None for what their memory was measured to take, .5 until
-            then.
+        train: share of a training.
+        sample: share of a sampling or scoring job; None to derive the share from measured memory
+            use, with 0.5 until a measurement exists.
     """
 
     KIND = "SharesOfGpu"
@@ -71,24 +73,25 @@ class GpuShareSettings(Spec):
     sample: float | None = None
 
     def validate(self) -> None:
-        """Refuses shares of nothing and of more than one GPU."""
+        """Raises InputError if a share is not in (0, 1]."""
         for name, share in (("train", self.train), ("sample", self.sample)):
             if share is not None and not 0 < share <= 1:
-                raise InputError(f"gpu_shares.{name} must be in (0, 1]; got {share}")
+                raise InputError(f"gpu_shares.{name} must be in (0, 1], but got {share}")
 
 
 @dataclass(frozen=True, kw_only=True)
 class ExecutionSettings(Spec):
-    """How jobs are run.
+    """Settings of the execution of jobs.
 
     Attributes:
-        batch_images: most images per network call, >= 1; larger batches are split. Halved by
-            itself where a GPU runs out of memory.
-        autocast: bfloat16 where that is safe: faster on recent GPUs, results change in the third
-            digit.
-        compile: torch.compile the network: pays off for long sampling on GPUs.
-        timeouts: when jobs count as hung.
-        gpu_shares: how jobs share GPUs.
+        batch_images: largest number of images per network call, >= 1; larger batches are split. If
+            a GPU runs out of memory, the number is halved automatically.
+        autocast: whether networks compute in bfloat16 where this is safe. Computation is faster on
+            recent GPUs; results change in the third digit.
+        compile: whether networks are compiled by torch.compile, which pays off for long sampling
+            on GPUs.
+        timeouts: time-outs after which jobs count as hung.
+        gpu_shares: shares of a GPU that jobs request.
     """
 
     KIND = "ExecutionSettings"
@@ -100,19 +103,20 @@ class ExecutionSettings(Spec):
     gpu_shares: GpuShareSettings = GpuShareSettings()
 
     def validate(self) -> None:
-        """Refuses empty batches."""
+        """Raises InputError if `batch_images` is below 1."""
         if self.batch_images < 1:
-            raise InputError(f"batch_images must be at least 1; got {self.batch_images}")
+            raise InputError(f"batch_images must be at least 1, but got {self.batch_images}")
 
 
 @dataclass(frozen=True, kw_only=True)
 class ProjectionSettings(Spec):
-    """Where finished trials are shown beside MLflow.
+    """Destinations, in addition to MLflow, to which finished trials are copied.
 
     Attributes:
-        optuna: SQLAlchemy URL of an Optuna storage, such as postgresql://USER@HOST/DATABASE; None
-            for ``optuna.db`` in the store if that is a local folder, and for none if it is not.
-            Settings are kept in the store, so the URL holds no password: PGPASSWORD or ~/.pgpass.
+        optuna: SQLAlchemy URL of an Optuna storage, such as postgresql://USER@HOST/DATABASE. None
+            means ``optuna.db`` in the store if the store is a local folder, and no Optuna storage
+            otherwise. Settings are written to the store, so the URL must not contain a password:
+            the password comes from PGPASSWORD or ~/.pgpass.
     """
 
     KIND = "ProjectionSettings"
@@ -120,19 +124,19 @@ class ProjectionSettings(Spec):
     optuna: str | None = None
 
     def validate(self) -> None:
-        """Refuses what is no URL, and passwords."""
+        """Raises InputError if `optuna` is not a URL or contains a password."""
         if self.optuna is not None:
             require_no_password(self.optuna, "projections.optuna", _PASSWORD_HINT)
 
 
 @dataclass(frozen=True, kw_only=True)
 class StudySettings(Spec):
-    """What the settings of every study hold.
+    """Base of the settings of every study.
 
     Attributes:
-        data: where files lie.
-        execution: how networks are evaluated.
-        projections: where searches are shown beside MLflow.
+        data: locations of input files.
+        execution: settings of the execution of jobs.
+        projections: destinations, in addition to MLflow, to which finished trials are copied.
     """
 
     KIND = "StudySettings"
@@ -143,7 +147,7 @@ class StudySettings(Spec):
 
     @cached_property
     def key(self) -> str:
-        """Equal for settings that differ in these three alone."""
+        """The key of the settings without `data`, `execution` and `projections`."""
         plain = StudySettings()
         same = {name: getattr(plain, name) for name in ("data", "execution", "projections")}
         if all(getattr(self, name) == value for name, value in same.items()):
@@ -152,12 +156,12 @@ class StudySettings(Spec):
 
 
 _PASSWORD_HINT = (
-    "give it as PGPASSWORD in the environment or in ~/.pgpass: PostgreSQL's client reads them"
+    "set PGPASSWORD in the environment or use ~/.pgpass: PostgreSQL's client reads both"
 )
 
 
 def optuna_url(study: Study, store: Store) -> str | None:
-    """The Optuna storage that shows a study's searches, or None."""
+    """Returns the URL of the Optuna storage to which a study's searches are copied, or None."""
     settings: Any = study.settings
     if settings.projections.optuna or not store.is_local:
         return settings.projections.optuna  # type: ignore[no-any-return]
@@ -165,7 +169,7 @@ def optuna_url(study: Study, store: Store) -> str | None:
 
 
 def require_optuna(study: Study) -> None:
-    """Raises InputError, in one line, if an Optuna storage is set and does not answer."""
+    """Raises InputError if an Optuna storage is set and does not answer."""
     settings: Any = study.settings
     if settings.projections.optuna:
         require_database(settings.projections.optuna, "projections.optuna")

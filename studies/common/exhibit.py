@@ -1,4 +1,4 @@
-"""What a study is of: a table, figure or appendix of a paper, and the question that it answers."""
+"""Exhibits: the table, figure or appendix that a study reproduces, and the study's question."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -11,20 +11,21 @@ from tuning.study import Cell, Curve, Reported, Search, Study
 
 @dataclass(frozen=True, kw_only=True)
 class Exhibit:
-    """A table, figure or appendix of a paper.
+    """A table, figure or appendix of a paper that a study reproduces.
 
-    Where several tables have one form, a subclass holds as defaults what they have alike, and adds
-    what that form needs to know of the paper.
+    If several tables share a layout, a subclass sets the shared values as defaults and adds the
+    fields that the layout needs.
 
     Attributes:
-        name: of the study, as in ``python -m studies.run NAME``.
-        paper: its short name, as in `reported.csv`.
-        label: which table, figure or appendix: "Table 1".
-        title: its caption, in our words.
-        question: what the study asks, for people.
-        figures: names of what is drawn of the results (`dashboards.figures`), in order.
-        notes: what else has to be said under the table.
-        where: the columns of `reported.csv` that its numbers have alike; empty without numbers.
+        name: name of the study, as in ``python -m studies.run NAME``.
+        paper: short name of the paper, as in `reported.csv`.
+        label: table, figure or appendix of the paper, such as "Table 1".
+        title: caption in our words.
+        question: question that the study answers, as a sentence.
+        figures: names of the figures that show the results (`dashboards.figures`), in order.
+        notes: further remarks that are printed below the table.
+        where: values by column of `reported.csv` that all reported numbers of this exhibit share;
+            empty if the paper reports no numbers.
     """
 
     name: str
@@ -49,18 +50,20 @@ class Exhibit:
         title: str | None = None,
         notes: tuple[str, ...] | None = None,
     ) -> Study:
-        """The study of the exhibit: `tuning.study.Study` says what its parts are.
+        """Returns the study that reproduces the exhibit; see `tuning.study.Study` for its parts.
 
         Args:
             scale: "demo" or "paper".
-            settings: everything that defines the study.
-            cells: row by row.
-            searches: in the order they should be served.
-            snapshots: training to be done whether or not a cell needs it.
-            baselines: for the table's foot.
-            curves: what is drawn against iterations.
-            title: in place of the exhibit's, where the title names settings.
-            notes: in place of the exhibit's, where the notes depend on settings.
+            settings: settings that define the study.
+            cells: cells of the table, row by row.
+            searches: searches in order of priority.
+            snapshots: snapshots that are trained even if no cell needs them.
+            baselines: reference distances for the foot of the table.
+            curves: quantities that are plotted against training iterations.
+            title: title that replaces the exhibit's, for titles that contain settings; None for the
+                exhibit's.
+            notes: notes that replace the exhibit's, for notes that depend on settings; None for the
+                exhibit's.
         """
         return Study(
             name=self.name,
@@ -82,15 +85,17 @@ class Exhibit:
     def reported(
         self, source: str | None = None, protocol: Protocol | None = None, **columns: str
     ) -> Reported:
-        """The one number of the paper with these columns of `reported.csv`, and those of `where`.
+        """Returns the only reported number that matches the given columns and those of `where`.
 
         Args:
-            source: where the number stands, for people; None for the exhibit.
-            protocol: how the number was measured, if any of ours can be compared with it.
-            columns: such as ``metric="fid"``; a column of `where` is replaced.
+            source: place of the number in the paper, as shown to readers; None for `label`.
+            protocol: protocol by which the number was measured; None if no number of ours can be
+                compared with the reported one.
+            columns: values by column of `reported.csv`, such as ``metric="fid"``; a value given
+                here overrides the value in `where`.
 
         Raises:
-            LookupError: none, or more than one, matches.
+            LookupError: no reported number matches, or several match.
         """
         value = reported(**{"paper": self.paper, **self.where, **columns})
         return Reported(value, source or self.label, protocol)

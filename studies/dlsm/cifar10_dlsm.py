@@ -1,10 +1,10 @@
 """Table 2 and Figure 4 of "Denoising likelihood score matching", CIFAR-10.
 
-What is asked: are images of a class better, and as various, if the classifier that guides to it is
-trained by DLSM instead of cross entropy alone?
+Question: are images of a class better, and as diverse, if the classifier that guides the sampling
+is trained by DLSM instead of cross entropy alone?
 
-Source: https://arxiv.org/abs/2203.14206, Table 2, Figure 4, Appendix A.6.3. Methods, settings and
-what differs from the paper: `class_table`. At demo scale the images are digits.
+Source: https://arxiv.org/abs/2203.14206, Table 2, Figure 4, Appendix A.6.3. For the methods, the
+settings and the differences from the paper see `class_table`. At demo scale the images are digits.
 
 Command: ``python -m studies.run cifar10_dlsm [--scale paper]``
 """
@@ -21,7 +21,7 @@ EXHIBIT = Exhibit(
     paper="dlsm",
     label="Table 2",
     title="Class-conditional images",
-    question="Does DLSM make images of their class that are both good and various?",
+    question="Does DLSM make class-conditional images that are both good and diverse?",
     figures=("class_gains", "noise_schedules", "losses"),
     where={"table": "2", "dataset": "cifar10"},
 )
@@ -30,10 +30,10 @@ demo = class_settings.demo
 
 
 def paper() -> ClassSettings:
-    """The authors' code's, on CIFAR-10."""
+    """Returns the settings of the authors' code for CIFAR-10."""
     return class_settings.paper(Cifar10())
 
 
 def study(scale: str, at: ClassSettings) -> Study:
-    """The study with given settings: a row per metric, a column per method."""
+    """Returns the study: one row per metric, one column per method."""
     return table_2(EXHIBIT, scale, at)

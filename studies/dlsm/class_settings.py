@@ -1,6 +1,6 @@
-"""Settings of the studies of class-conditional images: what is trained, sampled and measured.
+"""Settings of the studies of class-conditional images: training, sampling and measurement.
 
-`class_table` says where those at paper scale come from.
+For the sources of the settings at paper scale see `class_table`.
 """
 
 from dataclasses import dataclass
@@ -40,26 +40,25 @@ class ClassSettings(StudySettings):
     """Settings of a study of class-conditional images.
 
     Attributes:
-        train: training of the score network.
-        iteration: of the score network's snapshot.
-        ema: its EMA decay.
-        classifier: network of the classifiers.
-        classifier_optimizer: of their trainings.
-        classifier_batch_size: images per update.
-        classifier_iterations: updates.
-        total: L_Total, of our method.
-        alpha: of the scaling method.
-        sampler: for all images.
-        chunk_images: images per sampling job; the corrector's step depends on what is walked
-            together.
-        extractor: features of all measures but the classification accuracy score.
+        train: training run of the score network.
+        iteration: iteration of the score network's snapshot.
+        ema: EMA decay of the score network.
+        classifier: network of the noise-conditional classifiers.
+        classifier_optimizer: optimizer of the classifiers' trainings.
+        classifier_batch_size: images per update of a classifier.
+        classifier_iterations: number of updates of a classifier.
+        total: objective L_Total of the paper's method ("ours").
+        alpha: factor of the likelihood score in the scaling method.
+        sampler: sampler of all images.
+        chunk_images: images per sampling job; the step of the corrector depends on the images that
+            are sampled together.
+        extractor: feature extractor of all measures except the classification accuracy score.
         n_images: images per cell and seed, a multiple of the number of classes.
-        n_real: real images that neighbours are looked for in.
-        k: nearest neighbour of precision, recall, density and coverage.
-        n_splits: of the images, for the Inception score.
-        accuracy: classifier of the classification accuracy score, trained on the same number of
-            images.
-        seeds: fresh seeds of the images.
+        n_real: number of real images among which nearest neighbours are searched.
+        k: number k of the nearest neighbour for precision, recall, density and coverage.
+        n_splits: number of splits of the images for the Inception score.
+        accuracy: classifier of the classification accuracy score, trained on `n_images` images.
+        seeds: number of fresh seeds of the images, >= 1.
     """
 
     KIND = "ClassSettings"
@@ -84,21 +83,26 @@ class ClassSettings(StudySettings):
     seeds: int = 1
 
     def validate(self) -> None:
-        """Refuses unequal classes, and no seed."""
+        """Raises InputError if classes would have unequal numbers of images or there is no seed."""
         n_classes = self.train.data.n_classes
         require_input(
             self.n_images % n_classes == 0 and self.seeds >= 1,
-            f"n_images must be a multiple of {n_classes} classes and seeds at least 1; got "
+            f"n_images must be a multiple of the {n_classes} classes and seeds at least 1, but got "
             f"n_images={self.n_images}, seeds={self.seeds}",
         )
 
     @property
     def score(self) -> Snapshot:
-        """The score network."""
+        """The snapshot of the score network."""
         return Snapshot(train=self.train, iteration=self.iteration)
 
     def guided(self, objective: ClassifierObjective, alpha: float = 1.0) -> GuidedSampleSpec:
-        """Images of all classes by a classifier of this objective."""
+        """Returns the spec of images of all classes, guided by a classifier.
+
+        Args:
+            objective: objective of the classifier's training.
+            alpha: factor of the likelihood score.
+        """
         score = self.score if objective.reads_score else None
         train = NoiseClassifierTrainSpec(
             data=self.train.data, schedule=self.train.schedule, network=self.classifier,
@@ -113,7 +117,7 @@ class ClassSettings(StudySettings):
         )  # fmt: skip
 
     def methods(self) -> dict[str, GuidedSampleSpec]:
-        """The three methods of Table 2."""
+        """Returns the images of the three methods of Table 2, by name of the method."""
         return {
             "base": self.guided(CrossEntropy()),
             "scaling": self.guided(CrossEntropy(), self.alpha),
@@ -121,7 +125,12 @@ class ClassSettings(StudySettings):
         }
 
     def protocol(self, metric: str) -> Protocol:
-        """How a metric of features is measured: "fid", "is", a statistic or "cw_" before it."""
+        """Returns the protocol of a metric that is measured on features.
+
+        Args:
+            metric: "fid", "is", one of `STATISTICS`, or "cw_" followed by one of `STATISTICS` for
+                the class-wise statistic.
+        """
         data, n = self.train.data, self.n_images
         if metric == "fid":
             return FidProtocol(extractor=self.extractor, data=data, n_images=n, seeds="fresh")
@@ -138,15 +147,20 @@ class ClassSettings(StudySettings):
 
 
 def require_positive(values: tuple[float, ...], field: str) -> None:
-    """Raises InputError, which names the field, unless values are positive, each once."""
+    """Raises InputError unless values are positive and different.
+
+    Args:
+        values: values of a setting.
+        field: name of the setting, for the message.
+    """
     require_input(
         0 < len(set(values)) == len(values) and min(values) > 0,
-        f"{field} must be positive, each once; got {values}",
+        f"{field} must be positive and different, but got {values}",
     )
 
 
 def demo() -> ClassSettings:
-    """Digits; the score network is that of the demo of "Adversarial score matching", Table 1."""
+    """Returns settings for digits, with the score network of the demo of `cifar_sampling_eps`."""
     data, shared = Digits(), cifar_sampling_eps.demo()
     return ClassSettings(
         train=shared.train, iteration=shared.iteration, ema=0.999,
@@ -165,7 +179,11 @@ def demo() -> ClassSettings:
 
 
 def paper(data: Cifar10 | Cifar100) -> ClassSettings:
-    """The authors' code's."""
+    """Returns the settings of the authors' code.
+
+    Args:
+        data: data set of the study, CIFAR-10 or CIFAR-100.
+    """
     is_ten = isinstance(data, Cifar10)
     return ClassSettings(
         train=TrainSpec(

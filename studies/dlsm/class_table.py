@@ -1,35 +1,38 @@
-"""Tables of class-conditional images: what the studies of DLSM on images share.
+"""Tables of class-conditional images: the layout shared by the studies of DLSM on images.
 
-A score network of all data is guided by a noise-conditional classifier, trained by cross entropy
-(base, and scaling with a factor alpha) or by L_Total (ours); see `scorelib.losses.dlsm`. Images are
-asked for all classes in turn, equally many of each, and none is left out. Shown are the images as
-the authors return them, the mean of the last predictor ("denoised").
+A score network of all data is guided by a noise-conditional classifier. The classifier is trained
+by cross entropy (methods "base", and "scaling" with a factor alpha) or by L_Total (method "ours");
+see `scorelib.losses.dlsm`. Images are generated for all classes in turn, with equally many images
+per class, and no image is left out. The tables measure the images as the authors return them: the
+mean of the last predictor step ("denoised").
 
-Where the text and its authors' code differ, the code's way is the default at paper scale; what the
-text prints as the weights of its losses is lost to us (expected effect of the other way in
-brackets):
+Where the paper's text and the authors' code differ, the default at paper scale follows the code.
+The weights of the losses as printed in the text are not available to us. The effect that the other
+choice is expected to have stands in brackets:
 
-- DLSM' is a mean over dimensions without a weight, so levels of little noise dominate it
-  (``total.sigma_power=2`` weighs all levels alike);
-- the corrector comes before the predictor (``sampler.first="predictor"``: none to speak of);
-- classifiers see batches of 150, the text says 100 (little).
+- DLSM' is a mean over dimensions without a weight, so levels of little noise dominate the loss
+  (``total.sigma_power=2`` gives all levels the same weight);
+- the corrector comes before the predictor (``sampler.first="predictor"``: negligible);
+- classifiers are trained on batches of 150 images, where the text says 100 (small).
 
-Different on purpose, so that no number here shares a protocol with the paper's, and no differences
-are shown (expected effect in brackets):
+The following differences are deliberate. No number here therefore shares a protocol with the
+paper's numbers, and the tables show no differences to them (expected effect in brackets):
 
-- classifiers have group normalisation, since the gradient of log p(y | x) is no gradient of one
-  image's likelihood where a batch is normalised, `scorelib.guidance` (unknown);
-- Inception features are torch-fidelity's, not TF-Hub's (unknown);
-- every class has equally many of 50,000 images; the authors cut images that were written class by
-  class at 50,000, which loses classes, and the classifier of their accuracy score learns from all
-  51,000 or 60,000 (class-wise numbers of the classes lost);
-- 8-bit images are rounded, theirs cut off (half a grey level, which a distance may show);
-- noise levels are a thousand, which is what the sampler walks, in training too; theirs are drawn
-  from the continuum (none to speak of);
-- averages of weights begin without a warm-up, `scorelib.training.ema` (none after so many updates).
+- Classifiers use group normalisation: if a batch is normalised, the gradient of log p(y | x) is not
+  the gradient of one image's likelihood, see `scorelib.guidance` (unknown).
+- Inception features are those of torch-fidelity, not of TF-Hub (unknown).
+- Every class has equally many of the 50,000 images. The authors write images class by class and cut
+  them off at 50,000, which loses classes; the classifier of their accuracy score is trained on all
+  51,000 or 60,000 images (affects class-wise numbers of the lost classes).
+- 8-bit images are rounded; the authors truncate them (half a grey level, which may be visible in a
+  distance).
+- Training uses the thousand noise levels that the sampler uses; the authors draw noise levels from
+  the continuum (negligible).
+- Averages of weights start without a warm-up, see `scorelib.training.ema` (none after so many
+  updates).
 
-The sheets of samples are Figures A3 to A6: the first images of every method, uncurated; of ten
-classes a column each, of a hundred one image each.
+The sheets of samples correspond to Figures A3 to A6. They show the first images of every method,
+uncurated: with ten classes one column per class, with a hundred classes one image per class.
 """
 
 from collections.abc import Iterable, Mapping
@@ -42,13 +45,13 @@ from tuning.stages import ClassificationAccuracy, GuidedSampleSpec
 from tuning.study import Cell, Reported, Search, Study
 
 OVERALL = ("fid", "is", *STATISTICS)
-"""What Table A4 shows."""
+"""Metrics of Table A4."""
 
 BY_CLASS = tuple(f"cw_{name}" for name in STATISTICS)
-"""What Table A5 shows beside these."""
+"""Metrics of Table A5 in addition to `OVERALL`."""
 
 EVERYTHING = (*OVERALL, "accuracy", *BY_CLASS)
-"""What Table 2 shows."""
+"""Metrics of Table 2."""
 
 _NAMES = {
     "fid": "Frechet distance",
@@ -58,7 +61,7 @@ _NAMES = {
 _NAMES |= {name: name for name in STATISTICS}
 _NAMES |= {f"cw_{name}": f"class-wise {name}" for name in STATISTICS}
 _ROWS = {"base": "base", "scaling": "scaling", "ours": "dlsm"}
-"""Our methods, as `reported.csv` calls them."""
+"""Names of the methods in `reported.csv`, by our names."""
 
 
 def cell(
@@ -68,14 +71,14 @@ def cell(
     labels: tuple[str, str],
     known: Reported | None,
 ) -> Cell:
-    """A cell: one metric of the images of one method.
+    """Returns the cell of one metric, measured on the images of one method.
 
     Args:
-        at: the study's settings.
-        metric: one of `EVERYTHING`.
-        sample: the images.
-        labels: of row and column.
-        known: what the paper reports, if it does.
+        at: settings of the study.
+        metric: metric of the cell, one of `EVERYTHING`.
+        sample: spec of the images.
+        labels: labels of the row and the column.
+        known: number that the paper reports; None if the paper reports none.
     """
     row, column = labels
     shown: dict[str, Any] = {
@@ -94,7 +97,13 @@ def cell(
 
 
 def table_2(exhibit: Exhibit, scale: str, at: ClassSettings) -> Study:
-    """Table 2 on one data set: a row per metric, a column per method."""
+    """Returns the study of Table 2 on one data set: one row per metric, one column per method.
+
+    Args:
+        exhibit: table of the data set.
+        scale: "demo" or "paper".
+        at: settings of the study.
+    """
     cells = [
         cell(at, metric, sample, (_NAMES[metric], method), _reported(exhibit, at, method, metric))
         for metric in ("accuracy", *(m for m in EVERYTHING if m != "accuracy"))
@@ -119,10 +128,19 @@ def class_study(
     searches: tuple[Search, ...] = (),
     title: str | None = None,
 ) -> Study:
-    """A study of these cells, with what has to be said of all of them."""
+    """Returns a study of class-conditional images, with the note that all such studies share.
+
+    Args:
+        exhibit: table of the paper.
+        scale: "demo" or "paper".
+        at: settings of the study.
+        cells: cells of the table, row by row.
+        searches: searches that cells take their settings from.
+        title: title of the study; None for the exhibit's.
+    """
     features = (
-        f"distances, scores and neighbours in the features of {at.extractor.name}; the paper's "
-        "are in TF-Hub's Inception"
+        f"distances, scores and neighbours are measured in the features of {at.extractor.name}, "
+        "the paper's in those of TF-Hub's Inception"
     )
     return exhibit.study(
         scale, at, cells, searches=searches, title=title, notes=(*exhibit.notes, features)
@@ -130,5 +148,9 @@ def class_study(
 
 
 def metric_names(metrics: tuple[str, ...]) -> Mapping[str, str]:
-    """What people call the metrics, in order."""
+    """Returns the displayed names of metrics, by metric and in the given order.
+
+    Args:
+        metrics: metrics, each one of `EVERYTHING`.
+    """
     return {metric: _NAMES[metric] for metric in metrics}

@@ -1,17 +1,19 @@
-"""Tables A4 and A5 of "Denoising likelihood score matching" at once: a front over lambda and alpha.
+"""Tables A4 and A5 of "Denoising likelihood score matching": a search over lambda and alpha.
 
-What is asked: which pairs of lambda, the weight of the cross entropy in L_Total, and alpha, the
-factor of the likelihood score in sampling, give the best images for how well the classes are
-covered? The paper varies one at a time, and shows that the two measures pull apart: a larger alpha
-makes images surer of their class, at a larger distance.
+Question: which pairs of lambda (the weight of the cross entropy in L_Total) and alpha (the factor
+of the likelihood score in sampling) give the best images for a given coverage of the classes? The
+paper varies one parameter at a time and shows that the two measures conflict: with a larger alpha,
+images match their class more clearly, but their distance is larger.
 
-Source: https://arxiv.org/abs/2203.14206, Tables A4 and A5, which report single points. Here both
-are searched together, by two numbers: the Frechet distance and class-wise coverage. The result is
-their front: the pairs that no other beats in both. Of the front's end of least distance, and of the
-paper's own choice (lambda = 1, alpha = 1), both numbers are measured on fresh seeds.
+Source: https://arxiv.org/abs/2203.14206, Tables A4 and A5, which report single points. Here lambda
+and alpha are searched together with two objectives: the Frechet distance and class-wise coverage.
+The result is the Pareto front: the pairs that no other pair beats in both objectives. Both
+objectives are measured again on fresh seeds for two pairs: the pair with the least distance on the
+front, and the paper's choice (lambda = 1, alpha = 1).
 
-Methods, settings and what differs from the paper: `class_table`. Classifiers, one for each
-lambda, and images that Tables 2, A4 or A5 have made are used again at paper scale.
+For the methods, the settings and the differences from the paper see `class_table`. At paper scale
+the study reuses the classifiers (one per lambda) and the images that the studies of Tables 2, A4
+and A5 have stored.
 
 Command: ``python -m studies.run dlsm_front [--scale paper]``
 """
@@ -44,13 +46,13 @@ PAPERS_CHOICE = {"lambda": 1.0, "alpha": 1.0}
 
 @dataclass(frozen=True, kw_only=True)
 class FrontSettings(ClassSettings):
-    """Those of Table 2, and the search.
+    """Settings of Table 2 and of the search over lambda and alpha.
 
     Attributes:
-        lambdas: lowest and highest lambda, > 0.
-        alphas: lowest and highest alpha, > 0.
-        n_trials: pairs tried, >= 1; the paper's choice is the first.
-        round_size: tried at a time.
+        lambdas: lowest and highest lambda of the search, > 0; the range contains 1.
+        alphas: lowest and highest alpha of the search, > 0; the range contains 1.
+        n_trials: number of pairs that are tried, >= 1; the first pair is the paper's choice.
+        round_size: number of pairs that are proposed together.
         search_images: images per trial.
     """
 
@@ -63,35 +65,37 @@ class FrontSettings(ClassSettings):
     search_images: int
 
     def validate(self) -> None:
-        """Refuses a search of nothing, or one without the paper's choice in its range."""
+        """Raises InputError if there are no trials or a range excludes the paper's choice."""
         super().validate()
-        require_input(self.n_trials >= 1, f"n_trials must be at least 1; got {self.n_trials}")
+        require_input(self.n_trials >= 1, f"n_trials must be at least 1, but got {self.n_trials}")
         for name in ("lambdas", "alphas"):
             low, high = getattr(self, name)
             require_input(
                 0 < low < high and low <= 1 <= high,
-                f"{name} must be a range above 0 that holds 1, the paper's choice; got "
+                f"{name} must be a range above 0 that contains 1, the paper's choice, but got "
                 f"[{low:g}, {high:g}]",
             )
 
 
 def demo() -> FrontSettings:
-    """Digits; lambda below 1, where at this scale the cross entropy does not rule.
+    """Returns settings for digits, with lambda <= 1.
 
-    Each lambda is a training: they are shorter than Table 2's, so that the search takes minutes.
+    At this scale the cross entropy dominates the loss for larger lambdas. Each lambda requires a
+    training of a classifier; trainings are shorter than those of Table 2, so that the search takes
+    minutes.
     """
     at = class_settings.demo().replace(classifier_iterations=300)
     return FrontSettings(**fields_of(at), lambdas=(0.001, 1.0), n_trials=12, search_images=500)
 
 
 def paper() -> FrontSettings:
-    """CIFAR-10."""
+    """Returns settings for CIFAR-10."""
     at = class_settings.paper(Cifar10())
     return FrontSettings(**fields_of(at), n_trials=40, search_images=10_000)
 
 
 def study(scale: str, at: FrontSettings) -> Study:
-    """The study with given settings: a row for each choice, a column for each number."""
+    """Returns the study: one row per choice of lambda and alpha, one column per objective."""
     search = _search(at)
     cells: list[Cell] = []
     for metric, column in metric_names(METRICS).items():

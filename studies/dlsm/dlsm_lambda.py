@@ -1,13 +1,15 @@
 """Table A4 of "Denoising likelihood score matching": the weight lambda of the cross entropy.
 
-What is asked: how much does it matter how L_DLSM' and L_CE are weighed in L_Total?
+Question: how much does the weight of L_CE relative to L_DLSM' in L_Total matter?
 
-Source: https://arxiv.org/abs/2203.14206, Table A4 (CIFAR-10). The text at hand has lost the
-table's head: of the four reported columns the second is lambda = 1 (it equals Table 2's), and the
-other three are shown without a lambda, beside nothing of ours. Lambda here is that of ``total``,
-which is a mean over dimensions at either scale (times their number in the sum form of Eq. 11).
+Source: https://arxiv.org/abs/2203.14206, Table A4 (CIFAR-10). The head of the table is missing from
+the text available to us. Of the four reported columns, the second is lambda = 1, since it equals
+the column of Table 2. The lambdas of the other three columns are unknown: these columns are shown
+without a lambda and have no counterpart of ours. Lambda here is the field of ``total``, where the
+loss is a mean over dimensions at both scales; in the sum form of Eq. 11, lambda is larger by the
+number of dimensions.
 
-Methods, settings and what differs from the paper: `class_table`.
+For the methods, the settings and the differences from the paper see `class_table`.
 
 Command: ``python -m studies.run dlsm_lambda [--scale paper]``
 """
@@ -29,19 +31,19 @@ EXHIBIT = Exhibit(
     title="L_Total by the weight lambda of the cross entropy",
     question="How much does the weight of the cross entropy in L_Total matter?",
     figures=("noise_schedules", "losses"),
-    notes=("of the paper's four columns only the second, lambda = 1, is known by its lambda",),
+    notes=("of the paper's four columns, lambda is known for the second only: lambda = 1",),
     where={"table": "A4"},
 )
 WITHOUT_LAMBDA = (1, 3, 4)
-"""Columns of Table A4 whose lambda is lost."""
+"""Columns of Table A4 with an unknown lambda, counted from 1."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class LambdaSettings(ClassSettings):
-    """Those of Table 2, and the lambdas.
+    """Settings of Table 2 and the weights lambda.
 
     Attributes:
-        lambdas: a column each, > 0.
+        lambdas: weights of the cross entropy, > 0, different; one column each.
     """
 
     KIND = "LambdaSettings"
@@ -49,24 +51,24 @@ class LambdaSettings(ClassSettings):
     lambdas: tuple[float, ...]
 
     def validate(self) -> None:
-        """Refuses weights that are none, and columns twice."""
+        """Raises InputError unless the lambdas are positive and different."""
         super().validate()
         require_positive(self.lambdas, "lambdas")
 
 
 def demo() -> LambdaSettings:
-    """Digits."""
+    """Returns settings for digits."""
     return LambdaSettings(**fields_of(class_settings.demo()), lambdas=(0.01, 0.1, 1.0))
 
 
 def paper() -> LambdaSettings:
-    """Lambda = 1, and three of our own around it."""
+    """Returns settings for CIFAR-10: lambda = 1 and three further values of lambda."""
     at = class_settings.paper(Cifar10())
     return LambdaSettings(**fields_of(at), lambdas=(0.1, 1.0, 10.0, 100.0))
 
 
 def study(scale: str, at: LambdaSettings) -> Study:
-    """The study with given settings: a row per metric, a column per lambda."""
+    """Returns the study: one row per metric, one column per lambda."""
     cells: list[Cell] = []
     for metric, row in metric_names(OVERALL).items():
         for weight in at.lambdas:

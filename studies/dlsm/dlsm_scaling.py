@@ -1,11 +1,11 @@
 """Table A5 of "Denoising likelihood score matching": alpha, with and without DLSM.
 
-What is asked: what does a factor alpha on the likelihood score trade for what, and is there
-something left to gain by it if the classifier is trained by DLSM?
+Question: which metrics improve and which get worse with a factor alpha on the likelihood score, and
+does the factor still help if the classifier is trained by DLSM?
 
-Source: https://arxiv.org/abs/2203.14206, Table A5 (CIFAR-10): alpha in {.5, 1, 3, 5, 10, 20} for
-the classifier by cross entropy (base, scaling) and by L_Total (ours, ours with scaling). Methods,
-settings and what differs from the paper: `class_table`.
+Source: https://arxiv.org/abs/2203.14206, Table A5 (CIFAR-10): alpha in {.5, 1, 3, 5, 10, 20}, for
+the classifier trained by cross entropy (base, scaling) and by L_Total (ours, ours with scaling).
+For the methods, the settings and the differences from the paper see `class_table`.
 
 Command: ``python -m studies.run dlsm_scaling [--scale paper]``
 """
@@ -26,7 +26,7 @@ EXHIBIT = Exhibit(
     paper="dlsm",
     label="Table A5",
     title="Scaled likelihood scores, by cross entropy and by L_Total",
-    question="What does scaling the likelihood score trade for what?",
+    question="Which metrics improve, and which get worse, if the likelihood score is scaled?",
     figures=("noise_schedules", "losses"),
     where={"table": "A5"},
 )
@@ -35,10 +35,10 @@ REPORTED_ALPHAS = (0.5, 1.0, 3.0, 5.0, 10.0, 20.0)
 
 @dataclass(frozen=True, kw_only=True)
 class ScalingSettings(ClassSettings):
-    """Those of Table 2, and the alphas.
+    """Settings of Table 2 and the factors alpha.
 
     Attributes:
-        alphas: a row of each objective for each, > 0.
+        alphas: factors of the likelihood score, > 0, different; one row each for every objective.
     """
 
     KIND = "ScalingSettings"
@@ -46,23 +46,23 @@ class ScalingSettings(ClassSettings):
     alphas: tuple[float, ...] = REPORTED_ALPHAS
 
     def validate(self) -> None:
-        """Refuses factors that guide nowhere or away, and rows twice."""
+        """Raises InputError unless the alphas are positive and different."""
         super().validate()
         require_positive(self.alphas, "alphas")
 
 
 def demo() -> ScalingSettings:
-    """Digits."""
+    """Returns settings for digits."""
     return ScalingSettings(**fields_of(class_settings.demo()))
 
 
 def paper() -> ScalingSettings:
-    """The authors' code's."""
+    """Returns the settings of the authors' code for CIFAR-10."""
     return ScalingSettings(**fields_of(class_settings.paper(Cifar10())))
 
 
 def study(scale: str, at: ScalingSettings) -> Study:
-    """The study with given settings: a row per objective and alpha, a column per metric."""
+    """Returns the study: one row per objective and alpha, one column per metric."""
     objectives = {"base": CrossEntropy(), "ours": at.total}
     cells: list[Cell] = []
     for name, objective in objectives.items():

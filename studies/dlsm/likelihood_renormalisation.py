@@ -1,19 +1,21 @@
-"""Figure A1 and Proposition 2 of "Denoising likelihood score matching": what scaling does not do.
+"""Figure A1 and Proposition 2 of "Denoising likelihood score matching": limits of scaling.
 
-What is asked: guidance by alpha times a classifier's score is said to sample with the likelihood
-p(y|x)^alpha / Z. Does it? Z depends on x unless alpha is 1 (Proposition 2), and its score is what
-scaling leaves out: scaling follows another density, exactly that of p(y|x)^alpha p(x).
+Question: does guidance by alpha times a classifier's score sample with the likelihood
+p(y|x)^alpha / Z, as is often said? Z depends on x unless alpha is 1 (Proposition 2). Scaling leaves
+out the score of Z and therefore follows another density, proportional to p(y|x)^alpha p(x).
 
-Source: https://arxiv.org/abs/2203.14206, Proposition 2, Eqs. A1 and A2, Figure A1. Exact at either
-scale: `scorelib.exact.renormalisation`. The paper shows densities only and no numbers; the centres,
-the variance and the powers of its figure are not known to us: ours are -1 and 1, 1, and .2, 1, 3,
-10 (10 is the scale that the paper compares with). The proof's own example stands beside it: a
-normal likelihood to the power has an integral that depends on its standard deviation, so where that
-depends on x, Z does.
+Source: https://arxiv.org/abs/2203.14206, Proposition 2, Eqs. A1 and A2, Figure A1. The results are
+exact at both scales: `scorelib.exact.renormalisation`. The paper shows densities only and no
+numbers. The centres, the variance and the powers of the paper's figure are not known to us; here
+the centres are -1 and 1, the variance is 1, and the powers are .2, 1, 3 and 10 (the paper compares
+with a scale of 10). The table also shows the example from the proof: the integral of a power of a
+normal likelihood depends on the standard deviation of the likelihood. If that standard deviation
+depends on x, so does Z.
 
-Expected: without a power (alpha = 1) both densities are the normal one of std 1, and the scores are
-equal. Above, the density meant is narrower and ends where the classes meet; what scaling follows is
-farther away from the other class, and narrower still. Below, both are wider.
+Expected: at alpha = 1 both densities are the normal density of standard deviation 1, and the scores
+are equal. For alpha > 1 the intended density is narrower and ends where the classes meet; the
+density that scaling follows is farther away from the other class, and still narrower. For alpha < 1
+both densities are wider.
 
 Command: ``python -m studies.run likelihood_renormalisation``
 """
@@ -34,9 +36,9 @@ EXHIBIT = Exhibit(
     question="Does scaling a likelihood score sample with a power of the likelihood?",
     figures=("renormalisation",),
     notes=(
-        "of class 1; the other is its mirror image. The figure itself shows no numbers",
-        "Proposition 2: unless alpha = 1, Z of a normal likelihood changes with its standard "
-        "deviation, and so with x where that does",
+        "numbers are for class 1; class 2 is the mirror image. The paper's figure has no numbers",
+        "Proposition 2: unless alpha = 1, Z of a normal likelihood depends on the standard "
+        "deviation, and so on x if the standard deviation depends on x",
     ),
 )
 COLUMNS = {
@@ -50,13 +52,14 @@ COLUMNS = {
 
 @dataclass(frozen=True, kw_only=True)
 class RenormalisationSettings(StudySettings):
-    """The example's settings.
+    """Settings of the example.
 
     Attributes:
-        alphas: powers of the likelihood, a row each.
-        centres: of the two classes.
-        std: of both.
-        normal_stds: standard deviations of the normal likelihoods of Proposition 2.
+        alphas: powers of the likelihood, one row each, > 0.
+        centres: centres of the two classes, different.
+        std: standard deviation of both classes, > 0.
+        normal_stds: standard deviations of the normal likelihoods of Proposition 2, one column
+            each, > 0.
     """
 
     KIND = "RenormalisationSettings"
@@ -68,7 +71,7 @@ class RenormalisationSettings(StudySettings):
 
 
 def paper() -> RenormalisationSettings:
-    """The example's, exact at either scale."""
+    """Returns the settings of the example, exact at both scales."""
     return RenormalisationSettings()
 
 
@@ -76,7 +79,7 @@ demo = paper
 
 
 def study(scale: str, at: RenormalisationSettings) -> Study:
-    """The study with given settings: a row per power."""
+    """Returns the study: one row per power of the likelihood."""
     jobs = [
         Renormalisation(alpha=a, centres=at.centres, std=at.std, normal_stds=at.normal_stds)
         for a in at.alphas

@@ -1,6 +1,6 @@
-"""The methods of the moons study: which trainings make the posterior scores of each, and settings.
+"""Methods and settings of the moons study: the trainings that give each method's posterior scores.
 
-`moons_score_mismatch` says where the settings at paper scale come from.
+For the sources of the settings at paper scale see `moons_score_mismatch`.
 """
 
 from dataclasses import dataclass
@@ -25,38 +25,40 @@ from tuning.stages import (
 )
 
 SigmaEntry = Literal["late", "at the input"]
-"""Where the noise level enters a network."""
+"""Place where the noise level sigma enters a network (see `scorelib.networks.PlaneMlp`)."""
 
 CLASSES = (0, 1)
-_EMA = 0.0  # the weights themselves
+_EMA = 0.0  # no averaging of weights
 
 
 @dataclass(frozen=True, kw_only=True)
 class MoonsSettings(StudySettings):
-    """The study's settings.
+    """Settings of the moons study.
 
     Attributes:
-        points: what is trained on, and whose scores are exact.
+        points: training data, for which the exact scores are known.
         schedule: noise levels of all trainings.
-        width: of all networks; see `scorelib.networks.PlaneMlp`.
-        data_scale: of the networks that sigma enters at the input.
-        sigma_enters: where sigma enters the networks; each way has rows of its own. None: late and,
-            over several seeds, at the input too.
-        score_optimizer: of score networks.
-        classifier_optimizer: of classifiers by L_CE and L_Total.
-        dlsm_optimizer: of classifiers by L_DLSM' alone.
-        total: L_Total; its weight of the noise levels is that of the score networks' loss too.
+        width: width of all networks; see `scorelib.networks.PlaneMlp`.
+        data_scale: approximate standard deviation of the data, in data units, for the networks that
+            sigma enters at the input.
+        sigma_enters: places where sigma enters the networks; each place has its own rows. None for
+            "late" with one seed, and for "late" and "at the input" with several seeds.
+        score_optimizer: optimizer of the score networks.
+        classifier_optimizer: optimizer of the classifiers trained by L_CE and L_Total.
+        dlsm_optimizer: optimizer of the classifiers trained by L_DLSM' alone.
+        total: objective L_Total; the loss of the score networks uses the same weights of the noise
+            levels.
         batch_size: points per update.
-        iterations: of every training.
+        iterations: number of iterations of every training.
         curve_every: iterations between the points of the curves; a divisor of `iterations`.
-        curve_early: iterations of further points before the first of those.
-        sigma: noise level of all measures.
-        alpha: of the scaling method.
-        sampler: for precision and recall, at `sigma`.
-        n_points: generated and real points of a class.
-        chunk_points: points sampled together.
-        k: nearest neighbour of precision and recall.
-        seeds: training seeds.
+        curve_early: iterations of additional points before the first regular point, each >= 1.
+        sigma: noise level of all measurements, in data units.
+        alpha: factor of the likelihood score in the scaling method.
+        sampler: sampler of the points for precision and recall, at noise level `sigma`.
+        n_points: number of generated points and of real points per class.
+        chunk_points: points per sampling job.
+        k: number k of the nearest neighbour for precision and recall.
+        seeds: number of training seeds, >= 1.
     """
 
     KIND = "MoonsSettings"
@@ -83,36 +85,42 @@ class MoonsSettings(StudySettings):
     seeds: int = 1
 
     def validate(self) -> None:
-        """Refuses levels that differ, and curves without an end."""
+        """Checks the noise level, the curves and the seeds.
+
+        Raises:
+            InputError: `sampler.sigma` differs from `sigma`, `curve_every` does not divide
+                `iterations`, a value of `curve_early` is below 1, `seeds` is below 1, or
+                `sigma_enters` is empty.
+        """
         require_input(
             self.sampler.sigma == self.sigma,
-            f"sampler.sigma must be sigma={self.sigma:g}, the level of all measures; got "
+            f"sampler.sigma must be sigma={self.sigma:g}, the level of all measurements, but got "
             f"{self.sampler.sigma:g}",
         )
         require_input(
             self.curve_every >= 1 and self.iterations % self.curve_every == 0,
-            f"curve_every must divide iterations={self.iterations}; got {self.curve_every}",
+            f"curve_every must divide iterations={self.iterations}, but got {self.curve_every}",
         )
         require_input(
             min(self.curve_early, default=1) >= 1,
-            f"curve_early must be iterations from 1; got {self.curve_early}",
+            f"curve_early must hold iterations of at least 1, but got {self.curve_early}",
         )
         require_input(
             self.seeds >= 1 and len(self.sigma_entries) >= 1,
-            f"seeds must be at least 1 and sigma_enters not empty; got seeds={self.seeds}, "
-            f"sigma_enters={self.sigma_enters}",
+            f"seeds must be at least 1 and sigma_enters must not be empty, but got "
+            f"seeds={self.seeds}, sigma_enters={self.sigma_enters}",
         )
 
     @property
     def sigma_entries(self) -> tuple[SigmaEntry, ...]:
-        """Where sigma enters, each way once and the paper's first."""
+        """Places where sigma enters the networks, each place once."""
         if self.sigma_enters is None:
             return ("late",) if self.seeds == 1 else ("late", "at the input")
         return tuple(dict.fromkeys(self.sigma_enters))
 
     @property
     def curve_at(self) -> tuple[int, ...]:
-        """Iterations of the curves' points, ascending."""
+        """Iterations of the points of the curves, in ascending order."""
         early = (step for step in self.curve_early if step < self.curve_every)
         return (
             *sorted(set(early)),
@@ -121,7 +129,7 @@ class MoonsSettings(StudySettings):
 
 
 def paper() -> MoonsSettings:
-    """The authors' code's; one training seed."""
+    """Returns the settings of the authors' code, with one training seed."""
     return MoonsSettings(
         points=Moons(), schedule=GeometricSchedule(sigma_1=10.0, sigma_L=1e-3, n_levels=1000),
         score_optimizer=AdamSpec(learning_rate=6.5e-4),
@@ -134,7 +142,10 @@ def paper() -> MoonsSettings:
 
 
 def demo() -> MoonsSettings:
-    """Smaller batches, higher learning rates, fewer iterations; both ways for sigma to enter."""
+    """Returns settings with smaller batches, higher learning rates and fewer iterations.
+
+    The rows show both places where sigma enters the networks.
+    """
     return paper().replace(
         sigma_enters=("late", "at the input"),
         score_optimizer=AdamSpec(learning_rate=2e-3),
@@ -148,12 +159,13 @@ def demo() -> MoonsSettings:
 
 @dataclass(frozen=True)
 class Method:
-    """What makes the posterior scores of both classes.
+    """The trained networks that give a method's posterior scores of both classes.
 
     Attributes:
-        models: a score network of all data, or one for each class.
-        classifier: guides the network of all data; None if there is one for each class.
-        scale: factor of the likelihood score, alpha.
+        models: one score network of all data, or one score network per class.
+        classifier: classifier that guides the score network of all data; None if there is one score
+            network per class.
+        scale: factor alpha of the likelihood score.
     """
 
     models: tuple[Snapshot, ...]
@@ -161,14 +173,19 @@ class Method:
     scale: float = 1.0
 
     def errors(self, at: MoonsSettings) -> ScoreErrors:
-        """The job that compares the posterior scores with the exact ones."""
+        """Returns the job that measures the errors of the posterior scores."""
         return ScoreErrors(
             data=at.points, sigma=at.sigma, models=self.models, ema=_EMA,
             classifier=self.classifier, scale=self.scale,
         )  # fmt: skip
 
     def sample(self, at: MoonsSettings, label: int) -> SampleSpec:
-        """Points of a class, drawn with these scores."""
+        """Returns the spec of points of a class that are sampled with these posterior scores.
+
+        Args:
+            at: settings of the study.
+            label: class of the points, one of `CLASSES`.
+        """
         if self.classifier is None:
             return SampleSpec(
                 model=self.models[label], ema=_EMA, sampler=at.sampler,
@@ -184,13 +201,13 @@ class Method:
 def methods_of(
     at: MoonsSettings, entry: SigmaEntry, seed: int, iteration: int
 ) -> dict[str, Method]:
-    """All methods by name, their last trainings stopped at an iteration.
+    """Returns all methods by name, with classifiers from a given iteration of their training.
 
     Args:
-        at: the study's settings.
-        entry: where the noise level enters every network.
-        seed: of all trainings.
-        iteration: at which classifiers are taken; score networks are trained to the end.
+        at: settings of the study.
+        entry: place where the noise level enters every network.
+        seed: seed of all trainings.
+        iteration: iteration of the classifiers' snapshots; score networks are trained to the end.
     """
     prior = _score(at, at.points, entry, seed)
     posteriors = tuple(_score(at, OneClass(of=at.points, label=c), entry, seed) for c in CLASSES)

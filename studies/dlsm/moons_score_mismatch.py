@@ -1,41 +1,46 @@
-r"""Table 1, Table A3, Figures 1 and 5 of "Denoising likelihood score matching": score mismatch.
+r"""Tables 1 and A3, Figures 1 and 5 of "Denoising likelihood score matching": score mismatch.
 
-What is asked: how far are the posterior scores of a score network guided by a classifier from the
-exact ones of two inter-twining moons, and does training the classifier by DLSM mend it?
+Question: how far are the posterior scores of a score network guided by a classifier from the exact
+scores of two inter-twining moons, and does training the classifier by DLSM reduce the error?
 
-Source: https://arxiv.org/abs/2203.14206, Section 3, Section 4.2, Appendix A.6.2. The methods:
+Source: https://arxiv.org/abs/2203.14206, Section 3, Section 4.2, Appendix A.6.2. The methods are:
 
 - base: a score network of all data and a classifier trained by cross entropy, L_CE;
-- scaling: the same with the likelihood score times alpha = 10;
-- posterior SM: a score network for each class;
-- DLSM' alone (Table A3): the classifier trained by L_DLSM' of Eq. 10;
-- ours: by L_Total of Eq. 11;
-- oracle: the exact scores; its samples, and their precision and recall, are real points with fresh
-  noise, which is what sampling by exact scores ends in.
+- scaling: the networks of base, with the likelihood score multiplied by alpha = 10;
+- posterior SM: one score network per class;
+- DLSM' alone (Table A3): as base, with the classifier trained by L_DLSM' of Eq. 10;
+- ours: as base, with the classifier trained by L_Total of Eq. 11;
+- oracle: the exact scores. Its samples for precision and recall are real points with fresh noise,
+  which is the distribution that sampling by exact scores converges to.
 
-Score errors are means over a grid of 1,225 points at noise level 7.5; precision and recall compare
-10,000 points of Langevin diffusion at that level with as many real ones with that noise.
+Score errors are means over a grid of 1,225 points at noise level 7.5. Precision and recall compare
+10,000 points sampled by Langevin diffusion at that level with as many real points that have noise
+of that level.
 
 Commands:
     python -m studies.run moons_score_mismatch [--scale paper]
     python -m studies.run moons_score_mismatch --scale paper --seeds 5
 
-Settings at paper scale are those of the authors' code, which the text leaves open or contradicts:
-the loss of the score network weighs levels by sigma^4, that of DLSM too, as a mean over dimensions,
-with lambda = .125 (.25 in the sum form of Eq. 11); layers of 256, 128 and 64 units (128, 64, 32 in
-the text); no EMA. Different on purpose:
+The paper's text leaves some settings open or contradicts the authors' code. Paper scale follows the
+code: the losses of the score network and of DLSM weigh levels by sigma^4; DLSM is a mean over
+dimensions, with lambda = .125 (.25 in the sum form of Eq. 11); layers have 256, 128 and 64 units
+(128, 64 and 32 in the text); weights are not averaged.
 
-- The oracle is exact. The authors add 1e-8 to a density, which moves score errors by up to .008.
-- Points are sampled by Langevin diffusion at the level itself, step size 2 (the unit is that of
-  sigma^2), 1,000 steps. The authors' default sampler runs its noise levels upwards.
-- Figure 5 has a point every 2,000 updates and three before, where the error of cross entropy peaks;
-  the paper's has one every 100.
+Deliberate differences from the authors' code:
+
+- The oracle is exact. The authors add 1e-8 to a density, which changes score errors by up to .008.
+- Points are sampled by Langevin diffusion at the level itself, with step size 2 (in squared data
+  units, like sigma^2) and 1,000 steps. The authors' default sampler traverses the noise levels
+  upwards.
+- Figure 5 has a point every 2,000 updates and three earlier points, where the error of cross
+  entropy peaks; the paper's figure has a point every 100 updates.
 - log p(y | x) is log_softmax; the authors add 1e-8 to the probability.
 
-Where sigma enters: in the authors' networks it meets x after the last hidden layer only ("late"),
-so a classifier's gradient cannot depend on it. Over several seeds the same methods come with
-networks too that read sigma at the input (``sigma_enters`` says otherwise): what is left of the
-difference then is due to the objective, at these learning rates and after so many updates.
+Place where sigma enters: in the authors' networks, sigma joins x only after the last hidden layer
+("late"), so the gradient of a classifier cannot depend on sigma. With several seeds, the table also
+has rows for networks that read sigma at the input (``sigma_enters`` overrides this). The difference
+between methods that remains in these rows is due to the objective, at these learning rates and
+after this number of updates.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -70,11 +75,11 @@ REPORTED_ITERATIONS = 40_000
 
 
 OBJECTIVES_SHOWN = {"base": "CE", "DLSM' alone": "DLSM'", "ours": "Total"}
-"""The methods of Figure 5, and what it calls their objectives."""
+"""Labels of the objectives in Figure 5, by name of the method."""
 
 
 def study(scale: str, at: MoonsSettings) -> Study:
-    """The study with given settings: a row per measure and class, a column per method."""
+    """Returns the study: one row per measure and class, one column per method."""
     cells: list[Cell] = []
     curves: list[Curve] = []
     for entry in at.sigma_entries:
@@ -89,29 +94,29 @@ def study(scale: str, at: MoonsSettings) -> Study:
 
 
 def _notes(at: MoonsSettings) -> Iterator[str]:
-    """What has to be said under the table."""
+    """Yields the notes below the table."""
     yield f"score errors: E[D_P] / E[D_L], means over 1,225 points at sigma = {at.sigma:g}"
     if at.iterations != REPORTED_ITERATIONS:
         yield (
             f"every training was stopped after {at.iterations:,} iterations; the paper's numbers "
-            f"are of {REPORTED_ITERATIONS:,}"
+            f"are for {REPORTED_ITERATIONS:,}"
         )
     if (at.points, at.sigma) == (Moons(), MOONS_SIGMA):
-        yield "always answering 0 for the likelihood score would have E[D_L] = .150"
+        yield "a likelihood score of 0 everywhere has E[D_L] = .150"
         yield (
-            "the oracle of the paper is off by .013 on average (.62 at most) by a constant in it; "
+            "a constant in the paper's oracle changes its scores by .013 on average (.62 at most); "
             "ours is exact"
         )
     else:
-        yield f"the paper's numbers are of sigma = {MOONS_SIGMA:g}"
+        yield f"the paper's numbers are for sigma = {MOONS_SIGMA:g}"
     if at.seeds > 1:
-        yield "the seeds are those of the trainings; points start from the same noise"
+        yield "seeds vary the trainings; sampled points start from the same noise"
 
 
 def _cells(
     at: MoonsSettings, entry: SigmaEntry, name: str, of_seeds: list[Method]
 ) -> Iterator[Cell]:
-    """A method's cells: score errors, precision and recall of both classes."""
+    """Yields the cells of a method: score errors, precision and recall of both classes."""
     measures = ("D_P", "D_L") if of_seeds[0].classifier else ("D_P",)
     for label in CLASSES:
         errors = [method.errors(at) for method in of_seeds]
@@ -137,17 +142,17 @@ def _cell(
     quantities: dict[str, str],
     protocol: NeighboursProtocol | None = None,
 ) -> Cell:
-    """A cell of one measure and class.
+    """Returns the cell of one measure and one class.
 
     Args:
-        at: the study's settings.
-        label: the class.
-        measure: what the row shows.
-        name: the method.
-        entry: where the noise level enters.
-        jobs: one for each training seed.
-        quantities: the cell's, each with the name of what it measures.
-        protocol: how points are measured, if points are.
+        at: settings of the study.
+        label: class, one of `CLASSES`.
+        measure: measure of the row: "score errors", "precision" or "recall".
+        name: name of the method.
+        entry: place where the noise level enters the networks.
+        jobs: jobs that give the cell's numbers, one per training seed.
+        quantities: names of the measured metrics, by quantity of the cell.
+        protocol: protocol of precision and recall; None for score errors.
     """
     return Cell(
         row=_row(measure, label, entry),
@@ -171,7 +176,7 @@ def _section(entry: SigmaEntry) -> str:
 
 
 def _row_order(cell: Cell) -> tuple[str, int, str]:
-    """Rows in the order of the paper, those with sigma at the input below."""
+    """Returns a sort key: the paper's order of rows, and rows with sigma at the input below."""
     measure = cell.row.split(",")[0]
     return cell.section, ("score errors", *STATISTICS).index(measure), cell.row
 
@@ -184,13 +189,17 @@ def _protocol(at: MoonsSettings, label: int, statistic: Statistic) -> Neighbours
 
 
 def _real(at: MoonsSettings, label: int, seed: int) -> Perturbed:
-    """As many real points of a class as are generated, with the noise of the level."""
+    """Returns the real points of a class with noise of level `sigma`, as many as are generated."""
     whole = at.points.replace(n=at.n_points * at.points.n_classes)
     return Perturbed(of=OneClass(of=whole, label=label), sigma=at.sigma, seed=seed)
 
 
 def _oracle_cells(at: MoonsSettings, label: int) -> Iterator[Cell]:
-    """The exact scores: their errors, none but for rounding, and real points with other noise."""
+    """Yields the cells of the oracle for a class.
+
+    The errors of the exact scores are rounding errors. Precision and recall are those of real
+    points with different noise.
+    """
     exact = OracleErrors(data=at.points, sigma=at.sigma)
     quantities = _error_quantities(label, _METRICS)
     yield _cell(at, label, "score errors", "oracle", "late", [exact], quantities)
@@ -208,7 +217,10 @@ _METRICS = {"D_P": "score_error_posterior", "D_L": "score_error_likelihood"}
 def _reported(
     at: MoonsSettings, name: str, label: int, measures: dict[str, str]
 ) -> dict[str, Reported]:
-    """The paper's numbers of a method and class, by our quantity; Table A3 has no precision."""
+    """Returns the paper's numbers for a method and class, by quantity of the cell.
+
+    Table A3 reports neither precision nor recall.
+    """
     if name == "scaling" and at.alpha != REPORTED_ALPHA:
         return {}
     table = "A3" if name == "DLSM' alone" else "1"
@@ -225,7 +237,7 @@ def _reported(
 
 
 def _curves(at: MoonsSettings, entry: SigmaEntry) -> list[Curve]:
-    """Figure 5: the likelihood's score error, and the cross entropy of the training batches."""
+    """Returns the curves of Figure 5: likelihood score error and cross entropy in training."""
     seeds = range(at.seeds)
     by_step = {step: [methods_of(at, entry, seed, step) for seed in seeds] for step in at.curve_at}
     curves = []

@@ -1,1 +1,1 @@
-"""Opening a study by name, as last run on a store; what the command lines share."""
+"""Opens a study by name with the settings of its last run, and shares code of the commands."""

@@ -1,7 +1,7 @@
-"""What the command lines share: arguments that name a study, one-line errors, exit codes.
+"""Shared parts of the command lines: arguments that name a study, one-line errors, exit codes.
 
-Exit codes: 0 done, 1 something failed for good, 2 the input is wrong (one line says how to mend
-it), 130 stopped on request.
+Exit codes: 0 if the command succeeded, 1 if a job or a read failed for good, 2 if the input is
+wrong (one line says how to correct the input), 130 if the command was stopped on request.
 """
 
 import argparse
@@ -19,16 +19,17 @@ from tuning.store.store import CorruptObjectError
 DEFAULT_STORE = "store"
 
 UNREADABLE = (CorruptObjectError, MissingInputError)
-"""What reading a result raises that is not in the store as it was written."""
+"""Exceptions raised by reading a result that is missing from the store or corrupt."""
 
-NEXT_TIME = "what needs it makes it anew the next time, other things do without"
+NEXT_TIME = "the next run of the study computes it again; other results are not affected"
+"""Remedy for an exception of `UNREADABLE`, as the end of an error message."""
 
 
 class Arguments(argparse.ArgumentParser):
-    """An argument parser whose errors are one line and exit code 2."""
+    """An argument parser that reports errors as InputError: one line and exit code 2."""
 
     def error(self, message: str) -> NoReturn:
-        """Turns a wrong argument into an InputError, naming the nearest option."""
+        """Raises InputError for a wrong argument and suggests the nearest option."""
         if message.startswith("unrecognized arguments:"):
             given = message.split(":", 1)[1].split()[0]
             options = [o for action in self._actions for o in action.option_strings]
@@ -38,20 +39,22 @@ class Arguments(argparse.ArgumentParser):
 
 
 def add_study_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds NAME, --scale and --store."""
+    """Adds the arguments NAME, --scale and --store to a parser."""
     parser.add_argument("name", metavar="NAME", help="study, see `python -m studies.run --list`")
     parser.add_argument("--scale", default="demo", help="demo (default) or paper")
-    parser.add_argument("--store", default=DEFAULT_STORE, metavar="URL", help="default: ./store")
+    parser.add_argument(
+        "--store", default=DEFAULT_STORE, metavar="URL", help="folder or URL; default: ./store"
+    )
 
 
 def _options(parser: argparse.ArgumentParser, fields: tuple[str, ...]) -> str:
-    """What sets these fields on a command line, such as " (--store URL)"; "" if nothing does."""
+    """Returns the options that set some fields, such as " (--store URL)"; "" if there are none."""
     options = {
         action.dest: f"{action.option_strings[-1]} {action.metavar or ''}".strip()
         for action in parser._actions
         if action.option_strings
     }
-    has_settings = "changes" in options  # --set, by which any other field is a setting's path
+    has_settings = "changes" in options  # --set: any other field is the path of a setting
     found = [
         options.get(field, f"--set {field}=VALUE")
         for field in fields
@@ -65,7 +68,16 @@ def run_command(
     command: Callable[[argparse.Namespace], int],
     argv: list[str] | None,
 ) -> int:
-    """Parses and runs a command; wrong input becomes one line on stderr and exit code 2."""
+    """Parses the arguments, runs a command and returns the exit code.
+
+    An InputError becomes one line on stderr and exit code 2, an unreadable result one line and exit
+    code 1. A closed pipe on stdout is not an error.
+
+    Args:
+        parser: parser of the command line.
+        command: function that runs the command and returns its exit code.
+        argv: arguments without the program's name; None for those of the process.
+    """
     try:
         return command(parser.parse_args(argv))
     except InputError as error:

@@ -1,4 +1,4 @@
-"""Opening a study: with settings by name, or as it was last run on a store."""
+"""Opens a study: with settings given by path, or with the settings of its last run on a store."""
 
 import argparse
 from dataclasses import dataclass
@@ -15,51 +15,64 @@ from tuning.study import Study
 
 
 def configured(name: str, scale: str, changes: list[str]) -> Any:
-    """A study's settings at a scale, with ``path=value`` changes made.
+    """Returns the settings of a study at a scale after applying ``path=value`` changes.
+
+    Args:
+        name: name of the study.
+        scale: "demo" or "paper".
+        changes: changes as ``path=value``, such as ``train.seed=1``.
 
     Raises:
-        InputError: unknown study, scale or path, or a value of the wrong type or range.
+        InputError: the study, the scale or a path is unknown, or a value has the wrong type or is
+            out of range.
     """
     by_path = {}
     for change in changes:
         path, equals, text = change.partition("=")
         if not equals:
-            raise InputError(f"a change must be PATH=VALUE; got {change!r}", "changes")
+            raise InputError(f"a change must be PATH=VALUE, but got {change!r}", "changes")
         by_path[path] = text
     return replace_paths(find_study(name).settings(scale), by_path)
 
 
 def record_last_run(store: Store, study: Study) -> None:
-    """Notes in the store with which settings a study was run last, for the dashboards."""
+    """Writes the settings of a study's run to the store, where the dashboards read them."""
     store.put_document("studies", study.id, study.settings.to_json())
 
 
 @dataclass(frozen=True)
 class LastRunStudies:
-    """The studies that were run on a store, each as it was run last.
+    """The studies that were run on a store, each with the settings of its last run.
 
     Attributes:
-        studies: those this version knows.
-        unreadable: of the others, by name and scale, why not.
+        studies: studies that this version of the code can read.
+        unreadable: reasons why the other studies cannot be read, by study id (name and scale, such
+            as "cifar_sampling_eps-demo").
     """
 
     studies: list[Study]
     unreadable: dict[str, str]
 
     def require_readable(self, name: str, scale: str) -> None:
-        """Raises InputError if a study was run, but cannot be read."""
+        """Raises InputError if a study was run on the store but cannot be read."""
         why = self.unreadable.get(f"{name}-{scale}")
         if why is not None:
             raise InputError(why)
 
 
 def last_run_studies(store: Store) -> LastRunStudies:
-    """The studies that were run on a store; one of another version keeps none of the rest away."""
+    """Returns the studies that were run on a store.
+
+    A study of another version of the code is listed as unreadable; the other studies are returned.
+
+    Raises:
+        StoreReadError: the store cannot be read.
+    """
     studies, unreadable = [], {}
     for document in store.document_names("studies"):
         name, _, scale = document.rpartition("-")
         try:
-            module = find_study(name)  # before its settings are read: it brings their kind
+            module = find_study(name)  # the import registers the kind of its settings
             last_run = _last_settings(store, document)
             if last_run is not None:
                 studies.append(module.study(scale, last_run))
@@ -71,22 +84,29 @@ def last_run_studies(store: Store) -> LastRunStudies:
 
 
 def _last_settings(store: Store, document: str) -> Any | None:
-    """The settings a study was run with last, or None."""
+    """Returns the settings of a study's last run, or None if the study was never run."""
     found = store.document("studies", document)
     try:
         return None if found is None else from_json(found)
     except InputError as error:
         raise InputError(
-            f"the settings of {document} in the store must be of this version, but are of another "
-            f"({error}): run the study again, which keeps its results"
+            f"the settings of {document} in the store must be of this version of the code, but are "
+            f"of another ({error}): run the study again; its results are kept"
         ) from error
 
 
 def open_study(args: argparse.Namespace) -> tuple[Scheduler, Store]:
-    """A study as it was last run on an existing store, for reading.
+    """Opens a study for reading, with the settings of its last run on an existing store.
+
+    Args:
+        args: parsed arguments: `name`, `scale` and `store`.
+
+    Returns:
+        The scheduler of the study and the store. If the study was never run on the store, the study
+        has the default settings of the scale.
 
     Raises:
-        InputError: wrong arguments, or no store there.
+        InputError: an argument is wrong, or the store does not exist.
     """
     module = find_study(args.name)
     default = module.settings(args.scale)

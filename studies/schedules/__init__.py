@@ -1,1 +1,1 @@
-"""Studies of a report on noise schedules for NCSN."""
+"""Studies of a report on noise schedules for noise conditional score networks (NCSN)."""

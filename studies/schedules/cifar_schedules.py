@@ -1,18 +1,19 @@
 """Figures 3 and 6 of a report on noise schedules: families of schedules on CIFAR-10.
 
-What is asked: as in `mnist_schedules`, where sigma_1 = 1 is far below, and 50 about as large as,
-the distance between two images.
+Question: as in `mnist_schedules`, which family of noise schedules makes the best images? On
+CIFAR-10, sigma_1 = 1 is far below the distance between two images, and sigma_1 = 50 about as large.
 
-Source: the report named in `schedule_table`, Figures 1, 3, 6 and 10; of its numbers those
-of Figure 6 are known (geometric 40.05, sigmoid 47.59, squared cosine 305.74). With ten geometric
-levels the authors of NCSN report 25.32, which the report did not reach.
+Source: the report named in `schedule_table`, Figures 1, 3, 6 and 10. Numbers are known for Figure 6
+only: FID 40.05 for the geometric, 47.59 for the sigmoid and 305.74 for the squared cosine schedule.
+With ten geometric levels the authors of NCSN report 25.32, which the report did not reach.
 
 Command: ``python -m studies.run cifar_schedules [--scale paper]``
 
-Iterations, snapshots and averages as in `mnist_schedules`; 128 channels. The report's Section 7 has
-sigma_1 = 30 for its Figure 6 in the text, 50 in the caption: the caption is followed.
+Iterations, snapshots and averages are as in `mnist_schedules`; the network has 128 channels. For
+Figure 6, the report's Section 7 states sigma_1 = 30 in the text and 50 in the caption; the study
+follows the caption.
 
-Demo scale: colour patches of 8 x 8 pixels of two photographs, mirrored in training; a residual
+Demo scale: colour patches of 8 x 8 pixels from two photographs, mirrored in training; a residual
 perceptron that reads sigma; 40 levels from sigma_1 = 7, about the largest distance between two
 patches; T = 10.
 """
@@ -38,7 +39,7 @@ EXHIBIT = ScheduleTable(
 
 
 def demo() -> ScheduleSettings:
-    """Patches of photographs, three snapshots of each training."""
+    """Returns settings for patches of photographs, with three snapshots per training."""
     data = Photographs(size=8)
     of = mnist_schedules.demo()
     return of.replace(
@@ -49,7 +50,7 @@ def demo() -> ScheduleSettings:
 
 
 def paper() -> ScheduleSettings:
-    """The report's settings, and where it has none those of NCSN's authors."""
+    """Returns the report's settings, and those of NCSN's authors where the report gives none."""
     of = mnist_schedules.paper()
     return of.replace(
         train=of.train.replace(data=Cifar10(), network=Ncsn()),
@@ -58,5 +59,5 @@ def paper() -> ScheduleSettings:
 
 
 def study(scale: str, at: ScheduleSettings) -> Study:
-    """The study with given settings: five families, few levels and many."""
+    """Returns the study: one row per family of schedules, one column per number of levels."""
     return build(EXHIBIT, scale, at)

@@ -1,26 +1,29 @@
-"""Figures 11 to 14 of a report on noise schedules: the initial noise, and the classes it reaches.
+"""Figures 11 to 14 of a report on noise schedules: the initial noise and the classes of images.
 
-What is asked: do chains that start from more noise spread more evenly over the ten digits? Images
-of a network trained from sigma_1 = 1 and of one trained from 30, both on geometric schedules, are
-sorted by a classifier; counted are the classes whose 95% interval holds a tenth.
+Question: do chains that start from more noise spread more evenly over the ten digits? One network
+is trained from sigma_1 = 1 and one from sigma_1 = 30, both on geometric schedules. A classifier
+sorts their images, and the study counts the classes whose 95% interval contains one tenth.
 
-Source: the report named in `schedule_table`, Figures 11 to 14, which give no shares; the
-text says that no class reaches a tenth from sigma_1 = 1, and eight do from 30, by a classifier of
-99.5% accuracy. It names neither the number of images, nor the interval, nor the snapshot; here they
-are `n_images`, Wilson's (`scorelib.metrics.class_shares`), and the last one. The training images
-stand beside: the digits of MNIST are not equally frequent (9.0 to 11.2%), so not even they reach a
-tenth in all classes.
+Source: the report named in `schedule_table`, Figures 11 to 14. The figures give no shares. The text
+says that no class reaches a tenth from sigma_1 = 1, and that eight classes do from sigma_1 = 30, by
+a classifier of 99.5% accuracy. The report states neither the number of images, nor the interval,
+nor the snapshot. Here these are `n_images`, Wilson's interval (`scorelib.metrics.class_shares`) and
+the last snapshot. A further column shows the training images: the digits of MNIST are not equally
+frequent (9.0 to 11.2%), so even the training images do not reach a tenth in all classes.
 
 Command: ``python -m studies.run mnist_initial_noise [--scale paper]``
 
-The report mirrors what it trains on, digits too, and so its networks make digits of which about
-half are mirror images. The classifier has seen none, and how it sorts them is part of the shares at
-paper scale; ``--set train.flips=false`` measures the spread over the classes alone.
+The report mirrors its training images, digits too, so about half of the digits that its networks
+generate are mirror images. The classifier was not trained on mirrored digits, so the way it sorts
+them affects the shares at paper scale. ``--set train.flips=false`` measures the spread over the
+classes alone.
 
-The sheets of samples are Figures 11 and 12. The trainings are those of `mnist_schedules`: on a
-store where that was run nothing is trained again. Demo scale as there: digits of 8 x 8 pixels, and
-sigma_1 = 5 for 30; but .17 for 1, since so few pixels are covered by less noise: the few levels
-are another training.
+The sheets of samples correspond to Figures 11 and 12. The trainings are those of `mnist_schedules`:
+on a store with the results of that study, no network is trained again.
+
+Demo scale: as in `mnist_schedules`, digits of 8 x 8 pixels and sigma_1 = 5 instead of 30. The few
+levels start from sigma_1 = .17 instead of 1, since less noise covers so few pixels. The network for
+the few levels is therefore trained separately.
 """
 
 from dataclasses import dataclass
@@ -44,9 +47,9 @@ EXHIBIT = Exhibit(
     question="Do chains that start from more noise spread more evenly over the digits?",
     figures=("class_shares", "noise_schedules", "losses"),
     notes=(
-        "a class reaches a share if its 95% interval (Wilson's) holds it",
-        f"the report's numbers are of {Mnist.name}, of L = 10, sigma_1 = 1 and L = 200, "
-        "sigma_1 = 30, an unstated number of images and an unstated interval",
+        "a class reaches a share if its 95% interval (Wilson's) contains the share",
+        f"the report's numbers are for {Mnist.name} with L = 10, sigma_1 = 1 and L = 200, "
+        "sigma_1 = 30; the report states neither the number of images nor the interval",
     ),
     where={"table": "text-7"},
 )
@@ -55,10 +58,10 @@ TRAINING_DATA = "training data"
 
 @dataclass(frozen=True, kw_only=True)
 class InitialNoiseSettings(LevelSettings):
-    """Everything that defines the study at a scale.
+    """Settings that define the study at a scale.
 
     Attributes:
-        classifier: that sorts the images.
+        classifier: classifier that sorts the images.
     """
 
     KIND = "InitialNoiseSettings"
@@ -67,12 +70,12 @@ class InitialNoiseSettings(LevelSettings):
 
 
 def demo() -> InitialNoiseSettings:
-    """Digits; of many levels the network of `mnist_schedules`."""
+    """Returns settings for digits; the network of the many levels is that of `mnist_schedules`."""
     return _of(mnist_schedules.demo(), n_images=3000).replace(few=FEW_LEVELS.replace(sigma_1=0.17))
 
 
 def paper() -> InitialNoiseSettings:
-    """MNIST; the networks of `mnist_schedules`."""
+    """Returns settings for MNIST, with the networks of `mnist_schedules`."""
     return _of(mnist_schedules.paper(), n_images=10_000, iterations=6000, batch_size=128)
 
 
@@ -84,7 +87,7 @@ def _of(of: LevelSettings, n_images: int, **classifier: int) -> InitialNoiseSett
 
 
 def study(scale: str, at: InitialNoiseSettings) -> Study:
-    """The study with given settings: a column for each initial noise, a row for each class."""
+    """Returns the study: one row per class, one column per initial noise level."""
     classifier = ClassifierFeatures(classifier=at.classifier)
     sources: dict[str, Job] = {
         column: GeneratedShares(
@@ -124,7 +127,10 @@ def study(scale: str, at: InitialNoiseSettings) -> Study:
 
 
 def _reported(at: InitialNoiseSettings, column: str) -> dict[str, Reported]:
-    """How many classes reach their share from an initial noise; of the data nothing is reported."""
+    """Returns the reported number of classes that reach their share from an initial noise level.
+
+    The column of the training data has no reported number.
+    """
     if column not in at.columns:
         return {}
     known = EXHIBIT.reported(

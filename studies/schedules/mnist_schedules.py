@@ -1,22 +1,24 @@
 """Figures 2 and 5 of a report on noise schedules: families of schedules on MNIST.
 
-What is asked: which family of noise schedules makes the best images, with ten levels from
-sigma_1 = 1 and with two hundred from 30?
+Question: which family of noise schedules makes the best images, with ten levels from sigma_1 = 1
+and with two hundred levels from sigma_1 = 30?
 
-Source: the report named in `schedule_table`, Figures 1, 2, 5 and 9; of its numbers those of
-Figure 5 are known (geometric 9.65, sigmoid 22.69, squared cosine 220.42). FID of grey images is of
-three equal channels.
+Source: the report named in `schedule_table`, Figures 1, 2, 5 and 9. Numbers are known for Figure 5
+only: FID 9.65 for the geometric, 22.69 for the sigmoid and 220.42 for the squared cosine schedule.
+For the FID, a grey image is repeated in three equal channels.
 
 Command: ``python -m studies.run mnist_schedules [--scale paper]``
 
-The report mirrors its training images, digits too: so does paper scale, and measures them against
-digits that are not, as it must have (``--set train.flips=false`` mirrors none). It says nothing of
-the number of iterations, of snapshots or of averaged weights; paper scale has those of NCSN's
-authors: 200,000, one every 5,000, none averaged, 64 channels for MNIST.
+The report mirrors its training images, digits too. Paper scale does the same and measures distances
+to digits that are not mirrored, as the report must have done; ``--set train.flips=false`` turns
+mirroring off. The report states neither the number of iterations, nor the snapshots, nor whether
+weights are averaged. Paper scale therefore uses the settings of NCSN's authors: 200,000 iterations,
+a snapshot every 5,000, no averaging, 64 channels for MNIST.
 
-Demo scale: scikit-learn's digits; a residual perceptron that reads sigma, since a convolutional
-network takes some twenty times as long on two cores; 40 levels from sigma_1 = 5, about the largest
-distance between two digits as 30 is for MNIST, for 200 from 30; T = 10 instead of 100.
+Demo scale: scikit-learn's digits and a residual perceptron that reads sigma, since a convolutional
+network takes some twenty times as long on two cores. 40 levels from sigma_1 = 5 replace 200 levels
+from sigma_1 = 30; either sigma_1 is about the largest distance between two digits of the data set.
+T = 10 replaces T = 100.
 """
 
 from scorelib.data import Digits, Mnist
@@ -43,7 +45,7 @@ EXHIBIT = ScheduleTable(
 
 
 def demo() -> ScheduleSettings:
-    """Digits, three snapshots of each training."""
+    """Returns settings for scikit-learn's digits, with three snapshots per training."""
     data = Digits()
     return ScheduleSettings(
         train=TrainSpec(
@@ -66,7 +68,7 @@ def demo() -> ScheduleSettings:
 
 
 def paper() -> ScheduleSettings:
-    """The report's settings, and where it has none those of NCSN's authors."""
+    """Returns the report's settings, and those of NCSN's authors where the report gives none."""
     return ScheduleSettings(
         train=TrainSpec(
             data=Mnist(),
@@ -88,5 +90,5 @@ def paper() -> ScheduleSettings:
 
 
 def study(scale: str, at: ScheduleSettings) -> Study:
-    """The study with given settings: five families, few levels and many."""
+    """Returns the study: one row per family of schedules, one column per number of levels."""
     return build(EXHIBIT, scale, at)

@@ -1,24 +1,27 @@
-"""The form of the tables of a report on noise schedules for NCSN.
+"""The layout shared by the tables of a report on noise schedules for NCSN.
 
-Rows: the families of noise schedules. Columns: few levels from a low sigma_1, as in the first NCSN,
-and many from a high one. For each, a noise conditional score network is trained on the schedule and
-sampled by annealed Langevin sampling on the same. As in the report, the snapshot is chosen by the
-distance of a few raw images: all snapshots on `search_images`, the best `keep` of them again on
-`n_images`, which leave the winner; the cell is that winner on as many images of fresh seeds.
+Rows are the families of noise schedules. Columns are few levels from a low sigma_1, as in the first
+NCSN, and many levels from a high sigma_1. For each cell, a noise conditional score network is
+trained on the schedule and sampled by annealed Langevin sampling on the same schedule. As in the
+report, the snapshot is chosen by the distance of a small number of raw images: all snapshots are
+compared on `search_images` images, and the best `keep` of them again on `n_images`. The cell
+measures the best snapshot on `n_images` images per fresh seed.
 
 The sampler is that of Song and Ermon (2019): ``x + alpha_i / 2 score + sqrt(alpha_i) z``, where
-``alpha_i = e sigma_i^2 / sigma_L^2``, T times at each level. It is our `Als` with
+``alpha_i = e sigma_i^2 / sigma_L^2``, T times at each level. In our notation this is `Als` with
 ``epsilon = e / 2`` and ``n_sigma = T`` (`scorelib.step_size.epsilon_of_langevin_step`). At e = 2e-5
-and sigma_L = .01 an update goes a tenth of the way to the denoised sample, on every schedule.
+and sigma_L = .01, an update covers a tenth of the way to the denoised sample, on every schedule.
 
 Differences from the report, in all these studies:
 
-- its formulas of the cosine and sigmoid families do not end at sigma_L, by mistake as its own
-  numbers show: `scorelib.schedules`;
-- it reports the distance of the images its snapshot was chosen by, or does not say; ours are fresh,
-  and so not flattered;
-- it shows raw images only; those denoised at the end are beside them here, and choose nothing;
-- chains start from N(0, sigma_1^2); the authors of NCSN, and so perhaps the report, from U[0, 1].
+- The report's formulas of the cosine and sigmoid families do not end at sigma_L, by mistake as the
+  report's own numbers show: see `scorelib.schedules`.
+- The report measures distances on the images by which it chose the snapshot, or does not say
+  otherwise. Here the images are drawn with fresh seeds, so the choice does not bias the distance.
+- The report shows raw images only. Here images that are denoised at the end are shown next to the
+  raw images; they do not affect the choice of the snapshot.
+- Chains start from N(0, sigma_1^2) here. The chains of NCSN's authors, and so perhaps those of the
+  report, start from U[0, 1].
 
 Source: A. Spagnoletti, A. Ratouchniak and D. Aubakirova, Denoising score matching for diffusion
 models (a report), Section 7. NCSN: Song and Ermon 2019, https://arxiv.org/abs/1907.05600.
@@ -43,20 +46,21 @@ from tuning.study import Cell, Reported, Search, Study
 
 REPORT = "schedules"
 FEW_LEVELS = GeometricSchedule(sigma_1=1.0, sigma_L=0.01, n_levels=10)
-"""The few levels of the first NCSN, and of the report."""
+"""The few levels of the first NCSN and of the report."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class LevelSettings(StudySettings):
-    """What is trained and sampled.
+    """Settings of training and sampling that these studies share.
 
     Attributes:
-        train: training run; each row puts its schedule there, in the network too if it is an NCSN.
-        few: ends and number of the few levels; None, in a study without them, for no such column.
-        many: of the many levels.
-        langevin_step: the step e of Song and Ermon, data units squared.
-        n_sigma: their T, updates at each level.
-        iterations: length of the trainings.
+        train: training run; each row replaces the schedule, also in the network if the network is
+            an NCSN.
+        few: ends and number of the few levels; None for a study without this column.
+        many: ends and number of the many levels.
+        langevin_step: step e of Song and Ermon, in squared data units.
+        n_sigma: number of updates at each level, the T of Song and Ermon.
+        iterations: length of the trainings, in iterations.
         snapshot_every: iterations between snapshots.
         chunk_images: images per sampling job.
         n_images: images per cell and seed.
@@ -75,30 +79,41 @@ class LevelSettings(StudySettings):
     n_images: int
 
     def validate(self) -> None:
-        """Refuses lengths that leave no snapshot at the end, and steps that no level admits."""
+        """Checks the snapshots and the step size.
+
+        Raises:
+            InputError: the training saves no snapshot at its last iteration, or the step size is
+                not admissible on a schedule.
+        """
         require_snapshot(self.iterations, self.snapshots, "iterations")
         for levels in self.columns.values():
             self.sampler.require_admissible(levels)
 
     @property
     def snapshots(self) -> range:
-        """Iterations at which snapshots are made."""
+        """Iterations at which snapshots are saved."""
         return snapshot_iterations(self.snapshot_every, self.iterations)
 
     @property
     def columns(self) -> dict[str, GeometricSchedule]:
-        """Ends and numbers of levels, by the column's label."""
+        """Ends and number of levels, by label of the column."""
         given = (levels for levels in (self.few, self.many) if levels)
         return {f"L = {g.n_levels}, sigma_1 = {g.sigma_1:g}": g for g in given}
 
     @property
     def sampler(self) -> Als:
-        """Annealed Langevin sampling."""
+        """The annealed Langevin sampler with step e and T updates per level."""
         epsilon = epsilon_of_langevin_step(self.langevin_step)
         return Als(epsilon=epsilon, n_sigma=self.n_sigma)
 
     def sample(self, family: str, levels: GeometricSchedule, seed: int = 0) -> SampleSpec:
-        """Images of the last snapshot of a training on the levels of a family."""
+        """Returns the spec of images from the last snapshot of a training on a schedule.
+
+        Args:
+            family: family of the schedule, a key of `scorelib.schedules.SCHEDULES`.
+            levels: ends and number of levels of the schedule.
+            seed: seed of the images.
+        """
         train = self.train.replace(schedule=of_family(family, levels))
         if isinstance(train.network, Ncsn):
             train = train.replace(network=train.network.replace(schedule=train.schedule))
@@ -112,13 +127,17 @@ class LevelSettings(StudySettings):
 
 
 def of_family(family: str, levels: GeometricSchedule) -> Schedule:
-    """The schedule of a family with given ends and number of levels.
+    """Returns the schedule of a family with the given ends and number of levels.
+
+    Args:
+        family: family of the schedule, a key of `scorelib.schedules.SCHEDULES`.
+        levels: schedule that gives `sigma_1`, `sigma_L` and `n_levels`.
 
     Raises:
-        InputError: no such family.
+        InputError: the family is unknown.
     """
     require_input(
-        family in SCHEDULES, f"families must be of {', '.join(SCHEDULES)}; got {family!r}"
+        family in SCHEDULES, f"families must be of {', '.join(SCHEDULES)}, but got {family!r}"
     )
     return SCHEDULES[family](
         sigma_1=levels.sigma_1, sigma_L=levels.sigma_L, n_levels=levels.n_levels
@@ -127,16 +146,17 @@ def of_family(family: str, levels: GeometricSchedule) -> Schedule:
 
 @dataclass(frozen=True, kw_only=True)
 class ScheduleSettings(LevelSettings):
-    """Everything that defines such a study at a scale.
+    """Settings that define such a study at a scale.
 
     Attributes:
-        families: of schedules, a row each, by their names in `scorelib.schedules`; the report's
-            five, whatever others there are.
-        extractor: features of the distances.
-        search_images: images by which the snapshots are first compared.
-        keep: how many of them are compared again, on `n_images`.
-        seeds: fresh seeds each cell is measured with.
-        frames: pictures along the chain for each cell, of a few images; 0 for none.
+        families: families of schedules, one row each, by their names in `scorelib.schedules`; by
+            default the five families of the report.
+        extractor: feature extractor of the distances.
+        search_images: number of images in the first comparison of the snapshots, <= `n_images`.
+        keep: number of snapshots that are compared again on `n_images` images, >= 1.
+        seeds: number of fresh seeds that each cell is measured with, >= 1.
+        frames: number of pictures along the sampling chain for each cell, each of a few images; 0
+            for none.
     """
 
     KIND = "ScheduleSettings"
@@ -149,31 +169,37 @@ class ScheduleSettings(LevelSettings):
     frames: int = 10
 
     def validate(self) -> None:
-        """Refuses families there are not, and ladders that keep nothing."""
+        """Checks the families and the search over snapshots.
+
+        Raises:
+            InputError: `families` is empty or has an unknown family, `keep` or `seeds` is below 1,
+                or `search_images` is above `n_images`; also as `LevelSettings.validate`.
+        """
         super().validate()
         for family in self.families:
             of_family(family, self.many)
         require_input(
             min(self.keep, self.seeds, len(self.families)) >= 1,
-            "keep and seeds must be at least 1, and families not empty; got "
+            "keep and seeds must be at least 1, and families must not be empty, but got "
             f"{self.keep}, {self.seeds} and {self.families}",
         )
         require_input(
             self.search_images <= self.n_images,
-            f"search_images must be at most n_images; got {self.search_images} and {self.n_images}",
+            "search_images must be at most n_images, but got "
+            f"{self.search_images} and {self.n_images}",
         )
 
 
 @dataclass(frozen=True, kw_only=True)
 class ScheduleTable(Exhibit):
-    """One of these tables.
+    """A table or figure of the report in this layout.
 
     Attributes:
-        data: the report's data set; None if how its numbers were measured is not known well enough
-            to compare any with them.
-        source: where its numbers stand.
-        levels: the levels they are of.
-        families: the families they are of, with these levels.
+        data: data set of the report; None if the report's protocol is not known well enough to
+            compare other numbers with the report's.
+        source: figure of the report that gives the numbers.
+        levels: levels for which the report gives numbers, such as "L = 200, sigma_1 = 30".
+        families: families for which the report gives numbers, at these levels.
     """
 
     paper: str = REPORT
@@ -186,7 +212,13 @@ class ScheduleTable(Exhibit):
 
 
 def build(exhibit: ScheduleTable, scale: str, at: ScheduleSettings) -> Study:
-    """The study of one of these tables: a search over snapshots for each of its cells."""
+    """Returns the study of a table: for each cell, a search over snapshots.
+
+    Args:
+        exhibit: the table or figure.
+        scale: "demo" or "paper".
+        at: settings of the study.
+    """
     protocol = FidProtocol(
         extractor=at.extractor, data=at.train.data, n_images=at.n_images, seeds="fresh"
     )
@@ -205,7 +237,7 @@ def build(exhibit: ScheduleTable, scale: str, at: ScheduleSettings) -> Study:
                     reported=_reported(exhibit, family) if is_reported else {},
                 )
             )
-    of_levels = [f"the report's numbers are of {exhibit.levels}"]
+    of_levels = [f"the report's numbers are for {exhibit.levels}"]
     return exhibit.study(
         scale,
         at,
@@ -229,7 +261,7 @@ def _search(
             ),
             parameters=(OneOf(name="iteration", path="sample.model.iteration", values=snapshots),),
             output="raw",
-            round_size=len(snapshots),  # all are tried: none waits for another
+            round_size=len(snapshots),  # one round: all snapshots are tried at once
         ),
         n_trials=len(snapshots),
         starts=({"iteration": at.iterations},),

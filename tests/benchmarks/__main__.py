@@ -1,4 +1,7 @@
-"""``python -m tests.benchmarks NAME``: a ratio against a named reference, measured in one run."""
+"""Runs benchmarks: ``python -m tests.benchmarks NAME`` prints a ratio to a named reference.
+
+Both sides of the ratio are measured in the same run.
+"""
 
 import sys
 from importlib import import_module
@@ -7,7 +10,7 @@ NAMES = ("ema", "frechet", "overhead", "prdc", "sampling", "scale", "search")
 
 
 def main() -> int:
-    """Runs the named benchmark; exit code 2 if there is none."""
+    """Runs the named benchmark; returns exit code 2 if there is no such benchmark."""
     if len(sys.argv) != 2 or sys.argv[1] not in NAMES:
         print(f"usage: python -m tests.benchmarks {'|'.join(NAMES)}", file=sys.stderr)
         return 2

@@ -1,11 +1,12 @@
-"""What two EMA decays add to a training step of NCSNv2: with and without, in one run, one thread.
+"""Benchmark of two EMA decays: their share of the time of a training step of NCSNv2.
 
-Run with ``python -m tests.benchmarks ema`` (three to five minutes, 2 GB). One training takes steps
-with the averages and with an empty bank in turns, in pairs whose order alternates, so a machine
-that slows down slows both. Seconds are the process's own: what other programs take is not counted.
-The ratio is the median over the pairs. The update alone is timed inside the same steps: an overhead
-below the steps' scatter shows there. What the averages cost does not depend on the batch, so a
-small one is the hardest case.
+Run with ``python -m tests.benchmarks ema`` (three to five minutes, 2 GB, one thread). One training
+takes steps in turn with the averages and with an empty bank. Steps are paired and the order within
+the pairs alternates, so a slow machine slows both sides equally. The times are processor seconds of
+this process, so other programs are not counted. The ratio is the median over the pairs. The update
+of the averages is also timed alone, inside the same steps, which shows an overhead smaller than the
+scatter of the steps. The cost of the averages does not depend on the batch, so a small batch is the
+hardest case.
 """
 
 import statistics
@@ -31,14 +32,14 @@ class TimedEma(Ema):
     seconds = 0.0
 
     def update(self, module: torch.nn.Module) -> None:
-        """As `Ema.update`."""
+        """Updates like `Ema.update` and adds the time."""
         started = time.process_time()
         super().update(module)
         self.seconds += time.process_time() - started
 
 
 def main() -> None:
-    """Prints seconds per step, the ratio and the share of the update."""
+    """Prints the seconds per step, their ratio and the share of the update."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
     images = torch.randint(256, (64, 3, 32, 32), dtype=torch.uint8)

@@ -1,7 +1,7 @@
-"""The Frechet distance beside scipy's matrix root: same data, same run, one thread each.
+"""Benchmark of the Frechet distance against scipy's matrix root: same data, same run, one thread.
 
 Run with ``python -m tests.benchmarks.frechet`` (about half a minute, 1.5 GB). Both sides start
-from means and covariances, as scores do: ours factors both covariances anew each time.
+from means and covariances, as scores do. Our code factors both covariances in every call.
 """
 
 import statistics
@@ -24,7 +24,7 @@ REPEATS_SCIPY = 1
 
 
 def fit(seed: int) -> tuple[Tensor, Tensor]:
-    """Mean and covariance of rectified, correlated features of unequal spread."""
+    """Returns mean and covariance of rectified, correlated features of unequal spread."""
     g = torch.Generator().manual_seed(seed)
     spread = torch.linspace(0, -3, N_FEATURES).exp()
     mixing = torch.eye(N_FEATURES) + 0.02 * torch.randn(N_FEATURES, N_FEATURES, generator=g)
@@ -34,7 +34,7 @@ def fit(seed: int) -> tuple[Tensor, Tensor]:
 
 
 def by_matrix_root(a: tuple[Tensor, Tensor], b: tuple[Tensor, Tensor]) -> float:
-    """The textbook formula with scipy's root of S_1 S_2."""
+    """Computes the distance by the textbook formula, with scipy's matrix root of S_1 S_2."""
     (mean_a, cov_a), (mean_b, cov_b) = ((m.numpy(), s.numpy()) for m, s in (a, b))
     root = scipy.linalg.sqrtm(cov_a @ cov_b)
     gap = mean_a - mean_b
@@ -42,12 +42,12 @@ def by_matrix_root(a: tuple[Tensor, Tensor], b: tuple[Tensor, Tensor]) -> float:
 
 
 def by_factors(a: tuple[Tensor, Tensor], b: tuple[Tensor, Tensor]) -> float:
-    """Ours, from the same means and covariances."""
+    """Computes the distance with our code, from the same means and covariances."""
     return frechet_distance(*(Moments.from_covariance(*side, N_IMAGES) for side in (a, b)))
 
 
 def timed(function: Callable[[], float], repeats: int) -> tuple[float, float]:
-    """Value of a function and the median of its seconds."""
+    """Returns the value of a function and the median of its times in seconds."""
     seconds = []
     for _ in range(repeats):
         start = time.perf_counter()
@@ -57,7 +57,7 @@ def timed(function: Callable[[], float], repeats: int) -> tuple[float, float]:
 
 
 def main() -> None:
-    """Prints both times, their ratio and how far the two values agree."""
+    """Prints both times, their ratio and the difference of the two values."""
     torch.set_num_threads(1)
     with threadpool_limits(1):
         a, b = fit(0), fit(1)

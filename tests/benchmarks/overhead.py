@@ -1,11 +1,11 @@
-"""What the system costs beside bare Ray Tune: same machine, same Ray session, one run.
+"""Benchmark of the overhead of the system against plain Ray Tune: same Ray session, same run.
 
-Run with ``python -m tests.benchmarks overhead`` (about six minutes, two CPUs, 2 GB).
+Run with ``python -m tests.benchmarks overhead`` (about six minutes, two CPUs, 2 GB). It measures:
 
-1. Trivial trials: Tune's defaults running a function that returns at once, and a study of 2,000
-   jobs of some milliseconds, with its store, leases, ledger and MLflow.
-2. Trials of ten seconds: how much of two CPUs' time is spent outside the jobs.
-3. MLflow and Optuna: the same with their writers at work and without.
+1. Trivial trials: Tune's defaults on a function that returns at once, and a study of 2,000 jobs of
+   a few milliseconds, with its store, leases, ledger and MLflow.
+2. Trials of ten seconds: the share of the time of two CPUs that is spent outside the jobs.
+3. MLflow and Optuna: the same study with their writers and without.
 """
 
 import contextlib
@@ -37,14 +37,14 @@ TRIVIAL = {
     "search__n_trials": "10", "search__n_images": "48", "search__top_images": "48",
     "chunk_images": "1", "n_images": "48", "train__network__width": "4",
 }  # fmt: skip
-"""About 2,000 jobs, nearly all of them a chunk of one image."""
+"""Settings of a study of about 2,000 jobs. Nearly all of them sample a chunk of one image."""
 
 LONG_SECONDS = 10.0
-N_LONG = 4  # chunks of each of four: two searches, two cells
+N_LONG = 4  # chunks in each of two searches and two cells
 
 
 def bare(capacity_cpus: int) -> float:
-    """Seconds per trial of Tune's defaults on a function that returns at once."""
+    """Returns the seconds per trial of Tune's defaults on a function that returns at once."""
 
     def trivial(config: dict[str, float]) -> dict[str, float]:
         return {"loss": config["x"]}
@@ -60,13 +60,13 @@ def bare(capacity_cpus: int) -> float:
 
 
 class Run:
-    """A study worked off by the runner, with what was measured on the way.
+    """A study that the runner has finished, with the measurements of the run.
 
     Args:
         study: the study.
-        folder: where its store goes.
-        capacity: of the Ray session.
-        mlflow: write its MLflow records, as `studies.run` does.
+        folder: folder of its store.
+        capacity: capacity of the Ray session.
+        mlflow: whether to write MLflow records, as `studies.run` does.
     """
 
     def __init__(self, study, folder, capacity, *, mlflow):  # type: ignore[no-untyped-def]
@@ -91,13 +91,13 @@ class Run:
 
 
 def own_bytes() -> int:
-    """Memory of this process that is its own: without the files of libraries mapped into it."""
+    """Returns the private memory of this process in bytes, without mapped library files."""
     status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
     return int(status["RssAnon"].split()[0]) * 1024
 
 
 def print_trivial(run: Run, bare_seconds: float) -> None:
-    """Time per trial and memory of a study of trivial jobs, at its beginning and at its end."""
+    """Prints time per trial and memory of a study of trivial jobs, at its start and its end."""
     n, quarter = len(run.times), len(run.times) // 4
     first = (run.times[quarter] - run.times[0]) / quarter
     last = (run.times[-1] - run.times[-quarter]) / quarter
@@ -111,7 +111,7 @@ def print_trivial(run: Run, bare_seconds: float) -> None:
 
 
 def long_study():  # type: ignore[no-untyped-def]
-    """A study of chunks of about ten seconds each, timed on this machine."""
+    """Returns a study of chunks of about ten seconds each, timed on this machine."""
     tiny = {"search__n_trials": "1", "search__n_images": str(8 * N_LONG), "chunk_images": "8",
             "search__top_images": str(8 * N_LONG), "n_images": str(8 * N_LONG),
             "n_sigma": "[1]"}  # fmt: skip

@@ -1,8 +1,9 @@
-"""Precision, recall, density and coverage beside the authors' package: same data, same run.
+"""Benchmark of precision, recall, density and coverage against the authors' package.
 
-Run with ``python -m tests.benchmarks prdc`` (two to ten minutes). The package is no dependency of
-this project: ``pip install --no-deps prdc==0.2`` first. Peak memory is measured of ours alone, at
-a size at which the package's three matrices of distances would take ten gigabytes.
+Both sides use the same data in the same run. Run with ``python -m tests.benchmarks prdc`` (two to
+ten minutes). The package is not a dependency of this project: run
+``pip install --no-deps prdc==0.2`` first. Peak memory is measured for our code only, at a size at
+which the three distance matrices of the package would take ten gigabytes.
 """
 
 import contextlib
@@ -16,7 +17,7 @@ import time
 from dataclasses import astuple
 from pathlib import Path
 
-# Before torch is imported: threads that wait must not take the cores from those that work.
+# Set before torch is imported: waiting threads must not occupy the cores of working threads.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 import torch
@@ -33,13 +34,13 @@ HELD = (20_000, 2048)
 
 
 def features(n: int, d: int) -> tuple[Tensor, Tensor]:
-    """Real ones, and generated ones that lie a little off and closer together."""
+    """Returns real features, and generated features that are slightly shifted and less spread."""
     g = torch.Generator().manual_seed(0)
     return torch.randn(n, d, generator=g), 0.9 * torch.randn(n, d, generator=g) + 0.1
 
 
 def by_package(real: Tensor, generated: Tensor) -> tuple[float, ...]:
-    """The four numbers as the package counts them, and without what it prints."""
+    """Returns the four numbers of the package and suppresses its printed output."""
     from prdc import compute_prdc
 
     with contextlib.redirect_stdout(io.StringIO()):
@@ -48,21 +49,21 @@ def by_package(real: Tensor, generated: Tensor) -> tuple[float, ...]:
 
 
 def peak_bytes() -> int:
-    """The most memory this process has had since `forget_peak`."""
+    """Returns the peak memory of this process since `forget_peak`, in bytes."""
     status = Path("/proc/self/status").read_text()
     return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) * 1024  # type: ignore[index]
 
 
 def forget_peak() -> None:
-    """Making the features takes more than what is measured."""
+    """Resets the peak: creating the features takes more memory than the code to be measured."""
     Path("/proc/self/clear_refs").write_text("5")
 
 
 def measure_memory(at_start_and_end: "multiprocessing.SimpleQueue") -> None:
-    """Peaks of a process of its own, before the numbers are computed and after."""
+    """Measures the peak memory of a separate process before and after the numbers are computed."""
     torch.set_num_threads(N_THREADS)
     sets = features(*HELD)
-    prdc(*(part[:100] for part in sets), K)  # what libraries load at their first call
+    prdc(*(part[:100] for part in sets), K)  # loads what libraries load at their first call
     forget_peak()
     at_start_and_end.put(peak_bytes())
     prdc(*sets, K)
@@ -70,9 +71,9 @@ def measure_memory(at_start_and_end: "multiprocessing.SimpleQueue") -> None:
 
 
 def main() -> None:
-    """Prints both times, their ratio, whether the numbers are equal, and the peak of memory.
+    """Prints both times, their ratio, whether the numbers are equal, and the peak memory.
 
-    Ends with exit code 1 if it is not twice as fast, counts otherwise or takes 2 GB.
+    Returns exit code 1 if our code is not twice as fast, gives other numbers or takes 2 GB.
     """
     torch.set_num_threads(N_THREADS)
     sets = features(*TIMED)

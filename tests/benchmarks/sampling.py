@@ -1,8 +1,8 @@
-"""Sampling with NCSNv2 beside the plain way: same network, same images, same run, one thread each.
+"""Benchmark of sampling with NCSNv2 against a plain loop: same network and images, one thread.
 
-Run with ``python -m tests.benchmarks sampling`` (about two minutes, 2 GB). The reference is the
-straightforward loop: contiguous memory and `torch.no_grad`. Ours is the sample stage's way:
-channels last and `inference_mode`. The two take turns, so a machine that slows down slows both.
+Run with ``python -m tests.benchmarks sampling`` (about two minutes, 2 GB). The reference is a
+straightforward loop with contiguous memory and `torch.no_grad`. Our code is that of the sample
+stage: channels last and `inference_mode`. The two alternate, so a slow machine slows both equally.
 """
 
 import statistics
@@ -23,20 +23,20 @@ SCHEDULE = GeometricSchedule(sigma_1=50, sigma_L=0.01, n_levels=4)
 
 
 def plain(network: nn.Module, x: Tensor) -> Tensor:
-    """Consistent annealed sampling as one would first write it."""
+    """Samples by consistent annealed sampling in the most direct way."""
     with torch.no_grad():
         return walk(lambda y, sigma: network(y, torch.tensor(sigma)), x)
 
 
 def ours(network: nn.Module, x: Tensor) -> Tensor:
-    """The same through the sample stage's network wrapper."""
+    """Samples the same images through the network wrapper of the sample stage."""
     place = ExecutionContext(store=None, batch_images=IMAGES)  # type: ignore[arg-type]
     with torch.inference_mode():
         return walk(batched([network], place), x)
 
 
 def walk(scaled_score, x: Tensor) -> Tensor:
-    """The denoised images after all levels."""
+    """Returns the denoised images after all levels."""
     draw = torch.Generator().manual_seed(0)
     sampler = Cas(epsilon=9.6e-5)
     *_, last = sampler.walk(scaled_score, x, SCHEDULE, lambda: torch.randn(x.shape, generator=draw))
@@ -44,7 +44,7 @@ def walk(scaled_score, x: Tensor) -> Tensor:
 
 
 def main() -> None:
-    """Prints seconds per image and network evaluation, and the ratio."""
+    """Prints the seconds per image and network evaluation, and their ratio."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
     network = Ncsnv2().build((3, 32, 32)).eval().requires_grad_(False)

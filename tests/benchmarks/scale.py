@@ -1,11 +1,12 @@
-"""A study on up to a thousand GPUs, simulated around the real scheduler, store and ledger.
+"""Simulation of a study on up to 1,000 GPUs around the real scheduler, store and ledger.
 
 Run with ``python -m tests.benchmarks scale`` (about two minutes, one CPU).
 
-Virtual workers take virtual seconds; the driver is one clock beside theirs. Each job costs the
-driver what the real scheduler, lease, commit and report take here (measured as it runs), what Ray
-Tune was measured to need for a trial (`TUNE_SECONDS`, from the benchmark `overhead`), and, for an
-object store, its round trips. What comes out is how busy the GPUs are and how busy the driver is.
+Virtual workers take virtual seconds, and the driver has a virtual clock too. The driver time of a
+job is the sum of three parts: the time of the real scheduler, lease, commit and report, measured
+during the simulation; the time that Ray Tune takes per trial (`TUNE_SECONDS`, from the benchmark
+`overhead`); and, for an object store, its round trips. The results are the shares of the time in
+which the GPUs and the driver are busy.
 """
 
 import heapq
@@ -20,10 +21,10 @@ from tuning.scheduling.scheduler import Scheduler, Wait
 from tuning.store.store import Store
 
 TUNE_SECONDS = 0.06
-"""Driver time of one trial in Ray Tune with reused actors, all callbacks of ours apart."""
+"""Driver time of one trial in Ray Tune with reused actors, in seconds, without our callbacks."""
 
 OBJECT_STORE_SECONDS = 3 * 0.03
-"""A lease created and removed and a manifest read, at 30 ms each."""
+"""Time to create and remove a lease and to read a manifest, at 30 ms per request."""
 
 OTHER_SECONDS = {"score": 5.0, "train": 60.0, "classifier": 60.0, "reference": 60.0,
                  "yardstick": 5.0}  # fmt: skip
@@ -31,7 +32,7 @@ OTHER_SECONDS = {"score": 5.0, "train": 60.0, "classifier": 60.0, "reference": 6
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a simulated run came to: shares of the time that GPUs and driver were busy, hours."""
+    """Result of a simulated run: busy shares of GPUs and driver, and the duration in hours."""
 
     gpus_busy: float
     driver_busy: float
@@ -42,14 +43,14 @@ class Outcome:
 def simulate(
     n_gpus: int, round_size: int, n_chunks: int, chunk_seconds: float, driver_seconds: float
 ) -> Outcome:
-    """Works a study off with so many GPUs.
+    """Simulates a study on a number of GPUs.
 
     Args:
-        n_gpus: workers; each runs one job at a time.
-        round_size: trials of each of the four searches that are proposed together.
-        n_chunks: jobs that make a trial's images.
-        chunk_seconds: how long each takes.
-        driver_seconds: driver time per job beside what is measured here.
+        n_gpus: number of workers; each runs one job at a time.
+        round_size: number of trials that each of the four searches proposes together.
+        n_chunks: number of jobs that sample the images of a trial.
+        chunk_seconds: virtual duration of a chunk, seconds.
+        driver_seconds: driver time per job in addition to the measured time, seconds.
     """
     n_images = str(2 * n_chunks)
     study = miniature_study(
@@ -101,7 +102,7 @@ CASES = (
     (8, 1, 10, 100.0), (64, 1, 10, 100.0), (64, 8, 10, 100.0), (256, 16, 20, 100.0),
     (1000, 16, 80, 100.0), (1000, 16, 80, 300.0),
 )  # fmt: skip
-"""GPUs, trials a round, chunks a trial, seconds a chunk."""
+"""Number of GPUs, trials per round, chunks per trial and seconds per chunk."""
 
 
 def main() -> None:

@@ -1,23 +1,27 @@
-"""Trials until a search is within 2% of a curve's best: ours, TPE, Gaussian process, random.
+"""Benchmark of searches: trials until a search is within 2% of the best value of a curve.
 
-Run with ``python -m tests.benchmarks search`` (five minutes on one core, half of them for the
-Gaussian process, which has 3 seeds and not 20). The objective is a tabulated curve of distances
-over step sizes: linear between its points in log epsilon, and its worst value outside them. With
-SEARCH_CURVES set to a directory, the curves are its CSV files with columns ``epsilon`` and
-``fid_denoised``, named ``DATA_..._cas|als_..._nsigmaN_....csv``, DATA being ``cifar10`` or
-``church``. Otherwise they are thirteen synthetic ones like the published set
-in sampler, schedule, n_sigma, number of points and place of the optimum,
+It compares our sampler, TPE, a Gaussian process and random search. Run with
+``python -m tests.benchmarks search`` (five minutes on one core, half of them for the Gaussian
+process, which has 3 seeds instead of 20). The objective is a tabulated curve of distances over step
+sizes: linear between its points in log epsilon, and equal to its worst value outside of them.
+
+If SEARCH_CURVES is set to a directory, the curves are the CSV files of this directory, with columns
+``epsilon`` and ``fid_denoised`` and names ``DATA_..._cas|als_..._nsigmaN_....csv``, where DATA is
+``cifar10`` or ``church``. Otherwise the curves are thirteen synthetic ones that resemble the
+published set in sampler, schedule, n_sigma, number of points and position of the optimum,
 
     floor (c + a exp(-wall u) + b exp(tail u)),  u = log(epsilon / optimum),
 
-cut at a plateau, with 1% noise frozen into the table; a and c put the minimum, 1, at u = 0. This is
-not the shape our sampler assumes (a cube and a square), and its walls are power laws.
+cut at a plateau, with 1% noise that is fixed in the table; a and c put the minimum, 1, at u = 0.
+This differs from the shape that our sampler assumes (a cube and a square), whose walls are power
+laws.
 
-Everyone begins at the same start, r = 1.5 (CAS) or 4.8 (ALS), proposes two significant digits and
-is told four; repeating a proposal costs nothing. Ours searches the whole admissible interval, alone
-or in rounds of two. The others search it within a factor of 5 of the start, which is a help to them
-and holds every optimum. "Shifted" moves the curve, and neither start nor interval, by six factors
-from 0.7 to 3: the start is then wrong. A search that has not arrived after 40 trials counts as 41.
+All searches begin at the same start, r = epsilon / (sigma_L^2 (1 - gamma^(1/n_sigma))) = 1.5 (CAS)
+or 4.8 (ALS), propose two significant digits and are told four digits. Repeating a proposal costs
+nothing. Our sampler searches the whole admissible interval, alone or in rounds of two. The others
+search within a factor of 5 of the start, which helps them and contains every optimum. "Shifted"
+curves are moved by six factors from 0.7 to 3 while the start and the interval stay, so the start is
+wrong. A search that has not succeeded after 40 trials counts as 41.
 """
 
 import os
@@ -51,7 +55,7 @@ SHIFTS = (0.7, 0.85, 1.2, 1.5, 2.0, 3.0)
 
 @dataclass(frozen=True, eq=False)
 class Curve:
-    """A tabulated objective: distances at ascending step sizes, and what a search may know."""
+    """A tabulated objective: distances at ascending step sizes, and what a search is given."""
 
     name: str
     epsilons: np.ndarray
@@ -61,20 +65,20 @@ class Curve:
     high: float
 
     def __call__(self, epsilon: float, shift: float = 1.0) -> float:
-        """Distance at a step size, the whole table moved by a factor."""
+        """Returns the distance at a step size, with the whole table moved by the factor `shift`."""
         worst = self.values.max()
         at, table = np.log(epsilon / shift), np.log(self.epsilons)
         return float(np.interp(at, table, self.values, left=worst, right=worst))
 
     def is_good(self, value: float) -> bool:
-        """Whether a distance is within 2% of the best in the table."""
+        """Returns whether a distance is within 2% of the best in the table."""
         return value <= TOLERANCE * self.values.min()
 
 
 def make_curve(
     name: str, data: str, kind: str, n_sigma: int, epsilons: np.ndarray, values: np.ndarray
 ) -> Curve:
-    """A curve with the start and the interval of its sampler and schedule."""
+    """Returns a curve with the start and the interval of its sampler and schedule."""
     gamma = GAMMAS[data]
     start = START_R[kind] * schedule_step(SIGMA_L, gamma, n_sigma)
     is_cas = kind == "cas"
@@ -103,7 +107,7 @@ SHAPES = {"cas": (18.0, 1.8, 0.05), "als": (12.0, 2.2, 0.3)}
 
 
 def synthetic_curves(noise: float = 0.01) -> Iterator[Curve]:
-    """The thirteen stand-ins for the published curves; seeded by their places in the list."""
+    """Yields thirteen substitutes for the published curves, seeded by their list positions."""
     for i, (data, kind, n_sigma, n, best_r, floor, first, last) in enumerate(SYNTHETIC):
         wall, tail, b = SHAPES[kind]
         u = np.linspace(np.log(first), np.log(last), n)
@@ -117,7 +121,7 @@ def synthetic_curves(noise: float = 0.01) -> Iterator[Curve]:
 
 
 def curves_in(directory: Path) -> Iterator[Curve]:
-    """The curves of a directory of CSV files."""
+    """Yields the curves of a directory of CSV files."""
     for path in sorted(directory.glob("*.csv")):
         parts = re.match(r"(cifar10|church)_.*?(cas|als)_.*?nsigma(\d+)", path.stem)
         if not parts:
@@ -128,7 +132,7 @@ def curves_in(directory: Path) -> Iterator[Curve]:
 
 
 def trials_of_ours(curve: Curve, shift: float, seed: int, round_size: int = 1) -> int:
-    """Evaluations until ours is there, those of the same round proposed earlier included."""
+    """Returns the number of evaluations of our search, with all earlier ones of the same round."""
     seen: list[Trial] = []
     while len(seen) < MOST_TRIALS:
         proposals = propose_step_sizes(
@@ -149,12 +153,12 @@ def trials_of_ours(curve: Curve, shift: float, seed: int, round_size: int = 1) -
 
 
 def trials_of_optuna(make: Callable[[int], BaseSampler], curve: Curve, shift: float, s: int) -> int:
-    """Different step sizes evaluated until one of Optuna's samplers is there."""
+    """Returns the number of different step sizes that one of Optuna's samplers evaluates."""
     low, high = max(curve.low, curve.start / REACH), min(curve.high, curve.start * REACH)
     study = optuna.create_study(sampler=make(s))
     study.enqueue_trial({"epsilon": curve.start})
     seen: set[float] = set()
-    for _ in range(2 * MOST_TRIALS):  # it may go on repeating itself
+    for _ in range(2 * MOST_TRIALS):  # the sampler may repeat itself forever
         trial = study.ask()
         epsilon = round_significant(trial.suggest_float("epsilon", low, high, log=True))
         value = curve(epsilon, shift)
@@ -166,7 +170,7 @@ def trials_of_optuna(make: Callable[[int], BaseSampler], curve: Curve, shift: fl
 
 
 def gp(seed: int) -> GPSampler:
-    """Optuna's Gaussian process without its ten random trials first: the start is known."""
+    """Returns Optuna's Gaussian process without its ten random trials: the start is given."""
     return GPSampler(seed=seed, n_startup_trials=3, deterministic_objective=False)
 
 
@@ -180,7 +184,7 @@ METHODS: dict[str, tuple[Callable[[Curve, float, int], int], int]] = {
 
 
 def main() -> None:
-    """Prints the median (and worst) number of trials over the seeds, curve by curve."""
+    """Prints, for each curve, the median (and worst) number of trials over the seeds."""
     torch.set_num_threads(1)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     directory = os.environ.get("SEARCH_CURVES")

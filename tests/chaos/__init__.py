@@ -1,4 +1,7 @@
-"""Long tests of faults, each a scenario that says what came of it; ``make chaos`` runs them all."""
+"""Long tests of faults; ``make chaos`` runs all of them.
+
+Each scenario is a function that returns a description of its outcome.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -23,4 +26,4 @@ SCENARIOS: dict[str, tuple[str, Callable[[Path], str]]] = {
     "mlflow": ("MLflow away for a minute", services.mlflow_is_away),
     "job": ("a submitted job: laptop gone, stopped, submitted again", jobs.submitted),
 }
-"""What is done to a study, and the function that does it, by name."""
+"""Scenarios by name: each function injects a fault into a study."""

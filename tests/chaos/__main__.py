@@ -1,6 +1,7 @@
-"""``python -m tests.chaos [NAME ...]``: real faults, one after another, and a table of outcomes.
+"""Runs faults one after another: ``python -m tests.chaos [NAME ...]`` prints a table of outcomes.
 
-A scenario is a function of an empty folder; it returns what it measured, or raises AssertionError.
+A scenario is a function that takes an empty folder. It returns its measurements as text or raises
+AssertionError.
 """
 
 import shutil
@@ -19,7 +20,7 @@ FAILED, WRONG = 1, 2
 
 
 def main(names: list[str]) -> int:
-    """Runs the named scenarios, or all; returns 1 if any failed, 2 if there is no such scenario."""
+    """Runs the named scenarios, or all; returns 1 if any failed, 2 if a name is unknown."""
     console = Console(width=120)
     if unknown := [name for name in names if name not in SCENARIOS]:
         print(f"no such scenario: {unknown[0]}; there are {', '.join(SCENARIOS)}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""The driver killed again and again, and two drivers on one store."""
+"""Scenarios in which the driver is killed many times, and in which two drivers share one store."""
 
 import contextlib
 import random
@@ -31,17 +31,18 @@ _LONGER = {
 """Enough work for twenty kills: a training of half a minute, twice the trials and seeds."""
 
 _STARTING_SECONDS, _WORKING_SECONDS = 5.0, 14.0
-"""Latest moments of a kill, from the launch and from its first job on: Ray takes some ten seconds
-to start, and a training ten to its first checkpoint."""
+"""Latest moments of a kill, in seconds from the launch and from the first job of the driver. Ray
+takes about ten seconds to start, and a training about ten seconds to its first checkpoint."""
 
 _MOMENTS = ("locks/*", "objects/score/*/manifest.json")
-"""When a driver is preempted, as files it has just written: the first before Ray starts."""
+"""Moments at which a driver is preempted, as files it has just written. The first file exists
+before Ray starts."""
 
 OPTIONS = [text for path, value in _LONGER.items() for text in ("--set", f"{path}={value}")]
 
 
 def kill_the_driver(folder: Path) -> str:
-    """kill -9 at random moments; everything at the end is as if nothing had happened."""
+    """Kills the driver with kill -9 at random moments; checks that the results do not change."""
     reference, store = folder / "reference", folder / "store"
     finish(reference, folder, *OPTIONS)
     rng = random.Random(20)
@@ -55,7 +56,7 @@ def kill_the_driver(folder: Path) -> str:
             latest = _WORKING_SECONDS if meets_work else _STARTING_SECONDS
             process.wait(timeout=rng.uniform(0.0, latest))
             assert process.returncode == 0, process.communicate()[0]
-            break  # done before the twentieth kill
+            break  # finished before the twentieth kill
         except subprocess.TimeoutExpired:
             lost += training_lost(store, launched)
             kill_driver(process)
@@ -76,7 +77,7 @@ def kill_the_driver(folder: Path) -> str:
 
 
 def wait_for_work(store: Path, launched: float, process: "subprocess.Popen[str]") -> None:
-    """Waits until a driver launched then has handed out a job, or has ended."""
+    """Waits until the driver launched at this time has started a job, or has ended."""
     while not leased(store, launched):
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(0.05)
@@ -84,19 +85,19 @@ def wait_for_work(store: Path, launched: float, process: "subprocess.Popen[str]"
 
 
 def leased(store: Path, since: float) -> list[float]:
-    """When the jobs that were handed out since then, and are running, were."""
+    """Returns the start times of the running jobs that were started after `since`."""
     moments = []
     for path in store.glob("leases/*"):
-        with contextlib.suppress(FileNotFoundError):  # given back meanwhile
+        with contextlib.suppress(FileNotFoundError):  # removed in the meantime
             moments.append(path.stat().st_mtime)
     return [moment for moment in moments if moment > since]
 
 
 def training_lost(store: Path, launched: float) -> list[float]:
-    """At most how many seconds of a training a kill now loses; none where none runs.
+    """Returns the seconds of training that a kill now loses, at most; empty if none is running.
 
-    Until something is sampled the running jobs are trainings, or inputs of scores. One that has no
-    checkpoint since its driver was launched began after that.
+    Until the first sample is stored, the running jobs are trainings or inputs of scores. A training
+    without a checkpoint since the launch of its driver began after the launch.
     """
     running = leased(store, launched)
     if not running or (store / "objects" / "sample").exists():
@@ -107,7 +108,7 @@ def training_lost(store: Path, launched: float) -> list[float]:
 
 
 def require_single_runs(store: Path, reference: Path) -> None:
-    """No MLflow run doubled or left running, no Optuna trial doubled or orphaned."""
+    """Asserts that no MLflow run and no Optuna trial is duplicated or left open."""
     assert sorted(mlflow_runs(store)) == sorted(mlflow_runs(reference))
     assert {status for _, status in mlflow_runs(store)} == {"FINISHED"}
     trials = [optuna_trials(s) for s in (store, reference)]
@@ -115,7 +116,7 @@ def require_single_runs(store: Path, reference: Path) -> None:
 
 
 def optuna_trials(store: Path) -> list[tuple[str, int, str]]:
-    """Study, number and state of all trials in the store's Optuna database."""
+    """Returns study, number and state of all trials in the Optuna database of the store."""
     with sqlite3.connect(store / "optuna.db") as database:
         found = database.execute(
             "select s.study_name, t.number, t.state from trials t "
@@ -126,7 +127,7 @@ def optuna_trials(store: Path) -> list[tuple[str, int, str]]:
 
 
 def preempt_the_driver(folder: Path) -> str:
-    """SIGTERM, as when a machine is preempted: it stops by itself, and the next one goes on."""
+    """Sends SIGTERM to the driver, as a preemption does: it stops, and the next one continues."""
     reference, store = undisturbed(), folder / "store"
     for pattern in _MOMENTS:
         process = launch(store, folder)
@@ -142,7 +143,7 @@ def preempt_the_driver(folder: Path) -> str:
 
 
 def two_drivers_on_one_store(folder: Path) -> str:
-    """Two studies that need the same jobs, at once on one store: each job is run by one of them."""
+    """Runs two studies that need the same jobs on one store at once: each job is run only once."""
     reference, store = undisturbed(), folder / "store"
     drivers = [launch(store, folder), launch(store, folder, name="other")]
     wait_for(store, f"locks/{NAME}-demo.json", 1, drivers[0])

@@ -1,4 +1,4 @@
-"""A study submitted to a cluster as a job: its own tests, run by pytest."""
+"""Scenario of a study that is submitted to a cluster as a job: pytest runs its tests."""
 
 import re
 import subprocess
@@ -9,7 +9,7 @@ TESTS = Path(__file__).with_name("test_job_submission.py")
 
 
 def submitted(folder: Path) -> str:
-    """Runs the tests of job submission; they start one real head and share it."""
+    """Runs the tests of job submission, which start one real head and share it."""
     command = [sys.executable, "-m", "pytest", "-q", str(TESTS), f"--basetemp={folder / 'pytest'}"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stdout

@@ -1,4 +1,4 @@
-"""The machine runs short of memory: Ray's monitor kills workers, and with them a whole `fit()`."""
+"""Scenario of a machine out of memory: Ray kills workers, and with them a whole `fit()`."""
 
 import contextlib
 import subprocess
@@ -18,7 +18,7 @@ sys.stdin.read()
 
 
 def run_out_of_memory(folder: Path) -> str:
-    """Another program takes the memory; the study goes on with fewer jobs and ends the same."""
+    """Fills the memory from another program; the study continues with fewer parallel jobs."""
     reference, store = undisturbed(), folder / "store"
     total, available = memory()
     threshold = (total - available + _MARGIN_BYTES) / total
@@ -40,7 +40,7 @@ def run_out_of_memory(folder: Path) -> str:
     reader.join(300)
     process.wait(timeout=300)
     again = 0
-    while process.returncode == 1 and again < 3:  # given up while there was no memory at all
+    while process.returncode == 1 and again < 3:  # the study gave up while no memory was available
         process, again = launch(store, folder), again + 1
         process.communicate(timeout=300)
     assert process.returncode == 0, said
@@ -54,7 +54,7 @@ def run_out_of_memory(folder: Path) -> str:
 
 
 def listen(process: subprocess.Popen[str], said: list[str], ran_out: threading.Event) -> None:
-    """Reads what the driver prints until it ends."""
+    """Reads the output of the driver until it ends."""
     assert process.stdout is not None
     for line in process.stdout:
         said.append(line)
@@ -64,7 +64,7 @@ def listen(process: subprocess.Popen[str], said: list[str], ran_out: threading.E
 
 @contextlib.contextmanager
 def hog(n_bytes: int):  # type: ignore[no-untyped-def]
-    """A process that holds memory while active."""
+    """Runs a process that holds memory while this context manager is active."""
     process = subprocess.Popen(
         [sys.executable, "-c", _HOG, str(n_bytes)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
@@ -77,7 +77,7 @@ def hog(n_bytes: int):  # type: ignore[no-untyped-def]
 
 
 def memory() -> tuple[int, int]:
-    """Bytes of memory in all, and available."""
+    """Returns the total and the available memory in bytes."""
     lines = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
     total, available = (int(lines[name].split()[0]) for name in ("MemTotal", "MemAvailable"))
     return 1024 * total, 1024 * available

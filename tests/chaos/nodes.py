@@ -1,6 +1,6 @@
-"""Studies on clusters whose nodes come, are lost and are taken away.
+"""Scenarios of clusters whose nodes join, fail and are removed.
 
-The clusters are real ones on this machine (see `tests.clusters`).
+The clusters are real Ray clusters on this machine (see `tests.clusters`).
 """
 
 import json
@@ -18,15 +18,15 @@ from tuning.store.store import Store
 STAGES = {"train", "classifier", "reference", "sample", "score", "yardstick"}
 WORKER = {"CPU": 2, "GPU": 1}
 ITERATIONS = 1500
-"""Of trainings that are to be caught while they run: some seconds."""
+"""Iterations of trainings that must still run when the fault occurs: some seconds of work."""
 
 LOST = "because its node has died"
-"""What Ray says of a worker whose node is gone."""
+"""Part of Ray's message for a worker whose node has failed."""
 
 
 def autoscaled(folder, *, v2):
-    """A study brings its nodes up together, loses one, and leaves the cluster as it found it."""
-    study = {"trainings": 2, "iterations": ITERATIONS}  # beside the miniature's own training
+    """Runs a study that starts its nodes and loses one; checks the final state of the cluster."""
+    study = {"trainings": 2, "iterations": ITERATIONS}  # besides the miniature's own training
     with (
         autoscaling_head(v2=v2, worker=WORKER, max_workers=3) as cluster,
         DriverProcess(cluster, folder / "store", cpus=6, gpus=3, **study) as driver,
@@ -60,17 +60,17 @@ def autoscaled(folder, *, v2):
 
 
 def autoscaler_v1(folder):
-    """The scenario on the autoscaler that is Ray's default."""
+    """Runs the scenario on Ray's default autoscaler."""
     return autoscaled(folder, v2=False)
 
 
 def autoscaler_v2(folder):
-    """The scenario on the autoscaler that KubeRay's samples use."""
+    """Runs the scenario on the autoscaler of KubeRay's samples."""
     return autoscaled(folder, v2=True)
 
 
 def five_lost_nodes(folder):
-    """A job that loses its node five times in a row is not given up, as three failures would be."""
+    """Checks that a job continues after losing its node five times (three failures end a job)."""
     study = {"trainings": 1, "iterations": ITERATIONS, "alone": True}
     with (
         autoscaling_head(v2=False, worker=WORKER, max_workers=2) as cluster,
@@ -90,7 +90,7 @@ def five_lost_nodes(folder):
 
 
 def a_process_that_dies(folder):
-    """A job whose worker dies three times before it gets anywhere is given up, with the cause."""
+    """Checks that a job is given up, with the cause, after three failures without progress."""
     study = {"trainings": 1, "iterations": ITERATIONS, "alone": True}
     with (
         autoscaling_head(v2=False, worker=WORKER, max_workers=1) as cluster,
@@ -108,7 +108,7 @@ def a_process_that_dies(folder):
 
 
 def preempted(folder):
-    """A node that is told to end (SIGTERM, as a cloud does) costs its trial a restart."""
+    """Ends a node with SIGTERM, as a cloud does: its trial is restarted."""
     study = {"trainings": 2, "iterations": ITERATIONS}
     with (
         autoscaling_head(v2=False, worker=WORKER, max_workers=2) as cluster,
@@ -125,7 +125,7 @@ def preempted(folder):
 
 
 def drained(folder):
-    """A node that is drained with notice and then gone: Tune itself runs its trial again."""
+    """Drains a node with notice and then ends it: Tune itself restarts its trial."""
     study = {"trainings": 1, "iterations": ITERATIONS, "alone": True}
     with static_cluster(cpus=0) as cluster:
         for _ in range(2):
@@ -143,19 +143,19 @@ def drained(folder):
 
 
 def is_training(told):
-    """Whether a driver tells of a long training that is under way."""
+    """Returns whether a message of a driver reports progress of a long training."""
     return told["event"] == "running" and (told["progress"] or [0, 0])[1] == ITERATIONS
 
 
 def require_lost_with_node(deaths, victim):
-    """Asserts that a trial, and perhaps others on its node, was lost and counts as no failure."""
+    """Asserts that lost trials of a lost node do not count as failures."""
     assert victim["key"] in {death["key"] for death in deaths}, deaths
     for death in deaths:
         assert LOST in death["account"] and not death["counts"], death
 
 
 def trial_workers(cluster):
-    """The processes of trials, whether or not their jobs have reported yet."""
+    """Returns the processes of trials, even if their jobs have not reported yet."""
     found = []
     for node in cluster.workers():
         for pid in descendants(cluster.raylet(node.id)):
@@ -169,7 +169,7 @@ def trial_workers(cluster):
 
 
 def require_as_undisturbed(folder, study):
-    """Asserts that a store holds what an undisturbed run in one process makes, each job once."""
+    """Asserts that a store equals that of an undisturbed run, with each job run once."""
     undisturbed = Store(str(folder / "undisturbed"), create=True)
     torch.set_num_threads(1)  # as in workers: sums in another order differ in the last digit
     drain(study, undisturbed)
@@ -180,6 +180,6 @@ def require_as_undisturbed(folder, study):
 
 
 def results(store):
-    """What every finished job of a store found."""
+    """Returns the results of every finished job of a store."""
     paths = store.glob("objects/*/*/manifest.json")
     return {path.parent.name: json.loads(path.read_text())["result"] for path in paths}

@@ -1,4 +1,4 @@
-"""Servers and disks that go away in the middle of a study."""
+"""Scenarios of servers and disks that fail during a study."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ OUTAGE_SECONDS = 60.0
 
 
 def mlflow_is_away(folder: Path) -> str:
-    """MLflow on PostgreSQL and S3, killed and started a minute later."""
+    """Kills MLflow on PostgreSQL and S3 and restarts it a minute later."""
     with postgres_server() as postgres, s3_server(folder):
         postgres.create("mlflow")
         with mlflow_server(postgres.url("mlflow"), folder) as server:
@@ -20,7 +20,7 @@ def mlflow_is_away(folder: Path) -> str:
 
 
 def disk_is_full(folder: Path) -> str:
-    """The store's disk fills up under the real command; it goes on when there is room."""
+    """Fills the disk of the store while the command runs; it continues with free space."""
     reference = undisturbed()
     with mounted(folder / "disk", "100m") as disk:
         store = disk.folder / "store"

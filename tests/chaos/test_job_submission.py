@@ -1,4 +1,4 @@
-"""A study submitted as a job to a real Ray head: it needs its submitter no longer."""
+"""Tests of a study submitted as a job to a real Ray head: it continues without its submitter."""
 
 import contextlib
 import json
@@ -29,11 +29,11 @@ LONGER = [
                     "snapshot_every=3000")
     for text in ("--set", setting)
 ]  # fmt: skip
-"""Trainings of several seconds, so that a job that is to be stopped is at work."""
+"""Trainings of several seconds, so that a job is still running when it is stopped."""
 
 
 class Head:
-    """A Ray head of its own: free ports, a token only its user can read, one folder for all."""
+    """A separate Ray head with free ports, a private token and one folder for all its files."""
 
     def __init__(self, folder):
         self.folder, self.token = folder, secrets.token_hex(32)
@@ -66,7 +66,7 @@ class Head:
             )  # fmt: skip
 
     def ask(self, path, method="GET", token=None):
-        """What the dashboard answers to the holder of a token, the head's own unless given."""
+        """Returns the dashboard's answer to a request with a token, by default the head's own."""
         headers = {"Authorization": f"Bearer {self.token if token is None else token}"}
         request = urllib.request.Request(self.url + path, headers=headers, method=method)
         with urllib.request.urlopen(request, timeout=30) as answer:
@@ -84,7 +84,7 @@ class Head:
         return self.ask(f"/api/jobs/{submission}/logs")["logs"]
 
     def wait_until(self, condition):
-        """Waits until a condition holds; fails if the head ends before."""
+        """Waits until a condition holds; fails if the head ends first."""
         while not condition():
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self.process.wait(0.1)
@@ -94,12 +94,12 @@ class Head:
         return self.job(submission)["status"] not in ("PENDING", "RUNNING")
 
     def wait_for_end(self, submission):
-        """The job as it ended."""
+        """Waits until a job ends and returns the job."""
         self.wait_until(lambda: self.has_ended(submission))
         return self.job(submission)
 
     def processes(self):
-        """Command lines, by process id, of all that name the folder there or around them."""
+        """Returns command lines by process id of all processes that name this folder."""
         found = {}
         for folder in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):
@@ -109,7 +109,7 @@ class Head:
         return found
 
     def stop(self):
-        """SIGTERM, then SIGKILL, to exactly what belongs to this head."""
+        """Sends SIGTERM, then SIGKILL, to exactly the processes of this head."""
         for number in (signal.SIGTERM, signal.SIGKILL):
             for pid in self.processes():
                 with contextlib.suppress(ProcessLookupError):
@@ -128,7 +128,7 @@ def free_ports(n):
 
 
 def submit(head, laptop, store, *options, study_options=()):
-    """The command of docs/clusters.md, as its process."""
+    """Starts the submission command of docs/clusters.md and returns its process."""
     command = [
         "ray", "job", "submit", *options, "--runtime-env", "tuning/cluster/runtime_env.yaml", "--",
         "python", "-m", "studies.run", NAME, *OPTIONS, *LONGER,
@@ -141,14 +141,14 @@ def submit(head, laptop, store, *options, study_options=()):
 
 
 def manifests(store):
-    """When each finished job was stored, by its stage and key."""
+    """Returns when each finished job was stored, by its stage and key."""
     found = Path(store).glob("objects/*/*/manifest.json")
     return {path.parts[-3:-1]: path.stat().st_mtime_ns for path in found}
 
 
 @pytest.fixture(scope="module")
 def head():
-    made = Head(Path(tempfile.mkdtemp(prefix="h-", dir="/tmp")))  # short: sockets lie in it
+    made = Head(Path(tempfile.mkdtemp(prefix="h-", dir="/tmp")))  # short: Ray keeps sockets in it
     try:
         made.wait_until(made.is_ready)
         yield made
@@ -158,7 +158,10 @@ def head():
 
 @pytest.fixture(scope="module")
 def laptop(tmp_path_factory):
-    """The project's code, changed since the cluster was set up, among what must not travel."""
+    """Returns a folder with the project's code, changed after the cluster started.
+
+    The folder also contains files that must not be uploaded.
+    """
     folder = tmp_path_factory.mktemp("laptop")
     for package in PACKAGES:
         ignored = shutil.ignore_patterns("__pycache__")
@@ -174,7 +177,7 @@ def laptop(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def story(head, laptop, tmp_path_factory):
-    """A study followed, left alone, stopped and submitted again; and one with a wrong option."""
+    """Submits, follows, leaves, stops and resubmits a study; submits one with a wrong option."""
     store = tmp_path_factory.mktemp("shared") / "store"
     seen = SimpleNamespace(store=store)
     wrong = submit(
@@ -188,7 +191,7 @@ def story(head, laptop, tmp_path_factory):
     with_follower = len(manifests(store))
     head.wait_until(lambda: len(manifests(store)) > with_follower or head.has_ended("first"))
     seen.alone = head.job("first")["status"]
-    head.ask("/api/jobs/first/stop", "POST")  # what `ray job stop` sends
+    head.ask("/api/jobs/first/stop", "POST")  # the request that `ray job stop` sends
     seen.stopped = head.wait_for_end("first")
     seen.locks = list((store / "locks").iterdir())
     seen.before = manifests(store)
@@ -206,7 +209,7 @@ def test_the_job_goes_on_when_where_it_was_submitted_from_is_gone(story):
 
 def test_a_stopped_job_ends_cleanly_and_releases_its_study(story, head):
     assert story.stopped["status"] == "STOPPED"
-    assert "Nothing finished is lost; to continue: python -m studies.run" in head.log("first")
+    assert "Finished jobs are kept; to continue: python -m studies.run" in head.log("first")
     assert story.locks == []
     assert 0 < len(story.before) < len(story.after), "it was stopped at work"
     head.wait_until(lambda: not any("Trainable" in c for c in head.processes().values()))
@@ -223,7 +226,7 @@ def test_submitted_again_the_study_goes_on_and_its_exit_code_is_the_jobs(story, 
 
 
 def test_driver_and_workers_run_the_submitted_code_and_nothing_else_travels(story, head):
-    # Its keys differ from those of the code that is installed where the head runs.
+    # Its keys differ from those of the code that is installed on the head.
     trained = {key for stage, key in story.after if stage == "train"}
     assert len(trained) == 2
     assert trained.isdisjoint(snapshot.key for snapshot in miniature_study().snapshots)

@@ -1,4 +1,4 @@
-"""Values over seeds with a given mean and spread."""
+"""Helper: values over seeds with a given mean and spread."""
 
 import numpy as np
 
@@ -6,7 +6,10 @@ from dashboards.results.cells import Measured
 
 
 def measured(mean, spread=None, n_seeds=1):
-    """A number whose values have this mean and standard deviation (n - 1); one without spread."""
+    """Returns a number whose values have this mean and standard deviation (divisor n - 1).
+
+    Without a standard deviation, the number has a mean only.
+    """
     assert (spread is None) == (n_seeds == 1)
     if spread is None:
         return Measured((mean,))

@@ -1,4 +1,4 @@
-"""Two runs side by side: Welch's test, settings that differ, nothing across protocols."""
+"""Tests of the comparison of two runs: Welch's test, differing settings, equal protocols only."""
 
 import csv
 import io
@@ -27,7 +27,7 @@ EXACT = "noise_consistency"
 
 
 def run_exact(folder, *, scale="demo", **changed):
-    """A finished study of exact numbers, made in a second."""
+    """Returns a finished study of exact numbers, which takes about a second."""
     module, store = find_study(EXACT), Store(str(folder), create=True)
     paths = {path.replace("__", "."): value for path, value in changed.items()}
     study = module.study(scale, replace_paths(module.settings(scale), paths))

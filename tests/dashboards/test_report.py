@@ -1,4 +1,4 @@
-"""The report: one page, in a real browser; its numbers, cost and provenance are the store's."""
+"""Tests of the report as one page in a real browser: its numbers, cost and provenance."""
 
 import dataclasses
 import json
@@ -35,7 +35,7 @@ WAIT_SECONDS = 30
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    """A finished study, its store, its report as a file."""
+    """Returns a finished study, its store, and its report as a file."""
     folder = tmp_path_factory.mktemp("report")
     store, study = Store(str(folder / "store"), create=True), miniature_study(**SEEDS)
     note_launch(store, f"{STUDY}-demo", {"digits": "a" * 64})
@@ -74,13 +74,13 @@ def test_it_shows_without_errors_and_fits_the_width(browser):
         "return [document.documentElement.scrollWidth, window.innerWidth]"
     )
     assert width <= inner and complaints(browser) == []
-    # Chromium notes a paint a moment after it.
+    # Chromium records a paint a moment after the paint.
     painted = "return performance.getEntriesByType('paint').map(p => p.startTime)"
     paint = WebDriverWait(browser, WAIT_SECONDS).until(lambda d: d.execute_script(painted))[0]
     loaded = browser.execute_script(
         "return performance.getEntriesByType('navigation')[0].loadEventEnd"
     )
-    # Under a second alone; tests share the machine.
+    # Under a second on an idle machine; other tests share the machine.
     assert paint < 2000 and loaded < 4000
 
 
@@ -126,7 +126,8 @@ def test_samples_stay_sharp(browser):
             "const i = arguments[0]; return [i.getBoundingClientRect().width, i.naturalWidth,"
             "getComputedStyle(i).imageRendering]", image,
         )  # fmt: skip
-        # Stored enlarged eight times: at half the size a pixel is four of the page's.
+        # The image is stored enlarged eight times: at half the size a pixel covers four page
+        # pixels.
         assert shown == natural / 2 and rendering == "pixelated"
 
 
@@ -161,7 +162,7 @@ def test_cost_is_that_of_the_manifests(finished):
     planned = forecast(scheduler, store, "cpu x1")
     assert {s.stage: s.n_jobs for s in stages} == {r.stage: r.n_stored for r in planned}
     assert devices == ["cpu x1"]
-    # Two snapshots of one run of 60 iterations: the second did only its half.
+    # Two snapshots of one run of 60 iterations: the second trained only its half.
     train = scheduler.study.snapshots[0].train
     assert by_stage["train"].images == 60 * train.batch_size
     chunks = [c for c in store.stored_keys() if store.has("sample", c)]
@@ -176,10 +177,10 @@ def test_reuse_is_counted(finished, tmp_path):
     other = dataclasses.replace(scheduler.study, name="other", cells=(), searches=())
     lines = savings(scheduler, [Scheduler(other, store)])
     assert any(
-        re.match(r"scores of [\d,]+ images in all rest on [\d,]+ generated", x) for x in lines
+        re.match(r"[\d,]+ scored images needed only [\d,]+ generated images", x) for x in lines
     )
-    shared = len(other.snapshots) + len(other.baselines) + 2  # reference, classifier
-    assert any(x.startswith(f"{shared} of ") and x.endswith("serve other, too") for x in lines)
+    shared = len(other.snapshots) + len(other.baselines) + 2  # reference and classifier
+    assert any(x.startswith(f"{shared} of ") and x.endswith("are shared with other") for x in lines)
     assert any("on the last rung would have taken" in line for line in lines)
 
 
@@ -221,7 +222,8 @@ def test_wrong_targets_are_refused_in_one_line(finished, tmp_path, capsys):
     _, store, _ = finished
     for target in (tmp_path / "missing" / "x.html", tmp_path):
         assert main([STUDY, "--store", store.url, "-o", str(target)]) == 2
-        assert re.fullmatch(r"error: -o must be a file in a folder .*\n", capsys.readouterr().err)
+        error = capsys.readouterr().err
+        assert re.fullmatch(r"error: -o must be a file in an existing folder; got .*\n", error)
     assert not list(tmp_path.iterdir())
 
 

@@ -1,4 +1,4 @@
-"""The served page: it follows a study to its end, leads to MLflow and Optuna, and ends."""
+"""Tests of the served page: it follows a study to its end and links to MLflow and Optuna."""
 
 import contextlib
 import http.client
@@ -32,7 +32,7 @@ WAIT_SECONDS = 90
 
 @contextlib.contextmanager
 def serving(store):
-    """The server in a process of its own; yields it, its address and its children's."""
+    """Yields the server in a separate process, its address and those of its child servers."""
     process = subprocess.Popen(
         [sys.executable, "-m", "dashboards.serve", "--store", store.url],
         stdout=subprocess.PIPE, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"},
@@ -46,7 +46,7 @@ def serving(store):
 
 
 def answer(address, path="/", host=None):
-    """Status and text of a request."""
+    """Returns the status and the text of the answer to a request."""
     place = address.removeprefix("http://").rstrip("/")
     connection = http.client.HTTPConnection(place, timeout=60)
     connection.request("GET", path, headers={"Host": host} if host else {})
@@ -82,7 +82,7 @@ def test_it_follows_a_study_from_nothing_to_done_and_leads_to_mlflow(tmp_path):
             done = 0
             while step := drain(study, store, most=25):
                 done += len(step)
-                # Winners that are also trials make the plan's total a little too large before.
+                # Winners that are also trials make the plan's total slightly too large until then.
                 shown(f"{done} of ")
                 if len(step) == 25:
                     shown(f"process {os.getpid()}")
@@ -94,7 +94,7 @@ def test_it_follows_a_study_from_nothing_to_done_and_leads_to_mlflow(tmp_path):
         assert complaints(browser) == []
 
         wait.until(lambda _: listens(mlflow) and listens(optuna))
-        # At once: the page may put in another state of itself in between.
+        # In one call: the page may replace its content in between.
         read = "return Object.fromEntries([...document.querySelectorAll('nav a')]" \
             ".map((a) => [a.textContent, a.href]))"  # fmt: skip
         wait.until(lambda _: len(browser.execute_script(read)) == 6)
@@ -110,7 +110,7 @@ def test_it_follows_a_study_from_nothing_to_done_and_leads_to_mlflow(tmp_path):
 
 
 def look_at_mlflow(browser, wait, links, cells):
-    """MLflow's own pages: the prepared view has the cells and their numbers, the comparison all."""
+    """Checks that MLflow's prepared view shows all cells, and its comparison all runs."""
 
     def body(_):
         text = browser.find_element(By.TAG_NAME, "body").text
@@ -132,7 +132,7 @@ def look_at_mlflow(browser, wait, links, cells):
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory):
-    """A server of a study that has only begun."""
+    """Returns the address of a server of a study that has just begun."""
     store = Store(str(tmp_path_factory.mktemp("serve") / "store"), create=True)
     record_last_run(store, miniature_study())
     (store.folder / "optuna.db").write_text("no database")

@@ -1,4 +1,4 @@
-"""The diameter of a data set against all pairs."""
+"""Tests of the diameter of a data set against all pairs."""
 
 import math
 

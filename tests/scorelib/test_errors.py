@@ -1,4 +1,4 @@
-"""The error of wrong input: what the error carries."""
+"""Tests of the content of the error for wrong input."""
 
 import copy
 import pickle

@@ -1,4 +1,7 @@
-"""Adam: every kernel against the recursion in float64, also for negative beta1."""
+"""Tests of Adam: every kernel against the recursion in float64, also for negative beta1."""
+
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -190,3 +193,16 @@ def test_warm_up_and_clipping_are_the_recursions_with_those_rates_and_gradients(
 def test_warm_ups_and_norms_out_of_range(field, value):
     with pytest.raises(InputError, match=field):
         AdamSpec(**{field: value})
+
+
+def test_a_training_on_digits_starts_without_heavy_imports():
+    code = (
+        "import sys, torch; from scorelib.data import Digits; from scorelib.optim import AdamSpec; "
+        "images, _ = Digits().load('train'); layer = torch.nn.Linear(64, 1); "
+        "optimizer = AdamSpec().build(layer.parameters()); optimizer.zero_grad(); "
+        "layer(images.flatten(1)).sum().backward(); AdamSpec().step(optimizer, 1); "
+        "optimizer.load_state_dict(optimizer.state_dict()); "
+        "print({'torch._dynamo', 'sklearn'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"

@@ -1,4 +1,4 @@
-"""Pictures of points: what is drawn where, and that equal points are equal files."""
+"""Tests of pictures of points: positions, and equal files for equal points."""
 
 import io
 
@@ -15,7 +15,7 @@ SQUARE = torch.tensor([[x, y] for x in (0.0, 4.0) for y in (0.0, 4.0)])
 
 
 def crosses(samples, data=SQUARE):
-    """Row and column of every red pixel."""
+    """Returns row and column of every red pixel."""
     image = Image.open(io.BytesIO(scatter_png(data, samples))).convert("RGB")
     assert image.size == (600, 600)
     red, green, blue = np.moveaxis(np.asarray(image).astype(int), 2, 0)
@@ -23,7 +23,7 @@ def crosses(samples, data=SQUARE):
 
 
 def title(samples):
-    """The pixels above the frame."""
+    """Returns the pixels above the frame."""
     image = Image.open(io.BytesIO(scatter_png(SQUARE, samples))).convert("L")
     return np.asarray(image)[:25].tobytes()
 

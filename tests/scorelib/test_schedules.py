@@ -1,4 +1,4 @@
-"""Noise schedules against the papers' numbers, the report's, and exact probabilities."""
+"""Tests of noise schedules: numbers of the papers and the report, and exact probabilities."""
 
 import itertools
 import math
@@ -67,7 +67,7 @@ def test_no_dilation_below_one():
 
 
 def test_coverage_gives_the_known_numbers_of_levels():
-    # C = 0.5 asks for 219 levels on CIFAR-10; the paper's 232 cover 0.567.
+    # C = 0.5 requires 219 levels on CIFAR-10; the paper's 232 levels have C = 0.567.
     assert n_levels_for_coverage(50, 0.01, 3072) == 219
     assert coverage(CIFAR.gamma, 3072) == pytest.approx(0.567, abs=5e-4)
 
@@ -93,7 +93,7 @@ def test_any_family_may_have_a_single_level(family):
     single = family(sigma_1=0.1, sigma_L=0.1, n_levels=1)
     assert single.sigmas == (0.1,) and single.coverages(3) == ()
     if isinstance(single, CosineSchedule):
-        with pytest.raises(InputError, match="at least 2 for alpha"):
+        with pytest.raises(InputError, match="at least 2 to define alpha"):
             _ = single.alpha
 
 
@@ -112,7 +112,7 @@ def test_a_schedule_may_have_a_single_level():
 
 
 REPORTS = {"sigma_1": 1.0, "sigma_L": 0.01, "n_levels": 10}
-"""The report's levels; its L - 1 is 9."""
+"""The levels of the report; its L - 1 is 9."""
 
 
 def test_the_report_s_families_have_its_numbers():
@@ -120,7 +120,7 @@ def test_the_report_s_families_have_its_numbers():
     assert CosineSchedule(**REPORTS).alpha == pytest.approx(1.0064, abs=5e-5)
     assert SquaredCosineSchedule(**REPORTS).alpha == pytest.approx(1.068, abs=5e-4)
     k = np.arange(10)
-    # The printed digits of alpha leave the last level uncertain by this much.
+    # The printed digits of alpha leave this uncertainty of the last level.
     for family, alpha, power, slack in ((CosineSchedule, 1.0064, 1, 1e-4),
                                         (SquaredCosineSchedule, 1.068, 2, 2e-4)):  # fmt: skip
         printed = np.cos(k / (alpha * 9) * np.pi / 2) ** power
@@ -131,11 +131,11 @@ def test_the_report_s_families_have_its_numbers():
 
 def test_the_sigmoid_is_the_report_s_curve_mapped_onto_its_own_ends():
     k = np.arange(10)
-    printed = -1 / (1 + np.exp(-k + 2.5)) + 1.009  # with the sign that makes it fall from about 1
+    printed = -1 / (1 + np.exp(-k + 2.5)) + 1.009  # with the sign that gives a fall from about 1
     assert printed[[0, -1]] == pytest.approx([0.933, 0.0105], abs=5e-4)
     mapped = 0.01 + 0.99 * (printed - printed[-1]) / (printed[0] - printed[-1])
     np.testing.assert_allclose(SigmoidSchedule(**REPORTS).sigmas, mapped, rtol=1e-12)
-    # At another number of levels it is the same curve: every tenth of 91 levels is one of the ten.
+    # Another number of levels gives the same curve: every tenth of 91 levels is one of the ten.
     finer = SigmoidSchedule(**REPORTS | {"n_levels": 91})
     np.testing.assert_allclose(finer.sigmas[::10], SigmoidSchedule(**REPORTS).sigmas, rtol=1e-12)
 
@@ -161,7 +161,8 @@ def test_only_the_geometric_schedule_has_one_ratio():
         if name == "geometric":
             assert as_geometric(schedule, "it") is schedule
         else:
-            with pytest.raises(InputError, match=f"^it needs a geometric .*; got a {name} one$"):
+            why = f"^it needs a geometric .*; got a {name} schedule$"
+            with pytest.raises(InputError, match=why):
                 as_geometric(schedule, "it")
     with pytest.raises(TypeError, match="abstract"):
         Schedule(**REPORTS)
@@ -170,7 +171,7 @@ def test_only_the_geometric_schedule_has_one_ratio():
 @pytest.mark.parametrize("family", SCHEDULES.values())
 @pytest.mark.parametrize("n_dimensions", [784, 3072])
 def test_the_coverage_of_each_level_is_the_share_of_noise_within_reach(family, n_dimensions):
-    # Exactly: norms of noise are chi. The normal approximation of Song and Ermon is within 1.5%.
+    # Exact values: norms of noise are chi. Song and Ermon's normal approximation is within 1.5%.
     schedule = family(sigma_1=1.0, sigma_L=0.2, n_levels=60)
     sigmas = np.array(schedule.sigmas)
     before, after = sigmas[:-1], sigmas[1:]
@@ -183,7 +184,7 @@ def test_the_coverage_of_each_level_is_the_share_of_noise_within_reach(family, n
 
 
 def test_coverages_as_the_report_argues():
-    # Ten geometric levels from 1 to .01 cover nothing at 32 x 32 x 3; the linear and the cosine
+    # Ten geometric levels from 1 to .01 have no coverage at 32 x 32 x 3. The linear and the cosine
     # families have their best coverage at the high levels, the sigmoid its worst in between.
     assert max(GeometricSchedule(**REPORTS).coverages(3072)) < 1e-12
     found = {name: np.array(f(**REPORTS).coverages(20)) for name, f in SCHEDULES.items()}
@@ -207,7 +208,7 @@ def test_keys_of_geometric_schedules_are_those_of_stored_results():
 
 @dataclass(frozen=True, kw_only=True)
 class StepSchedule(Schedule):
-    """All levels between the ends at one height, which may be none."""
+    """A schedule whose inner levels all have one height, which may be an invalid level."""
 
     name = "step"
     height: float

@@ -1,4 +1,4 @@
-"""Specs: keys that are stable and Merkle, JSON both ways, typed fields, changes by path."""
+"""Tests of specs: stable Merkle keys, JSON in both directions, typed fields, changes by path."""
 
 import hashlib
 import json
@@ -98,7 +98,7 @@ def test_wrong_json_is_refused_with_what_must_hold(data, message):
 
 
 def test_changes_by_path_are_made_together_and_checked_after():
-    # Alone, sizes=[9] would be refused: count is still 3.
+    # A single change sizes=[9] would be refused, because count is still 3.
     changed = replace_paths(Node(), {"leaf.sizes": "[9]", "count": "9", "name": "x"})
     assert changed == Node(leaf=Leaf(sizes=(9,)), count=9, name="x")
 
@@ -136,12 +136,12 @@ def test_a_class_of_a_script_must_declare_its_kind():
 
 
 def test_two_specs_of_one_kind_are_refused():
-    with pytest.raises(TypeError, match=r"two specs must not be of one kind; .* are both 'Leaf'"):
+    with pytest.raises(TypeError, match=r"spec classes must have different kinds.* both 'Leaf'"):
         type("Other", (Spec,), {"__module__": "elsewhere", "KIND": "Leaf"})
 
 
 def test_a_kind_is_declared_in_the_class_s_own_body_and_never_inherited():
-    """A class of someone else's must not share the keys of the class that it extends."""
+    """A class of another distribution must not share the keys of the class that it extends."""
 
     @dataclass(frozen=True, kw_only=True)
     class Mine(Leaf):

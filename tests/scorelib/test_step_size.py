@@ -1,4 +1,4 @@
-"""Step sizes against the paper's published values."""
+"""Tests of step sizes against the paper's published values."""
 
 import math
 
@@ -57,7 +57,7 @@ def test_the_published_extrapolations():
 
 @given(share=st.floats(0.02, 0.98), n=st.integers(1, 20), m=st.integers(1, 20))
 def test_extrapolating_forth_and_back_is_the_identity(share, n, m):
-    n, m = min(n, m), max(n, m)  # the other way beta could pass 1
+    n, m = min(n, m), max(n, m)  # with n > m, beta could exceed 1
     low, high = cas_interval(0.01, CIFAR.gamma ** (1 / n))
     epsilon = low * (high / low) ** share
     there = extrapolate_cas(epsilon, 0.01, CIFAR.gamma, n_from=n, n_to=m)
@@ -91,7 +91,7 @@ def test_outside_the_interval_is_refused_with_the_interval(epsilon):
 
 
 def test_a_beta_that_cannot_be_is_refused():
-    # Carried from n_sigma 5 to 1, a beta of .5 would have to be 1.118.
+    # A beta of .5 at n_sigma 5 would become 1.118 at n_sigma 1.
     epsilon = epsilon_of_cas_beta(0.5, 0.01, CIFAR.gamma ** (1 / 5))
     with pytest.raises(InputError, match=r"beta must be in \(0, 1\)"):
         extrapolate_cas(epsilon, 0.01, CIFAR.gamma, n_from=5, n_to=1)

@@ -1,4 +1,4 @@
-"""The servers a team has, one of each for all tests here."""
+"""Shared servers of the tests in this folder: one of each kind."""
 
 import pytest
 
@@ -24,7 +24,7 @@ def s3(folder):
 
 @pytest.fixture(scope="package")
 def mlflow(postgres, s3, folder):
-    """MLflow on PostgreSQL, artifacts on S3."""
+    """Yields MLflow on PostgreSQL, with artifacts on S3."""
     postgres.create("mlflow")
     with mlflow_server(postgres.url("mlflow"), folder) as server:
         yield server

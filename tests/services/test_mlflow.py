@@ -1,4 +1,4 @@
-"""MLflow as a team has it: a server on PostgreSQL, artifacts on S3; gone, late and wiped."""
+"""Tests of MLflow with a server on PostgreSQL and artifacts on S3: down, slow and emptied."""
 
 import contextlib
 import socket
@@ -31,22 +31,22 @@ from tuning.tracking.writer import ProjectionError, ProjectionWriter
 
 NAME = "cifar_sampling_eps"
 N_RUNS = 2 + 3 + 2 + 6 + 2 + 1
-"""Of the half of the miniature used here, for it is written six times: trainings, searches, choices
-of a snapshot, other trials, cells, and the table."""
+"""Number of runs in the half of the miniature that is used here, since it is written six times:
+trainings, searches, choices of a snapshot, other trials, cells, and the table."""
 
 PNG = b"\x89PNG\r\n"
 
 
 @pytest.fixture(scope="module")
 def searches(postgres):
-    """An Optuna storage."""
+    """Returns an Optuna storage."""
     postgres.create("optuna")
     return postgres.url("optuna")
 
 
 @pytest.fixture(scope="module")
 def finished(s3, searches):
-    """A miniature, worked off in a store on S3."""
+    """Returns a finished miniature in a store on S3."""
     store = Store(f"s3://bucket/{uuid.uuid4().hex}", create=True)
     study = miniature_study(n_sigma="[1]", projections__optuna=searches)
     drain(study, store)
@@ -55,14 +55,14 @@ def finished(s3, searches):
 
 
 def shown(uri):
-    """What MLflow shows of the study, by key."""
+    """Returns what MLflow shows of the study, by key."""
     found = runs(uri, NAME)
     keys = {run.info.run_id: run.data.tags["key"] for run in found}
     by_key = {
         run.data.tags["key"]: (
             run.data.metrics,
             run.data.params,
-            # Ids are MLflow's own and new after a loss: a parent is told by its key.
+            # MLflow assigns new ids after a loss, so a parent is identified by its key.
             {n: keys.get(text, text) for n, text in run.data.tags.items() if n != "mlflow.user"},
             run.info.status,
             run.info.run_name,
@@ -108,7 +108,7 @@ def test_wiped_databases_are_rebuilt_from_the_store_by_sync(
     assert sync(arguments) == 0
     before, trials_before = shown(mlflow.uri), trials(searches)
     assert len(before) == N_RUNS and sum(map(len, trials_before.values())) == 2 + 6
-    # Emptied, not dropped: MLflow's server makes its tables only as it starts.
+    # Emptied, not dropped: MLflow's server creates its tables only when it starts.
     tables = postgres.run(
         "select string_agg(quote_ident(tablename), ', ') from pg_tables "
         "where schemaname = 'public' and tablename <> 'alembic_version'",
@@ -125,7 +125,7 @@ def test_wiped_databases_are_rebuilt_from_the_store_by_sync(
 
 
 def trials(url):
-    """What an Optuna storage shows, by study."""
+    """Returns what an Optuna storage shows, by study."""
     return {
         study.study_name: [
             (trial.state, trial.value, trial.params, trial.user_attrs)
@@ -137,7 +137,7 @@ def trials(url):
 
 @contextlib.contextmanager
 def broken_server():
-    """Accepts connections, so that it is there at the start, and hangs up on every request."""
+    """Yields a server that passes the check at the start but closes every connection."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
 
         def hang_up():
@@ -206,7 +206,7 @@ def test_a_disk_that_fills_while_a_database_is_made_leaves_none_half_made(
 
 
 class Recorder:
-    """A display in memory, down while `down` is set."""
+    """A display in memory that fails while `down` is set."""
 
     def __init__(self):
         self.down, self.refused = threading.Event(), threading.Event()
@@ -225,7 +225,7 @@ def test_a_display_that_is_down_does_not_hold_up_another(monkeypatch):
     one, other = Recorder(), Recorder()
     one.down.set()
     first = ProjectionWriter("one", lambda: one)
-    with pytest.raises(ProjectionError, match="one did not take everything: down"), first:
+    with pytest.raises(ProjectionError, match=r"^one must .* are not written: down"), first:
         with ProjectionWriter("other", lambda: other) as second:
             for number in range(100):
                 first.write(lambda number=number: [number])

@@ -1,6 +1,6 @@
-"""A store on S3: what differs from a folder, and what other processes do to it.
+"""Tests of a store on S3: differences from a folder, and changes by other processes.
 
-tests/tuning/store/test_store.py holds the contract that all stores share, S3 among them.
+tests/tuning/store/test_store.py tests the contract that all stores share, including stores on S3.
 """
 
 import contextlib

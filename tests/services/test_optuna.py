@@ -1,4 +1,4 @@
-"""Optuna's storage as a display: one contract over SQLite and PostgreSQL."""
+"""Tests of Optuna's storage as a display: one contract for SQLite and PostgreSQL."""
 
 import itertools
 import math
@@ -26,7 +26,7 @@ NUMBERS = itertools.count()
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def url(request, tmp_path):
-    """An empty database."""
+    """Returns the URL of an empty database."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/optuna.db"
     postgres = request.getfixturevalue("postgres")
@@ -37,7 +37,7 @@ def url(request, tmp_path):
 
 @pytest.fixture(scope="package")
 def finished(tmp_path_factory):
-    """A miniature, worked off."""
+    """Returns a finished miniature."""
     store = Store(str(tmp_path_factory.mktemp("optuna") / "store"), create=True)
     drain(miniature_study(), store)
     return store
@@ -53,7 +53,7 @@ def records(store):
 
 
 def content(url):
-    """Everything that is shown, by study."""
+    """Returns everything that the storage shows, by study."""
     return {
         study.study_name: [
             (t.state, t.values, t.params, t.distributions, t.user_attrs)
@@ -120,7 +120,7 @@ def test_a_failed_trial_is_shown_with_its_cause(url, numbers):
 
 def test_a_writer_killed_at_any_moment_leaves_whole_trials_and_the_next_adds_the_rest(url):
     wanted = [record(number) for number in range(12)]
-    # A program of few imports; it dies at the given write of a trial or of what belongs to one.
+    # A program of few imports that is killed at the given write of a trial or of a part of a trial.
     code = """
 import os, sys
 from optuna.distributions import FloatDistribution
@@ -145,7 +145,7 @@ with OptunaWriter(sys.argv[1]) as writer:
         for n in range(12)
     ])
 """
-    write(url, wanted[0])  # the tables are there
+    write(url, wanted[0])  # creates the tables
     for moment in (1, 3, 17):
         killed = subprocess.run([sys.executable, "-c", code, url, str(moment)], check=False)
         assert killed.returncode == -9

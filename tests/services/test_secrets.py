@@ -1,4 +1,4 @@
-"""A password in an address goes where the address goes, and nowhere else."""
+"""Tests that a password in an address is sent only to the server at this address."""
 
 import os
 import subprocess
@@ -22,7 +22,7 @@ BASE64 = "dXNlcjpzZWtyZXQ"
 
 
 def refused(capsys, *arguments):
-    """Runs in this process; returns the one line."""
+    """Runs the command in this process; returns its one line of output."""
     assert main([NAME, *arguments]) == 2
     printed = capsys.readouterr()
     assert printed.out == "" and printed.err.count("\n") == 1, printed
@@ -112,7 +112,7 @@ def test_a_missing_package_is_named(capsys, tmp_path, monkeypatch):
 
 
 def rows(url):
-    """All rows of all tables of a database, as text."""
+    """Returns all rows of all tables of a database as text."""
     with psycopg.connect(url) as connection:
         tables = connection.execute(
             "select table_name from information_schema.tables where table_schema = 'public'"

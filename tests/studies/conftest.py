@@ -1,4 +1,4 @@
-"""Studies in miniature, each worked off once by the tests of a file."""
+"""Studies in miniature, each run once by the tests of a file."""
 
 from functools import cache
 
@@ -13,7 +13,7 @@ from tuning.store.store import Store
 
 @pytest.fixture(scope="module")
 def worked_off(tmp_path_factory):
-    """Of a study by its name: its scheduler, its store, what ran, and what its plan foretold."""
+    """Returns a function from a study's name to its scheduler, store, jobs and forecast."""
 
     @cache
     def working_off(name):
@@ -28,5 +28,5 @@ def worked_off(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def finished(request, worked_off):
-    """The same of the study that a test is parametrised by."""
+    """Returns the same for the study that parametrises a test."""
     return worked_off(request.param)

@@ -1,4 +1,4 @@
-"""What holds of every study in miniature, once it is worked off and shown."""
+"""The checks that every study in miniature passes after it has run and is displayed."""
 
 import importlib
 import statistics
@@ -26,11 +26,11 @@ SHEETS = {
         f"samples_{method}-alpha-{alpha}.png" for method in ("base", "ours") for alpha in (1, 10)
     ],
 }  # fmt: skip
-"""What the sheets of some studies are called: by what the cells they are shared by have alike."""
+"""Names of the image sheets of some studies: the labels that all cells of a sheet share."""
 
 
 class MiniatureContract:
-    """Parametrise a subclass by `finished`: names of studies."""
+    """Checks of every study; a subclass is parametrised by `finished`, the names of studies."""
 
     def test_every_cell_is_measured_and_shown(self, finished):
         scheduler, store, ran, _ = finished
@@ -50,7 +50,7 @@ class MiniatureContract:
         made = {stage: sum(s == stage for s, _ in ran) for stage in foretold}
         assert made.keys() == {stage for stage, _ in ran}
         for stage, count in made.items():
-            # Winners that are also trials, and snapshots that a search leaves out, make it fewer.
+            # The number is smaller if winners are also trials, or if a search skips snapshots.
             assert count <= foretold[stage] <= 2 * count + 2, stage
 
     def test_mlflow_has_every_cell_the_curves_and_the_gains_by_class(self, finished):

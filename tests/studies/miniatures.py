@@ -1,4 +1,4 @@
-"""Every study in miniature: settings with which it takes seconds."""
+"""Every study in miniature: settings with which a study takes seconds."""
 
 from scorelib.spec_paths import replace_paths
 from studies.registry import STUDIES, find_study
@@ -81,16 +81,16 @@ MINIATURES = {
     | {"train.network.ngf": "2"},
     "cifar_schedules": SCHEDULES | MLP | {"families": '["geometric", "sigmoid"]'},
 }  # fmt: skip
-"""By study, the changes of its demo's settings; a new study needs some."""
+"""Changes of the demo settings of each study; a new study needs an entry."""
 
 
 def miniature(name):
-    """A study, made tiny."""
+    """Returns a tiny version of a study."""
     assert name in MINIATURES, f"{name} needs a miniature here: settings that take seconds"
     module = find_study(name)
     return module.study("demo", replace_paths(module.settings("demo"), MINIATURES[name]))
 
 
 def studies_of(paper):
-    """Names of a paper's studies; the paper as its folder in `studies` is called."""
+    """Returns the names of a paper's studies; the paper is given as its folder in `studies`."""
     return [name for name, entry in STUDIES.items() if entry.module.split(".")[1] == paper]

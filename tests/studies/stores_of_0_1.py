@@ -1,6 +1,6 @@
-"""Stores of every study in miniature, as version 0.1 left them.
+"""Stores of every study in miniature, as created by version 0.1.
 
-`stores_of_0_1.tar.xz` holds their manifests, ledgers and settings (without the files of the jobs),
+`stores_of_0_1.tar.xz` contains the manifests, ledgers and settings (without the files of the jobs),
 and the tables that version 0.1 printed, as CSV.
 """
 
@@ -14,7 +14,7 @@ with tarfile.open(ARCHIVE) as archive:
 
 
 def unpack(folder):
-    """Puts all stores into a folder, each by its study's name."""
+    """Unpacks all stores into a folder, each under the name of its study."""
     with tarfile.open(ARCHIVE) as archive:
         archive.extractall(folder, filter="data")
     return folder

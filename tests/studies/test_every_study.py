@@ -1,4 +1,4 @@
-"""What holds of every study before it is run: at either scale, for workers, in a plan."""
+"""Tests of every study before it runs: both scales, readable by workers, valid plans."""
 
 import json
 import subprocess
@@ -32,7 +32,7 @@ def test_a_study_is_whole_at_either_scale(name, scale):
 
 
 def test_workers_can_read_every_study_s_jobs():
-    """Which know the engine's modules and no study's: a job of every mixture of kinds."""
+    """Workers import modules of the engine and no study: tests a job of each mixture of kinds."""
     by_kinds = {}
     for name in STUDIES:
         for scale in ("demo", "paper"):

@@ -1,7 +1,7 @@
-"""The keys of every study are those that stored results have: none changes unnoticed.
+"""Tests that the keys of every study are those of stored results.
 
-`keys_of_0_1.json` was written by version 0.1, before any class or field was renamed. An entry of
-the file may change only with a raised ``VERSION`` or with changed settings of the study.
+Version 0.1 wrote `keys_of_0_1.json` before any class or field was renamed. An entry of the file may
+change only with a raised ``VERSION`` or with changed settings of the study.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ def digest(lines):
 
 
 def with_inputs(jobs):
-    """The jobs and all they rest on, by key."""
+    """Returns jobs and all their inputs, by key."""
     found, waiting = {}, list(jobs)
     while waiting:
         job = waiting.pop()
@@ -32,7 +32,7 @@ def with_inputs(jobs):
 
 
 def keys(study):
-    """Digests of a study's keys: of jobs, of all specs in them, of settings, of the ledgers."""
+    """Returns digests of a study's keys: of jobs, of all specs in them, of settings, of ledgers."""
     jobs, ledgers = list(study.known_jobs), []
     for search in study.searches:
         space, ladder = search.space, search.ladder

@@ -1,4 +1,4 @@
-"""From stored results, every search proposes what version 0.1 proposed."""
+"""Tests that every search proposes from stored results what version 0.1 proposed."""
 
 import shutil
 
@@ -12,7 +12,7 @@ from tuning.store.store import Store
 
 @pytest.fixture(scope="module")
 def stores(tmp_path_factory):
-    """The folder of all stores."""
+    """Returns the folder of all stores."""
     return unpack(tmp_path_factory.mktemp("stores"))
 
 

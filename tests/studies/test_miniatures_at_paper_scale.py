@@ -1,4 +1,4 @@
-"""The paper scale's own code in miniature on embedded photographs: its networks and Inception."""
+"""Tests of the code of the paper scale in miniature: its networks and Inception, on photographs."""
 
 from functools import cache
 
@@ -21,7 +21,7 @@ from tuning.scheduling.scheduler import Scheduler
 
 @pytest.fixture
 def random_inception(tmp_path, monkeypatch):
-    """A file of Inception weights in the published format, drawn at random; read once a test."""
+    """Returns a file of random Inception weights in the published format, read once per test."""
     torch.manual_seed(0)
     monkeypatch.setattr(fidelity, "load_state_dict_from_url", lambda *a, **k: {})
     torch.save(Unloaded("x", ["2048"]).state_dict(), tmp_path / "inception.pth")

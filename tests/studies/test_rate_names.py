@@ -1,4 +1,4 @@
-"""Measured rates are kept under names that no renamed class changes."""
+"""Tests that measured rates are stored under names that do not change with class names."""
 
 from dataclasses import dataclass
 
@@ -22,7 +22,7 @@ NAMES = {
     "train ResNetClassifier Dlsm", "train ResidualMlp Adversarial", "train ResidualMlp Dsm",
     "yardstick",
 }  # fmt: skip
-"""As version 0.1 kept them."""
+"""The names that version 0.1 stored."""
 
 
 def test_the_names_of_all_studies_are_those_that_rates_are_stored_under():
@@ -37,7 +37,7 @@ def test_the_names_of_all_studies_are_those_that_rates_are_stored_under():
 
 @dataclass(frozen=True, kw_only=True)
 class RenamedNetwork(ResidualMlp):
-    """Another class name, the kind declared."""
+    """A class with another name but the same declared kind."""
 
     KIND = "OldName"
 

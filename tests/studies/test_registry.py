@@ -1,4 +1,4 @@
-"""Studies are found by name; a scale is turned into settings in one place."""
+"""Tests that studies are found by name, and that scales are turned into settings in one place."""
 
 from importlib import import_module
 
@@ -17,7 +17,7 @@ def test_settings_of_a_scale_are_the_module_s_of_that_name(name):
 
 @pytest.mark.parametrize("name", STUDIES)
 def test_an_unknown_scale_is_refused_with_the_choices(name):
-    with pytest.raises(InputError, match="must be one of demo, paper; got 'study'"):
+    with pytest.raises(InputError, match="must be one of demo, paper, but got 'study'"):
         find_study(name).settings("study")
 
 

@@ -1,4 +1,4 @@
-"""Stores made by version 0.1 open, are complete, and print the same tables."""
+"""Tests that stores of version 0.1 open, are complete, and give the same tables."""
 
 import pytest
 
@@ -10,12 +10,12 @@ from tuning.scheduling.scheduler import Scheduler
 from tuning.store.store import Store
 
 RENAMED = ("dlsm,Table 2,demo,CAS,", "dlsm,Table 2,demo,classification accuracy score,")
-"""The one row label that version 0.1 printed otherwise, as lines of a CSV begin."""
+"""The one row label that version 0.1 printed differently, as the start of lines of a CSV file."""
 
 
 @pytest.fixture(scope="module")
 def stores(tmp_path_factory):
-    """The folder of all stores."""
+    """Returns the folder of all stores."""
     return unpack(tmp_path_factory.mktemp("stores"))
 
 

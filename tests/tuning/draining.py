@@ -1,19 +1,19 @@
-"""Works a study off in this process, without Ray, as the runner does; and what came of it."""
+"""Helpers that run a study in this process, without Ray, as the runner does."""
 
 from tuning.jobs import ExecutionContext, MissingInputError, execute
 from tuning.scheduling.scheduler import Scheduler, Wait
 
 
 def drain(study, store, *, scheduler=None, most=None, choose=None, **workplace):
-    """Runs the study's jobs; returns their (stage, key) in order.
+    """Runs the jobs of the study; returns their (stage, key) in order.
 
     Args:
         study: the study.
         store: its store.
-        scheduler: the study's, if it is to be looked at.
-        most: stop after this many.
-        choose: picks one of several jobs that are out at a time, as workers finishing in any order.
-        workplace: what else of `ExecutionContext` is not the default.
+        scheduler: scheduler of the study, if the test needs access to it.
+        most: number of jobs after which to stop.
+        choose: selects one of several running jobs, as workers finish in any order.
+        workplace: other arguments of `ExecutionContext`.
     """
     scheduler = scheduler or Scheduler(study, store)
     place = ExecutionContext(store=store, **workplace)
@@ -38,9 +38,9 @@ def drain(study, store, *, scheduler=None, most=None, choose=None, **workplace):
 
 
 def results(study, store):
-    """What the study came to: what is stored of each cell's and baseline's jobs, by cell and key.
+    """Returns the results of the jobs of each cell and each baseline, by cell and key.
 
-    A cell's key has in it the values that its search chose.
+    The key of a cell contains the values that its search chose.
     """
     scheduler = Scheduler(study, store)
     jobs = [(cell.name, job) for cell in study.cells for job in scheduler.cell_jobs(cell)]

@@ -1,10 +1,10 @@
-"""Running a single job with all it needs, without a scheduler."""
+"""Helper that runs a single job with all its inputs, without a scheduler."""
 
 from tuning.jobs import execute
 
 
 def finish(job, place):
-    """Runs a job and all it needs; returns its manifest."""
+    """Runs a job and all its inputs; returns its manifest."""
     for needed in job.inputs():
         finish(needed, place)
     run = execute(job, place)

@@ -1,4 +1,4 @@
-"""Small studies of tuning's and scorelib's own classes: the real engine on specs of seconds."""
+"""Small studies made of classes of tuning and scorelib: the real engine on specs of seconds."""
 
 from dataclasses import dataclass
 
@@ -56,12 +56,12 @@ COARSE = ClassifierFeatures(
 PLAYERS = Adversarial(n_d=1, discriminator=BigGanDiscriminator(width=4))
 SAMPLERS = {"als": Als, "cas": Cas}
 FIRST_EPSILON = {("als", 1): 0.01, ("als", 5): 0.0069, ("cas", 1): 0.01, ("cas", 5): 0.0022}
-"""First step sizes by sampler and steps per level, within what theory admits on this schedule."""
+"""First step sizes by sampler and steps per level, within the limits of the schedule."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SelectionSettings(Spec):
-    """How a snapshot and an EMA decay are chosen."""
+    """Settings of the choice of a snapshot and an EMA decay."""
 
     n_trials: int = 2
     n_images: int = 40
@@ -69,7 +69,7 @@ class SelectionSettings(Spec):
 
 @dataclass(frozen=True, kw_only=True)
 class SearchSettings(Spec):
-    """How step sizes are searched, on two rungs."""
+    """Settings of the searches of step sizes on two rungs."""
 
     n_trials: int = 3
     n_images: int = 40
@@ -79,7 +79,7 @@ class SearchSettings(Spec):
 
 @dataclass(frozen=True, kw_only=True)
 class Settings(Spec):
-    """What tests change of the miniature."""
+    """Settings of the miniature that tests change."""
 
     train: TrainSpec = TRAIN
     columns: tuple[str, ...] = ("non-adversarial",)
@@ -115,10 +115,12 @@ class Settings(Spec):
 
 
 def miniature_study(**changes):
-    """A selection of a snapshot, then searches of step sizes with a ladder and a carry-over.
+    """Returns a study that selects a snapshot, then searches step sizes on a ladder of rungs.
+
+    Later searches start from the results of earlier ones.
 
     Args:
-        changes: of the settings, by path (dots written as __), values as on a command line.
+        changes: changes of the settings by path (dots written as __), values as on a command line.
     """
     further = {path.replace("__", "."): value for path, value in changes.items()}
     at = replace_paths(Settings(), further)
@@ -153,7 +155,7 @@ def _study(name, at, cells, searches, snapshots=()):
 
 
 def _template(at, column, n_images, ema=0.999):
-    """Scores of few images of the last snapshot, by CAS."""
+    """Returns scores of few images of the last snapshot, sampled by CAS."""
     return Score(
         sample=SampleSpec(
             model=Snapshot(train=at.training(column), iteration=at.iterations),
@@ -199,16 +201,16 @@ def _step_sizes(at, name, n_sigma, column, selection, earlier):
 
 
 def first_score(study, search="cas n_sigma=1, non-adversarial", n_images=40):
-    """A score of one of a study's searches, at a step size that leaves raw images their noise."""
+    """Returns a score of a search of a study, at a step size that leaves noise in raw images."""
     (found,) = [s for s in study.searches if s.name == search]
     return found.space.score({EPSILON: 0.008}, Rung(n_images=n_images, keep=1))
 
 
 def joint_study(*, keep=(6, 3, 1)):
-    """A search of lambda and n_D of an adversarial training, on three rungs.
+    """Returns a search of lambda and n_D of an adversarial training, on three rungs.
 
     Args:
-        keep: trials on each rung; each trains longer and is measured on more images.
+        keep: number of trials on each rung; each rung trains longer and measures more images.
     """
     iterations, images = (2, 4, 6), (10, 20, 30)
     at = Settings(
@@ -242,7 +244,7 @@ def joint_study(*, keep=(6, 3, 1)):
 
 
 def front_study():
-    """A search of the step size and the EMA decay by a distance and by coverage at once."""
+    """Returns a search of the step size and the EMA decay by both a distance and coverage."""
     at = Settings(train=BRIEF, iterations=4, extractor=COARSE, chunk_images=20, n_images=40)
     coverage = NeighboursProtocol(
         extractor=at.extractor, data=DATA, n_images=40, seeds="search", n_real=40, k=2,

@@ -1,1 +1,1 @@
-"""Drivers on one store: which live, which study each holds, which jobs each has out."""
+"""Drivers on one store: which drivers run, which study each runs and which jobs each has leased."""

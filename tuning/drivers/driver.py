@@ -1,14 +1,15 @@
-"""Drivers on one store: who they are, and which of them live.
+"""The drivers on one store, and the detection of drivers that have ended.
 
-A driver is a process that runs a study. It keeps one small document in the store with a counter
-that it raises every ten seconds. What it holds (the lock of its study, leases of jobs) names it;
-whoever finds a thing held asks here whether the holder lives: on the same host by its process, on
-another by whether the counter moves. No clocks are compared: an observer counts, on its own
-monotonic clock, how long the counter has stood still.
+A driver is a process that runs a study. Each driver keeps one small document in the store with a
+heartbeat counter, which it increments every ten seconds. The lock of its study and the leases of
+its jobs name the driver as their holder. Another driver that finds a lock or lease checks here
+whether the holder is alive: on the same host by the process, on another host by the heartbeat
+counter. Clocks of different hosts are never compared: an observer measures, on its own monotonic
+clock, for how long the counter has not changed.
 
-Taking a living driver for dead costs work done twice, never a wrong result: commits are keyed, jobs
-deterministic and ledger rounds written whole. A driver that finds it was taken for dead (its
-process was suspended) stops.
+If a running driver is mistaken for dead, some work is done twice, but no result is wrong: commits
+are keyed, jobs are deterministic, and rounds of the ledger are written as a whole. A driver whose
+process was suspended, and which finds that another driver has mistaken it for dead, stops.
 """
 
 import contextlib
@@ -28,19 +29,24 @@ _BEAT_SECONDS = 10.0
 _DEAD_AFTER_SECONDS = 60.0
 _FOLDER = "drivers"
 _TAKEN_OVER = "another driver took this study over while this process was suspended"
-_GONE = "the store is not there any more"
+_GONE = "the store no longer exists"
 
 Holder = dict[str, Any]
-"""Says which driver holds something: its id, host, process and that process's start."""
+"""The identity of a driver: its id ("driver"), "host", process id ("pid") and process start
+("started")."""
 
 
 class Driver:
-    """This process as a driver of a store, and its view of the others; a context manager.
+    """A context manager that registers this process as a driver and observes the other drivers.
 
     Args:
-        store: the store.
-        on_lost: called (on another thread) with the reason when this driver must stop: another has
-            taken it for dead, or the store is gone.
+        store: store on which the drivers work.
+        on_lost: function that is called, on another thread, with the reason when this driver must
+            stop because another driver has taken its study over or the store no longer exists.
+
+    Attributes:
+        store: store on which the drivers work.
+        me: identity of this driver.
     """
 
     def __init__(self, store: Store, on_lost: Callable[[str], None] | None = None) -> None:
@@ -61,14 +67,17 @@ class Driver:
     def __exit__(self, *_: object) -> None:
         self._stop.set()
         self._thread.join()
-        with contextlib.suppress(StoreError):  # others find a dead driver; see `StudyLock`
+        with contextlib.suppress(StoreError):  # if it stays, others detect a dead driver
             self.store.remove_document(_FOLDER, self.me["driver"])
 
     def is_alive(self, holder: Holder) -> bool:
-        """Whether a holder lives, as far as can be told now; answers at once.
+        """Returns, without waiting, whether a driver is alive as far as is known now.
 
-        On another host it counts as living until its counter has been seen to stand still for a
-        minute, so ask again.
+        A driver on another host counts as alive until this process has observed for a minute that
+        its heartbeat counter does not change. So the caller must ask repeatedly.
+
+        Args:
+            holder: identity of the driver.
         """
         if holder.get("host") == self.me["host"]:
             return _started(int(holder["pid"])) == holder.get("started")
@@ -81,21 +90,27 @@ class Driver:
         return now - self._seen[name][1] < _DEAD_AFTER_SECONDS
 
     def take_over(self, folder: str, name: str, holder: Holder | None) -> bool:
-        """Removes what a dead driver (or nobody that can be read) holds, so that it can be created.
+        """Removes the lock or lease of a dead driver, so that it can be created again.
 
-        Others may be about to do the same: only who holds a second document, created exclusively,
-        may remove the first, and looks again before doing so. (A move would do on a file system;
-        on an object store it is a copy and a deletion, in between which another may come.)
+        Several drivers may try this at the same time. Therefore a driver first creates a second
+        document exclusively, and reads the first document again before removing it. (On a file
+        system a move would be enough. On an object store a move is a copy and a deletion, and
+        another driver may interfere between the two.)
+
+        Args:
+            folder: folder of the lock or lease.
+            name: name of the lock or lease.
+            holder: identity of the dead driver; None if the document is corrupt.
 
         Returns:
-            False if another driver is at it just now.
+            False if another driver is taking the same document over at this moment.
         """
         mark = f"{name}.taken-over"
         if not self.store.create_document(folder, mark, self.me):
             other = self.store.document(folder, mark)
             if other is None or self.is_alive(other):
                 return False
-            self.store.remove_document(folder, mark)  # it died in between
+            self.store.remove_document(folder, mark)  # the other driver died before it removed this
             return True
         if self.store.document(folder, name) == holder:
             self.store.remove_document(folder, name)
@@ -103,7 +118,7 @@ class Driver:
         return True
 
     def remove_dead(self, holder: Holder) -> None:
-        """Removes the document of a driver found dead: should it live after all, it learns so."""
+        """Removes the document of a dead driver; a driver that is still running then stops."""
         if holder.get("driver"):
             self.store.remove_document(_FOLDER, str(holder["driver"]))
 
@@ -111,8 +126,8 @@ class Driver:
         beat = 0
         while not self._stop.wait(_BEAT_SECONDS):
             beat += 1
-            # A store that is full, or away for a moment, must not end the heart: others would take
-            # this driver for dead. The work meets the same store and stops, with its message.
+            # A store that is full or briefly unavailable must not end the heartbeat, or others
+            # would consider this driver dead. The jobs use the same store and stop with its error.
             with contextlib.suppress(Exception):
                 if self.store.document(_FOLDER, self.me["driver"]) is None:
                     is_there = Store.exists(self.store.url)
@@ -126,7 +141,7 @@ class Driver:
 
 
 def _host() -> str:
-    """The host's name, and which numbering of processes is meant: containers may share the name."""
+    """Returns the host's name and the PID namespace, because containers may share the name."""
     try:
         numbering = os.stat("/proc/self/ns/pid").st_ino
     except OSError:
@@ -135,7 +150,10 @@ def _host() -> str:
 
 
 def _started(pid: int) -> str | None:
-    """When a process of this host was started (numbers are reused), or None if it is gone."""
+    """Returns the start time of a process of this host, or None if the process has ended.
+
+    The start time distinguishes processes that use the same process id one after the other.
+    """
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except OSError:

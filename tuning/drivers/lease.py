@@ -1,9 +1,9 @@
-"""Leases: drivers of different studies on one store share jobs instead of running them twice.
+"""Leases of jobs, so that drivers of different studies on one store run a shared job only once.
 
-A lease is a small document, created exclusively under the job's key when a driver hands the job
-out, and removed when the job ends. A job leased by another living driver is left to it; the lease
-of a dead one is taken over. Leases are an economy, not a safety: jobs are deterministic and commits
-keyed, so a job run twice is waste and never wrong.
+A lease is a small document. A driver creates it exclusively, under the job's key, when it hands the
+job out, and removes it when the job ends. A job that another running driver has leased is left to
+that driver; the lease of a dead driver is taken over. Leases save time but are not needed for
+correctness: jobs are deterministic and commits are keyed, so running a job twice is never wrong.
 """
 
 import time
@@ -18,10 +18,11 @@ class Leases:
     """The leases of one driver.
 
     Args:
-        driver: this process, entered.
+        driver: driver of this process; its context must be active.
 
     Attributes:
-        has_company: whether another living driver was met: it may finish jobs this one needs.
+        has_company: whether a lease of another running driver was found; that driver may finish
+            jobs that this driver needs.
     """
 
     def __init__(self, driver: Driver) -> None:
@@ -29,9 +30,16 @@ class Leases:
         self._next_look: dict[str, float] = {}
 
     def take(self, key: str) -> bool:
-        """Takes the lease of a job; False while another living driver has it.
+        """Takes the lease of a job, unless another running driver holds it.
 
-        A lease held by another is looked at every two seconds at most, however often this is asked.
+        A lease of another driver is read at most every two seconds, however often this method is
+        called.
+
+        Args:
+            key: content key of the job.
+
+        Returns:
+            Whether this driver now holds the lease.
         """
         if time.monotonic() < self._next_look.get(key, 0.0):
             return False
@@ -48,6 +56,10 @@ class Leases:
         return True
 
     def drop(self, key: str) -> None:
-        """Gives a lease back."""
+        """Removes the lease of a job.
+
+        Args:
+            key: content key of the job.
+        """
         self._next_look.pop(key, None)
         self._driver.store.remove_document(_FOLDER, key)

@@ -1,7 +1,7 @@
-"""One driver per study and store: a lock that says who holds it and outlives no one.
+"""A lock that allows one driver per study and store.
 
-The lock is a small document created exclusively. Whoever finds it held by a living driver is
-refused; a dead holder's lock is taken over.
+The lock is a small document that names its holder and is created exclusively. A driver that finds a
+lock of a running driver raises InputError; the lock of a dead driver is taken over.
 """
 
 import contextlib
@@ -18,15 +18,15 @@ _FOLDER = "locks"
 
 
 class StudyLock:
-    """Holds a study of a store while the driver runs; a context manager.
+    """A context manager that holds the lock of a study.
 
     Args:
-        driver: this process, entered.
-        name: the study and scale.
+        driver: driver of this process; its context must be active.
+        name: name of the study with its scale, as in `Study.id`.
 
     Raises:
-        InputError: on entering, if a living driver holds it; its host and process are named. Of a
-            holder on another host that is known after a minute at most.
+        InputError: on entering, if a running driver holds the lock; the message names its host and
+            process. Whether a driver on another host is running is known after at most a minute.
     """
 
     def __init__(self, driver: Driver, name: str) -> None:
@@ -45,36 +45,36 @@ class StudyLock:
 
     def __exit__(self, *_: object) -> None:
         store = self._driver.store
-        # What ended the work is to be told, not that the lock stays: a dead holder's is taken over.
+        # An error here would hide the error that ended the work. A lock that stays is taken over.
         with contextlib.suppress(StoreError):
             if store.document(_FOLDER, self._name) == self._driver.me:
                 store.remove_document(_FOLDER, self._name)
 
     def _require_dead(self, holder: Holder) -> None:
-        """Waits until the holder is known to be dead; raises InputError once it shows life."""
+        """Waits until the holder is known to be dead; raises InputError once it is seen running."""
         store, is_local = self._driver.store, holder.get("host") == self._driver.me["host"]
         first = store.document("drivers", str(holder.get("driver")))
         if not is_local and first is not None:
             logging.getLogger(__name__).warning(
-                "%s was last run on %s; looking for up to a minute whether it still is",
+                "%s was last run on %s; checking for up to a minute whether it still runs there",
                 self._name, holder["host"],
             )  # fmt: skip
         while self._driver.is_alive(holder):
             if is_local or store.document("drivers", str(holder["driver"])) != first:
                 raise InputError(
-                    f"one driver at a time may run {self._name} on {store.url!r}; process "
-                    f"{holder['pid']} on {str(holder['host']).split('/')[0]} does: wait for it or "
-                    "stop it"
+                    f"one driver at a time may run {self._name} on {store.url!r}, but process "
+                    f"{holder['pid']} on {str(holder['host']).split('/')[0]} runs it: wait until "
+                    "that process ends, or stop it"
                 )
             time.sleep(_LOOK_SECONDS)
 
 
 def holder_of(observer: Driver, name: str) -> Holder | None:
-    """Who runs a study now, as far as an observer can tell; None if nobody does.
+    """Returns the driver that runs a study, as far as an observer knows, or None.
 
     Args:
-        observer: sees which drivers live; need not be entered.
-        name: the study and scale.
+        observer: driver that checks whether the holder is alive; its context need not be active.
+        name: name of the study with its scale, as in `Study.id`.
     """
     holder: Holder | None = observer.store.document(_FOLDER, name)
     return holder if holder is not None and observer.is_alive(holder) else None

@@ -1,1 +1,1 @@
-"""Running jobs in Ray: sessions, workers, the searcher that hands jobs to Tune."""
+"""Execution of jobs in Ray: sessions, workers and the searcher that passes jobs to Ray Tune."""

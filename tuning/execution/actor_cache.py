@@ -1,9 +1,10 @@
-"""Keeps idle workers for the next job.
+"""A cache of Ray Tune that keeps idle workers for the next job.
 
-Tune reuses actors, but drops an idle one as soon as no trial is waiting for it. A study's jobs come
-in waves (the chunks of a trial, its score, the next proposal), so at every ebb a worker was thrown
-away, and a new one takes some five seconds to start and import torch. There is no public setting
-for this; the class replaced here is private, which is why Ray is pinned to a minor version.
+Tune reuses actors, but stops an idle actor as soon as no trial is waiting for it. The number of
+ready jobs of a study rises and falls (the chunks of a trial, its score, the next proposal), so Tune
+would stop a worker at every fall, and a new worker takes about five seconds to start and import
+torch. Tune has no public setting for this. The class replaced here is private, which is why Ray is
+pinned to a minor version.
 """
 
 from collections.abc import Generator
@@ -15,7 +16,7 @@ _MOST_IDLE = 8
 
 
 class _IdleActors(ObjectCache):  # type: ignore[misc]
-    """Holds up to eight idle actors while no trial waits for resources of another kind."""
+    """A cache of up to eight idle actors, kept while no trial waits for other resources."""
 
     def cache_object(self, key: Any, obj: Any) -> bool:
         if self._others_wait(key) or self._num_cached_objects >= _MOST_IDLE:
@@ -30,10 +31,10 @@ class _IdleActors(ObjectCache):  # type: ignore[misc]
             yield from super().flush_cached_objects(force_all=force_all)
 
     def _others_wait(self, key: Any) -> bool:
-        """Whether a trial waits for other resources, which idle actors would keep from it."""
+        """Returns whether a trial waits for other resources, which idle actors might occupy."""
         return any(count > 0 for other, count in self._max_num_objects.items() if other != key)
 
 
 def install() -> None:
-    """Makes Tune runs of this process keep their idle actors."""
+    """Makes the Tune runs of this process keep their idle actors."""
     tune_controller._ObjectCache = _IdleActors

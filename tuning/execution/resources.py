@@ -1,9 +1,10 @@
-"""What each stage asks of Ray, and whether the cluster can give it.
+"""The resources that each stage requests from Ray, and the check that the cluster has them.
 
-A CPU job takes one CPU and runs torch on one thread, so its numbers do not depend on the machine's
-size. On GPUs training takes a whole one, for it keeps the GPU busy; sampling and scoring share one
-by the memory that such jobs were measured to take there. All that is no training takes the same
-share: a worker that held another could not be kept for the next job.
+A CPU job takes one CPU and runs torch on one thread, so its numbers do not depend on the number of
+cores of the machine. A training job takes a whole GPU, because it keeps the GPU busy. Sampling and
+scoring jobs share a GPU, according to the GPU memory that was measured for such jobs. All jobs
+other than training take the same share, because a worker can only be reused for a job that requests
+the same resources.
 """
 
 from collections.abc import Iterable
@@ -18,21 +19,21 @@ from tuning.store.store import Manifest, Store
 from tuning.study import Study
 
 DEFAULT_SHARE = 0.5
-"""Share of a GPU for sampling and scoring until their memory was measured: two jobs to a GPU."""
+"""Share of a GPU per sampling or scoring job until the memory is measured: two jobs per GPU."""
 
 _MEMORY = "gpu-memory"
 _MOST_TO_A_GPU = 8
-_CONTEXT_BYTES = 600_000_000  # a process's CUDA context and libraries, beside its tensors
+_CONTEXT_BYTES = 600_000_000  # CUDA context and libraries of a process, in addition to its tensors
 _HEADROOM = 1.15
 
 
 @dataclass(frozen=True)
 class GpuShares:
-    """Shares of a GPU that jobs ask for, each in (0, 1].
+    """The shares of a GPU that jobs request, each in (0, 1].
 
     Attributes:
-        train: of a job whose stage fills a GPU: a training.
-        sample: of any other job.
+        train: share of a job whose stage fills a GPU (training).
+        sample: share of any other job.
     """
 
     train: float = 1.0
@@ -40,17 +41,24 @@ class GpuShares:
 
 
 class GpuMemory:
-    """GPU memory that jobs were measured to take, kept in the store by kind of GPU.
+    """The measured GPU memory of jobs, kept in the store by GPU model.
 
     Args:
-        store: where.
+        store: store that keeps the measurements.
     """
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
     def note(self, job: Job, manifest: Manifest) -> None:
-        """Takes in what a finished job reserved, if it ran on a GPU and is no training."""
+        """Records the GPU memory that a finished job reserved.
+
+        CPU jobs and training jobs are ignored. The store keeps the largest peak per GPU model.
+
+        Args:
+            job: finished job.
+            manifest: manifest of the job; its cost holds the reserved and the total memory.
+        """
         peak, total = (int(manifest.cost.get(n, 0)) for n in ("gpu_bytes", "gpu_total_bytes"))
         if not peak or job.STAGE.fills_gpu:
             return
@@ -60,10 +68,11 @@ class GpuMemory:
             self._store.put_document(_MEMORY, name, {"peak_bytes": peak, "total_bytes": total})
 
     def share(self) -> float:
-        """Share of a GPU for jobs that are no training, such that the kinds seen so far hold them.
+        """Returns the share of a GPU for jobs other than training, from the measured memory.
 
         Returns:
-            1/n for the largest n of at most 8 that fits; `DEFAULT_SHARE` while nothing is measured.
+            1/n for the largest n <= 8 such that n jobs fit on every GPU model measured so far;
+            `DEFAULT_SHARE` before the first measurement.
         """
         shares = []
         for name in self._store.document_names(_MEMORY):
@@ -76,21 +85,27 @@ class GpuMemory:
 
 @dataclass(frozen=True)
 class Capacity:
-    """The most CPUs and GPUs that there are or that the autoscaler can add."""
+    """The numbers of CPUs and GPUs of a cluster, including those that its autoscaler can add.
+
+    Attributes:
+        cpus: maximum number of CPUs.
+        gpus: maximum number of GPUs.
+    """
 
     cpus: float
     gpus: float
 
 
 def likely_device(study: Study, gpus: int | None = None) -> str:
-    """Class of the device that a study's expensive jobs run on, if it is known without a cluster.
+    """Returns the class of device of a study's expensive jobs, as far as known without a cluster.
 
     Args:
-        study: the study.
-        gpus: how many there are to be; None for those found here.
+        study: study whose jobs are inspected.
+        gpus: number of GPUs to assume; None for the number of GPUs of this machine.
 
     Returns:
-        The GPU's name, "gpu" where there is none, or "cpu x1" if no job wants one.
+        The name of this machine's first GPU, "gpu" if there is none, or "cpu x1" if no job needs a
+        GPU.
     """
     if not any(job.wants_gpu() for job in study.known_jobs):
         return "cpu x1"
@@ -101,34 +116,34 @@ def likely_device(study: Study, gpus: int | None = None) -> str:
 
 
 def gpu_share(job: Job, shares: GpuShares) -> float:
-    """GPUs a job asks for: its share, or 0 for what a CPU does as well."""
+    """Returns the share of a GPU that a job requests; 0 for a job that runs on a CPU."""
     if not job.wants_gpu():
         return 0.0
     return shares.train if job.STAGE.fills_gpu else shares.sample
 
 
 def bundle(gpus: float) -> dict[str, float]:
-    """The Ray resources of one job."""
+    """Returns the Ray resources of one job: one CPU and its share of a GPU, if any."""
     return {"CPU": 1.0, "GPU": gpus} if gpus else {"CPU": 1.0}
 
 
 def require_gpus(jobs: Iterable[Job], capacity: Capacity, needs: str, allow_cpu: bool) -> None:
-    """Raises InputError if jobs ask for a GPU that will never be there.
+    """Raises InputError if jobs need a GPU, but there is none and none can be added.
 
     Args:
         jobs: jobs left to run.
-        capacity: what there is.
-        needs: what the jobs would need, for the message.
-        allow_cpu: run them on CPUs nevertheless.
+        capacity: numbers of CPUs and GPUs of the cluster.
+        needs: time and disk space that the study needs, for the message.
+        allow_cpu: whether such jobs may run on CPUs; then no error is raised.
     """
     if allow_cpu or capacity.gpus > 0:
         return
     wanting = [job for job in jobs if job.wants_gpu()]
     if wanting:
         raise InputError(
-            f"{len(wanting)} jobs need a GPU and there is none, nor one the cluster could add; "
-            f"the study needs about {needs}: name a cluster with GPUs, and how many if it adds "
-            "them as needed, or allow CPUs",
+            f"{len(wanting)} jobs need a GPU, but there is none and the cluster cannot add one; "
+            f"the study needs about {needs}: give the address of a cluster with GPUs, and the "
+            "number of GPUs if it adds them on demand, or allow CPUs",
             "address",
             "gpus",
             "allow_cpu",

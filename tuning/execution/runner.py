@@ -1,9 +1,9 @@
-"""The runner: Ray Tune runs that work a scheduler off.
+"""The runner: executes the jobs of a scheduler in Ray Tune.
 
-`Tuner.restore` is not used: after any interruption a fresh Tuner runs what the store says is left.
-Whatever ends a `fit()` early, the supervising loop starts another, as long as there is progress.
-Ray's own memory monitor does end a whole `fit()` when it kills a worker; the next one then runs
-half as many jobs at a time.
+`Tuner.restore` is not used: after any interruption a new Tuner runs the jobs that are not yet in
+the store. If a `fit()` ends early, for whatever reason, the supervising loop starts another, as
+long as there is progress. When Ray's memory monitor kills a worker, the whole `fit()` ends; the
+next `fit()` then runs half as many jobs at a time.
 """
 
 import contextlib
@@ -34,19 +34,21 @@ def run_until_complete(
     shares: GpuShares | None = None,
     max_concurrent: int | None = None,
 ) -> None:
-    """Runs all jobs a scheduler hands out, in Ray, until it is complete, stuck or stopped.
+    """Runs all jobs of a scheduler in Ray until the study is complete, stuck or stopped.
+
+    The run counts as stuck after three consecutive Tune runs in which no job finished.
 
     Args:
-        scheduler: what to run.
-        execution: how workers run it.
-        capacity: what the cluster can give.
-        stop: ends the run early when set.
-        shares: what GPU jobs ask for; None for the defaults.
-        max_concurrent: most jobs at a time; None for as many as the CPUs hold.
+        scheduler: scheduler that hands out the jobs.
+        execution: settings of the execution, sent to the workers.
+        capacity: numbers of CPUs and GPUs of the cluster.
+        stop: request that ends the run early once it is set.
+        shares: shares of a GPU that jobs request; None for the defaults.
+        max_concurrent: maximum number of jobs at a time; None for the number of CPUs.
 
     Raises:
-        InputError: something the user must mend first: the store is full or cannot be read, or a
-            node of the cluster does not see it, or has no data.
+        InputError: if the user must fix a problem first: the store is full or cannot be read, or a
+            node of the cluster cannot access the store or the data.
     """
     concurrent = max_concurrent or min(_MOST_PENDING, max(2, int(capacity.cpus)))
     has_gpus = capacity.gpus > 0
@@ -60,10 +62,10 @@ def run_until_complete(
             warning = "Ray Tune ended early: %s"
             if isinstance(error.__cause__, ray.exceptions.OutOfMemoryError) and concurrent > 1:
                 concurrent, barren = concurrent // 2, -1
-                warning = f"memory ran out; going on with {concurrent} jobs at a time (%s)"
+                warning = f"memory ran out; continuing with {concurrent} jobs at a time (%s)"
             logging.getLogger(__name__).warning(warning, _in_one_line(error))
         if searcher.refusal:
-            with contextlib.suppress(StoreError):  # the refusal says it
+            with contextlib.suppress(StoreError):  # the refusal already reports the store's error
                 scheduler.forget_running()
             raise searcher.refusal
         scheduler.forget_running()
@@ -74,7 +76,7 @@ def run_until_complete(
 
 
 def _in_one_line(error: Exception) -> str:
-    """What Ray says first, or, if that is a traceback, last."""
+    """Returns the first line of an error of Ray, or the last line if it is a traceback."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
     return lines[-1 if lines[0].startswith("Traceback") else 0]
 
@@ -111,7 +113,7 @@ def _resources(config: dict[str, Any]) -> tune.PlacementGroupFactory:
 
 
 class _Stopper(NotPickled, tune.Stopper):  # type: ignore[misc]
-    """Stops all trials once a stop is requested or nothing can run any more."""
+    """A Tune stopper that stops all trials once a stop is requested or the searcher refuses."""
 
     def __init__(self, request: StopRequest, searcher: JobSearcher) -> None:
         self._request, self._searcher = request, searcher

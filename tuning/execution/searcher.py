@@ -1,9 +1,9 @@
-"""Between Tune and the scheduler: Tune's search algorithm hands out jobs and reports what they did.
+"""The Tune search algorithm that passes jobs from the scheduler to Tune and reports their outcomes.
 
-A trial is one run of one job. A trial that ends without a result is reported with its cause, and
-the scheduler hands its job out again. A lost node is no fault of the job; a worker that died
-(killed, out of host memory, ended by its time-out) or an exception may be. The one thing Tune
-retries by itself is a trial whose node was drained before it went (preemption with notice).
+A trial of Tune is one run of one job. A trial that ends without a result is reported with its
+cause, and the scheduler hands its job out again. The loss of a node is not caused by the job. A
+dead worker (killed, out of host memory, ended by its time-out) or an exception may be caused by the
+job. Tune itself retries a trial only if its node was drained first (preemption with notice).
 """
 
 import logging
@@ -19,27 +19,32 @@ from tuning.jobs import Job, Progress
 from tuning.scheduling.scheduler import Scheduler, Wait
 from tuning.store.documents import StoreReadError
 
-_PATIENCE_SECONDS = 60.0  # with a store that cannot be read
+_PATIENCE_SECONDS = 60.0  # time for which an unreadable store is tolerated
 
 _SIGN_OF_A_LOST_NODE = "because its node has died"
-"""What Ray says of a worker whose node was killed, cut off, drained or ended by SIGTERM. It knows
-that only once the node's heartbeats are missed, and waits for it: see `ray_import`."""
+"""Part of Ray's error message for a worker whose node was killed, disconnected, drained or ended by
+SIGTERM. Ray gives this cause only after it has missed the node's heartbeats; see `ray_import` for
+the time that it waits."""
 
 
 class NotPickled:
-    """Lives in the driver only: Tune pickles its configuration, which is never read back."""
+    """A base class of objects that are replaced by a plain object when Tune pickles them.
+
+    Such objects are used only in the driver. Tune pickles its configuration, but the pickled
+    configuration is never read.
+    """
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (object, ())
 
 
 class JobSearcher(NotPickled, Searcher):  # type: ignore[misc]
-    """Tune's search algorithm: hands out the scheduler's jobs and passes on what they report.
+    """A search algorithm for Tune that hands out the scheduler's jobs and forwards their reports.
 
     Args:
-        scheduler: where jobs come from.
-        execution: how workers run them.
-        shares: what GPU jobs ask for; None where there are no GPUs.
+        scheduler: scheduler that provides the jobs.
+        execution: settings of the execution, sent to the workers.
+        shares: shares of a GPU that jobs request; None if there are no GPUs.
     """
 
     def __init__(
@@ -51,21 +56,25 @@ class JobSearcher(NotPickled, Searcher):  # type: ignore[misc]
         self._heard: dict[str, float] = {}
         self._unreadable_since: float | None = None
         self.refusal: InputError | None = None
-        """What the user must mend before anything more can run."""
+        """The error that the user must fix before more jobs can run; None if there is none."""
 
     def set_search_properties(
         self, metric: str | None, mode: str | None, config: dict[str, Any], **spec: Any
     ) -> bool:
-        """Nothing to set: jobs come from the scheduler."""
+        """Does nothing, because the jobs come from the scheduler."""
         return True
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
-        """The config of the next job; None while none is ready."""
+        """Returns the config of the next job.
+
+        Returns:
+            A config, None while no job is ready, or `Searcher.FINISHED` if no job will follow.
+        """
         job: Job | Wait = Wait.NOTHING_READY
         try:
             job = self._scheduler.next_job()
             self._unreadable_since = None
-        except StoreReadError as error:  # it may be back in a moment
+        except StoreReadError as error:  # the store may be readable again in a moment
             now = time.monotonic()
             self._unreadable_since = self._unreadable_since or now
             if now - self._unreadable_since > _PATIENCE_SECONDS:
@@ -81,7 +90,7 @@ class JobSearcher(NotPickled, Searcher):  # type: ignore[misc]
         return self._execution.config(job, gpus=gpus)
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
-        """Passes on how far a job is."""
+        """Forwards the progress of a job to the scheduler."""
         self._heard[trial_id] = time.monotonic()
         if "progress" in result:
             progress = Progress(*result["progress"])
@@ -90,12 +99,15 @@ class JobSearcher(NotPickled, Searcher):  # type: ignore[misc]
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
-        """Passes on how a trial ended; of one that died, `TrialEnds` tells the cause next."""
+        """Reports the outcome of a trial to the scheduler.
+
+        A trial that ended with an error is skipped here: `TrialEnds` reports it with its cause.
+        """
         if error:
             return
         try:
             self._report(self._jobs.pop(trial_id), result or {})
-        except StoreReadError as error:  # of what is noted beside, once the job is reported
+        except StoreReadError as error:  # raised by additional notes, after the job is reported
             logging.getLogger(__name__).info("%s", error)
         except InputError as refusal:  # the store cannot be written to
             self.refusal = refusal
@@ -115,7 +127,12 @@ class JobSearcher(NotPickled, Searcher):  # type: ignore[misc]
             self._scheduler.report_stopped(job.key)
 
     def report_death(self, trial_id: str, account: str) -> None:
-        """Reports a trial whose worker is gone, with Ray's account of it."""
+        """Reports a trial whose worker has ended to the scheduler.
+
+        Args:
+            trial_id: id of the trial.
+            account: Ray's error message.
+        """
         job, silence = self._jobs.pop(trial_id), time.monotonic() - self._heard[trial_id]
         timeout = self._execution.timeouts.get(job.STAGE.timeout)
         if _SIGN_OF_A_LOST_NODE in account:
@@ -128,28 +145,31 @@ class JobSearcher(NotPickled, Searcher):  # type: ignore[misc]
             self._scheduler.report_failure(job.key, "its worker process died")
 
     def save(self, checkpoint_path: str) -> None:
-        """Nothing to save: the ledger is in the store."""
+        """Does nothing, because the ledger is in the store."""
 
     def restore(self, checkpoint_path: str) -> None:
-        """Never restored: see `runner`."""
+        """Does nothing, because Tune runs are never restored (see `runner`)."""
 
 
 class TrialEnds(NotPickled, tune.Callback):  # type: ignore[misc]
-    """Tells the searcher why trials died, which a searcher is not told, and forgets finished ones.
+    """A Tune callback that reports to the searcher why trials ended with an error.
+
+    Tune passes this cause only to callbacks, not to a searcher. The callback also frees the
+    statistics of finished trials.
 
     Args:
-        searcher: the searcher.
+        searcher: searcher that receives the reports.
     """
 
     def __init__(self, searcher: JobSearcher) -> None:
         self._searcher = searcher
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """Tune's hook: called right after the searcher's `on_trial_complete`."""
-        # Not `trial.get_error()`: it reads the copy in the run's storage, which is made later.
+        """Reports why a trial died; Tune calls this hook after the searcher's own hook."""
+        # `trial.get_error()` would read the copy in the run's storage, which is made later.
         account = Path(trial.error_file).read_text() if trial.error_file else ""
         self._searcher.report_death(trial.trial_id, account)
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """Tune's hook: drops statistics of reports that it keeps of each trial and nobody reads."""
+        """Frees the statistics of reports that Tune keeps of each trial and that are never read."""
         trial.run_metadata.metric_analysis, trial.run_metadata.metric_n_steps = {}, {}

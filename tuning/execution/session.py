@@ -1,9 +1,9 @@
-"""Ray sessions: one of our own on this machine, or a cluster joined; ended with all they started.
+"""Ray sessions: a local Ray on this machine, or the connection to a running cluster.
 
-A session of our own has a token that only its user can read, and nothing of it is left when it
-ends. A cluster is joined from one of its nodes: the driver stays here, beside its store, lock and
-ledger. Its workers are given this very code (packages such as torch are theirs already, from their
-image or set-up), and must see the store.
+A local Ray has a token that only its user can read, and leaves nothing behind when it ends. A
+cluster is joined from one of its nodes, and the driver runs on this node. The workers of the
+cluster receive the code of the driver; they have packages such as torch from their image or setup.
+All nodes must be able to access the store.
 """
 
 import contextlib
@@ -30,17 +30,18 @@ from tuning.execution.resources import Capacity
 _TOKEN_PATH = "RAY_AUTH_TOKEN_PATH"
 _ANSWER_SECONDS = 20.0
 _PROBE_SECONDS = 60.0
-_OBJECT_STORE_BYTES = 200_000_000  # nothing of ours travels through it
+_OBJECT_STORE_BYTES = 200_000_000  # small, because jobs do not use Ray's object store
 
 
 @dataclass(frozen=True)
 class ClusterOptions:
-    """Which Ray to use.
+    """The options that select and size Ray.
 
     Attributes:
-        address: of a running cluster, "auto" on one of its nodes; None for one of our own here.
-        cpus: CPUs of our own Ray, or those that a cluster may grow to; None for those found.
-        gpus: GPUs, likewise.
+        address: address of a running cluster, or "auto" on one of its nodes; None for a local Ray.
+        cpus: number of CPUs of a local Ray, or maximum number to which a cluster may grow; None for
+            the number of CPUs found.
+        gpus: number of GPUs, defined like `cpus`.
     """
 
     address: str | None = None
@@ -50,24 +51,27 @@ class ClusterOptions:
 
 @contextlib.contextmanager
 def ray_session(options: ClusterOptions) -> Iterator[Capacity]:
-    """Ray, connected to or started; ended, with all it started, on leaving.
+    """Starts a local Ray or connects to a cluster, and ends the session on leaving.
+
+    Args:
+        options: address of the cluster and numbers of CPUs and GPUs.
 
     Yields:
-        The most it can give, counting what its autoscaler is said to add.
+        The numbers of CPUs and GPUs, including the nodes that may be added according to `options`.
 
     Raises:
-        InputError: Ray cannot start here; no cluster answers at the address, or it has no CPUs and
-            none are to come.
+        InputError: if a local Ray cannot start, if no cluster answers at the address, or if the
+            cluster has no CPUs and `options` names none that may be added.
     """
     logging.getLogger("ray").setLevel(logging.ERROR)
-    # Tune prints a traceback for each worker lost; `searcher` tells what became of its job.
+    # Tune prints a traceback for each lost worker; `searcher` already reports the lost job.
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
     warnings.filterwarnings("ignore", module=r"ray\..*")
     quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
     with contextlib.ExitStack() as leaving:
         folder = Path(tempfile.mkdtemp(prefix="ray-"))
         leaving.callback(shutil.rmtree, folder, ignore_errors=True)
-        # Ray keeps the first token that it reads: a session before this one had another.
+        # Ray caches the first token that it reads, and an earlier session had another token.
         AuthenticationTokenLoader.instance().reset_cache()
         leaving.callback(ray.shutdown)
         if options.address is None:
@@ -80,7 +84,7 @@ def ray_session(options: ClusterOptions) -> Iterator[Capacity]:
 
 @contextlib.contextmanager
 def _token_path(path: Path) -> Iterator[None]:
-    """Has Ray read its token from this file."""
+    """Makes Ray read its token from a file while the context is active."""
     given = os.environ.get(_TOKEN_PATH)
     os.environ[_TOKEN_PATH] = str(path)
     try:
@@ -93,9 +97,9 @@ def _token_path(path: Path) -> Iterator[None]:
 
 
 def _start(options: ClusterOptions, folder: Path, quiet: dict[str, Any]) -> None:
-    """Starts a Ray of our own, with a token of its own.
+    """Starts a local Ray with a new token.
 
-    Ray's default token is readable by every user of the machine.
+    Every user of the machine could read Ray's default token.
     """
     try:
         token = Path(os.environ[_TOKEN_PATH])
@@ -106,24 +110,25 @@ def _start(options: ClusterOptions, folder: Path, quiet: dict[str, Any]) -> None
             num_cpus=options.cpus, num_gpus=options.gpus, include_dashboard=False,
             _temp_dir=str(folder), **quiet,
         )  # fmt: skip
-    except (OSError, RuntimeError) as error:  # such as sockets' paths of more than 107 bytes
+    except (OSError, RuntimeError) as error:  # e.g. a socket path of more than 107 bytes
         raise InputError(
-            f"Ray must be able to start in {folder}; got {str(error).strip().splitlines()[-1]}: "
-            "set TMPDIR to a folder with room and a short path, such as /tmp"
+            f"Ray must be able to start in {folder}, but got "
+            f"{str(error).strip().splitlines()[-1]}: set TMPDIR to a folder with free space and a "
+            "short path, such as /tmp"
         ) from error
 
 
 def _join(address: str, folder: Path, quiet: dict[str, Any]) -> None:
-    """Connects to a cluster, giving its workers this very code."""
+    """Connects to a cluster and sends the code of this driver to its workers."""
     _require_private_token()
     _require_answer(address)
     runtime_env = None
-    if "RAY_JOB_CONFIG_JSON_ENV_VAR" not in os.environ:  # a submitted job brings its code along
+    if "RAY_JOB_CONFIG_JSON_ENV_VAR" not in os.environ:  # a submitted job includes its code
         packages = [str(Path(str(scorelib.__file__)).parent), str(Path(__file__).parents[1])]
         runtime_env = {"py_modules": packages, "excludes": ["__pycache__"]}
     try:
-        # From elsewhere: workers look for code in the driver's current folder first, and a node may
-        # have an older copy there.
+        # Workers look for code in the driver's current folder first, and a node may have an older
+        # copy of the code in that folder. So the driver connects from another folder.
         with contextlib.chdir(folder):
             ray.init(address=address, runtime_env=runtime_env, **quiet)
     except (ConnectionError, RuntimeError) as error:
@@ -131,24 +136,28 @@ def _join(address: str, folder: Path, quiet: dict[str, Any]) -> None:
 
 
 def _require_private_token() -> None:
-    """Raises InputError if the cluster's token lies where other users can read it."""
+    """Raises InputError if the cluster's token is missing or other users can read it."""
     given = os.environ.get(_TOKEN_PATH)
     path = Path(given) if given else Path.home() / ".ray" / "auth_token"
     if os.environ["RAY_AUTH_MODE"] != "token" or "RAY_AUTH_TOKEN" in os.environ:
         return
     if not path.is_file():
         raise InputError(
-            f"a cluster must have a token; there is none at {path}: set RAY_AUTH_TOKEN_PATH to the "
-            "cluster's, or RAY_AUTH_MODE=disabled if it has none"
+            f"a cluster must have a token, but there is none at {path}: set RAY_AUTH_TOKEN_PATH to "
+            "the file of the cluster's token, or RAY_AUTH_MODE=disabled if the cluster has none"
         )
     if stat.S_IMODE(path.stat().st_mode) & 0o077:
-        raise InputError(f"the cluster's token must be yours alone to read: chmod 600 {path}")
+        raise InputError(
+            "the cluster's token must be readable by you alone, but other users can read it: run "
+            f"chmod 600 {path}"
+        )
 
 
 def _require_answer(address: str) -> None:
-    """Raises InputError unless a cluster answers and takes our token.
+    """Raises InputError unless a cluster answers and accepts the token.
 
-    Asked in a process of its own: Ray's client tries for long, and prints each attempt.
+    A separate process sends the request, because Ray's client retries for a long time and prints
+    each attempt.
     """
     command = [sys.executable, "-m", "ray.scripts.scripts", "health-check", "--address", address]
     try:
@@ -159,25 +168,26 @@ def _require_answer(address: str) -> None:
         return
     if "InvalidAuthToken" in asked.stderr:
         raise InputError(
-            f"the cluster at {address!r} must be given its own token, and was given another or "
-            "none: set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN_PATH to a file that holds it"
+            f"the cluster at {address!r} must be given its own token, but got another token or "
+            "none: set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN_PATH to a file that holds the token"
         )
     why = (asked.stderr.strip() or asked.stdout.strip() or "no reason given").splitlines()[-1]
     raise _no_cluster(f"got {address!r}: {why}")
 
 
 def _no_cluster(account: str) -> InputError:
-    return InputError(f"the address must name a running Ray cluster; {account}", "address")
+    return InputError(f"the address must name a running Ray cluster, but {account}", "address")
 
 
 def require_visible(store_folder: str) -> None:
-    """Refuses a store in a local folder that some node of the cluster does not see.
+    """Raises InputError if a node of the cluster cannot see the local folder of a store.
 
     Args:
-        store_folder: its path, of which the end need not be there yet.
+        store_folder: path of the store's folder; the folder need not exist yet.
 
     Raises:
-        InputError: naming the node; or the folder cannot be written to.
+        InputError: if a node cannot see the folder (the message names the node), or if the folder
+            cannot be written to.
     """
     folder = Path(store_folder).resolve()
     while not folder.exists():
@@ -187,8 +197,8 @@ def require_visible(store_folder: str) -> None:
         probe.touch()
     except OSError as error:
         raise InputError(
-            f"the store must be in a folder that can be written to; {str(folder)!r}: "
-            f"{error.strerror}",
+            f"the store must be in a writable folder, but got {str(folder)!r} "
+            f"({error.strerror}): fix its permissions or choose another folder",
             "store",
         ) from error
     try:
@@ -206,8 +216,9 @@ def require_visible(store_folder: str) -> None:
         probe.unlink()
     if blind:
         raise InputError(
-            f"the store must be visible on all nodes of the cluster; {store_folder!r} is not on "
-            f"{', '.join(sorted(blind)[:3])}: use a folder that all nodes mount, or s3:// or gs://",
+            f"the store must be visible on all nodes of the cluster, but {store_folder!r} is "
+            f"missing on {', '.join(sorted(blind)[:3])}: use a folder that all nodes mount, or "
+            "s3:// or gs://",
             "store",
         )
 
@@ -216,11 +227,14 @@ def _saw(answer: Any) -> bool:
     try:
         return bool(ray.get(answer))
     except ray.exceptions.RayError:
-        return True  # the node went away: not what is asked here
+        return True  # the node was lost, which says nothing about the folder
 
 
 def _capacity(options: ClusterOptions) -> Capacity:
-    """What there is, or what the cluster may grow to: Ray does not tell how far that is."""
+    """Returns the numbers of CPUs and GPUs that Ray has found or the options state, if larger.
+
+    The options state the maximum size of a growing cluster, because Ray does not report this size.
+    """
     found = ray.cluster_resources()
     capacity = Capacity(
         cpus=max(float(found.get("CPU", 0)), float(options.cpus or 0)),
@@ -228,7 +242,8 @@ def _capacity(options: ClusterOptions) -> Capacity:
     )
     if not capacity.cpus:
         raise InputError(
-            "the cluster must have CPUs; it has none now: if it grows by itself, say how far",
+            "the cluster must have CPUs, but it has none now: if it adds nodes on demand, give the "
+            "maximum numbers of CPUs and GPUs",
             "cpus",
             "gpus",
         )

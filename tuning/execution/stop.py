@@ -1,4 +1,4 @@
-"""Asking a run to stop: by Ctrl-C, by SIGTERM (preemption), or because the study was lost."""
+"""Requests to stop a run: by Ctrl-C, by SIGTERM (preemption), or after a takeover of the study."""
 
 import contextlib
 import signal
@@ -8,23 +8,34 @@ from typing import Self
 
 
 class StopRequest:
-    """Once it is set, running jobs stop at their next report."""
+    """A request to stop; once it is set, running jobs stop at their next report.
+
+    Attributes:
+        reason: reason of the request; None while no stop is requested.
+    """
 
     def __init__(self) -> None:
         self.reason: str | None = None
 
     def request(self, reason: str) -> None:
-        """Sets it; the first reason stays."""
+        """Requests a stop; later requests do not replace the first reason.
+
+        Args:
+            reason: reason of the request, for display.
+        """
         self.reason = self.reason or reason
 
     @property
     def is_set(self) -> bool:
-        """Whether a stop was asked for."""
+        """Whether a stop is requested."""
         return self.reason is not None
 
     @contextlib.contextmanager
     def listening(self) -> Iterator[Self]:
-        """Takes SIGINT and SIGTERM while active; a second SIGINT interrupts at once."""
+        """Turns SIGINT and SIGTERM into stop requests while the context is active.
+
+        A SIGINT after a first request raises KeyboardInterrupt at once.
+        """
         previous = {s: signal.signal(s, self._note) for s in (signal.SIGINT, signal.SIGTERM)}
         try:
             yield self

@@ -1,13 +1,13 @@
-"""The Ray Tune trainable: one trial is one job, in an actor that is reused for the next.
+"""The Ray Tune trainable: runs one job per trial, in an actor that is reused for the next trial.
 
-Each `step` runs the job for about a second and reports how far it is, so that the driver can show
-it and a stop is prompt. What the driver is told in the end is only that the result is stored, that
-an input was missing, or why the run failed; the result itself is in the store.
+Each `step` runs the job for about a second and reports its progress, so that the driver can show
+the progress and stop the job promptly. The final report says only that the result is stored, that
+an input is missing, or why the run failed; the result itself is in the store.
 
-Incidents that the worker deals with itself: a GPU that runs out of memory (the batch is halved and
-the job goes on from its checkpoint, for batches are part of no result), and a job that hangs (the
-process ends itself after the stage's time-out; a watchdog in C does that, for a hung extension
-lets no Python run).
+The worker handles two incidents itself. If a GPU runs out of memory, the batch is halved and the
+job continues from its checkpoint; this is possible because results do not depend on the batch. If a
+job hangs, the process ends itself after the stage's time-out. A watchdog in C ends the process,
+because no Python code runs while an extension hangs.
 """
 
 import contextlib
@@ -38,18 +38,19 @@ _SLICE_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class Execution:
-    """How jobs are run, sent to the workers with each job; nothing here changes a result.
+    """The settings of the execution, sent to the workers with each job; they change no result.
 
     Attributes:
-        store_url: the store.
-        batch_images: most images per network call.
-        autocast: bfloat16 where that is safe.
-        compile: torch.compile.
-        data_root: folder of data sets that are files.
-        inception_weights: file of the Inception weights.
-        gpu_device: torch device of jobs that hold GPU resources; "cpu" where they are only logical.
-        timeouts: by `Stage.timeout`, the seconds without progress after which a job counts as hung;
-            None, or nothing: it never does.
+        store_url: URL of the store.
+        batch_images: maximum number of images per network call.
+        autocast: whether to sample and train in bfloat16 where that is safe.
+        compile: whether to run networks through `torch.compile`.
+        data_root: folder of data sets that are read from files; None for the default folder.
+        inception_weights: file of the Inception weights; None to let the library download them.
+        gpu_device: torch device of jobs that hold GPU resources; "cpu" if Ray's GPUs are only
+            logical.
+        timeouts: time-outs in seconds, by `Stage.timeout`. A job without progress for this time
+            counts as hung. None or a missing entry means no time-out.
     """
 
     store_url: str
@@ -62,7 +63,11 @@ class Execution:
     timeouts: Mapping[str, float | None] = field(default_factory=dict)
 
     def context(self, *, gpu: bool) -> ExecutionContext:
-        """The place to run a job, in the process this is called in."""
+        """Returns the context for running a job in the current process, and sets up torch.
+
+        Args:
+            gpu: whether the job holds GPU resources.
+        """
         device = self.gpu_device if gpu else "cpu"
         if device.startswith("cuda"):
             torch.backends.cuda.matmul.allow_tf32 = True
@@ -79,10 +84,15 @@ class Execution:
         )
 
     def config(self, job: Job, *, gpus: float) -> dict[str, Any]:
-        """The Tune config that makes a worker run a job."""
+        """Returns the Tune config with which a worker runs a job.
+
+        Args:
+            job: job to run.
+            gpus: share of a GPU that the job requests; 0 for a CPU job.
+        """
         return {
             "key": job.key,
-            # One string: Tune flattens nested configs into trial names.
+            # A single string, because Tune flattens nested configs into trial names.
             "job": json.dumps(job.to_json()),
             "execution": dataclasses.asdict(self),
             "gpus": gpus,
@@ -90,20 +100,20 @@ class Execution:
 
 
 class JobTrainable(tune.Trainable):  # type: ignore[misc]
-    """Runs the job its config describes."""
+    """A Tune trainable that runs the job described by its config."""
 
     _job: Job | None
     _batch_images: Mapping[str, int] = {}
-    """For a stage, the batch that fitted after this process had run out of memory."""
+    """Reduced maximum number of images per network call, by stage, after exhausted GPU memory."""
 
     def setup(self, config: dict[str, Any]) -> None:
-        """Takes up a config, in a new actor. What is wrong with it, the first `step` says."""
+        """Reads the config of a new actor; errors of the job's spec are reported by `step`."""
         self._run: Generator[Progress, None, Manifest] | None = None
         self._job_json, self._job = config["job"], None
         self._execution, self._has_gpu = Execution(**config["execution"]), config["gpus"] > 0
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
-        """Takes up the next config in the same actor."""
+        """Replaces the config of an actor that is reused; returns True, as Tune requires."""
         self.cleanup()
         self.setup(new_config)
         return True
@@ -112,9 +122,10 @@ class JobTrainable(tune.Trainable):  # type: ignore[misc]
         """Runs the job for about a second.
 
         Returns:
-            "done" with "outcome": "stored", "missing", "refused" (what the user must mend before
-            anything can run: with "cause" and "fields" of the InputError) or "error" (with
-            "cause"); or the progress.
+            While the job runs, "progress" as a tuple of the fields of `Progress`. At its end,
+            "outcome": "stored", "missing" (an input is missing), "refused" (an InputError that the
+            user must fix before anything can run, with its "cause" and "fields") or "error" (with
+            "cause" and "traceback"). "done" says whether the job has ended.
         """
         try:
             job = self._job = self._job or from_json(json.loads(self._job_json))
@@ -122,7 +133,7 @@ class JobTrainable(tune.Trainable):  # type: ignore[misc]
                 progress = self._advance(job, time.monotonic() + _SLICE_SECONDS)
         except MissingInputError:
             return {"outcome": "missing", "done": True}
-        except StoreReadError as error:  # this node's connection, perhaps, and back the next time
+        except StoreReadError as error:  # perhaps a lost connection of this node, so try again
             return _failed(error)
         except InputError as error:
             cause = f"on {socket.gethostname()}: {error}"
@@ -139,7 +150,7 @@ class JobTrainable(tune.Trainable):  # type: ignore[misc]
         return {"progress": dataclasses.astuple(progress), "done": False}
 
     def _advance(self, job: Job, deadline: float) -> Progress | None:
-        """Runs the job until the deadline; returns how far it is, or None at its end."""
+        """Runs the job until a deadline; returns its progress, or None at the end of the job."""
         try:
             for progress in self._running(job):
                 if time.monotonic() >= deadline:
@@ -158,7 +169,11 @@ class JobTrainable(tune.Trainable):  # type: ignore[misc]
         return self._run
 
     def _halve_batch(self, job: Job, error: torch.OutOfMemoryError) -> None:
-        """After running out of memory: half the batch for this stage, from the last checkpoint."""
+        """Halves the stage's batch after exhausted memory; the job resumes from its checkpoint.
+
+        Raises:
+            torch.OutOfMemoryError: if the batch is already a single image.
+        """
         self.cleanup()
         stage = job.stage
         batch_images = self._batch_images.get(stage, self._execution.batch_images)
@@ -166,13 +181,13 @@ class JobTrainable(tune.Trainable):  # type: ignore[misc]
             raise error
         JobTrainable._batch_images = {**self._batch_images, stage: batch_images // 2}
         logging.getLogger(__name__).warning(
-            "out of memory: %s goes on with %d images per network call", stage, batch_images // 2
+            "out of memory: %s continues with %d images per network call", stage, batch_images // 2
         )
         torch.cuda.empty_cache()
 
     @contextlib.contextmanager
     def _watched(self, job: Job) -> Iterator[None]:
-        """Ends this process if what is inside takes longer than the stage may go without report."""
+        """Ends this process if the code inside the context exceeds the stage's time-out."""
         timeout = self._execution.timeouts.get(job.STAGE.timeout)
         if timeout is None:
             yield
@@ -184,20 +199,23 @@ class JobTrainable(tune.Trainable):  # type: ignore[misc]
             faulthandler.cancel_dump_traceback_later()
 
     def cleanup(self) -> None:
-        """Lets go of an unfinished job; its checkpoints stay."""
+        """Closes an unfinished job; its checkpoints stay in the store."""
         if self._run is not None:
             self._run.close()
             self._run = None
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
-        """Nothing to save: checkpoints are in the store."""
+        """Does nothing, because checkpoints are in the store."""
 
     def load_checkpoint(self, checkpoint: Any) -> None:
-        """Nothing to load: the job finds its own checkpoint in the store."""
+        """Does nothing, because the job loads its own checkpoint from the store."""
 
 
 def _failed(error: Exception) -> dict[str, Any]:
-    """What is reported of a run that may go better another time; called where it is caught."""
+    """Returns the report of a failed run that may be tried again.
+
+    Must be called in the except block of the error, whose traceback the report contains.
+    """
     return {
         "outcome": "error", "cause": traceback.format_exception_only(error)[-1].strip(),
         "traceback": traceback.format_exc(), "done": True,

@@ -1,1 +1,1 @@
-"""From the jobs a study wants to the next job, and what is left to do."""
+"""Scheduling: chooses the next job of a study and forecasts the remaining work."""

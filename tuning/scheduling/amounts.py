@@ -1,8 +1,8 @@
-"""Amounts as people say them."""
+"""Durations and sizes as short, readable text."""
 
 
 def duration(seconds: float) -> str:
-    """Seconds: "45s", "3m20s", "7h05m"."""
+    """Formats a duration in seconds, such as "45s", "3m20s" or "7h05m"."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole}s"
@@ -12,7 +12,7 @@ def duration(seconds: float) -> str:
 
 
 def size(n_bytes: float) -> str:
-    """Bytes: "71 GB"."""
+    """Formats a size in bytes with decimal units, such as "71 GB"."""
     for unit in ("B", "kB", "MB", "GB"):
         if n_bytes < 1000:
             return f"{n_bytes:.3g} {unit}"

@@ -1,9 +1,9 @@
-"""The forecast: what a study still needs, before and while it runs.
+"""The forecast of a study's remaining work, before and during a run.
 
-The searches' future proposals are unknown, but what they cost is not, or nearly so: a trial costs
-the same at every step size, and of other parameters random values take their place. So
-the whole study can be counted in advance: jobs stored and to run, images, network evaluations,
-hours (see `rates`), disk.
+The future proposals of a search are unknown, but their cost is known, at least approximately: a
+trial costs the same at every step size, and random values stand in for other parameters. The whole
+study can therefore be counted in advance: jobs stored and to run, images, network evaluations,
+hours (see `rates`) and disk space.
 """
 
 from collections import defaultdict
@@ -21,15 +21,15 @@ from tuning.study import Cell
 
 @dataclass(frozen=True)
 class StageForecast:
-    """One stage of a study, or all of them.
+    """The forecast of one stage of a study, or of all stages together.
 
     Attributes:
-        stage: its name; "all" of all.
-        n_stored: jobs finished.
-        n_to_run: jobs left, those of future trials included.
-        work: what those left will do.
-        hours: how long they take on one device, all after another.
-        is_estimate: whether `hours` rests on an assumed throughput.
+        stage: name of the stage, or "all" for all stages.
+        n_stored: number of finished jobs.
+        n_to_run: number of jobs to run, including the jobs of future trials.
+        work: total work of the jobs to run.
+        hours: time of the jobs to run on one device, one after another, in hours.
+        is_estimate: whether `hours` is based on an assumed throughput.
     """
 
     stage: str
@@ -41,22 +41,22 @@ class StageForecast:
 
     @property
     def n_jobs(self) -> int:
-        """Jobs stored and left."""
+        """Number of all jobs, finished and to run."""
         return self.n_stored + self.n_to_run
 
     @property
     def mark(self) -> str:
-        """What stands before the hours that are left: "est. " or nothing."""
+        """Prefix of the remaining time: "est. " if the time is an estimate, else ""."""
         return "est. " if self.is_estimate and self.n_to_run else ""
 
     @property
     def time_left(self) -> str:
-        """The hours as people say them, with their mark; "" if nothing is left."""
+        """Remaining time as text with its prefix, such as "est. 7h05m"; "" if no job is left."""
         return f"{self.mark}{duration(self.hours * 3600)}" if self.n_to_run else ""
 
 
 def total(rows: Sequence[StageForecast]) -> StageForecast:
-    """All stages of a forecast together."""
+    """Returns the sum of all stages of a forecast, as the stage "all"."""
     return StageForecast(
         "all",
         sum(row.n_stored for row in rows),
@@ -74,15 +74,15 @@ class _Count:
 
 
 def forecast(scheduler: Scheduler, store: Store, device: str) -> list[StageForecast]:
-    """Counts a study's jobs by stage.
+    """Forecasts the remaining work of a study, stage by stage.
 
     Args:
-        scheduler: the study's scheduler.
-        store: its store, for measured rates.
-        device: class of device the expensive jobs run on: "gpu", or such as "cpu x1".
+        scheduler: scheduler of the study.
+        store: store of the study, which holds the measured rates.
+        device: class of the device that runs the expensive jobs, such as "gpu" or "cpu x1".
 
     Returns:
-        A row for each stage that has jobs, in the order of the stages.
+        One row for each stage that has jobs, in the order of the stages.
     """
     counts: defaultdict[Stage, _Count] = defaultdict(_Count)
     jobs = list(_all_jobs(scheduler))
@@ -111,7 +111,7 @@ def forecast(scheduler: Scheduler, store: Store, device: str) -> list[StageForec
 
 
 def _left(jobs: Iterable[Job], scheduler: Scheduler) -> set[str]:
-    """Keys of the jobs that are to run: what a stored job rests on is asked for by no one."""
+    """Returns the keys of the jobs to run; inputs that only stored jobs need are left out."""
     found: set[str] = set()
     waiting = list(jobs)
     while waiting:
@@ -123,7 +123,7 @@ def _left(jobs: Iterable[Job], scheduler: Scheduler) -> set[str]:
 
 
 def _all_jobs(scheduler: Scheduler) -> Iterable[Job]:
-    """Every job of the study; of future trials, placeholder values that cost the same."""
+    """Yields every job of the study, with placeholders of equal cost for future trials."""
     study = scheduler.study
     yield from study.fixed_jobs
     for run in scheduler.searches.values():
@@ -134,15 +134,16 @@ def _search_jobs(run: SearchRun, cells: Iterable[Cell]) -> Iterable[Job]:
     search, space, trials = run.search, run.space, run.trials
     is_spent = run.is_complete or len(trials) >= search.n_trials
     n_trials = len(trials) if is_spent else search.n_trials
-    # What a search tries first is known.
+    # The first values of a search are known.
     known = [*(t.values for t in (*run.ranked(trials), *trials)), *search.starts]
-    # By key: a start may be a trial already, or round to one.
+    # Unique by key: a start may already be a trial, or equal a trial after rounding.
     tried = list({space.score(values).key: values for values in known}.values())
     placeholders = space.placeholder_values(max(1, n_trials - len(tried)), tried)
     tried = (tried + placeholders)[:n_trials]
     for values in tried:
         yield from space.scores(values)
-    # Who goes on is not known: of those not measured, values that share no work with a cell.
+    # It is not known which trials reach the next rung. Of the trials not measured, the last are
+    # taken first: they are placeholders, which share no work with a cell.
     ranked = [t.values for t in run.ranked(trials)]
     tried = ranked + [v for v in reversed(tried) if v not in ranked]
     reached = run.rungs() if is_spent else []
@@ -158,19 +159,23 @@ def _search_jobs(run: SearchRun, cells: Iterable[Cell]) -> Iterable[Job]:
 
 
 def stored_jobs(scheduler: Scheduler) -> Iterator[Job]:
-    """All finished jobs that a study rests on, inputs first, each once."""
+    """Yields each finished job that a study depends on once, inputs first."""
     return (job for job, _ in _each_once(_all_jobs(scheduler)) if scheduler.is_done(job))
 
 
 def total_work(jobs: Iterable[Job]) -> Work:
-    """What jobs and all they rest on cost, each counted once, whether stored or not."""
+    """Returns the cost of jobs and all their dependencies, each counted once, stored or not."""
     return sum((_part(job.work(), share) for job, share in _each_once(jobs)), Work())
 
 
 def _each_once(jobs: Iterable[Job]) -> Iterator[tuple[Job, float]]:
-    """Jobs and all they rest on, inputs first, each once, and the share of its work it does.
+    """Yields jobs and all their dependencies, each once, inputs first.
 
-    A job of a chain continues from the one before it, in whatever order they are met.
+    A job of a chain continues from the furthest job of the chain before it, in whatever order the
+    jobs are visited.
+
+    Yields:
+        A job and the share of its work that it does itself, in [0, 1].
     """
     seen: set[str] = set()
     reached: dict[str, int] = {}
@@ -193,7 +198,7 @@ def _each_once(jobs: Iterable[Job]) -> Iterator[tuple[Job, float]]:
 
 
 def _part(work: Work, share: float) -> Work:
-    """A share of some work; what is left in the store is left all the same."""
+    """Returns a share of some work; the number of stored bytes stays the same."""
     if share == 1.0:
         return work
     return Work(

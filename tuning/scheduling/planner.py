@@ -1,8 +1,8 @@
-"""The planner: from the jobs wanted to the jobs that can run now.
+"""The planner: finds the jobs that can run now, given the jobs whose results are wanted.
 
-The graph is the nesting of the specs. A job can run when all its inputs are stored; jobs of a chain
-(snapshots of one training run) one at a time, in order. What is stored is known from one listing of
-the store and from what finishes meanwhile.
+The dependency graph is given by the nested specs. A job can run when all its inputs are stored.
+Jobs of a chain (snapshots of one training run) run one at a time, in order. The planner lists the
+stored jobs once, at its start, and then keeps track of the jobs that finish.
 """
 
 from collections.abc import Iterable, Iterator
@@ -12,10 +12,10 @@ from tuning.store.store import Store
 
 
 class Planner:
-    """Which jobs are done, and which of those wanted can run.
+    """A record of the stored jobs that finds the wanted jobs that can run.
 
     Args:
-        store: where finished jobs are.
+        store: store of the finished jobs.
     """
 
     def __init__(self, store: Store) -> None:
@@ -23,20 +23,20 @@ class Planner:
         self._inputs: dict[str, tuple[Job, ...]] = {}
 
     def is_done(self, job: Job) -> bool:
-        """Whether the job's result is stored."""
+        """Returns whether the result of the job is stored."""
         return job.key in self._stored
 
     def mark_done(self, job: Job) -> None:
-        """Notes a result that was just stored."""
+        """Records that the result of the job has been stored."""
         self._stored.add(job.key)
         self._inputs.pop(job.key, None)
 
     def mark_missing(self, job: Job) -> None:
-        """Notes that a result is not there after all (corrupt, or removed by hand)."""
+        """Records that the result of the job turned out to be corrupt or deleted."""
         self._stored.discard(job.key)
 
     def missing(self, wanted: Iterable[Job]) -> Iterator[Job]:
-        """All jobs to run for those wanted, inputs first, each once."""
+        """Yields each job to run for the wanted jobs once, inputs first."""
         seen: set[str] = set()
         for job in wanted:
             yield from self._missing(job, seen)
@@ -50,20 +50,21 @@ class Planner:
         yield job
 
     def _needs(self, job: Job) -> tuple[Job, ...]:
-        """A missing job's inputs: made once, for specs and their keys take time to make."""
+        """Returns the inputs of a missing job; cached, as specs and keys are slow to build."""
         if job.key not in self._inputs:
             self._inputs[job.key] = job.inputs()
         return self._inputs[job.key]
 
     def ready(self, wanted: Iterable[Job], running: Iterable[Job]) -> Iterator[Job]:
-        """The jobs that can start now, in the order of what they are wanted for.
+        """Yields the jobs that can start now, in the order of the wanted jobs that need them.
 
         Args:
             wanted: jobs whose results are wanted, most urgent first.
-            running: jobs that run already.
+            running: jobs that are already running.
 
         Yields:
-            Jobs not running, whose inputs are stored and, in a chain, whose turn it is.
+            Jobs that are not running and whose inputs are all stored. Of the unfinished jobs of a
+            chain, only the earliest is considered.
         """
         running = list(running)
         busy = {job.key for job in running}

@@ -1,7 +1,7 @@
-"""The live display of a run: stages with rate and ETA, what runs, the best so far, what failed.
+"""The live display of a run: stages with rate and ETA, running jobs, best trials and failures.
 
-In a terminal it is redrawn in place; anywhere else (a log, a pipe) it is one plain line every half
-minute, without escape codes.
+In a terminal the display is redrawn in place. Elsewhere (a log file, a pipe) it prints one plain
+line every 30 seconds, without escape codes.
 """
 
 import contextlib
@@ -33,8 +33,8 @@ class Gpus:
     """The GPUs of a run.
 
     Attributes:
-        number: how many there are or can be.
-        share_of: GPUs that a job takes.
+        number: number of GPUs that the run has or can get.
+        share_of: function that returns the number of GPUs, possibly fractional, a job occupies.
     """
 
     number: float
@@ -42,15 +42,15 @@ class Gpus:
 
 
 class Display:
-    """Shows a scheduler's progress while active; a context manager.
+    """A context manager that shows the progress of a scheduler while it is active.
 
     Args:
-        scheduler: what to show.
-        store: its store, for measured rates.
-        device: class of device of the expensive jobs, as in `forecast`.
-        concurrent: jobs that run at a time.
-        console: where to show it.
-        gpus: the run's GPUs; None if it has none.
+        scheduler: scheduler whose progress is shown.
+        store: store of the study, which holds the measured rates.
+        device: class of the device that runs the expensive jobs, as in `forecast`.
+        concurrent: number of jobs that run at the same time; values below 1 count as 1.
+        console: console to write to.
+        gpus: GPUs of the run; None if the run has no GPU.
     """
 
     def __init__(
@@ -86,10 +86,10 @@ class Display:
         pause = shortest
         while not self._stop.wait(pause):
             started = time.thread_time()
-            # A store away for a moment: the work meets it too, and says so.
+            # If the store is briefly unavailable, the running jobs report the error.
             with contextlib.suppress(StoreError):
                 self._draw()
-            # Counting many thousands of jobs takes time: never more than a twentieth of it.
+            # Counting thousands of jobs takes time: spend at most a twentieth of the time on it.
             pause = max(shortest, 20 * (time.thread_time() - started))
 
     def _draw(self) -> None:
@@ -118,7 +118,7 @@ class Display:
         return " | ".join(part for part in (elapsed, done, best, *rest) if part)
 
     def _failures(self) -> list[str]:
-        """The latest failures with their causes, and how many there were before."""
+        """Returns a line for each of the latest failures, after the number of earlier ones."""
         failures = list(self._scheduler.failures.values())
         earlier = len(failures) - _SHOWN_FAILURES
         lines = [f"{earlier} failures before these"] if earlier > 0 else []
@@ -130,7 +130,7 @@ class Display:
     def _gpus_in_use(self) -> list[str]:
         if self._gpus is None:
             return []
-        # A job without progress may still wait for its place.
+        # A job without progress may still be waiting for resources.
         running = [job for job, at in list(self._scheduler.progress.values()) if at is not None]
         return [f"GPUs in use: {sum(map(self._gpus.share_of, running)):g} of {self._gpus.number:g}"]
 
@@ -143,7 +143,7 @@ class Display:
         return lines
 
     def _searches(self) -> list[Text]:
-        """A line for each search under way; those that are done are only counted."""
+        """Returns a line for each running search, after the number of complete searches."""
         lines, searches = [], self._scheduler.searches
         done = sum(run.is_complete for run in searches.values())
         if done:
@@ -156,13 +156,13 @@ class Display:
         return lines
 
     def _rate(self, stage: str) -> str:
-        """Jobs of a stage finished per minute of this launch, or nothing if there are none."""
+        """Returns the jobs of a stage finished per minute in this launch, as text; "" for none."""
         finished = self._scheduler.finished_here[stage]
         minutes = (time.monotonic() - self._started) / 60
         return f"{finished / minutes:.1f}/min" if finished else ""
 
     def _spread(self, row: StageForecast) -> int:
-        """Devices a stage can use: the snapshots of a training run follow one another."""
+        """Returns how many devices a stage can use; snapshots of one run are trained one by one."""
         snapshots = self._scheduler.study.snapshots
         runs = {snapshot.chain for snapshot in snapshots if snapshot.stage == row.stage}
         return min(len(runs) or self._concurrent, self._concurrent)

@@ -1,7 +1,8 @@
-"""Rates: how fast jobs were measured to run, to foretell how long others take.
+"""Rates: measured throughputs of finished jobs, used to predict the time of other jobs.
 
-Kept in the store by class of device, under the names that jobs give them. Until there is one, time
-follows from multiply-adds and a stated throughput, and is marked as an estimate.
+The store keeps one document of rates per class of device; `Job.rate_name` names a rate in the
+document. While a rate has not been measured, time is estimated from the number of multiply-adds and
+an assumed throughput, and marked as an estimate.
 """
 
 from tuning.jobs import Job, Stage, Work
@@ -9,23 +10,33 @@ from tuning.store.documents import as_name
 from tuning.store.store import Manifest, Store
 
 ASSUMED_MULTIPLY_ADDS_PER_SECOND = {"cpu": 2e10, "gpu": 1.5e13}
-"""Stated throughput until measured: one CPU core in float32; a V100-class GPU in TF32 or FP32."""
+"""Throughput assumed until one is measured, in multiply-adds per second.
+
+"cpu": one core in float32; "gpu": a V100-class GPU in TF32 or FP32.
+"""
 
 
 class Rates:
-    """Measured throughput by name of rate and class of device, kept in the store.
+    """Measured throughputs in the store, by class of device and name of rate.
 
     Args:
-        store: where.
+        store: store that holds the rates.
     """
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
     def note(self, job: Job, manifest: Manifest) -> None:
-        """Adds what a finished job took to the totals of its device."""
+        """Adds the time and work of a finished job to the totals of its device.
+
+        A job whose result is a failure is ignored.
+
+        Args:
+            job: the finished job.
+            manifest: manifest of the job.
+        """
         if "failed" in manifest.result:
-            return  # it ended early
+            return  # the job ended early
         device = as_name(str(manifest.cost["device"]))
         totals = self._store.document("rates", device) or {}
         n_jobs, seconds, multiply_adds = totals.get(job.rate_name, (0, 0.0, 0.0))
@@ -39,14 +50,17 @@ class Rates:
     def hours(
         self, name: str, stage: Stage, work: Work, n_jobs: int, device: str
     ) -> tuple[float, bool]:
-        """Hours that jobs take on one device, one after another, and whether that is an estimate.
+        """Predicts the time that jobs take on one device, one after another.
 
         Args:
-            name: of their rate.
-            stage: theirs.
-            work: what they do together.
-            n_jobs: how many they are.
-            device: class of device: "gpu", or such as "cpu x1".
+            name: name of the jobs' rate (`Job.rate_name`).
+            stage: stage of the jobs.
+            work: total work of the jobs.
+            n_jobs: number of jobs.
+            device: class of the device, such as "gpu" or "cpu x1".
+
+        Returns:
+            The time in hours, and whether it is an estimate because no rate has been measured.
         """
         measured = (self._store.document("rates", as_name(device)) or {}).get(name)
         if measured is not None:
@@ -61,7 +75,14 @@ class Rates:
 
 
 def share_done(job: Job, manifest: Manifest) -> float:
-    """Share of its work that a finished job did: in a chain, it went on from where another was."""
+    """Returns the share of its work, in [0, 1], that a finished job did itself.
+
+    A job of a chain continues from a checkpoint of an earlier job, which did the rest.
+
+    Args:
+        job: the finished job.
+        manifest: manifest of the job.
+    """
     if job.chain is None:
         return 1.0
     return 1 - int(manifest.cost.get("started_at", 0)) / job.position

@@ -1,18 +1,19 @@
-"""The scheduler: hands out the jobs a study still needs, one at a time, and takes their results.
+"""The scheduler: hands out the jobs a study still needs, one at a time, and records their results.
 
-It knows nothing of Ray: the runner asks `next_job` whenever there is room and says what became of
-it. Whatever happens to the runner, a new scheduler on the same study and store goes on where the
-last one was, for its state is in the store and the ledger alone.
+The scheduler does not depend on Ray. The runner calls `next_job` whenever it has free resources,
+and reports the outcome of each job. All state is in the store and the ledger, so if the runner
+fails, a new scheduler on the same study and store continues where the last one stopped.
 
-Invariants, whatever the order in which drivers propose, start, finish, crash and come back:
+The following invariants hold in whatever order drivers propose, start, finish, crash and restart:
 
-- A job is handed out only when all its inputs are stored, and never while another living driver on
-  the same store has it out.
-- A round of proposals is in the ledger, whole, before any of it is handed out. Rounds follow one
-  another without a gap, and one that is written never changes.
-- What is stored stays stored, unless it is found corrupt: then it is set aside and made again.
-- `Wait.FINISHED` means that nothing is left, or that what is left was given up.
-- The ledger, the winners and the set of stored results at the end are those of an undisturbed run.
+- A job is handed out only when all its inputs are stored, and never while another running driver on
+  the same store holds its lease.
+- A round of proposals is in the ledger, complete, before any job of the round is handed out. Rounds
+  are numbered without gaps, and a round in the ledger never changes.
+- A stored result is kept, unless it is found corrupt: then it is set aside and computed again.
+- `Wait.FINISHED` means that no job is left, or that all jobs left were given up.
+- At the end, the ledger, the winners and the set of stored results equal those of an undisturbed
+  run.
 """
 
 import enum
@@ -34,24 +35,25 @@ from tuning.store.store import Manifest, Store
 from tuning.study import Cell, Study
 
 MAX_ATTEMPTS = 3
-"""A job that fails this often without getting further is given up, with all that rests on it."""
+"""Number of failures without progress after which a job and its dependents are given up."""
 
 
 class Wait(enum.Enum):
-    """Why there is no next job."""
+    """The reason why there is no next job."""
 
-    NOTHING_READY = "nothing is ready until something that runs ends"
-    FINISHED = "nothing is left to hand out"
+    NOTHING_READY = "no job can start until a running job ends"
+    FINISHED = "no job is left to hand out"
 
 
 @dataclass(frozen=True)
 class Failure:
-    """A job's last attempt that led to no number.
+    """The latest failed attempt of a job.
 
     Attributes:
-        job: the job.
-        cause: why.
-        then: what becomes of it.
+        job: the job that failed.
+        cause: cause of the failure.
+        then: consequence of the failure: "a result" if the failure is stored as the job's result
+            (such as a loss that is not finite), "tried again", or "given up".
     """
 
     job: Job
@@ -60,16 +62,16 @@ class Failure:
 
 
 class Scheduler:
-    """Works a study off.
+    """The scheduler of one study.
+
+    The methods are thread-safe.
 
     Args:
-        study: the study.
-        store: its store.
-        on_stored: called with each job of this launch and its manifest, once stored.
-        leases: where drivers of other studies work on the same store; None to hand out jobs
-            whoever runs them.
-
-    The methods may be called from several threads.
+        study: the study to complete.
+        store: store of the study.
+        on_stored: callback that receives each job stored in this launch and the job's manifest.
+        leases: leases shared with the drivers of other studies on the same store; None hands out
+            jobs even if another driver is running them.
     """
 
     def __init__(
@@ -82,17 +84,17 @@ class Scheduler:
         self.study = study
         self.given_up: dict[str, tuple[Job, str]] = {}
         self.progress: dict[str, tuple[Job, Progress | None]] = {}
-        self.finished_here: Counter[str] = Counter()  # jobs of this launch, by stage
-        self.failures: dict[str, Failure] = {}  # of this launch, the latest last
+        self.finished_here: Counter[str] = Counter()  # jobs stored in this launch, by stage
+        self.failures: dict[str, Failure] = {}  # failures of this launch, latest last
         self._store, self.on_stored, self._leases = store, on_stored, leases
         self._planner = Planner(store)
         self._results: dict[str, Result] = {}
-        self._attempts: dict[str, tuple[int, int]] = {}  # failures, furthest progress
-        self._wanted: list[Job] | None = None  # valid until a score is in or something is missing
-        self._may_propose = True  # so is this
+        self._attempts: dict[str, tuple[int, int]] = {}  # number of failures, furthest progress
+        self._wanted: list[Job] | None = None  # until a score is stored or an input is lost
+        self._may_propose = True  # True after each such change
         self._lock = threading.RLock()
         for job in study.fixed_jobs:
-            # Scores are verified when they are looked up; these are not looked up by anyone.
+            # Scores are verified when they are looked up. Fixed jobs are not, so verify them here.
             if self._planner.is_done(job) and store.manifest(job.stage, job.key) is None:
                 self._planner.mark_missing(job)
         ledger = Ledger(store)
@@ -102,11 +104,11 @@ class Scheduler:
             self.searches[search.name] = run
 
     def is_done(self, job: Job) -> bool:
-        """Whether a job's result is stored."""
+        """Returns whether the result of a job is stored."""
         return self._planner.is_done(job)
 
     def lookup(self, job: Job) -> Result | None:
-        """A finished job's numbers, or None."""
+        """Returns the result of a finished job; None if the job is not finished."""
         with self._lock:
             if not self._planner.is_done(job):
                 return None
@@ -121,13 +123,13 @@ class Scheduler:
             return self._results[job.key]
 
     def cell_jobs(self, cell: Cell) -> tuple[Job, ...]:
-        """The jobs of a cell; empty while its search has no winner."""
+        """Returns the jobs of a cell; empty if the cell's search has no winner (yet)."""
         run = self.searches[cell.search.name] if cell.search else None
         winner = run.winner if run else None
         return cell.jobs(winner.score if winner else None)
 
     def wanted(self) -> list[Job]:
-        """Results wanted now, most urgent first."""
+        """Returns the jobs whose results are wanted now and not stored, most urgent first."""
         with self._lock:
             if self._wanted is None:
                 wanted: list[Job] = list(self.study.fixed_jobs)
@@ -140,9 +142,14 @@ class Scheduler:
             return self._wanted
 
     def next_job(self) -> Job | Wait:
-        """The next job to run; it counts as running until it is reported on.
+        """Returns the next job to run, or the reason why there is none.
 
-        Rounds of proposals that are due are written first.
+        The job counts as running until one of the `report_...` methods (other than
+        `report_progress`) is called with its key. Rounds of proposals that are due are written to
+        the ledger first.
+
+        Raises:
+            StoreReadError: the store could not be read; the job is handed out again later.
         """
         with self._lock:
             while True:
@@ -180,30 +187,33 @@ class Scheduler:
         return Wait.NOTHING_READY if running or is_elsewhere else Wait.FINISHED
 
     def _was_done_elsewhere(self, job: Job) -> bool:
-        """Whether another driver stored this result meanwhile (else its worker would find out)."""
+        """Returns whether another driver has stored the result; spares a worker the check."""
         has_company = self._leases is not None and self._leases.has_company
         return has_company and self._store.has(job.stage, job.key)
 
     def is_complete(self) -> bool:
-        """Whether everything the study needs is stored."""
+        """Returns whether all results that the study needs are stored."""
         with self._lock:
             return not self.wanted() and all(run.is_complete for run in self.searches.values())
 
     # -- reports from the runner -------------------------------------------------------------------
 
     def report_progress(self, key: str, progress: Progress) -> None:
-        """Notes how far a running job is."""
+        """Records the progress of a running job."""
         with self._lock:
             if key in self.progress:
                 self.progress[key] = (self.progress[key][0], progress)
 
     def report_stored(self, key: str) -> None:
-        """A running job says it is done: believed when its manifest can be read."""
+        """Records that a running job has finished and that its result is stored.
+
+        If the manifest of the job cannot be read, this counts as a failure.
+        """
         with self._lock:
             job, _ = self.progress[key]
             try:
                 manifest = self._store.manifest(job.stage, job.key)
-            except StoreReadError:  # its next worker finds it stored
+            except StoreReadError:  # the next attempt will find the stored result
                 manifest = None
             if manifest is None:
                 self.report_failure(key, "its result cannot be read back from the store")
@@ -220,7 +230,7 @@ class Scheduler:
             self.on_stored(job, manifest)
 
     def report_missing_input(self, key: str) -> None:
-        """A running job found an input missing or corrupt: all its inputs are looked up again."""
+        """Records that an input of a running job is missing or corrupt; checks all inputs again."""
         with self._lock:
             job, _ = self.progress[key]
             self.report_failure(key, "an input was missing or corrupt")
@@ -230,10 +240,15 @@ class Scheduler:
                     self._look_again()
 
     def report_failure(self, key: str, cause: str) -> None:
-        """A running job ended without a result; it is tried again, but not for ever.
+        """Records that a running job ended without a result.
 
-        A failure after more progress than ever before is counted as the first: a long training that
-        goes on from its checkpoints is not given up for being interrupted often.
+        The job is tried again until it has failed `MAX_ATTEMPTS` times. A failure after more
+        progress than in all earlier attempts restarts the count, so a long training run that
+        resumes from checkpoints is not given up because of frequent interruptions.
+
+        Args:
+            key: key of the job.
+            cause: cause of the failure.
         """
         with self._lock:
             job, progress = self._end(key)
@@ -248,22 +263,22 @@ class Scheduler:
                 self.failures[key] = Failure(job, cause, "given up")
 
     def report_stopped(self, key: str) -> None:
-        """A running job was stopped, or lost with its node; it will be run again."""
+        """Records that a running job was stopped or lost with its node; it will run again."""
         with self._lock:
             self._end(key)
 
     def forget_running(self) -> None:
-        """The runner was lost with all it ran."""
+        """Records that the runner was lost with all its running jobs."""
         with self._lock:
             for key in list(self.progress):
                 self._end(key)
 
     def _look_again(self) -> None:
-        """What is wanted may have changed."""
+        """Discards the cached list of wanted jobs and allows new proposals."""
         self._wanted, self._may_propose = None, True
 
     def _end(self, key: str) -> tuple[Job, Progress | None]:
-        """A job does not run any more, however it ended."""
+        """Removes a job from the running jobs and drops its lease."""
         if self._leases:
             self._leases.drop(key)
         return self.progress.pop(key)

@@ -1,1 +1,1 @@
-"""Searches in progress: from the ledger and the store to what is wanted next."""
+"""Running searches: their state, their proposals and their Pareto fronts."""

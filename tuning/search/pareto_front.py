@@ -1,7 +1,7 @@
-"""The Pareto front of a search by several numbers: no trial on it is dominated by another.
+"""The Pareto front of a multi-objective search: the trials that no other trial dominates.
 
-A trial dominates another if it is nowhere worse and somewhere better. Whoever cares for one number
-more than for another chooses among the trials of the front.
+A trial dominates another trial if it is no worse in every objective and better in at least one.
+The trials of the front are the best trade-offs between the objectives.
 """
 
 import math
@@ -12,10 +12,14 @@ from tuning.spaces.trial import Trial
 
 
 def pareto_front(run: SearchRun) -> list[Trial]:
-    """The finished trials that no other dominates, best first by the first number.
+    """Returns the finished trials that no other trial dominates.
 
     Args:
-        run: the search; by a single number, the front are the trials that share the best.
+        run: the search. With a single objective, the front consists of the trials that share the
+            best value.
+
+    Returns:
+        The trials sorted by their first objective, best first.
     """
     ranked = run.ranked(run.trials)
     signs = [1 if lower else -1 for lower in run.search.space.lower_is_better]
@@ -28,12 +32,12 @@ def pareto_front(run: SearchRun) -> list[Trial]:
 
 
 def dominates(one: Sequence[float], other: Sequence[float]) -> bool:
-    """Whether one trial is nowhere worse than another and somewhere better; lower is better.
+    """Returns whether one trial dominates another, where lower values are better.
 
     Args:
-        one: its numbers.
-        other: the other's, as many.
+        one: objective values of the first trial.
+        other: objective values of the second trial, of the same length.
     """
-    # Shares of images are equal that differ by the rounding of their mean over classes only.
+    # Values that differ only by rounding, such as means over classes, count as equal.
     pairs = [(a, b) for a, b in zip(one, other, strict=True) if not math.isclose(a, b)]
     return bool(pairs) and all(a < b for a, b in pairs)

@@ -1,13 +1,14 @@
-"""Running searches: from the ledger and the store to what is wanted next.
+"""Running searches: their trials, their next proposals and their winners.
 
-A search advances in rounds. Its state is nothing but its ledger (what was proposed) and the store
-(what came of it), so it is worked out anew at each launch and after each result, and its outcome
-depends on specs alone: results are taken in the order of proposal, rounded to four digits, and only
-when the whole round is in; the sampler is seeded from the ledger's key and the round's number.
+A search advances in rounds. Its state consists of the ledger (the proposals) and the store (the
+results), and is recomputed at each launch and after each result. The outcome depends on the specs
+alone: the sampler sees results in the order of proposal, rounded to four digits, and only when all
+results of the round are stored; its seed is derived from the key of the proposals and the number of
+the round.
 
-When all trials are in, the ladder measures the best of them again, on more images and perhaps after
-a longer training, rung by rung, and the best of the last rung is the winner: successive halving,
-with the store as its memory.
+When all trials are finished, successive halving chooses the winner. Each rung of the ladder
+measures the best trials of the rung before again, on more images and optionally after longer
+training. The winner is the best trial of the last rung.
 """
 
 import threading
@@ -33,11 +34,11 @@ _TOLD_DIGITS = 4
 
 @dataclass(frozen=True, kw_only=True)
 class Proposals(Spec):
-    """A sequence of proposals: what its ledger is kept under.
+    """The identity of a sequence of proposals, whose key names its part of the ledger.
 
     Attributes:
-        space: what is searched.
-        starts: for each start, its values in the order of their names.
+        space: search space.
+        starts: values tried first, one tuple per start, each in the order of the parameter names.
     """
 
     KIND = "Proposals"
@@ -47,17 +48,17 @@ class Proposals(Spec):
 
 
 class SearchRun:
-    """A search in progress.
+    """A running search.
+
+    The properties are thread-safe.
 
     Args:
         search: the search.
-        ledger: where its proposals are.
-        lookup: gives a score's result if it is finished.
-        earlier: the runs of the searches it may rest on, by name.
-        lock: held while the state is brought up to date; the one that `lookup` takes, if it takes
-            any.
-
-    Its attributes may be read from several threads.
+        ledger: ledger that holds the proposals.
+        lookup: function that returns the result of a score, or None while it is not finished.
+        earlier: runs of the searches that this search may depend on, by name.
+        lock: reentrant lock held while the state is updated. If `lookup` takes a lock, it must be
+            the same lock. None creates a lock.
     """
 
     def __init__(
@@ -82,11 +83,11 @@ class SearchRun:
 
     @property
     def space(self) -> SearchSpace:
-        """What is searched: with the chosen snapshot, once that is known."""
+        """Search space, with the snapshot chosen by the `model_of` search once it is known."""
         return self._resolved() or self.search.space
 
     def _resolved(self) -> SearchSpace | None:
-        """The space on the snapshot it samples from; None while that is not chosen."""
+        """Returns the space with its final snapshot; None while the snapshot is not chosen."""
         if self._model_of is None:
             return self.search.space
         if not self._model_of.is_complete:
@@ -102,7 +103,7 @@ class SearchRun:
 
     @property
     def trials(self) -> list[Trial]:
-        """All trials proposed within the budget, in order, on the first rung."""
+        """All trials of the first rung within the budget, in order of proposal."""
         with self._lock:
             self._open_ledger()
             proposed = [values for proposals in self._rounds for values in proposals]
@@ -121,7 +122,7 @@ class SearchRun:
         return trial
 
     def _measured(self, trial: Trial) -> Trial:
-        """The trial with what is known of it: nothing until all its scores are in."""
+        """Returns the trial with its result if all its scores are finished, else unchanged."""
         results = [found for score in trial.scores if (found := self._lookup(score))]
         if len(results) < len(trial.scores):
             return trial
@@ -132,31 +133,35 @@ class SearchRun:
         return replace(trial, result=results[0], numbers=numbers)
 
     def wanted(self) -> list[Score]:
-        """The scores the search waits for; none if it is done, a round is due, or another is."""
+        """Returns the scores that the search is waiting for.
+
+        The list is empty if the search is complete, if a new round is due, or while the search
+        waits for another search.
+        """
         return [s for t in self.finalists() if t.result is None for s in t.scores]
 
     @property
     def winner(self) -> Trial | None:
-        """The best trial of the last rung; None while any result is missing or if all failed."""
+        """The best trial of the last rung; None if a result is missing or all trials failed."""
         if not self.is_complete:
             return None
         return self._best(self.finalists())
 
     @property
     def is_complete(self) -> bool:
-        """Whether nothing is left to propose or to measure."""
+        """Whether no trial is left to propose or to measure."""
         with self._lock:
             rungs = self.rungs()
             return self._is_spent(rungs[0]) and all(t.result for t in rungs[-1])
 
     def _is_spent(self, trials: list[Trial]) -> bool:
-        """Whether no round follows these trials: they use up the budget, or all there is to try."""
+        """Returns whether no round follows: the budget is used up, or all values are tried."""
         is_exhausted = bool(self._rounds) and not self._rounds[-1]
         return len(trials) >= self.search.n_trials or is_exhausted
 
     @property
     def best_so_far(self) -> Trial | None:
-        """The best finished trial of the first rung."""
+        """The best finished trial of the first rung; None if there is none."""
         return self._best(self.trials)
 
     def _best(self, trials: list[Trial]) -> Trial | None:
@@ -164,13 +169,13 @@ class SearchRun:
         return ranked[0] if ranked else None
 
     def ranked(self, trials: list[Trial]) -> list[Trial]:
-        """Finished trials with a value, best first; the earlier first among equals."""
+        """Returns the finished trials with a value, best first; ties are sorted by trial number."""
         sign = 1 if self.search.space.protocol.lower_is_better else -1
         valued = [(t, t.value) for t in trials if t.value is not None]
         return [t for t, _ in sorted(valued, key=lambda item: (sign * item[1], item[0].number))]
 
     def rungs(self) -> list[list[Trial]]:
-        """The trials of every rung reached, the first rung first; open ones included."""
+        """Returns the trials of each rung reached so far, first rung first, finished or not."""
         with self._lock:
             reached = [self.trials]
             ladder = self.search.ladder if self._is_spent(reached[0]) else ()
@@ -182,14 +187,18 @@ class SearchRun:
             return reached
 
     def finalists(self) -> list[Trial]:
-        """The trials of the highest rung reached; open ones included."""
+        """Returns the trials of the highest rung reached so far, finished or not."""
         return self.rungs()[-1]
 
     def propose(self) -> bool:
-        """Writes the next round to the ledger if the round is due; returns whether it was.
+        """Writes the next round of proposals to the ledger if a round is due.
 
-        A round is due when all trials before it are finished and no search that this one rests on
-        is waited for. An empty round says that all there is has been tried.
+        A round is due when all earlier trials are finished, the budget is not used up, and the
+        searches that this search depends on are complete. An empty round means that all values of
+        the space have been tried.
+
+        Returns:
+            Whether a round was written.
         """
         with self._lock:
             trials = self.trials
@@ -204,12 +213,12 @@ class SearchRun:
                 seed_of("proposals", self._opened.key, number),
             )
             self._ledger.write(self._opened.key, number, proposals)
-            # As the ledger gives them back: what shows a trial shows the same after another launch.
+            # In the order the ledger returns, so that displays are the same after another launch.
             self._rounds.append([dict(sorted(values.items())) for values in proposals])
             return True
 
     def _starts(self) -> tuple[Values, ...] | None:
-        """First values; None while the search they are carried over from is not done."""
+        """Returns the values tried first; None while the search they come from is not complete."""
         if self._after is None:
             return self.search.starts
         if not self._after.is_complete:
@@ -222,28 +231,28 @@ class SearchRun:
         try:
             schedule = space.sample.model.train.schedule
             carried = sampler.extrapolated(schedule, space.sampler.n_sigma)
-        except InputError:  # the rule has no answer, such as a beta of 1 or more
+        except InputError:  # the rule does not apply, such as for beta >= 1
             return self.search.starts
         return ({EPSILON: round_significant(carried)}, *self.search.starts)
 
     @property
     def ledger_key(self) -> str:
-        """Key of the proposals, which tells searches begun from other starts apart; "" so far."""
+        """Key of the proposals, which depends on space and starts; "" while these are unknown."""
         with self._lock:
             self._open_ledger()
             return self._opened.key if self._opened else ""
 
     @property
     def distributions(self) -> dict[str, BaseDistribution]:
-        """Each parameter's range."""
+        """Range of each parameter, as Optuna distributions by parameter name."""
         return self.space.distributions(self._starts_of_ledger or self.search.starts)
 
     def _open_ledger(self) -> None:
-        """Reads the proposals made from these starts, once space and starts are known.
+        """Reads the proposals from the ledger, once the space and the starts are known.
 
-        The starts are part of the ledger's key: another winner of the search they are carried over
-        from, or other first values, begin another sequence of proposals. (Their results, where they
-        meet, are shared through the store all the same.)
+        The starts are part of the ledger's key: if the starts change, for example because another
+        trial wins the search they come from, a new sequence of proposals begins. Sequences that
+        propose the same values still share results through the store.
         """
         space, starts = self._resolved(), self._starts()
         if space is None or starts is None or starts == self._starts_of_ledger:
@@ -256,5 +265,5 @@ class SearchRun:
 
 
 def _as_told(trial: Trial) -> Trial:
-    """The trial as samplers see it: the rounding of another machine cannot steer them."""
+    """Returns the trial with rounded values, so that proposals do not depend on the machine."""
     return replace(trial, numbers=tuple(round_significant(n, _TOLD_DIGITS) for n in trial.numbers))

@@ -1,8 +1,8 @@
-"""What a search varies: the step size of a sampler, or any fields of what is scored.
+"""Search spaces: the step size of a sampler, or any fields of a score spec.
 
-A space turns *values* (a number or a word for each of its parameters) into the score to be made,
-and earlier results into the next values to try. Both are pure functions: a search's outcome rests
-on its specs, its ledger and the store alone.
+A space maps *values* (a number or a word for each of its parameters) to the score spec to compute,
+and finished trials to the next values to try. Both maps are pure functions, so the outcome of a
+search depends only on its specs, its ledger and the store.
 """
 
 from tuning.spaces.base import Rung, SearchSpace

@@ -1,4 +1,4 @@
-"""What a space is: what is varied, what is looked for, and where proposals come from."""
+"""Base class of the search spaces: varied parameters, objective, and proposals."""
 
 from abc import abstractmethod
 from collections.abc import Sequence
@@ -15,12 +15,12 @@ from tuning.store.ledger import Values
 
 @dataclass(frozen=True)
 class Rung:
-    """A step of the fidelity ladder.
+    """Rung of a successive-halving search: a fidelity, and the number of trials promoted to it.
 
     Attributes:
-        n_images: images that trials are measured on.
-        keep: how many of the rung before go on to this one.
-        iteration: training iterations of their models; None for the space's own.
+        n_images: number of images that each trial is measured on.
+        keep: number of trials of the previous rung that are promoted to this rung.
+        iteration: training iterations of the trials' models; None for those of the space.
     """
 
     n_images: int
@@ -30,13 +30,16 @@ class Rung:
 
 @dataclass(frozen=True, kw_only=True)
 class SearchSpace(Spec):
-    """What a search varies and what it looks for: its identity, and the seed of its proposals.
+    """Base of the search spaces: the parameters that a search varies and its objective.
+
+    The key of the space identifies the search and determines the seed of its proposals.
 
     Attributes:
-        template: the score, on the first rung; what is varied is replaced in it.
-        output: images whose number is to be lowest, or highest where the protocol says so.
-        round_size: trials proposed together, >= 1; results count only when a round is complete, so
-            a search does not depend on which trial ends first.
+        template: score spec on the first rung; the varied fields are replaced in it.
+        output: images, raw or denoised, whose metric is minimised, or maximised if the protocol
+            says so.
+        round_size: number of trials proposed together, >= 1. Results are used only when a round is
+            complete, so a search does not depend on the order in which trials finish.
     """
 
     KIND = "SearchSpace"
@@ -46,55 +49,87 @@ class SearchSpace(Spec):
     round_size: int = 1
 
     def validate(self) -> None:
-        """Refuses empty rounds."""
-        require_input(self.round_size >= 1, f"round_size must be at least 1; got {self.round_size}")
+        """Raises InputError if `round_size` is below 1."""
+        require_input(
+            self.round_size >= 1, f"round_size must be at least 1, but got {self.round_size}"
+        )
 
     @property
     def sample(self) -> SampleSpec:
-        """The template's images."""
+        """Sample spec of the template, which describes the images."""
         return self.template.sample
 
     @property
     def protocol(self) -> Protocol:
-        """How a trial is measured on the first rung."""
+        """Measurement protocol of a trial on the first rung."""
         return self.template.protocol
 
     @property
     def lower_is_better(self) -> tuple[bool, ...]:
-        """Of each number that is searched by, whether it is to be lowered."""
+        """Whether each objective is minimised, in the order of `scores`."""
         return (self.protocol.lower_is_better,)
 
     @abstractmethod
     def score(self, values: Values, rung: Rung | None = None) -> Score:
-        """The score of some values, on the first rung or a later one."""
+        """Returns the score spec of the given values.
+
+        Args:
+            values: value of each parameter, by name.
+            rung: a later rung; None for the first one.
+        """
 
     def scores(self, values: Values, rung: Rung | None = None) -> tuple[Score, ...]:
-        """All scores that the search is by: `score`, and others of the same images if any."""
+        """Returns the score specs of all objectives: `score`, then others of the same images.
+
+        Args:
+            values: value of each parameter, by name.
+            rung: a later rung; None for the first one.
+        """
         return (self.score(values, rung),)
 
     @abstractmethod
     def propose(
         self, finished: Sequence[Trial], starts: Sequence[Values], seed: int
     ) -> list[Values]:
-        """The next round's values, all new and different; fewer or none when all are tried.
+        """Returns the values of the next round, all new and different.
 
         Args:
             finished: all trials so far, in order of proposal.
-            starts: values tried first.
-            seed: of whatever is random in it.
+            starts: values to try first.
+            seed: seed of the random numbers.
+
+        Returns:
+            `round_size` values; fewer, or none, if all values are tried.
         """
 
     @abstractmethod
     def distributions(self, starts: Sequence[Values]) -> dict[str, BaseDistribution]:
-        """Each parameter's range, as Optuna has it, for displays."""
+        """Returns the range of each parameter as an Optuna distribution, for displays.
+
+        Args:
+            starts: values to try first.
+        """
 
     @abstractmethod
     def placeholder_values(self, n: int, tried: Sequence[Values]) -> list[Values]:
-        """At most so many different values, none of those tried, that cost what proposals may."""
+        """Returns placeholders for proposals that are not yet known, to estimate their cost.
+
+        Args:
+            n: largest number of values.
+            tried: values to leave out.
+
+        Returns:
+            At most n different values whose trials cost about as much as those of real proposals.
+        """
 
 
 def on_rung(score: Score, rung: Rung | None) -> Score:
-    """The score on a rung: on a later one of more images, perhaps of a longer training."""
+    """Returns the score spec for a rung, with its number of images and training iterations.
+
+    Args:
+        score: score spec on the first rung.
+        rung: a later rung; None returns `score` itself.
+    """
     if rung is None:
         return score
     sample = score.sample

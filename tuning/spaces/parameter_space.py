@@ -1,4 +1,4 @@
-"""Spaces of several parameters at once, searched by one number or by several."""
+"""Search spaces of several parameters, with one objective or several."""
 
 import itertools
 from collections.abc import Iterable, Sequence
@@ -19,15 +19,15 @@ from tuning.stages import Protocol, Score
 from tuning.store.ledger import Values
 
 _MOST_DRAWN = 50
-"""Draws at random for each placeholder value."""
+"""Largest number of random draws per placeholder value."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ParameterSpace(SearchSpace):
-    """Any fields of a score, those of its training included, searched together by TPE.
+    """Any fields of a score spec, including those of its training, searched together by TPE.
 
     Attributes:
-        parameters: what is varied, each with a name of its own.
+        parameters: varied parameters, with different names.
     """
 
     KIND = "ParameterSpace"
@@ -35,31 +35,33 @@ class ParameterSpace(SearchSpace):
     parameters: tuple[OneOf | LogUniform, ...]
 
     def validate(self) -> None:
-        """Refuses parameters that share a name or set no field."""
+        """Raises InputError if parameters share a name or do not set a field of the score."""
         super().validate()
         names = [p.name for p in self.parameters]
         require_input(
-            len(set(names)) == len(names) > 0, f"parameters must have different names; got {names}"
+            len(set(names)) == len(names) > 0,
+            f"parameters must have different names, but got {names}",
         )
         for parameter in self.parameters:
             try:
                 replaced(self.template, {parameter.path: None})
             except (AttributeError, TypeError) as error:
                 raise InputError(
-                    f"{parameter.name} must set a field of the score; {parameter.path!r} is none"
+                    f"{parameter.name} must set a field of the score, but {parameter.path!r} is "
+                    "none"
                 ) from error
             except InputError:
-                continue  # the field is there, and does not like None
+                continue  # the field exists but does not accept None
 
     def score(self, values: Values, rung: Rung | None = None) -> Score:
-        """The template with the values in their fields; see `SearchSpace.score`."""
+        """Returns the template with the values in their fields; see `SearchSpace.score`."""
         changes = {p.path: p.field_value(values[p.name]) for p in self.parameters}
         return on_rung(replaced(self.template, changes), rung)
 
     def propose(
         self, finished: Sequence[Trial], starts: Sequence[Values], seed: int
     ) -> list[Values]:
-        """What TPE expects most of; see `SearchSpace.propose`."""
+        """Returns the values proposed by TPE; see `SearchSpace.propose`."""
         return propose_values(
             finished,
             distributions=self.distributions(starts),
@@ -71,18 +73,21 @@ class ParameterSpace(SearchSpace):
         )
 
     def _rounded(self, values: Values) -> Values:
-        """The values as the fields hold them, so that equal work has equal values."""
+        """Returns the values rounded as in the fields, so that equal work has equal values."""
         return {
             p.name: p.field_value(values[p.name]) if isinstance(p, LogUniform) else values[p.name]
             for p in self.parameters
         }
 
     def distributions(self, starts: Sequence[Values]) -> dict[str, BaseDistribution]:
-        """Each parameter's."""
+        """Returns the Optuna distribution of each parameter, by name."""
         return {p.name: p.distribution for p in self.parameters}
 
     def placeholder_values(self, n: int, tried: Sequence[Values]) -> list[Values]:
-        """Combinations of choices in their order, or values at random; see `SearchSpace`."""
+        """Returns combinations of categorical values in order, or random values.
+
+        See `SearchSpace.placeholder_values`.
+        """
         names = [p.name for p in self.parameters]
         choices = [p.shown for p in self.parameters if isinstance(p, OneOf)]
         drawn: Iterable[Values]
@@ -90,7 +95,7 @@ class ParameterSpace(SearchSpace):
             drawn = (dict(zip(names, c, strict=True)) for c in itertools.product(*choices))
         else:
             rng = np.random.default_rng(seed_of("stand-ins", self.key))
-            draws = range(_MOST_DRAWN * n)  # a short range rounds to few numbers
+            draws = range(_MOST_DRAWN * n)  # a short range has few rounded numbers
             drawn = (self._rounded({p.name: p.draw(rng) for p in self.parameters}) for _ in draws)
         known = [self._rounded(values) for values in tried]
         found: list[Values] = []
@@ -104,13 +109,13 @@ class ParameterSpace(SearchSpace):
 
 @dataclass(frozen=True, kw_only=True)
 class MultiObjectiveSpace(ParameterSpace):
-    """Fields of a score, searched by several numbers of the same images at once.
+    """Fields of a score spec, searched by several metrics of the same images at once.
 
-    There is no best trial then, but a Pareto front: the trials that no other dominates. What is
-    called the winner is the front's end by the first number.
+    The result is a Pareto front, the trials that no other trial dominates, instead of a best trial.
+    The winner is the trial of the front that is best by the first metric.
 
     Attributes:
-        other_protocols: how the other numbers are measured.
+        other_protocols: measurement protocols of the other metrics.
     """
 
     KIND = "FrontSpace"
@@ -118,7 +123,7 @@ class MultiObjectiveSpace(ParameterSpace):
     other_protocols: tuple[Protocol, ...] = stored_as("also")
 
     def validate(self) -> None:
-        """Refuses a single number, and numbers of other images."""
+        """Raises InputError unless there are different metrics, all of the same images."""
         super().validate()
         ours = self.protocol
         alike = all(
@@ -128,17 +133,17 @@ class MultiObjectiveSpace(ParameterSpace):
         names = {p.name for p in (ours, *self.other_protocols)}
         require_input(
             len(names) == 1 + len(self.other_protocols) > 1 and alike,
-            "a front needs two or more different numbers of the same images; got "
+            "a front needs two or more different metrics of the same images, but got "
             + "; ".join(p.describe() for p in (ours, *self.other_protocols)),
         )
 
     @property
     def lower_is_better(self) -> tuple[bool, ...]:
-        """Of each number; see `SearchSpace.lower_is_better`."""
+        """Whether each metric is minimised; see `SearchSpace.lower_is_better`."""
         return tuple(p.lower_is_better for p in (self.protocol, *self.other_protocols))
 
     def scores(self, values: Values, rung: Rung | None = None) -> tuple[Score, ...]:
-        """Those of the other numbers are of the same images; see `SearchSpace.scores`."""
+        """Returns the score specs of all metrics of the same images; see `SearchSpace.scores`."""
         score = self.score(values, rung)
         n_images = score.protocol.n_images
         others = (

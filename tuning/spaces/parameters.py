@@ -1,4 +1,4 @@
-"""Parameters: a name, a field of what is scored, and the values it may have."""
+"""Parameters of search spaces: a name, a field of the score spec, and its possible values."""
 
 from dataclasses import dataclass
 
@@ -11,18 +11,19 @@ from scorelib.step_size import round_significant
 from tuning.store.ledger import Value
 
 EPSILON = "epsilon"
-"""Name of the step size among a trial's values."""
+"""Name of the step-size parameter in the values of a trial."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class OneOf(Spec):
-    """A parameter with a few values.
+    """Categorical parameter.
 
     Attributes:
-        name: what it is called.
-        path: the field of the score it sets, such as ``sample.ema``.
-        values: what the field may be, each once.
-        labels: words for the values, where these are specs; empty to show the values themselves.
+        name: name of the parameter.
+        path: dotted path of the field of the score spec that it sets, such as ``sample.ema``.
+        values: possible values of the field, all different.
+        labels: label of each value, required if values are specs; empty to use the values
+            themselves.
     """
 
     KIND = "OneOf"
@@ -33,40 +34,41 @@ class OneOf(Spec):
     labels: tuple[str, ...] = ()
 
     def validate(self) -> None:
-        """Refuses empty or doubled choices, and specs without words."""
+        """Raises InputError unless there are values and their labels are all different."""
         shown = self.shown
         is_good = len(set(shown)) == len(self.values) > 0
-        require_input(is_good, f"{self.name} must have different values; got {shown}")
+        require_input(is_good, f"{self.name} must have different values, but got {shown}")
 
     @property
     def shown(self) -> tuple[Value, ...]:
-        """The values as they are recorded."""
+        """Recorded form of the values: their labels, or the values themselves."""
         return self.labels or tuple(v for v in self.values if not isinstance(v, Spec))
 
     def field_value(self, shown: Value) -> object:
-        """What the field is set to."""
+        """Returns the value of the field for a recorded value."""
         return self.values[self.shown.index(shown)]
 
     @property
     def distribution(self) -> BaseDistribution:
-        """As Optuna has it."""
+        """Optuna distribution of the recorded values."""
         return CategoricalDistribution(self.shown)
 
     def draw(self, rng: np.random.Generator) -> Value:
-        """A value at random."""
+        """Returns a random recorded value, uniformly distributed."""
         return self.shown[int(rng.integers(len(self.shown)))]
 
 
 @dataclass(frozen=True, kw_only=True)
 class LogUniform(Spec):
-    """A positive number whose logarithm matters.
+    """Positive number on a logarithmic scale.
 
     Attributes:
-        name: what it is called.
-        path: the field of the score it sets.
+        name: name of the parameter.
+        path: dotted path of the field of the score spec that it sets.
         low: lowest value, > 0.
-        high: highest value.
-        digits: significant digits that values are rounded to, >= 1, so that equal ones meet.
+        high: highest value, > low.
+        digits: significant digits that values are rounded to, >= 1, so that nearly equal values
+            become one.
     """
 
     KIND = "LogUniform"
@@ -78,22 +80,22 @@ class LogUniform(Spec):
     digits: int = 2
 
     def validate(self) -> None:
-        """Refuses ranges without a logarithm."""
+        """Raises InputError unless 0 < low < high."""
         require_input(
             0 < self.low < self.high,
-            f"{self.name}: 0 < low < high must hold; got low={self.low:g}, high={self.high:g}",
+            f"{self.name}: 0 < low < high must hold, but got low={self.low:g}, high={self.high:g}",
         )
 
     def field_value(self, shown: Value) -> float:
-        """The number itself, rounded, and inside the range all the same."""
+        """Returns the number rounded to `digits` and clipped to [low, high]."""
         rounded = round_significant(float(shown), self.digits)
         return min(max(rounded, self.low), self.high)
 
     @property
     def distribution(self) -> BaseDistribution:
-        """As Optuna has it."""
+        """Optuna distribution of the number."""
         return FloatDistribution(self.low, self.high, log=True)
 
     def draw(self, rng: np.random.Generator) -> Value:
-        """A number at random."""
+        """Returns a random number in [low, high], uniformly distributed in its logarithm."""
         return float(np.exp(rng.uniform(np.log(self.low), np.log(self.high))))

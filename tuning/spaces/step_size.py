@@ -1,4 +1,4 @@
-"""The space of one sampler's step sizes."""
+"""Search space of the step size of a sampler."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,26 +17,33 @@ from tuning.store.ledger import Values
 
 @dataclass(frozen=True, kw_only=True)
 class StepSizeSpace(SearchSpace):
-    """The step size epsilon of a sampler, over all that theory admits; see `step_size_sampler`."""
+    """The step size epsilon of a sampler, over its whole admissible interval.
+
+    `tuning.spaces.step_size_sampler` proposes the step sizes.
+    """
 
     KIND = "StepSizeSpace"
 
     def validate(self) -> None:
-        """Refuses numbers that are better the higher they are: their curves are no valleys."""
+        """Raises InputError if the metric is maximised or the sampler has no step size.
+
+        The proposals assume a valley-shaped curve, so the metric must be minimised.
+        """
         super().validate()
         require_input(
             self.protocol.lower_is_better,
-            f"a step size must be searched by a number to be lowered; got {self.protocol.name}",
+            f"a step size must be searched by a metric that is minimised, but got "
+            f"{self.protocol.name}",
         )
         require_input(
             isinstance(self.sample.sampler, AnnealedSampler),
-            f"a step size is searched of a sampler that has one, such as Als or Cas; got "
+            f"the sampler must have a step size, such as Als or Cas, but got "
             f"{type(self.sample.sampler).__name__}",
         )
 
     @property
     def sampler(self) -> AnnealedSampler:
-        """What has the step size."""
+        """Sampler of the template, whose step size is varied."""
         assert isinstance(self.sample.sampler, AnnealedSampler)
         return self.sample.sampler
 
@@ -44,14 +51,14 @@ class StepSizeSpace(SearchSpace):
         return self.sampler.interval(self.sample.model.train.schedule)
 
     def score(self, values: Values, rung: Rung | None = None) -> Score:
-        """The score of a step size; see `SearchSpace.score`."""
+        """Returns the score spec of a step size; see `SearchSpace.score`."""
         sampler = self.sampler.replace(epsilon=values[EPSILON])
         return on_rung(self.template.replace(sample=self.sample.replace(sampler=sampler)), rung)
 
     def propose(
         self, finished: Sequence[Trial], starts: Sequence[Values], seed: int
     ) -> list[Values]:
-        """Step sizes from the valley's shape; see `SearchSpace.propose`."""
+        """Returns step sizes proposed by the valley model; see `SearchSpace.propose`."""
         low, high = self._interval()
         proposals = propose_step_sizes(
             finished, low=low, high=high, starts=_epsilons(starts), n=self.round_size, seed=seed
@@ -59,13 +66,16 @@ class StepSizeSpace(SearchSpace):
         return [{EPSILON: epsilon} for epsilon in proposals]
 
     def distributions(self, starts: Sequence[Values]) -> dict[str, BaseDistribution]:
-        """The interval searched, logarithmic."""
+        """Returns the searched interval of epsilon, on a logarithmic scale."""
         low, high = self._interval()
         interval = searched_interval(low, high, _epsilons(starts))
         return {EPSILON: FloatDistribution(*interval, log=True)}
 
     def placeholder_values(self, n: int, tried: Sequence[Values]) -> list[Values]:
-        """Step sizes that, not being rounded, differ from any real proposal and other spaces'."""
+        """Returns step sizes that differ from every real proposal and from those of other spaces.
+
+        They differ because they are not rounded and depend on the key of the space.
+        """
         share = (1 + int(self.key[:8], 16)) / 16**8
         low, high = self._interval()
         return [{EPSILON: low + (high - low) * (i + 1 + share) / (i + n + 99)} for i in range(n)]

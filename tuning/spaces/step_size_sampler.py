@@ -1,24 +1,27 @@
-"""Which step sizes to try next: an Optuna sampler that knows what step-size curves look like.
+"""Bayesian optimisation of a step size: an Optuna sampler with a prior for valley-shaped curves.
 
-Over log epsilon, the distance of the generated images is a lopsided valley. To the left is a wall
-(too little noise is put back, or the chain lags behind the schedule): the log of the distance over
-its best rises like a cube, up to a plateau of pure noise. To the right it rises like a square.
-What differs from network to network is the floor's place, the widths and the plateau's height. So
+As a function of log epsilon, the distance between generated and real images is an asymmetric
+valley. Let y be the log of the distance relative to the best distance. To the left of the minimum
+(the sampler adds too little noise, or the chain lags behind the schedule), y rises like a cubic up
+to a plateau of pure noise. To the right it rises like a quadratic. The location of the minimum, the
+widths and the height of the plateau differ between networks. The model is
 
     y(log epsilon) = log(value / best so far) = constant + valley + Gaussian process,
 
-where the process takes up what no valley fits. Two thousand valleys are drawn from a prior around
-the starts and weighted by their marginal likelihood (one covariance matrix serves all). Proposed
-is the rounded epsilon of the greatest expected improvement, averaged over the weighted valleys.
-The assumed error of y grows with y: far above the best, a value says on which side to look, not
-how steep that wall is. Where all values are equally bad, valleys that would show a difference lose
-their weight, so plateaus are no special case. From the tenth trial on, every fourth goes into the
-widest gap, so an optimum at an edge or in a second basin is seen in time.
+where the Gaussian process models the deviation from a valley. 2048 valleys are drawn from a prior
+around the starts and weighted by their marginal likelihoods, which share one covariance matrix. The
+proposal is the rounded epsilon of the greatest expected improvement, averaged over the weighted
+valleys. The assumed error of y grows with y: a value far above the best tells on which side of the
+minimum it lies, but not how steep the valley is. If all values are equally bad, the valleys that
+predict a difference lose their weight, so plateaus need no special case. From the tenth trial on,
+every fourth trial goes into the widest gap, so that an optimum at an end of the interval or in a
+second valley is found in time.
 
-Evidence (``python -m tests.benchmarks search``, 20 seeds): trials to within 2% of the best, median
-on each of 13 synthetic curves like the published ones: 1 to 5 (worst 5; TPE from the same start 1
-to 19); with the optimum moved by 0.7 to 3: 3 to 5 (worst 11; TPE 3 to 16, Optuna's GP 2.5 to 10,
-random 3 to 28). On two measured CIFAR-10 curves so moved: 4 and 5 (TPE 12 and 8, GP 7 and 6.5).
+Evidence (``python -m tests.benchmarks search``, 20 seeds): median number of trials until a value is
+within 2% of the best, on each of 13 synthetic curves like the published ones: 1 to 5 (worst 5; TPE
+from the same start 1 to 19). With the optimum moved by a factor of 0.7 to 3: 3 to 5 (worst 11; TPE
+3 to 16, Optuna's GP 2.5 to 10, random search 3 to 28). On two measured CIFAR-10 curves moved in the
+same way: 4 and 5 (TPE 12 and 8, GP 7 and 6.5).
 
 References:
     Jones et al. (1998), Efficient global optimization (expected improvement).
@@ -46,16 +49,16 @@ Array = NDArray[np.float64]
 Space = dict[str, BaseDistribution]
 Values = dict[str, Any]
 
-_FLOOR = 20.0  # an interval from 0 is cut at the smallest start over this
-_HIGHEST = 3.0  # y's cap: 20 times the best is as bad as failed
+_FLOOR = 20.0  # a lower end of 0 becomes the smallest start divided by this
+_HIGHEST = 3.0  # cap of y: a value 20 times the best counts as a failure
 _N_VALLEYS, _N_KEPT = 2048, 400
-_PLACE_SPREAD = 0.2  # Cauchy scale of log(place / start): half within 22%, a tenth past 3.5-fold
+_PLACE_SPREAD = 0.2  # Cauchy scale of log(place / start): half within 22%, 10% beyond 3.5-fold
 _LEFT, _RIGHT, _PLATEAU = (0.15, 0.6), (0.15, 1.7), (0.1, 3.0)  # ranges, log-uniform
-_OFFSET, _MISFIT, _MISFIT_LENGTH = 0.7, 0.08, 0.25  # constant's and process' deviation; its length
-_ERROR, _ERROR_GROWTH = 0.005, 0.2  # error of y: standard deviation 0.005 + 0.2 y
+_OFFSET, _MISFIT, _MISFIT_LENGTH = 0.7, 0.08, 0.25  # deviations of constant and process; its length
+_ERROR, _ERROR_GROWTH = 0.005, 0.2  # the standard error of y is 0.005 + 0.2 y
 _FIRST_GAP, _GAP_EVERY = 9, 4
 
-# Each proposal builds a study in memory: not worth a line in the user's log.
+# Every call creates a study in memory, which would write a line to the user's log.
 optuna.logging.get_logger("optuna.storages._in_memory").setLevel(optuna.logging.WARNING)
 
 
@@ -69,34 +72,39 @@ def propose_step_sizes(
     seed: int,
     digits: int = 2,
 ) -> list[float]:
-    """The next step sizes to try, all new and different: a pure function of its arguments.
+    """Returns the next step sizes to try, all new and different.
+
+    The result is a pure function of the arguments.
 
     Args:
-        finished: all trials so far, in order of proposal; of their numbers, lower is better.
-        low: lower end of the open interval, >= 0; 0 stands for the smallest start over 20 (ALS:
-            r = 0.24; an update of r < 1 cannot even follow the schedule).
-        high: upper end.
-        starts: tried first, in order; the optimum is expected near them. One that is not
-            admissible is replaced by the nearest that is.
-        n: how many to propose, >= 1.
-        seed: drives the draw of valleys.
-        digits: significant digits of the proposals, few: all such numbers are looked at.
+        finished: all trials so far, in order of proposal; lower values are better.
+        low: lower end of the open interval of epsilon, >= 0. 0 stands for the smallest start
+            divided by 20 (r = 0.24 for ALS; an update with r < 1 cannot follow the schedule).
+        high: upper end of the interval, > low, finite.
+        starts: step sizes to propose first, in order; the optimum is expected near them. A start
+            that is not admissible is replaced by the nearest admissible number.
+        n: number of step sizes to propose, >= 1.
+        seed: seed of the random valleys.
+        digits: significant digits of the proposals; small, because all numbers with so many digits
+            are evaluated.
 
     Returns:
-        n step sizes strictly inside the interval; fewer once all of that many digits are tried.
+        n step sizes strictly inside the interval; fewer if all numbers with so many digits are
+        tried.
 
     Raises:
-        InputError: an interval, a start or a trial that cannot be used.
+        InputError: the interval is empty or infinite, there is no start, a start is not positive
+            and finite, or a trial lies outside the interval.
     """
     if not starts or not all(0 < start < math.inf for start in starts):
-        raise InputError(f"starts must be one or more positive step sizes; got {list(starts)}")
+        raise InputError(f"starts must be one or more positive step sizes, but got {list(starts)}")
     if not 0 <= low < high < math.inf:
-        raise InputError(f"0 <= low < high < inf must hold; got {low=:g}, {high=:g}")
+        raise InputError(f"`0 <= low < high < inf` must hold, but got ({low=:g}, {high=:g})")
     low, high = searched_interval(low, high, starts)
     tried = [float(trial.values[EPSILON]) for trial in finished]
     for epsilon in tried:
         if not low < epsilon < high:
-            raise InputError(f"trials must lie in ({low:g}, {high:g}); got {epsilon:g}")
+            raise InputError(f"trials must lie in ({low:g}, {high:g}), but got {epsilon:g}")
     grid = _rounded_between(low, high, digits)
     n_free = len(set(grid) - {round_significant(epsilon, digits) for epsilon in tried})
     if not n_free:
@@ -109,27 +117,34 @@ def propose_step_sizes(
 
 
 def searched_interval(low: float, high: float, starts: Sequence[float]) -> tuple[float, float]:
-    """The open interval searched: a lower end of 0 stands for the smallest start over 20."""
+    """Returns the searched open interval of epsilon.
+
+    Args:
+        low: lower end, >= 0; 0 stands for the smallest start, or `high` if it is less, divided by
+            20.
+        high: upper end, > low.
+        starts: step sizes to propose first, at least one.
+    """
     return low or min(min(starts), high) / _FLOOR, high
 
 
 def _rounded_between(low: float, high: float, digits: int) -> list[float]:
-    """All numbers of so many significant digits strictly between low and high, ascending."""
+    """Returns all numbers of `digits` significant digits strictly inside (low, high), ascending."""
     decades = range(math.floor(math.log10(low)) - 1, math.ceil(math.log10(high)) + 1)
     mantissas = range(10 ** (digits - 1), 10**digits)
-    # Parsed from decimal text, as round_significant does it: equal numbers are then equal floats.
+    # Parsed from decimal text as in round_significant, so that equal numbers are equal floats.
     numbers = (float(f"{m}e{decade - digits + 1}") for decade in decades for m in mantissas)
     return [number for number in numbers if low < number < high]
 
 
 class ValleySampler(optuna.samplers.BaseSampler):
-    """Optuna sampler for one positive parameter with a valley-shaped curve; it has no state.
+    """Stateless Optuna sampler for one positive parameter with a valley-shaped curve.
 
     Args:
-        grid: admissible values, ascending; at least one of them untried when asked.
-        starts: proposed first; centres of the prior of the valley's place.
-        seed: drives the draw of valleys.
-        digits: significant digits in which values are the same.
+        grid: admissible values, ascending; at least one must be untried when the sampler is called.
+        starts: values to propose first; they are the centres of the prior of the minimum.
+        seed: seed of the random valleys.
+        digits: number of significant digits up to which two values are the same.
     """
 
     def __init__(self, grid: list[float], starts: Sequence[float], seed: int, digits: int) -> None:
@@ -139,11 +154,11 @@ class ValleySampler(optuna.samplers.BaseSampler):
         self._valleys = _draw_valleys(centres, self._grid[0], self._grid[-1], seed)
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> Space:
-        """None: there is one parameter, so nothing to sample jointly."""
+        """Returns an empty space: a single parameter has nothing to be sampled jointly with."""
         return {}
 
     def sample_relative(self, study: Study, trial: FrozenTrial, search_space: Space) -> Values:
-        """Nothing."""
+        """Returns no values."""
         return {}
 
     def sample_independent(
@@ -153,7 +168,7 @@ class ValleySampler(optuna.samplers.BaseSampler):
         param_name: str,
         param_distribution: BaseDistribution,
     ) -> float:
-        """The next value: a start, the middle of the widest gap, or the most promising one."""
+        """Returns a start, the middle of the widest gap, or the most promising value."""
         others = [t for t in study.get_trials(deepcopy=False) if param_name in t.params]
         others.sort(key=lambda t: t.state == TrialState.RUNNING)  # finished first
         tried = {round_significant(t.params[param_name], self._digits) for t in others}
@@ -163,7 +178,7 @@ class ValleySampler(optuna.samplers.BaseSampler):
                 return self._values[start]
         x = np.log(np.array([t.params[param_name] for t in others]))
         y = _relative([t.value for t in others if t.state != TrialState.RUNNING])
-        for running in range(len(y), len(x)):  # believe what is expected of each, then go on
+        for running in range(len(y), len(x)):  # assume its expected value (the "believer")
             mean, _ = _expect(self._valleys, x[:running], y, x[[running]])
             y = np.append(y, np.clip(mean, 0, _HIGHEST))
         _, improvement = _expect(self._valleys, x, y, self._grid)
@@ -171,12 +186,15 @@ class ValleySampler(optuna.samplers.BaseSampler):
         gap_is_due = len(x) >= _FIRST_GAP and (len(x) - _FIRST_GAP) % _GAP_EVERY == 0
         if gap_is_due or not improvement.any():
             return self._values[_widest_gap(x, self._grid, free)]
-        # Rounded, so that the last bits of another machine's arithmetic cannot choose.
+        # Rounded so that the choice does not depend on the rounding errors of a machine.
         return self._values[int(np.round(improvement / improvement.max(), 6).argmax())]
 
 
 def _relative(values: Sequence[float | None]) -> Array:
-    """y: the log of each value (of 1e-12 if less) over the best; at most a failure's, _HIGHEST."""
+    """Returns y: the log of each value, at least 1e-12, over the best; at most _HIGHEST.
+
+    A failure (None) has y = _HIGHEST, and all y are 0 if all trials failed.
+    """
     finite = np.array([max(value, 1e-12) if value is not None else np.inf for value in values])
     best = finite.min(initial=np.inf)
     if best == np.inf:
@@ -186,14 +204,18 @@ def _relative(values: Sequence[float | None]) -> Array:
 
 
 def _widest_gap(x: Array, grid: Array, free: NDArray[np.bool_]) -> int:
-    """Index of the free grid point that is farthest from all trials and from both ends."""
+    """Returns the index of the free grid point farthest from all trials and from both ends."""
     occupied = np.concatenate([x, grid[[0, -1]]])
     return int(np.where(free, np.abs(grid[:, None] - occupied).min(1), -1).argmax())
 
 
 def _draw_valleys(centres: Array, low: float, high: float, seed: int) -> Array:
-    """Valleys from the prior, evenly spread (Sobol); rows: floor's place, widths, plateau."""
-    from scipy.stats import qmc  # here: its import takes half a second
+    """Draws valleys from the prior with a Sobol sequence.
+
+    Returns:
+        Place of the minimum, left and right width, and plateau of each valley; (4, _N_VALLEYS).
+    """
+    from scipy.stats import qmc  # imported here because it takes half a second
 
     uniform = qmc.Sobol(4, rng=np.random.default_rng(seed)).random(_N_VALLEYS).T
     centre = np.clip(np.resize(centres, _N_VALLEYS), low, high)
@@ -205,7 +227,7 @@ def _draw_valleys(centres: Array, low: float, high: float, seed: int) -> Array:
 
 
 def _heights(valleys: Array, x: Array) -> Array:
-    """Heights of the valleys at x above their floors, shape (valleys, points)."""
+    """Returns the heights of the valleys at x above their minima, shape (valleys, points)."""
     place, left, right, plateau = valleys[:, :, None]
     u = x - place
     unbounded: Array = np.where(u < 0, (-u / left) ** 3, (u / right) ** 2)
@@ -213,13 +235,13 @@ def _heights(valleys: Array, x: Array) -> Array:
 
 
 def _covariance(a: Array, b: Array) -> Array:
-    """Prior covariance of the constant and the process between points a and b."""
+    """Returns the prior covariance of constant plus process between points a and points b."""
     d: Array = math.sqrt(5) * np.abs(a[:, None] - b) / _MISFIT_LENGTH
     return _OFFSET**2 + _MISFIT**2 * (1 + d + d**2 / 3) * np.exp(-d)
 
 
 def _expect(valleys: Array, x: Array, y: Array, at: Array) -> tuple[Array, Array]:
-    """What trials (x, y) lead one to expect at `at`: the mean of y and the improvement on 0."""
+    """Returns the expected y and the expected improvement below 0 at `at`, given trials (x, y)."""
     covariance = _covariance(x, x) + np.diag((_ERROR + _ERROR_GROWTH * y) ** 2)
     misfit = y - _heights(valleys, x)
     log_likelihood = -0.5 * (misfit * np.linalg.solve(covariance, misfit.T).T).sum(1)

@@ -1,17 +1,18 @@
-"""Proposals for several parameters at once: Optuna's TPE, asked anew for every round.
+"""Proposals for several parameters at once by Optuna's TPE sampler.
 
-TPE (the tree-structured Parzen estimator) models where good trials lie and where others do, and
-proposes where the ratio is greatest. Here it looks at all parameters jointly, is seeded for each
-round, and knows only the finished trials it is handed, so its proposals are a pure function of
-these. What it proposes twice is not tried twice: the next different one is, and in a space of
-choices only every combination comes up before the search ends by itself.
+TPE (the tree-structured Parzen estimator) models the densities of good and of other trials and
+proposes values with the greatest density ratio. Here the estimator is multivariate. A new sampler
+is created and seeded for every round and gets only the finished trials of the caller, so the
+proposals are a pure function of these trials and the seed. Repeated proposals are skipped until a
+new one comes. In a space of categorical parameters only, every combination is proposed before the
+search ends.
 
-A failed trial counts as bad as the worst finished one: Optuna's own failed trials teach it nothing,
-and settings that diverge would be proposed again and again.
+A failed trial counts as the worst finished trial. Optuna ignores failed trials, so it would propose
+diverging settings repeatedly.
 
-Of several numbers none is the one to be lowest: good trials are those that few others beat in all
-of them (Optuna ranks by non-domination, then by the volume that a trial adds to the front), and
-what is proposed spreads along the front.
+With several objectives, good trials are those that few other trials dominate. Optuna ranks trials
+by non-domination and then by the hypervolume that a trial adds to the front, so the proposals
+spread along the Pareto front.
 
 References:
     Bergstra et al., Algorithms for hyper-parameter optimization, 2011.
@@ -29,7 +30,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution
 from tuning.spaces.trial import Trial, as_optuna_trial
 from tuning.store.ledger import Value, Values
 
-_RANDOM_TRIALS = 8  # before the estimator has something to go by
+_RANDOM_TRIALS = 8  # before the estimator is used
 _MOST_ASKED = 64
 
 
@@ -43,19 +44,20 @@ def propose_values(
     seed: int,
     lower_is_better: Sequence[bool],
 ) -> list[Values]:
-    """The next values to try, all new and different: a pure function of its arguments.
+    """Returns the next values to try, all new and different, as a pure function of the arguments.
 
     Args:
         finished: all trials so far, in order of proposal.
-        distributions: the parameters' ranges.
-        rounded: the values that stand for given ones; those that round alike are the same.
-        starts: tried first, in order.
-        n: how many to propose, >= 1.
-        seed: of whatever is random.
-        lower_is_better: of each number, whether it is to be lowered.
+        distributions: Optuna distribution of each parameter, by name.
+        rounded: function that rounds values; values that round to the same are the same.
+        starts: values to propose first, in order.
+        n: number of values to propose, >= 1.
+        seed: seed of the random numbers.
+        lower_is_better: whether each objective is minimised.
 
     Returns:
-        n values by parameter; fewer once all combinations are tried.
+        n mappings from parameter name to value; fewer if all combinations are tried or TPE proposes
+        no more new values.
     """
     study = optuna.create_study(
         directions=["minimize" if lower else "maximize" for lower in lower_is_better],
@@ -82,13 +84,16 @@ def propose_values(
         if len(proposed) == n:
             break
         take(rounded(study.ask(distributions).params))
-    for values in _combinations(distributions):  # the estimator insists on what is tried
+    for values in _combinations(distributions):  # if the estimator repeats tried values
         take(values)
     return proposed
 
 
 def _failed_as_worst(finished: Sequence[Trial], lower_is_better: Sequence[bool]) -> list[Trial]:
-    """The trials, those that failed with the worst of each number; none if all failed."""
+    """Returns the trials, with the worst value of each objective in place of failures.
+
+    The list is empty if all trials failed.
+    """
     known = [trial.numbers for trial in finished if trial.has_numbers]
     if not known:
         return []
@@ -98,7 +103,10 @@ def _failed_as_worst(finished: Sequence[Trial], lower_is_better: Sequence[bool])
 
 
 def _combinations(distributions: dict[str, BaseDistribution]) -> list[Values]:
-    """All values of a space of choices, in order; none if a parameter is a number in a range."""
+    """Returns all combinations of categorical parameters, in order.
+
+    The list is empty if a parameter is not categorical.
+    """
     choices = [d.choices for d in distributions.values() if isinstance(d, CategoricalDistribution)]
     if len(choices) < len(distributions):
         return []

@@ -1,4 +1,4 @@
-"""Trials of searches: what was tried, what measures it, what came of it."""
+"""Trials of searches: their values, their scores and their results."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -16,18 +16,18 @@ from tuning.store.ledger import Values
 
 @dataclass(frozen=True)
 class Result:
-    """What a finished job says.
+    """Result of a finished job.
 
     Attributes:
-        numbers: by quantity; of a score "raw" and "denoised".
-        failed: the cause if there are none.
+        numbers: measured numbers by name; a score has "raw" and "denoised".
+        failed: cause of the failure if the job has no numbers, else None.
     """
 
     numbers: Mapping[str, float]
     failed: str | None = None
 
     def of(self, quantity: str) -> float | None:
-        """The named number, or None if there is none."""
+        """Returns the number with the given name, or None if there is no such number."""
         return self.numbers.get(quantity)
 
 
@@ -36,14 +36,17 @@ Lookup = Callable[[Job], Result | None]
 
 @dataclass(frozen=True)
 class Trial:
-    """Values tried in a search.
+    """One trial of a search: values of the parameters with their scores and results.
 
     Attributes:
-        number: order of proposal, from 0.
-        values: by parameter.
-        scores: what measures them: first the space's own, then those of the other numbers.
-        result: what came of the first score, or the failure of any; None while one is open.
-        numbers: all numbers searched by, in the order of `scores`; empty if open or failed.
+        number: index in order of proposal, from 0.
+        values: value of each parameter, by name.
+        scores: score specs of the trial: first that of the space's protocol, then those of the
+            other objectives.
+        result: result of the first score, or the failure of any score; None while a score is
+            unfinished.
+        numbers: values of all objectives in the order of `scores`; empty if the trial is
+            unfinished or failed.
     """
 
     number: int
@@ -54,29 +57,29 @@ class Trial:
 
     @property
     def score(self) -> Score:
-        """The space's own score."""
+        """Score spec of the first objective."""
         return self.scores[0]
 
     @property
     def value(self) -> float | None:
-        """The first number; None if the trial is open or failed."""
+        """Value of the first objective; None if the trial is unfinished or failed."""
         return self.numbers[0] if self.numbers else None
 
     @property
     def has_numbers(self) -> bool:
-        """Whether there are numbers, all of them finite."""
+        """Whether the trial has numbers and all are finite."""
         return bool(self.numbers) and all(map(math.isfinite, self.numbers))
 
     @property
     def epsilon(self) -> float | None:
-        """Step size; None if the sampler has none that anneals."""
+        """Step size of the sampler, data units squared; None if the sampler does not anneal."""
         return self.score.sample.epsilon
 
     @property
     def r(self) -> float | None:
-        """The same in units of the schedule-following step.
+        """Step size relative to the step that follows the schedule without noise.
 
-        None if the search is over no step size, or if no step follows the schedule.
+        None if the search does not vary the step size, or if no single step follows the schedule.
         """
         return self.score.sample.r if EPSILON in self.values else None
 
@@ -86,12 +89,12 @@ def as_optuna_trial(
     distributions: Mapping[str, BaseDistribution],
     attributes: Mapping[str, Any] | None = None,
 ) -> FrozenTrial:
-    """A finished trial as Optuna has it; without finite numbers, as a failed one.
+    """Returns a finished trial in Optuna's form; it is failed unless all its numbers are finite.
 
     Args:
-        trial: the trial.
-        distributions: each parameter's range.
-        attributes: user attributes, JSON.
+        trial: a finished trial.
+        distributions: Optuna distribution of each parameter, by name.
+        attributes: user attributes of the Optuna trial, JSON-serialisable.
     """
     return create_trial(
         state=TrialState.COMPLETE if trial.has_numbers else TrialState.FAIL,

@@ -1,4 +1,4 @@
-"""The stages: train, sample, score, and the small ones they rest on.
+"""The stages of a study: training, sampling, scoring, and the smaller stages they depend on.
 
 Importing this package registers every job, so that specs can be read back from JSON.
 """

@@ -1,8 +1,8 @@
-"""The accuracy stage: a classifier trained on generated images, tested on real ones.
+"""The accuracy stage: trains a classifier on generated images and tests it on real images.
 
-A job of its own and not a protocol of scores: at paper scale it is a training of hours, and goes on
-from its newest checkpoint after a kill. Its images are chunks in pixels, which images of classes
-are always kept as.
+The accuracy is a separate job, not a protocol of scores: at paper scale the training takes hours,
+and after an interruption it resumes from its newest checkpoint. The images are read from chunks of
+pixels, in which class-conditional images are always stored.
 """
 
 import time
@@ -28,15 +28,15 @@ _CHECKPOINT_SECONDS = 30.0
 
 @dataclass(frozen=True, kw_only=True)
 class ClassificationAccuracy(Job):
-    """Accuracy, on the real test images, of a classifier that saw generated images only.
+    """The accuracy on real test images of a classifier trained on generated images only.
 
-    Its result is named as those of scores: {"denoised": accuracy} or {"raw": accuracy}, 0 to 1.
+    Its result is {"denoised": accuracy} or {"raw": accuracy}, in [0, 1].
 
     Attributes:
-        sample: the images, asked for a class each.
-        n_images: how many, at least a batch.
-        classifier: what is trained on them.
-        which: of the two kinds of images; a training each.
+        sample: stream of class-conditional images.
+        n_images: number of training images, at least the batch size of the classifier.
+        classifier: classifier and its training settings.
+        which: kind of images to train on.
     """
 
     KIND = "ClassificationAccuracy"
@@ -49,19 +49,20 @@ class ClassificationAccuracy(Job):
     which: Output = "denoised"
 
     def validate(self) -> None:
-        """Refuses too few images, and such as were asked for no class."""
+        """Raises InputError for too few images, or images without requested classes."""
         batch = self.classifier.batch_size
         require_input(
             self.n_images >= batch,
-            f"n_images must be at least {batch}, the classifier's batch; got {self.n_images}",
+            f"n_images must be at least {batch}, the classifier's batch_size, "
+            f"but got {self.n_images}",
         )
         require_input(
             self.sample.labels(self.n_images) is not None,
-            "a classifier needs images that were asked for a class each; these were asked for none",
+            "sample must be class-conditional to label its images, but no classes were requested",
         )
 
     def chunks(self) -> tuple[Chunk, ...]:
-        """The chunks that hold the images."""
+        """Returns the chunks that hold the images."""
         return self.sample.chunks(self.n_images, self._pixels)
 
     @property
@@ -69,16 +70,16 @@ class ClassificationAccuracy(Job):
         return Pixels(shape=self.sample.model.train.data.shape)
 
     def inputs(self) -> tuple[Job, ...]:
-        """The chunks."""
+        """Returns the chunks that hold the images."""
         return self.chunks()
 
     def title(self) -> str:
-        """What this job is."""
+        """Returns the title shown for the job."""
         sampled = self.chunks()[0].title().split(" #")[0]
         return f"accuracy of {self.classifier.network} taught by {sampled}, {self.which}"
 
     def work(self) -> Work:
-        """A pass of the classifier and its gradient count three."""
+        """Returns the cost of the training; a forward and a backward pass count as three passes."""
         data = self.sample.model.train.data
         with torch.device("meta"):
             network = self.classifier.build(data.shape, data.n_classes).eval()
@@ -86,11 +87,14 @@ class ClassificationAccuracy(Job):
         return Work(images, multiply_adds=3.0 * images * multiply_adds(network, data.shape))
 
     def wants_gpu(self) -> bool:
-        """As its chunks: a worker that held other resources could not be kept for the next."""
+        """Returns whether the chunks need a GPU: equal resources let the jobs share a worker."""
         return self.sample.model.wants_gpu()
 
     def run(self, at: ExecutionContext) -> Run:
-        """Trains the classifier, on from its newest checkpoint, and tests it."""
+        """Trains the classifier from its newest checkpoint and tests it; see `Job.run`.
+
+        The result is a failure if a loss is not finite.
+        """
         labels = self.sample.labels(self.n_images)
         assert labels is not None
         data, total = self.sample.model.train.data, self.classifier.iterations
@@ -110,14 +114,14 @@ class ClassificationAccuracy(Job):
         return Outcome(result={self.which: found}, once_stored=kept.drop)
 
     def _images(self, at: ExecutionContext) -> Tensor:
-        """The generated images, (n, C, H, W) uint8."""
+        """Returns the generated images, (n_images, C, H, W) uint8."""
         name = f"{self.which}.features"
         parts = [self._pixels.images(chunk.features(at)[name]) for chunk in self.chunks()]
         return torch.cat(parts)[: self.n_images]
 
 
 class _Checkpoint:
-    """The newest state of a training in the store; one file, replaced when due."""
+    """The newest checkpoint of a training run: one file in the store, replaced when due."""
 
     _NAME = "newest.safetensors"
 

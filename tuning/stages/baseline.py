@@ -1,4 +1,4 @@
-"""The baseline stage: the distance of something known, to read other distances by."""
+"""The baseline stage: Frechet distances of known image sets, as a scale for other distances."""
 
 import math
 from dataclasses import dataclass
@@ -17,20 +17,22 @@ from tuning.stages.features.extractors import build_extractor
 from tuning.stages.features.reference import Reference
 
 _SUMMED_IMAGES = 1000
-"""Images that are floats at a time in the sums over a large set."""
+"""Images converted to floats at a time in sums over a large set."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Baseline(Job):
-    """Distance of something known to the reference, to read other distances by.
+    """The Frechet distance of a known set of images to the reference.
+
+    Its result has the squared distance ("distance") and the number of images ("n_images").
 
     Attributes:
-        reference: statistics distances are measured to.
-        kind: "held-out": the test split, what real images score; "gaussian": images drawn from a
-            normal distribution with the data's pixel mean and covariance, what getting nothing
-            but the first two moments scores.
-        n_images: images drawn for "gaussian", > 1.
-        seed: of the draw.
+        reference: statistics that the distance is measured to.
+        kind: the set of images. "held-out": the real images of the test split; "gaussian": images
+            drawn from a normal distribution with the mean and covariance of the training pixels, as
+            from a model that has learned only the first two moments.
+        n_images: number of images drawn for "gaussian", > 1.
+        seed: seed of the draw for "gaussian".
     """
 
     KIND = "Yardstick"
@@ -42,27 +44,27 @@ class Baseline(Job):
     seed: int = 0
 
     def validate(self) -> None:
-        """Refuses draws too small to have a covariance."""
-        require_input(self.n_images > 1, f"n_images must be above 1; got {self.n_images}")
+        """Raises InputError if there are too few images to have a covariance."""
+        require_input(self.n_images > 1, f"n_images must be above 1, but got {self.n_images}")
 
     def inputs(self) -> tuple[Job, ...]:
-        """The reference statistics, and what the extractor needs."""
+        """Returns the reference statistics and their inputs."""
         return (self.reference, *self.reference.inputs())
 
     def title(self) -> str:
-        """What this job is."""
+        """Returns the title shown for the job."""
         return f"baseline {self.kind}"
 
     def work(self) -> Work:
-        """No network: a fixed time, the stage's `assumed_seconds`, is assumed."""
+        """Returns the number of images; as no network is evaluated, a fixed time is assumed."""
         return Work(images=self.n_images)
 
     def wants_gpu(self) -> bool:
-        """As the reference statistics."""
+        """Returns whether the reference statistics need a GPU, since the features are the same."""
         return self.reference.wants_gpu()
 
     def run(self, at: ExecutionContext) -> Run:
-        """Measures the distance."""
+        """Measures the distance; see `Job.run`."""
         data = self.reference.data
         if self.kind == "held-out":
             images, _ = data.stored("test", at.data_root)
@@ -77,20 +79,21 @@ class Baseline(Job):
 
 
 def gaussian_like(images: Tensor, n_images: int, seed: int, device: str = "cpu") -> Tensor:
-    """Draws from a normal distribution with the images' mean and covariance.
+    """Draws images from a normal distribution with the mean and covariance of given images.
 
-    Of images with fewer dimensions than there are images, by a square root of the covariance. Of
-    others that would be the larger matrix (of 256 x 256 colour pixels, 309 GB); there, a draw is
-    the mean plus the centred images weighted by normal numbers, which has the same covariance.
+    If an image has fewer values D = C H W than there are images, the draw uses a square root of the
+    (D, D) covariance. Otherwise this matrix would be too large (309 GB in float64 for colour images
+    of 256 x 256 pixels): each drawn image is then the mean plus a sum of the centred images,
+    weighted by normal random numbers, which has the same covariance.
 
     Args:
-        images: (N, C, H, W), float32 in [0, 1] or uint8.
-        n_images: how many to draw.
-        seed: of the draw.
-        device: where large sums are made.
+        images: images of shape (N, C, H, W), float32 in [0, 1] or uint8, N > 1.
+        n_images: number of images to draw.
+        seed: seed of the draw.
+        device: device that computes the sums over images.
 
     Returns:
-        (n, C, H, W) float32 on the CPU, not clamped.
+        Images of shape (n_images, C, H, W), float32 on the CPU, not clamped to [0, 1].
     """
     draw = generator_of("gaussian", seed)
     n, size = len(images), images[0].numel()

@@ -1,4 +1,4 @@
-"""Networks as samplers see them: loaded, laid out, evaluated in batches that a device holds."""
+"""Score networks for samplers: loading, memory layout and evaluation in batches."""
 
 from collections.abc import Sequence
 
@@ -11,24 +11,46 @@ from tuning.stages.training.score_network import Snapshot
 
 
 def loaded(model: Snapshot, ema: float, at: ExecutionContext) -> nn.Module:
-    """A finished snapshot's network as it is sampled from: frozen, laid out, perhaps compiled."""
+    """Returns the network of a finished snapshot, ready for sampling.
+
+    The network is frozen, in channels-last layout if its inputs are images, and compiled if the
+    context says so.
+
+    Args:
+        model: snapshot of a score network.
+        ema: EMA decay of the weights.
+        at: execution context that holds the snapshot.
+
+    Raises:
+        MissingInputError: the snapshot is not stored, or was found corrupt.
+    """
     network = laid_out(model.network(at, ema), model.train.data.shape)
     return torch.compile(network) if at.compile else network  # type: ignore[return-value]
 
 
 def laid_out(network: nn.Module, shape: tuple[int, ...]) -> nn.Module:
-    """The network with its weights in channels-last memory, if its inputs are images."""
+    """Returns the network with weights in channels-last memory format, if its inputs are images.
+
+    Args:
+        network: network to convert, in place.
+        shape: shape of one input: (C, H, W) for images, (D,) for vectors.
+    """
     if len(shape) != 3:
         return network
     return network.to(memory_format=torch.channels_last)
 
 
 def batched(networks: Sequence[nn.Module], at: ExecutionContext) -> ScaledScore:
-    """A network as samplers see it, evaluated in batches the device can hold.
+    """Returns the scaled score of a network, evaluated in batches that fit on the device.
 
     Args:
-        networks: one for all batches, or one for each: guidance knows its images' classes.
-        at: where.
+        networks: one network for all batches, or one network per batch, such as guided networks
+            that hold the classes of their batch. Networks map (x, sigma) to sigma * score.
+        at: execution context, which gives device, batch size and precision.
+
+    Returns:
+        A function from x, (B, ...), and the noise level sigma to sigma * score, of the shape and
+        type of x.
     """
     device_type = torch.device(at.device).type
 

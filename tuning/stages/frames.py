@@ -1,7 +1,8 @@
-"""The frames stage: what images look like on the way from noise to data.
+"""The frames stage: pictures of images at several steps between noise and data.
 
-A walk of its own, over a few images: no chunk has to hold what few want to see. Its images are of
-the same distribution as those of the chunks, not the same images.
+The frames come from a separate sampling run over a few images, so that chunks need not store
+intermediate steps. The images have the same distribution as those of the chunks, but are not the
+same images.
 """
 
 from dataclasses import dataclass
@@ -18,17 +19,17 @@ from tuning.stages.sample import SampleSpec, walk_chunk
 FRAMES_FILE = "frames.png"
 
 SIGMAS = "sigmas"
-"""Name of a result: the noise level of each frame's last update."""
+"""Name of a result: the noise level of the last update before each frame."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Frames(Job):
-    """A few images at equal distances along the chain, the last frame at its end.
+    """A picture of a few images at equally spaced steps of a sampling run, the last at its end.
 
     Attributes:
-        sample: what images; its number per chunk has no part in it.
-        n_images: rows of the picture, >= 1.
-        n_frames: columns, >= 1, at most one for each update.
+        sample: the sampling run; `chunk_images` is replaced by `n_images`.
+        n_images: number of images, the rows of the picture, >= 1.
+        n_frames: number of frames, the columns of the picture, in [1, number of updates].
     """
 
     KIND = "Frames"
@@ -39,39 +40,39 @@ class Frames(Job):
     n_frames: int
 
     def validate(self) -> None:
-        """Refuses empty pictures, frames between updates, and data that are no images."""
+        """Raises InputError for empty pictures, too many frames, or data that are not images."""
         require_input(
             self.n_images >= 1 and 1 <= self.n_frames <= self._n_updates,
-            f"n_images must be at least 1 and n_frames in [1, {self._n_updates}], the updates; "
-            f"got {self.n_images} and {self.n_frames}",
+            f"n_images must be at least 1 and n_frames in [1, {self._n_updates}], at most one per "
+            f"update, but got n_images={self.n_images}, n_frames={self.n_frames}",
         )
         shape = self.sample.model.train.data.shape
-        require_input(len(shape) == 3, f"frames are made of images; got data of shape {shape}")
+        require_input(len(shape) == 3, f"data must be images (C, H, W), but got shape {shape}")
 
     @property
     def _n_updates(self) -> int:
         return self.sample.sampler.n_evaluations(self.sample.model.train.schedule)
 
     def inputs(self) -> tuple[Job, ...]:
-        """The weights sampled from."""
+        """Returns the weights of the networks that the images are sampled with."""
         return self.sample.inputs()
 
     def title(self) -> str:
-        """What this job is."""
+        """Returns the title shown for the job."""
         return f"{self.n_frames} frames of {self.n_images} images"
 
     def work(self) -> Work:
-        """One network evaluation per image and step."""
+        """Returns the cost of one network evaluation per image and update."""
         evaluations = self.n_images * self._n_updates
         cost = float(evaluations * self.sample.evaluation_multiply_adds)
         return Work(self.n_images, evaluations, cost)
 
     def wants_gpu(self) -> bool:
-        """As the training it samples from."""
+        """Returns whether the score network needs a GPU."""
         return self.sample.model.wants_gpu()
 
     def run(self, at: ExecutionContext) -> Run:
-        """Walks, and keeps the frames."""
+        """Samples the images and stores the picture of the frames; see `Job.run`."""
         total, frames, sigmas = self._n_updates, [], []
         due = [total * (k + 1) // self.n_frames for k in range(self.n_frames)]
         for state in walk_chunk(self.sample.replace(chunk_images=self.n_images), 0, at):

@@ -1,7 +1,8 @@
-"""Images of classes: what a classifier adds to the images of a snapshot.
+"""Class-conditional images, sampled from a snapshot with the guidance of a classifier.
 
-They are measured in several features, and classifiers are trained on them: as images they are kept
-as pixels, and features are taken from there (`tuning.stages.sample`).
+These images are measured in several feature spaces, and classifiers are trained on them. They are
+therefore stored as pixels, from which features are computed (see `tuning.stages.sample`). Points
+are not stored as pixels.
 """
 
 from dataclasses import dataclass
@@ -24,13 +25,19 @@ _MOST_COLUMNS = 10
 
 @dataclass(frozen=True, kw_only=True)
 class GuidedSampleSpec(SampleSpec):
-    """Images of classes: a score network of all data, guided by a classifier (Chao et al., Eq. 6).
+    """A stream of class-conditional images.
+
+    The score is that of a network trained on all data plus the likelihood score of a classifier.
 
     Attributes:
-        classifier: snapshot of a noise-conditional classifier of the same data.
-        classifier_ema: which of its EMA decays.
-        label: the class asked for; None: all in turn, image i of class i modulo their number.
-        scale: alpha, the factor of the likelihood score; other than 1, the scaling method.
+        classifier: snapshot of a noise-conditional classifier of examples of the same shape.
+        classifier_ema: EMA decay of the classifier's weights, one of the decays kept in training.
+        label: requested class, in [0, n_classes - 1]; None requests all classes in turn, class
+            i mod n_classes for image i.
+        scale: alpha, the factor of the likelihood score; the scaling method if it is not 1.
+
+    References:
+        Chao et al. (2022), Eq. 6.
     """
 
     KIND = "GuidedSampleSpec"
@@ -41,60 +48,66 @@ class GuidedSampleSpec(SampleSpec):
     scale: float = 1.0
 
     def validate(self) -> None:
-        """Refuses classes the classifier does not know, and decays that were not kept."""
+        """Raises InputError for an unknown EMA decay or class, or a classifier of other shapes."""
         super().validate()
         train = self.classifier.train
         require_input(
             self.classifier_ema in train.ema,
-            f"classifier_ema must be one of the decays kept, {train.ema}; "
-            f"got {self.classifier_ema}",
+            f"classifier_ema must be one of the decays kept in training, {train.ema}, "
+            f"but got {self.classifier_ema}",
         )
         require_input(
             train.data.shape == self.model.train.data.shape,
-            f"the classifier must see examples of shape {self.model.train.data.shape}; got one of "
-            f"{train.data.shape}",
+            f"the classifier must be trained on examples of shape {self.model.train.data.shape}, "
+            f"but got {train.data.shape}",
         )
         require_input(
             self.label is None or 0 <= self.label < train.data.n_classes,
-            f"label must be in [0, {train.data.n_classes - 1}]; got {self.label}",
+            f"label must be in [0, {train.data.n_classes - 1}], but got {self.label}",
         )
 
     @property
     def evaluation_multiply_adds(self) -> int:
-        """The score's, and a pass of the classifier with its gradient in the image."""
+        """Number of multiply-adds of the score network and of the classifier with its gradient."""
         return self.model.train.multiply_adds + 2 * self.classifier.train.multiply_adds
 
     def inputs(self) -> tuple[TrainedWeights, ...]:
-        """The score network and the classifier."""
+        """Returns the weights of the score network and of the classifier."""
         return (self.model, self.classifier)
 
     @property
     def keeps_pixels(self) -> bool:
-        """Where they are images."""
+        """Whether the examples are images, not points."""
         return len(self.model.train.data.shape) == 3
 
     @property
     def picture_columns(self) -> int:
-        """So many that a column is of one class; ten if there are more than ten classes."""
+        """Number of columns: a multiple of the number of classes, so that each shows one class.
+
+        Ten if there are more than ten classes.
+        """
         n_classes = self.classifier.train.data.n_classes
         return max(1, _MOST_COLUMNS // n_classes) * min(n_classes, _MOST_COLUMNS)
 
     @property
     def target(self) -> DataSpec:
-        """Of points, the class that was asked for, if it is one."""
+        """Data set that the images should resemble; of toy data, the requested class if any."""
         data = self.model.train.data
         if self.label is None or not isinstance(data, Toy):
             return data
         return OneClass(of=data, label=self.label)
 
     def labels(self, n_images: int) -> Tensor:
-        """The class that each of the first images was asked for, (n,) int64."""
+        """Returns the requested class of each of the first images, (n_images,) int64."""
         if self.label is not None:
             return torch.full((n_images,), self.label)
         return torch.arange(n_images) % self.classifier.train.data.n_classes
 
     def scaled_score(self, at: ExecutionContext, index: int) -> ScaledScore:
-        """The posterior score of each image's own class."""
+        """Returns the scaled posterior score of each image's own class.
+
+        Arguments, value and errors are those of `SampleSpec.scaled_score`.
+        """
         network = loaded(self.model, self.ema, at)
         classifier = self.classifier.network(at, self.classifier_ema)
         first = index * self.chunk_images

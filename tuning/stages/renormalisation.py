@@ -1,7 +1,7 @@
-"""The renormalisation stage: likelihoods to a power, and what scaling their score makes of it.
+"""The renormalisation stage: compares powers of a likelihood with scaled likelihood scores.
 
-No network and no data: the example is exact (see `scorelib.exact.renormalisation`), its integrals
-are sums over a fine grid.
+The stage needs neither a network nor data: the example is exact (see
+`scorelib.exact.renormalisation`), and its integrals are sums over a fine grid.
 """
 
 from dataclasses import dataclass
@@ -20,15 +20,16 @@ _POINTS = 40_001
 
 @dataclass(frozen=True, kw_only=True)
 class Renormalisation(Job):
-    """Two normal classes under a power of their likelihood, and under a scaled likelihood score.
+    """Two normal classes with a renormalised power of the likelihood and with a scaled score.
 
-    The result is of class 1; class 0 is its mirror image.
+    The result describes class 1; class 0 is its mirror image. See `run`.
 
     Attributes:
-        alpha: the power and the scale, > 0.
-        centres: of the two classes.
-        std: of both.
-        normal_stds: standard deviations of normal likelihoods, integrated to the power.
+        alpha: power of the likelihood and scale of the likelihood score, > 0.
+        centres: means of the two classes, two different numbers.
+        std: standard deviation of both classes, > 0.
+        normal_stds: standard deviations, > 0, of normal likelihoods whose power alpha is
+            integrated.
     """
 
     KIND = "Renormalisation"
@@ -40,34 +41,38 @@ class Renormalisation(Job):
     normal_stds: tuple[float, ...] = ()
 
     def validate(self) -> None:
-        """Refuses what is no pair of different normals, and powers that are not positive."""
+        """Raises InputError unless there are two different centres and the rest is positive."""
         require_input(
-            len(self.centres) == 2, f"centres must be two numbers; got {len(self.centres)}"
+            len(self.centres) == 2, f"centres must be two numbers, but got {len(self.centres)}"
         )
-        _ = self.case  # checks its own values
+        _ = self.case  # TwoNormals checks its own values
         require_input(
             min(self.normal_stds, default=1.0) > 0,
-            f"normal_stds must be positive; got {self.normal_stds}",
+            f"normal_stds must be positive, but got {self.normal_stds}",
         )
 
     @property
     def case(self) -> TwoNormals:
-        """The example itself."""
+        """The two classes, as the exact example."""
         low, high = self.centres
         return TwoNormals(centres=(low, high), std=self.std, alpha=self.alpha)
 
     def title(self) -> str:
-        """What this job is."""
+        """Returns the title shown for the job."""
         return f"likelihood to the power {self.alpha:g}"
 
     def run(self, at: ExecutionContext) -> Run:
-        """Integrates over the grid.
+        """Integrates over the grid; see `Job.run`.
 
-        The result: mean and std of the density meant (``mean``, ``std``) and of the one that
-        scaling follows (``scaled_mean``, ``scaled_std``); the mean distance of their scores under
-        the former (``score_gap``), its divergence from the latter (``kl``, nats), and Z(x) where
-        the classes meet (``z_between``); far from there it is 1. And Proposition 2's own Z, of a
-        normal likelihood of each standard deviation (`z_normal`).
+        The result compares p, the renormalised posterior of class 1, with q, the density whose
+        score the scaling method uses:
+
+        - ``mean``, ``std``: mean and standard deviation of p.
+        - ``scaled_mean``, ``scaled_std``: mean and standard deviation of q.
+        - ``score_gap``: mean absolute difference of the two scores under p.
+        - ``kl``: KL(p || q) in nats.
+        - ``z_between``: Z(x) midway between the centres; far from there, Z(x) is 1.
+        - `z_normal` of each std in `normal_stds`: Z of Proposition 2 for a normal likelihood.
         """
         yield Progress(0, 1, "examples")
         case, reach = self.case, _REACH * self.std
@@ -75,9 +80,9 @@ class Renormalisation(Job):
         meant, scaled = (_weights(f(x, 1)) for f in (case.posterior, case.scaled_posterior))
         gap = np.abs(case.scaled_score(x, 1) - case.posterior_score(x, 1))
         z = case.normaliser(x)
-        # log p~ - log q = log of the mean of Z under p~, minus log Z: no quotient of small numbers.
+        # log p - log q = log(mean of Z under p) - log Z, which avoids a quotient of small numbers.
         kl = np.log(np.average(z, weights=meant)) - np.sum(meant * np.log(z))
-        kl = max(0.0, kl - _ROUNDING)  # where nothing diverges it is 0, not what rounding leaves
+        kl = max(0.0, kl - _ROUNDING)  # exactly 0 for equal densities, despite rounding
         (mean, std), (scaled_mean, scaled_std) = _moments(x, meant), _moments(x, scaled)
         result = {
             "mean": mean, "std": std, "scaled_mean": scaled_mean, "scaled_std": scaled_std,
@@ -91,17 +96,21 @@ class Renormalisation(Job):
 
 
 def z_normal(std: float) -> str:
-    """The quantity that is the integral of a normal likelihood to the power."""
+    """Returns the name of a result: the integral of the power of a normal likelihood.
+
+    Args:
+        std: standard deviation of the likelihood.
+    """
     return f"z_normal_{std:g}"
 
 
 def _weights(density: Array) -> Array:
-    """Shares of the grid's points."""
+    """Returns the weights of the grid points, which sum to one."""
     shares: Array = density / density.sum()
     return shares
 
 
 def _moments(x: Array, weights: Array) -> tuple[float, float]:
-    """Mean and standard deviation."""
+    """Returns the mean and standard deviation of weighted points."""
     mean = np.sum(weights * x)
     return float(mean), float(np.sqrt(np.sum(weights * (x - mean) ** 2)))

@@ -1,14 +1,14 @@
-"""The sample stage: images from a snapshot, as features, in chunks.
+"""The sample stage: samples images from a snapshot in chunks, and stores their features.
 
-A `SampleSpec` has no number of images. Its images come in chunks of a fixed number, each with a
-seed of its own, so that more images extend those already there and neither batch size nor the
-number of workers changes a result. Within a chunk all randomness is drawn for the whole chunk, on
-the CPU; only the network's evaluations are split into batches.
+A `SampleSpec` does not fix the number of images. Its images come in chunks of a fixed size, each
+with its own seed. Further images therefore extend the existing ones, and neither the batch size nor
+the number of workers changes a result. All random numbers of a chunk are drawn for the whole chunk,
+on the CPU; only the network evaluations are split into batches.
 
-A chunk keeps the features and class probabilities of its raw and its denoised images (one run
-gives both) and, if it is the first, pictures of both: a grid of images, or the points over those
-of the data. Where a `SampleSpec` keeps pixels, images are sampled once, as these, and other chunks
-take their features from there.
+A chunk stores the features and class probabilities of its raw and its denoised images; one sampling
+run yields both. The first chunk also stores pictures of both: a grid of images, or a scatter plot
+of points over the data. If a `SampleSpec` keeps pixels, the images are sampled once and stored as
+pixels, and the chunks of other features are computed from the stored pixels.
 """
 
 import math
@@ -48,15 +48,15 @@ from tuning.stages.training.snapshots import TrainedWeights
 
 @dataclass(frozen=True, kw_only=True)
 class SampleSpec(Spec):
-    """Images of a snapshot by a sampler, any number of them.
+    """A stream of images that a sampler draws from a snapshot, of any length.
 
     Attributes:
-        model: snapshot whose weights are used.
-        ema: which of its EMA decays.
+        model: snapshot of the score network.
+        ema: EMA decay of the weights, one of the decays kept in training.
         sampler: sampler with its settings.
-        start: what sampling starts from.
+        start: distribution of the first iterate; see `scorelib.samplers.Start`.
         chunk_images: images per chunk, >= 1.
-        seed: which stream of images; equal seeds share start and noise.
+        seed: seed of the stream; equal seeds share the first iterate and the noise.
     """
 
     KIND = "SampleSpec"
@@ -69,76 +69,96 @@ class SampleSpec(Spec):
     seed: int = 0
 
     def validate(self) -> None:
-        """Refuses step sizes theory does not admit and EMA decays that were not kept."""
+        """Raises InputError for an inadmissible step size, an unknown EMA decay or empty chunks."""
         self.sampler.require_admissible(self.model.train.schedule)
         require_input(
             self.ema in self.model.train.ema,
-            f"ema must be one of the decays kept in training, {self.model.train.ema}; "
-            f"got {self.ema}",
+            f"ema must be one of the decays kept in training, {self.model.train.ema}, "
+            f"but got {self.ema}",
         )
         require_input(
-            self.chunk_images >= 1, f"chunk_images must be at least 1; got {self.chunk_images}"
+            self.chunk_images >= 1, f"chunk_images must be at least 1, but got {self.chunk_images}"
         )
 
     @property
     def keeps_pixels(self) -> bool:
-        """Whether chunks in other features rest on those in pixels."""
+        """Whether images are stored as pixels, from which chunks of other features are computed."""
         return False
 
     @property
     def picture_columns(self) -> int:
-        """Columns of the picture of its first images, which has as many rows."""
+        """Number of columns, and of rows, of the picture of the first images."""
         return 8
 
     @property
     def target(self) -> DataSpec:
-        """The data that its images are to be like."""
+        """Data set that the images should resemble."""
         return self.model.train.data
 
     def labels(self, n_images: int) -> Tensor | None:
-        """Classes that the first images are asked for, (n_images,) int64; None: for none."""
+        """Returns the requested classes of the first images, (n_images,) int64; None without."""
         return None
 
     @property
     def evaluation_multiply_adds(self) -> int:
-        """Multiply-adds of one evaluation of the score for one image."""
+        """Number of multiply-adds of one score evaluation for one image."""
         return self.model.train.multiply_adds
 
     def inputs(self) -> tuple[TrainedWeights, ...]:
-        """The weights sampled from."""
+        """Returns the weights of the networks that sampling evaluates."""
         return (self.model,)
 
     @property
     def epsilon(self) -> float | None:
-        """Step size; None if the sampler has none that anneals."""
+        """Step size epsilon; None unless the sampler is annealed."""
         return self.sampler.epsilon if isinstance(self.sampler, AnnealedSampler) else None
 
     @property
     def r(self) -> float | None:
-        """Epsilon in units of the step that just follows the schedule; None if none does."""
+        """Epsilon in units of the step that just follows the schedule; see `scorelib.step_size`.
+
+        None unless the sampler is annealed and the schedule is geometric with several levels.
+        """
         schedule = self.model.train.schedule
         if not isinstance(schedule, GeometricSchedule) or schedule.n_levels == 1:
             return None
         return self.sampler.r(schedule) if isinstance(self.sampler, AnnealedSampler) else None
 
     def chunks(self, n_images: int, extractor: Extractor) -> "tuple[Chunk, ...]":
-        """The jobs that hold so many images, as features."""
+        """Returns the jobs that together hold the first images of the stream, as features.
+
+        Args:
+            n_images: number of images; the last chunk may hold more than are needed.
+            extractor: feature extractor.
+        """
         n_chunks = math.ceil(n_images / self.chunk_images)
         return tuple(Chunk(sample=self, index=i, extractor=extractor) for i in range(n_chunks))
 
     def scaled_score(self, at: ExecutionContext, index: int) -> ScaledScore:
-        """The score as samplers see it, for a chunk walked whole."""
+        """Returns the scaled score for one chunk, whose images are passed all at once.
+
+        Args:
+            at: execution context that holds the weights.
+            index: index of the chunk, >= 0.
+
+        Returns:
+            A function from x, (chunk_images, ...), and the noise level sigma to sigma * score, of
+            the shape of x.
+
+        Raises:
+            MissingInputError: weights are not stored, or were found corrupt.
+        """
         return batched([loaded(self.model, self.ema, at)], at)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Chunk(Job):
-    """Some images of a SampleSpec, as features.
+    """A chunk of consecutive images of a `SampleSpec`, as features.
 
     Attributes:
-        sample: what images.
-        index: which chunk, >= 0.
-        extractor: which features.
+        sample: stream of images.
+        index: index of the chunk, >= 0.
+        extractor: feature extractor.
     """
 
     KIND = "Chunk"
@@ -149,40 +169,40 @@ class Chunk(Job):
     extractor: Extractor
 
     def inputs(self) -> tuple[Job, ...]:
-        """The networks or the same images in pixels, and what the extractor needs."""
+        """Returns the networks, or the chunk of pixels, and the inputs of the extractor."""
         images = (self.pixels,) if self.pixels else self.sample.inputs()
         return (*images, *extractor_inputs(self.extractor))
 
     @property
     def data(self) -> DataSpec:
-        """What the images are of."""
+        """Data set that the score network was trained on."""
         return self.sample.model.train.data
 
     @cached_property
     def pixels(self) -> "Chunk | None":
-        """The chunk whose images it takes its features of; None if it samples them itself."""
+        """The chunk of pixels to extract the features from; None if this chunk samples images."""
         if not self.sample.keeps_pixels or isinstance(self.extractor, Pixels):
             return None
         return self.replace(extractor=Pixels(shape=self.sample.model.train.data.shape))
 
     @property
     def rate_name(self) -> str:
-        """By the networks evaluated, if any is."""
+        """Name of the measured rate, by the kinds of networks that are evaluated."""
         if self.pixels:
             return "features of pixels"
         return " ".join([self.stage, *(w.train.network.KIND for w in self.sample.inputs())])
 
     def title(self) -> str:
-        """What this job is."""
+        """Returns the title shown for the job."""
         made = f"{self.sample.sampler.title()} #{self.index}"
         return f"features of {made}" if self.pixels else made
 
     def work(self) -> Work:
-        """One network evaluation per image and step, if it samples."""
+        """Returns the cost: one evaluation per image and update, or none with stored pixels."""
         train, images = self.sample.model.train, self.sample.chunk_images
         n_bytes = 2 * images * 4 * (self.extractor.n_features + self.extractor.n_classes)
         if isinstance(self.extractor, Pixels):
-            n_bytes //= 4  # 8 bits each
+            n_bytes //= 4  # stored in 8 bits each
         if self.pixels:
             return Work(n_bytes=n_bytes)
         evaluations = images * self.sample.sampler.n_evaluations(train.schedule)
@@ -190,11 +210,14 @@ class Chunk(Job):
         return Work(images, evaluations, cost, n_bytes)
 
     def wants_gpu(self) -> bool:
-        """As the training it samples from."""
+        """Returns whether the score network needs a GPU."""
         return self.sample.model.wants_gpu()
 
     def run(self, at: ExecutionContext) -> Run:
-        """Samples, extracts the features, draws the pictures."""
+        """Samples the images, extracts their features and draws the pictures; see `Job.run`.
+
+        The result is a failure if the sampler yields values that are not finite.
+        """
         if self.pixels:
             shape, kept = self.sample.model.train.data.shape, self.pixels.features(at)
             images = {n: kept[f"{n}.features"].reshape(-1, *shape) for n in ("raw", "denoised")}
@@ -232,18 +255,38 @@ class Chunk(Job):
             return grid_png(quantize(batch[: columns**2]), columns)
         target, sampler = self.sample.target, self.sample.sampler
         if name == "raw" and isinstance(sampler, Langevin):
-            target = Perturbed(of=target, sigma=sampler.sigma)  # which it ends with
+            target = Perturbed(of=target, sigma=sampler.sigma)  # the noise at the end
         points, _ = target.load("train", at.data_root)
         return scatter_png(points[:PICTURE_POINTS], batch[:PICTURE_POINTS])
 
     def features(self, at: ExecutionContext) -> dict[str, Tensor]:
-        """The finished chunk's tensors: {raw, denoised}.{features, probabilities}, (n, ...)."""
+        """Returns the features and class probabilities of the finished chunk, of n images.
+
+        Returns:
+            "raw.features" and "denoised.features", (n, d), and "raw.probabilities" and
+            "denoised.probabilities", (n, K), float32.
+
+        Raises:
+            MissingInputError: the chunk is not stored, or was found corrupt.
+        """
         tensors = safetensors.torch.load(at.read(self, "features.safetensors"))
         return {name: as_floats(values) for name, values in tensors.items()}
 
 
 def walk_chunk(spec: SampleSpec, index: int, at: ExecutionContext) -> Iterator[SamplerState]:
-    """The sampler's states of a chunk, with all randomness from the chunk's own stream."""
+    """Yields the sampler's states of a chunk; all random numbers come from the chunk's own seed.
+
+    Args:
+        spec: stream of images.
+        index: index of the chunk, >= 0.
+        at: execution context.
+
+    Yields:
+        The state after each update, (chunk_images, ...), the last one with denoised images.
+
+    Raises:
+        MissingInputError: weights are not stored, or were found corrupt.
+    """
     train = spec.model.train
     shape = (spec.chunk_images, *train.data.shape)
     stream = generator_of("sample", spec.seed, index)
@@ -255,7 +298,7 @@ def walk_chunk(spec: SampleSpec, index: int, at: ExecutionContext) -> Iterator[S
 
     states = spec.sampler.walk(spec.scaled_score(at, index), x, train.schedule, draw)
     while True:
-        # Per step, not around the loop: a generator must not leave a mode on while suspended.
+        # Per step, not around the loop: a suspended generator must not leave the mode enabled.
         with torch.inference_mode():
             state = next(states, None)
         if state is None:

@@ -1,7 +1,7 @@
-"""The score stage: one number measured of generated images, of the raw and of the denoised ones.
+"""The score stage: measures one metric on raw and on denoised generated images.
 
-Which number, and how, is its protocol's business (`tuning.stages.protocols`). Scores of one
-`SampleSpec` with the same extractor rest on the same chunks of images.
+The protocol defines the metric and how to measure it (see `tuning.stages.protocols`). Scores of one
+`SampleSpec` with the same extractor share their chunks of images.
 """
 
 import json
@@ -18,23 +18,25 @@ from tuning.stages.protocols import Images, Measurement, Protocol
 from tuning.stages.sample import Chunk, SampleSpec
 
 Output = Literal["raw", "denoised"]
-"""Which of the two kinds of images of one sampling run."""
+"""Kind of images: a sampling run yields raw and denoised images."""
 
 _BY_CLASS = "classes.json"
 
 OUTPUTS: tuple[Output, ...] = ("raw", "denoised")
 
 SCORING = Stage("score", 70, "score", assumed_seconds=2.0)
-"""The stage of all that is measured of finished images or networks."""
+"""The stage of all measurements of finished images or networks."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Score(Job):
-    """A number of the raw and of the denoised images of a SampleSpec.
+    """A metric measured on the raw and on the denoised images of a `SampleSpec`.
+
+    Its result is {"raw": value, "denoised": value}.
 
     Attributes:
-        sample: what images.
-        protocol: how they are measured, and how many.
+        sample: stream of images.
+        protocol: metric with its settings, including the number of images.
     """
 
     KIND = "Score"
@@ -44,30 +46,30 @@ class Score(Job):
     protocol: Protocol
 
     def validate(self) -> None:
-        """Refuses images that the protocol cannot measure."""
+        """Raises InputError if the protocol cannot measure the images."""
         self.protocol.require_suitable(self.sample.labels(self.protocol.n_images))
 
     def chunks(self) -> tuple[Chunk, ...]:
-        """The chunks that hold the images."""
+        """Returns the chunks that hold the images."""
         return self.sample.chunks(self.protocol.n_images, self.protocol.extractor)
 
     def inputs(self) -> tuple[Job, ...]:
-        """The chunks, and what the protocol rests on."""
+        """Returns the chunks and the inputs of the protocol."""
         return (*self.chunks(), *self.protocol.inputs())
 
     def title(self) -> str:
-        """What this job is."""
+        """Returns the title shown for the job."""
         sampled = self.chunks()[0].title().split(" #")[0]
         return f"{self.protocol.name} of {sampled} on {self.protocol.n_images:,}"
 
     def wants_gpu(self) -> bool:
-        """As its chunks: a worker that held other resources could not be kept for the next."""
+        """Returns whether the chunks need a GPU: equal resources let the jobs share a worker."""
         return self.sample.model.wants_gpu()
 
     def run(self, at: ExecutionContext) -> Run:
-        """Measures both kinds of images."""
+        """Measures both kinds of images; see `Job.run`."""
         chunks, found = self.chunks(), dict[Output, Measurement]()
-        # Read once for each kind: of 50,000 images both are too much to hold for a small worker.
+        # One kind at a time: both kinds of 50,000 images do not fit in a small worker's memory.
         for which in OUTPUTS:
             parts: list[Tensor] = []
             for chunk in chunks:
@@ -80,14 +82,25 @@ class Score(Job):
         return Outcome(result=result, files=files)
 
     def _joined(self, parts: list[Tensor]) -> Images:
-        """What the protocol sees; the parts are let go."""
+        """Returns the images for the protocol; clears `parts` to free memory."""
         n_images = self.protocol.n_images
         values = torch.cat(parts)[:n_images]
         parts.clear()
         return Images(values, self.sample.labels(n_images))
 
     def by_class(self, at: ExecutionContext, which: Output) -> dict[int, float]:
-        """What a finished mean over classes is the mean of, by label; {} if it is none."""
+        """Returns the value of each class, if the finished score is a mean over classes.
+
+        Args:
+            at: execution context that holds the score.
+            which: kind of images.
+
+        Returns:
+            The value of each class by label; empty if the score is not a mean over classes.
+
+        Raises:
+            MissingInputError: the score is not stored, or was found corrupt.
+        """
         if _BY_CLASS not in at.manifest(self).files:
             return {}
         found = json.loads(at.read(self, _BY_CLASS))[which]
@@ -96,13 +109,13 @@ class Score(Job):
 
 @dataclass(frozen=True, kw_only=True)
 class RealScore(Job):
-    """A number of real examples in place of generated ones: what perfect samples score.
+    """A metric measured on real examples: the score of perfect samples.
 
-    Its only quantity is "raw".
+    Its result is {"raw": value}.
 
     Attributes:
-        features: of the real examples; the first `protocol.n_images` are measured.
-        protocol: how.
+        features: features of real examples, of which the first `protocol.n_images` are measured.
+        protocol: metric with its settings; it must read features.
     """
 
     KIND = "RealScore"
@@ -112,29 +125,29 @@ class RealScore(Job):
     protocol: Protocol
 
     def validate(self) -> None:
-        """Refuses too few examples and other features than the protocol's."""
+        """Raises InputError for too few examples, or features that the protocol does not read."""
         data, needed = self.features.data, self.protocol.n_images
         there_are = data.n_images(self.features.split)
         require_input(
             there_are >= needed and self.features.extractor == self.protocol.extractor,
-            f"features must be {self.protocol.extractor.name} of at least {needed} examples; got "
-            f"{self.features.extractor.name} of {there_are}",
+            f"features must be {self.protocol.extractor.name} of at least {needed} examples, but "
+            f"got {self.features.extractor.name} of {there_are}",
         )
         require_input(
             self.protocol.reads == "features",
-            f"protocol must read features, which is all there is; got {self.protocol.name}",
+            f"protocol must read features, not probabilities, but got {self.protocol.name}",
         )
 
     def inputs(self) -> tuple[Job, ...]:
-        """The features, and what the protocol rests on."""
+        """Returns the features and the inputs of the protocol."""
         return (self.features, *self.protocol.inputs())
 
     def title(self) -> str:
-        """What this job is."""
+        """Returns the title shown for the job."""
         return f"{self.protocol.name} of {self.features.data.name} {self.features.split}"
 
     def run(self, at: ExecutionContext) -> Run:
-        """Measures the real examples."""
+        """Measures the real examples; see `Job.run`."""
         yield Progress(0, 1, "sets")
         n = self.protocol.n_images
         features, labels = self.features.read(at)

@@ -1,7 +1,7 @@
-"""The score errors of estimated scores, against the exact ones of a small data set.
+"""Score errors: compares estimated scores with the exact scores of a small data set.
 
-What is estimated are the posterior scores of the classes: by a score network of all data and a
-classifier, by the same with a scaled classifier, or by a score network for each class. See
+The posterior score of each class is estimated by a score network of all data and a classifier, by
+the same networks with a scaled likelihood score, or by one score network per class. See
 `scorelib.metrics.score_error`.
 """
 
@@ -25,23 +25,28 @@ from tuning.stages.training.noise_classifier import NoiseClassifierSnapshot
 from tuning.stages.training.score_network import Snapshot
 from tuning.stages.training.snapshots import TrainedWeights
 
-_DIGITS = 12  # after the point, that double precision is sure of in sums over some 10,000 points
+_DIGITS = 12  # decimals that are reliable in float64 for sums over about 10,000 points
 
 
 @dataclass(frozen=True, kw_only=True)
 class ScoreErrors(Job):
-    """E[D_P] and, with a classifier, E[D_L] of every class, means over the moons' grid.
+    """The posterior score error E[D_P] and, with a classifier, the likelihood score error E[D_L].
 
-    Its result has "D_P class 1", "D_L class 1" and so on, classes counted from 1 as in the paper,
-    and "D_P", "D_L", the means over the classes.
+    Errors are means over the grid of `moons_grid`, in 1 / (data unit). Its result has the error of
+    each class ("D_P class 1", "D_L class 1", ...; numbered from 1 as in the paper) and the means
+    over the classes ("D_P", "D_L").
 
     Attributes:
-        data: the points whose scores are exact.
-        sigma: noise level.
-        models: the score network of all data, which a classifier guides; or one for each class.
-        ema: which of the networks' EMA decays.
-        classifier: what guides; None with a score network for each class.
+        data: data set whose exact scores are known.
+        sigma: noise level, data units.
+        models: snapshot of the score network of all data, with a classifier; otherwise one
+            snapshot per class.
+        ema: EMA decay of the weights of all networks.
+        classifier: snapshot of the guiding classifier; None with one score network per class.
         scale: alpha, the factor of the likelihood score.
+
+    References:
+        Chao et al. (2022), Eq. 7.
     """
 
     KIND = "ScoreErrors"
@@ -56,30 +61,30 @@ class ScoreErrors(Job):
     scale: float = 1.0
 
     def validate(self) -> None:
-        """Refuses what makes no score for each class."""
+        """Raises InputError for a wrong number of models or an EMA decay that was not kept."""
         wanted = 1 if self.classifier else self.data.n_classes
         require_input(
             len(self.models) == wanted,
-            f"models must hold {wanted} snapshots, one of all data with a classifier or else one "
-            f"for each class; got {len(self.models)}",
+            f"models must have {wanted} snapshots (one of all data with a classifier, otherwise "
+            f"one per class), but got {len(self.models)}",
         )
         for weights in self.inputs():
             require_input(
                 self.ema in weights.train.ema,
-                f"ema must be one of the decays kept in training, {weights.train.ema}; "
-                f"got {self.ema}",
+                f"ema must be one of the decays kept in training, {weights.train.ema}, "
+                f"but got {self.ema}",
             )
 
     def inputs(self) -> tuple[TrainedWeights, ...]:
-        """The networks."""
+        """Returns the weights of all networks, the classifier last."""
         return (*self.models, self.classifier) if self.classifier else self.models
 
     def title(self) -> str:
-        """What this job is."""
+        """Returns the title shown for the job."""
         return f"score errors at {self.inputs()[-1].iteration:,}"
 
     def run(self, at: ExecutionContext) -> Run:
-        """Compares the scores on the grid, and keeps them for a figure."""
+        """Compares the scores on the grid, and stores them for a figure; see `Job.run`."""
         yield Progress(0, 1, "grids")
         points = moons_grid().to(at.device)
         exact = _exact_scores(self.data, self.sigma, at.device)
@@ -108,22 +113,32 @@ class ScoreErrors(Job):
         return [GuidedNetwork(networks[0], guidance) for guidance in guidances]
 
     def scores(self, at: ExecutionContext) -> dict[str, Tensor]:
-        """The finished posterior scores, {estimated, exact}.{0 .. K - 1}, (1225, 2) each."""
+        """Returns the finished posterior scores on the grid.
+
+        Returns:
+            "estimated.c" and "exact.c" for each class c from 0, (1225, 2) float32 each.
+
+        Raises:
+            MissingInputError: the scores are not stored, or were found corrupt.
+        """
         found: dict[str, Tensor] = safetensors.torch.load(at.read(self, "scores.safetensors"))
         return found
 
 
 @dataclass(frozen=True, kw_only=True)
 class OracleErrors(Job):
-    """The score errors of the exact scores, none if all is right (Eq. 5).
+    """The score errors of the exact scores, as a check: they are zero.
 
-    They are put together as a guided network's are, of the exact score of all data and the exact
-    p(y | x), whose logarithm is differentiated by autograd; the result is that of `ScoreErrors`,
-    to twelve digits after the point, since what is less is rounding.
+    The posterior scores are composed as for a guided network: from the exact score of all data and
+    the gradient, by autograd, of the exact log p(y | x). The result has the form of that of
+    `ScoreErrors`, rounded to 12 decimals to remove rounding errors.
 
     Attributes:
-        data: the points whose scores are exact.
-        sigma: noise level.
+        data: data set whose exact scores are known.
+        sigma: noise level, data units.
+
+    References:
+        Chao et al. (2022), Eq. 5.
     """
 
     KIND = "OracleErrors"
@@ -133,11 +148,11 @@ class OracleErrors(Job):
     sigma: float
 
     def title(self) -> str:
-        """What this job is."""
+        """Returns the title shown for the job."""
         return "score errors of the exact scores"
 
     def run(self, at: ExecutionContext) -> Run:
-        """Compares them on the grid."""
+        """Compares the scores on the grid; see `Job.run`."""
         yield Progress(0, 1, "grids")
         points, exact = moons_grid().double(), _exact_scores(self.data, self.sigma, "cpu")
         oracle = Parzen(*self.data.load("train"))
@@ -152,7 +167,7 @@ class OracleErrors(Job):
 
 
 class _ExactScore(ScoreNetwork):
-    """The score of all data, times sigma."""
+    """A network that returns the exact score of all data, times sigma."""
 
     def __init__(self, oracle: Parzen) -> None:
         super().__init__()
@@ -163,7 +178,7 @@ class _ExactScore(ScoreNetwork):
 
 
 class _ExactClassifier(nn.Module):
-    """Log p(y | x)."""
+    """A network that returns the exact log p(y | x) of all classes, (B, K)."""
 
     def __init__(self, oracle: Parzen) -> None:
         super().__init__()
@@ -174,7 +189,7 @@ class _ExactClassifier(nn.Module):
 
 
 def _by_class(errors: Mapping[str, Sequence[float]]) -> dict[str, float]:
-    """Of each error, the number of each class and their mean, by name."""
+    """Returns, by name, the value of each error for each class and the mean over the classes."""
     result: dict[str, float] = {}
     for name, of_classes in errors.items():
         result |= {f"{name} class {c}": e for c, e in enumerate(of_classes, start=1)}
@@ -184,6 +199,6 @@ def _by_class(errors: Mapping[str, Sequence[float]]) -> dict[str, float]:
 
 @lru_cache(maxsize=2)
 def _exact_scores(data: Moons, sigma: float, device: str) -> ExactScores:
-    """On the moons' grid; kept, since every job of a study compares with the same."""
+    """Returns the exact scores on the grid; cached, as all jobs of a study use the same scores."""
     oracle = Parzen(*(t.to(device) for t in data.load("train")))
     return ExactScores.of(oracle, moons_grid().to(device), sigma)

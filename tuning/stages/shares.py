@@ -1,6 +1,7 @@
-"""The shares stages: how images, generated or real, spread over the classes.
+"""The shares stage: counts how generated or real images spread over the classes.
 
-The classes of generated images are the likeliest by a classifier, those of real ones their labels.
+The class of a generated image is the most likely class according to a classifier. The class of a
+real image is its label.
 """
 
 from dataclasses import dataclass
@@ -18,32 +19,35 @@ from tuning.stages.sample import Chunk, SampleSpec
 from tuning.stages.score import Output
 
 REACHING = "reaching"
-"""Name of a result: how many classes have the equal share in their interval."""
+"""Name of a result: number of classes with the equal share inside their interval."""
 
 
 COUNTING = Stage("shares", 110, "score", assumed_seconds=2.0)
-"""The stage of all that counts classes."""
+"""The stage of all jobs that count classes."""
 
 
 def share_of(label: int) -> str:
-    """Name of a result: the share of a class."""
+    """Returns the name of a result: the share of a class."""
     return f"share of {label}"
 
 
 def ends_of(label: int) -> tuple[str, str]:
-    """Names of two results: the lower and upper end of the interval of a class's share."""
+    """Returns the names of two results: the ends of the interval of a class's share."""
     return f"lower end of {label}", f"upper end of {label}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class GeneratedShares(Job):
-    """Shares of the classes of generated images, by a classifier.
+    """The class shares of generated images, according to a classifier.
+
+    Its result has the share of each class, in [0, 1], the ends of its confidence interval, and the
+    number of classes with the equal share inside their interval; see `class_shares`.
 
     Attributes:
-        sample: what images.
-        n_images: how many, >= 1.
-        extractor: the classifier.
-        images: which of the two kinds.
+        sample: stream of images.
+        n_images: number of images, >= 1.
+        extractor: classifier.
+        images: kind of images, raw or denoised.
     """
 
     KIND = "GeneratedShares"
@@ -55,34 +59,34 @@ class GeneratedShares(Job):
     images: Output = "raw"
 
     def validate(self) -> None:
-        """Refuses to count no images."""
-        require_input(self.n_images >= 1, f"n_images must be at least 1; got {self.n_images}")
+        """Raises InputError if there are no images."""
+        require_input(self.n_images >= 1, f"n_images must be at least 1, but got {self.n_images}")
 
     def chunks(self) -> tuple[Chunk, ...]:
-        """The chunks that hold the images."""
+        """Returns the chunks that hold the images."""
         return self.sample.chunks(self.n_images, self.extractor)
 
     def inputs(self) -> tuple[Job, ...]:
-        """The chunks."""
+        """Returns the chunks that hold the images."""
         return self.chunks()
 
     def title(self) -> str:
-        """What this job is."""
+        """Returns the title shown for the job."""
         return f"classes of {self.n_images:,} images"
 
     def summary(self) -> str:
-        """How its numbers were got."""
+        """Returns how the numbers are obtained, in a few words."""
         return (
             f"shares of {self.n_images:,} {self.images} images by {self.extractor.name}, "
             f"{CONFIDENCE:.0%} intervals"
         )
 
     def wants_gpu(self) -> bool:
-        """As its chunks: a worker that held other resources could not be kept for the next."""
+        """Returns whether the chunks need a GPU: equal resources let the jobs share a worker."""
         return self.sample.model.wants_gpu()
 
     def run(self, at: ExecutionContext) -> Run:
-        """Counts the likeliest classes."""
+        """Counts the most likely classes; see `Job.run`."""
         classes = []
         for chunk in self.chunks():
             classes.append(chunk.features(at)[f"{self.images}.probabilities"].argmax(1))
@@ -93,11 +97,13 @@ class GeneratedShares(Job):
 
 @dataclass(frozen=True, kw_only=True)
 class DataShares(Job):
-    """Shares of the classes of a split of a data set, by its labels.
+    """The class shares of a data split, according to its labels.
+
+    Its result has the form of that of `GeneratedShares`.
 
     Attributes:
-        data: the data set.
-        split: which split.
+        data: data set.
+        split: split of the data set.
     """
 
     KIND = "DataShares"
@@ -107,19 +113,19 @@ class DataShares(Job):
     split: Split
 
     def title(self) -> str:
-        """What this job is."""
+        """Returns the title shown for the job."""
         return f"classes of {self.data.name} {self.split}"
 
     def summary(self) -> str:
-        """How its numbers were got."""
+        """Returns how the numbers are obtained, in a few words."""
         return f"labels of {self.data.name} {self.split}"
 
     def work(self) -> Work:
-        """No network: a fixed time, the stage's `assumed_seconds`, is assumed."""
+        """Returns the number of images; as no network is evaluated, a fixed time is assumed."""
         return Work(images=self.data.n_images(self.split))
 
     def run(self, at: ExecutionContext) -> Run:
-        """Counts the labels."""
+        """Counts the labels; see `Job.run`."""
         yield Progress(0, 1, "splits")
         _, labels = self.data.load(self.split, at.data_root)
         return Outcome(_result(labels, self.data.n_classes))

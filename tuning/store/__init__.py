@@ -1,1 +1,1 @@
-"""The store: finished jobs by content key, checkpoints, ledger, small documents."""
+"""The store: finished jobs by content key, checkpoints, the ledger and small documents."""

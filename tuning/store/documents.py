@@ -1,7 +1,8 @@
-"""Small files under one URL: the documents of a store, its pictures, and its format.
+"""The small files of a store: its documents, its pictures and its format.
 
-A document is JSON, written whole: by an atomic replace (a rename on a file system, a PUT on an
-object store), or only if there is none. Names are checked, so that none leaves its folder.
+A document is a JSON file. It is written as a whole, either by an atomic replace (a rename on a file
+system, a PUT on an object store) or by an exclusive creation. Names are checked, so that no path
+leaves its folder.
 """
 
 import contextlib
@@ -23,30 +24,31 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._=-]*")
 
 
 class StoreError(InputError):
-    """The store cannot be used as it is."""
+    """An error that prevents the use of the store in its present state."""
 
 
 class StoreReadError(StoreError):
-    """The store cannot be read: out of reach, or closed to this user."""
+    """A failed read: the store cannot be reached, or this user has no permission to read it."""
 
 
 class StoreWriteError(StoreError):
-    """The store cannot be written to: full, read-only or gone."""
+    """A failed write: the store is full, read-only or no longer there."""
 
 
 class Documents:
-    """Small files under one fsspec URL, which holds a store.
+    """The small files of the store at one fsspec URL.
 
-    Every method that reads may raise StoreReadError, every one that changes something
-    StoreWriteError, with what the file system said.
+    Every method that reads may raise StoreReadError, and every method that writes may raise
+    StoreWriteError. The messages contain the error of the file system.
 
     Args:
-        url: a folder or any fsspec URL.
-        create: make the store if it is not there.
+        url: path of a folder or any fsspec URL.
+        create: whether to create the store if there is none.
 
     Raises:
-        InputError: no store at the URL (with create=False), or one made by a newer version.
-        StoreWriteError: it cannot be created.
+        InputError: if there is no store at the URL (with create=False), or if a newer version made
+            the store.
+        StoreWriteError: if the store cannot be created.
     """
 
     def __init__(self, url: str, *, create: bool = False) -> None:
@@ -60,7 +62,7 @@ class Documents:
         if document is None:
             if not create:
                 raise InputError(
-                    f"the folder must hold a store; {self.url!r} has no store.json", "store"
+                    f"the folder must hold a store, but {self.url!r} has no store.json", "store"
                 )
             if self.is_local:
                 with self._writing():
@@ -72,47 +74,55 @@ class Documents:
         found = document.get("format") if isinstance(document, dict) else None
         if not isinstance(found, int):
             raise InputError(
-                f"store.json of {self.url!r} cannot be read: it must hold a format number; got "
+                f"store.json of {self.url!r} cannot be read: it must hold a format number, but got "
                 f"{found!r}"
             )
         if found > FORMAT:
             raise InputError(
-                f"the store {self.url!r} must have format {FORMAT} or older; it has {found}: "
-                "made by a newer version, update this one"
+                f"the store {self.url!r} must have format {FORMAT} or older, but it has {found}: "
+                "a newer version made it, so update this version"
             )
 
     @staticmethod
     def exists(url: str) -> bool:
-        """Whether there is a store at a URL.
+        """Returns whether there is a store at a URL.
+
+        Args:
+            url: path of a folder or any fsspec URL.
 
         Raises:
-            InputError: that cannot be told: no credentials, no connection, not readable.
+            InputError: if the URL cannot be read, for example without credentials or connection.
         """
         found, root = file_system(url)
         return _read_format(found, root.rstrip("/"), url) is not None
 
     @property
     def folder(self) -> Path:
-        """The store's folder; for databases that must be local files.
+        """The store's local folder, in which databases that are local files are kept.
 
         Raises:
-            InputError: the store is not on a local file system.
+            InputError: if the store is not on a local file system.
         """
         if not self.is_local:
             raise InputError(
-                f"a store without a tracking server must be a local folder; got {self.url!r}",
+                f"a store without a tracking server must be a local folder, but got {self.url!r}",
                 "tracking_uri",
             )
         return Path(self._root)
 
     def require_writable(self) -> None:
-        """Raises StoreWriteError, in one line, if a small file cannot be written now."""
+        """Raises StoreWriteError, with a message of one line, if a small file cannot be written."""
         probe = self._path(f"probe-{uuid.uuid4().hex}")
         self._put(probe, b"probe" * 1000)
         self._remove(probe)
 
     def put_pictures(self, folder: str, pictures: Mapping[str, bytes]) -> None:
-        """Writes a folder's PNG files for people, by name; earlier ones with other names go."""
+        """Writes the PNG files of a folder and removes older PNG files with other names.
+
+        Args:
+            folder: name of the folder below ``pictures/``.
+            pictures: contents of PNG files, by name.
+        """
         place = f"pictures/{checked_name(folder)}"
         for name, data in pictures.items():
             self._put(self._path(f"{place}/{checked_name(name)}"), data)
@@ -120,11 +130,21 @@ class Documents:
             self._remove(self._path(f"{place}/{name}"))
 
     def put_document(self, folder: str, name: str, body: Any) -> None:
-        """Writes a small JSON document atomically."""
+        """Writes a JSON document atomically, replacing an earlier one.
+
+        Args:
+            folder: path of the folder in the store.
+            name: name of the document, without ".json".
+            body: content; anything that can be written as JSON.
+
+        Raises:
+            InputError: if `name` could leave its folder.
+            ValueError: if a number in `body` is not finite.
+        """
         self._put(self._path(f"{folder}/{checked_name(name)}.json"), as_json(body))
 
     def document(self, folder: str, name: str) -> Any | None:
-        """A small JSON document, or None if there is none or it is corrupt."""
+        """Returns the content of a JSON document, or None if it is missing or corrupt."""
         data = self._get(self._path(f"{folder}/{checked_name(name)}.json"))
         try:
             return None if data is None else json.loads(data)
@@ -132,7 +152,11 @@ class Documents:
             return None
 
     def create_document(self, folder: str, name: str, body: Any) -> bool:
-        """Writes a document only if there is none; False if there is."""
+        """Creates a JSON document exclusively.
+
+        Returns:
+            True if the document was created, False if a document of this name exists already.
+        """
         path = self._path(f"{folder}/{checked_name(name)}.json")
         with self._writing():
             try:
@@ -146,11 +170,11 @@ class Documents:
         return True
 
     def remove_document(self, folder: str, name: str) -> None:
-        """Removes a document, if it is there."""
+        """Removes a document if it exists."""
         self._remove(self._path(f"{folder}/{checked_name(name)}.json"))
 
     def document_names(self, folder: str) -> list[str]:
-        """Names of the documents in a folder, sorted."""
+        """Returns the sorted names of the documents in a folder."""
         return [n.removesuffix(".json") for n in self._names(folder) if n.endswith(".json")]
 
     # -- paths and bytes ---------------------------------------------------------------------------
@@ -168,7 +192,7 @@ class Documents:
         return f"{self._root}/{relative}"
 
     def _get(self, path: str) -> bytes | None:
-        """A file's bytes, or None if it is not there."""
+        """Returns the content of a file, or None if the file is missing."""
         with self._reading():
             try:
                 return bytes(self._fs.cat_file(path))
@@ -184,11 +208,14 @@ class Documents:
                 self._fs.pipe_file(path, data)
 
     def _make_folder(self, path: str) -> None:
-        """Makes a folder in a store that is there: removed or unmounted at work, it stays so."""
+        """Creates a folder in the store, provided that the store still exists.
+
+        The check keeps a store that was removed or unmounted during the work from being recreated.
+        """
         try:
             self._fs.info(self._path("store.json"))
         except FileNotFoundError:
-            message = "it is not there any more"
+            message = "it no longer exists"
             raise FileNotFoundError(errno.ENOENT, message, self._root) from None
         self._fs.makedirs(path, exist_ok=True)
 
@@ -197,22 +224,23 @@ class Documents:
             self._fs.rm_file(path)
 
     def _reading(self) -> contextlib.AbstractContextManager[None]:
-        """Makes a StoreReadError of what a file system raises."""
-        return self._guarded(StoreReadError, "be readable", "mend permissions or the connection")
+        """Turns every exception of a file system into a StoreReadError."""
+        return self._guarded(StoreReadError, "be readable", "fix permissions or the connection")
 
     def _writing(self) -> contextlib.AbstractContextManager[None]:
-        """Makes a StoreWriteError of what a file system raises."""
+        """Turns every exception of a file system into a StoreWriteError."""
         return self._guarded(
-            StoreWriteError, "be writable and have room", "free space or mend permissions"
+            StoreWriteError, "be writable and have free space", "free space or fix permissions"
         )
 
     @contextlib.contextmanager
     def _guarded(self, kind: type[StoreError], must: str, mend: str) -> Iterator[None]:
         try:
             yield
-        except Exception as error:  # object stores' clients have errors of their own
+        except Exception as error:  # clients of object stores define their own exceptions
             raise kind(
-                f"the store {self.url!r} must {must}; {_account(error)}: {mend}, then run again"
+                f"the store {self.url!r} must {must}, but access failed ({_account(error)}): "
+                f"{mend}, then run again"
             ) from error
 
 
@@ -221,27 +249,31 @@ def _account(error: Exception) -> str:
 
 
 def checked_name(name: str) -> str:
-    """A name that cannot leave its folder."""
+    """Returns a name unchanged if it cannot leave its folder; otherwise raises InputError."""
     if not _NAME.fullmatch(name):
-        raise InputError(f"a stored name must match {_NAME.pattern}; got {name!r}")
+        raise InputError(f"a stored name must match {_NAME.pattern}, but got {name!r}")
     return name
 
 
 def _read_format(file_system: Any, root: str, url: str) -> Any | None:
-    """What store.json says, or None if there is none."""
+    """Returns the content of store.json, or None if there is no such file."""
     try:
         return json.loads(file_system.cat_file(f"{root}/store.json"))
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except Exception as error:  # object stores' clients have errors of their own
+    except Exception as error:  # clients of object stores define their own exceptions
         raise InputError(f"store.json of {url!r} cannot be read: {error!r}") from error
 
 
 def as_name(text: str) -> str:
-    """Any text, such as a device's, as a stored name."""
+    """Converts a text, such as the name of a device, to a valid stored name."""
     return re.sub(r"[^A-Za-z0-9]+", "-", text).strip("-") or "unknown"
 
 
 def as_json(body: Any) -> bytes:
-    """JSON, the same bytes for equal bodies; ValueError for numbers that are not finite."""
+    """Returns a body as JSON, with the same bytes for equal bodies.
+
+    Raises:
+        ValueError: if a number in the body is not finite.
+    """
     return json.dumps(body, sort_keys=True, allow_nan=False).encode()

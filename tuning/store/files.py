@@ -1,8 +1,8 @@
-"""Writing files so that no reader ever sees half of one, on any fsspec file system.
+"""Atomic writes of files, on any fsspec file system: no reader sees a partly written file.
 
-On a POSIX file system a file is written beside its place, flushed to the disk and renamed; on an
-object store a PUT is whole by itself. Names of unfinished files begin with a dot, so that no
-listing takes them for stored ones.
+On a POSIX file system, a file is written to a temporary name in the same folder, flushed to the
+disk and renamed. On an object store, a PUT is atomic by itself. Names of temporary files begin with
+a dot, so that listings of the store leave them out.
 """
 
 import os
@@ -17,29 +17,43 @@ from tuning.addresses import require_no_password
 
 
 def file_system(url: str) -> tuple[Any, str]:
-    """The fsspec file system of a URL and the path in it; nothing is touched.
+    """Returns the fsspec file system of a URL and the path in it, without reading or writing.
+
+    Args:
+        url: path of a folder or any fsspec URL.
 
     Raises:
-        InputError: an unknown protocol, one whose package is not installed, or a password.
+        InputError: if the protocol is unknown, if its package is not installed, or if the URL holds
+            a password.
     """
-    require_no_password(url, "store", "give it as that file system's own settings do")
+    require_no_password(url, "store", "give it in the settings of that file system")
     try:
-        # Others write to the same store: what a folder held earlier is never believed.
+        # Other processes write to the same store, so listings of folders must not be cached.
         found, root = fsspec.core.url_to_fs(url, use_listings_cache=False)
     except ImportError as error:
         brings = "pip install 'score-studies[services]'" if url.startswith("s3:") else "install it"
         raise InputError(
-            f"the store {url!r} needs a package that is not here ({error}): {brings}", "store"
+            f"the store {url!r} needs a package that is not installed ({error}): {brings}", "store"
         ) from error
-    except Exception as error:  # each file system connects, or not, in its own way
+    except Exception as error:  # each file system raises its own exceptions
         raise InputError(
-            f"the store must be a folder or an fsspec URL; got {url!r}: {error}", "store"
+            f"the store must be a folder or an fsspec URL, but got {url!r}: {error}", "store"
         ) from error
     return found, str(root)
 
 
 def replace_local(path: str, data: bytes) -> None:
-    """Atomic on a POSIX file system: readers, after a crash too, see the old bytes or the new."""
+    """Writes a file atomically on a POSIX file system, replacing an earlier one.
+
+    Readers see either the old or the new content, even after a crash.
+
+    Args:
+        path: path of the file; its folder must exist.
+        data: new content.
+
+    Raises:
+        OSError: if the file cannot be written; the old file then stays.
+    """
     temporary = _temporary(path)
     try:
         _write(temporary, data)
@@ -50,7 +64,16 @@ def replace_local(path: str, data: bytes) -> None:
 
 
 def create_local(path: str, data: bytes) -> None:
-    """Creates a file that no reader ever sees half-written; FileExistsError if it is there."""
+    """Creates a file exclusively and atomically on a POSIX file system.
+
+    Args:
+        path: path of the file; its folder must exist.
+        data: content.
+
+    Raises:
+        FileExistsError: if the file exists already.
+        OSError: if the file cannot be written.
+    """
     temporary = _temporary(path)
     try:
         _write(temporary, data)
@@ -60,10 +83,10 @@ def create_local(path: str, data: bytes) -> None:
 
 
 def files_below(folder: str) -> list[str]:
-    """Paths of all files below a folder, none if it is not there.
+    """Returns the paths of all files below a folder; an empty list if the folder is missing.
 
     Raises:
-        OSError: a folder cannot be listed. (fsspec's ``find`` leaves it out instead.)
+        OSError: if a folder cannot be listed. (fsspec's ``find`` skips such a folder.)
     """
 
     def fail(error: OSError) -> None:
@@ -81,6 +104,6 @@ def _write(path: str, data: bytes) -> None:
 
 
 def _temporary(path: str) -> str:
-    """A name beside a path that no listing of ours takes for a stored one: it begins with a dot."""
+    """Returns a temporary name in a path's folder; its leading dot keeps it out of listings."""
     folder, _, name = path.rpartition("/")
     return f"{folder}/.{name}.{uuid.uuid4().hex[:8]}"

@@ -1,9 +1,9 @@
-"""The ledger: every proposal of every search, written before it runs.
+"""The ledger: a record of every proposal of every search, written before the proposal runs.
 
-One document per round, written whole: after a crash a round is either there, and its proposals are
-run as they stand, or not there, and is proposed anew from the same results. So no proposal is lost,
-doubled or changed. What came of a proposal is not written here: its result is in the store, under
-the content key of the score it asks for.
+The ledger keeps one document per round, written as a whole. After a crash, a round is either in the
+ledger, and its proposals run unchanged, or missing, and is proposed again from the same results. So
+no proposal is lost, duplicated or changed. The ledger holds no results: the result of a proposal is
+in the store, under the content key of the score that the proposal requires.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,24 +12,27 @@ from tuning.store.store import Store
 
 Value = bool | int | float | str
 Values = Mapping[str, Value]
-"""A proposal: by name of a parameter, a number or a word that names a choice."""
+"""A proposal: values by parameter name. A value is a number or the name of a choice."""
 
 
 class Ledger:
-    """Proposals of searches, by round.
+    """The proposals of searches, by round.
 
     Args:
-        store: where they are kept.
+        store: store that keeps the proposals.
     """
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
     def rounds(self, search_key: str) -> list[list[Values]]:
-        """The proposals of all rounds so far, in order.
+        """Returns the proposals of all rounds so far, in order.
 
         Args:
-            search_key: key of the proposals.
+            search_key: content key under which the proposals of the search are kept.
+
+        Returns:
+            For each round the list of its proposals.
         """
         folder = _folder(search_key)
         rounds: list[list[Values]] = []
@@ -41,9 +44,9 @@ class Ledger:
         """Writes the proposals of one round.
 
         Args:
-            search_key: key of the proposals.
-            number: the round's number, from 0; all before it are written.
-            proposals: values by parameter.
+            search_key: content key under which the proposals of the search are kept.
+            number: number of the round, counted from 0; all earlier rounds must be written.
+            proposals: proposals of the round, each a mapping of values by parameter name.
         """
         body = {"proposals": [dict(values) for values in proposals]}
         self._store.put_document(_folder(search_key), _name(number), body)

@@ -1,14 +1,14 @@
-"""What a node has fetched from a remote store: files by digest, so that each travels there once.
+"""A cache of files from a remote store on each node, so that a node downloads each file once.
 
-Every job of a node reads its weights; on an object store that would be a download per job. Stored
-files never change and their SHA-256 is known before they are fetched, so a file is looked up here
-by its digest, and what is found is verified as what is fetched: a cache can be stale, cut short or
-tampered with, and nothing wrong comes of it. It is an economy only: where it cannot be used, files
-are fetched as if it were not there.
+Every job reads the weights of its model; with an object store, each job would download them.
+Stored files never change, and their SHA-256 is known before the download. So the cache looks a file
+up by its digest and verifies a cached file like a downloaded one: a stale, truncated or altered
+cache never leads to a wrong result. The cache only saves time: where it cannot be used, files are
+downloaded as without a cache.
 
-The folder is the user's cache (``XDG_CACHE_HOME``, or ``.cache`` in the home), closed to others. A
-lock per file lets one of several workers fetch while the others wait. The least recently used files
-go when the folder outgrows its bound.
+The folder is in the user's cache folder (``XDG_CACHE_HOME``, or ``.cache`` in the home folder) and
+is readable only by this user. A lock per file lets one of several workers download the file while
+the others wait. The least recently used files are removed when the folder exceeds its maximum size.
 """
 
 import contextlib
@@ -23,17 +23,17 @@ from filelock import FileLock, Timeout
 from tuning.store.files import replace_local
 
 MOST_BYTES = 8 * 1024**3
-"""Some seventy snapshots of NCSNv2 with one EMA decay."""
+"""Default maximum size of the cache in bytes: about 70 snapshots of NCSNv2 with one EMA decay."""
 
 _LOCK_SECONDS = 600.0
 
 
 class NodeCache:
-    """Files by SHA-256 in a private folder of this machine.
+    """A cache of files by SHA-256, in a private folder of this machine.
 
     Args:
-        folder: where; None for the user's own.
-        most_bytes: the least recently used files are removed beyond this.
+        folder: folder of the cache; None for the user's cache folder.
+        most_bytes: maximum size in bytes; beyond it the least recently used files are removed.
     """
 
     def __init__(self, folder: Path | None = None, most_bytes: int = MOST_BYTES) -> None:
@@ -42,11 +42,16 @@ class NodeCache:
         self._most_bytes = most_bytes
 
     def read(self, digest: str, fetch: Callable[[], bytes]) -> bytes:
-        """The file with a digest: from here if it is whole, else fetched and kept.
+        """Returns the file with a digest, from the cache if it is intact, otherwise downloaded.
 
         Args:
-            digest: its SHA-256, in hexadecimal.
-            fetch: gets it from the store; what it returns is kept only if the digest is right.
+            digest: SHA-256 of the file, 64 hexadecimal digits.
+            fetch: function that reads the file from the store; its result is cached only if the
+                digest is right.
+
+        Returns:
+            The content of the file. A downloaded file is returned even if its digest is wrong, so
+            the caller must verify it.
         """
         if not self._is_private():
             return fetch()
@@ -54,7 +59,7 @@ class NodeCache:
         if held is not None:
             return held
         with self._fetching(digest):
-            held = self._held(digest)  # fetched by another worker meanwhile
+            held = self._held(digest)  # another worker may have downloaded the file meanwhile
             if held is None:
                 held = fetch()
                 if sha256(held) == digest:
@@ -62,7 +67,7 @@ class NodeCache:
         return held
 
     def _is_private(self) -> bool:
-        """Whether the folder is there, this user's and closed to others."""
+        """Returns whether the folder exists, belongs to this user and is closed to others."""
         with contextlib.suppress(OSError):
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             found = self._folder.lstat()
@@ -74,7 +79,7 @@ class NodeCache:
         path = self._folder / digest
         try:
             data = path.read_bytes()
-            os.utime(path)  # as used now: access times are often not kept
+            os.utime(path)  # marks the file as used now, because access times are often not kept
         except OSError:
             return None
         return data if sha256(data) == digest else None
@@ -84,7 +89,7 @@ class NodeCache:
         lock = FileLock(self._folder / f"{digest}.lock", timeout=_LOCK_SECONDS)
         try:
             lock.acquire()
-        except (Timeout, OSError):  # waste at worst: the file is fetched twice
+        except (Timeout, OSError):  # at worst the file is downloaded twice
             yield
             return
         try:
@@ -93,7 +98,7 @@ class NodeCache:
             lock.release()
 
     def _keep(self, digest: str, data: bytes) -> None:
-        with contextlib.suppress(OSError):  # no room: then without
+        with contextlib.suppress(OSError):  # without free space the file is not cached
             self._make_room(len(data))
             replace_local(str(self._folder / digest), data)
 
@@ -104,10 +109,11 @@ class NodeCache:
         for path, found in entries:
             if excess <= 0:
                 break
-            path.unlink(missing_ok=True)  # a lock's too: who waits for one then fetches beside us
+            # May remove the file of a lock: a worker that waits for it then downloads as well.
+            path.unlink(missing_ok=True)
             excess -= found.st_size
 
 
 def sha256(data: bytes) -> str:
-    """The SHA-256 of bytes, in hexadecimal."""
+    """Returns the SHA-256 of bytes, as 64 hexadecimal digits."""
     return hashlib.sha256(data).hexdigest()

@@ -1,7 +1,8 @@
-"""What made a study's results: code, packages, data; noted in the store at each launch.
+"""The provenance of a study's results: code, packages and data, noted in the store at each launch.
 
-The keys of results say which settings they have, not which commit computed them. A launch that does
-work notes that here, beside digests of the data it read: the launches of a study, each kind once.
+The key of a result identifies its settings, but not the commit that computed it. So each launch
+that runs jobs notes its commit, its package versions and the digests of the data that it read.
+Launches that differ only in their date are noted once.
 """
 
 import hashlib
@@ -28,14 +29,15 @@ _GIT_SECONDS = 5
 
 @dataclass(frozen=True)
 class Launch:
-    """A launch that did work.
+    """A launch of a study that ran jobs.
 
     Attributes:
-        commit: of the code, with "+changes" if files differ from it; None if it is no checkout.
-        packages: versions of the packages that results rest on.
-        data: digests of the data read, by name of the set.
-        python: its version and platform.
-        date: when it began, ISO 8601, UTC.
+        commit: commit of the code, with "+changes" if tracked files differ from it; None if the
+            code is not in a git checkout.
+        packages: versions of the packages that affect results, by package name.
+        data: digests of the data that were read, by name of the data set.
+        python: version of Python and the platform.
+        date: time of the launch in UTC, in ISO 8601.
     """
 
     commit: str | None
@@ -46,12 +48,14 @@ class Launch:
 
 
 def note_launch(store: Documents, name: str, data: Mapping[str, str]) -> None:
-    """Notes a launch of a study that begins now.
+    """Notes in the store that a launch of a study begins now.
+
+    Nothing is noted if a noted launch differs only in its date. The 20 latest launches are kept.
 
     Args:
-        store: the study's store.
-        name: the study's, with its scale.
-        data: digests of the data read, by name of the set.
+        store: store of the study.
+        name: name of the study with its scale, as in `Study.id`.
+        data: digests of the data that were read, by name of the data set.
     """
     launch = Launch(
         commit=commit_of(Path(__file__).parent),
@@ -67,12 +71,19 @@ def note_launch(store: Documents, name: str, data: Mapping[str, str]) -> None:
 
 
 def launches(store: Documents, name: str) -> list[Launch]:
-    """The launches of a study that did work, each kind once, the first first."""
+    """Returns the noted launches of a study, in order of their first appearance."""
     return [Launch(**body) for body in store.document(_FOLDER, name) or []]
 
 
 def commit_of(folder: Path) -> str | None:
-    """The commit that a folder is checked out at, or None: no checkout, or no git here."""
+    """Returns the git commit of a folder, or None if it is no checkout or git is not installed.
+
+    Args:
+        folder: any folder in the checkout.
+
+    Returns:
+        40 hexadecimal digits, followed by "+changes" if tracked files have changed.
+    """
 
     def git(*arguments: str) -> str | None:
         try:
@@ -91,7 +102,7 @@ def commit_of(folder: Path) -> str | None:
 
 
 def digest_of(*tensors: Tensor) -> str:
-    """SHA-256 of tensors' shapes, types and values, 64 hexadecimal digits."""
+    """Returns the SHA-256 of the shapes, types and values of tensors, as 64 hexadecimal digits."""
     digest = hashlib.sha256()
     for tensor in tensors:
         array = tensor.detach().cpu().contiguous().numpy()

@@ -1,27 +1,29 @@
-"""The store: finished jobs by content key; the truth that resuming and sharing rest on.
+"""The store: finished jobs by content key, on which resuming studies and sharing results rely.
 
-Everything lives under one fsspec URL (a folder, ``s3://bucket/path``, ...):
+All files are below one fsspec URL (a folder, ``s3://bucket/path``, ...):
 
     store.json                              format of the store
-    objects/STAGE/KEY/manifest.json         the commit point of a finished job
-    objects/STAGE/KEY/ATTEMPT/NAME          its files
-    checkpoints/KEY/NAME                    resumable state of training runs, the newest only
+    objects/STAGE/KEY/manifest.json         commit point of a finished job
+    objects/STAGE/KEY/ATTEMPT/NAME          files of the finished job
+    checkpoints/KEY/NAME                    latest resumable state of each unfinished run
     ledger/KEY/NAME.json                    proposals of each search
-    studies/ID.json, launches/ID.json       settings a study was run with last; what made it
-    rates/, gpu-memory/                     how long jobs took, and what memory
-    locks/, leases/, drivers/               who is at work (`lock`, `lease`, `driver`)
-    pictures/ID/NAME.png                    figures and samples, for people
-    set-aside/...                           manifests of objects found corrupt
+    studies/ID.json, launches/ID.json       latest settings of each study; its provenance
+    rates/, gpu-memory/                     measured durations and GPU memory of jobs
+    locks/, leases/, drivers/               running drivers (`lock`, `lease`, `driver`)
+    pictures/ID/NAME.png                    figures and samples, for display
+    set-aside/...                           manifests of corrupt objects
 
 Invariants:
 
-- An object exists if and only if its manifest does. Files are written first, each attempt in a
-  folder of its own, and the manifest last, by an atomic replace (a rename on a file system, a PUT
-  on an object store). A crash leaves files without a manifest: invisible, harmless.
-- A manifest holds size and SHA-256 of every file and a digest of itself. Nothing is returned
-  unverified: what fails is set aside, reported as `CorruptObjectError`, and so made again.
-- Committing a key twice is waste, never wrong: jobs are deterministic and the first manifest stays.
-- Nothing here is ever unpickled.
+- An object exists if and only if its manifest exists. Files are written first, each attempt in a
+  folder of its own. The manifest is written last, by an atomic replace (a rename on a file system,
+  a PUT on an object store). A crash leaves files without a manifest, which are never read.
+- A manifest holds the size and SHA-256 of every file and a digest of itself. Everything is verified
+  before it is returned. A corrupt object is set aside, reported as `CorruptObjectError`, and
+  computed again.
+- Committing a key twice wastes time but is never wrong: jobs are deterministic, and the first
+  manifest stays.
+- The store never unpickles data.
 """
 
 import contextlib
@@ -38,7 +40,13 @@ from tuning.store.node_cache import NodeCache, sha256
 
 
 class CorruptObjectError(Exception):
-    """A stored object failed its checksum; it has been set aside and must be made again."""
+    """A stored object that failed its checksum and has been set aside, to be computed again.
+
+    Args:
+        stage: stage of the object's job.
+        key: content key of the job.
+        why: the failed check, for the message.
+    """
 
     def __init__(self, stage: str, key: str, why: str) -> None:
         super().__init__(f"{stage} {key} is corrupt ({why}); it was set aside")
@@ -47,15 +55,15 @@ class CorruptObjectError(Exception):
 
 @dataclass(frozen=True)
 class Manifest:
-    """What is known of a finished job.
+    """The record of a finished job.
 
     Attributes:
-        stage: the job's stage.
-        key: its content key.
-        spec: its spec as JSON.
-        result: its small results (numbers, a failure's cause); JSON.
-        cost: what it took: seconds, images, network evaluations, device; JSON.
-        files: for each file its path below the object, size in bytes and SHA-256.
+        stage: stage of the job.
+        key: content key of the job.
+        spec: spec of the job, as JSON.
+        result: small results (numbers, the cause of a failure), as JSON.
+        cost: cost of the job (seconds, images, network evaluations, device), as JSON.
+        files: for each file name the "path" below the object, the "size" in bytes and the "sha256".
     """
 
     stage: str
@@ -67,12 +75,15 @@ class Manifest:
 
     @property
     def n_bytes(self) -> int:
-        """Size of all files."""
+        """The total size of all files in bytes."""
         return sum(int(f["size"]) for f in self.files.values())
 
 
 class Store(Documents):
-    """Finished jobs, checkpoints and the ledger; arguments and errors are those of `Documents`."""
+    """A store of finished jobs, checkpoints and the ledger.
+
+    The arguments and errors are those of `Documents`.
+    """
 
     def __init__(self, url: str, *, create: bool = False) -> None:
         super().__init__(url, create=create)
@@ -81,7 +92,7 @@ class Store(Documents):
     # -- objects ---------------------------------------------------------------------------------
 
     def stored_keys(self) -> set[str]:
-        """Keys of all finished jobs, in one listing."""
+        """Returns the content keys of all finished jobs, from one listing of the store."""
         pattern = re.compile(r"/objects/[^/]+/([0-9a-f]+)/manifest\.json$")
         place = self._path("objects")
         with self._reading():
@@ -90,11 +101,14 @@ class Store(Documents):
         return {match.group(1) for match in found if match}
 
     def has(self, stage: str, key: str) -> bool:
-        """Whether the job is finished."""
+        """Returns whether the store holds the manifest of a job; the manifest is not verified."""
         return self._get(self._manifest_path(stage, key)) is not None
 
     def manifest(self, stage: str, key: str) -> Manifest | None:
-        """The verified manifest of a finished job, or None; a corrupt one is set aside."""
+        """Returns the verified manifest of a job, or None if the job is not finished.
+
+        A corrupt manifest is set aside, and the result is None.
+        """
         data = self._get(self._manifest_path(stage, key))
         if data is None:
             return None
@@ -109,10 +123,17 @@ class Store(Documents):
             return None
 
     def read(self, stage: str, key: str, name: str) -> bytes:
-        """A file of a finished job, verified.
+        """Returns the verified content of a file of a finished job.
+
+        Args:
+            stage: stage of the job.
+            key: content key of the job.
+            name: name of the file.
 
         Raises:
-            CorruptObjectError: the object or the file is missing, truncated or altered.
+            CorruptObjectError: if the manifest is missing or corrupt, or if the file is missing,
+                truncated or altered.
+            KeyError: if the manifest lists no file of this name.
         """
         manifest = self.manifest(stage, key)
         if manifest is None:
@@ -127,7 +148,10 @@ class Store(Documents):
         return data
 
     def _fetch(self, path: str, digest: str) -> bytes:
-        """A file's bytes, none if it is gone; from the node's cache if the store is elsewhere."""
+        """Returns the content of a file, from the node's cache if the store is remote.
+
+        The content is empty if the file is missing.
+        """
         if self.is_local:
             return self._get(path) or b""
         return self._cache.read(digest, lambda: self._get(path) or b"")
@@ -142,10 +166,18 @@ class Store(Documents):
         cost: dict[str, Any],
         files: Mapping[str, bytes],
     ) -> None:
-        """Stores a finished job, whole or not at all; a job already stored is left as it is.
+        """Stores a finished job atomically; a job that is already stored stays unchanged.
+
+        Args:
+            stage: stage of the job.
+            key: content key of the job.
+            spec: spec of the job, as JSON.
+            result: small results, as JSON.
+            cost: cost of the job, as JSON.
+            files: contents of files, by name.
 
         Raises:
-            StoreWriteError: the store is full or cannot be written.
+            StoreWriteError: if the store is full or cannot be written.
         """
         if self.has(stage, key):
             return
@@ -163,9 +195,9 @@ class Store(Documents):
         self._put(self._manifest_path(stage, key), manifest)
 
     def set_aside(self, stage: str, key: str) -> None:
-        """Takes a corrupt object out of sight; its manifest is kept for inspection.
+        """Removes a corrupt object from the finished jobs and keeps its manifest for inspection.
 
-        Where the store can be read only, it stays: its next reader finds it corrupt as well.
+        In a read-only store the object stays, and its next reader finds it corrupt again.
         """
         target = self._path(f"set-aside/{stage}-{key}-{uuid.uuid4().hex[:8]}.json")
         with contextlib.suppress(StoreWriteError), self._writing():
@@ -173,15 +205,21 @@ class Store(Documents):
             with contextlib.suppress(FileNotFoundError):  # another process was faster
                 self._fs.mv(self._manifest_path(stage, key), target)
 
-    # -- checkpoints: mutable, newest only --------------------------------------------------------
+    # -- checkpoints: mutable, latest only --------------------------------------------------------
 
     def put_checkpoint(self, key: str, name: str, data: bytes) -> None:
-        """Writes (or replaces, atomically) a piece of resumable state with its checksum."""
+        """Writes a checkpoint with its checksum, atomically replacing an earlier one.
+
+        Args:
+            key: key under which the checkpoint is kept, such as that of a training run.
+            name: name of the checkpoint.
+            data: resumable state.
+        """
         path = self._path(f"checkpoints/{checked_name(key)}/{checked_name(name)}")
         self._put(path, bytes.fromhex(sha256(data)) + data)
 
     def checkpoint(self, key: str, name: str) -> bytes | None:
-        """A piece of resumable state, or None if there is none or it is corrupt."""
+        """Returns a checkpoint, or None if it is missing or corrupt."""
         path = self._path(f"checkpoints/{checked_name(key)}/{checked_name(name)}")
         data = self._get(path)
         if data is None:
@@ -190,11 +228,11 @@ class Store(Documents):
         return body if digest == bytes.fromhex(sha256(body)) else None
 
     def checkpoint_names(self, key: str) -> list[str]:
-        """Names of the pieces of resumable state under a key, sorted."""
+        """Returns the sorted names of the checkpoints under a key."""
         return self._names(f"checkpoints/{checked_name(key)}")
 
     def drop_checkpoint(self, key: str, name: str) -> None:
-        """Removes a piece of resumable state, if it is there."""
+        """Removes a checkpoint if it exists."""
         self._remove(self._path(f"checkpoints/{checked_name(key)}/{checked_name(name)}"))
 
     def _object(self, stage: str, key: str) -> str:

@@ -1,1 +1,1 @@
-"""Writers of MLflow and of Optuna's storage: displays that are rebuilt from the store."""
+"""Writers that show the results of the store in MLflow and in an Optuna storage."""

@@ -1,4 +1,4 @@
-"""Databases that are files, opened by several processes of one host."""
+"""Creation and opening of SQLite files that several processes of one host share."""
 
 import contextlib
 import fcntl
@@ -11,9 +11,13 @@ _FILE = "sqlite:///"
 
 @contextlib.contextmanager
 def exclusive_open(url: str) -> Iterator[None]:
-    """Alone among the processes of this host with a database that is a file; for opening it.
+    """Holds an exclusive lock, among the processes of this host, for opening a SQLite file.
 
-    Two drivers that make the tables of one SQLite file at once can leave it unusable.
+    Two drivers that create the tables of one SQLite file at the same time can make the file
+    unusable. For a database that is not a SQLite file, the context does nothing.
+
+    Args:
+        url: SQLAlchemy URL of the database.
     """
     if not url.startswith(_FILE):
         yield
@@ -24,14 +28,15 @@ def exclusive_open(url: str) -> Iterator[None]:
 
 
 def create_database(url: str, make: Callable[[str], None]) -> None:
-    """Makes a database file if it is not there: aside, then renamed; for `exclusive_open`.
+    """Creates a SQLite file if it is missing; call this inside `exclusive_open`.
 
-    Its tables are many steps. A full disk between them leaves some, which neither
-    MLflow nor Optuna completes at any later start.
+    The file is created in a temporary folder and then renamed, because its tables are created in
+    many steps. If the disk became full between two steps, some tables would be missing, and neither
+    MLflow nor Optuna would create them on a later start.
 
     Args:
-        url: the database.
-        make: makes one at the URL it is given, and closes it.
+        url: SQLAlchemy URL of the database; other databases than SQLite files are left alone.
+        make: function that creates the database at a given URL and closes it.
     """
     path = Path(url.removeprefix(_FILE))
     if not url.startswith(_FILE) or path.exists():
@@ -43,7 +48,11 @@ def create_database(url: str, make: Callable[[str], None]) -> None:
 
 
 def is_being_opened(url: str) -> bool:
-    """Whether a process of this host has a database open alone that is a file; answers at once."""
+    """Returns, without waiting, whether a process of this host holds `exclusive_open` of a file.
+
+    Args:
+        url: SQLAlchemy URL of a SQLite file.
+    """
     try:
         with open(_lock_of(url)) as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)

@@ -1,8 +1,9 @@
-"""Which data and which checkpoint a run in MLflow rests on: its datasets and its models.
+"""The lineage of runs in MLflow: the data sets and models that each run uses or produces.
 
-A training's run makes a model, as MLflow calls it, for its snapshot: an entry with the snapshot's
-key and no weights, for these are in the store. Runs of trials and cells name it as what they used,
-so MLflow leads from a cell to its checkpoint, and from a checkpoint to all that used it.
+The run of a training has an MLflow model as its output for the snapshot. The model entry holds the
+snapshot's key and no weights, because the weights are in the store. Runs of trials and cells have
+this model as an input. So MLflow links a cell to its snapshot, and a snapshot to all runs that use
+it.
 """
 
 import json
@@ -16,12 +17,12 @@ _DIGEST_CHARACTERS = 36
 
 @dataclass(frozen=True)
 class DatasetUse:
-    """A data set that a run rests on.
+    """The use of a data set by a run.
 
     Attributes:
-        name: the set's.
-        digest: what identifies it; its first 36 characters are shown.
-        context: what for: "training".
+        name: name of the data set.
+        digest: digest of the data set; MLflow shows its first 36 characters.
+        context: purpose of the use, such as "training".
     """
 
     name: str
@@ -30,11 +31,11 @@ class DatasetUse:
 
 
 class Lineage:
-    """The models of one experiment, and what runs are linked to.
+    """The models of one MLflow experiment and the links of its runs to data sets and models.
 
     Args:
-        client: MLflow's client.
-        experiment_id: the experiment.
+        client: client of MLflow (`mlflow.tracking.MlflowClient`).
+        experiment_id: id of the experiment.
     """
 
     def __init__(self, client: Any, experiment_id: str) -> None:
@@ -42,7 +43,7 @@ class Lineage:
         self._models = self._known()
 
     def _known(self) -> dict[str, str]:
-        """Ids of all models, by key."""
+        """Returns the ids of all models of the experiment, by the key of the snapshot."""
         found: dict[str, str] = {}
         token: str | None = None
         while True:
@@ -62,13 +63,15 @@ class Lineage:
         makes: tuple[str, str, int] | None,
         uses: Sequence[str],
     ) -> None:
-        """Links a run to what it rests on and what it makes; what is linked already stays as it is.
+        """Links a run to its data sets, the snapshots that it uses and the snapshot that it makes.
+
+        Existing links are not changed.
 
         Args:
-            run: MLflow's run, as it is.
-            datasets: data sets it rests on.
-            makes: key, name and iteration of the snapshot that it is the run of.
-            uses: keys of the snapshots it used; those that no run shows are left out.
+            run: current state of the run in MLflow (`mlflow.entities.Run`).
+            datasets: data sets that the run uses.
+            makes: key, name and iteration of the snapshot that the run made; None for other runs.
+            uses: keys of the snapshots that the run used; snapshots without a run are left out.
         """
         from mlflow.entities import (
             Dataset,

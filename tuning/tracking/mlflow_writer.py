@@ -1,9 +1,9 @@
-"""MLflow as a display: one run per record, rebuildable from the store.
+"""A writer that shows results in MLflow: one run per record, rebuildable from the store.
 
-Every run has a key of its own in the tag ``key``; writing a record finds that run or makes it, so
-a second launch or a rebuild never doubles one. Which runs there are is read once, on connecting.
-The tag ``digest`` is written last: a run whose digest equals the record's is left alone, any other
-is completed, whatever state a killed driver left it in.
+The tag ``key`` identifies a run. Writing a record finds the run with the record's key or creates
+it, so a second launch or a rebuild never duplicates a run. The list of existing runs is read once,
+on connecting. The tag ``digest`` is written last: a run whose digest equals the record's is not
+changed; any other run is completed, whatever state a killed driver left it in.
 """
 
 import dataclasses
@@ -32,36 +32,36 @@ _VALUE_CHARACTERS = 6000
 _KIND = "custom_model_development"
 _VIEW = "mlflow.sharedViewState."
 
-# MLflow's client repeats requests that failed, for minutes; one that made a run would make two. The
-# writer tries again itself, after looking what is there.
+# MLflow's client repeats failed requests for minutes, and a repeated request could create a second
+# run. Instead the writer tries again, after reading which runs exist.
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_ENABLE_ASYNC_LOGGING", "false")
-# It prints the address of every run that ends, password included.
+# By default MLflow prints the address of every run that ends, including the password.
 os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"
-# Git is not asked: runs are described by their specs.
+# Runs are described by their specs, so MLflow need not call git.
 os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
 
 
 @dataclass(frozen=True)
 class RunRecord:
-    """What one MLflow run shows.
+    """The content of one MLflow run.
 
     Attributes:
-        key: identity; one run per experiment and key.
-        name: shown name.
-        tags: text to filter by.
-        params: settings; None is left out.
-        metrics: final numbers, logged once at step 0; None is left out.
-        curves: numbers over steps, by metric name: (step, value).
-        files: artifacts by path.
-        table: a table to log with mlflow.log_table, as columns; under "table.json".
-        description: Markdown shown on the run's page.
-        parent: key of the run it stands below; that one is written first.
-        datasets: data sets it rests on.
-        makes: of a snapshot's run, the snapshot's key, name and iteration.
-        uses: keys of the snapshots it used.
+        key: identity of the run; an experiment has one run per key.
+        name: name of the run, for display.
+        tags: texts to filter by, by tag name.
+        params: settings by name; None values are left out.
+        metrics: final numbers by name, logged once at step 0; None values are left out.
+        curves: lists of (step, value) by metric name.
+        files: contents of artifacts, by path.
+        table: columns of a table by name, logged with `mlflow.log_table` as "table.json".
+        description: Markdown text shown on the page of the run.
+        parent: key of the parent run, which must be written first; None for a run without parent.
+        datasets: data sets that the run uses.
+        makes: key, name and iteration of the snapshot that the run made; None for other runs.
+        uses: keys of the snapshots that the run used.
     """
 
     key: str
@@ -80,7 +80,7 @@ class RunRecord:
 
     @property
     def digest(self) -> str:
-        """Of everything that is shown."""
+        """The SHA-256 of the whole content, as 64 hexadecimal digits."""
         body = [
             self.name, sorted(self.tags.items()), sorted(_text(self.params).items()),
             sorted((k, v) for k, v in self.metrics.items() if v is not None),
@@ -92,25 +92,35 @@ class RunRecord:
 
 
 def view_link(experiment_id: str, view: str) -> str:
-    """The path, below MLflow's address, of an experiment's page as a view shows it."""
+    """Returns the path, relative to MLflow's address, of an experiment's page in a view.
+
+    Args:
+        experiment_id: id of the experiment.
+        view: name of the view, a key of the `views` of `MlflowWriter`.
+    """
     return f"#/experiments/{experiment_id}/runs?viewStateShareKey={view}"
 
 
 def compare_link(experiment_id: str, run_ids: Sequence[str]) -> str:
-    """The path, below MLflow's address, of the comparison of some runs."""
+    """Returns the path, relative to MLflow's address, of a page that compares runs.
+
+    Args:
+        experiment_id: id of the experiment.
+        run_ids: ids of the runs.
+    """
     runs, experiments = (quote(json.dumps(list(x))) for x in (run_ids, [experiment_id]))
     return f"#/compare-runs?runs={runs}&experiments={experiments}"
 
 
 class MlflowWriter(ProjectionWriter[RunRecord]):
-    """Writes runs to one experiment of MLflow, which is made if it is not there.
+    """A writer of runs to one MLflow experiment, which is created if it is missing.
 
     Args:
-        uri: tracking URI.
-        experiment: experiment's name.
-        description: Markdown shown on the experiment's page.
-        artifacts: folder for artifacts of a new experiment; None for the server's choice.
-        views: by name, what MLflow's pages show when opened by `view_link`.
+        uri: tracking URI of MLflow.
+        experiment: name of the experiment.
+        description: Markdown text shown on the page of the experiment.
+        artifacts: folder for the artifacts of a new experiment; None for the server's default.
+        views: states of MLflow's pages by view name; `view_link` opens a page in such a state.
     """
 
     def __init__(
@@ -121,7 +131,8 @@ class MlflowWriter(ProjectionWriter[RunRecord]):
         artifacts: Path | None = None,
         views: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
-        # Here, not on the thread: two threads that import at once can meet half-made modules.
+        # Imported here and not on the thread: two threads that import at the same time can find
+        # partly initialised modules.
         import mlflow.tracking  # noqa: F401
 
         def connect() -> _Experiment:
@@ -135,13 +146,13 @@ class MlflowWriter(ProjectionWriter[RunRecord]):
 
 
 def _make_database(uri: str) -> None:
-    from mlflow.tracking import MlflowClient  # two seconds: not at import
+    from mlflow.tracking import MlflowClient  # here, because the import takes two seconds
 
     MlflowClient(tracking_uri=uri).search_experiments(max_results=1)
 
 
 class _Experiment:
-    """The MLflow experiment, found or made, and what is known to be in it."""
+    """A connected MLflow experiment, created if missing, with a record of its known runs."""
 
     def __init__(
         self,
@@ -151,10 +162,10 @@ class _Experiment:
         artifacts: Path | None,
         views: Mapping[str, Mapping[str, Any]],
     ) -> None:
-        from mlflow.tracking import MlflowClient  # two seconds: not at import
+        from mlflow.tracking import MlflowClient  # here, because the import takes two seconds
 
         self._client = MlflowClient(tracking_uri=uri)
-        # Of the pages that MLflow has, the runs' is the one to open.
+        # This kind of experiment makes MLflow open the page of runs first.
         tags = {"mlflow.note.content": description, "mlflow.experimentKind": _KIND}
         tags |= {f"{_VIEW}{key}": json.dumps(view, sort_keys=True) for key, view in views.items()}
         found = self._client.get_experiment_by_name(name)
@@ -170,7 +181,7 @@ class _Experiment:
         self._lineage = Lineage(self._client, self._id)
 
     def _runs(self) -> dict[str, tuple[str, str | None]]:
-        """Id and digest of all runs, by key."""
+        """Returns the id and digest of every run of the experiment, by key."""
         known: dict[str, tuple[str, str | None]] = {}
         token: str | None = ""
         while token is not None:
@@ -184,7 +195,7 @@ class _Experiment:
         return known
 
     def write(self, record: RunRecord) -> None:
-        """Makes the record's run show the record; nothing if it does."""
+        """Writes a record to its run, unless the run already has the record's digest."""
         run_id, digest = self._known.get(record.key, ("", None))
         if digest == record.digest:
             return
@@ -242,7 +253,7 @@ class _Experiment:
         if record.table:
             existing = {f.path for f in self._client.list_artifacts(run_id)}
             if "table.json" in existing:
-                # log_table appends to an existing table; the rows must not double.
+                # log_table would append to the existing table and duplicate its rows.
                 self._replace_table(run_id, record)
             else:
                 self._client.log_table(run_id, dict(record.table), "table.json")

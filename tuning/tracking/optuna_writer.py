@@ -1,11 +1,11 @@
-"""An Optuna storage as a display: finished trials for optuna-dashboard and for analysis.
+"""A writer that shows finished trials in an Optuna storage, for optuna-dashboard and for analysis.
 
-The searches themselves never read it: they work on the ledger and the store, so it can be deleted
-and is rebuilt from them. Each sequence of proposals is an Optuna study; its finished trials are
-written whole, in one transaction, with what identifies them as the user attribute ``score``. Which
-ones are there is read once, when a study is opened; a trial that is there is left alone, since
-Optuna does not let finished trials be changed. Trials that still run are not written: a killed
-driver leaves nothing behind that looks as if it were under way.
+The searches never read the Optuna storage. They work on the ledger and the store, so the Optuna
+storage can be deleted and rebuilt. Each sequence of proposals is an Optuna study. A finished trial
+is written in one transaction, with its identity as the user attribute ``score``. The list of
+existing trials is read once, when a study is opened. Existing trials are not changed, because
+Optuna does not allow changes of finished trials. Running trials are not written, so a killed driver
+leaves no trial that seems to be running.
 """
 
 import os
@@ -23,27 +23,27 @@ from tuning.tracking.database_files import create_database, exclusive_open
 from tuning.tracking.writer import ProjectionWriter
 
 IDENTITY = "score"
-"""Name of the user attribute that identifies a trial in its study."""
+"""Name of the user attribute that identifies a trial within its Optuna study."""
 
 _MINIMIZE, _MAXIMIZE = StudyDirection.MINIMIZE, StudyDirection.MAXIMIZE
 
-# A server that does not answer is given up after seconds, not minutes, and tried again.
+# Connecting to a server that does not answer fails after seconds, not minutes, and is retried.
 os.environ.setdefault("PGCONNECT_TIMEOUT", "10")
 
-# That a study was made or found is not worth a line in the user's log.
+# Messages about created or existing Optuna studies are kept out of the user's log.
 for _talkative in ("optuna.storages._rdb.storage", "optuna.study"):
     optuna.logging.get_logger(_talkative).setLevel(optuna.logging.WARNING)
 
 
 @dataclass(frozen=True)
 class TrialRecord:
-    """What one Optuna trial shows.
+    """The content of one Optuna trial.
 
     Attributes:
         study: name of the Optuna study.
-        trial: the trial, with its score's key as the user attribute `IDENTITY`.
-        about: user attributes of the study, JSON.
-        lower_is_better: the study's direction, for each number.
+        trial: finished trial, with the key of its score as the user attribute `IDENTITY`.
+        about: user attributes of the Optuna study, as JSON.
+        lower_is_better: for each objective of the Optuna study, whether lower values are better.
     """
 
     study: str
@@ -53,10 +53,10 @@ class TrialRecord:
 
 
 class OptunaWriter(ProjectionWriter[TrialRecord]):
-    """Writes trials to an Optuna storage, which is made if it is not there.
+    """A writer of trials to an Optuna storage, which is created if it is missing.
 
     Args:
-        url: SQLAlchemy URL.
+        url: SQLAlchemy URL of the storage.
     """
 
     def __init__(self, url: str) -> None:
@@ -70,15 +70,15 @@ class OptunaWriter(ProjectionWriter[TrialRecord]):
 
 
 class _Storage:
-    """An Optuna storage and what is known to be in it."""
+    """A connected Optuna storage with a record of its known trials."""
 
     def __init__(self, url: str) -> None:
-        # Connections that a restarted server has closed are noticed before they are used.
+        # With pool_pre_ping, connections that a restarted server has closed are not used again.
         self._storage = RDBStorage(url, engine_kwargs={"pool_pre_ping": True})
         self._studies: dict[str, tuple[optuna.Study, set[str]]] = {}
 
     def write(self, record: TrialRecord) -> None:
-        """Adds the record's trial unless it is there."""
+        """Adds the trial of a record unless the storage holds it already."""
         study, known = self._studies.get(record.study) or self._open(record)
         score = str(record.trial.user_attrs[IDENTITY])
         if score not in known:

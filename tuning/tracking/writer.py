@@ -1,11 +1,13 @@
-"""Projections: what the store holds, written once more for people's tools to show.
+"""Projections: copies of the store's content in external displays.
 
-MLflow and an Optuna storage are such displays. Each is a `Sink`: it finds or makes what a record
-describes, so writing one twice never doubles anything. Each is written by a thread of its own, so
-one that is down or slow holds up neither the work nor the other, and each is written in order.
+A display is a tool that shows results: MLflow or an Optuna storage. Each display is written through
+a `Sink`, which finds or creates the entry that a record describes, so writing a record twice never
+duplicates an entry. Each display has a writer thread of its own and receives its records in order.
+A display that is down or slow delays neither the jobs nor the other displays.
 
-What waits in an outage is the callables that make the records, not the records with their pictures:
-hours of it fit in memory, and what is written afterwards is what the store then says.
+During an outage, the queue holds the callables that make the records, not the records with their
+pictures. So hours of an outage fit in memory, and the records that are written afterwards describe
+the store at that time.
 """
 
 import queue
@@ -18,37 +20,39 @@ from tuning.addresses import without_secrets
 
 _RETRY_SECONDS = 2.0
 _GIVE_UP_SECONDS = 60.0
-_CALL_SECONDS = 60.0  # what the calls for one record may take beyond that
-_HURRIED_SECONDS = 5.0  # in place of both after an error: its cause may be the display's, too
+_CALL_SECONDS = 60.0  # additional time for the calls that write one record
+_HURRIED_SECONDS = 5.0  # replaces both after an error, whose cause may affect the display as well
 
 Record = TypeVar("Record")
 Taken = TypeVar("Taken", contravariant=True)
 
 
 class Sink(Protocol[Taken]):
-    """A display, connected."""
+    """A connected display."""
 
     def write(self, record: Taken) -> None:
-        """Makes the display show a record; nothing if it does."""
+        """Writes a record to the display, unless the display already shows the record."""
 
 
 class ProjectionError(Exception):
-    """A display did not take everything; in one line, without secrets."""
+    """A failure to write all records to a display; the message is one line without secrets."""
 
 
 class ProjectionWriter(Generic[Record]):
-    """Writes records to one display, in order, on its own thread; a context manager.
+    """A context manager that writes records to one display, in order, on its own thread.
 
-    A record that cannot be written is tried again, after connecting anew, until it is. Leaving
-    waits until all is written, for a minute while the display does not answer; for seconds only if
-    an error ended the work, such as a full disk that the display's database is on as well.
+    If a record cannot be written, the writer connects again and retries until it succeeds. Leaving
+    the context waits until all records are written, but gives up when the display has not answered
+    for a minute. After an error, such as a full disk that may also hold the display's database, it
+    gives up within seconds.
 
     Args:
-        name: the display and where it is, for people.
-        connect: connects to the display; called on the thread, again after each failure.
+        name: name and address of the display, for messages.
+        connect: function that connects to the display; called on the thread, and again after each
+            failure.
 
     Raises:
-        ProjectionError: on leaving, if something was not written.
+        ProjectionError: on leaving without another error, if a record was not written.
     """
 
     def __init__(self, name: str, connect: Callable[[], Sink[Record]]) -> None:
@@ -57,8 +61,8 @@ class ProjectionWriter(Generic[Record]):
         self._waiting: queue.Queue[tuple[Callable[[], Iterable[Record]], bool] | None]
         self._waiting = queue.Queue()
         self._leaving = threading.Event()
-        self._last_good = 0.0  # when a record was written last, or leaving began
-        self._unwritten = self._unmade = ""  # why
+        self._last_good = 0.0  # monotonic time of the last written record or the begin of leaving
+        self._unwritten = self._unmade = ""  # causes, or "" without a failure
         self._give_up_seconds, self._call_seconds = _GIVE_UP_SECONDS, _CALL_SECONDS
         self._thread = threading.Thread(target=self._loop, daemon=True, name=f"to {name}")
 
@@ -79,17 +83,18 @@ class ProjectionWriter(Generic[Record]):
             failure = failure or "it does not answer"
         if failure and kind is None:
             raise ProjectionError(
-                f"{self._name} did not take everything: {failure}; nothing is lost, run again "
-                "(or python -m dashboards.sync) to write the rest"
+                f"{self._name} must hold all records, but some are not written: {failure}; "
+                "nothing is lost: run again (or run python -m dashboards.sync) to write the rest"
             )
 
     def write(self, make: Callable[[], Iterable[Record]], *, whole: bool = False) -> None:
-        """Queues records, made on the writer's thread when their turn comes; returns at once.
+        """Queues records to be made and written on the writer's thread; returns at once.
 
         Args:
-            make: makes them.
-            whole: these are all there are: once written, nothing that could not be made before is
-                missing.
+            make: function that makes the records; called on the thread just before they are
+                written.
+            whole: whether `make` returns all records of the study. Once they are written, earlier
+                failures of making records no longer count.
         """
         self._waiting.put((make, whole))
 
@@ -97,7 +102,7 @@ class ProjectionWriter(Generic[Record]):
         return time.monotonic() - self._last_good
 
     def _hangs(self) -> bool:
-        """Whether a library's call does not come back: the thread is left behind."""
+        """Returns whether a call of the display's library hangs, so that the thread is given up."""
         return self._silent_seconds() > self._give_up_seconds + self._call_seconds
 
     def _loop(self) -> None:
@@ -108,11 +113,15 @@ class ProjectionWriter(Generic[Record]):
                     if not self._is_written(record):
                         return
                 self._unmade = "" if whole else self._unmade
-            except Exception as error:  # such as a picture found corrupt: the rest still counts
+            except Exception as error:  # e.g. a corrupt picture: other records are still written
                 self._unmade = _in_one_line(error)
 
     def _is_written(self, record: Record) -> bool:
-        """Writes a record, however often it takes; False if that takes too long when leaving."""
+        """Writes a record, with retries.
+
+        Returns:
+            False if the retries took too long after leaving began.
+        """
         while True:
             try:
                 self._sink = self._sink or self._connect()
@@ -120,7 +129,7 @@ class ProjectionWriter(Generic[Record]):
                 self._unwritten, self._last_good = "", time.monotonic()
                 return True
             except Exception as error:
-                # What is known of the display may be wrong now: it may have been wiped.
+                # The cached list of entries may be wrong now, because the display may be empty.
                 self._sink, self._unwritten = None, _in_one_line(error)
             if self._leaving.wait(_RETRY_SECONDS):
                 if self._silent_seconds() >= self._give_up_seconds:
@@ -129,7 +138,7 @@ class ProjectionWriter(Generic[Record]):
 
 
 def _in_one_line(error: BaseException) -> str:
-    # The first cause: Optuna calls a server that is gone "invalid data, such as a text too long".
+    # The first cause is the clearest: Optuna itself reports a lost server as "invalid data".
     while error.__cause__ is not None:
         error = error.__cause__
     return without_secrets(" ".join(str(error).split())) or type(error).__name__

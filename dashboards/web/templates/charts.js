@@ -1,4 +1,4 @@
-// Draws the page's charts when they come into view, in the colours of the page's scheme.
+// Draws each chart when it scrolls into view, in the colours of the page's colour scheme.
 "use strict";
 const figures = JSON.parse(document.getElementById("figures").textContent);
 const config = {
@@ -36,7 +36,7 @@ function draw(place) {
     .then(() => { place.dataset.drawn = "yes"; });
 }
 
-// Plotly's five megabytes are run after the page is shown: text and tables do not wait for them.
+// Plotly's script (5 MB) runs after the first paint, so that it does not delay text and tables.
 function run(text) {
   const script = document.createElement("script");
   script.textContent = text;

@@ -1,1 +1,1 @@
-"""Appendix B: the paper's choices of hyperparameters as searches."""
+"""Studies of Appendix B: the paper's choices of hyperparameters as recorded searches."""

@@ -1,14 +1,15 @@
-"""The form of the studies of Appendix B of "Adversarial score matching and improved sampling".
+"""The layout shared by the studies of Appendix B of "Adversarial score matching".
 
-The paper reports what it chose (the GAN loss, Adam's betas, lambda, n_D, the EMA decay, the
-snapshot) from "quick experiments", without numbers. Each of these studies makes such a choice as a
-recorded search, by successive halving: all trials on a short training and few images, the best of
-them on longer ones, through the store, so a longer training continues the shorter. The paper's own
-choice is the first trial. Two cells say what came of it, on fresh seeds at the last rung: the best
-that was found, and the paper's choice.
+The paper, "Adversarial score matching and improved sampling", reports its choices (the GAN loss,
+Adam's betas, lambda, n_D, the EMA decay, the snapshot) from "quick experiments", without numbers.
+Each of these studies makes one choice by a recorded search with successive halving: all trials run
+with a short training and few images, and the best trials continue with a longer training and more
+images. A longer training continues the shorter one from the store. The first trial is the paper's
+own choice. The table has two cells, measured on fresh seeds at the last rung: the best settings
+found, and the paper's choice.
 
-Images come from CAS with one step per level at a step size that is not tuned (r = 1.5, see
-`initial_step_sizes`) unless the search is over the step size too.
+Images are sampled by CAS with one step per level, at a step size that is not tuned (r = 1.5, see
+`initial_step_sizes`), unless the search includes the step size.
 """
 
 from collections.abc import Sequence
@@ -37,20 +38,21 @@ BEST_FOUND = "the best found"
 
 @dataclass(frozen=True, kw_only=True)
 class ChoiceSettings(StudySettings):
-    """Everything that defines such a study at a scale; each field can be set on the command line.
+    """Settings that define such a study at a scale; each field can be set on the command line.
 
     Attributes:
         train: training run; the search replaces some of its fields.
-        ema: EMA decay that is sampled from.
-        epsilon: step size of CAS with one step per level; None for r = 1.5.
-        iterations: of training, on each rung of the ladder, never falling.
-        images: that trials are measured on, on each rung, never falling.
-        keep: trials on each rung: how many are tried, and how many of them go on.
-        round_size: trials proposed together.
-        extractor: features of the distances.
+        ema: EMA decay of the weights that images are sampled with.
+        epsilon: step size of CAS with one step per level, in squared data units; None for r = 1.5.
+        iterations: training iterations on each rung of the ladder, >= 1, non-decreasing.
+        images: images per trial on each rung, >= 1, non-decreasing.
+        keep: number of trials on each rung, >= 1, non-increasing: trials on the first rung, then
+            trials that continue.
+        round_size: number of trials that are proposed together.
+        extractor: feature extractor of the distances.
         chunk_images: images per sampling job.
         n_images: images per cell and seed.
-        seeds: fresh seeds each cell is measured with.
+        seeds: number of fresh seeds that each cell is measured with, >= 1.
     """
 
     KIND = "ChoiceSettings"
@@ -68,27 +70,27 @@ class ChoiceSettings(StudySettings):
     seeds: int
 
     def validate(self) -> None:
-        """Refuses ladders that lead nowhere."""
+        """Raises InputError if the values of the rungs or `seeds` are outside their ranges."""
         rungs = (self.iterations, self.images, self.keep)
         is_ladder = len({len(r) for r in rungs}) == 1 and all(r and min(r) >= 1 for r in rungs)
         climbs = [sorted(self.iterations), sorted(self.images), sorted(self.keep, reverse=True)]
         require_input(
             is_ladder and [list(r) for r in rungs] == climbs and self.seeds >= 1,
-            "iterations, images and keep must have a value >= 1 for each rung, the first two "
-            "never falling, keep never rising, and seeds must be at least 1; got "
+            "iterations, images and keep must have one value >= 1 for each rung, iterations and "
+            "images must not decrease, keep must not increase, and seeds must be >= 1, but got "
             f"{self.iterations}, {self.images}, {self.keep} and {self.seeds}",
         )
 
     @property
     def sampler(self) -> Cas:
-        """The sampler of all trials that do not search it."""
+        """The sampler of all trials, unless the search includes the step size."""
         epsilon = self.epsilon or initial_step_size("cas", 1, self.train.schedule)
         return Cas(epsilon=epsilon, n_sigma=1)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Choice(Exhibit):
-    """One of the choices of Appendix B."""
+    """A choice of hyperparameters in Appendix B."""
 
     paper: str = "acsm"
     label: str = "Appendix B"
@@ -103,14 +105,14 @@ def build(
     parameters: Sequence[OneOf | LogUniform],
     papers_choice: Values,
 ) -> Study:
-    """The study of one choice: its search, and the best found beside the paper's choice.
+    """Returns the study of a choice: a search, the best settings found and the paper's choice.
 
     Args:
-        exhibit: what is chosen.
+        exhibit: the choice.
         scale: "demo" or "paper".
-        at: its settings.
-        parameters: what is searched.
-        papers_choice: the paper's values, by parameter.
+        at: settings of the study.
+        parameters: parameters of the search.
+        papers_choice: values that the paper chose, by name of the parameter.
     """
     protocol = FidProtocol(
         extractor=at.extractor, data=at.train.data, n_images=at.n_images, seeds="fresh"
@@ -154,7 +156,11 @@ def build(
 
 
 def demo(*, keep: tuple[int, ...] = (16, 4)) -> ChoiceSettings:
-    """Digits and networks as in Table 1's demo, a small discriminator; two rungs."""
+    """Returns settings with the digits and networks of the demo of Table 1, and two rungs.
+
+    Args:
+        keep: number of trials on each rung.
+    """
     table = cifar_sampling_eps.demo()
     return ChoiceSettings(
         train=table.training("adversarial").replace(batch_size=64),
@@ -169,7 +175,13 @@ def demo(*, keep: tuple[int, ...] = (16, 4)) -> ChoiceSettings:
 
 
 def paper(*, keep: tuple[int, ...] = (24, 8, 3)) -> ChoiceSettings:
-    """CIFAR-10 as in Table 1, at its adversarial step size for CAS; three rungs."""
+    """Returns settings for CIFAR-10 as in Table 1, and three rungs.
+
+    The step size is that of the adversarial column of Table 1 for CAS.
+
+    Args:
+        keep: number of trials on each rung.
+    """
     table = cifar_sampling_eps.paper()
     return ChoiceSettings(
         train=table.training("adversarial"),

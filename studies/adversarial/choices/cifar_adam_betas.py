@@ -1,11 +1,12 @@
 """Appendix B of "Adversarial score matching and improved sampling": Adam's betas.
 
-What is asked: which (beta1, beta2) for the discriminator and for the score network make the best
-images? beta1 in {.9, .5, 0, -.5}, beta2 in {.9, .999}, for both networks: 64 combinations.
+Question: which pairs (beta1, beta2) of the discriminator and of the score network give the best
+images? The search covers beta1 in {.9, .5, 0, -.5} and beta2 in {.9, .999} for both networks: 64
+combinations.
 
-Source: https://arxiv.org/abs/2009.05475, Appendix B: (-.5, .9) for the discriminator and (0, .9)
-for the score network. The form of the study: `choice_study`. Negative beta1:
-`scorelib.optim`.
+Source: https://arxiv.org/abs/2009.05475, Appendix B, which chooses (-.5, .9) for the discriminator
+and (0, .9) for the score network. For the layout of the study see `choice_study`, for negative
+beta1 `scorelib.optim`.
 
 Command: ``python -m studies.run cifar_adam_betas [--scale paper]``
 """
@@ -40,15 +41,15 @@ PAPERS_CHOICE = {
 
 
 def demo() -> ChoiceSettings:
-    """Digits; 16 of the 64 combinations briefly, the best four for longer."""
+    """Returns settings for digits: 16 of 64 combinations first, then the best four for longer."""
     return choice_study.demo()
 
 
 def paper() -> ChoiceSettings:
-    """The paper's data and network."""
+    """Returns settings with the paper's data and network."""
     return choice_study.paper()
 
 
 def study(scale: str, at: ChoiceSettings) -> Study:
-    """The study with given settings: a search over both pairs."""
+    """Returns the study: a search over both pairs of betas."""
     return build(EXHIBIT, scale, at, PARAMETERS, PAPERS_CHOICE)

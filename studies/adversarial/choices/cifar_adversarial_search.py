@@ -1,14 +1,15 @@
-"""All choices of Appendix B of "Adversarial score matching and improved sampling" at once.
+"""Appendix B of "Adversarial score matching and improved sampling": all choices in one search.
 
-What is asked: what do EMA decay, both pairs of Adam's betas, lambda, n_D, the GAN loss and the
-sampling step size reach together, and which of them matters?
+Question: which distance can be reached if the EMA decay, both pairs of Adam's betas, lambda, n_D,
+the GAN loss and the sampling step size are searched together, and which of these parameters matter?
 
 Source: https://arxiv.org/abs/2009.05475, Appendix B, which made these choices one after another.
-The form of the study: `choice_study`. One search by TPE over all of them, with successive
-halving on iterations and on images through the store; the importance of each parameter (fANOVA) and
-what halving saved stand below the table. The step size (CAS, one step per level) is searched
-between r = 1.05 and r = 4 (see `initial_step_sizes`): trials differ too much for the whole
-admissible interval to be worth its trials.
+For the layout of the study see `choice_study`. One search by TPE covers all parameters, with
+successive halving over iterations and images; a longer training continues the shorter one from the
+store. The importance of each parameter (fANOVA) and the savings of successive halving are printed
+below the table. The step size (CAS, one step per level) is searched between r = 1.05 and r = 4 (see
+`initial_step_sizes`): trials differ so much that a search over the whole admissible interval is not
+worth its cost.
 
 Command: ``python -m studies.run cifar_adversarial_search [--scale paper]``
 """
@@ -27,25 +28,25 @@ from tuning.study import Study
 EXHIBIT = Choice(
     name="cifar_adversarial_search",
     title="everything at once",
-    question="What do all hyperparameters reach together, and which of them matters?",
+    question="What do all hyperparameters reach together, and which of them matter?",
 )
 LOWEST_R, HIGHEST_R = 1.05, 4.0
 
 
 def demo() -> ChoiceSettings:
-    """Digits; 20 trials briefly, seven for longer, two to the end."""
+    """Returns settings for digits: 20 trials first, then seven for longer, and two to the end."""
     return choice_study.demo().replace(
         iterations=(400, 1000, 2000), images=(500, 1000, 2000), keep=(20, 7, 2)
     )
 
 
 def paper() -> ChoiceSettings:
-    """The paper's data and network; 64 trials on the first rung."""
+    """Returns settings with the paper's data and network: 64 trials on the first rung."""
     return choice_study.paper(keep=(64, 8, 3))
 
 
 def study(scale: str, at: ChoiceSettings) -> Study:
-    """The study with given settings: one search over everything."""
+    """Returns the study: one search over all hyperparameters."""
     schedule = as_geometric(at.train.schedule, "a range in r")
     unit = schedule_step(schedule.sigma_L, schedule.gamma, 1)
     _, highest = at.sampler.interval(schedule)
@@ -53,7 +54,7 @@ def study(scale: str, at: ChoiceSettings) -> Study:
         name=EPSILON,
         path="sample.sampler.epsilon",
         low=LOWEST_R * unit,
-        high=min(HIGHEST_R * unit, 0.99 * highest),  # on a coarse schedule theory ends first
+        high=min(HIGHEST_R * unit, 0.99 * highest),  # coarse schedules end below r = 4
     )
     ema = OneOf(name="ema", path="sample.ema", values=at.train.ema)
     others = {"lambda": 1.0, "n_D": 2, "ema": at.ema, EPSILON: at.sampler.epsilon}

@@ -1,12 +1,12 @@
 """Appendix B of "Adversarial score matching and improved sampling": snapshot and EMA decay.
 
-What is asked: how do the images depend on the iteration at which training is stopped and on the
-decay of the average that is sampled from?
+Question: how do the images depend on the iteration at which training stops and on the EMA decay of
+the weights that images are sampled with?
 
 Source: https://arxiv.org/abs/2009.05475, Appendix B: snapshots every 2,500 iterations, decays .999
-and .9999; .9999 was best on CIFAR-10 (at 250,000 iterations by the authors' code, which saves every
-5,000: ``snapshot_every=5000``). All decays are tracked in one training, so the whole search
-retrains nothing. The form of the study: `choice_study`.
+and .9999; .9999 was best on CIFAR-10. The authors' code uses 250,000 iterations and saves snapshots
+every 5,000 (``snapshot_every=5000``). One training tracks all decays, so the search needs one
+training only. For the layout of the study see `choice_study`.
 
 Command: ``python -m studies.run cifar_checkpoint_ema [--scale paper]``
 """
@@ -33,10 +33,10 @@ EXHIBIT = Choice(
 
 @dataclass(frozen=True, kw_only=True)
 class SnapshotChoiceSettings(ChoiceSettings):
-    """Those of Appendix B, with a grid of snapshots instead of a ladder of trainings.
+    """Settings of `ChoiceSettings`, with a grid of snapshots instead of a ladder of trainings.
 
     Attributes:
-        train_iterations: length of the training.
+        train_iterations: length of the training, in iterations.
         snapshot_every: iterations between snapshots.
     """
 
@@ -46,22 +46,27 @@ class SnapshotChoiceSettings(ChoiceSettings):
     snapshot_every: int
 
     def validate(self) -> None:
-        """Refuses a choice that is no snapshot, and ladders over trainings."""
+        """Checks the rungs and the paper's choice of the snapshot.
+
+        Raises:
+            InputError: `iterations` has more than one value, or the training saves no snapshot at
+                its value; also as `ChoiceSettings.validate`.
+        """
         super().validate()
         require_input(
             len(self.iterations) == 1,
-            f"a search over snapshots has one rung; got {len(self.iterations)} in iterations",
+            f"iterations must have one value here, but got {len(self.iterations)} values",
         )
         require_snapshot(self.iterations[0], self.snapshots, "iterations, the paper's choice,")
 
     @property
     def snapshots(self) -> range:
-        """Iterations at which snapshots are made."""
+        """Iterations at which snapshots are saved."""
         return snapshot_iterations(self.snapshot_every, self.train_iterations)
 
 
 def demo() -> SnapshotChoiceSettings:
-    """Digits; all sixteen pairs of eight snapshots and two decays."""
+    """Returns settings for digits: all 16 pairs of eight snapshots and two decays."""
     return _without_discriminator(
         choice_study.demo(),
         iterations=(4000,), images=(1000,), keep=(16,), train_iterations=4000, snapshot_every=500,
@@ -69,7 +74,7 @@ def demo() -> SnapshotChoiceSettings:
 
 
 def paper() -> SnapshotChoiceSettings:
-    """The paper's data and network; a tenth of the 240 pairs."""
+    """Returns settings with the paper's data and network: a tenth of the 240 pairs."""
     return _without_discriminator(
         choice_study.paper(),
         iterations=(250_000,), images=(5000,), keep=(24,),
@@ -78,17 +83,22 @@ def paper() -> SnapshotChoiceSettings:
 
 
 def _without_discriminator(of: ChoiceSettings, **grid: Any) -> SnapshotChoiceSettings:
-    """The adversarial studies' settings but for the grid, trained by score matching alone."""
+    """Returns the settings of the adversarial studies, trained by score matching alone.
+
+    Args:
+        of: settings of the adversarial studies.
+        grid: fields of `SnapshotChoiceSettings` that are added or replaced.
+    """
     optimizer = AdamSpec(learning_rate=of.train.optimizer.learning_rate)
     changed = {
         "train": of.train.replace(objective=Dsm(), optimizer=optimizer),
-        "ema": max(of.train.ema),  # the paper's choice of its two
+        "ema": max(of.train.ema),  # the paper's choice among its two decays
     }
     return SnapshotChoiceSettings(**fields_of(of) | changed | grid)
 
 
 def study(scale: str, at: SnapshotChoiceSettings) -> Study:
-    """The study with given settings: a search over snapshots and decays."""
+    """Returns the study: a search over snapshots and EMA decays."""
     parameters = [
         OneOf(name="iteration", path="sample.model.iteration", values=tuple(at.snapshots)),
         OneOf(name="ema", path="sample.ema", values=at.train.ema),

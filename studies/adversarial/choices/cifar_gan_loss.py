@@ -1,15 +1,15 @@
-"""Appendix B of "Adversarial score matching and improved sampling": which GAN loss.
+"""Appendix B of "Adversarial score matching and improved sampling": the GAN loss.
 
-What is asked: which of LSGAN, GAN and hinge, each plain or relativistic (paired, average),
-saturating or not, makes the best images in adversarial score matching?
+Question: which GAN loss gives the best images in adversarial score matching: LSGAN, GAN or hinge,
+each plain or relativistic (paired, average), saturating or not?
 
-Source: https://arxiv.org/abs/2009.05475, Appendix B: LSGAN was best, saturating LSGAN as good. The
-form of the study: `choice_study`; the losses: `scorelib.losses.adversarial`.
+Source: https://arxiv.org/abs/2009.05475, Appendix B: LSGAN was best, and saturating LSGAN equally
+good. For the layout of the study see `choice_study`, for the losses `scorelib.losses.adversarial`.
 
 Command: ``python -m studies.run cifar_gan_loss [--scale paper]``
 
-Saturating variants are tried of the three plain losses. The authors' code gives saturating LSGAN
-the opposite sign; here it is what the words say.
+Saturating variants are tried for the three plain losses only. The authors' code gives saturating
+LSGAN the opposite sign; here the sign follows the definition of a saturating loss.
 """
 
 from scorelib.losses import GanLoss
@@ -46,15 +46,15 @@ LOSS = OneOf(
 
 
 def demo() -> ChoiceSettings:
-    """Digits; all twelve losses briefly, the best four for longer."""
+    """Returns settings for digits: all twelve losses first, then the best four for longer."""
     return choice_study.demo(keep=(len(LOSSES), 4))
 
 
 def paper() -> ChoiceSettings:
-    """The paper's data and network; all twelve losses on the first rung."""
+    """Returns settings with the paper's data and network: all twelve losses on the first rung."""
     return choice_study.paper(keep=(len(LOSSES), 6, 3))
 
 
 def study(scale: str, at: ChoiceSettings) -> Study:
-    """The study with given settings: a search over the losses."""
+    """Returns the study: a search over the GAN losses."""
     return build(EXHIBIT, scale, at, [LOSS], {"loss": "LSGAN"})

@@ -1,12 +1,12 @@
 """Appendix B of "Adversarial score matching and improved sampling": lambda and n_D.
 
-What is asked: how much should denoising score matching weigh against the GAN term (lambda of Eq.
-5), and does a second discriminator step per score step help?
+Question: how large should the weight lambda (Eq. 5) of denoising score matching against the GAN
+term be, and does a second discriminator step per score step help?
 
-Source: https://arxiv.org/abs/2009.05475, Appendix B: lambda = 1, n_D = 2 on CIFAR-10 and 1 on
-LSUN-churches. (The authors' code has n_D = 1 for NCSNv2.) The form of the study:
-`choice_study`. lambda weighs a sum over pixels against a mean over images, so equal values
-mean less on smaller images.
+Source: https://arxiv.org/abs/2009.05475, Appendix B, which chooses lambda = 1, and n_D = 2 on
+CIFAR-10 and n_D = 1 on LSUN-churches. (The authors' code has n_D = 1 for NCSNv2.) For the layout of
+the study see `choice_study`. lambda multiplies a sum over pixels, while the GAN term is a mean over
+images: the same lambda therefore has a smaller effect on smaller images.
 
 Command: ``python -m studies.run cifar_lambda_nd [--scale paper]``
 """
@@ -29,15 +29,15 @@ N_D = OneOf(name="n_D", path=f"{OBJECTIVE}.n_d", values=(1, 2))
 
 
 def demo() -> ChoiceSettings:
-    """Digits; 14 pairs briefly, the best four for longer."""
+    """Returns settings for digits: 14 pairs first, then the best four for longer."""
     return choice_study.demo(keep=(14, 4))
 
 
 def paper() -> ChoiceSettings:
-    """The paper's data and network."""
+    """Returns settings with the paper's data and network."""
     return choice_study.paper()
 
 
 def study(scale: str, at: ChoiceSettings) -> Study:
-    """The study with given settings: a search over lambda and n_D."""
+    """Returns the study: a search over lambda and n_D."""
     return build(EXHIBIT, scale, at, [LAMBDA, N_D], {"lambda": 1.0, "n_D": 2})

@@ -1,1 +1,1 @@
-"""Tables 1 to 3 and all that rests on their cells: samplers at their best step sizes."""
+"""Studies of Tables 1 to 3 and of further results from their cells: samplers at best step sizes."""

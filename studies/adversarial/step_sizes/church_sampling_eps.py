@@ -1,19 +1,21 @@
 """Table 2 of "Adversarial score matching and improved sampling": step sizes on LSUN-churches.
 
-What is asked: the same as of Table 1 (`cifar_sampling_eps`), on larger photographs.
+Question: that of Table 1 (`cifar_sampling_eps`), on larger photographs.
 
-Source: https://arxiv.org/abs/2009.05475: Table 2 (FID), its rows of Table 5 (epsilon). How the
-choices are made, and the settings that follow the authors' code instead: `sampling_table`.
+Source: https://arxiv.org/abs/2009.05475: Table 2 (FID), the corresponding rows of Table 5
+(epsilon). For the way in which choices are made, and for settings that follow the authors' code,
+see `sampling_table`.
 
 Command: ``python -m studies.run church_sampling_eps [--scale paper]``
 
 Demo scale: 8 x 8 patches of scikit-learn's two photographs, a residual perceptron, Frechet
-distances in the features of a classifier that tells the photographs apart. sigma_1 is the largest
-distance between two patches (13.6); sigma_L is .1 for the reason given with Table 1.
+distances in the features of a classifier that distinguishes the two photographs. sigma_1 is the
+largest distance between two patches (13.6); sigma_L is .1 for the reason given in
+`cifar_sampling_eps`.
 
 Paper scale: LSUN-churches at 64 x 64, NCSNv2Deeper (83,445,379 parameters), 200k iterations, sigma
-140 to .01 in 788 levels, one discriminator step per score step, Inception FID on 10k images
-measured to the training split. Expected (reported): see `reported.csv`.
+140 to .01 in 788 levels, one discriminator step per score step, Inception FID of 10k images against
+the training split. Expected numbers (reported): see `reported.csv`.
 """
 
 from scorelib.data import Lsun, Photographs
@@ -36,7 +38,7 @@ EXHIBIT = SamplingTable(
 
 
 def demo() -> TableSettings:
-    """Patches of photographs, minutes on a CPU; else as for CIFAR-10."""
+    """Returns settings for patches of photographs, otherwise as for CIFAR-10: minutes on a CPU."""
     at, data = cifar_sampling_eps.demo(), Photographs(size=8)
     schedule = at.train.schedule.replace(sigma_1=13.6)
     return at.replace(
@@ -47,7 +49,7 @@ def demo() -> TableSettings:
 
 
 def paper() -> TableSettings:
-    """The paper's settings; what is not named is as for CIFAR-10."""
+    """Returns the paper's settings; settings that are not given are as for CIFAR-10."""
     at = cifar_sampling_eps.paper()
     return at.replace(
         train=at.train.replace(
@@ -64,5 +66,5 @@ def paper() -> TableSettings:
 
 
 def study(scale: str, at: TableSettings) -> Study:
-    """The study with given settings: Table 2's cells and a search for each."""
+    """Returns the study: the cells of Table 2, and a search over the step size for each cell."""
     return build(EXHIBIT, scale, at)

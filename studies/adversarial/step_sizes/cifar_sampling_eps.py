@@ -1,26 +1,28 @@
 """Table 1 of "Adversarial score matching and improved sampling": step sizes on CIFAR-10.
 
-What is asked: how do annealed Langevin sampling (ALS) and consistent annealed sampling (CAS)
-compare, with and without denoising the result and adversarial training, each at its own best step
-size epsilon?
+Question: how do annealed Langevin sampling (ALS) and consistent annealed sampling (CAS) compare,
+with and without denoising of the result, and with and without adversarial training, if each sampler
+uses its own best step size epsilon?
 
 Source: Jolicoeur-Martineau, Piche-Taillefer, Tachet des Combes, Mitliagkas, ICLR 2021,
-https://arxiv.org/abs/2009.05475: Table 1 (FID), its rows of Table 5 (epsilon), Figure 3. How the
-choices are made, and the settings that follow the authors' code instead: `sampling_table`.
+https://arxiv.org/abs/2009.05475: Table 1 (FID), the corresponding rows of Table 5 (epsilon), Figure
+3. For the way in which choices are made, and for settings that follow the authors' code, see
+`sampling_table`.
 
 Command: ``python -m studies.run cifar_sampling_eps [--scale paper]``
 
 Demo scale: scikit-learn's digits, a residual perceptron, Frechet distances in the features of a
-small classifier. Two things are scaled with it: the EMA decay (.9999 after a few thousand
-iterations would be mostly initial weights) and sigma_L, .1 instead of .01: at .01 raw and denoised
-digits look alike to the classifier, so Table 1's point could not show. sigma_1 is the largest
-distance between two digits (4.81; Song and Ermon's choice). The number of levels is higher than
-coverage asks for (14), because ALS with one step per level finds no good step size on so coarse a
-schedule. The discriminator is BigGAN's at a sixteenth of its width, one step of it per score step.
+small classifier. Two settings differ from paper scale because of the small data. The EMA decay is
+lower: .9999 after a few thousand iterations would consist mostly of initial weights. sigma_L is .1
+instead of .01: at .01 raw and denoised digits look alike to the classifier, so the effect that
+Table 1 shows would not be visible. sigma_1 is the largest distance between two digits (4.81; Song
+and Ermon's choice). The number of levels is higher than the coverage requires (14), because ALS
+with one step per level finds no good step size on such a coarse schedule. The discriminator is
+BigGAN's at a sixteenth of its width, with one discriminator step per score step.
 
 Paper scale: CIFAR-10, NCSNv2, 300k iterations, sigma 50 to .01 in 232 levels, Inception FID on 10k
-images. Expected (reported): see `reported.csv`. Deviation: cells are measured with seeds that no
-choice of epsilon has seen, and three of them; the paper does not say.
+images. Expected numbers (reported): see `reported.csv`. Difference from the paper: each cell is
+measured with three seeds that no choice of epsilon has used; the paper does not describe its seeds.
 """
 
 from scorelib.data import Cifar10, Digits
@@ -49,7 +51,7 @@ EXHIBIT = SamplingTable(
 
 
 def demo() -> TableSettings:
-    """Digits, minutes on a CPU."""
+    """Returns settings for digits: minutes on a CPU."""
     data = Digits()
     return TableSettings(
         train=TrainSpec(
@@ -76,7 +78,7 @@ def demo() -> TableSettings:
 
 
 def paper() -> TableSettings:
-    """The paper's settings."""
+    """Returns the paper's settings."""
     return TableSettings(
         train=TrainSpec(
             data=EXHIBIT.data,
@@ -103,5 +105,5 @@ def paper() -> TableSettings:
 
 
 def study(scale: str, at: TableSettings) -> Study:
-    """The study with given settings: Table 1's cells and a search for each."""
+    """Returns the study: the cells of Table 1, and a search over the step size for each cell."""
     return build(EXHIBIT, scale, at)

@@ -1,21 +1,22 @@
 """Table 3 of "Adversarial score matching and improved sampling": a U-Net on CIFAR-10.
 
-What is asked: the same as of Table 1 (`cifar_sampling_eps`), of another network; and what
-the best of it scores on 50,000 images (Section 6.1: 3.65, adversarial 4.02; the text says
-"non-consistent denoised" without n_sigma, which is taken to be 5, the better).
+Question: that of Table 1 (`cifar_sampling_eps`), for another network; and which FID does the best
+sampler reach on 50,000 images? (Section 6.1: 3.65, adversarial 4.02. The text says "non-consistent
+denoised" without n_sigma; n_sigma is taken to be 5, which is better.)
 
-Source: https://arxiv.org/abs/2009.05475: Table 3 (FID), its rows of Table 5 (epsilon), Section 6.1.
-How the choices are made, and the settings that follow the authors' code instead:
-`sampling_table`. Here their code has two discriminator steps per score step as the text
-has, and its U-Net does not centre its input (``train.network.centres_input=false``; little).
+Source: https://arxiv.org/abs/2009.05475: Table 3 (FID), the corresponding rows of Table 5
+(epsilon), Section 6.1. For the way in which choices are made, and for settings that follow the
+authors' code, see `sampling_table`. For this table the authors' code has two discriminator steps
+per score step, as the text has. The U-Net of the authors' code does not centre its input
+(``train.network.centres_input=false``; small effect).
 
 Command: ``python -m studies.run cifar_unet_sampling_eps [--scale paper]``
 
-Demo scale: scikit-learn's digits, a U-Net of eight channels and two levels. "50,000 images" are
-5,000 against the other cells' 2,000.
+Demo scale: scikit-learn's digits, a U-Net of eight channels and two levels. The rows of the 50,000
+images have 5,000 images; the other cells have 2,000.
 
 Paper scale: CIFAR-10, the unconditional U-Net (32,856,707 parameters), 300k iterations. Expected
-(reported): see `reported.csv`.
+numbers (reported): see `reported.csv`.
 """
 
 import dataclasses
@@ -38,7 +39,7 @@ MORE_IMAGES = {"demo": 5_000, "paper": 50_000}
 
 
 def demo() -> TableSettings:
-    """Digits, minutes on a CPU; half as long as those of Table 1."""
+    """Returns settings for digits, with half the iterations of Table 1: minutes on a CPU."""
     at = cifar_sampling_eps.demo()
     return at.replace(
         train=at.train.replace(
@@ -57,13 +58,13 @@ def demo() -> TableSettings:
 
 
 def paper() -> TableSettings:
-    """Table 1's, with the other network and a later snapshot."""
+    """Returns the settings of Table 1 with the U-Net and a later snapshot."""
     at = cifar_sampling_eps.paper()
     return at.replace(train=at.train.replace(network=DdpmUNet()), iteration=290_000)
 
 
 def study(scale: str, at: TableSettings) -> Study:
-    """The study with given settings: Table 3's cells, and the ALS cells on more images."""
+    """Returns the study: the cells of Table 3, and the ALS cells on more images."""
     table = build(EXHIBIT, scale, at)
     source = row_label("als", 5)
     more = [_on_more_images(cell, scale) for cell in table.cells if cell.row == source]
@@ -71,7 +72,7 @@ def study(scale: str, at: TableSettings) -> Study:
 
 
 def _on_more_images(cell: Cell, scale: str) -> Cell:
-    """A cell of the table measured on more images: the text's 50,000."""
+    """Returns a cell of the table, measured on more images: 50,000 at paper scale."""
     assert cell.protocol is not None
     n_images = MORE_IMAGES[scale]
     known = EXHIBIT.reported(

@@ -1,19 +1,20 @@
 """Appendix C of "Adversarial score matching and improved sampling": step sizes on FFHQ.
 
-What is asked: the same as of Table 1 (`cifar_sampling_eps`), on faces of 256 x 256 pixels,
-where the paper's machines (four V100) did not suffice and it reports no numbers.
+Question: that of Table 1 (`cifar_sampling_eps`), on faces of 256 x 256 pixels. The authors'
+machines (four V100) did not suffice for this data, and the paper reports no numbers.
 
-Source: https://arxiv.org/abs/2009.05475, Appendix C; the schedule and Adam's setting are those of
-the authors' code. How the choices are made: `sampling_table`.
+Source: https://arxiv.org/abs/2009.05475, Appendix C. The schedule and the settings of Adam are
+those of the authors' code. For the way in which choices are made see `sampling_table`.
 
 Command: ``python -m studies.run ffhq_sampling_eps [--scale paper]``
 
 Demo scale: 12 x 12 patches of scikit-learn's two photographs, a residual perceptron.
 
 Paper scale: FFHQ at 256 x 256, NCSNv2Deepest (94,132,611 parameters), sigma 348 to .01 in 2,311
-levels, batches of 32, the paper's limit. Without the adversarial column: there the paper saw only
-that it was worse, and from 128 pixels on BigGAN's discriminator has attention, which is not offered
-here (``columns`` with "adversarial" is refused at paper scale).
+levels, batches of 32 images, which is the limit that the paper states. The study has no adversarial
+column: the paper only observed that adversarial training was worse there. From 128 pixels on,
+BigGAN's discriminator has attention, which is not available here (``columns`` with "adversarial"
+raises an error at paper scale).
 """
 
 from scorelib.data import Ffhq, Photographs
@@ -36,7 +37,10 @@ EXHIBIT = SamplingTable(
 
 
 def demo() -> TableSettings:
-    """Patches of photographs, minutes on a CPU; else as for churches, without a discriminator."""
+    """Returns settings for patches of photographs: minutes on a CPU.
+
+    Other settings are as for LSUN-churches, without the adversarial column.
+    """
     at, data = church_sampling_eps.demo(), Photographs(size=12)
     schedule = at.train.schedule.replace(sigma_1=20.0)
     return at.replace(
@@ -47,7 +51,7 @@ def demo() -> TableSettings:
 
 
 def paper() -> TableSettings:
-    """FFHQ at full size; what is not named is as for churches."""
+    """Returns settings for FFHQ at full size; other settings are as for LSUN-churches."""
     at = church_sampling_eps.paper()
     return at.replace(
         train=at.train.replace(
@@ -70,5 +74,5 @@ def paper() -> TableSettings:
 
 
 def study(scale: str, at: TableSettings) -> Study:
-    """The study with given settings: the cells of a table like Table 1's."""
+    """Returns the study: the cells of a table with the layout of Table 1."""
     return build(EXHIBIT, scale, at)

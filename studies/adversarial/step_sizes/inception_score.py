@@ -1,15 +1,15 @@
 """Appendix I of "Adversarial score matching and improved sampling": the Inception score.
 
-What is asked: does the Inception score fall where denoising makes the Frechet distance better?
+Question: does denoising lower the Inception score where it improves the Frechet distance?
 
 Source: https://arxiv.org/abs/2009.05475, Appendix I, which says so without numbers. The rows are
-those of Table 1 without a discriminator, at the same step sizes: on a store where
-`cifar_sampling_eps` was run nothing is sampled again. The score is the mean over ten splits.
+the non-adversarial rows of Table 1, at the same step sizes: on a store with the results of
+`cifar_sampling_eps`, no images are sampled again. The score is the mean over ten splits.
 
 Command: ``python -m studies.run inception_score [--scale paper]``
 
-At demo scale "Inception" is the small classifier of the embedded digits, and the score is named
-after it.
+At demo scale a small classifier of scikit-learn's digits replaces the Inception network, and the
+score is named after the classifier.
 """
 
 import dataclasses
@@ -25,23 +25,23 @@ EXHIBIT = Exhibit(
     paper="acsm",
     label="Appendix I",
     title="Inception score beside the distance, raw / denoised",
-    question="Does the Inception score fall where denoising makes the distance better?",
+    question="Does denoising lower the Inception score where it improves the distance?",
     figures=cifar_sampling_eps.EXHIBIT.figures,
 )
 
 
 def demo() -> TableSettings:
-    """Table 1's settings, without the adversarial column."""
+    """Returns the settings of Table 1 without the adversarial column."""
     return cifar_sampling_eps.demo().replace(columns=COLUMNS[:1])
 
 
 def paper() -> TableSettings:
-    """Table 1's settings, without the adversarial column."""
+    """Returns the settings of Table 1 without the adversarial column."""
     return cifar_sampling_eps.paper().replace(columns=COLUMNS[:1])
 
 
 def study(scale: str, at: TableSettings) -> Study:
-    """The study with given settings: distance and Inception score of each row."""
+    """Returns the study: the distance and the Inception score of each row of Table 1."""
     table = cifar_sampling_eps.study(scale, at)
     inception_score = InceptionScoreProtocol(
         extractor=at.extractor, data=at.train.data, n_images=at.n_images, seeds="fresh"

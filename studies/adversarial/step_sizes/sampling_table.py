@@ -1,15 +1,17 @@
-"""The form of Tables 1 to 3 of "Adversarial score matching and improved sampling".
+"""The layout of Tables 1 to 3 of "Adversarial score matching and improved sampling".
 
-Rows: annealed Langevin sampling (ALS) and consistent annealed sampling (CAS), each with one and
-five steps per noise level. Columns: trained by denoising score matching alone, or adversarially.
-A cell holds the distance of raw and of denoised images, at the cell's own best step size.
+Rows are annealed Langevin sampling (ALS) and consistent annealed sampling (CAS), each with one and
+five steps per noise level. Columns are training by denoising score matching alone and adversarial
+training. A cell shows the distances of raw and of denoised images, at the best step size of the
+cell.
 
-The choices are made as the paper made them, each a recorded search: for either way of training
-first the snapshot and the EMA decay, on a partial distance (few images, CAS, one step per level, a
-step size not yet tuned); then the step size for one step per level, and from its winner, carried
-over, that for five. The adversarial searches begin at what is best without.
+Each choice is made as in the paper, by a recorded search. For each column, the first search selects
+the snapshot and the EMA decay by a partial distance: few images, CAS, one step per level, a step
+size that is not tuned. The next search finds the step size for one step per level. Its best step
+size is carried over to five steps per level and starts the search there. The adversarial searches
+start from the best step size of the non-adversarial column.
 
-Where the paper's text and its authors' code differ, the settings say how to follow the code:
+Settings that follow the authors' code where the code differs from the paper's text are described in
 `table_settings`.
 """
 
@@ -30,23 +32,23 @@ from tuning.stages import FidProtocol, Output, SampleSpec, Score, Snapshot
 from tuning.study import Cell, Search, Study
 
 METRICS: dict[Output, str] = {"raw": "fid", "denoised": "fid_denoised"}
-"""By images, the metric's name in `reported.csv`."""
+"""Names of the metrics in `reported.csv`, by output ("raw" or "denoised" images)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SamplingTable(Exhibit):
-    """One of these tables.
+    """A table of the paper in this layout.
 
     Attributes:
-        data: the paper's data set.
-        schedule: the paper's noise schedule.
+        data: data set of the paper.
+        schedule: noise schedule of the paper.
     """
 
     paper: str = "acsm"
     title: str = "Raw / denoised distance by sampler, each at its best step size"
     question: str = (
         "How do annealed Langevin sampling and consistent annealed sampling compare, with and "
-        "without denoising the result and adversarial training, each at its own best step size?"
+        "without denoising and adversarial training, each at its own best step size?"
     )
     figures: tuple[str, ...] = ("step_sizes", "noise_schedules", "searches", "losses")
     data: DataSpec
@@ -54,13 +56,13 @@ class SamplingTable(Exhibit):
 
 
 def build(exhibit: SamplingTable, scale: str, at: TableSettings, prefix: str = "") -> Study:
-    """The study of one of these tables: its cells, and the searches that fill them.
+    """Returns the study of a table: the cells, and the searches that give their settings.
 
     Args:
-        exhibit: which table.
+        exhibit: the table.
         scale: "demo" or "paper".
-        at: its settings.
-        prefix: what rows and searches are called by where there are several such tables.
+        at: settings of the table.
+        prefix: prefix of the names of rows and searches, for studies of several tables.
     """
     table = _Table(exhibit, at, prefix)
     searches: dict[str, Search] = {}
@@ -89,23 +91,28 @@ def build(exhibit: SamplingTable, scale: str, at: TableSettings, prefix: str = "
 
 
 def _by_row(cells: Sequence[Cell]) -> list[Cell]:
-    """The cells row by row, the rows in the order in which they come first."""
+    """Returns the cells sorted by row, with rows in order of first appearance."""
     rows = list(dict.fromkeys(cell.row for cell in cells))
     return sorted(cells, key=lambda cell: rows.index(cell.row))
 
 
 def row_label(name: str, n_sigma: int) -> str:
-    """A row's label, in the paper's words."""
+    """Returns the label of a row, in the paper's words.
+
+    Args:
+        name: sampler, "als" or "cas".
+        n_sigma: steps per noise level.
+    """
     return f"{'consistent' if name == 'cas' else 'non-consistent'} (n_sigma = {n_sigma})"
 
 
 class _Table:
-    """Makes the searches and cells of a table.
+    """A builder of the searches and cells of a table.
 
     Args:
-        exhibit: which table.
-        at: its settings.
-        prefix: of the names of rows and searches.
+        exhibit: the table.
+        at: settings of the table.
+        prefix: prefix of the names of rows and searches.
     """
 
     def __init__(self, exhibit: SamplingTable, at: TableSettings, prefix: str) -> None:
@@ -115,7 +122,7 @@ class _Table:
         )
 
     def selection(self, column: str) -> Search:
-        """Snapshot and EMA decay by partial distance, of CAS at a step size not yet tuned."""
+        """Returns the search over snapshot and EMA decay of a column, by a partial distance."""
         at = self._at
         template = Score(
             sample=SampleSpec(
@@ -143,13 +150,22 @@ class _Table:
         )
 
     def search_name(self, name: str, n_sigma: int, column: str) -> str:
-        """What the search of a step size is called."""
+        """Returns the name of the search over a step size."""
         return f"{self._prefix}{name} n_sigma={n_sigma}, {column}"
 
     def step_size_search(
         self, name: str, n_sigma: int, column: str, selection: Search, earlier: Search | None
     ) -> Search:
-        """The search of one cell's step size, on the snapshot that was selected."""
+        """Returns the search over the step size of a cell, on the selected snapshot.
+
+        Args:
+            name: sampler, "als" or "cas".
+            n_sigma: steps per noise level.
+            column: column of the cell, one of `COLUMNS`.
+            selection: search that selects the snapshot and the EMA decay.
+            earlier: search whose best step size is carried over as the first start; None for no
+                such search.
+        """
         wanted = self._at.search
         start = self._start(name, n_sigma)
         sampler = SAMPLERS[name](epsilon=start, n_sigma=n_sigma)
@@ -170,7 +186,7 @@ class _Table:
         )
 
     def _start(self, name: str, n_sigma: int) -> float:
-        """The step size a search begins with: the one given, or by r."""
+        """Returns the step size that a search starts with: the given step size, or by `START_R`."""
         wanted = self._at.search
         given = wanted.als_epsilon if name == "als" else wanted.cas_epsilon
         if given is not None and n_sigma == self._at.n_sigma[0]:
@@ -178,7 +194,7 @@ class _Table:
         return initial_step_size(name, n_sigma, self._at.train.schedule)
 
     def cell(self, name: str, n_sigma: int, column: str, search: Search) -> Cell:
-        """A cell with what the paper reports of it."""
+        """Returns the cell of a sampler and a column, with the numbers that the paper reports."""
         return Cell(
             row=f"{self._prefix}{row_label(name, n_sigma)}",
             column=column,
@@ -189,7 +205,7 @@ class _Table:
         )
 
     def _reported(self, name: str, n_sigma: int, column: str) -> dict[str, Any]:
-        """What the paper reports of a cell, as the cell's arguments."""
+        """Returns the reported numbers of a cell, as keyword arguments of `Cell`."""
         exhibit = self._exhibit
         if not exhibit.where:
             return {}

@@ -1,18 +1,18 @@
-"""The settings of Tables 1 to 3, and what in them follows the authors' code instead of their text.
+"""The settings of Tables 1 to 3, and how to follow the authors' code instead of the paper's text.
 
-Where the paper's text and its authors' code differ, the text is the default and the code's way a
-setting (expected effect in brackets; see `TableSettings`):
+Where the paper's text and the authors' code differ, the default follows the text, and a setting of
+`TableSettings` follows the code. The expected effect of following the code stands in brackets:
 
-- ``start=uniform``: chains start from U[0, 1] instead of N(0, sigma_1^2) (none once sigma_1 is
-  large: the first levels forget it);
-- ``train.flips``: random mirror images; in the code, not in the text (a better distance on
-  photographs, as any augmentation that keeps images likely);
-- ``search.n_images=1000``, ``n_images``: the code tunes on 5,000 images or fewer and scores 10,000
-  (fewer images: larger distances, all of them alike);
-- ``snapshot_every=5000``: the code saves every 5,000 iterations, the text says every 2,500 (none
-  to speak of);
-- ``adversarial.n_d``: discriminator steps per score step, 2 by the text for CIFAR-10, 1 by the code
-  for NCSNv2 (the study `cifar_lambda_nd` measures it).
+- ``start=uniform``: in the code, chains start from U[0, 1] instead of N(0, sigma_1^2) (none if
+  sigma_1 is large, because the influence of the start vanishes in the first levels);
+- ``train.flips``: random mirror images; in the code, not in the text (smaller distances on
+  photographs, as with any augmentation that keeps images likely);
+- ``search.n_images=1000``, ``n_images``: the code tunes on 5,000 images or fewer and measures
+  10,000 images (with fewer images all distances are larger, to the same extent);
+- ``snapshot_every=5000``: the code saves snapshots every 5,000 iterations, the text says every
+  2,500 (negligible);
+- ``adversarial.n_d``: discriminator steps per score step; 2 in the text for CIFAR-10, 1 in the code
+  for NCSNv2 (measured by the study `cifar_lambda_nd`).
 """
 
 from dataclasses import dataclass
@@ -34,10 +34,11 @@ COLUMNS = ("non-adversarial", "adversarial")
 
 @dataclass(frozen=True, kw_only=True)
 class SelectionSettings(Spec):
-    """How snapshot and EMA decay are chosen before any step size is.
+    """Settings of the selection of snapshot and EMA decay, which precedes all step size searches.
 
     Attributes:
-        n_trials: pairs tried, >= 1; the first is the setting's own `iteration` and `ema`.
+        n_trials: number of pairs of snapshot and decay that are tried, >= 1; the first pair is
+            `iteration` and `ema` of the table's settings.
         n_images: images per trial.
     """
 
@@ -47,24 +48,26 @@ class SelectionSettings(Spec):
     n_images: int
 
     def validate(self) -> None:
-        """Refuses choices among nothing."""
+        """Raises InputError if `n_trials` is below 1."""
         require_input(
-            self.n_trials >= 1, f"selection.n_trials must be at least 1; got {self.n_trials}"
+            self.n_trials >= 1, f"selection.n_trials must be at least 1, but got {self.n_trials}"
         )
 
 
 @dataclass(frozen=True, kw_only=True)
 class SearchSettings(Spec):
-    """How each cell's step size is searched.
+    """Settings of the search over the step size of each cell.
 
     Attributes:
-        n_trials: step sizes tried, >= 1.
-        round_size: tried at a time.
+        n_trials: number of step sizes that are tried, >= 1.
+        round_size: number of step sizes that are proposed together.
         n_images: images per trial.
-        top_images: images for the best `keep` of them.
-        keep: how many go on to `top_images`.
-        als_epsilon: first step size of ALS at the first n_sigma; None to start from r = 4.8.
-        cas_epsilon: the same of CAS; None to start from r = 1.5.
+        top_images: images per trial for the best `keep` trials, >= `n_images`.
+        keep: number of trials that are measured again on `top_images` images, >= 1.
+        als_epsilon: first step size of ALS at the first value of `n_sigma`, in squared data units;
+            None to start from r = 4.8.
+        cas_epsilon: first step size of CAS at the first value of `n_sigma`, in squared data units;
+            None to start from r = 1.5.
     """
 
     KIND = "SearchSettings"
@@ -78,10 +81,10 @@ class SearchSettings(Spec):
     cas_epsilon: float | None = None
 
     def validate(self) -> None:
-        """Refuses searches that try or keep nothing."""
+        """Raises InputError if `n_trials`, `keep` or `top_images` is below its minimum."""
         require_input(
             min(self.n_trials, self.keep) >= 1 and self.top_images >= self.n_images,
-            "a search needs n_trials >= 1, keep >= 1 and top_images >= n_images; got "
+            "a search needs n_trials >= 1, keep >= 1 and top_images >= n_images, but got "
             f"n_trials={self.n_trials}, keep={self.keep}, n_images={self.n_images}, "
             f"top_images={self.top_images}",
         )
@@ -89,27 +92,28 @@ class SearchSettings(Spec):
 
 @dataclass(frozen=True, kw_only=True)
 class TableSettings(StudySettings):
-    """Everything that defines such a study at a scale; each field can be set on the command line.
+    """Settings that define such a study at a scale; each field can be set on the command line.
 
     Attributes:
         train: training run of the non-adversarial column.
-        adversarial: objective of the adversarial column; the rest is as in `train`, but for the
-            optimizer.
-        adversarial_optimizer: the score network's optimizer in the adversarial column; its learning
-            rate is that of `train`.
-        columns: ways of training, of `COLUMNS`.
-        iterations: length of the trainings.
+        adversarial: objective of the adversarial column; the other settings are those of `train`,
+            except for the optimizer.
+        adversarial_optimizer: optimizer of the score network in the adversarial column; the
+            learning rate is replaced by that of `train`.
+        columns: columns of the table, each one of `COLUMNS`.
+        iterations: length of the trainings, in iterations.
         snapshot_every: iterations between snapshots.
-        iteration: snapshot that is tried first, and of which the starts are measured.
-        ema: EMA decay that is tried first.
-        selection: how snapshot and EMA decay are chosen.
-        extractor: features of the distances.
+        iteration: iteration of the snapshot that the selection tries first.
+        ema: EMA decay that the selection tries first.
+        selection: settings of the selection of snapshot and EMA decay.
+        extractor: feature extractor of the distances.
         chunk_images: images per sampling job.
-        start: what chains start from.
-        search: how step sizes are searched.
-        n_sigma: steps per noise level, a row of each sampler for each; of those reported.
+        start: distribution that chains start from.
+        search: settings of the searches over step sizes.
+        n_sigma: numbers of steps per noise level, each one of `REPORTED_N_SIGMA`; one row per
+            sampler for each.
         n_images: images per cell and seed.
-        seeds: fresh seeds each cell is measured with.
+        seeds: number of fresh seeds that each cell is measured with, >= 1.
     """
 
     KIND = "TableSettings"
@@ -132,30 +136,41 @@ class TableSettings(StudySettings):
     seeds: int
 
     def validate(self) -> None:
-        """Refuses snapshots that training does not make, and rows or columns there are not."""
-        require_input(self.seeds >= 1, f"seeds must be at least 1; got {self.seeds}")
-        _require_some(self.n_sigma, REPORTED_N_SIGMA, "n_sigma must hold counts the paper reports")
-        _require_some(self.columns, COLUMNS, "columns must hold ways of training")
+        """Checks the seeds, the rows, the columns and the first snapshot.
+
+        Raises:
+            InputError: `seeds` is below 1, `n_sigma` or `columns` is empty or has a repeated or
+                unknown value, or the training saves no snapshot at `iteration`.
+        """
+        require_input(self.seeds >= 1, f"seeds must be at least 1, but got {self.seeds}")
+        _require_some(self.n_sigma, REPORTED_N_SIGMA, "n_sigma must hold reported step counts")
+        _require_some(self.columns, COLUMNS, "columns must hold columns of the table")
         require_snapshot(self.iteration, self.snapshots, "iteration")
 
     @property
     def snapshots(self) -> range:
-        """Iterations at which snapshots are made."""
+        """Iterations at which snapshots are saved."""
         return snapshot_iterations(self.snapshot_every, self.iterations)
 
     def training(self, column: str) -> TrainSpec:
-        """The training run of a column."""
+        """Returns the training run of a column, one of `COLUMNS`."""
         if column == COLUMNS[0]:
             return self.train
         return with_discriminator(self.train, self.adversarial, self.adversarial_optimizer)
 
 
 def with_discriminator(train: TrainSpec, objective: Adversarial, optimizer: AdamSpec) -> TrainSpec:
-    """The adversarial form of a training run, at the same learning rate."""
+    """Returns the adversarial form of a training run, at the same learning rate.
+
+    Args:
+        train: training run without a discriminator.
+        objective: adversarial objective.
+        optimizer: optimizer of the score network; the learning rate is replaced by that of `train`.
+    """
     optimizer = optimizer.replace(learning_rate=train.optimizer.learning_rate)
     return train.replace(objective=objective, optimizer=optimizer)
 
 
 def _require_some(given: tuple[Value, ...], known: tuple[Value, ...], rule: str) -> None:
     is_chosen = 0 < len(set(given)) == len(given) and set(given) <= set(known)
-    require_input(is_chosen, f"{rule}, each once, of {known}; got {given}")
+    require_input(is_chosen, f"{rule}, each once, from {known}, but got {given}")

@@ -1,11 +1,12 @@
 """Figures 4 to 27 of "Adversarial score matching and improved sampling": uncurated samples.
 
-What is asked: what do the images of each cell of Tables 1 to 3 look like? For every cell its first
-images, raw and denoised side by side, at its own best step size, in the store's pictures.
+Question: what do the images of each cell of Tables 1 to 3 look like? For every cell, the study
+writes the first images at the best step size of the cell, raw and denoised side by side, to the
+pictures in the store.
 
 Source: https://arxiv.org/abs/2009.05475, Appendix J. The cells are those of `cifar_sampling_eps`,
-`church_sampling_eps` and `cifar_unet_sampling_eps`: on a store where these were run nothing is
-trained or sampled again.
+`church_sampling_eps` and `cifar_unet_sampling_eps`: on a store with the results of these studies,
+nothing is trained or sampled again.
 
 Command: ``python -m studies.run uncurated_samples [--scale paper]``
 """
@@ -40,12 +41,12 @@ EXHIBIT = Exhibit(
 
 @dataclass(frozen=True, kw_only=True)
 class SamplesSettings(StudySettings):
-    """The settings of the three tables.
+    """Settings of the three tables.
 
     Attributes:
-        cifar: Table 1's.
-        church: Table 2's.
-        unet: Table 3's.
+        cifar: settings of Table 1.
+        church: settings of Table 2.
+        unet: settings of Table 3.
     """
 
     KIND = "SamplesSettings"
@@ -56,7 +57,7 @@ class SamplesSettings(StudySettings):
 
 
 def demo() -> SamplesSettings:
-    """The tables' own."""
+    """Returns the demo settings of the three tables."""
     return SamplesSettings(
         cifar=cifar_sampling_eps.demo(),
         church=church_sampling_eps.demo(),
@@ -65,7 +66,7 @@ def demo() -> SamplesSettings:
 
 
 def paper() -> SamplesSettings:
-    """The tables' own."""
+    """Returns the paper's settings of the three tables."""
     return SamplesSettings(
         cifar=cifar_sampling_eps.paper(),
         church=church_sampling_eps.paper(),
@@ -74,7 +75,7 @@ def paper() -> SamplesSettings:
 
 
 def study(scale: str, at: SamplesSettings) -> Study:
-    """The study with given settings: all cells of the three tables."""
+    """Returns the study: all cells of the three tables."""
     tables = [
         build(exhibit, scale, of, prefix=f"{name}: ")
         for (name, exhibit), of in zip(TABLES.items(), (at.cifar, at.church, at.unet), strict=True)

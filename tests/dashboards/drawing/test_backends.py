@@ -1,4 +1,7 @@
-"""The two backends on descriptions made here: the same figure, pixel for pixel where it counts."""
+"""Tests of the two drawing backends: they draw the same figure from one description.
+
+Where it matters, pixels are compared.
+"""
 
 import io
 import subprocess
@@ -30,7 +33,7 @@ X, Y = [1.0, 2.0, 4.0], [1.0, 10.0, 100.0]
 
 
 def pixels(figure):
-    """A figure's file as an array (height, width, 3), drawn without warnings."""
+    """Returns the image file of a figure as an array (height, width, 3), drawn without warnings."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         data = draw_png(figure)
@@ -39,7 +42,7 @@ def pixels(figure):
 
 
 def where(picture, colour, opacity=1.0):
-    """Rows and columns of the pixels of a colour on white."""
+    """Returns the rows and columns of the pixels of a colour on white."""
     of = np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)])
     wanted = opacity * of + (1 - opacity) * 255
     return np.nonzero(np.abs(picture - wanted).max(-1) < 8)
@@ -58,7 +61,7 @@ def test_a_straight_line_on_logarithmic_axes_is_straight_in_the_file():
 
 @pytest.mark.parametrize(("is_log", "ends"), [(False, (0, 4)), (True, (0.5, 4))])
 def test_limits_hold_in_both(is_log, ends):
-    levels = ((1.0, BLUE), (2.0, RED), (1000.0, GREEN))  # the last is far above the limits
+    levels = ((1.0, BLUE), (2.0, RED), (1000.0, GREEN))  # the last level is far above the limits
     lines = [Line([1, 2], [y, y], colour, marker="") for y, colour in levels]
     figure = one(*lines, y=Axis("y", is_log, ends))
     shown = draw_chart(figure).layout.yaxis
@@ -101,10 +104,10 @@ def test_every_bar_is_in_the_file_and_its_interval():
 
 
 def test_arrows_point_the_same_way_in_both():
-    arrows = Arrows([0.0], [0.0], [1.0], [0.0], [0.5])  # to the right
+    arrows = Arrows([0.0], [0.0], [1.0], [0.0], [0.5])  # points to the right
     scale = Axis("length", limits=(0, 1))
     (trace,) = draw_chart(one(arrows, scale=scale)).data
-    assert list(trace.marker.angle) == [90.0]  # plotly: clockwise from above
+    assert list(trace.marker.angle) == [90.0]  # plotly counts clockwise from above
     up = Arrows([0.0], [0.0], [0.0], [1.0], [0.5])
     assert list(draw_chart(one(up, scale=scale)).data[0].marker.angle) == [0.0]
     assert not np.array_equal(pixels(one(arrows, scale=scale)), pixels(one(up, scale=scale)))

@@ -1,4 +1,4 @@
-"""Gains class by class: a bar for each, sorted; many classes too."""
+"""Tests of the figure of gains by class: one sorted bar per class, also for many classes."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Curves over training: the band is a confidence interval, and what is drawn is what is given."""
+"""Tests of curves over training: the band is a confidence interval, and curves equal their data."""
 
 import statistics
 

@@ -1,4 +1,4 @@
-"""The figure of the noise through sampling: what it shows, and where."""
+"""Tests of the figure of noise during sampling: its curves and their panels."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ ALS = {n: noise_by_level(Als(epsilon=2e-6, n_sigma=n), SCHEDULE).tolist() for n 
 
 
 def shown(curves):
-    """The lines of the figure's left and right panel."""
+    """Returns the lines of the left and the right panel of the figure."""
     left, right = noise_figure(curves, SCHEDULE.sigmas).panels
     assert left.y.is_log and right.y.is_log
     return left.marks, right.marks

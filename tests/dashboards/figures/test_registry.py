@@ -1,4 +1,4 @@
-"""What every registered figure keeps to, on studies in miniature worked off by the real engine."""
+"""Tests that every registered figure passes, on miniature studies run by the real engine."""
 
 import dataclasses
 import sys

@@ -1,4 +1,4 @@
-"""The figure of powers of a likelihood: dashed lines where scaling differs, a column each."""
+"""Tests of the figure of powers of a likelihood: one column each, dashed where scaling differs."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ X = np.linspace(-5, 5, 2001)
 
 
 def lines(alpha):
-    """What is drawn of an example, by panel and label."""
+    """Returns what is drawn of an example, by panel and label."""
     case = TwoNormals(centres=(-1.0, 1.0), alpha=alpha)
     return [{line.label: np.array(line.y) for line in row} for row in rows(case, X)]
 

@@ -1,4 +1,4 @@
-"""The figures of noise schedules and of class shares: what they show."""
+"""Tests of the figures of noise schedules and of class shares."""
 
 import pytest
 

@@ -1,4 +1,7 @@
-"""The figures of searches show every trial: distance against step size, parameters, the front."""
+"""Tests of the figures of searches: they show every trial.
+
+The figures are distance against step size, parameters, and the Pareto front.
+"""
 
 import copy
 from dataclasses import replace
@@ -15,7 +18,7 @@ from tuning.store.store import Store
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    """Schedulers of studies that are worked off."""
+    """Returns the schedulers of finished studies."""
 
     def worked_off(name):
         store = Store(str(tmp_path_factory.mktemp(name)), create=True)

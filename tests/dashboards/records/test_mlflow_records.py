@@ -1,4 +1,4 @@
-"""MLflow shows what the store holds: every run once, whatever happened before."""
+"""Tests of MLflow records: they show each run of the store once, whatever was written before."""
 
 import contextlib
 import dataclasses
@@ -33,7 +33,7 @@ from tuning.tracking.writer import ProjectionError, ProjectionWriter
 
 @pytest.fixture(scope="module")
 def shown(tmp_path_factory):
-    """A finished miniature, written to a database twice."""
+    """Returns a finished miniature that was written to a database twice."""
     folder = tmp_path_factory.mktemp("mlflow")
     store = Store(str(folder / "store"), create=True)
     drain(miniature_study(), store)
@@ -66,7 +66,7 @@ def test_writing_twice_makes_every_run_once(shown):
 
 
 def test_a_trial_that_another_search_has_measured_is_shown_as_well(tmp_path, monkeypatch):
-    # Both make their records at once: before the next search has proposed what it finds measured.
+    # Both create their records before the next search proposes trials that are already measured.
     def write_at_once(writer, make, *, whole=False):
         found = list(make())
         writer._waiting.put((lambda: found, whole))
@@ -184,20 +184,20 @@ def test_the_experiment_says_what_it_is_and_holds_the_views(shown):
     kept = json.loads(experiment.tags["mlflow.sharedViewState.cells-demo"])
     assert kept["searchFilter"] == "tags.kind = 'cell' and tags.scale = 'demo'"
     assert len(runs(client, kept["searchFilter"])) == 4
-    # Both scales share an experiment: neither replaces what the other's links open.
+    # Both scales share an experiment: neither scale replaces targets of the other's links.
     paper = views(dataclasses.replace(scheduler.study, scale="paper"))
     assert runs(client, paper["cells-paper"]["searchFilter"]) == []
     assert not paper.keys() & views(scheduler.study).keys()
     logged = {f"metrics.`{m}`" for r in runs(client, "tags.kind = 'cell'") for m in r.data.metrics}
     columns = {c for c in kept["selectedColumns"] if c.startswith("metrics.")}
-    # Spreads and differences are only there with several seeds and equal protocols.
+    # Spreads and differences exist only with several seeds and equal protocols.
     assert {c for c in columns if "_spread" not in c and "_difference" not in c} == logged
 
 
 def test_trials_are_rows_of_their_own_the_best_first():
     made = miniature_study()
     trials = views(made)["trials-demo"]
-    # In order of time MLflow would show their searches, with all of these columns empty.
+    # Sorted by time, MLflow would show the searches first, with empty values in all these columns.
     assert (trials["orderByKey"], trials["orderByAsc"]) == ("metrics.`fd_denoised`", True)
     assert trials["orderByKey"] in trials["selectedColumns"]
     search, own = made.searches[0], made.searches[0].space.protocol
@@ -249,7 +249,7 @@ def test_a_run_left_half_written_is_completed_and_not_doubled(shown):
     client, scheduler, store, uri, folder = shown
     before = {run.data.tags["key"]: run.info.run_id for run in runs(client)}
     (victim,) = runs(client, "tags.kind = 'table'")
-    # As a killed driver leaves it: made, running, no digest.
+    # The state that a killed driver leaves: a run that is created, running and without a digest.
     client.delete_tag(victim.info.run_id, "digest")
     client.update_run(victim.info.run_id, status="RUNNING")
     write(uri, folder, lambda: records(scheduler, store))
@@ -379,7 +379,7 @@ def test_a_difference_is_shown_only_where_protocols_are_equal(shown):
     }
     same = dataclasses.replace(cell, cell=dataclasses.replace(cell.cell, reported=equal))
     assert same.difference("raw") == cell.measured["raw"].mean - equal["raw"].value
-    # A grid of such cells has the difference and the verdict on lines of their own.
+    # In a grid of such cells, the difference and the verdict are on separate lines.
     known = dataclasses.replace(read_study(scheduler, store), cells=(same,))
     assert "verdict" in render(known, "rich", 100) and "one seed" in render(known, "rich", 100)
     assert f"{same.difference('raw'):+.3g} / " in render(known, "markdown")

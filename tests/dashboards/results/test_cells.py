@@ -1,4 +1,4 @@
-"""What is known of cells: printed numbers, directions, and reading that writes nothing."""
+"""Tests of the results of cells: printed numbers and directions; reading writes nothing."""
 
 import dataclasses
 import shutil

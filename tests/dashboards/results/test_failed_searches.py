@@ -1,4 +1,4 @@
-"""Cells of a table: what they say where a search came to nothing."""
+"""Tests of the text in table cells whose search failed."""
 
 from dashboards.results.cells import read_study
 from tests.tuning.draining import drain

@@ -1,4 +1,4 @@
-"""What is shown of joint searches: savings of halving, tables of trials, their runs in MLflow."""
+"""Tests of the displays of joint searches: savings of halving, tables of trials, MLflow runs."""
 
 import pytest
 
@@ -23,7 +23,7 @@ def test_halving_is_counted_in_network_evaluations(finished):
     spared = halving_savings(run)
     n_levels = run.space.sample.model.train.schedule.n_levels
     batch = run.space.sample.model.train.batch_size
-    # Of each rung's trials only the best train on and get more images.
+    # On each rung, only the best trials train further and get more images.
     trained = batch * (6 * 2 + 3 * 2 + 1 * 2)
     sampled = n_levels * (6 * 10 + 3 * 20 + 1 * 30)
     assert spared.evaluations == trained + sampled

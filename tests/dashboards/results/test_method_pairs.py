@@ -1,4 +1,4 @@
-"""Our method against its baseline: pairs at equal settings, the interval of paired differences."""
+"""Tests of pairs of a method and its baseline at equal settings, with paired intervals."""
 
 import dataclasses
 
@@ -15,7 +15,7 @@ from tests.dashboards.text.test_answers import study_view
 
 
 def with_values(shown, values_of):
-    """A view with the values of each seed that `values_of(cell, quantity)` says."""
+    """Returns a view with the values over the seeds given by `values_of(cell, quantity)`."""
     cells = []
     for cell in shown.cells:
         found = {q: values_of(cell.cell, q) for q in cell.cell.quantities if cell.cell.is_measured}
@@ -25,7 +25,7 @@ def with_values(shown, values_of):
 
 
 BASE = [0.30, 0.22, 0.41, 0.25, 0.36]
-"""Of five seeds: far apart."""
+"""Values of five seeds, with a large spread."""
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_the_interval_is_that_of_a_paired_t_test(gains, lower, outcome):
     assert row["95 % interval"] == f"{interval.low:+.3g} to {interval.high:+.3g}"
     assert row["difference"] == f"{np.mean(ours) - np.mean(BASE):+.3g}"
     assert row["ours is"] == outcome
-    # Side by side the spreads of the seeds would have hidden any of these differences.
+    # The spreads of the separate cells would have hidden any of these differences.
     assert stats.ttest_ind(ours, BASE).pvalue > 0.5
 
 
@@ -54,11 +54,12 @@ def test_other_seeds_make_no_pair_and_one_seed_no_interval():
     other = Pair("error", True, Measured(tuple(BASE[:3])), Measured(tuple(BASE)))
     one = Pair("error", True, Measured((1.0,)), Measured((2.0,)))
     assert difference_table([other, one]).empty
-    assert one.outcome(
-        by_seed=False
-    ) == "better" and "by the means, better in 1" in method_sentence([one])
+    assert one.outcome(by_seed=False) == "better"
+    assert "by the means, ours is better than base in 1, " in method_sentence([one])
     paired = Pair("error", True, Measured(tuple(BASE)), Measured(tuple(1.001 * b for b in BASE)))
-    assert "better in 2, worse in 0 and level in 0 of 2" in method_sentence([one, paired])
+    assert method_sentence([one, paired]).endswith(
+        "base in 2, worse in 0 and equal to four digits in 0 of 2 comparisons."
+    )
 
 
 def test_the_moons_are_compared_number_by_number_and_way_by_way(store):
@@ -73,7 +74,7 @@ def test_the_moons_are_compared_number_by_number_and_way_by_way(store):
 
     known = with_values(shown, values_of)
     found = pairs([cell for cell in known.cells if cell.measured])
-    # Two classes, two ways: D_P, D_L, precision and recall of each.
+    # Two classes and two networks, each with D_P, D_L, precision and recall.
     assert len(found) == 16 == len({pair.measure for pair in found})
     late = [pair for pair in found if "at the input" not in pair.measure]
     errors = [pair for pair in late if "score errors" in pair.measure]
@@ -86,8 +87,8 @@ def test_the_moons_are_compared_number_by_number_and_way_by_way(store):
     less_precise = [pair for pair in late if pair not in errors]
     assert {pair.outcome(by_seed=True) for pair in less_precise} == {"worse"}
     assert answer(known)[1] == (
-        "Seed by seed over 5 seeds, ours is better in 4 and worse in 4 of 16 comparisons with "
-        "base; in 8 the 95 % interval of the difference holds 0."
+        "Compared seed by seed over 5 seeds, ours is better than base in 4 and worse in 4 of 16 "
+        "comparisons; in 8, the 95 % confidence interval of the difference contains 0."
     )
     text = render(known, "markdown")
     assert "ours minus base, seed by seed" in text and text.count("| open") == 8

@@ -1,4 +1,4 @@
-"""The front of a search by several numbers, as a table."""
+"""Tests of the table of the Pareto front of a search by several numbers."""
 
 from dashboards.results.pareto_fronts import number_names, pareto_table
 from tests.tuning.draining import drain

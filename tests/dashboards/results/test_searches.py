@@ -1,6 +1,6 @@
-"""What is said of searches, against results that are planted: who won, what mattered, what it cost.
+"""Tests of the displays of searches with planted results: winner, importance, cost.
 
-The searches are real, with a ledger in a real store; only what a score comes to is a function here.
+The searches are real, with a ledger in a real store; only the value of a score is a function here.
 """
 
 import math
@@ -49,21 +49,21 @@ def lambda_of(score):
 
 
 def by_lambda(score):
-    """Lowest at lambda = 10, whatever else."""
+    """Returns a value that is lowest at lambda = 10 and depends on nothing else."""
     return 1.0 + math.log10(lambda_of(score) / 10) ** 2
 
 
 def run_of(value, *parameters, n_trials=8, ladder=(), starts=(START,), most=None, space=None):
-    """A search worked off, where a score comes to `value` of it; None is a failure.
+    """Returns a finished search whose scores have the result `value(score)`; None is a failure.
 
     Args:
-        value: of a score.
-        parameters: what is searched.
-        n_trials: of the first rung.
+        value: function from a score to its number.
+        parameters: parameters that the search varies.
+        n_trials: number of trials on the first rung.
         ladder: further rungs.
-        starts: values tried first.
-        most: scores after which nothing comes in any more.
-        space: what is searched instead of parameters.
+        starts: values that are tried first.
+        most: number of scores after which no further result arrives.
+        space: search space that replaces the parameters.
     """
     space = space or ParameterSpace(template=TEMPLATE, parameters=parameters)
     search = Search(
@@ -84,7 +84,7 @@ def run_of(value, *parameters, n_trials=8, ladder=(), starts=(START,), most=None
     return run
 
 
-# -- what mattered ---------------------------------------------------------------------------------
+# -- importance of parameters ----------------------------------------------------------------------
 
 
 def test_the_parameter_that_was_planted_is_what_mattered():
@@ -131,20 +131,20 @@ def test_what_mattered_and_its_pairs_are_charts_of_the_page():
     store = Store(f"memory://{uuid.uuid4().hex}", create=True)
     drawn = {f.title: f for f in figures(SimpleNamespace(searches={"planted": run}), store)}
     assert [title for title, figure in drawn.items() if figure.file] == ["planted: each parameter"]
-    (bars,) = drawn["planted: what mattered (fANOVA)"].panels[0].marks
+    (bars,) = drawn["planted: parameter importance (fANOVA)"].panels[0].marks
     assert dict(zip(bars.x, bars.y, strict=True)) == importances(run)
     pairs = drawn["planted: pairs of parameters"]
     chart = draw_chart(pairs)
     assert pairs.shape == (3, 3) and chart.layout.xaxis9.title.text == list(bars.x)[-1]
 
 
-# -- what halving saved ----------------------------------------------------------------------------
+# -- savings of halving ----------------------------------------------------------------------------
 
 LADDER = (Rung(n_images=80, keep=3, iteration=90), Rung(n_images=120, keep=1, iteration=150))
 
 
 def work(n_trainings, iteration, n_chunks):
-    """Network evaluations by hand: a trained image is one, a sampled one is one for each level."""
+    """Counts network evaluations: one per trained image, one per level for a sampled image."""
     per_update = BATCH * n_trainings * iteration
     return per_update + n_chunks * TEMPLATE.sample.chunk_images * LEVELS
 
@@ -153,8 +153,8 @@ def test_the_economy_of_halving_is_a_hand_count():
     run = run_of(by_lambda, LAMBDA, n_trials=8, ladder=LADDER, starts=({"lambda": 1.0},))
     first = TEMPLATE.sample.model.iteration
     assert (first, TEMPLATE.protocol.n_images, TEMPLATE.sample.chunk_images) == (60, 40, 20)
-    # Eight to 60 iterations, three of them on to 90, one on to 150. A longer training makes other
-    # images: nothing of the 2 chunks of the first rung serves the second, which has 4.
+    # Eight trials train to 60 iterations, three of them to 90 and one to 150. A longer training
+    # gives other images: the second rung, with 4 chunks, cannot use the 2 chunks of the first.
     spent = work(8, 60, 8 * 2) + work(3, 30, 3 * 4) + work(1, 60, 6)
     spared = halving_savings(run)
     assert (spared.evaluations, spared.in_full) == (spent, work(8, 150, 8 * 6))
@@ -242,7 +242,7 @@ def test_below_the_table_stand_the_step_sizes_and_the_best_trials_and_what_matte
     steps = run_of(bowl(0.01), space=STEPS, starts=({EPSILON: 0.01},))
     titles = [title for title, _ in search_tables({"joint": joint, "steps": steps}, [])]
     assert [title.split(":")[0].split(" (")[0] for title in titles] == [
-        "Step sizes", "Search planted", "What mattered in planted",
+        "Step sizes", "Search planted", "Parameter importance in planted",
     ]  # fmt: skip
     ((_, table),) = search_tables({"steps": steps}, [])
     assert table["epsilon"].tolist() == [f"{steps.winner.epsilon:.2g}"]
@@ -299,7 +299,8 @@ def test_an_optimum_at_the_edge_of_what_was_tried_is_told():
     for optimum, side in ((1e-9, "lower"), (1e9, "upper"), (0.01, None)):
         run = run_of(bowl(optimum), space=STEPS, starts=start)
         assert edge(run) == side and all(low < t.epsilon < high for t in run.trials)
-        told = [f"planted: the best epsilon is at the {side} edge of those tried"] if side else []
+        told = [f"planted: the best epsilon is at the {side} end of the values tried"]
+        told = told if side else []
         assert search_notes(run) == told
     assert edge(run_of(bowl(0.01), space=STEPS, starts=start, n_trials=1)) is None
 
@@ -308,7 +309,7 @@ def test_an_optimum_at_the_edge_of_what_was_tried_is_told():
 
 
 def step_sizes(*, n_levels=LEVELS, n_images=100, sampler=None):
-    """A search of a step size on a schedule, by a number of images."""
+    """Returns a search of a step size on a schedule, by the distance of a number of images."""
     space = STUDY.searches[1].space
     sample, protocol = space.template.sample, space.template.protocol
     train = sample.model.train

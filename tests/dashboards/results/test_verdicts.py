@@ -1,4 +1,4 @@
-"""Verdicts: the prediction interval's coverage, each verdict where it belongs, none elsewhere."""
+"""Tests of verdicts: the coverage of the prediction interval, and which cells have a verdict."""
 
 import numpy as np
 import pytest
@@ -27,10 +27,10 @@ def test_one_more_measurement_is_within_the_noise_of_the_others_in_95_of_100_cas
     ("difference", "noise", "expected"),
     [
         (0.0, 1.0, "reproduced"),
-        (4.9, 1.0, "reproduced"),  # beyond the noise, but nobody would call it another number
+        (4.9, 1.0, "reproduced"),  # beyond the noise, but practically the same number
         (5.1, 1.0, "differs"),
         (-5.1, 1.0, "differs"),
-        (0.1, 5.1, "within noise"),  # near, but the seeds cannot tell
+        (0.1, 5.1, "within noise"),  # close, but the seeds do not suffice for a decision
         (-8.0, 9.0, "within noise"),
         (9.1, 9.0, "differs"),
     ],

@@ -1,4 +1,4 @@
-"""Tables as text: the same cells in every format, LaTeX that compiles, nothing lost on the way."""
+"""Tests of tables as text: the same cells in every format, valid LaTeX, and no lost content."""
 
 import re
 import shutil
@@ -22,7 +22,7 @@ DOCUMENT = Document(
 
 
 def unescaped(latex):
-    """What a reader of the compiled text would see."""
+    """Returns the text that a reader of the compiled LaTeX would see."""
     named = {"textbackslash": "\\", "textasciitilde": "~", "textasciicircum": "^",
              "textless": "<", "textgreater": ">"}  # fmt: skip
     for name, character in named.items():

@@ -1,4 +1,7 @@
-"""Servers beside ours: started when their database is whole, said to run when they answer."""
+"""Tests of child servers: when they start, and when they are reported as running.
+
+A child server starts when its database is complete and is running when it answers.
+"""
 
 import os
 import sys
@@ -27,7 +30,7 @@ def child_of(database, code):
 
 
 def until(child, state):
-    """Asks until it is in a state, or has ended; the test's time-out ends what never is."""
+    """Polls a server until it reaches a state or ends; otherwise the test times out."""
     while not (found := child.state).startswith((state, "ended")):
         pass
     assert found.startswith(state), found
@@ -41,7 +44,7 @@ def test_a_server_is_said_to_run_once_it_answers(database, tmp_path):
     assert child.state.startswith("waits for some.db")
     database.touch()
     child.start_if_ready()
-    with gate.open("w"):  # both ends are open: it lives, and does not listen yet
+    with gate.open("w"):  # both ends are open: the process is alive but does not listen yet
         assert child.state == "starts"
     until(child, "runs")
     child.signal(9)

@@ -1,4 +1,4 @@
-"""Data sets: one contract for all, and what is particular to each. No network is used."""
+"""Tests of data sets: a contract for all, and tests of single ones. They use no network."""
 
 import dataclasses
 import hashlib
@@ -30,7 +30,10 @@ def offline(monkeypatch):
 
 @pytest.fixture
 def cifar_root(tmp_path, monkeypatch):
-    """Six small batches in CIFAR-10's own format, their sums in place of the published ones."""
+    """Returns a folder with six small batches in the format of CIFAR-10.
+
+    The checksums of these files replace the published ones.
+    """
     folder = tmp_path / CIFAR10.base_folder
     folder.mkdir()
 

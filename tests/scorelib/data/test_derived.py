@@ -1,4 +1,4 @@
-"""Data made of other data: one class, added noise, and the same noise for every class."""
+"""Tests of data derived from other data: one class, added noise, the same noise for all classes."""
 
 import pytest
 import scipy.stats

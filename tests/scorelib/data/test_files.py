@@ -1,7 +1,7 @@
-"""Data sets read from files: each on small files of the published format, written here.
+"""Tests of data sets read from files, on small files in the published format, created here.
 
-What a test cannot have is the published images, so their counts and MD5 sums are replaced by those
-of the files written. Images are compared with what torchvision itself reads and transforms.
+The tests have no published images, so the published counts and MD5 sums are replaced by those of
+the created files. Images are compared with those that torchvision reads and transforms.
 """
 
 import hashlib
@@ -48,7 +48,7 @@ def offline(monkeypatch):
 
 @pytest.fixture(autouse=True)
 def workplace(tmp_path, monkeypatch):
-    """Tests run in an empty folder: what is written there by accident shows."""
+    """Runs tests in an empty folder, so that files written by accident are noticed."""
     place = tmp_path / "workplace"
     place.mkdir()
     monkeypatch.chdir(place)
@@ -68,7 +68,7 @@ def one_line(caught, *parts):
 
 
 def picture(seed, height, width):
-    """Blurred random colours: structure that resizing keeps."""
+    """Returns blurred random colours: structure that survives resizing."""
     g = np.random.default_rng(seed)
     small = g.integers(0, 256, (7, 9, 3), dtype=np.uint8)
     return Image.fromarray(small).resize((width, height), Image.Resampling.BICUBIC)
@@ -145,7 +145,7 @@ def test_cifar100_missing_names_the_archive_and_its_place(tmp_path):
 
 
 def idx(values):
-    """The IDX format: two zero bytes, the type (8: unsigned byte), the axes, their lengths."""
+    """Encodes values in the IDX format: two zero bytes, type 8 (unsigned byte), axes, lengths."""
     header = struct.pack(f">BBBB{values.ndim}I", 0, 0, 8, values.ndim, *values.shape)
     return header + values.astype(np.uint8).tobytes()
 
@@ -206,7 +206,7 @@ def test_mnist_missing_names_its_files_and_their_place(tmp_path):
 
 @pytest.fixture
 def celeba_root(tmp_path, monkeypatch):
-    """Seven faces: parts 0 (training), 1 (validation) and 2 (test), as the lists give them."""
+    """Returns a folder of seven faces: 0 (training), 1 (validation) and 2 (test) in the lists."""
     folder = tmp_path / "celeba"
     (folder / "img_align_celeba").mkdir(parents=True)
     names = [f"{i:06d}.jpg" for i in range(1, 8)]
@@ -282,7 +282,7 @@ def test_celeba_with_another_number_of_images_is_refused(celeba_root, monkeypatc
 
 
 def write_lsun(root, part, n, first_seed):
-    """Webp images of all shapes under 40-digit keys, as LSUN stores them."""
+    """Writes webp images of all shapes under 40-digit keys, as LSUN stores them."""
     database = lmdb.open(str(root / f"church_outdoor_{part}_lmdb"), map_size=1 << 24)
     with database.begin(write=True) as transaction:
         for i in range(n):
@@ -327,7 +327,7 @@ def test_lsun_up_to_a_stated_number_is_the_first_ones(lsun_root):
 
 
 def test_lsun_neither_reads_nor_writes_a_pickled_list_of_keys(lsun_root, workplace):
-    # Where, and under the name that, torchvision looks for one: see the last assertion.
+    # The path and the name at which torchvision looks for a file: see the last assertion.
     folder = lsun_root / "church_outdoor_train_lmdb"
     cache = workplace / ("_cache_" + "".join(c for c in str(folder) if c.isalpha()))
     cache.write_bytes(pickle.dumps(Bomb()))
@@ -372,7 +372,7 @@ def test_lsun_names_the_image_that_is_none_and_lets_go_of_the_database(lsun_root
     database.close()
     with pytest.raises(MissingDataError, match=f"{key.decode()}.*must be an image") as caught:
         Lsun().load("test", lsun_root)
-    # The error is kept, and with it all that was in use; an open database cannot be opened again.
+    # The error keeps everything that was in use; an open database cannot be opened again.
     lmdb.open(path, readonly=True).close()
     assert caught.tb is not None
 
@@ -382,7 +382,7 @@ def test_lsun_names_the_image_that_is_none_and_lets_go_of_the_database(lsun_root
 
 @pytest.fixture
 def cats(tmp_path):
-    """Two classes, four formats, images of all shapes and modes."""
+    """Returns a folder of two classes and four formats, with images of all shapes and modes."""
     path = tmp_path / "photos" / "cats"
     for split in ("train", "test"):
         for c, kind in enumerate(("tabby", "black")):
@@ -466,7 +466,7 @@ def test_a_folder_that_cannot_be_is_refused(field, value):
         ImageFolder(**facts | {field: value})
 
 
-# Stacks
+# Stacked images
 
 
 @pytest.mark.parametrize("split", ["train", "test"])
@@ -521,7 +521,7 @@ def test_stacks_of_colour_images_or_of_too_few_are_refused():
         Stacked(of=Digits(), n=3)
 
 
-# All of them
+# All data sets
 
 
 def test_facts_are_the_published_ones():

@@ -1,4 +1,4 @@
-"""Data in the plane: what is drawn, distances against brute force, the score against autograd."""
+"""Tests of data in the plane: samples, distances by brute force, the score by autograd."""
 
 import math
 
@@ -22,13 +22,13 @@ def spiral(t):
 
 
 def nearest(points, support):
-    """Least distance to any of many points, pair by pair."""
+    """Returns the least distance of each point to any of many points, pair by pair."""
     exact = "donot_use_mm_for_euclid_dist"
     return torch.cdist(points.double(), support, compute_mode=exact).min(dim=1).values
 
 
 def assert_nearest(found, brute, half_spacing, curvature):
-    """The best of many points is off the foot of the perpendicular by half a spacing at most."""
+    """Asserts that distances to many points differ from the exact ones as their spacing allows."""
     slack = half_spacing**2 * (1 + curvature * brute)
     assert (found <= brute + 1e-12).all()
     assert (found >= (brute.square() - slack).clamp(min=0).sqrt() - 1e-9).all()
@@ -52,7 +52,7 @@ def test_contract(data, split, tmp_path):
 @pytest.mark.parametrize("data", TOYS, ids=lambda d: d.name)
 def test_the_splits_are_different_draws_of_one_distribution(data):
     train, test = data.load("train")[0], data.load("test")[0]
-    assert (train[:1000] - test).norm(dim=1).median() > test.std()  # nor do they go in pairs
+    assert (train[:1000] - test).norm(dim=1).median() > test.std()  # nor do they come in pairs
     assert (data.n_images("train"), data.n_images("test")) == (2000, 1000)
     shared = {tuple(p) for p in train.tolist()} & {tuple(p) for p in test.tolist()}
     assert len(shared) <= 4  # the ends of the moons
@@ -126,7 +126,7 @@ def test_moons_are_scikit_learns_centred_and_magnified():
 
 
 def test_distances_of_the_data_are_those_of_its_noise():
-    # A normal variable's mean length: in one direction off the spiral, in two off a centre.
+    # The mean length of a normal variable: one direction off the spiral, two off a centre.
     for data, expected in (
         (SwissRoll(n=20_000), 0.25 / 7.5 * math.sqrt(2 / math.pi)),
         (Gaussians(n=20_000), 0.05 / 2.828 * math.sqrt(math.pi / 2)),
@@ -146,7 +146,7 @@ def test_each_gaussian_is_labelled_with_its_centre_and_has_its_share():
 
 
 def log_density(x, sigma):
-    """Of the 25 Gaussians, centre by centre."""
+    """Returns the log density of the 25 Gaussians with added noise, centre by centre."""
     centres = 2 * torch.cartesian_prod(*[torch.arange(-2, 3, dtype=torch.float64)] * 2) / 2.828
     std = torch.tensor(math.sqrt((0.05 / 2.828) ** 2 + sigma**2), dtype=torch.float64)
     each = torch.distributions.Normal(centres, std).log_prob(x[:, None]).sum(dim=-1)

@@ -1,4 +1,4 @@
-"""Noise levels with a perfect score: our samplers, the recursion, closed forms, Figure 1."""
+"""Tests of noise levels with a perfect score: samplers, recursion, closed forms, Figure 1."""
 
 from decimal import Decimal
 
@@ -35,15 +35,16 @@ KNOWN = {
     Als(epsilon=2e-6, n_sigma=20): "6.342 .747 .0880 .0104",
     Cas(epsilon=2e-5, n_sigma=100): "5.946 .7071 .0841 .0100",
 }
-"""The authors' figure after a quarter, a half, three quarters and all of the way."""
+"""Values of the authors' figure after a quarter, a half, three quarters and all of the steps."""
 
 
 def walked_exactly(sampler, schedule):
-    """What our sampler's walk does to the noise, without any noise drawn.
+    """Computes what our sampler does to the noise exactly, without drawing any noise.
 
-    With a point at 0 the walk is linear in its start and its draws. So the start is one unit
-    vector times sigma_1 and every draw another unit vector: x then holds the coefficients of
-    independent normal variables, and its norm is the standard deviation of their sum.
+    With a single data point at 0, sampling is linear in its start and its draws. The start is
+    therefore one unit vector times sigma_1, and every draw another unit vector: x then holds the
+    coefficients of independent normal variables, whose sum has the norm of x as its standard
+    deviation.
     """
     units = iter(torch.eye(schedule.n_levels * sampler.n_sigma + 1, dtype=torch.float64))
     start = schedule.sigma_1 * next(units)
@@ -94,7 +95,7 @@ def test_noise_drawn_at_random_has_the_level_of_the_recursion(sampler, schedule,
     start = 0.3 + schedule.sigma_1 * draw()
     states = sampler.walk(lambda x, sigma: (0.3 - x) / sigma, start, schedule, draw)
     levels = noise_levels(sampler, schedule)[1:]
-    # The sum of n squared deviations in units of the variance is chi-square with n degrees.
+    # The sum of n squared deviations, in units of the variance, is chi-square with n degrees.
     low, high = chi2.interval(1 - 1e-7, n)
     for state, level in zip(states, levels, strict=True):
         assert low < ((state.x - 0.3) / level).square().sum().item() < high
@@ -168,7 +169,7 @@ def test_the_values_of_figure_1(sampler, known):
     curve = noise_by_level(sampler, FIGURE_1)
     for quarter, digits in enumerate(known.split(), start=1):
         half_a_digit = float(Decimal(5).scaleb(Decimal(digits).as_tuple().exponent - 1))
-        # A thousandth more: what is given as 12.77 is 12.7649985, by way of 12.765.
+        # Allows one thousandth more: the printed 12.77 is 12.7649985, rounded by way of 12.765.
         given = pytest.approx(float(digits), abs=1.001 * half_a_digit)
         assert noise_at(curve, quarter / 4) == given
 

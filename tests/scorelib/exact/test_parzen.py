@@ -1,4 +1,4 @@
-"""The Parzen oracle: brute force, autograd, an independent density, chunks, far and near points."""
+"""Tests of the Parzen oracle: brute force, autograd, an independent density, extreme points."""
 
 import math
 
@@ -26,7 +26,7 @@ SIGMA = 0.7
 
 
 def log_density_by_torch(x, points, sigma):
-    """The mixture by torch.distributions, differentiable in x."""
+    """Returns the log density of the mixture by torch.distributions, differentiable in x."""
     kernels = torch.distributions.Normal(points, sigma)
     return kernels.log_prob(x[:, None]).sum(dim=2).logsumexp(dim=1) - math.log(len(points))
 
@@ -37,7 +37,7 @@ def score_by_autograd(x, points, sigma):
 
 
 def score_by_loops(x, points, sigma):
-    """Eq. 2 as printed, number by number."""
+    """Computes Eq. 2 as printed, number by number."""
     rows = []
     for at in x.numpy():
         kernels = [math.exp(-np.sum((at - p) ** 2) / (2 * sigma**2)) for p in points.numpy()]
@@ -133,7 +133,7 @@ def test_every_row_may_have_a_level_of_its_own():
 
 
 def test_scores_stay_exact_where_every_kernel_underflows():
-    # 1e5 standard deviations away the plain sum of Eq. 2 is 0 / 0.
+    # At 1e5 standard deviations the plain sum of Eq. 2 is 0 / 0.
     oracle = Parzen(torch.tensor([[0.0, 0.0], [1.0, 0.0]]), chunk_pairs=1)
     far = torch.tensor([[1000.0, 0.0]])
     close(oracle.prior_score(far, 0.01), torch.tensor([[-999e4, 0.0]]).double())

@@ -1,4 +1,4 @@
-"""Likelihoods to a power: every closed form against quadrature and differences."""
+"""Tests of powers of likelihoods: every closed form against quadrature and finite differences."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ CASES = [
 
 
 def unscaled(case, y):
-    """p(y | x) by Bayes' theorem."""
+    """Returns p(y | x) by Bayes' theorem."""
     each = [norm.pdf(X, c, case.std) for c in case.centres]
     return each[y] / (each[0] + each[1])
 
@@ -99,5 +99,5 @@ def test_large_alpha_concentrates_and_small_alpha_disperses():
 
 @pytest.mark.parametrize("wrong", [{"std": 0.0}, {"alpha": -1.0}, {"centres": (1.0, 1.0)}])
 def test_values_out_of_range_are_refused(wrong):
-    with pytest.raises(InputError, match="must be > 0 and the centres differ"):
+    with pytest.raises(InputError, match="must be > 0 and the centres must differ"):
         TwoNormals(**({"centres": (0.0, 1.0)} | wrong))

@@ -1,4 +1,4 @@
-"""Adversarial score matching: every loss by hand, Eqs. 4 and 5 by hand, exact resumption."""
+"""Tests of adversarial score matching: every loss and Eqs. 4 and 5 by hand, exact resumption."""
 
 import copy
 import itertools
@@ -29,7 +29,7 @@ def _one_thread():
     torch.set_num_threads(1)
 
 
-# Losses, in the words of their papers: of a clean and of a denoised image, for the discriminator.
+# Losses as the papers state them: of a clean and of a denoised image, for the discriminator.
 AS_CLEAN = {
     "lsgan": lambda c: (c - 1) ** 2,
     "gan": lambda c: -math.log(1 / (1 + math.exp(-c))),
@@ -92,7 +92,7 @@ def test_least_squares_to_the_digit():
 )
 def test_the_players_pull_answers_opposite_ways(kind, relativistic, saturating):
     loss = GanLoss(kind=kind, relativistic=relativistic, saturating=saturating)
-    clean = torch.tensor([0.2, -0.1, 0.4], requires_grad=True)  # all differences inside the targets
+    clean = torch.tensor([0.2, -0.1, 0.4], requires_grad=True)  # all differences are in (-1, 1)
     denoised = torch.tensor([-0.3, 0.1, -0.2], requires_grad=True)
     by_clean, by_denoised = torch.autograd.grad(
         loss.of_discriminator(clean, denoised), (clean, denoised)
@@ -104,7 +104,7 @@ def test_the_players_pull_answers_opposite_ways(kind, relativistic, saturating):
 
 @pytest.mark.parametrize(("kind", "best"), [("lsgan", 0.5), ("gan", math.log(3))])
 def test_the_best_answer_where_three_clean_images_meet_one_denoised(kind, best):
-    # (p - q) / (p + q) for lsgan, log p/q for gan. Elsewhere the answer is another.
+    # (p - q) / (p + q) for lsgan, log p/q for gan. Other losses give another answer.
     here = torch.tensor(best, dtype=torch.float64, requires_grad=True)
     elsewhere = torch.tensor(0.3, dtype=torch.float64)
     clean = torch.stack([here, here, here, elsewhere])
@@ -139,7 +139,7 @@ def training(objective=SMALL, network=None, cls=AdversarialTraining, **changes):
 
 
 def untrained(objective=SMALL, **changes):
-    """A run, and copies of its networks as they are before the first update."""
+    """Returns a run, and copies of its networks before the first update."""
     run = training(objective, **changes)
     with torch.no_grad():  # so that denoised pixels lie on both sides of 0 and 1
         for p in run.network.parameters():
@@ -162,7 +162,7 @@ def test_the_first_updates_follow_equations_4_and_5(clamp_fakes):
         return noised, score, (h.clamp(0, 1) if clamp_fakes else h)
 
     (step,) = run.steps(1)
-    # Equation 4, on the images and noise of the discriminator's first update.
+    # Equation 4 on the images and the noise of the discriminator's first update.
     draw = generator_of("discriminator", 0, 1)
     x, sigma, noise = run._examples(draw, run._batch(1, "discriminator epoch"))
     discriminator.refresh_norms()
@@ -172,7 +172,7 @@ def test_the_first_updates_follow_equations_4_and_5(clamp_fakes):
     assert step.losses["discriminator"] == pytest.approx(loss.item(), rel=1e-5)
     assert_same_gradients(run.discriminator, discriminator)
 
-    # Equation 5, against the discriminator as updated; nothing of it reaches the discriminator.
+    # Equation 5 with the updated discriminator; its gradient does not reach the discriminator.
     x, sigma, noise = run._examples(generator_of("train", 0, 1), run._batch(1))
     noised, score, h = denoised(x, sigma, noise)
     gan = ((run.discriminator(h) - 1) ** 2).mean()
@@ -184,7 +184,7 @@ def test_the_first_updates_follow_equations_4_and_5(clamp_fakes):
     assert step.losses["gan"] == pytest.approx(gan.item(), rel=1e-5)
     assert step.losses["dsm"] == pytest.approx(dsm.item(), rel=1e-5)
     assert_same_gradients(run.network, network)
-    assert total_norm(of_gan) > 0.01 * total_norm([p.grad for p in parameters])  # it counts here
+    assert total_norm(of_gan) > 0.01 * total_norm([p.grad for p in parameters])  # not negligible
     outside = (h <= 0) | (h >= 1)
     assert 0.05 < outside.float().mean() < 0.95
 
@@ -238,7 +238,7 @@ RESUMED = Adversarial(
 
 @pytest.mark.parametrize("objective", [SMALL, RESUMED])
 def test_three_updates_and_three_more_are_bitwise_six(objective):
-    # 400 images per batch of 1,198: each player crosses its epochs.
+    # 400 images per batch of 1,198: each network crosses its epochs.
     whole = training(objective, batch_size=400)
     list(whole.steps(6))
     first = training(objective, batch_size=400)
@@ -298,9 +298,10 @@ def test_a_split_batch_gives_the_same_update(relativistic):
 @pytest.mark.parametrize(
     ("most_images", "expected"),
     [
-        # To denoise, discriminator on both kinds; to denoise again, discriminator on these.
+        # One pass to denoise, the discriminator on both kinds; one to denoise again, one on the
+        # result.
         (None, [100, 200, 100, 100]),
-        # In parts; those of the three with a gradient once more when it is due.
+        # In parts; the passes with a gradient are repeated when the gradient is due.
         (64, [64, 36, *[64, 64, 64, 8] * 2, *[64, 36] * 4]),
     ],
 )
@@ -324,7 +325,7 @@ def test_training_on_digits_stays_finite_and_lowers_the_dsm_loss():
     assert len(losses) == 5
     assert all(set(found) == {"dsm", "gan", "discriminator"} for found in losses)
     assert losses[-1]["dsm"] < 0.85 * losses[0]["dsm"] < 0.85 * 15
-    assert losses[-1]["discriminator"] < 2 < losses[0]["discriminator"]  # 2: it answers 0 to all
+    assert losses[-1]["discriminator"] < 2 < losses[0]["discriminator"]  # 2: all answers are 0
 
 
 @pytest.mark.parametrize("most_images", [None, 8])
@@ -380,8 +381,8 @@ def test_the_spec_travels_as_json_and_every_field_is_in_its_key():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Adversarial(lambda_=0.0), r"lambda_ must be > 0 .*; got 0\.0"),
-        (lambda: Adversarial(n_d=0), "n_d must be at least 1; got 0"),
+        (lambda: Adversarial(lambda_=0.0), r"lambda_ must be > 0 .*, but got 0\.0"),
+        (lambda: Adversarial(n_d=0), "n_d must be at least 1, but got 0"),
         (lambda: GanLoss(kind="wgan"), "GanLoss.kind must be one of 'lsgan', 'gan', 'hinge'"),
     ],
 )
@@ -394,8 +395,8 @@ def test_the_cost_of_an_update_is_that_of_its_passes():
     shape, network = (1, 8, 8), 1000
     d = multiply_adds(BigGanDiscriminator(width=1).build(shape), shape)
     assert Dsm().update_multiply_adds(network, shape) == 3 * network
-    # Per update of the discriminator a pass to denoise and three on two images; for the score
-    # network three, and one forth and one back through the discriminator.
+    # Per update of the discriminator: one pass to denoise and three passes on two images. For the
+    # score network: three passes, and one forward and one backward pass through the discriminator.
     expected = {
         ("none", 1): 4 * network + 8 * d,
         ("none", 2): 5 * network + 14 * d,

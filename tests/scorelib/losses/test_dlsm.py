@@ -1,4 +1,4 @@
-"""Likelihood score matching on two Gaussians, where everything is known in closed form."""
+"""Tests of likelihood score matching on two Gaussians, where all quantities have closed forms."""
 
 import math
 from functools import cache
@@ -26,7 +26,7 @@ STD = 0.8
 
 
 class ExactClassifier(NoiseClassifier):
-    """The true p_sigma(y | x) of two Gaussians of equal shares; its logits can be put wrong."""
+    """The true p_sigma(y | x) of two Gaussians of equal shares; tests can change its logits."""
 
     def __init__(self, gain=1.0, shift=(0.0, 0.0), tilt=0.0):
         super().__init__()
@@ -40,7 +40,7 @@ class ExactClassifier(NoiseClassifier):
 
 
 def exact_prior(x, sigma):
-    """sigma * score of the mixture."""
+    """Returns sigma * score of the mixture."""
     sigma = sigma.reshape(-1, 1)
     variance = STD**2 + sigma**2
     offsets = CENTRES - x[:, None]
@@ -49,7 +49,7 @@ def exact_prior(x, sigma):
 
 
 def batch(n, sigma=None, seed=0):
-    """x, labels, sigma, noise; at one level or at several."""
+    """Returns x, labels, sigma and noise, at one level or at several."""
     stream = torch.Generator().manual_seed(seed)
     labels = torch.randint(2, (n,), generator=stream)
     x = CENTRES[labels] + STD * torch.randn(n, 2, generator=stream, dtype=torch.float64)
@@ -59,7 +59,7 @@ def batch(n, sigma=None, seed=0):
 
 
 class Smooth(NoiseClassifier):
-    """A small classifier without kinks; every loss of it has derivatives of any order."""
+    """A small classifier without kinks: its losses have derivatives of any order."""
 
     def __init__(self, size=2, n_classes=3, seed=0):
         super().__init__()
@@ -81,14 +81,14 @@ SUM = Dlsm(lambda_=0.0)
 
 @pytest.mark.parametrize("sigma", [0.2, 1.0, 5.0])
 def test_the_true_likelihood_score_has_the_least_dlsm_loss_and_its_known_value(sigma):
-    # D/2 s^2 / (s^2 + sigma^2) cannot be known of the noise, given x~ and y.
+    # The part D/2 s^2 / (s^2 + sigma^2) of the noise cannot be predicted from x~ and y.
     found = SUM.losses(ExactClassifier(), exact_prior, *batch(400_000, sigma))["dlsm"].item()
     assert found == pytest.approx(STD**2 / (STD**2 + sigma**2), rel=0.01)
 
 
 @cache
 def of_exact_classifier(sigma):
-    """The loss and the likelihood score of the true classifier, on many examples of a level."""
+    """Returns the loss and the likelihood score of the true classifier, for many examples."""
     examples = x, labels, levels, noise = batch(400_000, sigma)
     loss = SUM.losses(ExactClassifier(), exact_prior, *examples)["dlsm"]
     noised = perturbed(x, levels, noise)
@@ -98,7 +98,7 @@ def of_exact_classifier(sigma):
 @pytest.mark.parametrize("wrong", WRONG)
 @pytest.mark.parametrize("sigma", [0.3, 1.0])
 def test_dlsm_and_explicit_likelihood_score_matching_differ_by_a_constant(wrong, sigma):
-    # Theorem 1; the same draws for both, so that most of their noise cancels.
+    # Theorem 1; both use the same draws, so that most of their noise cancels.
     examples = x, labels, levels, noise = batch(400_000, sigma)
     exact_loss, exact_score = of_exact_classifier(sigma)
     excess = SUM.losses(wrong, exact_prior, *examples)["dlsm"] - exact_loss
@@ -125,7 +125,7 @@ def test_the_true_likelihood_score_is_the_difference_of_posterior_and_prior():
 
 
 def test_the_parzen_oracle_serves_as_score_and_makes_the_loss_exact():
-    # With the points' own prior score, the classifier of least loss is that of the points.
+    # With the prior score of the points themselves, the best classifier is that of the points.
     x, labels, _, _ = batch(12)
     oracle = Parzen(x, labels)
 
@@ -241,7 +241,7 @@ def test_nothing_flows_back_to_the_score_network():
 
 
 def test_guidance_does_not_vanish_where_the_class_is_all_but_impossible():
-    # At p(y | x) = 1e-87 a 1e-8 added to the probability would leave nothing of the gradient.
+    # At p(y | x) = 1e-87, adding 1e-8 to the probability would remove the gradient completely.
     x = torch.tensor([[40.0, -8.0]], dtype=torch.float64)
     sigma = torch.tensor(0.1, dtype=torch.float64)
     log_likelihood, gradient = likelihood_score(ExactClassifier(), x, sigma, torch.tensor([0]))
@@ -269,7 +269,7 @@ def test_samplers_can_call_a_guided_network_in_inference_mode():
     x, _, sigma, _ = batch(5)
     expected = guidance(x, sigma)
     with torch.inference_mode():
-        found = guidance(x + 0, sigma + 0)  # tensors made in inference mode
+        found = guidance(x + 0, sigma + 0)  # tensors created in inference mode
     assert torch.equal(found, expected) and expected.any()
 
 
@@ -283,7 +283,7 @@ class Normalised(NoiseClassifier):
 
 
 def test_over_the_batch_the_gradient_is_not_that_of_an_examples_own_likelihood():
-    # Why such classifiers are refused: the same example, in other company, is given another score.
+    # The reason why such classifiers are refused: the score of an example depends on its batch.
     torch.manual_seed(0)
     layers = Normalised(nn.BatchNorm1d(4)).layers.train()
     x, labels, _, _ = batch(6)
@@ -325,7 +325,7 @@ def test_classifiers_that_normalise_over_the_batch_are_refused(norm, train, refu
 
 
 def test_what_means_nothing_is_refused():
-    with pytest.raises(InputError, match="DLSM needs the score of all data"):
+    with pytest.raises(InputError, match="DLSM needs a score network of the whole data set"):
         Dlsm().losses(Smooth(), None, *batch(2))
     for settings in ({"lambda_": -0.1}, {"sigma_power": -1.0}):
         with pytest.raises(InputError, match="must be >= 0"):
@@ -333,7 +333,7 @@ def test_what_means_nothing_is_refused():
 
 
 class Products(TorchDispatchMode):
-    """Counts the multiply-adds of matrix products, in gradients of gradients too."""
+    """Counts the multiply-adds of matrix products, also in gradients of gradients."""
 
     total = 0
 

@@ -1,7 +1,7 @@
-"""Losses that are denoising score matching under another name: diffusion models, autoencoders.
+"""Tests of losses that equal denoising score matching: diffusion models and autoencoders.
 
-J(sigma) stands for Vincent's loss of one level, 1/2 E |psi(x~) - grad log q(x~ | x)|^2. Networks
-here answer sigma psi, so `dsm_loss` at one level is sigma^2 J(sigma).
+J(sigma) is Vincent's loss of one level, 1/2 E |psi(x~) - grad log q(x~ | x)|^2. Networks here
+return sigma psi, so `dsm_loss` at one level is sigma^2 J(sigma).
 """
 
 import math
@@ -22,7 +22,7 @@ def draws(seed, *shape):
 
 
 def vincents(psi, x, noised, sigma):
-    """J(sigma) with the conditional score by autograd, (N,): a term for each pair."""
+    """Returns J(sigma) with the conditional score by autograd, (N,), one term for each pair."""
     noised = noised.clone().requires_grad_()
     log_density = Normal(x, sigma * torch.ones_like(x)).log_prob(noised).sum()
     (wanted,) = torch.autograd.grad(log_density, noised)
@@ -60,11 +60,11 @@ def test_the_simple_loss_of_diffusion_models_is_twice_dsm_weighted_by_sigma_squa
     ])  # fmt: skip
     torch.testing.assert_close(simple, 2 * weighted.mean(), rtol=1e-10, atol=0)
     unweighted = (weighted[:, 0] / sigma**2).mean()
-    assert abs(2 * unweighted / simple - 1) > 0.5  # the weights are no matter of course
+    assert abs(2 * unweighted / simple - 1) > 0.5  # the weights matter
 
 
 def test_the_levels_of_a_diffusion_s_loss_are_those_of_its_variances():
-    # Both kinds of noise, at the same level, have the same ratio of data to noise.
+    # At the same level, both kinds of noise have the same ratio of data to noise.
     abar = (1 - torch.linspace(1e-4, 0.02, 1000, dtype=torch.float64)).cumprod(0)
     sigma = ((1 - abar) / abar).sqrt()
     torch.testing.assert_close(1 / (1 + sigma**2), abar)
@@ -73,7 +73,7 @@ def test_the_levels_of_a_diffusion_s_loss_are_those_of_its_variances():
 
 
 class Autoencoder(torch.nn.Module):
-    """W^T sigmoid(W x + b) + c, and the energy whose negative gradient is its score."""
+    """The network W^T sigmoid(W x + b) + c, and the energy whose negative gradient is its score."""
 
     def __init__(self, hidden, sigma):
         super().__init__()
@@ -90,7 +90,7 @@ class Autoencoder(torch.nn.Module):
         return -inner / self.sigma**2
 
     def forward(self, x, sigma):
-        """sigma * score, the score by autograd from the energy."""
+        """Returns sigma * score, the score by autograd from the energy."""
         x = x.clone().requires_grad_()
         (gradient,) = torch.autograd.grad(self.energy(x).sum(), x, create_graph=True)
         return -sigma[:, None] * gradient
@@ -98,7 +98,8 @@ class Autoencoder(torch.nn.Module):
 
 @pytest.mark.parametrize("sigma", [0.1, 0.7, 3.0])
 def test_a_denoising_autoencoder_of_tied_weights_is_score_matching(sigma):
-    # J_DSM = J_DAE / (2 sigma^4), and so are their gradients: they train the same network.
+    # J_DSM = J_DAE / (2 sigma^4), and the same holds for the gradients: both train the same
+    # network.
     network, x, noise = Autoencoder(7, sigma), draws(0, N, D), draws(1, N, D)
     noised = x + sigma * noise
     dae = (network.reconstruction(noised) - x).square().sum(1).mean()

@@ -1,9 +1,9 @@
-"""Appendix E: what a network that does not see sigma learns from data that is one point.
+"""Tests of Appendix E: a network without sigma as input, trained on data that is one point.
 
-For each x~ the best output is the mean of (x_0 - x~) / sigma over the levels that may have led
-there. Where all levels are equally likely that is (x_0 - x~) over the harmonic mean of the sigmas,
-the paper's formula. Under the training's own noise they are not equally likely, for x~ tells of its
-level: there the harmonic mean is what the inverses average to, not what each x~ has.
+For each x~ the best output is the mean of (x_0 - x~) / sigma over the levels that may have led to
+x~. If all levels are equally likely, this is (x_0 - x~) divided by the harmonic mean of the sigmas,
+which is the paper's formula. Under the noise of the training the levels are not equally likely,
+because x~ reveals its level: the harmonic mean is then only the average over x~ of the inverses.
 """
 
 import statistics
@@ -21,7 +21,7 @@ HARMONIC_MEAN = statistics.harmonic_mean(SIGMAS.tolist())
 
 
 class Slope(torch.nn.Module):
-    """s(x~) = slope(|x~|) * (0 - x~) for the point x_0 = 0; sigma is not read."""
+    """The score s(x~) = slope(|x~|) * (0 - x~) for the point x_0 = 0, without sigma as input."""
 
     def __init__(self, slope):
         super().__init__()
@@ -43,12 +43,12 @@ def test_at_a_point_that_all_levels_reach_alike_the_optimum_has_the_harmonic_mea
         return answer.expand_as(x)
 
     (slope,) = torch.autograd.grad(dsm_loss(unconditional, x, SIGMAS, noise), answer)
-    optimum = -slope  # the loss is quadratic in the answer with curvature one, and this starts at 0
+    optimum = -slope  # the loss is quadratic with curvature one, and the slope starts at 0
     torch.testing.assert_close(optimum, (point - noised) / HARMONIC_MEAN)
 
 
 def inverse_sigma_given(x):
-    """E[1 / sigma | x~] for the point 0 in one dimension and levels drawn uniformly."""
+    """Returns E[1 / sigma | x~] for the point 0 in one dimension and levels drawn uniformly."""
     likelihood = torch.exp(-0.5 * (x / SIGMAS) ** 2) / SIGMAS
     return (likelihood / SIGMAS).sum(1, keepdim=True) / likelihood.sum(1, keepdim=True)
 
@@ -71,5 +71,5 @@ def test_under_the_trainings_own_noise_the_optimum_is_the_mean_over_what_x_tells
     assert best < loss_of(lambda x: 0.98 * inverse_sigma_given(x))
     inverse = inverse_sigma_given(sigma[:, None] * noise)
     assert inverse.mean().item() == pytest.approx(1 / HARMONIC_MEAN, rel=0.01)
-    # The harmonic mean for all x~ alike is far worse: large noise is overestimated by far.
+    # The harmonic mean for all x~ is far worse: it strongly overestimates large noise.
     assert loss_of(lambda x: 1 / HARMONIC_MEAN) > 10 * best

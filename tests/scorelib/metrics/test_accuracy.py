@@ -1,4 +1,4 @@
-"""The classifier taught by generated images: its size, what it learns, that it resumes exactly."""
+"""Tests of the classifier trained on generated images: size, learning, exact resumption."""
 
 import pytest
 import torch
@@ -28,7 +28,7 @@ def test_the_papers_classifier_is_resnet_50():
     assert (spec.batch_size, spec.iterations, spec.optimizer.learning_rate) == (150, 400_001, 2e-4)
     assert from_json(spec.to_json()) == spec
     network = spec.build((3, 32, 32), 10)
-    assert n_parameters(network) == 23_508_032 + 2048 * 10 + 10  # He et al.'s body and its head
+    assert n_parameters(network) == 23_508_032 + 2048 * 10 + 10  # body of He et al. and its head
     assert network.eval()(torch.rand(2, 3, 32, 32)).shape == (2, 10)
     grey = spec.build((1, 8, 8), 10)
     assert n_parameters(network) - n_parameters(grey) == 2 * 64 * 7 * 7
@@ -88,8 +88,8 @@ def test_pixels_come_back_as_they_were_written():
     [
         (lambda: SMALL.replace(batch_size=1), "batch_size at least 2"),
         (lambda: SMALL.replace(iterations=0), "iterations must be at least 1"),
-        (lambda: SMALL.build((2,), 2), r"images \(C, H, W\); got examples of \(2,\)"),
-        (lambda: taught(torch.rand(9, 1, 8, 8), torch.zeros(9).long()), "50 images or more"),
+        (lambda: SMALL.build((2,), 2), r"shape \(C, H, W\), but got shape \(2,\)"),
+        (lambda: taught(torch.rand(9, 1, 8, 8), torch.zeros(9).long()), "at least 50 images"),
         (lambda: taught(torch.rand(60, 1, 8, 8), torch.zeros(9).long()), r"of shape \(9,\)"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Shares of classes: scipy's own interval, coverage by simulation, and what is refused."""
+"""Tests of shares of classes: scipy's interval, coverage by simulation, refused input."""
 
 import math
 
@@ -36,7 +36,7 @@ def test_the_order_of_the_images_and_missing_classes_change_nothing():
 def test_a_class_reaches_the_equal_share_if_its_interval_holds_it():
     even = class_shares(of_counts(*[100] * 10), 10)
     assert even.n_reaching == 10
-    # Half-width of the interval about 1.9 points: 8% and 12.5% are out, 9% is in.
+    # The interval has a half-width of about 1.9 points: 8% and 12.5% are outside, 9% is inside.
     uneven = class_shares(of_counts(125, 80, 90, *[100] * 6, 105), 10)
     assert uneven.n_reaching == 8
     assert uneven.upper[1] < 0.1 < uneven.lower[0]

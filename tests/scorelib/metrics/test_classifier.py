@@ -1,4 +1,4 @@
-"""The classifier whose features measure the demo data, and the extraction of features."""
+"""Tests of the classifier whose features measure the demo data, and of feature extraction."""
 
 import math
 from dataclasses import dataclass
@@ -56,7 +56,10 @@ def test_learns_the_digits(trained):
 
 
 def test_distance_tells_good_from_bad(trained):
-    """Held-out digits lie near; Gaussians of the same mean and covariance far; noise between."""
+    """Held-out digits have a small distance, the Gaussian baseline a large one.
+
+    Noisy digits lie in between.
+    """
     real, held_out = (Digits().load(split)[0] for split in ("train", "test"))
     g = torch.Generator().manual_seed(5)
     flat = real.flatten(1).double()
@@ -141,7 +144,7 @@ def test_extract_contract(trained):
 def test_extract_sees_what_a_file_would_hold(trained):
     saved = quantize(Digits().load("test")[0][:50])
     expected, _ = extract(trained.module, saved)
-    within = 0.4 / 255 * (2 * torch.rand(saved.shape) - 1)  # too little to reach another level
+    within = 0.4 / 255 * (2 * torch.rand(saved.shape) - 1)  # too small to reach another level
     beyond = torch.where(saved == 0, -0.3, 0.0) + torch.where(saved == 1, 0.7, 0.0)
     got, _ = extract(trained.module, saved + within + beyond)
     assert torch.equal(got, expected)

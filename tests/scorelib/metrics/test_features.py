@@ -1,4 +1,4 @@
-"""Points in the plane as their own features."""
+"""Tests of points in the plane that are their own features."""
 
 import math
 

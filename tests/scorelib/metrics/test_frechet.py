@@ -1,4 +1,4 @@
-"""The Frechet distance against closed forms, scipy's matrix root and 50-digit arithmetic."""
+"""Tests of the Frechet distance: closed forms, scipy's matrix root and 50-digit arithmetic."""
 
 import math
 
@@ -16,7 +16,7 @@ from scorelib.metrics.frechet import Moments, frechet_distance, moments
 
 
 def features(n, d, seed, spread=1.0, shift=0.0):
-    """Correlated features of unequal variances, float64."""
+    """Returns correlated features of unequal variances, float64."""
     g = torch.Generator().manual_seed(seed)
     mixing = torch.randn(d, d, generator=g, dtype=torch.float64)
     mixing *= torch.linspace(0, -3, d, dtype=torch.float64).exp()
@@ -35,7 +35,7 @@ def by_matrix_root(x, y):
 
 
 def by_long_arithmetic(x, y):
-    """Fifty digits: singular covariances cost half of them and leave plenty."""
+    """Computes the distance with fifty digits; singular covariances cost half of them."""
     with mpmath.workdps(50):
 
         def fit(rows):

@@ -1,4 +1,4 @@
-"""The Inception extractor on random weights in the published file's format. No network."""
+"""Tests of the Inception extractor on random weights in the published format. No network."""
 
 import hashlib
 import pickle
@@ -19,7 +19,7 @@ def sha256(path):
 
 
 class Unloaded(fidelity.FeatureExtractorInceptionV3):
-    """torch-fidelity's network as it is before its weights are read."""
+    """The network of torch-fidelity before its weights are read."""
 
     def load_state_dict(self, weights):
         assert weights == {}
@@ -27,7 +27,7 @@ class Unloaded(fidelity.FeatureExtractorInceptionV3):
 
 @pytest.fixture(scope="module")
 def weights_path(tmp_path_factory):
-    """A file with random weights, scaled so that activations stay of unit order."""
+    """Returns a file with random weights, scaled so that activations stay of order one."""
     torch.manual_seed(0)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(fidelity, "load_state_dict_from_url", lambda *a, **k: {})
@@ -53,7 +53,7 @@ def module(spec, weights_path):
 
 @pytest.fixture
 def offline(monkeypatch, tmp_path):
-    """No network, and an empty download cache, whose folder is returned."""
+    """Disables the network; returns the folder of an empty download cache."""
 
     def refuse(*args, **kwargs):
         raise URLError("no network in this test")

@@ -1,4 +1,4 @@
-"""The Inception score against scipy's entropies, torch-fidelity's own code and known limits."""
+"""Tests of the Inception score: scipy's entropies, torch-fidelity's code and known limits."""
 
 import math
 
@@ -20,7 +20,10 @@ def logits(n, k, seed=0, spread=3.0):
 
 
 def by_divergences(rows, n_splits):
-    """From the definition: exp of the mean divergence from the mean, part by part."""
+    """Computes the score by its definition: exp of the mean divergence from the mean.
+
+    Each part of the images is computed separately.
+    """
     n, scores = len(rows), []
     for i in range(n_splits):
         part = rows[i * n // n_splits : (i + 1) * n // n_splits].numpy()
@@ -69,7 +72,8 @@ def test_the_order_makes_the_splits():
 
 
 def test_two_unequal_splits_by_hand():
-    # The first part holds two images of two classes (2), the second three of one class (1).
+    # The first part holds two images of two classes (score 2), the second three of one class (score
+    # 1).
     rows = torch.tensor([[1.0, 0], [0, 1], [1, 0], [1, 0], [1, 0]])
     score = inception_score(rows, 2)
     assert score.mean == pytest.approx(1.5, rel=1e-12)

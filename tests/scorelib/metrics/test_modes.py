@@ -1,4 +1,4 @@
-"""Mode coverage, and precision, recall, density, coverage: exact counts and what they must obey."""
+"""Tests of mode coverage and of precision, recall, density, coverage: exact counts, properties."""
 
 import math
 import os
@@ -74,7 +74,7 @@ def test_a_perfect_model_scores_what_so_few_images_give():
 
 
 def script_prints(classes, asked_for=26_000, passes=2):
-    """The authors' count: the same stacks in each pass, over the number asked for."""
+    """Counts as the authors' script does: the same stacks in each pass, over the target number."""
     counts = np.zeros((10, 10, 10))
     for _ in range(passes):
         np.add.at(counts, tuple(classes.numpy().T), 1)
@@ -105,7 +105,7 @@ def test_refuses_what_are_no_classes(classes):
 
 @pytest.fixture(scope="module")
 def classifier():
-    """A classifier of single digits and its weights."""
+    """Returns a classifier of single digits and its weights."""
     spec = ClassifierSpec(data=Digits(), iterations=250)
     module = spec.build()
     for _ in train_classifier(spec, module, *Digits().load("train")):
@@ -167,7 +167,7 @@ def features(n, m, d, seed=0, scale=1.1, shift=0.1):
 
 
 def by_full_matrices(real, generated, k):
-    """Counts (precision, recall, density, coverage), all distances at once, in single precision."""
+    """Counts (precision, recall, density, coverage) with full matrices, in single precision."""
     real, generated = real.double().numpy(), generated.double().numpy()
 
     def distances(x, y):
@@ -227,7 +227,8 @@ def test_counts_are_those_of_the_authors_package_ties_and_all(n, m, d, k, kind, 
 
 
 def test_copies_of_the_real_images_are_inside_their_own_balls_only_strictly():
-    # On a line at 0, 1, 3, 7: balls of k = 1 are 1, 1, 2, 4 wide, and neighbours lie on their rims.
+    # On a line at 0, 1, 3, 7: balls of k = 1 have radii 1, 1, 2, 4, and neighbours lie on their
+    # rims.
     points = torch.tensor([[0.0], [1], [3], [7]])
     assert prdc(points, points, k=1) == Prdc(1.0, 1.0, 1.0, 1.0)
 
@@ -235,7 +236,8 @@ def test_copies_of_the_real_images_are_inside_their_own_balls_only_strictly():
 def test_points_on_a_line_by_hand():
     real = torch.tensor([[0.0], [1], [3], [7]])
     generated = torch.tensor([[2.0], [20], [21]])  # balls of k = 1: 18, 1, 1
-    # 2 is on the rim of the ball around 1, in those around 3 (2) only; not in 7's (4): 5 > 4.
+    # 2 is on the rim of the ball around 1 and inside the ball around 3 (2) only; not in 7's (4): 5
+    # > 4.
     assert prdc(real, generated, k=1) == Prdc(1 / 3, 1.0, 1 / 3, 1 / 4)
 
 
@@ -243,7 +245,7 @@ def test_far_apart_is_zero_and_all_alike_is_zero():
     real, generated = features(50, 60, 4)
     assert prdc(real, generated + 1000, 3) == Prdc(0.0, 0.0, 0.0, 0.0)
     alike = torch.full((40, 16), 0.7371)
-    assert prdc(alike, alike, 3) == Prdc(0.0, 0.0, 0.0, 0.0)  # no ball has an inside
+    assert prdc(alike, alike, 3) == Prdc(0.0, 0.0, 0.0, 0.0)  # no ball has an interior
 
 
 @pytest.mark.parametrize("d", [3, 64, 700])
@@ -268,14 +270,14 @@ def test_equal_distributions_score_as_the_lemma_says():
 def test_precision_and_recall_change_places_with_the_sets():
     real, generated = features(70, 90, 4, scale=0.5)
     there, back = prdc(real, generated, 3), prdc(generated, real, 3)
-    assert there.precision > 0.9 > there.recall  # tight samples look real, and lack variety
+    assert there.precision > 0.9 > there.recall  # tight samples look real and lack variety
     assert (there.precision, there.recall) == (back.recall, back.precision)
 
 
 def test_classes_are_measured_apart_and_averaged_with_equal_weight():
     real, generated = features(90, 75, 4)
     real_labels, labels = torch.arange(90) % 3, torch.arange(75) % 3
-    real_labels[real_labels == 2] = 7  # numbers need not be consecutive
+    real_labels[real_labels == 2] = 7  # class numbers need not be consecutive
     labels[labels == 2] = 7
     found = classwise_prdc(real, real_labels, generated, labels, 3)
     assert list(found) == [0, 1, 7]
@@ -283,7 +285,7 @@ def test_classes_are_measured_apart_and_averaged_with_equal_weight():
     assert mean_prdc(found).density == pytest.approx(sum(f.density for f in found.values()) / 3)
     with pytest.raises(InputError, match=r"class 1: .*got 0"):
         classwise_prdc(real, real_labels, generated, labels * 7, 3)
-    with pytest.raises(InputError, match="a label each"):
+    with pytest.raises(InputError, match="must each have a label"):
         classwise_prdc(real, real_labels[:-1], generated, labels, 3)
 
 
@@ -330,10 +332,10 @@ print(peak() - before)
 def test_memory_does_not_grow_with_the_number_of_images():
     found = subprocess.run(
         [sys.executable, "-c", MEASURE], capture_output=True, text=True, check=True,
-        # What is freed goes back at once: this is not about what malloc keeps.
+        # Freed memory is returned at once: this test is not about the memory that malloc keeps.
         env=os.environ | {"MALLOC_MMAP_THRESHOLD_": "65536"},
     )  # fmt: skip
-    # Either set in double precision would be 16 MB, all distances of the two 16 MB or more.
+    # Either set in double precision would take 16 MB, all distances of the two 16 MB or more.
     assert int(found.stdout) < working_bytes(1024, 128) + 5e6 < 12e6
 
 

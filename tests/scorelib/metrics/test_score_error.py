@@ -1,4 +1,4 @@
-"""Score errors: zero for exact scores, the length of a known offset, Table 1's grid."""
+"""Tests of score errors: zero for exact scores, the length of a known offset, Table 1's grid."""
 
 import pytest
 import torch
@@ -20,7 +20,7 @@ KNOWN = ExactScores.of(ORACLE, GRID, MOONS_SIGMA)
 
 
 def scaled(score, label, offset=(0.0, 0.0), factor=1.0):
-    """(x, sigma) -> sigma * (factor * score + offset)."""
+    """Returns the function (x, sigma) -> sigma * (factor * score + offset)."""
 
     def function(x, sigma):
         return sigma * (factor * score(x, sigma, label) + torch.tensor(offset))
@@ -42,7 +42,7 @@ def test_exact_scores_have_no_error_and_offsets_their_length(errors, exact):
     assert found([scaled(exact, 0), scaled(exact, 1)]) == pytest.approx((0, 0), abs=1e-14)
     functions = [scaled(exact, 0, (0.03, -0.04)), scaled(exact, 1, (0.0, 2.0))]
     assert found(functions) == pytest.approx((0.05, 2.0), abs=1e-7)
-    # Of the scaling method's factor 10, nine times the score's own length is left.
+    # With the factor 10 of the scaling method, the error is nine times the length of the score.
     lengths = [exact(GRID, MOONS_SIGMA, label).norm(dim=1).mean().item() for label in (0, 1)]
     functions = [scaled(exact, label, factor=10.0) for label in (0, 1)]
     assert found(functions) == pytest.approx([9 * length for length in lengths])
@@ -70,7 +70,7 @@ def test_the_error_is_the_mean_of_lengths_not_the_length_of_means():
 
 
 def test_what_cannot_be_compared_is_refused():
-    with pytest.raises(InputError, match="must be of one shape"):
+    with pytest.raises(InputError, match="must have the same shape"):
         score_error(torch.zeros(3, 2), torch.zeros(2, 2))
     with pytest.raises(InputError, match="must be finite"):
         score_error(torch.full((1, 2), torch.nan), torch.zeros(1, 2))

@@ -1,4 +1,4 @@
-"""The discriminator: published counts, a plain transcription, spectral norm, gradients."""
+"""Tests of the discriminator: published counts, a plain version, spectral norm, gradients."""
 
 import copy
 
@@ -151,8 +151,8 @@ def test_multiply_adds_are_those_that_torch_counts():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: BigGanDiscriminator(width=0), "width must be at least 1; got 0"),
-        (lambda: SMALL.build((3, 7, 32)), r"in \[8, 127\] pixels; got \(3, 7, 32\)"),
+        (lambda: BigGanDiscriminator(width=0), "width must be at least 1, but got 0"),
+        (lambda: SMALL.build((3, 7, 32)), r"in \[8, 127\] pixels, but got \(3, 7, 32\)"),
         (lambda: SMALL.build((3, 128, 128)), r"got \(3, 128, 128\)"),
         (lambda: SMALL.build((5,)), r"got \(5,\)"),
     ],

@@ -1,4 +1,4 @@
-"""NCSN++: published sizes, resampling against scipy, gradients by finite differences."""
+"""Tests of NCSN++: published sizes, resampling by scipy, gradients by finite differences."""
 
 import numpy as np
 import pytest
@@ -30,7 +30,7 @@ def along_both(image, up, down, gain):
 def test_images_shrink_by_the_filter():
     x = torch.randn(2, 3, 8, 12, dtype=torch.float64)
     for ours, image in zip(downsample(x).flatten(0, 1), x.flatten(0, 1), strict=True):
-        # Of scipy's full result the part whose window is centred between pixels 2 i and 2 i + 1.
+        # The part of scipy's full result whose window is centred between pixels 2 i and 2 i + 1.
         whole = along_both(image.numpy(), 1, 1, 1.0)[2:, 2:][: image.shape[0] : 2]
         np.testing.assert_allclose(ours, whole[:, : image.shape[1] : 2], atol=1e-12)
 
@@ -94,7 +94,8 @@ def test_every_weight_learns():
         for p in network.parameters():
             p.normal_(0, 0.2)
     network(torch.rand(2, 1, 8, 8), torch.tensor([0.1, 1.0])).square().mean().backward()
-    # Biases before a group norm of one channel each would have none; here none is so.
+    # Biases before a group norm of one channel per group would have no gradient; this network has
+    # none.
     idle = [n for n, p in network.named_parameters() if p.grad is None or not p.grad.any()]
     assert idle == []
 

@@ -1,4 +1,4 @@
-"""Networks: counts published for them, a plain transcription, gradients, layout, sigma."""
+"""Tests of networks: published counts, a plain reimplementation, gradients, layout, sigma."""
 
 import numpy as np
 import pytest
@@ -45,7 +45,7 @@ def _one_thread_and_seed():
 
 
 def randomised(network):
-    """The network with no weight left at zero, so that every path carries signal."""
+    """Returns the network without zero weights, so that every path carries signal."""
     with torch.no_grad():
         for p in network.parameters():
             p.add_(0.1 * torch.randn_like(p))
@@ -76,7 +76,7 @@ def test_default_is_the_cifar_network_at_every_size():
 
 
 def test_an_ncsn_is_an_ncsnv2_but_for_its_normalisations():
-    """Channels normalised, by hand: in the stages and at the end, and in the four refinements."""
+    """Checks the numbers of normalised channels: in stages, at the end, in four refinements."""
     of_stages = 3 * (4 * 128 + 2 * 128 + 2 * 256 + 8 * 256 + 128)
     of_refinements = 3 * (8 * 256 + 14 * 256 + (10 * 256 + 4 * 128) + 18 * 128)
     for n_levels in (10, 200):
@@ -99,7 +99,7 @@ def test_an_ncsn_takes_a_sigma_for_the_nearest_level_of_its_schedule(family):
 
 
 def test_levels_of_an_ncsn_share_nothing_but_convolutions():
-    """Two sigmas of one level see one function times sigma; a change to a level stays with it."""
+    """Two sigmas of one level give one function times sigma; levels do not share parameters."""
     network = randomised(Ncsn(ngf=3, schedule=LEVELS).build((1, 8, 8)))
     x, (high, low) = torch.rand(2, 1, 8, 8), torch.tensor(LEVELS.sigmas)[[0, -1]]
     torch.testing.assert_close(network(x, 3 * high) / 3, network(x, high))
@@ -150,7 +150,7 @@ def test_contract(spec, shape):
     out = network(x, sigma)
     assert out.shape == x.shape and out.dtype == x.dtype and bool(out.isfinite().all())
     each = torch.cat([network(x[i : i + 1], sigma[i]) for i in range(6)])
-    torch.testing.assert_close(out, each)  # examples do not see each other; () and (B,) agree
+    torch.testing.assert_close(out, each)  # examples are independent; () and (B,) agree
     reads_sigma = not torch.equal(out, network(x, 2 * sigma))
     assert reads_sigma == spec.conditional
     assert from_json(spec.to_json()) == spec
@@ -192,7 +192,7 @@ def test_gradients_against_finite_differences(spec, shape):
 def test_memory_layout_changes_nothing(spec):
     network = randomised(spec.build((3, 28, 28)))
     x = torch.rand(2, 3, 28, 28)
-    weights = torch.rand_like(x)  # a plain sum would cancel in the normalisation's gradient
+    weights = torch.rand_like(x)  # a plain sum would cancel in the gradient of the normalisation
     results = []
     for layout in (torch.contiguous_format, torch.channels_last):
         network = network.to(memory_format=layout)
@@ -200,13 +200,13 @@ def test_memory_layout_changes_nothing(spec):
         out = network(x.contiguous(memory_format=layout), torch.ones(2))
         (out * weights).sum().backward()
         results.append([out.detach(), *(p.grad.clone() for p in network.parameters())])
-    largest = max(plain.norm() for plain in results[0])  # some biases are normalised away: rounding
+    largest = max(plain.norm() for plain in results[0])  # some biases are normalised away
     for plain, last in zip(*results, strict=True):
         assert (plain - last).norm() < 1e-3 * plain.norm() + 1e-6 * largest
 
 
 def instance_norm_plus(x, alpha, gamma, beta):
-    """InstanceNorm++ by its formula, in numpy, for one image and channel after the other."""
+    """Computes InstanceNorm++ by its formula, in numpy, image by image and channel by channel."""
     out = np.empty_like(x)
     for image, result in zip(x, out, strict=True):
         mu = np.array([channel.mean() for channel in image])
@@ -233,7 +233,7 @@ def test_instance_norm_plus_initialisation():
 
 
 def refinenet_by_hand(network, x, level=None):
-    """NCSNv2, or NCSN at a level, of four stages as the papers say, from its weights alone."""
+    """Computes NCSNv2, or NCSN at a level, of four stages as in the papers, from its weights."""
     w = {name: p.detach() for name, p in network.named_parameters()}
 
     def conv(h, name, d=1):
@@ -323,8 +323,8 @@ def test_ncsn_against_a_plain_transcription():
 def test_the_unet_has_the_parameters_used_of_the_published_one():
     with torch.device("meta"):
         network = DdpmUNet().build((3, 32, 32))
-    assert n_parameters(network) == 33_185_411 - 328_704 == 32_856_707  # less a dead time MLP
-    # 5.46 G in 3x3 convolutions, the rest in 1x1 ones and the attention.
+    assert n_parameters(network) == 33_185_411 - 328_704 == 32_856_707  # less an unused time MLP
+    # 5.46 G in 3x3 convolutions, the rest in 1x1 convolutions and the attention.
     assert multiply_adds(network, (3, 32, 32)) == 6_218_973_184
 
 
@@ -357,7 +357,7 @@ def test_a_unet_starts_as_ho_et_al():
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
             assert not module.bias.any()
-            # Queries, keys and values are layers of their own.
+            # Queries, keys and values are separate layers.
             n_parts = 3 if len(module.weight) == 3 * module.weight.shape[1] else 1
             layers += [(module, part) for part in module.weight.chunk(n_parts)]
     assert len(layers) == 59
@@ -382,7 +382,7 @@ def test_centring_is_a_change_of_the_input_only():
 
 
 def unet_by_hand(network, x, groups):
-    """A U-Net of two levels and one block per level, attention at the second, by its paper."""
+    """Computes a U-Net of two levels and one block each, attention at the second, by its paper."""
     w = {name: p.detach() for name, p in network.named_parameters()}
 
     def conv(h, name, stride=1):
@@ -446,7 +446,7 @@ def test_mlp_starts_at_the_answer_for_high_noise():
 
 
 def test_unconditional_mlp_learns_the_score_over_a_range_of_noise():
-    """Data N(0, I) in 16 dimensions: sigma * score = -sigma x / (1 + sigma^2), sigma unseen."""
+    """Data N(0, I) in 16 dimensions: sigma * score = -sigma x / (1 + sigma^2), sigma not read."""
     network = ResidualMlp(width=64, depth=2).build((16,))
     optimiser = torch.optim.Adam(network.parameters(), 3e-3)
     for _ in range(400):
@@ -466,20 +466,20 @@ def test_unconditional_mlp_learns_the_score_over_a_range_of_noise():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Ncsnv2(ngf=1), "ngf must be at least 2; got 1"),
+        (lambda: Ncsnv2(ngf=1), "ngf must be at least 2, but got 1"),
         (lambda: Ncsnv2(multipliers=(1, 2)), r"three or more .* got \(1, 2\)"),
         (lambda: Ncsnv2(multipliers=(1, 0, 2)), "positive"),
         (lambda: Ncsnv2().build((5,)), r"images .* got \(5,\); use ResidualMlp"),
         (lambda: Ncsnv2().build((3, 7, 32)), "8x8"),
-        (lambda: Ncsn(ngf=1), "Ncsn.ngf must be at least 2; got 1"),
+        (lambda: Ncsn(ngf=1), "Ncsn.ngf must be at least 2, but got 1"),
         (lambda: Ncsn().build((5,)), r"^Ncsn with 4 stages needs images"),
         (lambda: Ncsnv2(multipliers=(1, 1, 1, 1, 1, 1, 1)).build((3, 31, 31)), "32x32"),
-        (lambda: DdpmUNet(width=48), r"\[2, 32\] or a multiple of 32; got 48"),
+        (lambda: DdpmUNet(width=48), r"\[2, 32\] or a multiple of 32, but got 48"),
         (lambda: Ncsnv2(multipliers=(1, 2, 1)), r"last two .* must be equal.*got \(1, 2, 1\)"),
         (lambda: DdpmUNet(width=1), "got 1"),
         (lambda: DdpmUNet(multipliers=()), r"multipliers=\(\)"),
         (lambda: DdpmUNet(n_blocks=0), "n_blocks=0"),
-        (lambda: DdpmUNet(attention_levels=(4,)), r"in \[0, 3\]; got \(4,\)"),
+        (lambda: DdpmUNet(attention_levels=(4,)), r"in \[0, 3\], but got \(4,\)"),
         (lambda: DdpmUNet(attention_levels=(1, 1)), "different"),
         (lambda: DdpmUNet().build((3, 15, 32)), "16x16 .*; give it fewer multipliers"),
         (lambda: DdpmUNet().build((5,)), r"got \(5,\)"),
@@ -495,7 +495,7 @@ def test_errors_say_what_must_hold(make, message):
 @pytest.mark.parametrize("spec", [*SPECS, NcsnPp(width=8, n_blocks=1)])
 def test_multiply_adds_are_those_that_torch_counts(spec):
     network = spec.build((3, 16, 16))
-    # The plain attention: torch does not count the processor's own kernel.
+    # The plain attention, because torch does not count the processor's own kernel.
     with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
         network(torch.zeros(1, 3, 16, 16), torch.ones(()))
     assert multiply_adds(network, (3, 16, 16)) == counter.get_total_flops() // 2 > 0

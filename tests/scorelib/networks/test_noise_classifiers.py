@@ -1,4 +1,4 @@
-"""Classifiers of noised data and the plane's perceptrons: counts, contract, where sigma enters."""
+"""Tests of classifiers of noised data and of perceptrons in the plane: counts, sigma as input."""
 
 import pytest
 import torch
@@ -64,7 +64,7 @@ def test_contract(spec, shape, n_classes):
     out = network(x, sigma)
     assert out.shape == (6, n_classes) and out.dtype == x.dtype and bool(out.isfinite().all())
     each = torch.cat([network(x[i : i + 1], sigma[i]) for i in range(6)])
-    torch.testing.assert_close(out, each)  # examples do not see each other; () and (B,) agree
+    torch.testing.assert_close(out, each)  # examples are independent; () and (B,) agree
     assert not torch.allclose(out, network(x, 2 * sigma))
     assert from_json(spec.to_json()) == spec
 
@@ -95,7 +95,7 @@ def test_late_sigma_leaves_the_gradient_of_the_logits_alone_and_early_sigma_does
 def test_the_plane_score_network_is_its_formula(data_scale):
     network = PlaneMlp(width=2, data_scale=data_scale).build((2,)).double()
     x = 20 * torch.randn(5, 2).double()
-    sigma = torch.tensor([3.0, 0.1, 3.0, 8.0, 0.1]).double()[:, None]  # shared, in no order
+    sigma = torch.tensor([3.0, 0.1, 3.0, 8.0, 0.1]).double()[:, None]  # some equal, in no order
     w = list(network.parameters())
 
     def three(h, first):
@@ -176,7 +176,7 @@ def test_the_resnets_likelihood_score_by_finite_differences():
 
 def test_costs_are_counted_with_sigma():
     network = PlaneMlpClassifier().build((2,), 2)
-    # The products of the third layers and the last are made once, not for each example.
+    # The products of the third layers and the last are computed once, not for each example.
     counted = 2 * 256 + 256 * 128 + 128 * 2 + 64 + 64 * 32 + 32 * 2
     assert multiply_adds(network, (2,)) == counted
     assert multiply_adds(ResNetClassifier().build((3, 32, 32), 10), (3, 32, 32)) > 5.5e8
@@ -203,5 +203,5 @@ def test_small_images_shrunk_to_a_pixel_still_have_a_gradient_of_ordinary_size()
     _, gradient = likelihood_score(
         ResNetClassifier(width=8).build((1, 8, 8), 10), x, torch.ones(()), torch.arange(20) % 10
     )
-    # Two values normalised together have lengths of hundreds here.
+    # Two values normalised together have gradient lengths of hundreds here.
     assert 0.01 < gradient.flatten(1).norm(dim=1).mean() < 30

@@ -1,4 +1,4 @@
-"""Sampling a mixture of Gaussians by exact scores, guided: moments and class proportions."""
+"""Tests of guided sampling of a mixture of Gaussians by exact scores: moments and class shares."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ N = 6000
 
 
 def log_joint(x, sigma):
-    """log p_sigma(x, y) of both classes, for x (B, 1); (B, 2)."""
+    """Returns log p_sigma(x, y) of both classes, for x (B, 1); shape (B, 2)."""
     variance = STD**2 + sigma.square().reshape(-1, 1)
     return SHARES.log() - (x - CENTRES).square() / (2 * variance) - variance.log() / 2
 
@@ -40,7 +40,7 @@ def guided(label, alpha):
 
 
 def exact_moments(sigma, label, alpha):
-    """Mean and deviation of p_sigma(x) p_sigma(y | x)^alpha, by quadrature."""
+    """Returns mean and deviation of p_sigma(x) p_sigma(y | x)^alpha, by quadrature."""
     x = torch.linspace(-12, 12, 20_001, dtype=torch.float64)[:, None]
     joint = log_joint(x, torch.tensor(sigma, dtype=torch.float64))
     log_density = joint.logsumexp(dim=1) + alpha * joint.log_softmax(dim=1)[:, label]
@@ -90,7 +90,7 @@ def test_guided_samples_are_of_their_class(label):
 
 def test_unguided_samples_have_the_classes_in_their_proportions():
     x = denoised(Prior())
-    # Each point's expected class, by the exact posterior: the mean is the share.
+    # The expected class of each point, by the exact posterior: the mean is the share.
     share = log_joint(x[:, None], torch.tensor(0.05)).softmax(dim=1).mean(dim=0)
     assert share[0].item() == pytest.approx(0.3, abs=0.03)
     mixed = (SHARES * CENTRES).sum().item()

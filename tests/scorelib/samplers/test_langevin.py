@@ -1,4 +1,4 @@
-"""Langevin diffusion at one level: exact moments, what it mixes and what not, what is refused."""
+"""Tests of Langevin diffusion at one level: exact moments, mixing, refused settings."""
 
 import math
 
@@ -53,7 +53,7 @@ def test_it_is_the_diffusion_that_chao_et_al_write_with_the_root_of_the_step():
 
 
 def shares(points):
-    """Of the 25 centres, by the nearest."""
+    """Returns the shares of the 25 centres, by the nearest centre."""
     cells = (points / Gaussians.SPACING + 2).round().clamp(0, 4)
     return torch.bincount((5 * cells[:, 0] + cells[:, 1]).long(), minlength=25) / len(points)
 
@@ -74,7 +74,7 @@ def test_a_level_that_joins_the_modes_gives_them_equal_shares_from_anywhere():
     variance = 2 * Gaussians.SPACING**2 + Gaussians.STD**2 + 0.5**2  # of -2 .. 2: 2
     assert last.x.mean(0).numpy() == pytest.approx([0, 0], abs=0.08)
     assert last.x.var(0).numpy() == pytest.approx([variance] * 2, rel=0.06)
-    # Neighbours overlap at this level: how much of the density lies in each mode's square.
+    # Neighbours overlap at this level: this is the part of the density in the square of each mode.
     edges = np.array([-np.inf, -1.5, -0.5, 0.5, 1.5, np.inf]) * Gaussians.SPACING
     modes = np.arange(-2, 3) * Gaussians.SPACING
     below = norm.cdf(edges[:, None], modes, math.hypot(Gaussians.STD, 0.5)).mean(1)
@@ -94,8 +94,8 @@ def test_a_level_that_does_not_join_them_leaves_the_shares_of_the_start():
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"sigma": 0.0}, "sigma must be positive; got 0"),
-        ({"n_steps": 0}, "n_steps must be at least 1; got 0"),
+        ({"sigma": 0.0}, "sigma must be positive, but got 0"),
+        ({"n_steps": 0}, "n_steps must be at least 1, but got 0"),
         ({"epsilon": 0.51}, r"epsilon must be in \(0, 0.5\) for langevin at sigma=0.5; got 0.51"),
         ({"epsilon": 0.0}, r"epsilon must be in \(0, 0.5\)"),
     ],

@@ -1,4 +1,4 @@
-"""The predictor-corrector of the VE-SDE: its variance step by step, its orders, what is refused."""
+"""Tests of the predictor-corrector of the VE-SDE: variance by step, orders, refused settings."""
 
 import math
 
@@ -24,7 +24,7 @@ def gaussian(std):
 
 
 def variances(std, n_steps, snr, first):
-    """Of x after each update, N(0, std^2) in many dimensions; level by level, by hand."""
+    """Returns the variances of x after each update, for N(0, std^2) in many dimensions, by hand."""
     sigmas = [20.0 * (0.05 / 20) ** (i / (n_steps - 1)) for i in range(n_steps)]
     v, found = sigmas[0] ** 2, []
     for i, (sigma, after) in enumerate(zip(sigmas, [*sigmas[1:], 0.0], strict=True)):
@@ -61,7 +61,7 @@ def test_a_thousand_steps_sample_a_gaussian_up_to_the_correctors_share(snr):
         last = state
     assert state.step == 2000
     exact = std**4 / (std**2 + 0.05**2)  # the variance of H of data with noise
-    # The corrector's fixed point is (1 + snr^2) of the level's variance.
+    # The fixed point of the corrector is (1 + snr^2) times the variance of the level.
     assert 0.98 < last.denoised.var().item() / exact < 1.02 + snr**2
 
 
@@ -74,7 +74,7 @@ def test_the_orders_are_the_same_but_for_the_first_corrector():
         corrector.walk(gaussian(1.0), 20 * noise_source(shape)(), SCHEDULE, noise_source(shape, 1))
     )
     drawn = noise_source(shape, 1)
-    drawn()  # the first corrector's
+    drawn()  # the draw of the first corrector
     again = list(predictor.walk(gaussian(1.0), states[0].x, SCHEDULE, drawn))
     assert len(again) == len(states) - 1
     for a, b in zip(states[1:], again, strict=True):
@@ -133,9 +133,9 @@ def test_25_gaussians_get_their_shares_and_their_width():
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"n_steps": 1}, "n_steps must be at least 2; got 1"),
-        ({"snr": 0.0}, r"snr must be in \(0, 1\); got 0"),
-        ({"snr": 1.0}, r"snr must be in \(0, 1\); got 1"),
+        ({"n_steps": 1}, "n_steps must be at least 2, but got 1"),
+        ({"snr": 0.0}, r"snr must be in \(0, 1\), but got 0"),
+        ({"snr": 1.0}, r"snr must be in \(0, 1\), but got 1"),
         ({"first": "both"}, "first must be one of 'corrector', 'predictor'; got 'both'"),
     ],
 )

@@ -1,5 +1,8 @@
-"""Samplers with exact scores: what holds for all of them, the propositions of the paper, moments
-and shares of classes, and what is refused."""
+"""Tests of samplers with exact scores.
+
+They check properties of all samplers, the propositions of the paper, moments and shares of classes,
+and refused settings.
+"""
 
 import math
 
@@ -35,7 +38,7 @@ def noise_source(shape, seed=0):
 
 
 def point_mass(x, sigma):
-    """Exact sigma * score of a point mass at 0.3 smoothed by sigma."""
+    """Returns exact sigma * score of a point mass at 0.3 smoothed by sigma."""
     return (0.3 - x) / sigma
 
 
@@ -44,7 +47,7 @@ def walk(sampler, scaled_score, x, seed=1):
 
 
 def test_cas_keeps_the_noise_exactly_on_schedule():
-    # Proposition 2: std sigma_i before update i, and (1 - eta) sigma_L after the last.
+    # Proposition 2: the std is sigma_i before update i, and (1 - eta) sigma_L after the last.
     for sampler in (s for s in ANNEALED if isinstance(s, Cas)):
         x = 0.3 + SCHEDULE.sigma_1 * noise_source((N,))()
         states = walk(sampler, point_mass, x)
@@ -169,11 +172,11 @@ def test_samplers_travel_as_json(sampler):
 WEIGHTS, CENTRES, STD = (
     torch.tensor(values, dtype=torch.float64) for values in ([0.2, 0.8], [-3.2, 0.8], 0.3)
 )
-"""Two classes on a line, of mean 0 together, 13 standard deviations apart."""
+"""Two classes on a line with common mean 0, 13 standard deviations apart."""
 
 
 def two_classes(x, sigma):
-    """Exact sigma * score of the two classes smoothed by sigma."""
+    """Returns exact sigma * score of the two classes smoothed by sigma."""
     variance = STD**2 + sigma**2
     offsets = CENTRES - x[:, None]
     weights = (WEIGHTS.log() - offsets**2 / (2 * variance)).softmax(dim=1)
@@ -184,7 +187,7 @@ def two_classes(x, sigma):
 def test_als_gives_each_class_its_share_on_any_schedule(family):
     schedule = SCHEDULES[family](sigma_1=8.0, sigma_L=0.05, n_levels=150)
     sampler = Als(epsilon=0.3 * schedule.sigma_L**2, n_sigma=8)
-    # Within a class x is normal. Where the last levels are far apart noise is left, by so much:
+    # Within a class x is normal. If the last levels are far apart, this much noise remains:
     variance = 8.0**2
     for sigma in schedule.sigmas:
         shrink = 0.3 * sigma**2 / (0.3**2 + sigma**2)
@@ -209,7 +212,7 @@ def test_each_class_has_its_share(sampler):
 
 
 def assert_right_shares(sampler, schedule, width, within):
-    """The shares of the denoised samples, and the centre and width of each class."""
+    """Asserts the shares of the denoised samples, and the centre and the width of each class."""
     draw = noise_source((8000,), seed=8)
     *_, last = sampler.walk(two_classes, schedule.sigma_1 * draw(), schedule, draw)
     in_first = last.denoised < -1
@@ -220,7 +223,7 @@ def assert_right_shares(sampler, schedule, width, within):
 
 
 def test_als_is_song_and_ermons_algorithm_at_half_their_step():
-    # Algorithm 1 of 2019, as printed: their epsilon and T, a level's alpha.
+    # Algorithm 1 of the 2019 paper as printed: its epsilon and T, and the alpha of a level.
     epsilon, n_per_level = 2e-5, 3
     for family in SCHEDULES.values():
         schedule = family(sigma_1=1.0, sigma_L=0.01, n_levels=10)
@@ -240,7 +243,7 @@ def test_what_needs_one_ratio_of_levels_refuses_other_schedules(name):
     schedule = SCHEDULES[name](sigma_1=5.0, sigma_L=0.1, n_levels=30)
     cas, als = Cas(epsilon=1.5 * STEP), Als(epsilon=5 * STEP)
     zero = torch.zeros(1, dtype=torch.float64)
-    why = f"needs a geometric schedule, whose .* one ratio gamma; got a {name} one"
+    why = rf"needs a geometric schedule \(one ratio gamma .*\); got a {name} schedule"
     for ask in (
         cas.interval,
         cas.n_evaluations,
@@ -268,7 +271,7 @@ def test_inadmissible_step_sizes_are_refused_with_the_interval(sampler):
 
 
 def test_n_sigma_below_one_is_refused():
-    with pytest.raises(InputError, match="n_sigma must be at least 1; got 0"):
+    with pytest.raises(InputError, match="n_sigma must be at least 1, but got 0"):
         Cas(epsilon=1e-3, n_sigma=0)
 
 

@@ -1,8 +1,8 @@
-"""Every sampler's walk against a plain loop of its algorithm, bit by bit, also what it asks for.
+"""Tests of every sampler against a plain loop of its algorithm, bitwise, and of its call order.
 
-The loops know nothing of the samplers: they take the levels and the settings as numbers. "net" and
-"draw" stand in the order in which the network and the noise are asked; the loop's own order is the
-right one.
+The loops do not use the samplers: they take the levels and the settings as numbers. "net" and
+"draw" record the order in which the network and the noise are called; the order of the loop is
+the correct one.
 """
 
 import math
@@ -20,7 +20,7 @@ SCHEDULE = GeometricSchedule(**ENDS)
 
 
 class Asked:
-    """A network and a source of noise that remember the order in which they were asked."""
+    """A network and a source of noise that record the order of their calls."""
 
     def __init__(self, dtype):
         self.order, self._dtype = [], dtype
@@ -52,7 +52,7 @@ def als(at, x, sigmas, epsilon, n_sigma, extra_call=False):
 
 
 def cas(at, x, sigmas, epsilon):
-    """With the levels of the dilated schedule."""
+    """Runs consistent annealed sampling with the levels of the dilated schedule."""
     share = epsilon / sigmas[-1] ** 2
     for sigma, following in pairwise(sigmas):
         spread = math.sqrt(following**2 - ((1 - share) * sigma) ** 2)
@@ -83,7 +83,7 @@ def predictor_corrector(at, x, sigmas, snr, first):
 
 
 def cases():
-    """(sampler, schedule, its algorithm as a function of an `Asked` and a start)."""
+    """Returns (sampler, schedule, its algorithm as a function of an `Asked` and a start)."""
     for family in SCHEDULES.values():
         schedule = family(**ENDS)
         for n_sigma, extra in ((1, False), (5, False), (1, True), (5, True)):

@@ -1,4 +1,4 @@
-"""Training: the DSM loss in closed form, exact resumption, what is refused."""
+"""Tests of training: the DSM loss in closed form, exact resumption, refused settings."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ SMALL = BigGanDiscriminator(width=1)
 
 
 class Exact(torch.nn.Module):
-    """sigma * score of N(0, std^2 I) smoothed by sigma."""
+    """Returns sigma * score of N(0, std^2 I) smoothed by sigma."""
 
     def __init__(self, std):
         super().__init__()
@@ -34,7 +34,7 @@ class Zero(torch.nn.Module):
 
 
 def test_the_loss_of_an_exact_score_is_its_known_minimum():
-    # E|sigma s + z|^2 / 2 = D/2 std^2 / (std^2 + sigma^2): what cannot be known of the noise.
+    # E|sigma s + z|^2 / 2 = D/2 std^2 / (std^2 + sigma^2): the unpredictable part of the noise.
     stream = torch.Generator().manual_seed(0)
     x = 0.5 * torch.randn(20_000, 3, generator=stream)
     noise = torch.randn(x.shape, generator=stream)
@@ -79,7 +79,7 @@ def test_an_interrupted_run_ends_bitwise_equal_to_an_uninterrupted_one(beta1):
 
 
 class Dropping(torch.nn.Module):
-    """A network whose layers draw."""
+    """A network whose layers draw random numbers."""
 
     def __init__(self):
         super().__init__()
@@ -97,7 +97,7 @@ def test_dropout_is_a_matter_of_seed_and_iteration_alone():
     whole, first, second, other = dropping(), dropping(), dropping(), dropping(seed=1)
     list(whole.steps(6))
     list(first.steps(3))
-    torch.manual_seed(99)  # another job of this process
+    torch.manual_seed(99)  # stands for another job of this process
     drawn = torch.rand(3)
     torch.manual_seed(99)
     second.restore(first.state())
@@ -113,7 +113,7 @@ EVERY_LEVEL = torch.arange(0, 256, dtype=torch.uint8).repeat(120).reshape(480, 1
 
 
 def ends(images, flips, cls=DsmTraining, **options):
-    """State and losses after a few updates on images of 8 x 8 pixels."""
+    """Returns state and losses after a few updates on images of 8 x 8 pixels."""
     torch.manual_seed(3)
     network = ResidualMlp(width=16, depth=1).build((1, 8, 8))
     options |= {"schedule": SCHEDULE, "ema": (0.9,), "batch_size": 100, "flips": flips, "seed": 0}

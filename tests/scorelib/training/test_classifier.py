@@ -1,4 +1,4 @@
-"""Training of noise-conditional classifiers: exact resumption, split batches, what is refused."""
+"""Tests of training noise-conditional classifiers: exact resumption, split batches, refusals."""
 
 import pytest
 import torch
@@ -79,7 +79,7 @@ def test_the_seed_decides():
 
 
 class Recording(nn.Module):
-    """A score network that answers nothing and keeps what it was asked."""
+    """A score network that returns zeros and records its inputs."""
 
     def __init__(self):
         super().__init__()
@@ -100,7 +100,7 @@ def test_levels_are_drawn_anew_in_every_iteration_and_for_every_seed():
 
 
 def test_the_examples_are_points_with_their_own_labels_and_levels_of_the_schedule():
-    # A label and a noise of its own for each: noise below 1e-6 leaves the points recognisable.
+    # Each example has its own label and noise: with noise below 1e-6 points are recognisable.
     tiny = GeometricSchedule(sigma_1=1e-6, sigma_L=1e-7, n_levels=10)
     seen = []
 
@@ -114,14 +114,14 @@ def test_the_examples_are_points_with_their_own_labels_and_levels_of_the_schedul
     x, labels, sigma = (torch.cat(t) for t in zip(*seen, strict=True))
     index = torch.cdist(x, POINTS).argmin(dim=1)
     assert torch.equal(x, POINTS[index]) and torch.equal(labels, LABELS[index])
-    assert len(index.unique()) == 480  # an epoch: each once
+    assert len(index.unique()) == 480  # an epoch contains each example once
     assert {round(v, 12) for v in sigma.tolist()} == {round(s, 12) for s in tiny.sigmas}
     asked = torch.cat([x for x, _ in score.asked])
     assert (asked - x).abs().max() < 1e-5 and not torch.equal(asked, x)
 
 
 def test_objectives_are_compared_on_the_same_examples():
-    # Equal weights, equal first batch: the first cross entropies agree.
+    # Equal weights and an equal first batch: the first cross entropies agree.
     found = [next(iter(training(o).steps(1))).losses["ce"] for o in OUTPUTS]
     assert found == pytest.approx([found[0]] * len(found), rel=1e-6)
 
@@ -163,7 +163,7 @@ def test_classifiers_that_normalise_over_the_batch_are_refused_with_every_object
 
 
 def test_missing_labels_and_scores_are_refused():
-    with pytest.raises(InputError, match="Dlsm needs a score network; got none"):
+    with pytest.raises(InputError, match="Dlsm needs a score network, but got none"):
         training(Dlsm(), score=None)
     list(training(CrossEntropy(), score=None).steps(1))
     with pytest.raises(InputError, match=r"got 500 images and labels of shape \(499,\)"):
@@ -196,7 +196,7 @@ def test_training_finds_the_likelihood_score_of_the_moons(objective):
         list(run.steps(until))
         guides = [ClassGuidance(run.network, label) for label in (0, 1)]
         errors.append(known.likelihood_errors(scores_of(guides, grid, 7.5)))
-    assert min(errors[0]) > 0.1  # a classifier that knows nothing: 0.150
+    assert min(errors[0]) > 0.1  # an untrained classifier has 0.150
     assert max(errors[1]) < 0.08
 
 

@@ -1,4 +1,4 @@
-"""Averages of weights: the closed form, independence of decays, resume, buffers."""
+"""Tests of averages of weights: the closed form, independent decays, resumption, buffers."""
 
 import pytest
 import torch
@@ -11,7 +11,7 @@ DECAYS = (0.9, 0.999, 0.0)
 
 
 class Net(nn.Module):
-    """Weights of two shapes, a tied one, a float and an integer buffer."""
+    """A network with weights of two shapes, a tied weight, a float buffer and an integer buffer."""
 
     def __init__(self):
         super().__init__()
@@ -38,7 +38,7 @@ def walk(net, n_evaluations, seed, *emas):
     for _ in range(n_evaluations):
         for p in net.parameters():
             p.add_(torch.randn(p.shape, generator=generator, dtype=p.dtype))
-        net(torch.randn(5, 3, generator=generator, dtype=p.dtype))  # moves the buffers
+        net(torch.randn(5, 3, generator=generator, dtype=p.dtype))  # changes the buffers
         for ema in emas:
             ema.update(net)
         visited.append({k: v.clone() for k, v in net.state_dict().items()})
@@ -69,7 +69,7 @@ def test_starts_as_a_copy():
 
 
 def test_small_steps_are_not_lost_in_float32():
-    """At decay 0.9999 a constant target is approached as mu^t, also after many steps."""
+    """At decay 0.9999, the average approaches a constant target as mu^t, also after many steps."""
     net = nn.Linear(1, 1, bias=False)
     nn.init.zeros_(net.weight)
     ema = Ema(net, (0.9999,))
@@ -134,7 +134,7 @@ def test_bad_decays(decays):
 
 def test_unknown_decay_and_foreign_state():
     ema = Ema(nn.Linear(1, 1), (0.9,))
-    with pytest.raises(InputError, match=r"one of \(0.9,\); got 0.99"):
+    with pytest.raises(InputError, match=r"one of \(0.9,\), but got 0.99"):
         ema.weights(0.99)
     for foreign in (Ema(nn.Linear(1, 1), (0.99,)), Ema(nn.Linear(1, 2), (0.9,))):
         with pytest.raises(InputError, match="same module and the decays"):

@@ -1,4 +1,4 @@
-"""The demo's science in shorter form: the baselines, and what the paper says must show."""
+"""Tests of the demo's results in shorter form: the baselines, and the claims of the paper."""
 
 import pytest
 
@@ -17,7 +17,7 @@ SHORTER = {
 
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory):
-    """The demo with a smaller network, less training, fewer trials and images: its results."""
+    """Returns the results of the demo with smaller network, training, searches and image counts."""
     store = Store(str(tmp_path_factory.mktemp("demo")), create=True)
     shorter = study("demo", replace_paths(demo(), SHORTER))
     drain(shorter, store)
@@ -54,7 +54,8 @@ def test_paper_scale_is_the_paper():
     assert len(made.snapshots) == 2 * 120
     for cell in made.cells:
         for reported in cell.reported.values():
-            # Equal in all the paper states; it does not say whether its seeds were fresh.
+            # Equal in all that the paper states; the paper does not say whether its seeds were
+            # fresh.
             assert reported.protocol.is_comparable(cell.protocol)
             assert reported.protocol.seeds == "unstated" and cell.protocol.seeds == "fresh"
     assert made.cells[0].protocol.name == "fid"

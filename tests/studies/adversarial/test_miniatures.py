@@ -1,4 +1,4 @@
-"""Studies of "Adversarial score matching and improved sampling" in miniature."""
+"""Tests of the studies of "Adversarial score matching and improved sampling" in miniature."""
 
 import pytest
 
@@ -10,7 +10,7 @@ from tests.studies.miniatures import studies_of
 
 @pytest.mark.parametrize("finished", studies_of("adversarial"), indirect=True)
 class TestEveryStudy(MiniatureContract):
-    """What holds of every study, of this paper's."""
+    """The checks for every study, on the studies of this paper."""
 
 
 def test_the_noise_of_figure_1_is_the_closed_form(worked_off):

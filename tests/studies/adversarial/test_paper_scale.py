@@ -1,4 +1,4 @@
-"""The paper scale of "Adversarial score matching": its numbers beside ours, shared images."""
+"""Tests of the paper scale of "Adversarial score matching": reported numbers, shared images."""
 
 from studies.registry import STUDIES, find_study
 from studies.reported import _rows

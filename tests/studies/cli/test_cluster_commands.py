@@ -1,4 +1,4 @@
-"""The commands in tuning/cluster and docs/clusters.md are such as the command line takes."""
+"""Tests that the command line accepts the commands in tuning/cluster and docs/clusters.md."""
 
 import re
 import shlex
@@ -16,7 +16,7 @@ from tests.tuning.cluster.test_cluster_files import (
 
 
 def require_cluster_command(command, config, group):
-    """A command to submit names the cluster, all it may grow to, and a store all nodes reach."""
+    """Asserts that a command gives the cluster, its maximum size, and a store for all nodes."""
     words = shlex.split(command)
     assert words[:3] == ["python", "-m", "studies.run"]
     args = parser().parse_args(words[3:])

@@ -1,4 +1,4 @@
-"""Studies that are run on a cluster: what of it is refused, in one line and promptly."""
+"""Tests of studies on a cluster: wrong settings are refused promptly in one line."""
 
 import os
 import socket
@@ -11,12 +11,12 @@ from tests.clusters import ROOT, static_cluster
 from tests.miniature import OPTIONS
 
 HIDDEN = 'mount -t tmpfs none {} && exec "$@"'
-"""Runs a command that does not see what is in a folder, from within `unshare --mount`."""
+"""Runs a command that does not see the content of a folder, within `unshare --mount`."""
 
 
 @pytest.fixture(scope="module")
 def cluster():
-    """A head without CPUs; tests add the nodes they need."""
+    """Yields a head without CPUs; tests add the nodes they need."""
     with static_cluster(cpus=0) as made:
         yield made
 
@@ -33,7 +33,7 @@ def study(cluster, store, *options):
 
 
 def refusal(process):
-    """The one line of a driver that refuses, within a minute."""
+    """Returns the one-line message of a driver that refuses to run, within a minute."""
     output, errors = process.communicate(timeout=60)
     assert process.returncode == 2, output + errors
     lines = [line for line in errors.splitlines() if line.startswith("error: ")]
@@ -43,13 +43,13 @@ def refusal(process):
 
 def test_a_cluster_without_cpus_asks_how_far_it_may_grow(cluster, tmp_path):
     line = refusal(study(cluster, tmp_path / "store"))
-    assert "must have CPUs; it has none now" in line and "--cpus" in line
+    assert "must have CPUs, but it has none now" in line and "--cpus" in line
     assert not (tmp_path / "store").exists()
 
 
 @pytest.fixture
 def shared(tmp_path):
-    """A folder that `add_blind_node` can hide."""
+    """Returns a folder that `add_blind_node` can hide."""
     probe = subprocess.run(
         ["unshare", "--mount", "mount", "-t", "tmpfs", "none", str(tmp_path)],
         capture_output=True, text=True, check=False,
@@ -60,7 +60,7 @@ def shared(tmp_path):
 
 
 def add_blind_node(cluster, folder):
-    """Joins a node for which a folder is empty."""
+    """Joins a node on which a folder is empty."""
     hide = ["unshare", "--mount", "sh", "-c", HIDDEN.format(folder), "sh"]
     cluster.add_node(cpus=1, prefix=hide)
     cluster.wait_until(cluster.workers, 30.0)

@@ -1,4 +1,4 @@
-"""The command line: its options are fixed; bad input is one line, exit code 2, nothing written."""
+"""Tests of the command line: fixed options; bad input gives one line, exit code 2, no files."""
 
 import json
 import socket
@@ -35,7 +35,7 @@ NAME = "cifar_sampling_eps"
 
 
 def refused(capsys, *arguments):
-    """Runs in this process; returns the one line."""
+    """Runs the command in this process; returns its one line of output."""
     assert main([*arguments]) == 2
     printed = capsys.readouterr()
     assert printed.out == "" and printed.err.count("\n") == 1, printed
@@ -56,16 +56,16 @@ def test_the_options_are_fixed():
     [
         ([], "the following arguments are required: NAME"),
         (["cifar_samplin_eps"], "the nearest is 'cifar_sampling_eps'"),
-        ([NAME, "--scale", "huge"], "the scale must be one of demo, paper; got 'huge'"),
+        ([NAME, "--scale", "huge"], "the scale must be one of demo, paper, but got 'huge'"),
         ([NAME, "--sclae", "demo"], "the nearest option is --scale"),
         ([NAME, "--set", "train.sede=1"], "the nearest is 'train.seed' (--set train.seed=VALUE)"),
-        ([NAME, "--set", "train.seed"], "must be PATH=VALUE; got 'train.seed' (--set PATH=VALUE)"),
+        ([NAME, "--set", "train.seed"], "be PATH=VALUE, but got 'train.seed' (--set PATH=VALUE)"),
         ([NAME, "--set", "train.seed=one"], "must be int; got 'one' (--set train.seed=VALUE)"),
         ([NAME, "--set", "train.seed=1.5"], "TrainSpec.seed must be int; got 1.5"),
-        ([NAME, "--set", "n_images=1"], "n_images must be above 1; got 1"),
+        ([NAME, "--set", "n_images=1"], "n_images must be above 1, but got 1"),
         ([NAME, "--set", "ema=0.5"], "ema must be one of the decays kept in training"),
         ([NAME, "--set", "zzz=1"], "must be a field of the study's settings; got 'zzz'\n"),
-        ([NAME, "--set", "iterations=9"], "at least snapshot_every=2000 iterations; got 9"),
+        ([NAME, "--set", "iterations=9"], "at least snapshot_every=2000 iterations, but got 9"),
         ([NAME, "--set", "iteration=123"], "must be a multiple of snapshot_every=2000"),
         ([NAME, "--set", "train.schedule.sigma_L=9"], "sigmas must strictly decrease"),
         ([NAME, "--set", "train.schedule.n_levels=1"], "n_levels must be at least 2 (1 if"),
@@ -78,10 +78,10 @@ def test_the_options_are_fixed():
         ([NAME, "--set", "train.ema=[0.999, 0.999]"], "ema must hold each decay once"),
         ([NAME, "--set", 'seeds={"spec": "Digits"}'], "Settings.seeds must be int"),
         ([NAME, "--tracking-uri", "http://localhost:abc"], "tracking_uri must be a URL"),
-        ([NAME, "--gpus", "4"], "--gpus must be at most 0, the GPUs found here; got 4"),
-        ([NAME, "--set", "n_sigma=[0]"], "n_sigma must hold counts the paper reports"),
+        ([NAME, "--gpus", "4"], "--gpus must be at most 0, the GPUs found here, but got 4"),
+        ([NAME, "--set", "n_sigma=[0]"], "n_sigma must hold reported step counts"),
         ([NAME, "--store", "memory://x"], "needs --tracking-uri"),
-        ([NAME, "--seeds", "0"], "must be at least 1; got '0'"),
+        ([NAME, "--seeds", "0"], "must be at least 1, but got '0'"),
         ([NAME, "--cpus", "two"], "must be a whole number"),
         ([NAME, "--address", "ray://somewhere:10001"], "use `ray job submit` instead"),
         ([NAME, "--address", "somewhere"], "--address must be auto or HOST:PORT"),
@@ -89,7 +89,7 @@ def test_the_options_are_fixed():
         ([NAME, "--store", "nonsense://x"], "the store must be a folder or an fsspec URL"),
         ([NAME, "--store", "ftp://127.0.0.1:1/x"], "the store must be a folder or an fsspec URL"),
         ([NAME, "--tracking-uri", "http://a..b"], "tracking_uri a..b:80 must answer"),
-        ([NAME, "--scale", "paper"], "jobs need a GPU and there is none"),
+        ([NAME, "--scale", "paper"], "jobs need a GPU, but there is none"),
     ],
 )
 def test_bad_input_is_refused_in_one_line_and_nothing_is_written(
@@ -124,14 +124,14 @@ def test_a_port_where_nothing_listens_is_refused_within_seconds(
 
 def test_a_store_of_a_newer_version_is_refused(capsys, tmp_path):
     (tmp_path / "store.json").write_text(json.dumps({"format": FORMAT + 1}))
-    assert "made by a newer version" in refused(capsys, NAME, "--store", str(tmp_path))
+    assert "a newer version made it" in refused(capsys, NAME, "--store", str(tmp_path))
     assert [p.name for p in tmp_path.iterdir()] == ["store.json"]
 
 
 def test_a_store_that_cannot_be_written_is_refused(capsys, tmp_path):
     (tmp_path / "file").write_text("")
     line = refused(capsys, NAME, "--store", str(tmp_path / "file" / "store"))
-    assert "must be writable and have room" in line
+    assert "must be writable and have free space" in line
 
 
 @pytest.mark.parametrize(("command", "name"), [(table, [NAME]), (report, [NAME]), (sync, [])])
@@ -141,7 +141,7 @@ def test_a_store_that_cannot_be_read_is_refused(capsys, tmp_path, command, name)
     assert command([*name, "--store", str(tmp_path)]) == 2
     printed = capsys.readouterr()
     assert printed.out == "" and printed.err.count("\n") == 1
-    assert "must be readable; Is a directory" in printed.err
+    assert "must be readable, but access failed (Is a directory)" in printed.err
 
 
 def test_missing_data_is_refused_before_anything_is_scheduled(capsys, tmp_path, monkeypatch):
@@ -180,7 +180,7 @@ def test_plan_writes_nothing_and_counts_the_whole_study(tmp_path, capsys, monkey
     printed = capsys.readouterr().out
     assert f"{2 * 38_400_000:,}" in printed and "est." in printed and "240" in printed
     # (232 + 1160 + 232 + 1156) evaluations x (16 x 5000 + 2 x 5000 more + 3 x 10000) images, and
-    # 232 x 24 x 5000 to choose a snapshot, of which one is a trial of CAS, too; of both columns.
+    # 232 x 24 x 5000 to choose a snapshot, one of which is also a trial of CAS; for both columns.
     sampled = 2 * ((232 + 1160 + 232 + 1156) * 120_000 + 232 * 23 * 5000)
     assert f"{sampled:,}" in printed and f"{2 * 38_400_000 + sampled:,}" in printed
     assert list(tmp_path.iterdir()) == []

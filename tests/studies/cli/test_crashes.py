@@ -1,4 +1,4 @@
-"""The real driver on real Ray, killed at several points: the table is an undisturbed run's."""
+"""Tests of the real driver on real Ray, killed at several points: the table does not change."""
 
 import os
 import re
@@ -95,7 +95,7 @@ def test_a_stop_is_clean_and_says_how_to_continue(tmp_path, number, moment):
     os.kill(process.pid, number)
     output, _ = process.communicate(timeout=180)
     assert process.returncode == 130, output
-    assert f"Stopped (by {number.name}). Nothing finished is lost; to continue: python" in output
+    assert f"Stopped (by {number.name}). Finished jobs are kept; to continue: python" in output
     command = re.search(r"to continue: (.*)", output).group(1)
     assert f"--store {store}" in command and "--set iterations=60" in command
     assert "Traceback" not in output

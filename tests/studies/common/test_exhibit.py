@@ -1,4 +1,4 @@
-"""What a study is of is said once, in the study's exhibit."""
+"""Tests that the subject of a study is stated once, in the study's exhibit."""
 
 from importlib import import_module
 
@@ -73,7 +73,7 @@ def test_a_reported_number_comes_with_the_protocol_that_is_given():
 
 @pytest.mark.parametrize("columns", [{"metric": "fid"}, ROW | {"metric": "kid"}])
 def test_a_number_that_is_not_one_is_refused(columns):
-    with pytest.raises(LookupError, match="reported numbers match"):
+    with pytest.raises(LookupError, match=r"^one reported number must match .*, but \d+ match$"):
         TABLE_1.reported(**columns)
 
 

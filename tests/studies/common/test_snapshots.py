@@ -1,4 +1,4 @@
-"""At which iterations snapshots are made, and what is refused."""
+"""Tests of the iterations at which snapshots are made, and of refused settings."""
 
 import pytest
 

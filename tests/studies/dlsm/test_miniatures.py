@@ -1,4 +1,4 @@
-"""Studies of denoising likelihood score matching in miniature."""
+"""Tests of the studies of denoising likelihood score matching in miniature."""
 
 import dataclasses
 import shutil
@@ -18,20 +18,20 @@ from tuning.store.store import Store
 
 @pytest.mark.parametrize("finished", studies_of("dlsm"), indirect=True)
 class TestEveryStudy(MiniatureContract):
-    """What holds of every study, of this paper's."""
+    """The checks for every study, on the studies of this paper."""
 
 
 def test_what_finished_jobs_rest_on_need_not_be_there(worked_off, tmp_path):
     scheduler, whole, *_ = worked_off("cifar10_dlsm")
     made, store = scheduler.study, Store(str(shutil.copytree(whole.url, tmp_path / "store")))
     for cell in made.cells:
-        for chunk in cell.job.chunks() if cell.job else ():  # of CAS: in pixels
+        for chunk in cell.job.chunks() if cell.job else ():  # of the accuracy score
             shutil.rmtree(store.folder / "objects" / chunk.stage / chunk.key)
     scheduler = Scheduler(made, store)
     assert scheduler.is_complete()
     assert sum(row.n_to_run for row in forecast(scheduler, store, "cpu x1")) == 0
     assert drain(made, store) == []
-    first = made.cells[0]  # CAS: of the other kind of images it asks for them again
+    first = made.cells[0]  # the accuracy score needs its chunks again for other images
     other = dataclasses.replace(first, job=first.job.replace(which="raw"))
     scheduler = Scheduler(dataclasses.replace(made, cells=(other,)), store)
     left = {row.stage: row.n_to_run for row in forecast(scheduler, store, "cpu x1")}

@@ -1,4 +1,4 @@
-"""The DLSM paper at paper scale: its numbers stand in their own cells, its settings are set."""
+"""Tests of the DLSM paper at paper scale: reported numbers in their cells, and settings."""
 
 import pytest
 
@@ -28,7 +28,7 @@ def cells_of(name):
 
 
 def printed(*tables, **where):
-    """The numbers of some tables by their place, as they are printed."""
+    """Returns the numbers of some tables by their position, as printed."""
     return {
         (row["table"], row["row"], row["column"], row["metric"]): float(row["value"])
         for row in _rows()
@@ -139,16 +139,16 @@ def test_the_moons_methods_are_what_their_columns_say():
 def test_moons_stopped_early_say_so():
     module = find_study("moons_score_mismatch")
     at = module.settings("paper")
-    said = "every training was stopped after 10,000 iterations; the paper's numbers are of 40,000"
+    said = "every training was stopped after 10,000 iterations; the paper's numbers are for 40,000"
     assert said in module.study("paper", at.replace(iterations=10_000)).notes
     whole = module.study("paper", at).notes
     assert not any("stopped" in note for note in whole)
     assert sum(".150" in note or ".013" in note for note in whole) == 2
-    # What holds at the paper's level only is not said of another.
+    # Numbers that hold only at the paper's noise level are not shown at other levels.
     elsewhere = at.replace(sigma=5.0, sampler=at.sampler.replace(sigma=5.0))
     notes = module.study("paper", elsewhere).notes
     assert not any(".150" in note or ".013" in note for note in notes)
-    assert "the paper's numbers are of sigma = 7.5" in notes
+    assert "the paper's numbers are for sigma = 7.5" in notes
 
 
 def test_over_seeds_the_moons_show_the_fair_networks_too():
@@ -166,7 +166,7 @@ def test_over_seeds_the_moons_show_the_fair_networks_too():
         assert {job.models[0].train.network.data_scale for job in jobs} == {scale}
         assert {job.classifier.train.network.data_scale for job in jobs} == {scale}
     early = {curve.label: min(curve.points) for curve in made.curves}
-    assert len(early) == 6 and set(early.values()) == {250}  # the peak of CE is near 1,000
+    assert len(early) == 6 and set(early.values()) == {250}  # cross entropy peaks near 1,000
 
 
 @pytest.mark.parametrize("name", ["moons_score_mismatch", "cifar10_dlsm"])

@@ -1,4 +1,4 @@
-"""What a command line adds to an error: the options that set the fields the error is about."""
+"""Tests of the options that a command line adds to an error message."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from studies.opening.cli_common import Arguments, add_study_arguments, run_comma
 
 
 def reader():
-    """A parser as of a command that reads: no --set, no cluster."""
+    """Returns a parser like those of commands that only read: no --set, no cluster."""
     made = Arguments()
     add_study_arguments(made)
     return made

@@ -1,4 +1,4 @@
-"""Studies of the report on noise schedules in miniature."""
+"""Tests of the studies of the report on noise schedules in miniature."""
 
 import base64
 import io
@@ -20,7 +20,7 @@ from tuning.stages.frames import FRAMES_FILE, SIGMAS
 
 @pytest.mark.parametrize("finished", studies_of("schedules"), indirect=True)
 class TestEveryStudy(MiniatureContract):
-    """What holds of every study, of this paper's."""
+    """The checks for every study, on the studies of this report."""
 
 
 def test_a_table_of_schedules_shows_no_step_in_units_of_the_schedule(worked_off):
@@ -53,7 +53,8 @@ def test_frames_along_the_chain_are_the_stores_own_pixels_with_their_noise(worke
         assert base64.b64decode(picture.data.split(",")[1]) == data
         levels = ", ".join(f"{sigma:.2g}" for sigma in manifest.result[SIGMAS])
         assert picture.title.startswith(cell.cell.name) and picture.title.endswith(levels)
-        # Stored enlarged an even number of times: at half the size a pixel is still whole ones.
+        # The image is stored enlarged an even number of times: at half the size pixels are still
+        # whole.
         assert (picture.width, picture.height) == tuple(
             side / 2 for side in Image.open(io.BytesIO(data)).size
         )

@@ -1,4 +1,4 @@
-"""The schedules report at paper scale: what is chosen on how many images, and what stands where."""
+"""Tests of the schedules report at paper scale: image counts of choices, reported numbers."""
 
 import pytest
 import torch
@@ -10,7 +10,7 @@ from studies.schedules.schedule_table import FEW_LEVELS
 from tuning.stages.shares import REACHING
 
 MANY = {"mnist_schedules": (30, 200), "cifar_schedules": (50, 200)}
-"""sigma_1 and L of the many levels."""
+"""sigma_1 and L of the schedules with many levels."""
 
 
 def study_of(name):

@@ -1,8 +1,8 @@
-"""The files in tuning/cluster: as far as they can be checked without a cloud.
+"""Tests of the files in tuning/cluster, as far as possible without a cloud.
 
-Ray's own preparation, schema and KubeRay derivation read them; Ray's own AWS provider starts their
-machines on a stand-in for EC2; a shell and Ray's command line parse their commands. Kubernetes'
-schema of RayCluster is not in Ray's wheel: the pods' shape is checked against a part written here.
+Ray's own code for preparation, schema and KubeRay reads the files. Ray's AWS provider starts their
+machines on a simulated EC2. A shell and Ray's command line parse their commands. Ray's wheel does
+not contain the Kubernetes schema of RayCluster: the pods are checked against a part written here.
 """
 
 import re
@@ -41,7 +41,7 @@ def prepared(cloud):
 
 
 def ray_cluster(name):
-    """The RayCluster of either KubeRay file, as the operator would create it."""
+    """Returns the RayCluster of either KubeRay file, as the operator would create it."""
     document = load(name)
     if document["kind"] == "RayCluster":
         return document
@@ -54,7 +54,7 @@ def commands(config):
     return [command for key in keys for command in config[key]]
 
 
-# -- machines of one's own: ray up ----------------------------------------------------------------
+# -- clusters started by ray up -------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("cloud", CLOUDS)
@@ -124,7 +124,7 @@ def test_what_is_run_on_a_node_by_hand_finds_the_token(cloud, tmp_path):
     config = prepared(cloud)
     (line,) = [c for c in config["setup_commands"] if ".bashrc" in c]
     home = {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}
-    for _ in range(2):  # `ray up` runs the set-up again when the files change
+    for _ in range(2):  # `ray up` repeats the setup when the files change
         subprocess.run(["bash", "-c", line], env=home, check=True)
     assert len((tmp_path / ".bashrc").read_text().splitlines()) == 1
     script = '. ~/.bashrc; echo "$RAY_AUTH_MODE $RAY_AUTH_TOKEN_PATH $PATH"'
@@ -155,12 +155,12 @@ def test_rays_aws_provider_starts_the_head_and_a_spot_worker(tmp_path, monkeypat
 
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "none")
-    monkeypatch.setenv("HOME", str(tmp_path))  # the provider keeps its ssh key there
+    monkeypatch.setenv("HOME", str(tmp_path))  # the provider stores its ssh key there
     config = load("aws")
     region = config["provider"]["region"]
     with moto.mock_aws():
         ec2, iam = boto3.client("ec2", region), boto3.client("iam", region)
-        # What the lines marked EDIT are to name.
+        # Names for the lines marked EDIT.
         network = ec2.describe_vpcs()["Vpcs"][0]["VpcId"]
         group = ec2.create_security_group(GroupName="g", Description="d", VpcId=network)["GroupId"]
         image = ec2.describe_images(Owners=["amazon"])["Images"][0]["ImageId"]
@@ -248,12 +248,12 @@ POD_TEMPLATE = {
         },
     }},
 }  # fmt: skip
-"""The part of Kubernetes' pod template that the files use; nothing else is let through."""
+"""The part of Kubernetes' pod template that the files use; any other field fails."""
 
 
 @pytest.mark.parametrize("name", ["kuberay-cluster", "kuberay-job"])
 def test_the_autoscaler_derives_gpu_workers_from_none_to_n_and_a_head_without_jobs(name):
-    config = derive(ray_cluster(name))  # checks Ray's schema, too
+    config = derive(ray_cluster(name))  # also checks Ray's schema
     head, worker = (config["available_node_types"][group] for group in ("headgroup", "gpu-spot"))
     assert head["resources"]["CPU"] == 0 and "GPU" not in head["resources"]
     assert worker["resources"]["GPU"] == 1 and worker["resources"]["CPU"] >= 2
@@ -300,7 +300,7 @@ def test_the_job_ends_its_cluster_and_is_tried_again():
     assert yaml.safe_load(spec["runtimeEnvYAML"]) == {"env_vars": submitted["env_vars"]}
 
 
-# -- all of them -----------------------------------------------------------------------------------
+# -- all files -------------------------------------------------------------------------------------
 
 
 def let_in(ignore_file):

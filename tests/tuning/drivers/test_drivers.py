@@ -1,4 +1,4 @@
-"""Drivers, the study lock and leases: one living holder; the dead are succeeded."""
+"""Tests of drivers, the study lock and leases: one active holder, replaced after its end."""
 
 import os
 import queue
@@ -35,7 +35,7 @@ with Driver(Store(sys.argv[1])) as driver, StudyLock(driver, "study-demo"):
 
 
 def hold(store, *keys, prefix=()):
-    """Another process that holds the study and leases of some keys until its input ends."""
+    """Starts another process that holds the study and leases of some keys until its input ends."""
     process = subprocess.Popen(
         [*prefix, sys.executable, "-c", HOLD, store.url, *keys], stdin=subprocess.PIPE,
         stdout=subprocess.PIPE, text=True,
@@ -57,7 +57,7 @@ def driver(store):
 
 @pytest.fixture
 def stranger(store):
-    """A driver of another host that is only its document: the test raises its counter."""
+    """Returns a driver of another host that exists only as a document with a counter."""
     holder = {"driver": "stranger", "host": "elsewhere/1", "pid": 1, "started": "1"}
     store.put_document("drivers", "stranger", holder | {"beat": 0})
     return holder
@@ -65,7 +65,7 @@ def stranger(store):
 
 @pytest.fixture
 def clock(monkeypatch):
-    """The observer's monotonic clock, moved by hand; waiting moves it."""
+    """Replaces the monotonic clock of the observer; tests move the clock, and waiting moves it."""
 
     class Clock:
         now = 1000.0
@@ -84,10 +84,10 @@ def clock(monkeypatch):
 
 def test_a_living_holder_is_named_and_a_killed_one_succeeded(store, driver):
     process = hold(store)
-    with pytest.raises(InputError, match=rf"process {process.pid} on .* does: wait"):
+    with pytest.raises(InputError, match=rf"process {process.pid} on .* runs it: wait"):
         StudyLock(driver, "study-demo").__enter__()
     with StudyLock(driver, "other-demo"):
-        pass  # another study is not in the way
+        pass  # another study is not blocked
     kill(process)
     with StudyLock(driver, "study-demo"):
         assert store.document("locks", "study-demo")["pid"] == os.getpid()
@@ -128,7 +128,7 @@ def test_a_holder_on_another_host_is_alive_while_its_counter_moves(store, driver
         store.put_document("drivers", "stranger", stranger | {"beat": 1})
 
     clock.sleep = sleep
-    with pytest.raises(InputError, match="process 1 on elsewhere does"):
+    with pytest.raises(InputError, match="process 1 on elsewhere runs it"):
         StudyLock(driver, "study-demo").__enter__()
     assert clock.now == 1001.0, "refused as soon as the counter had moved"
 
@@ -140,12 +140,13 @@ def test_a_holder_on_another_host_whose_counter_stood_still_for_a_minute_is_succ
     with StudyLock(driver, "study-demo"):
         assert store.document("locks", "study-demo") == driver.me
     assert 1060.0 <= clock.now < 1063.0
-    assert "looking for up to a minute" in caplog.text
+    assert "checking for up to a minute" in caplog.text
     assert store.document("drivers", "stranger") is None
 
 
 def test_clocks_of_two_hosts_are_never_compared(store, driver, stranger, clock):
-    # The stranger's clock is hours off: nothing of it is in what it writes, or in any file's time.
+    # The clock of the stranger is hours off: neither its documents nor the time of a file contain
+    # it.
     path = store.folder / "drivers" / "stranger.json"
     for offset in (-7200, 7200):
         os.utime(path, (path.stat().st_atime, path.stat().st_mtime + offset))
@@ -170,7 +171,7 @@ def test_a_driver_whose_store_is_gone_says_so(store, monkeypatch):
     reasons = queue.Queue()
     with Driver(store, on_lost=reasons.put):
         store.folder.rename(store.folder.with_name("elsewhere"))
-        assert reasons.get(timeout=30) == "the store is not there any more"
+        assert reasons.get(timeout=30) == "the store no longer exists"
     assert not store.folder.exists()
 
 
@@ -209,12 +210,12 @@ def test_of_two_that_take_over_at_once_one_does_and_the_other_sees_it(store, dri
     dead = {"driver": "dead", "host": driver.me["host"], "pid": 0, "started": "0"}
     store.put_document("locks", "study-demo", dead)
     with Driver(store) as other:
-        # The other has read the dead holder too, and is slow: this one takes over in between.
+        # The other driver has read the inactive holder too and is slow: this one takes over first.
         assert driver.take_over("locks", "study-demo", dead)
         assert store.create_document("locks", "study-demo", driver.me)
         assert other.take_over("locks", "study-demo", dead)
         assert store.document("locks", "study-demo") == driver.me, "a living lock was removed"
-        # While one is at it, the other keeps its hands off.
+        # While one driver takes over, the other waits.
         assert store.create_document("locks", "study-demo.taken-over", driver.me)
         assert not other.take_over("locks", "study-demo", driver.me)
     assert store.document("locks", "study-demo") == driver.me
@@ -300,7 +301,7 @@ def test_two_schedulers_never_hand_out_the_same_job_at_a_time(store):
         for number, scheduler in enumerate(schedulers):
             while (job := scheduler.next_job()) not in list(Wait):
                 out[number].append(job.key)
-            # The first has taken all there is; the second waits for it and does not end.
+            # The first has taken all jobs; the second waits for the first and does not end.
             assert job is Wait.NOTHING_READY
         assert out[0] and not out[1]
         schedulers[0].forget_running()
@@ -314,14 +315,14 @@ def test_what_another_driver_finished_is_not_run_again(store, clock):
         while first.next_job() not in list(Wait):
             pass
         assert second.next_job() is Wait.NOTHING_READY
-        drain(miniature_study(), store)  # the first driver finishes everything, and leaves
+        drain(miniature_study(), store)  # the first driver finishes all jobs and ends
         first.forget_running()
         clock.now += 3
         assert second.next_job() is Wait.FINISHED and second.is_complete()
 
 
 def test_a_driver_on_another_host_is_told_from_one_here(store):
-    """A driver in namespaces of its own (host name, process numbers), as on another machine."""
+    """Runs a driver in separate namespaces (host name, process numbers), as on another machine."""
     unshare = ["unshare", "--uts", "--pid", "--fork", "--mount-proc"]
     if subprocess.run([*unshare, "true"], capture_output=True).returncode:
         pytest.skip("needs the right to make namespaces (unshare)")
@@ -330,6 +331,6 @@ def test_a_driver_on_another_host_is_told_from_one_here(store):
         holder = store.document("leases", "00ff")
         assert holder["host"] != driver.me["host"] and holder["pid"] != process.pid
         assert driver.is_alive(holder)
-        # Its process number means another process here, or none: only its counter counts.
+        # Its process number is invalid here or means another process: only its counter counts.
         assert not Leases(driver).take("00ff")
     process.communicate()

@@ -1,4 +1,4 @@
-"""One Ray for the tests of a file that need it."""
+"""One Ray instance for the tests of a file that need it."""
 
 import pytest
 
@@ -7,6 +7,6 @@ from tuning.execution.session import ClusterOptions, ray_session
 
 @pytest.fixture(scope="module")
 def capacity():
-    """One Ray for the module: two CPUs, one GPU that is only a number."""
+    """Yields one Ray session per module: two CPUs, and one GPU that exists only as a number."""
     with ray_session(ClusterOptions(cpus=2, gpus=1)) as found:
         yield found

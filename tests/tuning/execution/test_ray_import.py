@@ -1,4 +1,4 @@
-"""The environment that Ray's workers inherit from a driver."""
+"""Tests of the environment that Ray's workers inherit from a driver."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""The runner on real Ray in this process: logical GPUs, reuse of workers, stops, refusals."""
+"""Tests of the runner on real Ray in this process: logical GPUs, worker reuse, stops, refusals."""
 
 import os
 
@@ -41,7 +41,7 @@ def test_gpu_jobs_hold_gpus_and_workers_are_reused(capacity, store, monkeypatch)
     assert all(gpus == gpu_share(job, GpuShares()) for job, gpus in handed.values())
     shares = {job.stage: gpus for job, gpus in handed.values()}
     assert (shares["train"], shares["sample"], shares["score"]) == (1.0, 0.5, 0.5)
-    # Of some forty jobs: two on CPUs, one training, two at half a GPU each, few of them anew.
+    # Of about forty jobs, few need a new worker: two on CPUs, one training, two at half a GPU each.
     assert len(handed) > 40 and len(processes) <= 8
 
 
@@ -78,7 +78,7 @@ def test_what_a_cluster_may_grow_to_counts_as_capacity(capacity):
 def test_jobs_without_a_gpu_anywhere_are_refused(monkeypatch):
     monkeypatch.setattr(snapshots, "GPU_MULTIPLY_ADDS", 0)
     jobs = miniature_study().snapshots
-    with pytest.raises(InputError, match=r"2 jobs need a GPU .* about 5 hours.*allow CPUs"):
+    with pytest.raises(InputError, match=r"2 jobs need a GPU, .* about 5 hours.*allow CPUs"):
         require_gpus(jobs, Capacity(cpus=8, gpus=0), "5 hours", allow_cpu=False)
     require_gpus(jobs, Capacity(cpus=8, gpus=0), "5 hours", allow_cpu=True)
     require_gpus(jobs, Capacity(cpus=8, gpus=1), "5 hours", allow_cpu=False)

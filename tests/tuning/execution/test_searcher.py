@@ -1,4 +1,4 @@
-"""The searcher between Tune and the scheduler: a store that cannot be read for a while."""
+"""Tests of the searcher between Tune and the scheduler when the store is temporarily unreadable."""
 
 from pathlib import Path
 
@@ -43,7 +43,7 @@ def away():
 
 
 def test_a_store_away_for_less_than_a_minute_is_waited_for(searcher, scheduler, clock, monkeypatch):
-    for _ in range(2):  # the minute begins anew once the store was back
+    for _ in range(2):  # the minute starts again after the store was readable
         with monkeypatch.context() as patch:
             patch.setattr(scheduler, "next_job", away)
             assert searcher.suggest("t") is None
@@ -69,7 +69,7 @@ def test_a_result_that_cannot_be_read_for_once_is_looked_up_again(searcher, sche
         pass
     path = Path(store.url) / f"objects/{job.stage}/{job.key}/manifest.json"
     aside = path.rename(path.with_suffix(".aside"))
-    path.mkdir()  # even root cannot read it
+    path.mkdir()  # even root cannot read a folder as a file
     searcher.on_trial_complete("first", {"outcome": "stored"})
     assert searcher.refusal is None and not scheduler.is_done(job)
     assert scheduler.failures[job.key].then == "tried again"

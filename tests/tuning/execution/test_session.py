@@ -1,4 +1,4 @@
-"""Joining a cluster: what is refused, in one line and promptly, and what its workers are given."""
+"""Tests of joining a cluster: prompt refusals in one line, and the environment of workers."""
 
 import os
 import socket
@@ -16,14 +16,14 @@ from tuning.execution.session import ClusterOptions, ray_session
 
 @pytest.fixture(scope="module")
 def cluster():
-    """A head without CPUs; tests add the nodes they need."""
+    """Yields a head without CPUs; tests add the nodes they need."""
     with static_cluster(cpus=0) as made:
         yield made
 
 
 @pytest.fixture
 def join(cluster, monkeypatch):
-    """Joins the cluster, or another address, with a changed environment."""
+    """Returns a function that joins the cluster, or another address, with a changed environment."""
 
     def joining(address=None, **changes):
         for name, value in (cluster.environment | changes).items():
@@ -38,7 +38,7 @@ def join(cluster, monkeypatch):
 def test_a_token_that_others_can_read_is_refused(join, tmp_path):
     token = tmp_path / "token"
     token.touch(mode=0o644)
-    with pytest.raises(InputError, match=f"yours alone to read: chmod 600 {token}"):
+    with pytest.raises(InputError, match=f"other users can read it: run chmod 600 {token}"):
         join(RAY_AUTH_TOKEN_PATH=str(token))
 
 
@@ -102,7 +102,7 @@ def test_a_folder_too_long_for_rays_sockets_is_refused_and_another_session_start
         with pytest.raises(InputError, match=message), ray_session(ClusterOptions(cpus=1)):
             pass
     assert os.listdir(folder) == []
-    # Ray has read the first session's token, which is of no use to the second.
+    # Ray has read the token of the first session, which is not valid for the second.
     with ray_session(ClusterOptions(cpus=1)) as capacity:
         assert capacity.cpus == 1
     assert os.environ.get("RAY_AUTH_TOKEN_PATH") == given

@@ -1,4 +1,4 @@
-"""The trainable in this process: incidents a worker deals with, and what it tells the driver."""
+"""Tests of the trainable in this process: incidents that a worker handles, and its reports."""
 
 import os
 from pathlib import Path
@@ -17,12 +17,12 @@ from tuning.store.store import Manifest, Store
 
 @pytest.fixture(autouse=True)
 def fresh_process(monkeypatch):
-    """As in a worker that has not run out of memory yet."""
+    """Resets the process to a worker that has not run out of memory yet."""
     monkeypatch.setattr(JobTrainable, "_batch_images", {})
 
 
 def run(job, store, **options):
-    """Runs a job's trainable to its end; returns the last report."""
+    """Runs the trainable of a job to its end; returns the last report."""
     trainable = JobTrainable(config=Execution(store_url=store.url, **options).config(job, gpus=0.0))
     while not (result := trainable.train())["done"]:
         pass
@@ -50,7 +50,7 @@ def test_a_job_that_the_worker_cannot_read_is_told_with_its_cause(store, chunk):
 
 @pytest.fixture
 def small_memory(monkeypatch):
-    """A device that holds the network's activations of eight images and no more."""
+    """Simulates a device with memory for the activations of eight images."""
     build, batches = ResidualMlp.build, []
 
     def limited(self, *arguments):
@@ -72,7 +72,7 @@ def test_out_of_memory_halves_the_batch_and_the_results_are_the_same(
     store, tmp_path, chunk, small_memory, monkeypatch
 ):
     assert run_with_inputs(chunk, store, batch_images=100)["outcome"] == "stored"
-    # 100, 50, 25, 12, 6: training splits its 128 images in 22 parts; sampling 20 images in 6s.
+    # 100, 50, 25, 12, 6: training splits its 128 images in 22 parts; sampling has 20 images in 6s.
     assert max(small_memory) == 64 and min(small_memory) <= 6
     assert dict(JobTrainable._batch_images) == {"train": 6, "sample": 6}
     monkeypatch.undo()
@@ -143,7 +143,7 @@ def test_gpus_are_shared_by_the_memory_that_jobs_took(store, chunk):
     memory = GpuMemory(store)
     assert memory.share() == DEFAULT_SHARE
     memory.note(chunk, finished(chunk, 9_000_000_000))
-    assert memory.share() == 1 / 7  # 9 GB, 15% more and .6 GB of context: seven to 80 GB
+    assert memory.share() == 1 / 7  # 9 GB, plus 15% and .6 GB of context: seven per 80 GB
     memory.note(chunk, finished(chunk, 3_000_000_000))
     assert memory.share() == 1 / 7, "the most counts"
     assert GpuMemory(store).share() == 1 / 7, "kept in the store"

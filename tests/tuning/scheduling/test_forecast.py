@@ -1,4 +1,4 @@
-"""The forecast counts a study in advance, and learns its hours from what was run."""
+"""Tests of the forecast: counts of a study before it runs, and hours learnt from finished jobs."""
 
 from collections import Counter
 
@@ -40,7 +40,7 @@ def test_in_the_middle_of_a_study_the_total_is_the_same(store, most):
 
 
 def test_a_finished_ladder_needs_nothing_even_where_its_rungs_disagree(store):
-    """The results are planted: each rung turns the order of the one below round."""
+    """The results are planted: each rung reverses the order of the rung below."""
     study = joint_study()
     scheduler = Scheduler(study, store)
     while (job := scheduler.next_job()) is not Wait.FINISHED:
@@ -71,7 +71,7 @@ def test_hours_come_from_a_stated_throughput_until_they_are_measured(store):
     assert sampled.hours == pytest.approx(sampled.work.multiply_adds / stated / 3600)
     assert sampled.time_left.startswith("est. ") and total([sampled]).mark == "est. "
     scheduler = Scheduler(study, store)
-    scheduler.next_job()  # proposes
+    scheduler.next_job()  # writes proposals
     left = Planner(store).missing(scheduler.wanted())
     job = next(job for job in left if job.stage == "sample")
     drain(study, store, most=15)

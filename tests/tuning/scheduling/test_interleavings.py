@@ -1,4 +1,4 @@
-"""Any interleaving of two drivers' steps and crashes: the scheduler's invariants hold."""
+"""Tests of the scheduler's invariants under any interleaving of two drivers and their crashes."""
 
 import math
 import shutil
@@ -32,7 +32,7 @@ STUDY = miniature_study(search__n_images="20", search__top_images="40", n_images
 
 
 def result_of(job):
-    """What a job comes to: a function of its spec alone, as for real jobs."""
+    """Returns the result of a job: a function of its spec alone, as for real jobs."""
     if job.stage != "score":
         return {}
     depth = math.log(job.sample.sampler.epsilon / 0.02) ** 2 + job.protocol.n_images / 1000
@@ -48,7 +48,7 @@ def commit(store, job):
 
 
 def finish_all(store):
-    """Works the study off undisturbed."""
+    """Runs the whole study without interruption."""
     scheduler = Scheduler(STUDY, store)
     while (job := scheduler.next_job()) not in list(Wait):
         commit(store, job)
@@ -58,7 +58,7 @@ def finish_all(store):
 
 
 def outcome(store):
-    """What a finished study says: winners, ledger, and the keys of all that is stored."""
+    """Returns the content of a finished study: winners, ledger, and the keys of all results."""
     scheduler = Scheduler(STUDY, store)
     winners = {name: run.winner.values for name, run in scheduler.searches.items()}
     ledger = {
@@ -76,7 +76,7 @@ def undisturbed(tmp_path_factory):
 
 
 class StandInDriver(Driver):
-    """A driver whose life and death the machine decides."""
+    """A driver that is alive or dead as the state machine decides."""
 
     def __init__(self, store, name, living):
         super().__init__(store)
@@ -87,7 +87,7 @@ class StandInDriver(Driver):
 
 
 class Drivers(RuleBasedStateMachine):
-    """Two drivers on one store; the model is the set of things that were once seen to be so."""
+    """Two drivers on one store; the model is the set of facts that must never change."""
 
     expected = None
 
@@ -101,7 +101,7 @@ class Drivers(RuleBasedStateMachine):
 
     @rule(who=DRIVERS)
     def start(self, who):
-        """A driver starts, or is started again: what it had out is forgotten."""
+        """Starts or restarts a driver, which forgets its running jobs."""
         self.crash(who)
         self.n_starts += 1
         self.names[who] = f"{who}-{self.n_starts}"
@@ -111,7 +111,7 @@ class Drivers(RuleBasedStateMachine):
 
     @rule(who=DRIVERS)
     def crash(self, who):
-        """kill -9: nothing is given back, nothing is said."""
+        """Kills a driver as kill -9 does: it releases nothing and reports nothing."""
         self.living.discard(self.names.pop(who, None))
         self.schedulers.pop(who, None)
         self.out[who] = []
@@ -119,7 +119,7 @@ class Drivers(RuleBasedStateMachine):
     @precondition(lambda self: self.schedulers)
     @rule(who=DRIVERS, n=st.integers(1, 6))
     def hand_out(self, who, n):
-        """Rounds are proposed and jobs go out, as workers become free."""
+        """Proposes rounds and starts jobs, as when workers become free."""
         scheduler = self.schedulers.get(who)
         for _ in range(n if scheduler else 0):
             job = scheduler.next_job()
@@ -134,7 +134,7 @@ class Drivers(RuleBasedStateMachine):
     @precondition(lambda self: any(self.out.values()))
     @rule(data=st.data(), who=DRIVERS)
     def finish(self, data, who):
-        """A worker stores its result and says so."""
+        """Stores the result of a worker and reports it."""
         if self.out[who]:
             job = self.take(data, who)
             commit(self.store, job)
@@ -143,7 +143,7 @@ class Drivers(RuleBasedStateMachine):
     @precondition(lambda self: any(self.out.values()))
     @rule(data=st.data(), who=DRIVERS, how=st.sampled_from(["failure", "stopped", "missing"]))
     def end_without_result(self, data, who, how):
-        """A worker dies, is stopped, or finds an input gone."""
+        """Ends a job because its worker fails, is stopped, or misses an input."""
         if self.out[who]:
             scheduler, job = self.schedulers[who], self.take(data, who)
             if how == "failure":
@@ -156,7 +156,7 @@ class Drivers(RuleBasedStateMachine):
     @precondition(lambda self: any(self.out.values()))
     @rule(data=st.data(), who=DRIVERS, half=st.booleans())
     def crash_while_storing(self, data, who, half):
-        """The driver and its worker are killed after the files, or after the manifest."""
+        """Kills the driver and its worker after the files, or after the manifest."""
         if self.out[who]:
             job = self.take(data, who)
             if half:
@@ -170,14 +170,14 @@ class Drivers(RuleBasedStateMachine):
     @precondition(lambda self: self.stored_seen)
     @rule(data=st.data(), truncate=st.booleans())
     def corrupt(self, data, truncate):
-        """The disk loses part of a manifest; drivers that saw it whole may not look again."""
+        """Damages a manifest; drivers that have read it may not read it again."""
         paths = sorted(self.store.folder.glob("objects/*/*/manifest.json"))
         path = data.draw(st.sampled_from(paths))
         body = path.read_bytes()
         path.write_bytes(body[: len(body) // 2] if truncate else body.replace(b"1", b"2", 1))
         self.spoiled.add(path.parent.name)
         for who in ("one", "two"):
-            self.crash(who)  # as the tests of corruption in a running study are elsewhere
+            self.crash(who)  # other tests cover corruption in a running study
 
     def take(self, data, who):
         return self.out[who].pop(data.draw(st.integers(0, len(self.out[who]) - 1)))
@@ -197,7 +197,7 @@ class Drivers(RuleBasedStateMachine):
             assert numbers == list(range(len(numbers))), "a round is missing"
 
     def teardown(self):
-        """Whatever happened, the study comes to the same end."""
+        """Checks that the study always ends with the same results."""
         if hasattr(self, "folder"):
             self.living.clear()
             finish_all(self.store)
@@ -220,7 +220,7 @@ def test_any_interleaving_of_steps_and_crashes_comes_to_the_same_end(undisturbed
 
 
 class Gate:
-    """Holds one thread back until another is done, or waits for a lock that the first holds."""
+    """Blocks one thread until another is done, or waits for a lock that the first thread holds."""
 
     def __init__(self):
         self.reached, self.open = threading.Event(), threading.Event()

@@ -1,4 +1,4 @@
-"""Ten thousand jobs: counted, planned and found done in seconds, at the same pace throughout."""
+"""Tests of ten thousand jobs: counted, planned and recognised in seconds, at a constant pace."""
 
 import time
 
@@ -13,18 +13,18 @@ LARGE = {
     "search__n_trials": "48", "search__n_images": "100", "search__top_images": "100",
     "chunk_images": "2", "n_images": "100",
 }  # fmt: skip
-"""A search of 2 small trials, 4 of 48 trials of 50 chunks."""
+"""Settings of one search of 2 small trials and four of 48 trials of 50 chunks."""
 
 
 def cpu_seconds(function):
-    """Result and processor seconds of this process: not those of whatever else the machine runs."""
+    """Returns the result of a function and its processor seconds in this process only."""
     started = time.process_time()
     return function(), time.process_time() - started
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    """A finished study of ten thousand jobs, and the seconds that handing out took by thousand."""
+    """Returns a finished study of ten thousand jobs, and the scheduling time per thousand jobs."""
     store = Store(str(tmp_path_factory.mktemp("large") / "store"), create=True)
     return store, *hand_out_all(store)
 
@@ -59,7 +59,7 @@ def test_ten_thousand_jobs_are_planned_in_under_two_seconds(store):
 
 def test_what_is_left_of_ten_thousand_finished_jobs_is_known_in_under_five_seconds(finished):
     store, n, _ = finished
-    assert n > 9_000  # trials whose two-digit step sizes meet share their jobs
+    assert n > 9_000  # trials with equal two-digit step sizes share their jobs
 
     def left():
         scheduler = Scheduler(miniature_study(**LARGE), store)

@@ -1,4 +1,4 @@
-"""A stage that only this test knows is planned, timed, run and shown in its place."""
+"""Tests that a stage defined only in this file is planned, timed, run and displayed in order."""
 
 import io
 import json
@@ -29,7 +29,7 @@ CPU = "cpu x1"
 
 @dataclass(frozen=True, kw_only=True)
 class Polish(Job):
-    """Between training and sampling, without a network."""
+    """A stage between training and sampling, without a network."""
 
     STAGE: ClassVar[Stage] = Stage("polish", 25, "sample", assumed_seconds=18.0)
     seed: int
@@ -50,7 +50,7 @@ class Polish(Job):
 
 @dataclass(frozen=True, kw_only=True)
 class Grow(Job):
-    """A chain, after all else, with a network; its jobs fill a GPU."""
+    """A stage after all others, with a network; its jobs form a chain and fill a GPU."""
 
     STAGE: ClassVar[Stage] = Stage("grow", 999, "train", fills_gpu=True)
     to: int
@@ -83,7 +83,7 @@ class Grow(Job):
 
 @pytest.fixture(scope="module")
 def study():
-    """Jobs of two stages that are known, and of two that are not."""
+    """Returns a study with jobs of two known stages and of the two new stages."""
     schedule = GeometricSchedule(sigma_1=1.0, sigma_L=0.1, n_levels=4)
     noise = NoiseLevel(schedule=schedule, sampler=Als(n_sigma=1, epsilon=0.01))
     shares = DataShares(data=Digits(), split="test")
@@ -105,7 +105,7 @@ def test_it_is_planned_in_its_place_with_its_time(study, store):
     polish, grow = rows["polish"], rows["grow"]
     assert (polish.n_to_run, polish.work.images, polish.is_estimate) == (2, 20, True)
     assert polish.hours == pytest.approx(2 * 18 / 3600)
-    # Met first, the job at 30 does all from the start; the one at 10 has nothing left to do.
+    # The job at 30 comes first and does all work from the start; nothing is left for the job at 10.
     assert (grow.n_to_run, grow.work.images, grow.work.multiply_adds) == (2, 30, 30e9)
     assumed = ASSUMED_MULTIPLY_ADDS_PER_SECOND["cpu"]
     assert grow.is_estimate and grow.hours == pytest.approx(30e9 / assumed / 3600)
@@ -135,14 +135,14 @@ def test_it_is_timed_by_job_or_by_the_work_done(study, store):
         rates.note(job, replace(manifest, cost=cost))
     hours, is_estimate = rates.hours("polish", Polish.STAGE, Work(images=10), 5, CPU)
     assert not is_estimate and hours == pytest.approx(5 * 6 / 3600)
-    # The job at 30 went on from 20: 10e9 multiply-adds in 6 seconds.
+    # The job at 30 continued from 20: 10e9 multiply-adds in 6 seconds.
     hours, is_estimate = rates.hours("grow tall", Grow.STAGE, Work(multiply_adds=50e9), 1, CPU)
     assert not is_estimate and hours == pytest.approx(50 / 10 * 6 / 3600)
     assert rates.hours("grow", Grow.STAGE, Work(multiply_adds=2e10), 1, CPU)[1], "another rate"
 
 
 def test_totals_without_multiply_adds_are_read_and_begun_anew(study, store):
-    """As version 0.1 left them of frames and accuracies."""
+    """Version 0.1 stored such totals of frames and accuracies."""
     rates, job = Rates(store), Grow(to=10)
     store.put_document("rates", as_name(CPU), {"grow tall": (4, 40.0, 0.0)})
     hours, is_estimate = rates.hours("grow tall", Grow.STAGE, Work(multiply_adds=1e9), 3, CPU)

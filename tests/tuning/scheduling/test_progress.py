@@ -1,4 +1,4 @@
-"""The display: plain lines where there is no terminal, a table in place where there is one."""
+"""Tests of the progress display: plain lines without a terminal, an updating table with one."""
 
 import io
 import re
@@ -19,7 +19,7 @@ from tuning.store.documents import StoreReadError
 
 @pytest.fixture
 def display(store, monkeypatch):
-    """A display over a study in the middle of its searches, redrawn at once."""
+    """Returns a display of a study in the middle of its searches, which redraws at once."""
     monkeypatch.setattr(progress, "_LINE_SECONDS", 0.01)
     monkeypatch.setattr(progress, "_REDRAW_SECONDS", 0.01)
     drain(miniature_study(), store, most=20)

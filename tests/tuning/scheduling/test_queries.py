@@ -1,4 +1,4 @@
-"""Asking changes nothing: only handing out jobs writes proposals."""
+"""Tests that queries change nothing: proposals are written only when jobs are started."""
 
 import pytest
 
@@ -25,7 +25,7 @@ class Guarded(Store):
 
 
 def ask_everything(scheduler, store):
-    """All that displays ask; returns whether the study is complete."""
+    """Makes all queries that displays make; returns whether the study is complete."""
     for run in scheduler.searches.values():
         trials = run.trials
         assert run.rungs()[0] == trials and run.finalists() == run.rungs()[-1]
@@ -57,7 +57,7 @@ def test_queries_at_every_moment_write_nothing_and_change_nothing(undisturbed, t
     scheduler = Scheduler(STUDY, store)
     n_ran = 0
     while True:
-        # One that has handed jobs out, and one that has never handed any out.
+        # One scheduler that has started jobs, and one that has never started any.
         for asked in (scheduler, Scheduler(STUDY, store)):
             complete = ask_everything(asked, store)
         with store:
@@ -78,14 +78,14 @@ def test_a_round_that_is_due_keeps_a_study_from_being_complete(store):
     finish_all(store)
     rounds = sorted(store.folder.glob("ledger/*/round-0001.json"))
     for path in rounds:
-        path.unlink()  # as after a crash between the last result of a round and the next
+        path.unlink()  # as after a crash between the last result of a round and the next round
         for later in path.parent.glob("round-*.json"):
             if later.name > path.name:
                 later.unlink()
     assert rounds
     scheduler = Scheduler(STUDY, store)
     assert scheduler.wanted() == [] and not scheduler.is_complete()
-    # All results are there: proposing is all that is left to do.
+    # All results are stored: only the next proposals are missing.
     assert scheduler.next_job() is Wait.FINISHED
     assert scheduler.is_complete() and all(path.exists() for path in rounds)
 

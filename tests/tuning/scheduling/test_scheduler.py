@@ -1,4 +1,4 @@
-"""The engine on a miniature study, in one process: order, resumption, sharing, repair."""
+"""Tests of the engine on a miniature study in one process: order, resumption, sharing, repair."""
 
 import random
 import shutil
@@ -19,7 +19,7 @@ from tuning.store.store import Store
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    """A finished miniature study: its store, the jobs in order, what it came to."""
+    """Returns a finished miniature study: its store, the jobs in order, the results."""
     store = Store(str(tmp_path_factory.mktemp("finished")), create=True)
     ran = drain(miniature_study(), store)
     return store, ran, results(miniature_study(), store)
@@ -27,7 +27,7 @@ def finished(tmp_path_factory):
 
 @pytest.fixture
 def copied(finished, tmp_path):
-    """The finished store, in a folder of the test's own."""
+    """Returns the finished store in a separate folder of the test."""
     return Store(str(shutil.copytree(finished[0].url, tmp_path / "finished")))
 
 
@@ -80,8 +80,8 @@ def test_neither_order_of_completion_nor_batch_size_changes_the_outcome(finished
     for job, numbers in expected.items():
         assert got[job].keys() == numbers.keys()
         for name, number in numbers.items():
-            # Rounding moves features, and a Frechet distance is a square in their unit: how many
-            # digits of a small one are left depends on the processor's kernels.
+            # Rounding changes features, and a Frechet distance is a square in their unit: the
+            # number of correct digits of a small distance depends on the processor's kernels.
             assert abs(got[job][name]) ** 0.5 == pytest.approx(abs(number) ** 0.5, rel=1e-4)
             assert got[job][name] * number >= 0
 
@@ -110,7 +110,7 @@ def test_more_seeds_and_trials_extend_what_is_there(finished, copied):
 def test_larger_samples_reuse_the_chunks_already_there(copied):
     more = drain(miniature_study(n_images="80"), copied)
     counts = Counter(stage for stage, _ in more)
-    assert counts == {"sample": 4, "score": 4, "yardstick": 1}  # one chunk more per cell
+    assert counts == {"sample": 4, "score": 4, "yardstick": 1}  # one more chunk per cell
 
 
 def test_a_changed_training_renews_all_that_rests_on_it(finished, tmp_path):
@@ -118,7 +118,7 @@ def test_a_changed_training_renews_all_that_rests_on_it(finished, tmp_path):
     before = {key for stage, key in ran if stage in ("train", "sample", "score")}
     store = Store(str(tmp_path), create=True)
     scheduler = Scheduler(miniature_study(train__seed="1"), store)
-    scheduler.next_job()  # proposes
+    scheduler.next_job()  # writes proposals
     assert not {job.key for job in Planner(store).missing(scheduler.wanted())} & before
 
 
@@ -130,7 +130,7 @@ def test_a_damaged_object_is_made_again_and_the_results_come_back(finished, copi
         for path in manifest.parent.glob("*/*"):
             path.write_bytes(path.read_bytes()[:-3])
         manifest.write_text(manifest.read_text()[:-2])
-    # What rests on the damaged objects is damaged too: it has to be made from them again.
+    # Results that depend on the damaged objects are damaged too and must be computed again.
     for other in ("score", "yardstick"):
         for manifest in Path(store.url, "objects", other).glob("*/manifest.json"):
             manifest.write_text("")
@@ -229,7 +229,7 @@ def test_chunks_of_one_sample_differ_and_do_not_depend_on_their_number(finished)
 
 
 def test_a_search_depends_on_specs_alone_and_not_on_earlier_budgets(tmp_path):
-    # First with 2 trials, then with 4: the same proposals as with 4 from the start.
+    # First with 2 trials, then with 4: the proposals equal those of 4 trials from the start.
     stores = [Store(str(tmp_path / name), create=True) for name in ("grown", "direct")]
     drain(miniature_study(search__n_trials="2"), stores[0])
     for store in stores:
@@ -254,7 +254,7 @@ def test_a_killed_runs_older_checkpoints_are_dropped_and_its_temporary_files_ign
     folder = Path(store.url, "checkpoints", run.key)
     (folder / ".0000000025.safetensors.abcd").write_bytes(b"half")
     for path in folder.glob("0*"):
-        path.write_bytes(path.read_bytes()[:-1])  # corrupt: not to be started from
+        path.write_bytes(path.read_bytes()[:-1])  # corrupt: the job must not start from it
     for _ in execute(Snapshot(train=run, iteration=30), ExecutionContext(store=store)):
         pass
     assert store.checkpoint_names(run.key) == ["0000000030.safetensors"]

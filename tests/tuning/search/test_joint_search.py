@@ -1,4 +1,4 @@
-"""Joint searches through the engine: promotions, choices that others rest on, restarts."""
+"""Tests of joint searches through the engine: promotions, dependent choices, restarts."""
 
 import itertools
 
@@ -66,7 +66,7 @@ def test_a_restart_in_the_middle_comes_to_the_same_end(finished, tmp_path):
         done += 1
         if done % 7:
             scheduler.report_stored(job.key)
-        else:  # killed before it could say so
+        else:  # killed before its report
             scheduler = Scheduler(joint_study(), again)
     (other,) = scheduler.searches.values()
     assert again.stored_keys() == store.stored_keys() and done == len(ran)

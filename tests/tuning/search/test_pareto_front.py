@@ -1,4 +1,4 @@
-"""Searches by several numbers: the front, proposals along it, the engine through interruptions."""
+"""Tests of searches by several numbers: the front, proposals along it, interrupted runs."""
 
 import itertools
 import math
@@ -30,14 +30,14 @@ def finished(tmp_path_factory):
 
 
 def rival(values):
-    """Two bowls with their bottoms apart: what is good for one number is bad for the other."""
+    """Returns two quadratic functions with different minima: they conflict."""
     rate, decay = (math.log10(values[name]) for name in ("rate", "decay"))
     shift = {"a": 1.0, "b": 0.0, "c": 1.0}[values["kind"]]
     return (rate + 3) ** 2 + (decay + 1) ** 2 + shift, (rate + 2) ** 2 + (decay + 2) ** 2 + shift
 
 
 def volume(trials):
-    """The area that is beaten by any of the trials, below `WORST` in both numbers."""
+    """Returns the area that is dominated by any of the trials, below `WORST` in both numbers."""
     area, lowest = 0.0, WORST
     for first, second in sorted(rival(f.values) for f in trials):
         if first < WORST and second < lowest:
@@ -85,7 +85,7 @@ def test_the_front_are_the_trials_that_no_other_beats(finished):
     *_, run = finished
     trials = run.trials
     assert len(trials) == 5 and all(len(t.numbers) == 2 for t in trials)
-    # The distance is to be lowered, coverage to be raised.
+    # The distance is minimised, coverage is maximised.
     pairs = {t.number: t.numbers for t in trials}
     beaten = {
         a for (a, (d, c)), (_, (e, f)) in itertools.product(pairs.items(), repeat=2)
@@ -155,5 +155,5 @@ def test_a_front_of_one_number_or_of_other_images_is_refused(finished):
     (coverage,) = space.other_protocols
     for also in ((), (space.protocol,), (coverage.replace(n_images=80),),
                  (coverage.replace(seeds="fresh"),)):  # fmt: skip
-        with pytest.raises(InputError, match="two or more different numbers of the same images"):
+        with pytest.raises(InputError, match="two or more different metrics of the same images"):
             space.replace(other_protocols=also)

@@ -1,4 +1,4 @@
-"""What samplers are told of a search's trials: in order, rounded, and when a round is in."""
+"""Tests of the trials that samplers are given: in order, rounded, after complete rounds."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ TOLD = []
 
 @dataclass(frozen=True, kw_only=True)
 class Recorded(ParameterSpace):
-    """Notes what it is told."""
+    """A parameter space that records the trials it is given."""
 
     def propose(self, finished, starts, seed):
         TOLD.append(list(finished))
@@ -29,7 +29,7 @@ def test_samplers_are_told_four_digits_in_order_and_nothing_of_an_open_round(sto
     run = SearchRun(search, Ledger(store), lambda score: results.get(score.key))
     values = iter([1.23456789, None, 98765.4321, 0.000123449, 7.0])
     while run.propose():
-        for score in reversed(run.wanted()):  # the last ends first
+        for score in reversed(run.wanted()):  # the last one ends first
             assert not run.propose(), "a round was proposed while another is open"
             value = next(values, None)
             results[score.key] = (
@@ -42,6 +42,6 @@ def test_samplers_are_told_four_digits_in_order_and_nothing_of_an_open_round(sto
     *_, last = TOLD
     assert [trial.numbers for trial in last] == [(), (1.235,), (0.0001234,), (98770.0,)]
     assert [trial.values for trial in last] == [trial.values for trial in run.trials[:4]]
-    # What is shown is not rounded.
+    # Displayed numbers are not rounded.
     assert [trial.value for trial in run.trials[:4]] == [None, 1.23456789, 0.000123449, 98765.4321]
     assert run.winner.number == 2

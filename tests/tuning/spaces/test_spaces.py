@@ -1,4 +1,4 @@
-"""What searches vary: from values to the score that is made, and values that stand for others."""
+"""Tests of search spaces: from values to scores, and placeholders for values not yet proposed."""
 
 import json
 from functools import reduce
@@ -104,7 +104,7 @@ def test_numbers_that_round_alike_are_one_score_and_are_proposed_once():
     assert third == {"lambda": LAMBDA.field_value(third["lambda"])} not in (first, second)
 
 
-# -- what is refused -------------------------------------------------------------------------------
+# -- refused input ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -117,9 +117,9 @@ def test_a_path_that_is_no_field_of_the_score_is_refused_and_named(kind, path):
 
 
 def test_parameters_need_names_of_their_own():
-    with pytest.raises(InputError, match=r"different names; got \['ema', 'ema'\]"):
+    with pytest.raises(InputError, match=r"different names, but got \['ema', 'ema'\]"):
         space(EMA, N_D.replace(name="ema"))
-    with pytest.raises(InputError, match=r"different names; got \[\]"):
+    with pytest.raises(InputError, match=r"different names, but got \[\]"):
         space()
 
 
@@ -140,7 +140,7 @@ def test_ranges_without_a_logarithm_are_refused(low, high):
 
 
 def test_empty_rounds_are_refused():
-    with pytest.raises(InputError, match="round_size must be at least 1; got 0"):
+    with pytest.raises(InputError, match="round_size must be at least 1, but got 0"):
         space(EMA, round_size=0)
 
 
@@ -148,7 +148,7 @@ def test_a_step_size_is_not_searched_by_a_number_that_should_be_high():
     fid = TEMPLATE.protocol
     higher = InceptionScoreProtocol(extractor=fid.extractor, data=fid.data, n_images=40)
     template = TEMPLATE.replace(protocol=higher)
-    with pytest.raises(InputError, match="by a number to be lowered"):
+    with pytest.raises(InputError, match="by a metric that is minimised"):
         StepSizeSpace(template=template)
     assert not space(EMA).replace(template=template).protocol.lower_is_better
 
@@ -171,7 +171,7 @@ def test_rungs_raise_images_and_iterations_and_keep_the_values(searched, values)
     assert set(first.chunks()) < set(higher.chunks()), "the images already there are not used"
 
 
-# -- stand-ins for what is not proposed yet --------------------------------------------------------
+# -- placeholders for values not yet proposed ------------------------------------------------------
 
 
 def test_stand_ins_of_choices_are_all_others_and_then_no_more():

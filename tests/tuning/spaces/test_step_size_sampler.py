@@ -129,7 +129,7 @@ def test_failures_alone_send_the_search_elsewhere():
 def test_a_good_start_is_refined_within_a_few_trials():
     counts = [[trials_of_ours(curve, 1.0, seed) for seed in range(5)] for curve in CURVES]
     medians = sorted(statistics.median(of_curve) for of_curve in counts)
-    assert medians[-2] <= 4 and medians[-1] <= 5  # on one, noise in the table hides the floor
+    assert medians[-2] <= 4 and medians[-1] <= 5  # on one, noise in the table hides the minimum
     assert np.max(counts) <= 10
 
 
@@ -199,7 +199,7 @@ def test_running_trials_of_any_study_count_as_tried():
 
 
 def next_value(*trials):
-    """What the sampler proposes after (step, value or None if running), in that order."""
+    """Returns the sampler's proposal after (step, value or None if running), in that order."""
     grid = [round(1 + 0.1 * i, 1) for i in range(60)]
     study = optuna.create_study(sampler=ValleySampler(grid, [1.2], seed=0, digits=2))
     space = {"step": optuna.distributions.FloatDistribution(0.5, 9, log=True)}
@@ -242,7 +242,7 @@ VALLEYS = np.array([[0.5, 0.45, 0.9, 2.0], [0.45, 0.42, 1.0, 1.5]]).T
 
 
 def reference(valley):
-    """Mean, deviation and log likelihood by scikit-learn and scipy, for one valley."""
+    """Computes mean, deviation and log likelihood by scikit-learn and scipy, for one valley."""
     place, left, right, plateau = valley
 
     def height(x):

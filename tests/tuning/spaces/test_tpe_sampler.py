@@ -1,4 +1,4 @@
-"""The TPE sampler: pure, new every time, exhaustive where it can be, and better than chance."""
+"""Tests of the TPE sampler: deterministic, no repeats, exhaustive on small spaces, effective."""
 
 import itertools
 import math
@@ -35,7 +35,7 @@ def ask(finished, distributions=MIXED, starts=(), n=2, seed=0, lower_is_better=T
 
 
 def planted(values):
-    """A bowl over two logarithms, with its bottom at 1e-3 and 1e-1, in the choice "b"."""
+    """Returns a quadratic in two logarithms, with its minimum at 1e-3 and 1e-1 in choice "b"."""
     bowl = math.log10(values["rate"] / 1e-3) ** 2 + math.log10(values["decay"] / 1e-1) ** 2
     return bowl + (0.0 if values["kind"] == "b" else 1.0)
 
@@ -89,7 +89,7 @@ def test_starts_come_first_in_order_and_rounded_and_are_not_tried_again():
 
 @pytest.mark.parametrize("n", [1, 2, 5])
 def test_nothing_is_proposed_twice_and_all_is_rounded(n):
-    # A bowl so narrow that the estimator insists on its bottom.
+    # The minimum is so narrow that the estimator proposes it again and again.
     finished = search(lambda v: 100 * planted(v), seed=n, n_trials=60, n=n)
     tried = [tuple(f.values.items()) for f in finished]
     assert len(set(tried)) == len(tried) == 60
@@ -105,7 +105,7 @@ def test_a_space_of_choices_is_exhausted_and_then_empty(n):
     finished, rounds = [], 0
     while proposed := ask(finished, CHOICES, n=n, seed=rounds):
         assert len(proposed) == min(n, len(every) - len(finished)), "stopped short of the end"
-        # So steep that the estimator would rather repeat the best than try the worst.
+        # So steep that the estimator would repeat the best value rather than try the worst.
         finished += [told(values, math.exp(values["n"])) for values in proposed]
         rounds += 1
     assert {tuple(f.values[name] for name in CHOICES) for f in finished} == every
@@ -122,7 +122,7 @@ def test_a_planted_optimum_is_found_better_than_by_chance():
 
 
 def fragile(values, failure=None):
-    """Fails at high rates."""
+    """Returns `failure` if the rate is high."""
     return failure if values["rate"] > 3e-3 else planted(values) + 1.0
 
 

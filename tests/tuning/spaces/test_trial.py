@@ -1,4 +1,4 @@
-"""A finished trial, and the same as Optuna has it."""
+"""Tests of a finished trial and its Optuna version."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""What tests of several stages share."""
+"""Shared fixtures of the tests of stages."""
 
 import pytest
 
@@ -12,7 +12,7 @@ from tuning.stages import Snapshot, TrainSpec
 
 @pytest.fixture(scope="module")
 def convolutional():
-    """A snapshot spec of a tiny NCSNv2 on digits."""
+    """Returns a snapshot spec of a tiny NCSNv2 on digits."""
     train = TrainSpec(
         data=Digits(), network=Ncsnv2(ngf=8), objective=Dsm(), optimizer=AdamSpec(), ema=(0.9,),
         schedule=GeometricSchedule(sigma_1=4.8, sigma_L=0.1, n_levels=6), batch_size=16,

@@ -1,4 +1,4 @@
-"""The accuracy stage: what it trains on, that a kill costs little, what it refuses."""
+"""Tests of the accuracy stage: its training data, resumption after a kill, refused settings."""
 
 import pytest
 import safetensors.torch
@@ -23,7 +23,7 @@ JOB = ClassificationAccuracy(sample=asked(InTurn, Digits()), n_images=50, classi
 
 
 def with_digits(store, job):
-    """Chunks that hold real digits, sorted so that the class asked for is the digit's own."""
+    """Returns chunks of real digits, sorted so that each digit has the requested class."""
     images, labels = Digits().load("train")
     wanted = job.sample.labels(20 * len(job.chunks())).tolist()
     of_class = {c: iter((labels == c).nonzero().flatten().tolist()) for c in range(10)}
@@ -60,7 +60,7 @@ def test_the_classifier_is_taught_by_the_images_asked_for(store, which):
         pass
     found = run(job, store)
     assert found == {which: training.accuracy(*Digits().load("test"))}
-    assert found[which] > 0.8 if which == "denoised" else found[which] < 0.5  # turned about
+    assert found[which] > 0.8 if which == "denoised" else found[which] < 0.5  # rotated digits
 
 
 def test_a_killed_training_goes_on_from_its_checkpoint(store, tmp_path, monkeypatch):
@@ -122,7 +122,7 @@ def test_it_says_what_it_is_and_costs():
     assert from_json(JOB.to_json()) == JOB
     assert JOB.title().startswith("accuracy of small taught by als") and "denoised" in JOB.title()
     paper = JOB.replace(classifier=AccuracySpec(), n_images=150)
-    with FlopCounterMode(display=False) as counter:  # two for each multiply-add
+    with FlopCounterMode(display=False) as counter:  # counts two for each multiply-add
         paper.classifier.build((1, 8, 8), 10).eval()(torch.rand(1, 1, 8, 8))
     assert paper.work().images == 150 * 400_001
     per_image = paper.work().multiply_adds / paper.work().images
@@ -133,7 +133,7 @@ def test_it_says_what_it_is_and_costs():
     ("change", "message"),
     [
         (lambda: JOB.replace(n_images=15), "n_images must be at least 16, the classifier's batch"),
-        (lambda: JOB.replace(sample=sampled(Digits())), "these were asked for none"),
+        (lambda: JOB.replace(sample=sampled(Digits())), "but no classes were requested"),
     ],
 )
 def test_images_that_cannot_teach_are_refused(change, message):

@@ -1,4 +1,4 @@
-"""The noise stage: what it stores, and that it is a job like any other."""
+"""Tests of the noise stage: its stored result, and the general contract of jobs."""
 
 import pytest
 

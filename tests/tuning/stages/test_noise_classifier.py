@@ -1,4 +1,4 @@
-"""Noise-conditional classifiers as jobs: trained, guiding samples, measured by exact scores."""
+"""Tests of jobs of noise-conditional classifiers: training, guided sampling, exact scores."""
 
 import pytest
 import torch
@@ -136,7 +136,7 @@ def test_classes_are_asked_for_in_turn_across_chunks(place, index):
     labels = in_turn.labels(10)
     assert labels.tolist() == [0, 1] * 5
     ours = features(in_turn, place, index)
-    # Langevin steps see each example alone: it is the one of its class's own chunk.
+    # Langevin steps treat examples independently: each equals that of the chunk of its class.
     of_class = [features(guided(label=c, chunk_images=5), place, index) for c in (0, 1)]
     for i, label in enumerate(labels[5 * index : 5 * index + 5].tolist()):
         torch.testing.assert_close(ours[i], of_class[label][i])
@@ -144,7 +144,7 @@ def test_classes_are_asked_for_in_turn_across_chunks(place, index):
 
 
 def guided_digits():
-    """Seven digits, of the classes 0 to 6, and the extractor of the miniature study."""
+    """Returns seven digits of the classes 0 to 6, and the extractor of the miniature study."""
     run = RUN | {"schedule": GeometricSchedule(sigma_1=4.8, sigma_L=0.1, n_levels=5)}
     prior = Snapshot(
         train=TrainSpec(
@@ -201,7 +201,7 @@ def test_images_of_classes_are_sampled_once_and_measured_as_they_were_kept(store
     for needed in chunk.inputs():
         finish(needed, place)
     states = list(walk_chunk(sample, 0, place))
-    monkeypatch.delattr("tuning.stages.sample.walk_chunk")  # nothing is sampled again
+    monkeypatch.delattr("tuning.stages.sample.walk_chunk")  # no image is sampled again
     finish(chunk, place)
     module = build_extractor(extractor, place)
     for kind, images in (("raw", states[-1].x), ("denoised", states[-1].denoised)):

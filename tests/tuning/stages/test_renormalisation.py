@@ -1,4 +1,4 @@
-"""The renormalisation stage: its numbers against quadrature, and where they must be exact."""
+"""Tests of the renormalisation stage: its numbers by quadrature, and exact special cases."""
 
 import numpy as np
 import pytest

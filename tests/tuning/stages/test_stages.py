@@ -1,4 +1,4 @@
-"""Stages: what changes a result and what must not, devices, starts, the stored pictures."""
+"""Tests of stages: which settings change a result, devices, starts, stored images."""
 
 import io
 import shutil
@@ -21,7 +21,7 @@ from tuning.store.store import Store
 def test_execution_options_do_not_change_a_sample(store, tmp_path, monkeypatch, options):
     if "compile" in options and not (shutil.which("g++") or shutil.which("clang++")):
         pytest.skip("torch.compile needs a C++ compiler")
-    # Not what another machine of this home compiled for its own processor.
+    # Excludes code that another machine with this home folder compiled for its processor.
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "inductor"))
     chunk = first_score(miniature_study()).chunks()[0]
     place = ExecutionContext(store=store)
@@ -96,7 +96,7 @@ def test_inadmissible_step_sizes_and_unknown_decays_are_refused_in_the_spec():
     sample = first_score(miniature_study()).sample
     with pytest.raises(InputError, match=r"epsilon must be in \(.*\) for cas"):
         sample.replace(sampler=sample.sampler.replace(epsilon=1e-9))
-    with pytest.raises(InputError, match=r"ema must be one of .*; got 0.5"):
+    with pytest.raises(InputError, match=r"ema must be one of .*, but got 0.5"):
         sample.replace(ema=0.5)
 
 
@@ -125,7 +125,7 @@ def test_the_baselines_are_what_they_say(store):
 
 @pytest.mark.parametrize("n", [30, 200])
 def test_gaussian_images_have_the_datas_moments_however_large_they_are(n):
-    # 48 dimensions: from their covariance, and, of 30 images, from the images themselves.
+    # 48 dimensions: from their covariance, and, for 30 images, from the images themselves.
     draw = torch.Generator().manual_seed(n)
     images = torch.randint(0, 256, (n, 3, 4, 4), generator=draw, dtype=torch.uint8)
     drawn = gaussian_like(images, 40_000, seed=0).flatten(1).double()

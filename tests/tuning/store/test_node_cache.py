@@ -1,4 +1,4 @@
-"""The node's cache: each file is fetched once, nothing wrong is returned, the folder is bounded."""
+"""Tests of the cache of a node: each file is fetched once, verified, and the size is bounded."""
 
 import os
 import threading
@@ -9,7 +9,7 @@ from tuning.store.node_cache import NodeCache, sha256
 
 
 class Remote:
-    """A store elsewhere that counts what is fetched from it."""
+    """A remote store that counts the fetched files."""
 
     def __init__(self, data=b"weights"):
         self.data, self.digest, self.fetched = data, sha256(data), 0
@@ -67,7 +67,7 @@ def test_the_least_recently_used_files_make_room(folder):
         cache.read(remote.digest, remote.fetch)
         used = os.stat(folder / remote.digest).st_mtime - age
         os.utime(folder / remote.digest, (used, used))
-    cache.read(remotes[0].digest, remotes[0].fetch)  # the oldest, but used just now
+    cache.read(remotes[0].digest, remotes[0].fetch)  # the oldest file, but used just now
     cache.read(remotes[2].digest, remotes[2].fetch)
     left = {remote.digest for remote in remotes if (folder / remote.digest).exists()}
     assert left == {remotes[0].digest, remotes[2].digest}

@@ -1,1 +1,1 @@
-"""Features: extractors with their weights, and what is stored of real images in features."""
+"""Features: extractors with their weights, and stored features of real images."""

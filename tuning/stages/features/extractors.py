@@ -1,4 +1,4 @@
-"""Extractors of features with their weights, and the stage that trains the demo classifier."""
+"""Feature extractors with their weights, and the training of the demo classifier."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -19,10 +19,12 @@ from tuning.jobs import ExecutionContext, Job, Outcome, Progress, Run, Stage, Wo
 
 @dataclass(frozen=True, kw_only=True)
 class TrainClassifier(Job):
-    """The classifier whose features stand in for Inception's on embedded data.
+    """The training of the classifier whose features replace Inception features on embedded data.
+
+    Its result is {"test_accuracy": accuracy}, in [0, 1].
 
     Attributes:
-        classifier: what is trained, on what.
+        classifier: classifier, its data set and its training settings.
     """
 
     KIND = "TrainClassifier"
@@ -31,19 +33,19 @@ class TrainClassifier(Job):
     classifier: ClassifierSpec
 
     def title(self) -> str:
-        """What this job is."""
+        """Returns the title shown for the job."""
         return f"train {self.classifier.data.name} classifier"
 
     def summary(self) -> str:
-        """How its accuracy was got."""
+        """Returns how the accuracy is measured, in a few words."""
         return f"accuracy of the classifier on {self.classifier.data.name} test"
 
     def work(self) -> Work:
-        """No network: a fixed time, the stage's `assumed_seconds`, is assumed."""
+        """Returns the number of images; a fixed time, the stage's `assumed_seconds`, is assumed."""
         return Work(images=self.classifier.iterations * self.classifier.batch_size)
 
     def run(self, at: ExecutionContext) -> Run:
-        """Trains it from its seed; stores the weights and the test accuracy."""
+        """Trains the classifier, and stores its weights and test accuracy; see `Job.run`."""
         spec = self.classifier
         images, labels = spec.data.load("train", at.data_root)
         classifier = spec.build().to(at.device)
@@ -58,14 +60,23 @@ class TrainClassifier(Job):
 
 
 def extractor_inputs(extractor: Extractor) -> tuple[Job, ...]:
-    """The jobs an extractor needs: its classifier's training, if it has one."""
+    """Returns the jobs that an extractor needs: the training of its classifier, if any."""
     if isinstance(extractor, ClassifierFeatures):
         return (TrainClassifier(classifier=extractor.classifier),)
     return ()
 
 
 def build_extractor(extractor: Extractor, at: ExecutionContext) -> nn.Module:
-    """The extractor with its weights, on the context's device, in eval mode."""
+    """Returns the extractor as a module with its weights, on the device, in evaluation mode.
+
+    Args:
+        extractor: feature extractor.
+        at: execution context, which gives the device and the location of the weights.
+
+    Raises:
+        MissingInputError: the weights of the classifier are not stored, or were found corrupt.
+        TypeError: an extractor of unknown type.
+    """
     if isinstance(extractor, ClassifierFeatures):
         (job,) = extractor_inputs(extractor)
         weights = safetensors.torch.load(at.read(job, "weights.safetensors"))
@@ -74,5 +85,5 @@ def build_extractor(extractor: Extractor, at: ExecutionContext) -> nn.Module:
     elif isinstance(extractor, Coordinates | Pixels):
         weights = {}
     else:
-        raise TypeError(f"no way is known to load weights of {type(extractor).__name__}")
+        raise TypeError(f"cannot load weights of unknown extractor {type(extractor).__name__}")
     return extractor.build(weights).to(at.device)

@@ -1,4 +1,4 @@
-"""The features of real images: of a whole data split, or their moments."""
+"""The features of real images, or the mean and covariance of the features."""
 
 from dataclasses import dataclass
 from typing import ClassVar, Literal
@@ -15,17 +15,17 @@ from tuning.jobs import ExecutionContext, Job, Outcome, Progress, Run, Stage, Wo
 from tuning.stages.features.extractors import build_extractor, extractor_inputs
 
 PICTURE_POINTS = 500
-"""Points of either kind in a picture of points over others."""
+"""Number of points of each set in a scatter plot of two sets of points."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RealJob(Job):
-    """Base of what is made of the features of every image of a data split.
+    """Base of jobs on the features of all images of a data split.
 
     Attributes:
         data: data set.
-        split: which split.
-        extractor: which features.
+        split: split of the data set.
+        extractor: feature extractor.
     """
 
     KIND = "RealJob"
@@ -35,15 +35,15 @@ class RealJob(Job):
     extractor: Extractor
 
     def inputs(self) -> tuple[Job, ...]:
-        """What the extractor needs."""
+        """Returns the inputs of the extractor."""
         return extractor_inputs(self.extractor)
 
     def wants_gpu(self) -> bool:
-        """Inception on a whole data set does."""
+        """Returns whether the extractor is Inception, which is slow on a CPU."""
         return isinstance(self.extractor, InceptionFeatures)
 
     def _extracted(self, at: ExecutionContext) -> tuple[Tensor, Tensor]:
-        """Features of the 8-bit images, (N, d), and labels, (N,)."""
+        """Returns the features of the 8-bit images, (N, d), and the labels, (N,)."""
         images, labels = self.data.stored(self.split, at.data_root)
         features, _ = extract(build_extractor(self.extractor, at), images, at.batch_images)
         return features, labels
@@ -51,22 +51,22 @@ class RealJob(Job):
 
 @dataclass(frozen=True, kw_only=True)
 class Reference(RealJob):
-    """Mean and covariance of a data split's features."""
+    """The mean and covariance of the features of a data split."""
 
     KIND = "Reference"
     STAGE: ClassVar[Stage] = Stage("reference", 50, "score", assumed_seconds=5.0)
 
     def title(self) -> str:
-        """What this job is."""
+        """Returns the title shown for the job."""
         return f"statistics of {self.data.name} {self.split}"
 
     def work(self) -> Work:
-        """One feature extraction per image; no network evaluations."""
+        """Returns the number of images; feature extraction counts no network evaluations."""
         d = self.extractor.n_features
         return Work(images=self.data.n_images(self.split), n_bytes=8 * d * (d + 1))
 
     def run(self, at: ExecutionContext) -> Run:
-        """Extracts the features and fits their moments."""
+        """Extracts the features and stores their moments; see `Job.run`."""
         yield Progress(0, 1, "splits")
         features, _ = self._extracted(at)
         fit = moments(features)
@@ -75,7 +75,11 @@ class Reference(RealJob):
         return Outcome(result={"n_images": len(features)}, files=files)
 
     def moments(self, at: ExecutionContext) -> Moments:
-        """The finished statistics."""
+        """Returns the finished mean and covariance.
+
+        Raises:
+            MissingInputError: the statistics are not stored, or were found corrupt.
+        """
         tensors = safetensors.torch.load(at.read(self, "moments.safetensors"))
         n_images = int(at.manifest(self).result["n_images"])
         return Moments(tensors["mean"], tensors["factor"], n_images)
@@ -83,25 +87,25 @@ class Reference(RealJob):
 
 @dataclass(frozen=True, kw_only=True)
 class RealFeatures(RealJob):
-    """The features of every image of a data split, for what is no function of their moments.
+    """The features of all images of a data split, for metrics that need more than moments.
 
-    Of points there is a picture too, over those of the other split.
+    For points, the job also stores a scatter plot over the points of the other split.
     """
 
     KIND = "RealFeatures"
     STAGE: ClassVar[Stage] = Stage("features", 60, "score", assumed_seconds=5.0)
 
     def title(self) -> str:
-        """What this job is."""
+        """Returns the title shown for the job."""
         return f"features of {self.data.name} {self.split}"
 
     def work(self) -> Work:
-        """One feature extraction per image; no network evaluations."""
+        """Returns the number of images; feature extraction counts no network evaluations."""
         n = self.data.n_images(self.split)
         return Work(images=n, n_bytes=n * (4 * self.extractor.n_features + 8))
 
     def run(self, at: ExecutionContext) -> Run:
-        """Extracts the features, and keeps them with the labels."""
+        """Extracts the features, and stores them with the labels; see `Job.run`."""
         yield Progress(0, 1, "splits")
         features, labels = self._extracted(at)
         tensors = {"features": features.contiguous(), "labels": labels.contiguous()}
@@ -112,6 +116,13 @@ class RealFeatures(RealJob):
         return Outcome(result={"n_images": len(features)}, files=files)
 
     def read(self, at: ExecutionContext) -> tuple[Tensor, Tensor]:
-        """The finished features, (N, d) float32, and labels, (N,) int64, in the data's order."""
+        """Returns the finished features and labels, in the order of the data set.
+
+        Returns:
+            Features, (N, d) float32, and labels, (N,) int64.
+
+        Raises:
+            MissingInputError: the features are not stored, or were found corrupt.
+        """
         tensors = safetensors.torch.load(at.read(self, "features.safetensors"))
         return tensors["features"], tensors["labels"]

@@ -1,12 +1,12 @@
-"""Protocols: what is measured of generated images, and how.
+"""Protocols: metrics of generated images, with all settings that a value depends on.
 
-A number without its protocol is not comparable. A protocol says which features, of which data, how
-many images there were and whether the seed had a part in choosing epsilon; each kind adds what else
-its number depends on. Differences and verdicts exist only between equal protocols, and never
-between different kinds.
+Values can be compared only if their protocols are known. A protocol states the features, the data
+set, the number of images and whether the step size was chosen on the same seeds; each kind of
+protocol adds the other settings that its metric depends on. Differences and verdicts are given only
+between values of equal protocols, never between different kinds.
 
-One protocol measures one number. A table of two (modes and KL, say) has two protocols, whose scores
-share their chunks of images.
+One protocol measures one metric. A table of two metrics, such as modes and KL, has two protocols,
+whose scores share their chunks of images.
 """
 
 from tuning.stages.protocols.base import Images, Measurement, Protocol

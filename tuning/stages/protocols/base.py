@@ -1,4 +1,4 @@
-"""What a protocol is, what it measures of, and what it gives."""
+"""The base of protocols, with their input (`Images`) and output (`Measurement`)."""
 
 from abc import abstractmethod
 from collections.abc import Mapping
@@ -14,17 +14,17 @@ from scorelib.spec import Spec
 from tuning.jobs import ExecutionContext, Job
 
 Reads = Literal["features", "probabilities"]
-"""What of a chunk's images a protocol needs."""
+"""Tensor of a chunk's images that a protocol measures: features or class probabilities."""
 
 
 @dataclass(frozen=True)
 class Images:
-    """What a protocol sees of the images it measures.
+    """The input of a protocol: the images to measure, as features or class probabilities.
 
     Attributes:
-        values: what it `reads` of them: features, (n, d), or probabilities of the extractor's
-            classes, (n, K); float32.
-        labels: classes the images were asked for, (n,) int64; None if they were asked for none.
+        values: tensor that the protocol `reads`: features, (n, d), or probabilities of the
+            extractor's classes, (n, K); float32.
+        labels: requested classes of the images, (n,) int64; None if no classes were requested.
     """
 
     values: Tensor
@@ -33,11 +33,12 @@ class Images:
 
 @dataclass(frozen=True)
 class Measurement:
-    """A number and, if it is a mean over classes, that of each.
+    """The output of a protocol: the value of a metric and, for a class mean, of each class.
 
     Attributes:
-        value: the number.
-        by_class: by label, what `value` is the mean of; empty for other numbers.
+        value: value of the metric.
+        by_class: value of each class by label, whose mean is `value`; empty if `value` is not a
+            mean over classes.
     """
 
     value: float
@@ -46,15 +47,16 @@ class Measurement:
 
 @dataclass(frozen=True, kw_only=True)
 class Protocol(Spec):
-    """How a number was measured; base of all kinds.
+    """Base of protocols: a metric with all settings that its value depends on.
 
     Attributes:
-        reads: what of the images it needs.
-        extractor: features and classes, with their weights and the resizing they do.
-        data: data set that the images are to resemble.
-        n_images: generated images, >= 1.
-        seeds: "search": the images that the step size was chosen on (flattering); "fresh": images
-            no choice has seen; "unstated": as a paper that does not say.
+        reads: tensor of the images that is measured, "features" or "probabilities".
+        extractor: extractor of features and classes, including its weights and resizing.
+        data: data set that the images should resemble.
+        n_images: number of generated images, >= 1.
+        seeds: origin of the images. "search": the step size was chosen on these images, which
+            biases the value towards better ones; "fresh": no setting was chosen on these
+            images; "unstated": a paper does not say.
     """
 
     KIND = "Protocol"
@@ -66,76 +68,85 @@ class Protocol(Spec):
     seeds: Literal["search", "fresh", "unstated"] = "search"
 
     def validate(self) -> None:
-        """Refuses to measure no images."""
-        require_input(self.n_images >= 1, f"n_images must be at least 1; got {self.n_images}")
+        """Raises InputError if there are no images."""
+        require_input(self.n_images >= 1, f"n_images must be at least 1, but got {self.n_images}")
 
     @property
     @abstractmethod
     def name(self) -> str:
-        """What the number is, for people: such as "fid", "fd[digits-cnn]", "modes"."""
+        """Display name of the metric, such as "fid", "fd[digits-cnn]" or "modes"."""
 
     @property
     def metric_name(self) -> str:
-        """The name without brackets, for MLflow: such as "fid", "fd", "modes"."""
+        """Name of the metric in MLflow, without brackets, such as "fid", "fd" or "modes"."""
         return self.name.split("[")[0]
 
     @property
     @abstractmethod
     def lower_is_better(self) -> bool:
-        """Whether a lower number is the better one."""
+        """Whether lower values are better."""
 
     @property
     def unit(self) -> str:
-        """What the data set's examples are called."""
+        """Name of the examples of the data set: "images" or "points"."""
         return "images" if len(self.data.shape) == 3 else "points"
 
     @property
     def about(self) -> str:
-        """What the images are measured against, for people."""
+        """Display name of the data that the images are compared with."""
         return self.data.name
 
     @property
     def details(self) -> tuple[str, ...]:
-        """What else the number depends on, a few words each."""
+        """Other settings that the value depends on, a few words each."""
         return ()
 
     def summary(self) -> str:
-        """What was measured, in a few words."""
+        """Returns the metric, the data and the number of images, in a few words."""
         return f"{self.name}, {self.about}, {self.n_images:,} {self.unit}"
 
     def describe(self) -> str:
-        """The protocol in one line."""
+        """Returns a full description of the protocol in one line."""
         images = f"{self.n_images:,} {self.unit}"
         return ", ".join((self.name, images, self.about, *self.details, f"{self.seeds} seeds"))
 
     def is_comparable(self, other: "Protocol") -> bool:
-        """Whether numbers of the two may be subtracted: all equal, but for seeds left unstated."""
+        """Returns whether values of the two protocols can be compared.
+
+        All fields must be equal, except that seeds that are "unstated" match any seeds.
+
+        Args:
+            other: protocol to compare with.
+        """
         if "unstated" in (self.seeds, other.seeds):
             return self.replace(seeds="unstated") == other.replace(seeds="unstated")
         return self == other
 
     def inputs(self) -> tuple[Job, ...]:
-        """The jobs whose results `measure` reads."""
+        """Returns the jobs whose results `measure` reads."""
         return ()
 
     def require_suitable(self, labels: Tensor | None) -> None:
-        """Refuses images that it could not measure, before there are any.
+        """Raises InputError if the protocol cannot measure images of these classes.
+
+        The check needs no images, so it can be made before sampling.
 
         Args:
-            labels: as in `Images`.
+            labels: requested classes of the images, as in `Images`.
 
         Raises:
-            InputError: they do not suit.
+            InputError: the classes do not suit the protocol.
         """
 
     @abstractmethod
     def measure(self, images: Images, at: ExecutionContext) -> Measurement:
-        """The number.
+        """Measures the metric on generated images.
 
         Args:
-            images: the generated images, `n_images` of them.
-            at: where the results of `inputs` are.
+            images: generated images, `n_images` in number.
+            at: execution context that holds the results of `inputs`.
 
         Raises:
-            MissingInputError: an input has to be made (again) first.
+            InputError: the images cannot be measured, such as features that are not finite.
+            MissingInputError: an input must be computed (again) first.
         """

@@ -1,4 +1,4 @@
-"""Distances of points in the plane."""
+"""The protocol of distances of points in the plane."""
 
 from dataclasses import dataclass, field
 
@@ -10,11 +10,11 @@ from tuning.stages.protocols.base import Images, Measurement, Protocol
 
 @dataclass(frozen=True, kw_only=True)
 class DistanceProtocol(Protocol):
-    """How far points in the plane are from the noise-free set, on average.
+    """The mean distance of points in the plane from the noise-free data set.
 
     Attributes:
-        extractor: the points themselves.
-        data: the set; its `distances` are exact.
+        extractor: extractor that returns the points themselves.
+        data: toy data set, which defines the distances (`Toy.distances`).
     """
 
     KIND = "DistanceProtocol"
@@ -24,14 +24,14 @@ class DistanceProtocol(Protocol):
 
     @property
     def name(self) -> str:
-        """What it is."""
+        """Display name of the metric."""
         return "distance"
 
     @property
     def lower_is_better(self) -> bool:
-        """It is a distance."""
+        """Whether lower values are better: always."""
         return True
 
     def measure(self, images: Images, at: ExecutionContext) -> Measurement:
-        """The mean distance, in the data's units, in float64."""
+        """Measures the mean distance, in the data's units, in float64; see `Protocol.measure`."""
         return Measurement(self.data.distances(images.values).mean().item())

@@ -1,4 +1,4 @@
-"""Frechet distances."""
+"""The protocol of Frechet distances."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -12,12 +12,13 @@ from tuning.stages.protocols.base import Images, Measurement, Protocol
 
 @dataclass(frozen=True, kw_only=True)
 class FidProtocol(Protocol):
-    """How a Frechet distance was measured.
+    """The squared Frechet distance to a split of the data; the FID with Inception features.
 
     Attributes:
-        split: reference split.
-        n_images: generated images, > 1.
-        rounding: images are clamped to [0, 1] and rounded to 8 bits, as PNG files hold them.
+        split: reference split of the data set.
+        n_images: number of generated images, > 1.
+        rounding: rounding of the images; "8-bit" clamps to [0, 1] and rounds to 8 bits, as in PNG
+            files.
     """
 
     KIND = "FidProtocol"
@@ -26,43 +27,43 @@ class FidProtocol(Protocol):
     rounding: Literal["8-bit"] = "8-bit"
 
     def validate(self) -> None:
-        """Refuses sets of images without a covariance, and what is not rounded to 8 bits."""
-        require_input(self.n_images > 1, f"n_images must be above 1; got {self.n_images}")
+        """Raises InputError for fewer than two images, or data that are not images."""
+        require_input(self.n_images > 1, f"n_images must be above 1, but got {self.n_images}")
         require_input(
             len(self.data.shape) == 3,
-            f"data must be images, which have 8 bits; {self.data.name} has shape "
-            f"{self.data.shape}: measure points by a DistanceProtocol",
+            f"data must be images (C, H, W), but {self.data.name} has shape {self.data.shape}; use "
+            "a DistanceProtocol for points",
         )
 
     @property
     def reference(self) -> Reference:
-        """The job that makes the reference statistics."""
+        """Job that computes the mean and covariance of the reference features."""
         return Reference(data=self.data, split=self.split, extractor=self.extractor)
 
     @property
     def name(self) -> str:
-        """Such as "fid" or "fd[digits-cnn]"."""
+        """Display name of the metric, such as "fid" or "fd[digits-cnn]"."""
         return self.extractor.distance_name
 
     @property
     def lower_is_better(self) -> bool:
-        """It is a distance."""
+        """Whether lower values are better: always."""
         return True
 
     @property
     def about(self) -> str:
-        """The reference."""
+        """Display name of the reference split."""
         return f"{self.data.name} {self.split}"
 
     @property
     def details(self) -> tuple[str, ...]:
-        """The rounding."""
+        """Rounding of the images."""
         return (self.rounding,)
 
     def inputs(self) -> tuple[Job, ...]:
-        """The reference statistics."""
+        """Returns the reference statistics."""
         return (self.reference,)
 
     def measure(self, images: Images, at: ExecutionContext) -> Measurement:
-        """The distance to the reference, in float64."""
+        """Measures the distance to the reference, in float64; see `Protocol.measure`."""
         return Measurement(frechet_distance(self.reference.moments(at), moments(images.values)))

@@ -1,4 +1,4 @@
-"""Inception scores."""
+"""The protocol of Inception scores."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -13,11 +13,12 @@ from tuning.stages.protocols.base import Images, Measurement, Protocol, Reads
 
 @dataclass(frozen=True, kw_only=True)
 class InceptionScoreProtocol(Protocol):
-    """How an Inception score was measured: the mean over parts of the images.
+    """The Inception score, as a mean over splits of the images.
 
     Attributes:
-        n_images: generated images, at least one for each split.
-        n_splits: parts that are scored apart; see `scorelib.metrics.inception_score`.
+        n_images: number of generated images, at least `n_splits`.
+        n_splits: number of splits, each scored separately, >= 1; see
+            `scorelib.metrics.inception_score`.
     """
 
     KIND = "InceptionScoreProtocol"
@@ -26,32 +27,32 @@ class InceptionScoreProtocol(Protocol):
     n_splits: int = 10
 
     def validate(self) -> None:
-        """Refuses empty parts and features without classes."""
+        """Raises InputError for empty splits, or an extractor without one class per image."""
         require_input(
             1 <= self.n_splits <= self.n_images,
-            f"1 <= n_splits <= n_images must hold; got n_splits={self.n_splits}, "
+            f"1 <= n_splits <= n_images must hold, but got n_splits={self.n_splits}, "
             f"n_images={self.n_images}",
         )
         require_input(
             not isinstance(self.extractor, Coordinates | Pixels | StackedClassifierFeatures),
-            f"extractor must give an image one class; got {self.extractor.name}",
+            f"extractor must give one class per image, but got {self.extractor.name}",
         )
 
     @property
     def name(self) -> str:
-        """Such as "is" or "is[digits-cnn]"."""
+        """Display name of the metric, such as "is" or "is[digits-cnn]"."""
         return self.extractor.score_name
 
     @property
     def lower_is_better(self) -> bool:
-        """The best score is the number of classes."""
+        """Whether lower values are better: never; the best score is the number of classes."""
         return False
 
     @property
     def details(self) -> tuple[str, ...]:
-        """The splits."""
+        """Number of splits."""
         return (f"{self.n_splits} splits",)
 
     def measure(self, images: Images, at: ExecutionContext) -> Measurement:
-        """The mean score of the splits, in float64."""
+        """Measures the mean score of the splits, in float64; see `Protocol.measure`."""
         return Measurement(inception_score(images.values, self.n_splits).mean)

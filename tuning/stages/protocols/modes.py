@@ -1,4 +1,4 @@
-"""Modes of stacked digits."""
+"""The protocol of mode coverage of stacked digits."""
 
 from dataclasses import dataclass
 from typing import ClassVar, Literal
@@ -13,12 +13,13 @@ from tuning.stages.protocols.base import Images, Measurement, Protocol, Reads
 
 @dataclass(frozen=True, kw_only=True)
 class ModesProtocol(Protocol):
-    """How the spread of stacked digits over their modes was measured; every stack counts once.
+    """The coverage of the modes of stacked digits, where each stack counts once.
 
     Attributes:
-        extractor: classifier of the single images.
-        data: the stacks.
-        statistic: "modes": how many have any stack; "kl": KL(their shares || equal shares), nats.
+        extractor: classifier of the single images of a stack.
+        data: data set of stacks.
+        statistic: metric to measure. "modes": number of modes with at least one stack; "kl":
+            KL(shares of the modes || equal shares), in nats.
     """
 
     KIND = "ModesProtocol"
@@ -29,32 +30,32 @@ class ModesProtocol(Protocol):
     statistic: Literal["modes", "kl"]
 
     def validate(self) -> None:
-        """Refuses a classifier of other classes than those stacked."""
+        """Raises InputError unless the classifier has as many classes as the stacked images."""
         super().validate()
         single, stacked = self.extractor.classifier.data, self.data.of
         require_input(
             single.n_classes == stacked.n_classes,
-            f"the classifier must know the {stacked.n_classes} classes of {stacked.name}; got "
-            f"one of {single.n_classes} ({single.name})",
+            f"extractor must have the {stacked.n_classes} classes of {stacked.name}, but got "
+            f"{single.n_classes} classes of {single.name}",
         )
 
     @property
     def name(self) -> str:
-        """The statistic."""
+        """Display name of the metric: the statistic."""
         return self.statistic
 
     @property
     def lower_is_better(self) -> bool:
-        """Of the divergence."""
+        """Whether lower values are better: for "kl" only."""
         return self.statistic == "kl"
 
     @property
     def details(self) -> tuple[str, ...]:
-        """The classifier."""
+        """Name of the classifier."""
         return (self.extractor.name,)
 
     def measure(self, images: Images, at: ExecutionContext) -> Measurement:
-        """The number of modes, or the divergence."""
+        """Measures the number of modes, or the divergence in nats; see `Protocol.measure`."""
         k = self.data.of.n_classes
         found = mode_coverage(stack_classes(images.values, k), k)
         return Measurement(float(found.n_modes) if self.statistic == "modes" else found.kl)

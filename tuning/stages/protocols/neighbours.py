@@ -1,11 +1,12 @@
-"""Precision, recall, density and coverage, over all images or as means over classes.
+"""The protocol of precision, recall, density and coverage, of all images or as class means.
 
-Class by class, the generated images that were asked for a class stand against the real ones of that
-class, and every class counts alike. Both sets then have as many images of each class, and no class
-is left out: a set written class by class and cut at a round number would lose its last classes.
+A class-wise metric compares the generated images of each requested class with the real images of
+that class, and is the mean over the classes with equal weights. Each set then has equally many
+images of each class and no class is left out, unlike in a set that is sorted by class and truncated
+to a round number.
 
-Which real images are used, if not all, is a fixed random choice, the same for every protocol of the
-data: of a set that is sorted by class, the first ones would be a few classes only.
+If not all real images are used, they are a fixed random choice, the same for every protocol of the
+data. The first images would not do, since the images of some data sets are sorted by class.
 """
 
 from dataclasses import dataclass
@@ -24,15 +25,17 @@ from tuning.stages.protocols.base import Images, Measurement, Protocol
 
 @dataclass(frozen=True, kw_only=True)
 class NeighboursProtocol(Protocol):
-    """How one of the four numbers was measured; see `scorelib.metrics.prdc`.
+    """Precision, recall, density or coverage; see `scorelib.metrics.prdc`.
 
     Attributes:
-        statistic: which number.
-        n_real: real images measured against; with `classwise`, as many of each class.
-        split: the real images' split.
-        k: the nearest neighbour that bounds a ball, >= 1, less than the images compared.
-        classwise: the mean over classes, each measured apart. Needs images that were asked for a
-            class each, as many for every class.
+        statistic: metric to measure.
+        n_real: number of real images, at most all of the split; with `classwise`, the same number
+            of each class.
+        split: split of the real images.
+        k: rank of the nearest neighbour that defines the radius of a ball, >= 1 and less than the
+            number of images in each compared set.
+        classwise: whether to take the mean over classes, each measured separately. This needs
+            class-conditional images, equally many of each class.
     """
 
     KIND = "NeighboursProtocol"
@@ -44,12 +47,13 @@ class NeighboursProtocol(Protocol):
     classwise: bool = False
 
     def validate(self) -> None:
-        """Refuses too few images, more real ones than there are, and classes that do not share."""
+        """Raises InputError for too few or too many images, or numbers not divisible by classes."""
         super().validate()
         there_are = self.data.n_images(self.split)
         require_input(
             self.n_real <= there_are,
-            f"n_real must be at most {there_are}, the {self.about} images; got {self.n_real}",
+            f"n_real must be at most {there_are}, the number of {self.about} images, "
+            f"but got {self.n_real}",
         )
         for name in ("n_real", "n_images"):
             number = getattr(self, name)
@@ -57,7 +61,7 @@ class NeighboursProtocol(Protocol):
             require_input(
                 share > self.k >= 1 and left == 0,
                 f"{name} must be {self._n_parts} equal parts of more than k = {self.k} >= 1 "
-                f"images; got {number}",
+                f"images, but got {number}",
             )
 
     @property
@@ -66,51 +70,51 @@ class NeighboursProtocol(Protocol):
 
     @property
     def reference(self) -> RealFeatures:
-        """The job that extracts the real images' features."""
+        """Job that extracts the features of the real images."""
         return RealFeatures(data=self.data, split=self.split, extractor=self.extractor)
 
     @property
     def name(self) -> str:
-        """Such as "recall[digits-cnn]" or "cw_recall[digits-cnn]"."""
+        """Display name of the metric, such as "recall[digits-cnn]" or "cw_recall[digits-cnn]"."""
         return f"{'cw_' * self.classwise}{self.statistic}[{self.extractor.name}]"
 
     @property
     def lower_is_better(self) -> bool:
-        """Never; of density, more than about one is no better than one."""
+        """Whether lower values are better: never; a density above about 1 is no better than 1."""
         return False
 
     @property
     def about(self) -> str:
-        """The real images."""
+        """Display name of the split of the real images."""
         return f"{self.data.name} {self.split}"
 
     @property
     def details(self) -> tuple[str, ...]:
-        """The neighbour and the number of real images."""
+        """The rank k of the neighbour and the number of real images."""
         return (f"k = {self.k}", f"{self.n_real:,} real")
 
     def inputs(self) -> tuple[Job, ...]:
-        """The real images' features."""
+        """Returns the job that extracts the features of the real images."""
         return (self.reference,)
 
     def require_suitable(self, labels: Tensor | None) -> None:
-        """Refuses, for means over classes, images not asked for each class equally often."""
+        """Raises InputError for a class-wise metric unless classes have equally many images."""
         if not self.classwise:
             return
         require_input(
             labels is not None,
-            f"{self.name} needs images that were asked for a class each; these were asked for none",
+            f"{self.name} needs class-conditional images, but no classes were requested",
         )
         assert labels is not None
         share = self.n_images // self._n_parts
         found = labels.bincount(minlength=self._n_parts).tolist()
         require_input(
             found == [share] * self._n_parts,
-            f"{self.name} needs {share} images of each of {self._n_parts} classes; got {found}",
+            f"{self.name} needs {share} images of each of {self._n_parts} classes, but got {found}",
         )
 
     def measure(self, images: Images, at: ExecutionContext) -> Measurement:
-        """The number, with that of each class if it is their mean."""
+        """Measures the metric, for each class if class-wise; see `Protocol.measure`."""
         self.require_suitable(images.labels)
         real, real_labels = self.reference.read(at)
         chosen = self._chosen(real_labels)
@@ -123,7 +127,7 @@ class NeighboursProtocol(Protocol):
         return Measurement(sum(by_class.values()) / len(by_class), by_class)
 
     def _chosen(self, labels: Tensor) -> Tensor:
-        """Which of the real images are used, (n_real,) indices."""
+        """Returns the indices of the real images to use, (n_real,) int64."""
         order = torch.randperm(len(labels), generator=generator_of("real images"))
         if not self.classwise:
             return order[: self.n_real]
@@ -133,6 +137,6 @@ class NeighboursProtocol(Protocol):
         require_input(
             fewest == share,
             f"n_real must be at most {fewest * self._n_parts}, {fewest} of each class of "
-            f"{self.about}; got {self.n_real}",
+            f"{self.about}, but got {self.n_real}",
         )
         return torch.cat(parts)

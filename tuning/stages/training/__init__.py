@@ -1,1 +1,1 @@
-"""Training runs and their snapshots: of score networks and of noise-conditional classifiers."""
+"""Training runs and their snapshots, for score networks and noise-conditional classifiers."""

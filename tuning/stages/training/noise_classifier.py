@@ -1,4 +1,4 @@
-"""The train stage of noise-conditional classifiers: cross entropy, DLSM, or both."""
+"""The training of noise-conditional classifiers by cross entropy, DLSM, or both."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -19,9 +19,10 @@ class NoiseClassifierTrainSpec(TrainingSpec):
 
     Attributes:
         network: classifier.
-        objective: loss.
-        score: the score network of all data, frozen, if the objective reads one; else None.
-        score_ema: which of its EMA decays; None without one.
+        objective: training loss.
+        score: snapshot of the score network of all data, which stays frozen, if the objective
+            reads a score network; else None.
+        score_ema: EMA decay of the score network's weights; None without a score network.
     """
 
     KIND = "NoiseClassifierTrainSpec"
@@ -33,27 +34,29 @@ class NoiseClassifierTrainSpec(TrainingSpec):
     score_ema: float | None = None
 
     def validate(self) -> None:
-        """Refuses a score network too many or too few, and decays that were not kept."""
+        """Raises InputError for a missing or unused score network, or an unknown EMA decay."""
         super().validate()
         name, reads = type(self.objective).__name__, self.objective.reads_score
         require_input(
             reads == (self.score is not None),
-            f"{name} {'needs a' if reads else 'reads no'} score network, as score",
+            f"score must be {'a snapshot' if reads else 'None'}, as {name} "
+            f"{'needs a' if reads else 'reads no'} score network, "
+            f"but got {'None' if reads else 'a snapshot'}",
         )
         decays = self.score.train.ema if self.score else (None,)
         require_input(
             self.score_ema in decays,
-            f"score_ema must be one of the decays kept with the score, {decays}; "
-            f"got {self.score_ema}",
+            f"score_ema must be one of the decays kept with the score, {decays}, "
+            f"but got {self.score_ema}",
         )
 
     def inputs(self) -> tuple[Job, ...]:
-        """The score network."""
+        """Returns the score network, if any."""
         return (self.score,) if self.score else ()
 
     @property
     def update_multiply_adds(self) -> int:
-        """Multiply-adds of one update, per image of its batch; the score's included."""
+        """Number of multiply-adds of one update, per image; includes the score network."""
         score = self.score.train.multiply_adds if self.score else 0
         return self.objective.update_multiply_adds(self.multiply_adds, score)
 
@@ -62,7 +65,7 @@ class NoiseClassifierTrainSpec(TrainingSpec):
         return self.data.shape, self.data.n_classes
 
     def training(self, at: ExecutionContext) -> Training:
-        """The training at its start."""
+        """Returns the training at iteration 0; see `TrainingSpec.training`."""
         images, labels = self._examples(at)
         score = None
         if self.score is not None and self.score_ema is not None:
@@ -75,10 +78,10 @@ class NoiseClassifierTrainSpec(TrainingSpec):
 
 @dataclass(frozen=True, kw_only=True)
 class NoiseClassifierSnapshot(TrainedWeights):
-    """The EMA weights of a noise-conditional classifier's training run at an iteration.
+    """The EMA weights of a noise-conditional classifier after some iterations of a training run.
 
     Attributes:
-        train: the run.
+        train: training run.
     """
 
     KIND = "NoiseClassifierSnapshot"

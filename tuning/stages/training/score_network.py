@@ -1,4 +1,4 @@
-"""The train stage of score networks, by denoising score matching or the adversarial hybrid."""
+"""The training of score networks by denoising score matching or the adversarial hybrid."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -17,7 +17,7 @@ class TrainSpec(TrainingSpec):
 
     Attributes:
         network: score network.
-        objective: loss.
+        objective: training loss.
     """
 
     KIND = "TrainSpec"
@@ -28,7 +28,7 @@ class TrainSpec(TrainingSpec):
 
     @property
     def update_multiply_adds(self) -> int:
-        """Multiply-adds of one update, per image of its batch."""
+        """Number of multiply-adds of one update, per image."""
         return self.objective.update_multiply_adds(self.multiply_adds, self.data.shape)
 
     @property
@@ -36,7 +36,7 @@ class TrainSpec(TrainingSpec):
         return (self.data.shape,)
 
     def training(self, at: ExecutionContext) -> Training:
-        """The training at its start."""
+        """Returns the training at iteration 0; see `TrainingSpec.training`."""
         images, _ = self._examples(at)
         settings = self._settings(at)
         if isinstance(self.objective, Adversarial):
@@ -46,10 +46,10 @@ class TrainSpec(TrainingSpec):
 
 @dataclass(frozen=True, kw_only=True)
 class Snapshot(TrainedWeights):
-    """The EMA weights of a score network's training run at an iteration.
+    """The EMA weights of a score network after some iterations of a training run.
 
     Attributes:
-        train: the run.
+        train: training run.
     """
 
     KIND = "Snapshot"

@@ -1,11 +1,11 @@
-"""Training runs and their snapshots: what score networks and noise-conditional classifiers share.
+"""Training runs and their snapshots: the base of score networks and noise-conditional classifiers.
 
-A training spec has no number of iterations; a snapshot is that run at one. Snapshots of a run form
-a chain: each continues from the newest checkpoint at or below it, so extending a run, or resuming
-it after a kill, is the same thing. A snapshot keeps the EMA weights; raw weights and optimizer
-state are in the run's newest checkpoint only (all of them in all of 120 snapshots of NCSNv2 would
-be 71 GB). It also keeps every loss that training reports, as ``losses.json``: by name, its
-[iteration, value] pairs from the run's start.
+A training spec does not fix the number of iterations; a snapshot is the state of the run at one
+iteration. The snapshots of a run form a chain: each continues from the newest checkpoint at or
+below its iteration, so extending a run and resuming a run after an interruption are the same
+operation. A snapshot stores the EMA weights. Raw weights and optimizer state are only in the newest
+checkpoint of the run (in all 120 snapshots of NCSNv2 they would take 71 GB). A snapshot also stores
+the training losses, as ``losses.json``: by name, the [iteration, value] pairs from the start.
 """
 
 import json
@@ -38,10 +38,10 @@ from scorelib.training.base import (
 from tuning.jobs import ExecutionContext, Job, Outcome, Progress, Run, Stage, Work
 
 Losses = dict[str, list[tuple[int, float]]]
-"""By name, the (iteration, value) pairs of a run so far."""
+"""The (iteration, value) pairs of a run so far, by name of the loss."""
 
 GPU_MULTIPLY_ADDS = 1e8
-"""Networks that cost more than this per image and evaluation are trained and sampled on a GPU."""
+"""Number of multiply-adds per image above which a network is trained and sampled on a GPU."""
 
 LOSSES_FILE = "losses.json"
 
@@ -54,20 +54,20 @@ class TrainingSpec(Spec, ABC):
     """A training run, of any length.
 
     Attributes:
-        data: data set; its train split is used.
-        network: what is trained.
+        data: data set; the train split is used.
+        network: network to train.
         schedule: noise levels.
-        optimizer: Adam's settings.
-        ema: decays of the averages kept, each in [0, 1); 0 keeps the weights themselves.
-        batch_size: images per update.
-        flips: mirror images at random.
-        seed: of initial weights, order of images, noise.
-        objective: loss.
+        optimizer: settings of Adam.
+        ema: EMA decays of the weights to keep, distinct, each in [0, 1); 0 keeps the raw weights.
+        batch_size: images per update, in [1, number of training images].
+        flips: whether images are mirrored left to right with probability 1/2.
+        seed: seed of the initial weights, the order of images and the noise.
+        objective: training loss.
     """
 
     KIND = "TrainingSpec"
     loss_name: ClassVar[str]
-    """The loss that is a snapshot's result."""
+    """Name of the loss that a snapshot reports as its result."""
 
     data: DataSpec
     network: NetworkSpec | NoiseClassifierSpec
@@ -80,46 +80,48 @@ class TrainingSpec(Spec, ABC):
     objective: Dsm | Adversarial | ClassifierObjective
 
     def validate(self) -> None:
-        """Refuses decays and batch sizes that mean nothing."""
+        """Raises InputError if the EMA decays or the batch size are out of range."""
         require_input(
             len(self.ema) > 0 and all(0 <= decay < 1 for decay in self.ema),
-            f"ema must hold decays in [0, 1); got {self.ema}",
+            f"ema must hold decays in [0, 1), at least one, but got {self.ema}",
         )
         require_input(
-            len(set(self.ema)) == len(self.ema), f"ema must hold each decay once; got {self.ema}"
+            len(set(self.ema)) == len(self.ema),
+            f"ema must hold each decay once, but got {self.ema}",
         )
         n_images = self.data.n_images("train")
         require_input(
             1 <= self.batch_size <= n_images,
-            f"batch_size must be in [1, {n_images}], the training images; got {self.batch_size}",
+            f"batch_size must be in [1, {n_images}], the number of training images, "
+            f"but got {self.batch_size}",
         )
 
     @property
     def method(self) -> str:
-        """What is trained and how, for people and for measured rates: "ResidualMlp Dsm"."""
+        """Kinds of network and objective, such as "ResidualMlp Dsm", for titles and rates."""
         return f"{self.network.KIND} {self.objective.KIND}"
 
     @property
     def multiply_adds(self) -> int:
-        """Multiply-adds of one network evaluation of one image."""
+        """Number of multiply-adds of one network evaluation for one image."""
         return size_of(self.network, *self._build_arguments).multiply_adds
 
     @property
     def n_bytes(self) -> int:
-        """Bytes of the network's weights."""
+        """Size of the network's weights in bytes."""
         return size_of(self.network, *self._build_arguments).n_bytes
 
     @property
     @abstractmethod
     def update_multiply_adds(self) -> int:
-        """Multiply-adds of one update, per image of its batch."""
+        """Number of multiply-adds of one update, per image."""
 
     def inputs(self) -> tuple[Job, ...]:
-        """The jobs whose results training reads."""
+        """Returns the jobs whose results the training reads."""
         return ()
 
     def build(self) -> nn.Module:
-        """The network with its initial weights, drawn from the run's own seed."""
+        """Returns the network with initial weights drawn from the seed, the same at every call."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed_of("weights", self.seed))
             return self.network.build(*self._build_arguments)
@@ -127,14 +129,22 @@ class TrainingSpec(Spec, ABC):
     @property
     @abstractmethod
     def _build_arguments(self) -> tuple[Any, ...]:
-        """What the network is built for: first the shape of an example."""
+        """Arguments of `network.build`, the first of them the shape of an example."""
 
     @abstractmethod
     def training(self, at: ExecutionContext) -> Training:
-        """The training at its start."""
+        """Returns the training at iteration 0.
+
+        Args:
+            at: execution context, which gives the device and the location of the data.
+
+        Raises:
+            MissingInputError: an input must be computed (again) first.
+            MissingDataError: the data files are missing or corrupt.
+        """
 
     def _settings(self, at: ExecutionContext) -> dict[str, Any]:
-        """What every `Training` is given by keyword."""
+        """Returns the keyword arguments common to all `Training` classes."""
         return {
             "schedule": self.schedule, "optimizer": self.optimizer, "ema": self.ema,
             "batch_size": self.batch_size, "flips": self.flips, "seed": self.seed,
@@ -143,17 +153,19 @@ class TrainingSpec(Spec, ABC):
         }  # fmt: skip
 
     def _examples(self, at: ExecutionContext) -> tuple[Tensor, Tensor]:
-        """Images and labels of the train split, as 8-bit pixels if the data set has them."""
+        """Returns images and labels of the train split; uint8 images if the data set has 8 bits."""
         return self.data.stored("train", at.data_root)
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainedWeights(Job):
-    """The EMA weights of a training run at an iteration.
+    """The EMA weights of a network after some iterations of a training run (a snapshot).
+
+    Its result is the latest value of the training loss `loss_name`, as "loss".
 
     Attributes:
-        train: the run.
-        iteration: updates made, >= 1.
+        train: training run.
+        iteration: number of updates, >= 1.
     """
 
     KIND = "TrainedWeights"
@@ -163,56 +175,76 @@ class TrainedWeights(Job):
     iteration: int
 
     def validate(self) -> None:
-        """Refuses iterations before the first."""
-        require_input(self.iteration >= 1, f"iteration must be at least 1; got {self.iteration}")
+        """Raises InputError if the iteration is below 1."""
+        require_input(
+            self.iteration >= 1, f"iteration must be at least 1, but got {self.iteration}"
+        )
 
     def inputs(self) -> tuple[Job, ...]:
-        """Those of the run."""
+        """Returns the inputs of the training run."""
         return self.train.inputs()
 
     @property
     def rate_name(self) -> str:
-        """By network and loss: small networks take their time per call, large per multiply-add."""
+        """Name of the measured rate, by kinds of network and objective.
+
+        Rates differ because small networks are limited by the time per call, large networks by the
+        time per multiply-add.
+        """
         return f"{self.stage} {self.train.method}"
 
     @property
     def chain(self) -> str:
-        """Snapshots of one run continue one another."""
+        """Key of the training run: snapshots of one run continue one another."""
         return self.train.key
 
     @property
     def position(self) -> int:
-        """The iteration."""
+        """Position in the chain: the iteration."""
         return self.iteration
 
     def title(self) -> str:
-        """What this job is."""
+        """Returns the title shown for the job."""
         return f"train {self.train.method.lower()} to {self.iteration:,}"
 
     def work(self) -> Work:
-        """From the run's start; a pass and its gradient count three."""
+        """Returns the cost from the start of the run; a pass and its gradient count as three."""
         train = self.train
         images = self.iteration * train.batch_size
         cost = float(images * train.update_multiply_adds)
         return Work(images, images, cost, len(train.ema) * train.n_bytes)
 
     def wants_gpu(self) -> bool:
-        """Image-sized convolutional networks do."""
+        """Returns whether one evaluation takes more than `GPU_MULTIPLY_ADDS`."""
         return self.train.multiply_adds > GPU_MULTIPLY_ADDS
 
     def weights(self, at: ExecutionContext, decay: float) -> dict[str, Tensor]:
-        """EMA weights of this finished snapshot, on the CPU."""
+        """Returns the EMA weights of the finished snapshot, on the CPU.
+
+        Args:
+            at: execution context that holds the snapshot.
+            decay: one of the EMA decays of the run.
+
+        Raises:
+            MissingInputError: the snapshot is not stored, or was found corrupt.
+        """
         weights: dict[str, Tensor] = safetensors.torch.load(at.read(self, _weights_file(decay)))
         return weights
 
     def network(self, at: ExecutionContext, decay: float) -> nn.Module:
-        """The finished snapshot's network with its EMA weights, frozen, on the device."""
+        """Returns the network of the finished snapshot: EMA weights, frozen, on the device.
+
+        Arguments and errors are those of `weights`.
+        """
         network = self.train.build()
         network.load_state_dict(self.weights(at, decay))
         return network.to(at.device).eval().requires_grad_(False)
 
     def run(self, at: ExecutionContext) -> Run:
-        """Trains on from the newest checkpoint at or below the iteration."""
+        """Trains from the newest checkpoint at or below the iteration; see `Job.run`.
+
+        The result is a failure if a loss is not finite.
+        """
         training, losses = self._start(at)
         started_at = training.iteration
         saver = _Saver(at, self.train.key, training, losses)
@@ -252,9 +284,10 @@ class TrainedWeights(Job):
 
 
 class _Saver:
-    """Writes a run's checkpoint when due, and drops the one it replaces.
+    """The checkpoint writer of a run, which also deletes the earlier checkpoints.
 
-    Due means every ten seconds, but so rarely that saving takes at most a twentieth of the time.
+    A checkpoint is due every ten seconds, or later if saving would otherwise take more than a
+    twentieth of the time.
     """
 
     def __init__(self, at: ExecutionContext, key: str, training: Training, losses: Losses) -> None:
@@ -262,7 +295,7 @@ class _Saver:
         self._due = time.monotonic() + _CHECKPOINT_SECONDS
 
     def save_if_due(self) -> None:
-        # Only where the loss was just read back, so that a resumed run averages the same losses.
+        # Only after the losses were read back, so that a resumed run averages the same losses.
         whole = self._training.iteration % CHECK_EVERY_ITERATIONS == 0
         if whole and time.monotonic() >= self._due:
             self.save()
@@ -275,7 +308,7 @@ class _Saver:
         state = self._training.state() | _as_state(self._losses)
         self._store.put_checkpoint(self._key, name, safetensors.torch.save(state))
         for other in self._store.checkpoint_names(self._key):
-            # Also what a killed run left behind; a longer run's checkpoint stays.
+            # Includes checkpoints left by a killed run; checkpoints of a longer run stay.
             if _iteration_of(other) < self._training.iteration:
                 self._store.drop_checkpoint(self._key, other)
         now = time.monotonic()
@@ -283,13 +316,13 @@ class _Saver:
 
 
 def _as_state(losses: Losses) -> dict[str, Tensor]:
-    """The losses as a checkpoint keeps them, (n, 2) each."""
+    """Returns the losses as checkpoint tensors, (n, 2) float64 each."""
     tensors = {name: torch.tensor(pairs, dtype=torch.float64) for name, pairs in losses.items()}
     return with_prefix("losses.", tensors)
 
 
 def _losses_in(state: Mapping[str, Tensor]) -> Losses:
-    """The losses that a checkpoint keeps."""
+    """Returns the losses in a checkpoint."""
     found = without_prefix("losses.", state)
     pairs = {name: [(int(i), v) for i, v in t.tolist()] for name, t in found.items()}
     return defaultdict(list, pairs)

@@ -1,4 +1,4 @@
-"""Precision, recall, density, coverage as scores: which images, which classes, what is kept."""
+"""Tests of precision, recall, density and coverage as scores: images, classes, stored values."""
 
 import json
 from dataclasses import dataclass, fields
@@ -27,7 +27,7 @@ BY_CLASS = DIGITS.replace(classwise=True, n_images=60, n_real=500)
 
 @dataclass(frozen=True, kw_only=True)
 class InTurn(SampleSpec):
-    """Images asked for the classes in turn."""
+    """Images with classes requested in turn."""
 
     def labels(self, n_images):
         return torch.arange(n_images) % self.model.train.data.n_classes
@@ -35,20 +35,20 @@ class InTurn(SampleSpec):
 
 @dataclass(frozen=True, kw_only=True)
 class CutShort(SampleSpec):
-    """Images written class by class and cut: the last class is short."""
+    """Images ordered by class and cut, so that the last class has fewer images."""
 
     def labels(self, n_images):
         return (torch.arange(n_images) // 7).clamp(max=9)
 
 
 def asked(kind, data):
-    """The images of `sampled`, asked for classes."""
+    """Returns the images of `sampled` with requested classes."""
     plain = sampled(data)
     return kind(**{f.name: getattr(plain, f.name) for f in fields(plain)})
 
 
 def held(store, sample, protocol, **features):
-    """The finished score of images whose features are given."""
+    """Returns the finished score of images with given features."""
     score = Score(sample=sample, protocol=protocol)
     for chunk in score.chunks():
         here = slice(20 * chunk.index, 20 * (chunk.index + 1))
@@ -68,7 +68,7 @@ def real_features(store, protocol):
 
 
 def near(features, seed=0):
-    """As many features as a score of 60 images needs, around those of real images."""
+    """Returns as many features as a score of 60 images needs, near those of real images."""
     draw = torch.Generator().manual_seed(seed)
     noise = torch.randn(60, features.shape[1], generator=draw)
     return features[torch.randperm(len(features), generator=draw)[:60]] + 0.3 * noise
@@ -167,13 +167,13 @@ def test_protocols_say_what_they_are():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda: DIGITS.replace(n_real=9999), r"at most 1198, the digits train images; got 9999"),
+        (lambda: DIGITS.replace(n_real=9999), "at most 1198, .* digits train images, but got 9999"),
         (lambda: DIGITS.replace(n_images=3), "n_images must be 1 equal parts of more than k = 3"),
         (lambda: DIGITS.replace(k=0), "k = 0 >= 1"),
-        (lambda: BY_CLASS.replace(n_images=61), "n_images must be 10 equal parts .*; got 61"),
+        (lambda: BY_CLASS.replace(n_images=61), "n_images must be 10 equal parts .*, but got 61"),
         (lambda: BY_CLASS.replace(n_images=30), "more than k = 3"),
         (lambda: BY_CLASS.replace(n_real=505), "n_real must be 10 equal parts"),
-        (lambda: Score(sample=sampled(Digits()), protocol=BY_CLASS), "these were asked for none"),
+        (lambda: Score(sample=sampled(Digits()), protocol=BY_CLASS), "no classes were requested"),
         (
             lambda: Score(sample=asked(CutShort, Digits()), protocol=BY_CLASS),
             r"6 images of each of 10 .*\[7, 7, ",

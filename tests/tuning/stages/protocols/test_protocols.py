@@ -1,4 +1,4 @@
-"""Protocols through the score stage: known classes, probabilities and points give known numbers."""
+"""Tests of protocols in the score stage: known classes, probabilities and points, known numbers."""
 
 import hashlib
 import json
@@ -59,7 +59,7 @@ EVERY = [MODES, KL, IS, FD, DISTANCE]
 
 
 def sampled(data, chunk_images=20, **changes):
-    """Samples of a tiny network trained on the data for a moment."""
+    """Returns samples of a tiny network that was trained briefly on the data."""
     train = TrainSpec(
         data=data, network=ResidualMlp(width=16, depth=1), objective=Dsm(),
         schedule=GeometricSchedule(sigma_1=1.0, sigma_L=0.1, n_levels=3),
@@ -72,7 +72,7 @@ def sampled(data, chunk_images=20, **changes):
 
 
 def measured(store, protocol, **tensors):
-    """The result of a score over chunks that hold given images."""
+    """Returns the result of a score over chunks with given images."""
     score = Score(sample=sampled(protocol.data), protocol=protocol)
     for chunk in score.chunks():
         here = slice(20 * chunk.index, 20 * (chunk.index + 1))
@@ -94,7 +94,7 @@ def finish_score(store, score):
 
 
 def of(protocol, raw, denoised, kind):
-    """A chunk's tensors with zeros for the kind the protocol does not read."""
+    """Returns the tensors of a chunk, with zeros for the kind that the protocol does not read."""
     n = protocol.extractor.n_features if kind == "probabilities" else protocol.extractor.n_classes
     other = "features" if kind == "probabilities" else "probabilities"
     empty = torch.zeros(len(raw), n)
@@ -105,13 +105,13 @@ def of(protocol, raw, denoised, kind):
 
 
 def probabilities_of(classes):
-    """Class probabilities (N, 30) whose likeliest are the classes (N, 3), but never surely."""
+    """Returns class probabilities (N, 30) whose most likely classes are given (N, 3), below 1."""
     return (0.3 * torch.nn.functional.one_hot(classes, 10) + 0.07).flatten(1)
 
 
 def test_modes_and_divergence_of_known_stacks(store):
     every = torch.cartesian_prod(*[torch.arange(10)] * 3)
-    beyond = torch.full((20, 3), 9)  # images the chunks hold but the protocol does not count
+    beyond = torch.full((20, 3), 9)  # images in the chunks that the protocol does not count
     few = torch.tensor([[3, 1, 4], [3, 1, 4], [4, 1, 3], [9, 9, 9]]).repeat(250, 1)
     raw, denoised = (probabilities_of(torch.cat([x, beyond])) for x in (every, few))
     tensors = of(MODES, raw, denoised, "probabilities")
@@ -128,7 +128,7 @@ def test_two_statistics_are_two_scores_over_the_same_chunks():
 
 
 def test_inception_scores_of_known_probabilities(store):
-    sure = torch.eye(10).repeat(6, 1)  # every part of ten images has each class once
+    sure = torch.eye(10).repeat(6, 1)  # every part of ten images contains each class once
     unsure = torch.full((60, 10), 0.1)
     result = measured(store, IS, **of(IS, sure, unsure, "probabilities"))
     assert result["raw"] == pytest.approx(10, rel=1e-6)
@@ -171,7 +171,7 @@ def test_a_frechet_distance_is_to_the_reference(store):
 
 
 def test_moving_protocols_apart_renewed_no_keys():
-    # Written down before there were kinds of protocols: stored results stay found.
+    # Keys from before there were kinds of protocols: stored results must still be found.
     fid = FidProtocol(extractor=InceptionFeatures(), data=Digits(), n_images=10_000)
     assert fid.key == "9195e8752d8a19d761151a37e1c68e31"
     assert FD.replace(seeds="fresh", split="test").key == "31a1db335cb4eed8d9874b7c5a7c8e01"
@@ -196,7 +196,7 @@ def test_every_kind_says_what_it_is():
     assert FD.summary() == "fd[digits-cnn], digits train, 50 images"
     assert DISTANCE.summary() == "distance, gaussians, 50 points"
     assert [p.replace(extractor=InceptionFeatures()).name for p in (FD, IS)] == ["fid", "is"]
-    # A new kind belongs into EVERY; nearest neighbours have a file of their own.
+    # A new kind must be added to EVERY; nearest neighbours have a separate file.
     assert {type(p) for p in EVERY} | {NeighboursProtocol} == set(Protocol.__subclasses__())
     assert all(from_json(json.loads(json.dumps(p.to_json()))) == p for p in EVERY)
 
@@ -215,18 +215,18 @@ def test_numbers_compare_at_equal_protocols_only(protocol):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda: IS.replace(n_images=4), "n_splits <= n_images must hold; got n_splits=5"),
+        (lambda: IS.replace(n_images=4), "n_splits <= n_images must hold, but got n_splits=5"),
         (lambda: IS.replace(n_splits=0), "1 <= n_splits"),
-        (lambda: IS.replace(extractor=Coordinates()), "one class; got plane"),
-        (lambda: IS.replace(extractor=MODES.extractor), "one class; got stacked-digits-cnn"),
-        (lambda: FD.replace(n_images=1), "n_images must be above 1; got 1"),
+        (lambda: IS.replace(extractor=Coordinates()), "one class per image, but got plane"),
+        (lambda: IS.replace(extractor=MODES.extractor), "one class .*, but got stacked-digits-cnn"),
+        (lambda: FD.replace(n_images=1), "n_images must be above 1, but got 1"),
         (lambda: FD.replace(data=SwissRoll()), r"swiss-roll has shape \(2,\)"),
-        (lambda: MODES.replace(n_images=0), "n_images must be at least 1; got 0"),
+        (lambda: MODES.replace(n_images=0), "n_images must be at least 1, but got 0"),
         (lambda: MODES.replace(data=Digits()), "ModesProtocol.data must be Stacked"),
         (lambda: MODES.replace(extractor=SINGLE), "extractor must be StackedClassifierFeatures"),
         (lambda: DISTANCE.replace(data=Digits()), "DistanceProtocol.data must be Toy"),
         (lambda: DISTANCE.replace(extractor=SINGLE), "extractor must be Coordinates"),
-        (lambda: DISTANCE.replace(n_images=0), "n_images must be at least 1; got 0"),
+        (lambda: DISTANCE.replace(n_images=0), "n_images must be at least 1, but got 0"),
     ],
 )
 def test_protocols_that_make_no_sense_are_refused(change, message):
@@ -239,7 +239,7 @@ def test_a_classifier_of_other_classes_than_those_stacked_is_refused():
         n_classes = 26
 
     letters = MODES.extractor.replace(classifier=DIGITS.replace(data=Letters()))
-    with pytest.raises(InputError, match=r"know the 10 classes of digits; got one of 26"):
+    with pytest.raises(InputError, match=r"the 10 classes of digits, but got 26"):
         MODES.replace(extractor=letters)
     with pytest.raises(InputError, match=r"shape \(1, H, W\)"):
         MODES.extractor.replace(classifier=DIGITS.replace(data=Photographs()))

@@ -1,4 +1,4 @@
-"""Snapshots: what a training keeps, that it goes on bitwise, and what it is fed."""
+"""Tests of snapshots: stored files of a training, bitwise resumption, training images."""
 
 import itertools
 import json
@@ -70,7 +70,7 @@ def test_training_killed_inside_a_snapshot_goes_on_from_its_checkpoint_bitwise(
     snapshot = miniature_snapshot(objective, 130)
     run = execute(snapshot, ExecutionContext(store=store))
     for progress in run:
-        if progress.done == 117:  # the checkpoint of iteration 100 is written; drop the rest
+        if progress.done == 117:  # the checkpoint of iteration 100 is written; discard the rest
             break
     del run
     assert store.checkpoint_names(snapshot.train.key) == ["0000000100.safetensors"]
@@ -119,7 +119,7 @@ def test_images_from_files_are_trained_on_as_pixels_and_end_bitwise_as_floats(
         batch_size=10, flips=flips, seed=train.seed,
     )  # fmt: skip
     list(whole.steps(5))
-    monkeypatch.delattr(PixelData, "load")  # the floats of all images are never made
+    monkeypatch.delattr(PixelData, "load")  # the images are never converted to floats as a whole
     place = ExecutionContext(store=store, data_root=tmp_path)
     finish(snapshot, place)
     for decay in train.ema:

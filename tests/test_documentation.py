@@ -1,0 +1,114 @@
+"""Tests of the README and the pages in ``docs``: commands, links and length."""
+
+import re
+import shlex
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from scorelib.errors import InputError
+from studies.opening.open_study import configured
+from studies.registry import STUDIES
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+COMMAND_LINES = {
+    "studies.run": "studies.cli.options",
+    **{f"dashboards.{name}": f"dashboards.{name}" for name in
+       ("table", "report", "compare", "serve", "sync")},
+}  # fmt: skip
+OF_THE_PROJECT = re.compile(
+    r"(?:\.venv/bin/)?python(?:3(?:\.\d+)?)? -m ((?:studies|dashboards|tests)\.\w+)(.*)"
+)
+TARGETS = re.compile(r"\bmake ([a-z]+)")
+MOST_LINES = 200
+
+
+def code_of(page):
+    """Yields the code of a page: lines of code blocks, and spans between backticks."""
+    text = page.read_text()
+    fence = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
+    blocks = [block for found in fence.findall(text) for block in found.splitlines()[1:-1]]
+    prose = fence.sub("", text)
+    blocks += [line for line in prose.splitlines() if line.startswith("    ")]
+    spans = re.findall(r"`([^`]+)`", "\n".join(
+        line for line in prose.splitlines() if not line.startswith("    ")
+    ))  # fmt: skip
+    # A command may go on after a backslash at the end of a line.
+    return [*"\n".join(blocks).replace("\\\n", " ").splitlines(), *map(_one_line, spans)]
+
+
+def _one_line(text):
+    return " ".join(text.split())
+
+
+def commands():
+    """Yields (page, module, arguments) of each of the project's commands in the pages."""
+    for page in PAGES:
+        for line in code_of(page):
+            if found := OF_THE_PROJECT.search(line):
+                yield page.name, found[1], shlex.split(found[2], comments=True)
+
+
+def is_example(arguments):
+    """Whether the arguments are real: placeholders are in capitals, in brackets or dots."""
+    return not any(re.fullmatch(r"[A-Z_]{2,}|.*\.\.\.|[\[(].*", word) for word in arguments)
+
+
+COMMANDS = list(commands())
+
+
+def test_the_readme_is_short():
+    assert len((ROOT / "README.md").read_text().splitlines()) <= MOST_LINES
+
+
+def test_there_are_commands_of_every_kind():
+    assert {module for _, module, _ in COMMANDS} >= {*COMMAND_LINES, "tests.benchmarks"}
+
+
+@pytest.mark.parametrize(("page", "module", "arguments"), COMMANDS)
+def test_commands_are_taken_by_their_parsers(page, module, arguments):
+    if module not in COMMAND_LINES:
+        import_module(module)  # tests.benchmarks and tests.chaos take a name or nothing
+        return
+    if not is_example(arguments) or not arguments:
+        return
+    parser = import_module(COMMAND_LINES[module]).parser()
+    try:
+        args = parser.parse_args(arguments)
+    except SystemExit as end:  # --help and --list print and exit
+        assert end.code == 0
+        return
+    if getattr(args, "name", None):
+        assert args.name in STUDIES, page
+    if getattr(args, "changes", None):
+        configured(args.name, args.scale, args.changes)
+
+
+def test_settings_that_pages_name_alone_are_settings():
+    named = set()
+    for page in PAGES:
+        for line in code_of(page):
+            named |= set(
+                re.findall(r"(?:--set )?((?:execution|data|projections)\.[a-z_.]+=\S+)", line)
+            )
+    assert named
+    for change in named:
+        try:
+            configured("cifar_sampling_eps", "demo", [change])
+        except InputError as error:
+            assert "must be a field" not in str(error), change
+
+
+def test_targets_of_make_exist():
+    rules = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    for page in PAGES:
+        for line in code_of(page):
+            assert set(TARGETS.findall(line)) <= rules, (page.name, line)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_to_files(page):
+    for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text()):
+        assert "://" in target or (page.parent / target).exists(), target

@@ -92,7 +92,9 @@ class MissingInputError(Exception):
 
 @dataclass(frozen=True)
 class ExecutionContext:
-    """The environment in which a job runs; it changes results by no more than float rounding.
+    """The environment in which a job runs; it changes results only by rounding errors.
+
+    The rounding of `autocast` shows in the third digit.
 
     Attributes:
         store: store from which inputs are read and to which checkpoints are written.

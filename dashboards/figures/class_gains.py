@@ -1,4 +1,9 @@
-"""Gains of the paper's method over its baseline, class by class: Figure 4 of the DLSM paper."""
+"""The figure of class-wise gains, like Figure 4 of "Denoising likelihood score matching" (DLSM).
+
+A class-wise number is a metric, such as precision, that is measured on the images of each class
+alone. The gain of a class is the number of the paper's method ("ours") minus that of the baseline
+("base").
+"""
 
 from collections.abc import Iterator, Mapping
 
@@ -14,7 +19,7 @@ _FEW = 20
 
 
 def figures(scheduler: Scheduler, store: Store) -> Iterator[Figure]:
-    """Yields a figure for each class-wise number."""
+    """Yields a figure for each class-wise number for which both methods are measured."""
     for name, gains in class_gains_of(scheduler, store).items():
         yield gains_figure(name, gains)
 
@@ -24,7 +29,7 @@ def gains_figure(name: str, gains: Mapping[int, float]) -> Figure:
 
     Args:
         name: name of the class-wise number.
-        gains: our number minus the baseline's number, by class.
+        gains: gain of each class, by label.
     """
     ranked = sorted(gains.items(), key=lambda item: -item[1])
     labels, values = tuple(str(label) for label, _ in ranked), [value for _, value in ranked]
@@ -37,7 +42,7 @@ def gains_figure(name: str, gains: Mapping[int, float]) -> Figure:
 
 
 def class_gains_of(scheduler: Scheduler, store: Store) -> dict[str, dict[int, float]]:
-    """Returns our number minus the baseline's for each class-wise number and class, on one seed."""
+    """Returns the gains by class-wise number and class, measured on images of the first seed."""
     found: dict[str, dict[str, dict[int, float]]] = {}
     for cell in scheduler.study.cells:
         scores = [job for job in scheduler.cell_jobs(cell) if isinstance(job, Score)]

@@ -1,10 +1,12 @@
-"""Views of a study's MLflow pages: which rows and columns a link shows, and in which order.
+"""Views of a study's pages in MLflow.
 
-MLflow stores a view as a tag of the experiment, under a name that a link can contain. There is one
-view for each kind of run and scale (both scales share an experiment): cells with the paper's
-numbers, trials of all searches, best first, and trainings. MLflow nests trials under their search
-only when sorted by time; in other orders each trial is a row. Without a view, an experiment shows
-all runs, nested.
+A view determines which runs and columns an MLflow page shows, and in which order. MLflow stores a
+view as a tag of the experiment, under a name that a link can contain.
+
+A study is an experiment, which contains the runs of both scales. There are three views for each
+scale: the cells of the table with the paper's numbers; the trials of all searches, best first; and
+the trainings. MLflow nests trials under their search only if the page is sorted by time; in any
+other order, each trial is a row of its own. Without a view, a page shows all runs, nested.
 """
 
 from collections.abc import Iterator
@@ -20,7 +22,7 @@ _BY_TIME = ("attributes.start_time", True)
 
 
 def view_name(kind: str, study: Study) -> str:
-    """Returns the name of a view, for use in a link.
+    """Returns the name of a view, as links contain it.
 
     Args:
         kind: `CELLS`, `TRIALS` or `TRAININGS`.

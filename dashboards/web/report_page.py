@@ -74,7 +74,10 @@ def _rows(data: pd.DataFrame) -> list[list[Any]]:
 
 
 def _as_json(figures: list[dict[str, Any]]) -> Markup:
-    """Returns JSON that cannot end the script element that contains it."""
+    """Returns figures as JSON text for a script element of the page.
+
+    Every "<" is escaped, so that a label that contains "</script>" cannot end the element.
+    """
     text = "[" + ",".join(plotly.io.to_json(f, validate=False) for f in figures) + "]"
     return Markup(text.replace("<", "\\u003c"))
 

@@ -1,7 +1,8 @@
-"""The served site: the page of all studies, their reports, and links into MLflow.
+"""The web site of a store: a page that lists all studies, their reports, and links to MLflow.
 
-The site only reads the store. It refuses requests for any other host name than its own, so that no
-other website can read it through a browser.
+The site only reads the store. It answers only requests addressed to 127.0.0.1 or localhost. Another
+website that a user visits therefore cannot read results through the user's browser (by DNS
+rebinding).
 """
 
 import contextlib
@@ -27,7 +28,9 @@ from tuning.store.store import Store
 from tuning.tracking.mlflow_writer import compare_link, view_link
 
 _FRESH_SECONDS = 1.0
-_SHARE_OF_TIME = 10  # counting thousands of jobs is slow: it takes at most a tenth of the time
+# Counting thousands of jobs is slow. After a count that took t seconds, the result is kept for 10 t
+# seconds, so that counting takes at most about a tenth of the time.
+_SHARE_OF_TIME = 10
 
 
 class Site:
@@ -50,7 +53,7 @@ class Site:
         return render("serve.html", css=css(), store=self._store.url, studies=self.studies())
 
     def studies(self) -> str:
-        """Renders the part of the page that changes; the overview is cached for a short time."""
+        """Renders the list of studies, which the page fetches again; its numbers are cached."""
         with self._lock:
             started = time.monotonic()
             if started >= self._fresh_until:
@@ -74,7 +77,7 @@ class Site:
             return render_report(scheduler, self._store) if scheduler else None
 
     def link(self, kind: str, name: str) -> str | None:
-        """Returns the address of MLflow's page of a study's runs; None if there is no such page.
+        """Returns the address of the page of a study's runs in MLflow; None if there is no page.
 
         Args:
             kind: kind of runs ("cells", "trials" or "trainings"), or "compare" for the comparison
@@ -121,7 +124,11 @@ def handler(site: Site) -> type[BaseHTTPRequestHandler]:
             port = self.connection.getsockname()[1]
             own = {f"{name}:{port}" for name in ("127.0.0.1", "localhost")}
             if self.headers.get("Host") not in own:
-                self._answer(HTTPStatus.FORBIDDEN, "this page is only for this machine\n", "plain")
+                text = (
+                    f"the address must begin with http://127.0.0.1:{port} or http://localhost:"
+                    f"{port}; through a tunnel, use the same port {port} on your machine\n"
+                )
+                self._answer(HTTPStatus.FORBIDDEN, text, "plain")
                 return
             try:
                 self._route(self.path.partition("?")[0])
@@ -148,7 +155,8 @@ def handler(site: Site) -> type[BaseHTTPRequestHandler]:
             elif page is not None:
                 self._answer(HTTPStatus.OK, page)
             else:
-                self._answer(HTTPStatus.NOT_FOUND, "there is no such page (yet)\n", "plain")
+                text = "there is no such page, or it has no results yet: start from the page /\n"
+                self._answer(HTTPStatus.NOT_FOUND, text, "plain")
 
         def _answer(self, status: HTTPStatus, text: str, kind: str = "html") -> None:
             data = text.encode()

@@ -1,9 +1,12 @@
 """Inception features: the feature space of the FID and of the Inception score.
 
-The network is the 2015 TensorFlow Inception-v3 of the original FID, in the port of torch-fidelity,
-which resizes images as TensorFlow 1 did and agrees with it to about 1e-6 in FID. The features are
-the 2,048 pooled activations. The class probabilities are the softmax of the logits without bias, as
-in the Inception score.
+The FID (Frechet Inception distance) compares the features of generated and of real images. The
+Inception score is computed from class probabilities.
+
+The network is the 2015 TensorFlow Inception-v3 of the original FID, in the PyTorch port of
+torch-fidelity. The port resizes images as TensorFlow 1 did; its FIDs agree with those of the
+original to about 1e-6. The features are the 2,048 activations of the last pooling layer. The class
+probabilities are the softmax of the logits without bias, as in the original Inception score.
 
 The weights are a file of 96 MB with a published SHA-256 sum. The sum is checked before the file is
 loaded, and only tensors are loaded, without unrestricted unpickling.
@@ -73,7 +76,8 @@ class Inception(nn.Module):
         if images.ndim != 4 or images.shape[1] not in (1, 3):
             raise InputError(
                 "Inception needs RGB or grey images of shape (B, 3 or 1, H, W), but got "
-                f"{tuple(images.shape)}; score other data with a classifier's features"
+                f"{tuple(images.shape)}; for other data, use another extractor, such as "
+                "ClassifierFeatures"
             )
         pixels = (images * 255).round().to(torch.uint8)
         features, logits = self.network(pixels.expand(-1, 3, -1, -1))
@@ -103,7 +107,7 @@ class InceptionFeatures(Extractor):
 
     @property
     def name(self) -> str:
-        """``inception`` for the published weights, else followed by 8 digits of the sum."""
+        """``inception`` for the published weights; otherwise followed by 8 digits of the sum."""
         known = self.weights_sha256 == _SHA256
         return "inception" if known else f"inception-{self.weights_sha256[:8]}"
 
@@ -146,14 +150,15 @@ class InceptionFeatures(Extractor):
             content = path.read_bytes()
         except OSError as error:
             raise MissingDataError(
-                f"weights_path must be a readable copy of {WEIGHTS_FILE}; got {error}; "
-                f"download it from {_URL}"
+                f"data.inception_weights must name a readable copy of {WEIGHTS_FILE}, but reading "
+                f"failed ({error}): download the file from {_URL}",
+                "data.inception_weights",
             ) from error
         found = hashlib.sha256(content).hexdigest()
         if found != self.weights_sha256:
             raise MissingDataError(
                 f"{path} must have the SHA-256 sum {self.weights_sha256}, but has {found}; "
-                f"remove it and download it again from {_URL}"
+                f"remove the file and download it again from {_URL}"
             )
         try:
             return dict(torch.load(io.BytesIO(content), map_location="cpu", weights_only=True))

@@ -1,10 +1,11 @@
 """The unconditional U-Net: the network of denoising diffusion (DDPM) without its time input.
 
-The network has residual blocks of two times group norm, swish and convolution. Strided convolutions
-reduce the resolution on the downward path. Nearest-neighbour upsampling and a convolution increase
-it on the upward path, where every block also gets the output of its counterpart on the downward
-path. Single-head self-attention follows each block of the chosen levels and stands between the two
-blocks at the bottom.
+Each residual block applies the sequence group normalisation, swish, convolution twice. On the
+downward path, convolutions with stride 2 halve the resolution. On the upward path,
+nearest-neighbour upsampling and a convolution double the resolution, and every block also receives
+an output of the downward path at the same resolution. Single-head self-attention follows each block
+of the chosen levels and lies between the two blocks at the lowest resolution. With the default
+settings and images of 32 x 32 pixels:
 
     widths (1, 2, 2, 2) * 128, attention at 16x16      32, 16, 8, 4 pixels    32.86 M parameters
 
@@ -77,13 +78,13 @@ class DdpmUNet(NetworkSpec):
         if len(shape) != 3 or min(shape[1:]) < smallest:
             raise InputError(
                 f"DdpmUNet with {len(self.multipliers)} levels needs images (C, H, W) of at least "
-                f"{smallest}x{smallest} pixels, but got {shape}; give it fewer multipliers"
+                f"{smallest}x{smallest} pixels, but got {shape}; give fewer multipliers"
             )
         return UNet(shape[0], self)
 
 
 class _Levels(Protocol):
-    """Protocol of the specs of U-Nets: their levels, blocks and attention."""
+    """The fields that the specs of all U-Nets share, for type checking."""
 
     @property
     def multipliers(self) -> tuple[int, ...]: ...
@@ -98,8 +99,9 @@ def require_levels(spec: _Levels) -> None:
     name, levels = type(spec).__name__, spec.attention_levels
     if not spec.multipliers or min(spec.multipliers) < 1 or spec.n_blocks < 1:
         raise InputError(
-            f"{name} needs one or more positive multipliers, and n_blocks >= 1, "
-            f"but got multipliers={spec.multipliers}, n_blocks={spec.n_blocks}"
+            f"{name} must have at least one multiplier, all multipliers >= 1 and n_blocks >= 1, "
+            "but got "
+            f"(multipliers={spec.multipliers}, n_blocks={spec.n_blocks})"
         )
     if len(set(levels)) < len(levels) or not set(levels) <= set(range(len(spec.multipliers))):
         raise InputError(
@@ -167,7 +169,7 @@ class UNet(ScoreNetwork):
 
 
 class ResidualBlock(nn.Module):
-    """Residual block: two times group norm, swish and convolution, plus a shortcut.
+    """Residual block: group normalisation, swish and convolution, twice, plus a shortcut.
 
     At initialisation the output is almost that of the shortcut.
     """

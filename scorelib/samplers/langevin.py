@@ -12,8 +12,8 @@ distance of the variance from ``w / (1 - epsilon / (2 w))`` shrinks by ``a^2``. 
 not mix between modes that are far apart compared with sigma, so the shares of the modes stay as
 they were at the start. Annealing solves this problem.
 
-The implementation is `Als` on a schedule of one level. In addition it lets the caller choose the
-level, so a network trained at many levels can be sampled at one of them.
+The implementation is `Als` (annealed Langevin sampling) on a schedule of one level. The caller
+chooses this level, so a network that was trained at many levels can be sampled at one of them.
 
 References:
     Song and Ermon (2019), https://arxiv.org/abs/1907.05600, Sections 2.2 and 3.2.
@@ -63,8 +63,8 @@ class Langevin(Sampler):
         """Raises InputError if `sigma` is outside the range of trained noise levels."""
         if not schedule.sigma_L <= self.sigma <= schedule.sigma_1:
             raise InputError(
-                f"sigma must be in the trained [{schedule.sigma_L:g}, {schedule.sigma_1:g}] for "
-                f"langevin, but got {self.sigma:g}"
+                f"sigma must be in [{schedule.sigma_L:g}, {schedule.sigma_1:g}], the range of the "
+                f"trained noise levels, but got {self.sigma:g}"
             )
 
     def updates(self, schedule: Schedule) -> list[Interpolation]:

@@ -1,4 +1,7 @@
-"""Frechet distances: baselines for the foot of a table, and the protocol of the papers."""
+"""Frechet distances that studies share: the baselines below a table, and the papers' protocol.
+
+A protocol is a metric with all settings that its value depends on (`tuning.stages.protocols`).
+"""
 
 from scorelib.data import Cifar10, DataSpec
 from scorelib.metrics.inception import InceptionFeatures
@@ -6,11 +9,14 @@ from tuning.stages import Baseline, FidProtocol
 
 
 def baselines(protocol: FidProtocol) -> tuple[Baseline, ...]:
-    """Returns the two baselines of a table: held-out images and a Gaussian baseline.
+    """Returns the two baselines of a table, distances that give a scale for the distances above.
+
+    The first is the distance of held-out real images. The second is the distance of images drawn
+    from a normal distribution with the mean and covariance of the training pixels.
 
     Args:
-        protocol: protocol of the table's distances, which gives the reference data and, for the
-            Gaussian baseline, the number of images.
+        protocol: protocol of the table's distances. It gives the reference data and the number of
+            images drawn from the normal distribution.
     """
     reference = protocol.reference
     return (

@@ -1,7 +1,11 @@
-"""Settings that say where and how a study runs.
+"""Settings that say where and how a study runs, as opposed to what it measures.
 
-These settings are fields of a study's settings and are set by the same option. They do not identify
-results: neither the keys of jobs nor the key of the study's settings depend on them.
+Every study's settings contain them as the fields `data`, `execution` and `projections`. They are
+changed by path like any other setting, as in ``execution.batch_images=100``.
+
+Stored results are found by a key, a digest of the settings that determine the result. The settings
+of this module are in no key: a result that was computed with one value is reused with any other.
+The values change results at most within rounding errors, except `ExecutionSettings.autocast`.
 """
 
 from dataclasses import dataclass
@@ -40,8 +44,8 @@ class Timeouts(Spec):
     Attributes:
         train: time-out of trainings, both of score networks and of classifiers.
         sample: time-out of sampling jobs.
-        score: time-out of scoring jobs and of jobs that read real images; both report progress
-            rarely.
+        score: time-out of jobs that measure generated images or read real images; both report
+            progress rarely.
     """
 
     KIND = "Timeouts"
@@ -54,7 +58,9 @@ class Timeouts(Spec):
         """Raises InputError if a time-out is not positive."""
         for name, seconds in vars(self).items():
             if isinstance(seconds, float) and seconds <= 0:
-                raise InputError(f"timeouts.{name} must be above 0 seconds, but got {seconds}")
+                raise InputError(
+                    f"execution.timeouts.{name} must be above 0 seconds, but got {seconds}"
+                )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,8 +69,8 @@ class GpuShareSettings(Spec):
 
     Attributes:
         train: share of a training.
-        sample: share of a sampling or scoring job; None to derive the share from measured memory
-            use, with 0.5 until a measurement exists.
+        sample: share of a job that samples or measures images; None to derive the share from
+            measured memory use, with 0.5 until a measurement exists.
     """
 
     KIND = "SharesOfGpu"
@@ -76,7 +82,7 @@ class GpuShareSettings(Spec):
         """Raises InputError if a share is not in (0, 1]."""
         for name, share in (("train", self.train), ("sample", self.sample)):
             if share is not None and not 0 < share <= 1:
-                raise InputError(f"gpu_shares.{name} must be in (0, 1], but got {share}")
+                raise InputError(f"execution.gpu_shares.{name} must be in (0, 1], but got {share}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,10 +90,12 @@ class ExecutionSettings(Spec):
     """Settings of the execution of jobs.
 
     Attributes:
-        batch_images: largest number of images per network call, >= 1; larger batches are split. If
-            a GPU runs out of memory, the number is halved automatically.
-        autocast: whether networks compute in bfloat16 where this is safe. Computation is faster on
-            recent GPUs; results change in the third digit.
+        batch_images: largest number of images per network call, >= 1. Larger batches are split into
+            several calls. If a job runs out of GPU memory, its worker halves this number for
+            further jobs of the same stage.
+        autocast: whether networks compute in bfloat16 where this is safe, which is faster on recent
+            GPUs. Results change in the third digit. No key depends on this setting, so use a
+            separate store for each value if the third digit matters.
         compile: whether networks are compiled by torch.compile, which pays off for long sampling
             on GPUs.
         timeouts: time-outs after which jobs count as hung.
@@ -105,12 +113,14 @@ class ExecutionSettings(Spec):
     def validate(self) -> None:
         """Raises InputError if `batch_images` is below 1."""
         if self.batch_images < 1:
-            raise InputError(f"batch_images must be at least 1, but got {self.batch_images}")
+            raise InputError(
+                f"execution.batch_images must be at least 1, but got {self.batch_images}"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
 class ProjectionSettings(Spec):
-    """Destinations, in addition to MLflow, to which finished trials are copied.
+    """Places other than MLflow that receive a copy of the finished trials of searches.
 
     Attributes:
         optuna: SQLAlchemy URL of an Optuna storage, such as postgresql://USER@HOST/DATABASE. None
@@ -136,7 +146,7 @@ class StudySettings(Spec):
     Attributes:
         data: locations of input files.
         execution: settings of the execution of jobs.
-        projections: destinations, in addition to MLflow, to which finished trials are copied.
+        projections: places other than MLflow that receive a copy of the finished trials.
     """
 
     KIND = "StudySettings"

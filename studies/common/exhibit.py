@@ -1,4 +1,8 @@
-"""Exhibits: the table, figure or appendix that a study reproduces, and the study's question."""
+"""Exhibits: descriptions of what a study reproduces.
+
+An exhibit describes a table, figure or appendix of a paper and the question that the study answers.
+Every study module defines its exhibit as the constant `EXHIBIT`.
+"""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field

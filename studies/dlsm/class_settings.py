@@ -48,14 +48,15 @@ class ClassSettings(StudySettings):
         classifier_batch_size: images per update of a classifier.
         classifier_iterations: number of updates of a classifier.
         total: objective L_Total of the paper's method ("ours").
-        alpha: factor of the likelihood score in the scaling method.
+        alpha: factor of the likelihood score in the method "scaling".
         sampler: sampler of all images.
         chunk_images: images per sampling job; the step of the corrector depends on the images that
             are sampled together.
         extractor: feature extractor of all measures except the classification accuracy score.
         n_images: images per cell and seed, a multiple of the number of classes.
         n_real: number of real images among which nearest neighbours are searched.
-        k: number k of the nearest neighbour for precision, recall, density and coverage.
+        k: rank of the nearest neighbour whose distance is the radius around an image, for
+            precision, recall, density and coverage; >= 1.
         n_splits: number of splits of the images for the Inception score.
         accuracy: classifier of the classification accuracy score, trained on `n_images` images.
         seeds: number of fresh seeds of the images, >= 1.
@@ -85,10 +86,11 @@ class ClassSettings(StudySettings):
     def validate(self) -> None:
         """Raises InputError if classes would have unequal numbers of images or there is no seed."""
         n_classes = self.train.data.n_classes
+        require_input(self.seeds >= 1, f"seeds must be at least 1, but got {self.seeds}")
         require_input(
-            self.n_images % n_classes == 0 and self.seeds >= 1,
-            f"n_images must be a multiple of the {n_classes} classes and seeds at least 1, but got "
-            f"n_images={self.n_images}, seeds={self.seeds}",
+            self.n_images % n_classes == 0,
+            f"n_images must be a multiple of {n_classes}, the number of classes, but got "
+            f"{self.n_images}",
         )
 
     @property

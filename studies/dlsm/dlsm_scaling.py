@@ -1,11 +1,14 @@
-"""Table A5 of "Denoising likelihood score matching": alpha, with and without DLSM.
+"""Table A5 of "Denoising likelihood score matching" (DLSM): scaled gradients of the classifier.
 
-Question: which metrics improve and which get worse with a factor alpha on the likelihood score, and
-does the factor still help if the classifier is trained by DLSM?
+A classifier guides the sampling of images of one class: the gradient of its log probability of the
+class, the likelihood score, is multiplied by a factor alpha and added to the score of all images.
 
-Source: https://arxiv.org/abs/2203.14206, Table A5 (CIFAR-10): alpha in {.5, 1, 3, 5, 10, 20}, for
-the classifier trained by cross entropy (base, scaling) and by L_Total (ours, ours with scaling).
-For the methods, the settings and the differences from the paper see `class_table`.
+Question: which metrics improve and which get worse as alpha grows? And does a factor above 1 still
+help if the classifier is trained by DLSM?
+
+Source: https://arxiv.org/abs/2203.14206, Table A5 (CIFAR-10): alpha in {.5, 1, 3, 5, 10, 20}, for a
+classifier trained by cross entropy ("base") and for one trained by L_Total, the loss of DLSM
+("ours"). For the methods, the settings and the differences from the paper see `class_table`.
 
 Command: ``python -m studies.run dlsm_scaling [--scale paper]``
 """
@@ -38,7 +41,8 @@ class ScalingSettings(ClassSettings):
     """Settings of Table 2 and the factors alpha.
 
     Attributes:
-        alphas: factors of the likelihood score, > 0, different; one row each for every objective.
+        alphas: factors of the likelihood score, > 0, different; the table has one row for each
+            pair of a factor and an objective of the classifier.
     """
 
     KIND = "ScalingSettings"

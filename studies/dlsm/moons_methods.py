@@ -1,6 +1,14 @@
-"""Methods and settings of the moons study: the trainings that give each method's posterior scores.
+"""The methods that the moons study compares, and the settings of their trainings.
 
-For the sources of the settings at paper scale see `moons_score_mismatch`.
+A score is the gradient of a log density. The *posterior score* belongs to the points of one class.
+It is the sum of the *prior score*, of the points of all classes, and the *likelihood score*, the
+gradient of the log probability of the class. Every method estimates posterior scores, in one of two
+ways: by one score network per class, or by a score network of all points together with a classifier
+whose gradient, times a factor alpha, is the likelihood score.
+
+The methods differ in the loss of the classifier: the cross entropy L_CE; L_DLSM', denoising
+likelihood score matching (Eq. 10); or L_Total = L_DLSM' + lambda L_CE (Eq. 11). For the list of the
+methods and the sources of the settings see `moons_score_mismatch`.
 """
 
 from dataclasses import dataclass
@@ -39,25 +47,27 @@ class MoonsSettings(StudySettings):
         points: training data, for which the exact scores are known.
         schedule: noise levels of all trainings.
         width: width of all networks; see `scorelib.networks.PlaneMlp`.
-        data_scale: approximate standard deviation of the data, in data units, for the networks that
-            sigma enters at the input.
-        sigma_enters: places where sigma enters the networks; each place has its own rows. None for
-            "late" with one seed, and for "late" and "at the input" with several seeds.
+        data_scale: approximate standard deviation of the data, in data units; read only by networks
+            with sigma "at the input".
+        sigma_enters: places where sigma enters the networks; the table has separate rows for each
+            place. None means "late" if `seeds` is 1, and both places if `seeds` is above 1.
         score_optimizer: optimizer of the score networks.
         classifier_optimizer: optimizer of the classifiers trained by L_CE and L_Total.
         dlsm_optimizer: optimizer of the classifiers trained by L_DLSM' alone.
-        total: objective L_Total; the loss of the score networks uses the same weights of the noise
-            levels.
+        total: objective L_Total, including lambda. Its weights of the noise levels (`sigma_power`)
+            also apply to the loss of the score networks.
         batch_size: points per update.
         iterations: number of iterations of every training.
-        curve_every: iterations between the points of the curves; a divisor of `iterations`.
+        curve_every: iterations between the points of the training curves (Figure 5); a divisor of
+            `iterations`.
         curve_early: iterations of additional points before the first regular point, each >= 1.
         sigma: noise level of all measurements, in data units.
-        alpha: factor of the likelihood score in the scaling method.
+        alpha: factor of the likelihood score in the method "scaling".
         sampler: sampler of the points for precision and recall, at noise level `sigma`.
         n_points: number of generated points and of real points per class.
         chunk_points: points per sampling job.
-        k: number k of the nearest neighbour for precision and recall.
+        k: rank of the nearest neighbour whose distance is the radius around a point, for precision
+            and recall; >= 1.
         seeds: number of training seeds, >= 1.
     """
 
@@ -94,8 +104,8 @@ class MoonsSettings(StudySettings):
         """
         require_input(
             self.sampler.sigma == self.sigma,
-            f"sampler.sigma must be sigma={self.sigma:g}, the level of all measurements, but got "
-            f"{self.sampler.sigma:g}",
+            "`sampler.sigma == sigma` must hold, because all measurements use one noise level, but "
+            f"got (sampler.sigma={self.sampler.sigma:g}, sigma={self.sigma:g})",
         )
         require_input(
             self.curve_every >= 1 and self.iterations % self.curve_every == 0,
@@ -105,10 +115,10 @@ class MoonsSettings(StudySettings):
             min(self.curve_early, default=1) >= 1,
             f"curve_early must hold iterations of at least 1, but got {self.curve_early}",
         )
+        require_input(self.seeds >= 1, f"seeds must be at least 1, but got {self.seeds}")
         require_input(
-            self.seeds >= 1 and len(self.sigma_entries) >= 1,
-            f"seeds must be at least 1 and sigma_enters must not be empty, but got "
-            f"seeds={self.seeds}, sigma_enters={self.sigma_enters}",
+            self.sigma_enters is None or len(self.sigma_enters) >= 1,
+            'sigma_enters must name "late", "at the input" or both, but got no place',
         )
 
     @property
@@ -159,7 +169,7 @@ def demo() -> MoonsSettings:
 
 @dataclass(frozen=True)
 class Method:
-    """The trained networks that give a method's posterior scores of both classes.
+    """A method: the trained networks from which the posterior scores of both classes follow.
 
     Attributes:
         models: one score network of all data, or one score network per class.
@@ -180,7 +190,7 @@ class Method:
         )  # fmt: skip
 
     def sample(self, at: MoonsSettings, label: int) -> SampleSpec:
-        """Returns the spec of points of a class that are sampled with these posterior scores.
+        """Returns the spec that samples points of one class by this method's posterior scores.
 
         Args:
             at: settings of the study.

@@ -1,30 +1,33 @@
 """Figure 8 of a report on noise schedules: two families of schedules on Stanford Cars.
 
-Question: as in `mnist_schedules`, which of the two families makes the better images, here on images
-with less variety: Stanford Cars at 32 x 32 pixels, with two hundred levels from sigma_1 = 50?
+Question: does the geometric or the sigmoid family of noise schedules give the better images? The
+images are Stanford Cars at 32 x 32 pixels, which vary less than CIFAR-10. The schedules have 200
+levels from sigma_1 = 50 to sigma_L = .01.
 
-Source: the report named in `schedule_table`, Figures 8, 15 and 16: FID 26.35 for the geometric and
-51.31 for the sigmoid schedule, on 8,144 images (the training split), "after 100k steps".
+Source: A. Spagnoletti, A. Ratouchniak and D. Aubakirova, Denoising score matching for diffusion
+models ("the report" in this module), Figures 8, 15 and 16. The FID there is 26.35 for the geometric
+and 51.31 for the sigmoid schedule, with 8,144 training images, "after 100k steps".
 
 Command: ``python -m studies.run cars_schedules [--scale paper]``
 
 Paper scale reads the images from ``ROOT/stanford_cars/train/CLASS/*.jpg``, and the test images from
-the folder ``test`` next to ``train`` (`scorelib.data.image_folder`). Set ``--set data.root=ROOT``.
-Set the digest D of the images too, which is part of the key of the results, by ``--set
-train.data.digest=D``. This prints the digest:
+the folder ``test`` next to ``train`` (`scorelib.data.image_folder`). It needs two options: ``--set
+data.root=ROOT`` names the folder, and ``--set train.data.digest=D`` gives the digest of the images,
+on which the keys of the results depend. These lines print the digest D:
 
     from pathlib import Path
     from scorelib.data import ImageFolder
     print(ImageFolder.of(Path("ROOT/stanford_cars"), size=32).digest)
 
-An image is resized by its shorter side and cropped at the centre. The report resizes images to a
-square, apparently without keeping their proportions. Snapshots are saved every 5,000 iterations, as
-by NCSN's authors.
+Each image is resized so that its shorter side has 32 pixels, and cropped to its centre. The report
+says only that images were "resized to 32 x 32", perhaps without keeping their proportions. A
+snapshot is saved every 5,000 iterations, as in the code of NCSN's authors.
 
-Demo scale: colour patches of 8 x 8 pixels from two photographs; NCSN itself with 8 channels, for
-1,000 iterations; 20 levels from sigma_1 = 7 to sigma_L = .05, since so few levels would leave gaps
-down to .01; T = 5 with e = 1e-3. An update then covers a share of .2 of the way to the denoised
-sample; the report's share is .1.
+Demo scale: colour patches of 8 x 8 pixels from two photographs; an NCSN with 8 channels, trained
+for 1,000 iterations; 20 noise levels from sigma_1 = 7 to sigma_L = .05, because 20 levels down to
+.01 would lie too far apart. At each level, the sampler makes T = 5 updates with the step e = 1e-3
+(`schedule_table` defines T and e). One update then goes a fifth of the way to the denoised sample;
+in the report, a tenth.
 """
 
 from scorelib.data import ImageFolder
@@ -39,7 +42,7 @@ FAMILIES = ("geometric", "sigmoid")
 CARS = ImageFolder(
     folder="stanford_cars", digest="0" * 64, n_train=8144, n_test=8041, n_classes=196, size=32
 )
-"""The report's images; the digest of zeros is to be replaced (see the module docstring)."""
+"""The report's images. The digest of zeros is a placeholder: set the digest of your images."""
 
 EXHIBIT = ScheduleTable(
     name="cars_schedules",
@@ -50,7 +53,10 @@ EXHIBIT = ScheduleTable(
     source="Figure 8",
     levels="L = 200, sigma_1 = 50",
     families=FAMILIES,
-    notes=("the report states neither the number of images of its FID nor how they were resized",),
+    notes=(
+        "the report states neither how many images it generated for its FID nor how it resized "
+        "the 8,144 training images",
+    ),
 )
 
 
@@ -92,5 +98,5 @@ def paper() -> ScheduleSettings:
 
 
 def study(scale: str, at: ScheduleSettings) -> Study:
-    """Returns the study: one row per family of schedules, one column for the many levels."""
+    """Returns the study: one row per family of schedules, and one column, for the many levels."""
     return build(EXHIBIT, scale, at)

@@ -178,11 +178,10 @@ class ScheduleSettings(LevelSettings):
         super().validate()
         for family in self.families:
             of_family(family, self.many)
-        require_input(
-            min(self.keep, self.seeds, len(self.families)) >= 1,
-            "keep and seeds must be at least 1, and families must not be empty, but got "
-            f"{self.keep}, {self.seeds} and {self.families}",
-        )
+        require_input(len(self.families) >= 1, "families must name a family, but got none")
+        for name in ("keep", "seeds"):
+            value = getattr(self, name)
+            require_input(value >= 1, f"{name} must be at least 1, but got {value}")
         require_input(
             self.search_images <= self.n_images,
             "search_images must be at most n_images, but got "

@@ -1,10 +1,13 @@
-"""A cache of Ray Tune that keeps idle workers for the next job.
+"""A replacement for Ray Tune's cache of workers that keeps idle workers for the next job.
 
-Tune reuses actors, but stops an idle actor as soon as no trial is waiting for it. The number of
-ready jobs of a study rises and falls (the chunks of a trial, its score, the next proposal), so Tune
-would stop a worker at every fall, and a new worker takes about five seconds to start and import
-torch. Tune has no public setting for this. The class replaced here is private, which is why Ray is
-pinned to a minor version.
+A worker is a Ray actor, a process that runs one job after another. Tune stops an idle actor as soon
+as no job is waiting. In a study, the number of waiting jobs often falls to 0 for a moment: a search
+samples the images of a trial in parallel, measures the images in one job, and only then proposes
+the next trial. Without this replacement, most workers would be stopped each time, and a new worker
+takes about five seconds to start and to import torch.
+
+Tune has no public setting for this. The class replaced here is private, so Ray is pinned to a minor
+version.
 """
 
 from collections.abc import Generator

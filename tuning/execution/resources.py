@@ -1,10 +1,10 @@
 """The resources that each stage requests from Ray, and the check that the cluster has them.
 
 A CPU job takes one CPU and runs torch on one thread, so its numbers do not depend on the number of
-cores of the machine. A training job takes a whole GPU, because it keeps the GPU busy. Sampling and
-scoring jobs share a GPU, according to the GPU memory that was measured for such jobs. All jobs
-other than training take the same share, because a worker can only be reused for a job that requests
-the same resources.
+cores of the machine. A training job takes a whole GPU, because it keeps the GPU busy. Jobs that
+sample or measure images share a GPU, according to the GPU memory that such jobs were measured to
+need. All jobs other than training take the same share, because a worker can only be reused for a
+job that requests the same resources.
 """
 
 from collections.abc import Iterable
@@ -19,7 +19,7 @@ from tuning.store.store import Manifest, Store
 from tuning.study import Study
 
 DEFAULT_SHARE = 0.5
-"""Share of a GPU per sampling or scoring job until the memory is measured: two jobs per GPU."""
+"""Share of a GPU per job that samples or measures images, until memory use is measured."""
 
 _MEMORY = "gpu-memory"
 _MOST_TO_A_GPU = 8

@@ -5,8 +5,8 @@ the progress and stop the job promptly. The final report says only that the resu
 an input is missing, or why the run failed; the result itself is in the store.
 
 The worker handles two incidents itself. If a GPU runs out of memory, the batch is halved and the
-job continues from its checkpoint; this is possible because results do not depend on the batch. If a
-job hangs, the process ends itself after the stage's time-out. A watchdog in C ends the process,
+job continues from its checkpoint. The batch size changes results only by rounding errors. If a job
+hangs, the process ends itself after the stage's time-out. A watchdog in C ends the process,
 because no Python code runs while an extension hangs.
 """
 
@@ -38,7 +38,10 @@ _SLICE_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class Execution:
-    """The settings of the execution, sent to the workers with each job; they change no result.
+    """The settings of the execution, sent to the workers with each job.
+
+    They are in no key, because they change results only by rounding errors (see
+    `tuning.jobs.ExecutionContext`).
 
     Attributes:
         store_url: URL of the store.

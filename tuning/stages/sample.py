@@ -1,9 +1,9 @@
 """The sample stage: samples images from a snapshot in chunks, and stores their features.
 
 A `SampleSpec` does not fix the number of images. Its images come in chunks of a fixed size, each
-with its own seed. Further images therefore extend the existing ones, and neither the batch size nor
-the number of workers changes a result. All random numbers of a chunk are drawn for the whole chunk,
-on the CPU; only the network evaluations are split into batches.
+with its own seed. Further images therefore extend the existing ones. The number of workers changes
+no result, and the batch size changes results only by rounding errors. All random numbers of a chunk
+are drawn for the whole chunk, on the CPU; only the network evaluations are split into batches.
 
 A chunk stores the features and class probabilities of its raw and its denoised images; one sampling
 run yields both. The first chunk also stores pictures of both: a grid of images, or a scatter plot

@@ -1,7 +1,13 @@
-"""The score stage: measures one metric on raw and on denoised generated images.
+"""The score stage: jobs that measure one metric on generated images.
 
-The protocol defines the metric and how to measure it (see `tuning.stages.protocols`). Scores of one
-`SampleSpec` with the same extractor share their chunks of images.
+A stage is a kind of job. In this package, a *score* is the value of a metric, such as a Frechet
+distance; the scores that networks estimate, gradients of log densities, are another matter. A
+`Protocol` defines the metric and how to measure it (see `tuning.stages.protocols`).
+
+The metric is measured twice: on the *raw* images, the last iterates of the sampler, which still
+contain noise of the lowest level, and on the *denoised* images, the expected images without noise.
+Images are stored in *chunks*, one sampling job each (see `tuning.stages.sample`). All scores that
+read the same images with the same feature extractor read the same chunks.
 """
 
 import json
@@ -18,7 +24,7 @@ from tuning.stages.protocols import Images, Measurement, Protocol
 from tuning.stages.sample import Chunk, SampleSpec
 
 Output = Literal["raw", "denoised"]
-"""Kind of images: a sampling run yields raw and denoised images."""
+"""Kind of images: raw or denoised (see the module docstring). A sampling run yields both kinds."""
 
 _BY_CLASS = "classes.json"
 
@@ -35,7 +41,7 @@ class Score(Job):
     Its result is {"raw": value, "denoised": value}.
 
     Attributes:
-        sample: stream of images.
+        sample: images; the first `protocol.n_images` of them are measured.
         protocol: metric with its settings, including the number of images.
     """
 
@@ -63,7 +69,10 @@ class Score(Job):
         return f"{self.protocol.name} of {sampled} on {self.protocol.n_images:,}"
 
     def wants_gpu(self) -> bool:
-        """Returns whether the chunks need a GPU: equal resources let the jobs share a worker."""
+        """Returns whether the chunks need a GPU.
+
+        The score requests the same resources as its chunks, so that they can share a worker.
+        """
         return self.sample.model.wants_gpu()
 
     def run(self, at: ExecutionContext) -> Run:
@@ -109,13 +118,14 @@ class Score(Job):
 
 @dataclass(frozen=True, kw_only=True)
 class RealScore(Job):
-    """A metric measured on real examples: the score of perfect samples.
+    """A metric measured on real examples: the value that a perfect generator would reach.
 
     Its result is {"raw": value}.
 
     Attributes:
         features: features of real examples, of which the first `protocol.n_images` are measured.
-        protocol: metric with its settings; it must read features.
+        protocol: metric with its settings, measured on features (not on class probabilities), with
+            the same extractor as `features`.
     """
 
     KIND = "RealScore"
@@ -129,13 +139,20 @@ class RealScore(Job):
         data, needed = self.features.data, self.protocol.n_images
         there_are = data.n_images(self.features.split)
         require_input(
-            there_are >= needed and self.features.extractor == self.protocol.extractor,
-            f"features must be {self.protocol.extractor.name} of at least {needed} examples, but "
-            f"got {self.features.extractor.name} of {there_are}",
+            there_are >= needed,
+            f"features must hold at least the {needed:,} examples of protocol.n_images, but "
+            f"{data.name} {self.features.split} has {there_are:,}",
+        )
+        ours, theirs = self.features.extractor, self.protocol.extractor
+        require_input(
+            ours == theirs,
+            "features.extractor must equal protocol.extractor, but got "
+            f"{ours.name} (key {ours.key[:8]}) and {theirs.name} (key {theirs.key[:8]})",
         )
         require_input(
             self.protocol.reads == "features",
-            f"protocol must read features, not probabilities, but got {self.protocol.name}",
+            f"protocol must measure features, but got {self.protocol.name}, which measures "
+            f"{self.protocol.reads}",
         )
 
     def inputs(self) -> tuple[Job, ...]:

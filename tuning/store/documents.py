@@ -1,12 +1,15 @@
-"""The small files of a store: its documents, its pictures and its format.
+"""Reads and writes the small files of a store.
 
-A document is a JSON file. It is written as a whole, either by an atomic replace (a rename on a file
-system, a PUT on an object store) or by an exclusive creation. Names are checked, so that no path
-leaves its folder.
+A store is the folder, or the place in an object store, where studies keep their results. Its small
+files are JSON documents, PNG pictures and ``store.json``, which marks the place as a store and
+contains the version number of the store's format. (`tuning.store.store` adds the results of jobs.)
+
+Readers never see half a document: a write either replaces the whole file atomically (a rename on a
+file system, a PUT on an object store) or creates a file that did not exist. Names of documents are
+checked, so that a name such as "../x" cannot lead outside the store.
 """
 
 import contextlib
-import errno
 import json
 import re
 import uuid
@@ -62,7 +65,9 @@ class Documents:
         if document is None:
             if not create:
                 raise InputError(
-                    f"the folder must hold a store, but {self.url!r} has no store.json", "store"
+                    f"{self.url!r} must be a store, but it has no store.json: correct the name, "
+                    "mount the folder, or run a study, which creates a store",
+                    "store",
                 )
             if self.is_local:
                 with self._writing():
@@ -80,7 +85,7 @@ class Documents:
         if found > FORMAT:
             raise InputError(
                 f"the store {self.url!r} must have format {FORMAT} or older, but it has {found}: "
-                "a newer version made it, so update this version"
+                "a newer version of score-studies made it, so update score-studies"
             )
 
     @staticmethod
@@ -98,10 +103,10 @@ class Documents:
 
     @property
     def folder(self) -> Path:
-        """The store's local folder, in which databases that are local files are kept.
+        """The store's local folder, which also contains the SQLite databases of MLflow and Optuna.
 
         Raises:
-            InputError: if the store is not on a local file system.
+            InputError: if the store is not on a local file system, where SQLite cannot work.
         """
         if not self.is_local:
             raise InputError(
@@ -152,7 +157,9 @@ class Documents:
             return None
 
     def create_document(self, folder: str, name: str, body: Any) -> bool:
-        """Creates a JSON document exclusively.
+        """Creates a JSON document unless a document of this name exists.
+
+        If several processes try at the same time, exactly one of them creates the document.
 
         Returns:
             True if the document was created, False if a document of this name exists already.
@@ -210,13 +217,19 @@ class Documents:
     def _make_folder(self, path: str) -> None:
         """Creates a folder in the store, provided that the store still exists.
 
-        The check keeps a store that was removed or unmounted during the work from being recreated.
+        Without this check, a write after the removal or unmounting of the store would create a
+        second store with only a part of the results.
+
+        Raises:
+            StoreWriteError: if the store no longer exists.
         """
         try:
             self._fs.info(self._path("store.json"))
         except FileNotFoundError:
-            message = "it no longer exists"
-            raise FileNotFoundError(errno.ENOENT, message, self._root) from None
+            raise StoreWriteError(
+                f"the store {self.url!r} must stay in place during a run, but it no longer exists: "
+                "mount or restore it, then run again"
+            ) from None
         self._fs.makedirs(path, exist_ok=True)
 
     def _remove(self, path: str) -> None:
@@ -224,11 +237,11 @@ class Documents:
             self._fs.rm_file(path)
 
     def _reading(self) -> contextlib.AbstractContextManager[None]:
-        """Turns every exception of a file system into a StoreReadError."""
+        """Returns a context that turns every exception of a file system into a StoreReadError."""
         return self._guarded(StoreReadError, "be readable", "fix permissions or the connection")
 
     def _writing(self) -> contextlib.AbstractContextManager[None]:
-        """Turns every exception of a file system into a StoreWriteError."""
+        """Returns a context that turns every exception of a file system into a StoreWriteError."""
         return self._guarded(
             StoreWriteError, "be writable and have free space", "free space or fix permissions"
         )
@@ -237,6 +250,8 @@ class Documents:
     def _guarded(self, kind: type[StoreError], must: str, mend: str) -> Iterator[None]:
         try:
             yield
+        except StoreError:
+            raise
         except Exception as error:  # clients of object stores define their own exceptions
             raise kind(
                 f"the store {self.url!r} must {must}, but access failed ({_account(error)}): "

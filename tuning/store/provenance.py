@@ -1,8 +1,9 @@
-"""The provenance of a study's results: code, packages and data, noted in the store at each launch.
+"""Records the provenance of a study's results: the code, packages and data of each launch.
 
-The key of a result identifies its settings, but not the commit that computed it. So each launch
-that runs jobs notes its commit, its package versions and the digests of the data that it read.
-Launches that differ only in their date are noted once.
+A launch is one start of ``python -m studies.run``. The key of a result identifies the settings, but
+not the commit that computed the result. Each launch that runs jobs therefore writes its commit, its
+package versions and the digests of its data to the store. Launches that differ only in their date
+are recorded once.
 """
 
 import hashlib
@@ -48,9 +49,10 @@ class Launch:
 
 
 def note_launch(store: Documents, name: str, data: Mapping[str, str]) -> None:
-    """Notes in the store that a launch of a study begins now.
+    """Records in the store that a launch of a study begins now.
 
-    Nothing is noted if a noted launch differs only in its date. The 20 latest launches are kept.
+    Nothing is written if a recorded launch differs only in its date. The store keeps the 20 latest
+    records of a study.
 
     Args:
         store: store of the study.
@@ -71,12 +73,12 @@ def note_launch(store: Documents, name: str, data: Mapping[str, str]) -> None:
 
 
 def launches(store: Documents, name: str) -> list[Launch]:
-    """Returns the noted launches of a study, in order of their first appearance."""
+    """Returns the recorded launches of a study, in order of their first appearance."""
     return [Launch(**body) for body in store.document(_FOLDER, name) or []]
 
 
 def commit_of(folder: Path) -> str | None:
-    """Returns the git commit of a folder, or None if it is no checkout or git is not installed.
+    """Returns the git commit of a folder; None outside a checkout or without an installed git.
 
     Args:
         folder: any folder in the checkout.

@@ -2,14 +2,20 @@
 
 The paper, "Adversarial score matching and improved sampling", reports its choices (the GAN loss,
 Adam's betas, lambda, n_D, the EMA decay, the snapshot) from "quick experiments", without numbers.
-Each of these studies makes one choice by a recorded search with successive halving: all trials run
-with a short training and few images, and the best trials continue with a longer training and more
-images. A longer training continues the shorter one from the store. The first trial is the paper's
-own choice. The table has two cells, measured on fresh seeds at the last rung: the best settings
-found, and the paper's choice.
+Each of these studies makes one choice by a recorded search with successive halving. On the first
+rung, all trials have a short training and few images. On each further rung, the best trials
+continue with a longer training and more images; the longer training continues the shorter training
+from the store. The first trial is the paper's own choice. The table has two cells: the best
+settings found and the paper's choice. Both are trained as long as the trials of the last rung, and
+are measured on images from fresh seeds.
 
-Images are sampled by CAS with one step per level, at a step size that is not tuned (r = 1.5, see
-`initial_step_sizes`), unless the search includes the step size.
+Symbols: lambda is the weight of denoising score matching beside the GAN term of the loss, n_D the
+number of discriminator steps per step of the score network, and EMA the exponential moving average
+of the weights.
+
+Unless the search includes the step size, images are sampled by consistent annealed sampling (CAS)
+with one step per noise level, at a step size that is not tuned (r = 1.5; `initial_step_sizes`
+defines r).
 """
 
 from collections.abc import Sequence
@@ -38,7 +44,7 @@ BEST_FOUND = "the best found"
 
 @dataclass(frozen=True, kw_only=True)
 class ChoiceSettings(StudySettings):
-    """Settings that define such a study at a scale; each field can be set on the command line.
+    """Settings of a study of this layout.
 
     Attributes:
         train: training run; the search replaces some of its fields.
@@ -71,14 +77,15 @@ class ChoiceSettings(StudySettings):
 
     def validate(self) -> None:
         """Raises InputError if the values of the rungs or `seeds` are outside their ranges."""
+        require_input(self.seeds >= 1, f"seeds must be at least 1, but got {self.seeds}")
         rungs = (self.iterations, self.images, self.keep)
         is_ladder = len({len(r) for r in rungs}) == 1 and all(r and min(r) >= 1 for r in rungs)
         climbs = [sorted(self.iterations), sorted(self.images), sorted(self.keep, reverse=True)]
         require_input(
-            is_ladder and [list(r) for r in rungs] == climbs and self.seeds >= 1,
+            is_ladder and [list(r) for r in rungs] == climbs,
             "iterations, images and keep must have one value >= 1 for each rung, iterations and "
-            "images must not decrease, keep must not increase, and seeds must be >= 1, but got "
-            f"{self.iterations}, {self.images}, {self.keep} and {self.seeds}",
+            "images must not decrease, and keep must not increase, but got "
+            f"(iterations={self.iterations}, images={self.images}, keep={self.keep})",
         )
 
     @property

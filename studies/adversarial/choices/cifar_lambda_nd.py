@@ -1,7 +1,8 @@
 """Appendix B of "Adversarial score matching and improved sampling": lambda and n_D.
 
-Question: how large should the weight lambda (Eq. 5) of denoising score matching against the GAN
-term be, and does a second discriminator step per score step help?
+Question: how large should lambda be, the weight of the denoising score matching term beside the GAN
+term (Eq. 5)? And does a second discriminator step help? n_D is the number of discriminator steps
+per step of the score network.
 
 Source: https://arxiv.org/abs/2009.05475, Appendix B, which chooses lambda = 1, and n_D = 2 on
 CIFAR-10 and n_D = 1 on LSUN-churches. (The authors' code has n_D = 1 for NCSNv2.) For the layout of
@@ -29,7 +30,7 @@ N_D = OneOf(name="n_D", path=f"{OBJECTIVE}.n_d", values=(1, 2))
 
 
 def demo() -> ChoiceSettings:
-    """Returns settings for digits: 14 pairs first, then the best four for longer."""
+    """Returns settings for digits: 14 pairs (lambda, n_D), of which the best four train longer."""
     return choice_study.demo(keep=(14, 4))
 
 

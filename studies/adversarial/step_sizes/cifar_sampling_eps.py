@@ -6,19 +6,24 @@ uses its own best step size epsilon?
 
 Source: Jolicoeur-Martineau, Piche-Taillefer, Tachet des Combes, Mitliagkas, ICLR 2021,
 https://arxiv.org/abs/2009.05475: Table 1 (FID), the corresponding rows of Table 5 (epsilon), Figure
-3. For the way in which choices are made, and for settings that follow the authors' code, see
-`sampling_table`.
+3. `sampling_table` describes the searches, and `table_settings` the settings that follow the
+authors' code.
 
 Command: ``python -m studies.run cifar_sampling_eps [--scale paper]``
 
 Demo scale: scikit-learn's digits, a residual perceptron, Frechet distances in the features of a
-small classifier. Two settings differ from paper scale because of the small data. The EMA decay is
-lower: .9999 after a few thousand iterations would consist mostly of initial weights. sigma_L is .1
-instead of .01: at .01 raw and denoised digits look alike to the classifier, so the effect that
-Table 1 shows would not be visible. sigma_1 is the largest distance between two digits (4.81; Song
-and Ermon's choice). The number of levels is higher than the coverage requires (14), because ALS
-with one step per level finds no good step size on such a coarse schedule. The discriminator is
-BigGAN's at a sixteenth of its width, with one discriminator step per score step.
+small classifier. Other settings are adapted to these data:
+
+- The EMA decays are .99 and .999. After a few thousand iterations, an average with a decay of .9999
+  would still consist mostly of the initial weights.
+- The lowest noise level sigma_L is .1 instead of .01. The classifier hardly reacts to noise of .01,
+  so the distances of raw and denoised digits would hardly differ.
+- The highest noise level sigma_1 is 4.8, the largest distance between two digits (4.81). Song and
+  Ermon recommend the largest distance between two training images.
+- There are 30 noise levels. Song and Ermon's rule (`scorelib.schedules.coverage`) requires 14, but
+  ALS with one step per level finds no good step size on a schedule of 14 levels.
+- The discriminator is BigGAN's with a sixteenth of its width. It is updated once per update of the
+  score network.
 
 Paper scale: CIFAR-10, NCSNv2, 300k iterations, sigma 50 to .01 in 232 levels, Inception FID on 10k
 images. Expected numbers (reported): see `reported.csv`. Difference from the paper: each cell is
@@ -51,7 +56,7 @@ EXHIBIT = SamplingTable(
 
 
 def demo() -> TableSettings:
-    """Returns settings for digits: minutes on a CPU."""
+    """Returns settings for digits, with which the study takes minutes on a CPU."""
     data = Digits()
     return TableSettings(
         train=TrainSpec(

@@ -481,7 +481,7 @@ def test_unconditional_mlp_learns_the_score_over_a_range_of_noise():
         (lambda: DdpmUNet(n_blocks=0), "n_blocks=0"),
         (lambda: DdpmUNet(attention_levels=(4,)), r"in \[0, 3\], but got \(4,\)"),
         (lambda: DdpmUNet(attention_levels=(1, 1)), "different"),
-        (lambda: DdpmUNet().build((3, 15, 32)), "16x16 .*; give it fewer multipliers"),
+        (lambda: DdpmUNet().build((3, 15, 32)), "16x16 .*; give fewer multipliers"),
         (lambda: DdpmUNet().build((5,)), r"got \(5,\)"),
         (lambda: ResidualMlp(width=1), "width >= 2"),
         (lambda: ResidualMlp(depth=0), "depth >= 1"),

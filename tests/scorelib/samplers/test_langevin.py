@@ -109,6 +109,6 @@ def test_levels_that_were_not_trained_are_refused():
     x = torch.zeros(1)
     for sigma in (0.009, 5.1):
         sampler = Langevin(sigma=sigma, epsilon=1e-5, n_steps=1)
-        with pytest.raises(InputError, match=r"sigma must be in the trained \[0.01, 5\]"):
+        with pytest.raises(InputError, match=r"sigma must be in \[0.01, 5\], the range of"):
             next(sampler.walk(lambda x, s: x, x, TRAINED, lambda: x))
     Langevin(sigma=5.0, epsilon=1e-5, n_steps=1).require_admissible(TRAINED)

@@ -63,6 +63,9 @@ def test_the_options_are_fixed():
         ([NAME, "--set", "train.seed=one"], "must be int; got 'one' (--set train.seed=VALUE)"),
         ([NAME, "--set", "train.seed=1.5"], "TrainSpec.seed must be int; got 1.5"),
         ([NAME, "--set", "n_images=1"], "n_images must be above 1, but got 1"),
+        ([NAME, "--set", "execution.timeouts.sample=0"], "execution.timeouts.sample must be above"),
+        ([NAME, "--set", "execution.gpu_shares.train=2"], "execution.gpu_shares.train must be in"),
+        ([NAME, "--set", "execution.batch_images=0"], "execution.batch_images must be at least 1"),
         ([NAME, "--set", "ema=0.5"], "ema must be one of the decays kept in training"),
         ([NAME, "--set", "zzz=1"], "must be a field of the study's settings; got 'zzz'\n"),
         ([NAME, "--set", "iterations=9"], "at least snapshot_every=2000 iterations, but got 9"),
@@ -124,7 +127,7 @@ def test_a_port_where_nothing_listens_is_refused_within_seconds(
 
 def test_a_store_of_a_newer_version_is_refused(capsys, tmp_path):
     (tmp_path / "store.json").write_text(json.dumps({"format": FORMAT + 1}))
-    assert "a newer version made it" in refused(capsys, NAME, "--store", str(tmp_path))
+    assert "made it, so update score-studies" in refused(capsys, NAME, "--store", str(tmp_path))
     assert [p.name for p in tmp_path.iterdir()] == ["store.json"]
 
 

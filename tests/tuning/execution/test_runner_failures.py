@@ -87,7 +87,7 @@ def test_a_fit_that_dies_is_followed_by_another_and_a_job_that_hangs_runs_again(
 def test_what_the_user_must_mend_ends_the_run_at_once(capacity, store, tmp_path):
     scheduler = Scheduler(miniature_study(), store)
     execution = Execution(store_url=str(tmp_path / "not-mounted-here"))
-    with pytest.raises(InputError, match=r"^on .*: the folder must hold a store") as refusal:
+    with pytest.raises(InputError, match=r"^on .*must be a store, but it has no") as refusal:
         run_until_complete(scheduler, execution, capacity, StopRequest(), max_concurrent=1)
     assert refusal.value.fields == ("store",)
     assert not scheduler.progress and not scheduler.given_up

@@ -8,7 +8,7 @@ from scorelib.errors import InputError
 from scorelib.exact.parzen import Parzen
 from scorelib.guidance import ClassGuidance, GuidedNetwork
 from scorelib.losses import CrossEntropy, Dlsm, Dsm
-from scorelib.metrics.features import Coordinates, extract, quantize
+from scorelib.metrics.features import Coordinates, Pixels, extract, quantize
 from scorelib.metrics.score_error import ExactScores, moons_grid, scores_of
 from scorelib.networks import PlaneMlp, PlaneMlpClassifier, ResidualMlp, ResNetClassifier
 from scorelib.optim import AdamSpec
@@ -283,5 +283,9 @@ def test_real_points_are_found_among_themselves_and_others_nearly_so(place):
         data=data.replace(of=OneClass(of=Moons(n=100), label=0)), split="train",
         extractor=Coordinates(),
     )  # fmt: skip
-    with pytest.raises(InputError, match="at least 200 examples"):
+    too_few = r"at least the 200 examples of protocol.n_images, but .* train has 50$"
+    with pytest.raises(InputError, match=too_few):
         RealScore(features=few, protocol=protocol)
+    others = RealFeatures(data=data, split="train", extractor=Pixels(shape=(2,)))
+    with pytest.raises(InputError, match=r"^features.extractor must equal protocol.extractor, but"):
+        RealScore(features=others, protocol=protocol)

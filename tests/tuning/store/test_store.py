@@ -267,12 +267,14 @@ def test_what_is_corrupt_is_told_also_where_nothing_can_be_written(store):
 )
 def test_a_store_removed_at_work_is_not_made_anew_in_part(store, write):
     shutil.rmtree(store.folder)
-    with pytest.raises(StoreWriteError, match="it no longer exists"):
+    gone = r"stay in place during a run, but it no longer exists: mount or restore it, then run"
+    with pytest.raises(StoreWriteError, match=gone) as refusal:
         write(store)
+    assert "free space" not in str(refusal.value)  # the remedy for another fault
     store.set_aside("score", KEY)
     assert not store.folder.exists()
     store.folder.mkdir()  # as at the mount point
-    with pytest.raises(StoreWriteError, match="it no longer exists"):
+    with pytest.raises(StoreWriteError, match=gone):
         write(store)
     assert not list(store.folder.iterdir())
 

@@ -90,7 +90,7 @@ class Spec:
         _KINDS[cls.KIND] = cls
 
     def __post_init__(self) -> None:
-        for name, annotation in _annotations(type(self)).items():
+        for name, annotation in type_hints(type(self)).items():
             value = _coerce(getattr(self, name), annotation, f"{type(self).__name__}.{name}")
             object.__setattr__(self, name, value)
         self.validate()
@@ -190,6 +190,11 @@ def fields_of(spec: Spec, base: type[Spec] | None = None) -> dict[str, Any]:
     return {field.name: getattr(spec, field.name) for field in dataclasses.fields(base or spec)}
 
 
+def kinds_below(base: type[Spec]) -> list[type[Spec]]:
+    """Returns all classes of specs defined so far that are `base` or derive from it."""
+    return [cls for cls in _KINDS.values() if issubclass(cls, base)]
+
+
 def from_json(data: dict[str, Any]) -> Any:
     """Creates the spec described by the JSON values of `Spec.to_json`.
 
@@ -210,7 +215,7 @@ def from_json(data: dict[str, Any]) -> Any:
     unknown = data.keys() - names.keys() - {"spec"}
     if unknown:
         raise InputError(f"{kind} has no field {sorted(unknown)[0]!r}")
-    values = {names[name]: _revive(value) for name, value in data.items() if name != "spec"}
+    values = {names[name]: from_json_value(value) for name, value in data.items() if name != "spec"}
     return _KINDS[kind](**values)
 
 
@@ -230,16 +235,18 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _revive(value: Any) -> Any:
+def from_json_value(value: Any) -> Any:
+    """Returns a field's value from JSON: objects become specs and lists become tuples."""
     if isinstance(value, dict):
         return from_json(value)
     if isinstance(value, list):
-        return tuple(_revive(item) for item in value)
+        return tuple(from_json_value(item) for item in value)
     return value
 
 
 @cache
-def _annotations(cls: type) -> dict[str, Any]:
+def type_hints(cls: type) -> dict[str, Any]:
+    """Returns the annotated type of each field of a spec class, by name."""
     hints = typing.get_type_hints(cls)
     return {f.name: hints[f.name] for f in dataclasses.fields(cls)}
 

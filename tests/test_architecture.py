@@ -23,7 +23,7 @@ scorelib.seeds
 scorelib.pictures
 scorelib.diameter               errors
 scorelib.spec                   errors
-scorelib.spec_paths             errors
+scorelib.spec_paths             errors spec
 scorelib.step_size              errors
 scorelib.data                   errors seeds spec
 scorelib.optim                  errors spec

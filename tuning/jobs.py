@@ -21,8 +21,13 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import torch
+from torch import Tensor
 
+from scorelib.data import DataSpec, Split
+from scorelib.data.facts import digest_of
+from scorelib.data.files import as_floats
 from scorelib.spec import Spec
+from tuning.store.data_records import require_same_data
 from tuning.store.store import CorruptObjectError, Manifest, Store
 
 
@@ -114,6 +119,26 @@ class ExecutionContext:
     compile: bool = False
     data_root: Path | None = None
     inception_weights: Path | None = None
+
+    def examples(self, data: DataSpec, split: Split) -> tuple[Tensor, Tensor]:
+        """Returns the stored examples and labels of a split, compared with the store's record.
+
+        Args:
+            data: data set.
+            split: ``train`` or the held-out ``test``.
+
+        Raises:
+            MissingDataError: the files are absent, corrupt or not what they claim to be.
+            InputError: the examples are not those that the store's results were made with.
+        """
+        found = data.stored(split, self.data_root)
+        require_same_data(self.store, data, {split: digest_of(*found)})
+        return found
+
+    def images(self, data: DataSpec, split: Split) -> tuple[Tensor, Tensor]:
+        """Returns the `examples` of a split in floating point, and the labels."""
+        examples, labels = self.examples(data, split)
+        return as_floats(examples), labels
 
     def images_per_call(self, shape: tuple[int, ...]) -> int | None:
         """Returns the maximum number of examples per network call.

@@ -5,9 +5,10 @@ protocols are equal. The terminal, the CSV and MLflow all show the numbers compu
 """
 
 import statistics
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from scorelib.data import DataSpec
 from tuning.jobs import Job
 from tuning.scheduling.scheduler import Scheduler
 from tuning.search.search import SearchRun
@@ -22,6 +23,7 @@ from tuning.stages import (
     SampleSpec,
     Score,
 )
+from tuning.store.data_records import recorded_data
 from tuning.store.store import Store
 from tuning.study import Cell, Study
 
@@ -124,21 +126,38 @@ class CellView:
 
 @dataclass(frozen=True)
 class BaselineView:
-    """A baseline of a study: name, distance and number of images; None until measured."""
+    """A baseline of a study.
+
+    Attributes:
+        name: name of the baseline.
+        distance: its distance to the reference; None until measured.
+        n_images: number of images; None until measured.
+        n_distinct: number of distinct images among held-out ones; None if not recorded.
+    """
 
     name: str
     distance: float | None
     n_images: int | None
+    n_distinct: int | None = None
 
 
 @dataclass(frozen=True)
 class StudyView:
-    """The results of a study so far: cells, baselines, and the runs of searches by name."""
+    """The results of a study so far.
+
+    Attributes:
+        study: the study.
+        cells: its cells.
+        baselines: its baselines.
+        runs: the runs of its searches, by name.
+        data_notes: what a reader should know of its data sets, one line each.
+    """
 
     study: Study
     cells: tuple[CellView, ...]
     baselines: tuple[BaselineView, ...]
     runs: Mapping[str, SearchRun]
+    data_notes: tuple[str, ...] = ()
 
     @property
     def protocols(self) -> list[Protocol]:
@@ -160,6 +179,7 @@ def read_study(scheduler: Scheduler, store: Store) -> StudyView:
         cells=tuple(_cell(cell, scheduler) for cell in study.cells),
         baselines=tuple(_baselines(study, store)),
         runs=scheduler.searches,
+        data_notes=tuple(_data_notes(study, store)),
     )
 
 
@@ -199,6 +219,13 @@ def _first_images(job: Job) -> Chunk | RealFeatures | None:
     return job.chunks()[0] if isinstance(job, Score | GeneratedShares) else None
 
 
+def _data_notes(study: Study, store: Store) -> Iterator[str]:
+    parts = (part for job in study.known_jobs for part in job.parts())
+    for data in dict.fromkeys(part for part in parts if isinstance(part, DataSpec)):
+        facts = recorded_data(store, data)
+        yield from facts.notes(data) if facts else ()
+
+
 def _baselines(study: Study, store: Store) -> list[BaselineView]:
     names = {
         "held-out": "train, held-out",
@@ -210,5 +237,7 @@ def _baselines(study: Study, store: Store) -> list[BaselineView]:
         result = manifest.result if manifest else {}
         measure = job.reference.extractor.distance_name.split("[")[0]
         name = f"{measure}({names[job.kind]})"
-        views.append(BaselineView(name, result.get("distance"), result.get("n_images")))
+        record = recorded_data(store, job.reference.data) if job.kind == "held-out" else None
+        distinct = record.n_distinct["test"] if record else None
+        views.append(BaselineView(name, result.get("distance"), result.get("n_images"), distinct))
     return views

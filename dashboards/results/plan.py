@@ -1,5 +1,7 @@
 """Prints a study's plan: stored jobs, jobs to run, and their cost."""
 
+from collections.abc import Sequence
+
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -16,6 +18,7 @@ def print_plan(
     scheduler: Scheduler,
     rows: list[StageForecast],
     device: str,
+    notes: Sequence[str],
     console: Console,
 ) -> None:
     """Prints the jobs of a study by stage, their total cost, and each search.
@@ -25,6 +28,7 @@ def print_plan(
         scheduler: scheduler of the study.
         rows: forecast of the study, by stage.
         device: class of the device that runs the expensive jobs.
+        notes: what the user should know of the data sets, one line each.
         console: console to print to.
     """
     title = f"{study.name} ({study.scale}) on {device}"
@@ -36,20 +40,26 @@ def print_plan(
         table.add_row(*_row(row))
     console.print(table)
     left = total(rows)
-    console.print(
+    _print_line(
         f"left: {left.n_to_run:,} jobs, {left.work.evaluations:,} network evaluations, "
         f"{left.mark}{left.hours:,.2f} hours on one {device}, {size(left.work.n_bytes)}",
-        highlight=False, soft_wrap=True,
-    )  # fmt: skip
+        console,
+    )
     for name, run in scheduler.searches.items():
         after = f", starts from {run.search.after.name}" if run.search.after else ""
         tried = sum(t.result is not None for t in run.trials)
         rungs = "".join(f"; {_rung(rung)}" for rung in run.search.ladder)
-        console.print(
+        _print_line(
             f"  search {name}: {tried} of {run.search.n_trials} trials on "
             f"{run.search.space.protocol.n_images:,} images{rungs}{after}",
-            highlight=False, soft_wrap=True,
-        )  # fmt: skip
+            console,
+        )
+    for note in notes:
+        _print_line(note, console)
+
+
+def _print_line(line: str, console: Console) -> None:
+    console.print(line, highlight=False, soft_wrap=True)
 
 
 def _rung(rung: Rung) -> str:

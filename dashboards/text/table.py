@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from dashboards.results.cells import CellView, StudyView
+from dashboards.results.cells import BaselineView, CellView, StudyView
 from dashboards.results.method_pairs import BASE, OURS, difference_table, pairs
 from dashboards.results.pareto_fronts import multi_objective_runs, pareto_table
 from dashboards.results.searches import alike_runs, search_notes, search_tables
@@ -199,14 +199,16 @@ def title(view: StudyView) -> str:
     return f"{study.name} ({study.scale}): {study.exhibit}. {study.title}"
 
 
+def _baseline(baseline: BaselineView) -> str:
+    distance = "missing" if baseline.distance is None else f"{baseline.distance:.4g}"
+    distinct = f", {baseline.n_distinct:,} distinct" if baseline.n_distinct else ""
+    images = f" ({baseline.n_images:,} images{distinct})" if baseline.n_images else ""
+    return f"{baseline.name} = {distance}{images}"
+
+
 def foot(view: StudyView) -> list[str]:
     """Returns the notes under the table, one line each."""
-    lines = [
-        f"{baseline.name} = "
-        + ("missing" if baseline.distance is None else f"{baseline.distance:.4g}")
-        + (f" ({baseline.n_images:,} images)" if baseline.n_images else "")
-        for baseline in view.baselines
-    ]
+    lines = [_baseline(baseline) for baseline in view.baselines]
     reported = [r for cell in view.cells for r in cell.cell.reported.values()]
     papers = dict.fromkeys(r.protocol.describe() for r in reported if r.protocol)
     lines += [f"the paper's protocol: {described}" for described in papers]
@@ -216,4 +218,4 @@ def foot(view: StudyView) -> list[str]:
     same = any(c.difference(name) is not None for c in view.cells for name in c.cell.quantities)
     if papers and not same:
         lines.append("no differences are shown because our protocol and the paper's differ")
-    return [*lines, *view.study.notes]
+    return [*lines, *view.data_notes, *view.study.notes]

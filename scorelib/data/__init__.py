@@ -7,9 +7,9 @@ from scorelib.data.derived import OneClass, Perturbed
 from scorelib.data.digits import Digits
 from scorelib.data.ffhq import Ffhq
 from scorelib.data.files import PixelData
-from scorelib.data.image_folder import ImageFolder
 from scorelib.data.lsun import Lsun
 from scorelib.data.mnist import Mnist
+from scorelib.data.own import IdxFiles, ImageFolder, own_data
 from scorelib.data.photographs import Photographs
 from scorelib.data.stacked import Stacked
 from scorelib.data.toys import Gaussians, Moons, SwissRoll, Toy
@@ -22,6 +22,7 @@ __all__ = [
     "Digits",
     "Ffhq",
     "Gaussians",
+    "IdxFiles",
     "ImageFolder",
     "Lsun",
     "Mnist",
@@ -34,4 +35,5 @@ __all__ = [
     "Stacked",
     "SwissRoll",
     "Toy",
+    "own_data",
 ]

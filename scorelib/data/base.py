@@ -80,3 +80,19 @@ class DataSpec(Spec, ABC):
             MissingDataError: the files are absent or corrupt and could not be downloaded.
         """
         return self.load(split, root)
+
+    def is_present(self, root: Path | None = None) -> bool:
+        """Returns whether files of the data set are there, complete or not.
+
+        Args:
+            root: folder of the data files; embedded data sets ignore it.
+        """
+        return True
+
+    def remarks(self, root: Path | None = None) -> list[str]:
+        """Returns what was left out of the data set and how images were read, one line each.
+
+        Args:
+            root: folder of the data files; embedded data sets ignore it.
+        """
+        return []

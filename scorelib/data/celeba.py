@@ -19,17 +19,22 @@ import torch
 from torch import Tensor
 
 from scorelib.data.base import Split
-from scorelib.data.files import (
-    DEFAULT_ROOT,
-    PixelData,
-    decode,
+from scorelib.data.files import DEFAULT_ROOT, PixelData
+from scorelib.data.reading.checks import (
     missing_data,
     require_count,
+    require_dimensions,
+    require_natural,
     require_size,
 )
+from scorelib.data.reading.decoding import decode
 from scorelib.errors import MissingDataError
 
 _CROP = 140
+_SIZE = (178, 218)
+"""Width and height of an aligned image in pixels."""
+_MEAN = (0.506, 0.426, 0.383)
+"""Mean of each channel over all aligned images, as given in public training code."""
 _N_IMAGES = {"train": 162_770, "test": 19_962}
 
 
@@ -60,6 +65,12 @@ class CelebA(PixelData):
         """Returns the number of images: 162,770 for training, 19,962 held out."""
         return _N_IMAGES[split]
 
+    def is_present(self, root: Path | None = None) -> bool:
+        """Returns whether the folder is there; see `DataSpec.is_present`."""
+        from torchvision.datasets import CelebA as Files  # imported here because it takes seconds
+
+        return ((DEFAULT_ROOT if root is None else root) / Files.base_folder).exists()
+
     def pixels(self, split: Split, root: Path | None = None) -> tuple[Tensor, Tensor]:
         """Returns all images of a split, all with label 0; see `PixelData.pixels`."""
         from torchvision.datasets import CelebA as Files  # imported here because it takes seconds
@@ -81,7 +92,11 @@ class CelebA(PixelData):
             len(paths),
             self.size,
             lambda image: resize(center_crop(image, _CROP), [self.size, self.size]),
+            check=lambda name, image: require_dimensions(
+                name, image.size, image.size == _SIZE, "178 x 218 pixels"
+            ),
         )
+        require_natural(images, "CelebA", folder, _MEAN)
         return images, torch.zeros(len(paths), dtype=torch.long)
 
 

@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from scorelib.data.base import Split
-from scorelib.data.files import DEFAULT_ROOT, PixelData, missing_data, one_line
+from scorelib.data.files import DEFAULT_ROOT, PixelData
+from scorelib.data.reading.checks import missing_data, one_line
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +33,16 @@ class _Cifar(PixelData):
     def n_images(self, split: Split) -> int:
         """Returns the number of images: 50,000 for training, 10,000 held out."""
         return 50_000 if split == "train" else 10_000
+
+    def is_present(self, root: Path | None = None) -> bool:
+        """Returns whether the archive or its folder is there; see `DataSpec.is_present`."""
+        from torchvision import datasets  # imported here because it takes seconds
+
+        published, root = (
+            getattr(datasets, self.name.upper()),
+            DEFAULT_ROOT if root is None else root,
+        )
+        return any((root / name).exists() for name in (published.base_folder, published.filename))
 
     def pixels(self, split: Split, root: Path | None = None) -> tuple[Tensor, Tensor]:
         """Returns all images and labels, downloading missing files; see `PixelData.pixels`."""

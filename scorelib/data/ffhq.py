@@ -18,19 +18,21 @@ import torch
 from torch import Tensor
 
 from scorelib.data.base import Split
-from scorelib.data.files import (
-    DEFAULT_ROOT,
-    PixelData,
-    decode,
+from scorelib.data.files import DEFAULT_ROOT, PixelData
+from scorelib.data.reading.checks import (
     missing_data,
+    require_dimensions,
+    require_natural,
     require_size,
-    resize_and_crop,
 )
+from scorelib.data.reading.decoding import decode, resize_and_crop
 from scorelib.errors import InputError
 
 _FIRST = {"train": 0, "test": 60_000}
 _N_IMAGES = {"train": 60_000, "test": 10_000}
 _PER_FOLDER = 1000
+_SIZE = (1024, 1024)
+"""Width and height of a published image in pixels."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,9 +71,13 @@ class Ffhq(PixelData):
         """Returns the number of images: 60,000 (10,000 held out), at most `most_images`."""
         return min(self.most_images, _N_IMAGES[split])
 
+    def is_present(self, root: Path | None = None) -> bool:
+        """Returns whether the folder of images is there; see `DataSpec.is_present`."""
+        return _folder(root).exists()
+
     def pixels(self, split: Split, root: Path | None = None) -> tuple[Tensor, Tensor]:
         """Returns the images of a split, all with label 0; see `PixelData.pixels`."""
-        folder = (DEFAULT_ROOT if root is None else root).absolute() / "ffhq" / "images1024x1024"
+        folder = _folder(root)
         n = self.n_images(split)
         paths = [_path(folder, _FIRST[split] + i) for i in range(n)]
         missing = [path for path in paths if not path.is_file()]
@@ -82,8 +88,18 @@ class Ffhq(PixelData):
                 f"of https://github.com/NVlabs/ffhq-dataset"
             )
         files = ((str(path), path.read_bytes()) for path in paths)
-        images = decode(files, n, self.size, resize_and_crop(self.size))
+        images = decode(
+            files, n, self.size, resize_and_crop(self.size),
+            check=lambda name, image: require_dimensions(
+                name, image.size, image.size == _SIZE, "1024 x 1024 pixels"
+            ),
+        )  # fmt: skip
+        require_natural(images, "FFHQ", folder)
         return images, torch.zeros(n, dtype=torch.long)
+
+
+def _folder(root: Path | None) -> Path:
+    return (DEFAULT_ROOT if root is None else root).absolute() / "ffhq" / "images1024x1024"
 
 
 def _path(folder: Path, number: int) -> Path:

@@ -26,16 +26,16 @@ import torch
 from torch import Tensor
 
 from scorelib.data.base import Split
-from scorelib.data.files import (
-    DEFAULT_ROOT,
-    PixelData,
-    decode,
+from scorelib.data.files import DEFAULT_ROOT, PixelData
+from scorelib.data.reading.checks import (
     missing_data,
     one_line,
     require_count,
+    require_dimensions,
+    require_natural,
     require_size,
-    resize_and_crop,
 )
+from scorelib.data.reading.decoding import decode, resize_and_crop
 from scorelib.errors import InputError, MissingDataError
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
 _TRAINING_IMAGES = {"bedroom": 3_033_042, "church_outdoor": 126_227, "tower": 708_264}
 _HELD_OUT_IMAGES = 300
+_SHORTER_SIDE = 256  # pixels, of each published image
 _PARTS = {"train": "train", "test": "val"}
 
 
@@ -89,6 +90,11 @@ class Lsun(PixelData):
     def _stored(self, split: Split) -> int:
         return _TRAINING_IMAGES[self.category] if split == "train" else _HELD_OUT_IMAGES
 
+    def is_present(self, root: Path | None = None) -> bool:
+        """Returns whether the training database is there; see `DataSpec.is_present`."""
+        root = DEFAULT_ROOT if root is None else root
+        return (root / f"{self.category}_{_PARTS['train']}_lmdb").exists()
+
     def pixels(self, split: Split, root: Path | None = None) -> tuple[Tensor, Tensor]:
         """Returns the images of a split, all with label 0; see `PixelData.pixels`."""
         root = (DEFAULT_ROOT if root is None else root).absolute()
@@ -98,7 +104,14 @@ class Lsun(PixelData):
             with database.begin() as transaction:
                 items = islice(transaction.cursor(), n)
                 files = ((f"image {key!r} of {folder}", value) for key, value in items)
-                images = decode(files, n, self.size, resize_and_crop(self.size))
+                images = decode(
+                    files, n, self.size, resize_and_crop(self.size),
+                    check=lambda name, image: require_dimensions(
+                        name, image.size, min(image.size) == _SHORTER_SIDE,
+                        f"a shorter side of {_SHORTER_SIDE} pixels",
+                    ),
+                )  # fmt: skip
+        require_natural(images, self.name, folder)
         return images, torch.zeros(n, dtype=torch.long)
 
 

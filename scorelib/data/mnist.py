@@ -12,7 +12,17 @@ from typing import ClassVar
 from torch import Tensor
 
 from scorelib.data.base import Split
-from scorelib.data.files import DEFAULT_ROOT, PixelData, missing_data, one_line, require_count
+from scorelib.data.files import DEFAULT_ROOT, PixelData
+from scorelib.data.reading.checks import missing_data, one_line, require_count, require_md5
+
+_MD5 = {
+    "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
+    "train-labels-idx1-ubyte": "a25bea736e30d166cdddb491f175f624",
+    "t10k-images-idx3-ubyte": "2646ac647ad5339dbf082846283269ea",
+    "t10k-labels-idx1-ubyte": "27ae3e4e09519cfbb04c329615203637",
+}
+"""MD5 sums of the published files, unpacked; torchvision checks the packed ones it downloads."""
+_PARTS = {"train": "train", "test": "t10k"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,12 +42,17 @@ class Mnist(PixelData):
         """Returns the number of images: 60,000 for training, 10,000 held out."""
         return 60_000 if split == "train" else 10_000
 
+    def is_present(self, root: Path | None = None) -> bool:
+        """Returns whether any of the files is there; see `DataSpec.is_present`."""
+        folder = _folder(root)
+        return any((folder / name).exists() for name in _MD5)
+
     def pixels(self, split: Split, root: Path | None = None) -> tuple[Tensor, Tensor]:
         """Returns all images and labels, downloading missing files; see `PixelData.pixels`."""
         from torchvision.datasets import MNIST  # imported here because it takes seconds
 
         root = DEFAULT_ROOT if root is None else root
-        folder = root.absolute() / "MNIST" / "raw"
+        folder = _folder(root)
         try:
             data = MNIST(root, train=split == "train", download=True)
         except (OSError, RuntimeError, ValueError, AssertionError, HTTPException) as error:
@@ -51,4 +66,11 @@ class Mnist(PixelData):
             ) from error
         for found in (data.data, data.targets):
             require_count(len(found), self.n_images(split), f"{folder} ({split})")
+        for name, md5 in _MD5.items():
+            if name.startswith(_PARTS[split]):
+                require_md5(folder / name, md5, "MNIST")
         return data.data[:, None], data.targets
+
+
+def _folder(root: Path | None) -> Path:
+    return (DEFAULT_ROOT if root is None else root).absolute() / "MNIST" / "raw"

@@ -78,6 +78,14 @@ class Stacked(DataSpec):
             return self.n
         return self.n * self.of.n_images("test") // self.of.n_images("train")
 
+    def is_present(self, root: Path | None = None) -> bool:
+        """Returns whether the single images are there; see `DataSpec.is_present`."""
+        return self.of.is_present(root)
+
+    def remarks(self, root: Path | None = None) -> list[str]:
+        """Returns the remarks on the single images; see `DataSpec.remarks`."""
+        return self.of.remarks(root)
+
     def load(self, split: Split, root: Path | None = None) -> tuple[Tensor, Tensor]:
         """Returns all stacks and labels of a split; see `DataSpec.load`."""
         images, labels = self.of.load(split, root)

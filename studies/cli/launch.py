@@ -20,11 +20,13 @@ from dashboards.records.projections import Projections
 from dashboards.results.cells import read_study
 from dashboards.results.plan import print_plan
 from dashboards.text.table import render
+from scorelib.data import DataSpec
+from scorelib.data.facts import DataFacts
 from scorelib.spec import fields_of
 from studies.cli.options import RUN_FLAGS, options_given, parser
 from studies.cli.preflight import (
     data_root,
-    fixed_left,
+    present_data_notes,
     require_data,
     require_enough_gpus,
     require_local_gpus,
@@ -46,6 +48,7 @@ from tuning.scheduling.forecast import forecast
 from tuning.scheduling.progress import Display, Gpus
 from tuning.scheduling.rates import Rates
 from tuning.scheduling.scheduler import Scheduler
+from tuning.store.data_records import record_data
 from tuning.store.provenance import note_launch
 from tuning.store.store import Manifest, Store
 from tuning.study import Study
@@ -72,7 +75,8 @@ def _command(args: argparse.Namespace) -> int:
     scheduler = Scheduler(study, known)
     rows = forecast(scheduler, known, device)
     if args.plan:
-        print_plan(study, scheduler, rows, device, console)
+        notes = present_data_notes(study, known)
+        print_plan(study, scheduler, rows, device, notes, console)
         return 0
     require_servers(args)
     require_optuna(study)
@@ -80,11 +84,13 @@ def _command(args: argparse.Namespace) -> int:
     stop = StopRequest()
     # All checks precede the creation of the store and every write.
     with stop.listening(), contextlib.ExitStack() as stack:
-        capacity, read = None, {}
+        capacity, facts = None, dict[DataSpec, DataFacts]()
         left = not scheduler.is_complete()  # jobs to run, or proposals with all results stored
         if left:
             require_local_gpus(args, study, known, rows)
-            read = require_data(settings, fixed_left(study, known))
+            facts = require_data(study, known)
+            for note in (note for data, found in facts.items() for note in found.notes(data)):
+                print(note, file=sys.stderr)
         if left and args.address is not None:
             capacity = stack.enter_context(_ray(args))
             require_enough_gpus(args, study, known, rows, capacity)
@@ -97,7 +103,7 @@ def _command(args: argparse.Namespace) -> int:
             capacity = stack.enter_context(_ray(args))
         record_last_run(store, study)
         if left:
-            note_launch(store, study.id, read)
+            note_launch(store, study.id, record_data(store, facts))
         scheduler = Scheduler(study, store, leases=Leases(driver))
         return _Launch(args, scheduler, store, stop, console).run(capacity)
 

@@ -5,7 +5,9 @@ given and the remedy.
 """
 
 import argparse
+import dataclasses
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +15,18 @@ import torch
 from fsspec.implementations.local import LocalFileSystem
 
 from scorelib.data import DataSpec
+from scorelib.data.facts import DataFacts, facts_of
 from scorelib.errors import InputError
 from scorelib.metrics.inception import InceptionFeatures
+from scorelib.spec import Spec
 from tuning.addresses import require_listening, require_server
 from tuning.execution.resources import Capacity, require_gpus
 from tuning.jobs import Job
 from tuning.scheduling.forecast import StageForecast, total
 from tuning.scheduling.planner import Planner
+from tuning.store.data_records import recorded_data, require_same_data
 from tuning.store.files import file_system
-from tuning.store.provenance import digest_of
+from tuning.store.provenance import launches
 from tuning.store.store import Store
 from tuning.study import Study
 
@@ -116,29 +121,73 @@ def fixed_left(study: Study, store: Store) -> list[Job]:
     return list(Planner(store).missing(study.known_jobs))
 
 
-def require_data(settings: Any, jobs: list[Job]) -> dict[str, str]:
-    """Reads the training data and Inception weights once, so that bad files fail before any job.
+def require_data(study: Study, store: Store) -> dict[DataSpec, DataFacts]:
+    """Reads data sets and Inception weights once, so that bad files fail before any job.
 
     Args:
-        settings: settings of the study.
-        jobs: unfinished jobs; the files that these jobs read are checked.
+        study: the study; the files that its unfinished jobs read are checked.
+        store: the store, whose records of data sets are compared with what is read.
 
     Returns:
-        Digests of the stored training sets, by name of the data set.
+        The facts of each data set.
 
     Raises:
-        InputError: a file is missing or not as expected.
+        InputError: a file is missing or not as expected, or the images are not those that the
+            store's results were made with.
     """
-    digests = {}
-    for spec in dict.fromkeys(spec for job in jobs for spec in job.parts()):
+    settings: Any = study.settings
+    facts = {}
+    for spec in _inputs(study, store):
         if isinstance(spec, DataSpec):
-            digests[spec.name] = digest_of(*spec.stored("train", data_root(settings)))
+            facts[spec] = _compared(spec, study, store)
         elif isinstance(spec, InceptionFeatures):
             weights = settings.data.inception_weights
             spec.load_weights(Path(weights) if weights else None)
-    return digests
+    return facts
+
+
+def present_data_notes(study: Study, store: Store) -> list[str]:
+    """Checks the data sets whose files are there, as `require_data` does, for a plan.
+
+    Returns:
+        What the user should know of the data sets of unfinished jobs, one line each.
+
+    Raises:
+        InputError: a data set is there and a run would refuse the data set.
+    """
+    notes = []
+    for spec in _inputs(study, store):
+        if isinstance(spec, DataSpec):
+            if spec.is_present(data_root(study.settings)):
+                notes += _compared(spec, study, store).notes(spec)
+            else:
+                notes.append(f"data {spec.name}: no files yet")
+    return notes
+
+
+def _inputs(study: Study, store: Store) -> Iterable[Spec]:
+    """Returns the specs in the unfinished jobs, each once."""
+    return dict.fromkeys(spec for job in fixed_left(study, store) for spec in job.parts())
+
+
+def _compared(data: DataSpec, study: Study, store: Store) -> DataFacts:
+    """Returns the facts of a data set after comparing them with the store's records."""
+    facts = facts_of(data, data_root(study.settings))
+    require_same_data(store, data, facts.digests)
+    if not dataclasses.fields(data) and recorded_data(store, data) is None:
+        # Version 0.1 noted digests by name alone, which identifies a data set without settings.
+        for launch in launches(store, study.id):
+            known, found = launch.data.get(data.name), facts.digests["train"]
+            if known not in (None, found):
+                raise InputError(
+                    f"the training images of {data.name} must be those of the launch of "
+                    f"{launch.date} (digest {known[:12]}...), but have the digest {found[:12]}...: "
+                    f"put the former files back, or use another store",
+                    "data.root",
+                )
+    return facts
 
 
 def data_root(settings: Any) -> Path:
     """Returns the folder that holds the data sets, ./data by default."""
-    return Path(settings.data.root or "data")
+    return Path(settings.data.root or "data").expanduser()

@@ -7,6 +7,7 @@ from typing import Any
 from scorelib.errors import InputError
 from scorelib.spec import from_json
 from scorelib.spec_paths import replace_paths
+from studies.opening.own_data import with_own_data
 from studies.registry import find_study
 from tuning.scheduling.scheduler import Scheduler
 from tuning.store.documents import StoreReadError
@@ -32,7 +33,8 @@ def configured(name: str, scale: str, changes: list[str]) -> Any:
         if not equals:
             raise InputError(f"a change must be PATH=VALUE, but got {change!r}", "changes")
         by_path[path] = text
-    return replace_paths(find_study(name).settings(scale), by_path)
+    settings = find_study(name).settings(scale)
+    return replace_paths(settings, with_own_data(settings, by_path))
 
 
 def record_last_run(store: Store, study: Study) -> None:

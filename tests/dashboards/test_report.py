@@ -25,7 +25,7 @@ from tests.miniature import miniature_study
 from tests.tuning.draining import drain
 from tuning.scheduling.forecast import forecast
 from tuning.scheduling.scheduler import Scheduler
-from tuning.store.provenance import Launch, commit_of, digest_of, launches, note_launch
+from tuning.store.provenance import Launch, commit_of, launches, note_launch
 from tuning.store.store import Store
 
 STUDY = "cifar_sampling_eps"
@@ -242,12 +242,3 @@ def test_the_commit_of_no_checkout_is_unknown_and_no_failure(tmp_path, monkeypat
     assert commit_of(tmp_path) is None
     monkeypatch.setenv("PATH", str(tmp_path))
     assert commit_of(tmp_path) is None
-
-
-def test_digests_tell_values_shapes_and_types_apart():
-    import torch
-
-    one = torch.arange(6.0)
-    different = {digest_of(t) for t in (one, one + 1, one.reshape(2, 3), one.double())}
-    assert len(different) == 4 and digest_of(one) == digest_of(one.clone())
-    assert digest_of(one, one) != digest_of(one)

@@ -110,7 +110,7 @@ class ClassificationAccuracy(Job):
                 yield Progress(step.iteration, total, "iterations")
         except NonFiniteError as error:
             return Outcome(result={"failed": str(error)}, once_stored=kept.drop)
-        found = training.accuracy(*data.load("test", at.data_root))
+        found = training.accuracy(*at.images(data, "test"))
         return Outcome(result={self.which: found}, once_stored=kept.drop)
 
     def _images(self, at: ExecutionContext) -> Tensor:

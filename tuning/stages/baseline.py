@@ -67,9 +67,9 @@ class Baseline(Job):
         """Measures the distance; see `Job.run`."""
         data = self.reference.data
         if self.kind == "held-out":
-            images, _ = data.stored("test", at.data_root)
+            images, _ = at.examples(data, "test")
         else:
-            images, _ = data.stored("train", at.data_root)
+            images, _ = at.examples(data, "train")
             images = gaussian_like(images, self.n_images, self.seed, at.device)
         yield Progress(0, 1, "splits")
         module = build_extractor(self.reference.extractor, at)

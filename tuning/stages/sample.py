@@ -256,7 +256,7 @@ class Chunk(Job):
         target, sampler = self.sample.target, self.sample.sampler
         if name == "raw" and isinstance(sampler, Langevin):
             target = Perturbed(of=target, sigma=sampler.sigma)  # the noise at the end
-        points, _ = target.load("train", at.data_root)
+        points, _ = at.images(target, "train")
         return scatter_png(points[:PICTURE_POINTS], batch[:PICTURE_POINTS])
 
     def features(self, at: ExecutionContext) -> dict[str, Tensor]:
@@ -290,7 +290,7 @@ def walk_chunk(spec: SampleSpec, index: int, at: ExecutionContext) -> Iterator[S
     train = spec.model.train
     shape = (spec.chunk_images, *train.data.shape)
     stream = generator_of("sample", spec.seed, index)
-    data = train.data.load("train", at.data_root)[0] if spec.start == "data" else None
+    data = at.images(train.data, "train")[0] if spec.start == "data" else None
     x = start_images(spec.start, shape, train.schedule.sigma_1, stream, data).to(at.device)
 
     def draw() -> Tensor:

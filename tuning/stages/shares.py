@@ -127,7 +127,7 @@ class DataShares(Job):
     def run(self, at: ExecutionContext) -> Run:
         """Counts the labels; see `Job.run`."""
         yield Progress(0, 1, "splits")
-        _, labels = self.data.load(self.split, at.data_root)
+        _, labels = at.examples(self.data, self.split)
         return Outcome(_result(labels, self.data.n_classes))
 
 

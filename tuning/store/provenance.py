@@ -6,7 +6,6 @@ package versions and the digests of its data to the store. Launches that differ 
 are recorded once.
 """
 
-import hashlib
 import platform
 import subprocess
 from collections.abc import Mapping
@@ -14,8 +13,6 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-
-from torch import Tensor
 
 from tuning.store.documents import Documents
 
@@ -101,16 +98,6 @@ def commit_of(folder: Path) -> str | None:
     if not commit:
         return None
     return commit + ("+changes" if git("status", "--porcelain", "--untracked-files=no") else "")
-
-
-def digest_of(*tensors: Tensor) -> str:
-    """Returns the SHA-256 of the shapes, types and values of tensors, as 64 hexadecimal digits."""
-    digest = hashlib.sha256()
-    for tensor in tensors:
-        array = tensor.detach().cpu().contiguous().numpy()
-        digest.update(f"{array.shape} {array.dtype.str}\n".encode())
-        digest.update(array.data)
-    return digest.hexdigest()
 
 
 def _version(package: str) -> str | None:

@@ -32,7 +32,9 @@ from scorelib.data import (
     Photographs,
     Stacked,
     celeba,
+    ffhq,
     lsun,
+    mnist,
 )
 from scorelib.errors import InputError, MissingDataError
 from scorelib.spec import from_json
@@ -158,6 +160,8 @@ def mnist_root(tmp_path, monkeypatch):
         digits = np.random.default_rng(n).integers(0, 256, (n, 28, 28))
         (folder / f"{prefix}-images-idx3-ubyte").write_bytes(idx(digits))
         (folder / f"{prefix}-labels-idx1-ubyte").write_bytes(idx(np.arange(n) % 10))
+    sums = {path.name: hashlib.md5(path.read_bytes()).hexdigest() for path in folder.iterdir()}
+    monkeypatch.setattr(mnist, "_MD5", sums)
     monkeypatch.setattr(Mnist, "n_images", lambda self, split: 30 if split == "train" else 12)
     return tmp_path
 
@@ -192,6 +196,34 @@ def test_mnist_of_too_few_images_is_refused(mnist_root):
     path.write_bytes(idx(np.zeros((29, 28, 28))))
     with pytest.raises(MissingDataError, match="30 images, but 29"):
         Mnist().load("train", mnist_root)
+
+
+@pytest.mark.parametrize("change", ["noise", "zeros", "half zeros", "one pixel", "labels"])
+def test_mnist_of_other_content_is_refused_with_both_sums(mnist_root, change):
+    what = "labels-idx1" if change == "labels" else "images-idx3"
+    path = mnist_root / "MNIST" / "raw" / f"t10k-{what}-ubyte"
+    content = bytearray(path.read_bytes())
+    known = hashlib.md5(content).hexdigest()
+    if change == "noise":
+        content[16:] = np.random.default_rng(0).bytes(len(content) - 16)
+    elif change == "zeros":
+        content[16:] = bytes(len(content) - 16)
+    elif change == "half zeros":
+        content[len(content) // 2 :] = bytes(len(content) - len(content) // 2)
+    elif change == "one pixel":
+        content[400] ^= 1
+    else:
+        content[8], content[9] = content[9], content[8]
+    path.write_bytes(content)
+    Mnist().load("train", mnist_root)  # the other split is as published
+    with pytest.raises(MissingDataError) as caught:
+        Mnist().load("test", mnist_root)
+    one_line(caught, path, known, hashlib.md5(content).hexdigest(), "docs/your_data.md")
+
+
+def test_mnists_published_sums_are_of_files_with_the_published_lengths():
+    assert [len(md5) for md5 in mnist._MD5.values()] == [32] * 4
+    assert {name[:5] for name in mnist._MD5} == {"train", "t10k-"}
 
 
 def test_mnist_missing_names_its_files_and_their_place(tmp_path):
@@ -233,6 +265,7 @@ def celeba_root(tmp_path, monkeypatch):
     files = [(a, sums.get(name, md5), name) for a, md5, name in published.CelebA.file_list]
     monkeypatch.setattr(published.CelebA, "file_list", files)
     monkeypatch.setattr(celeba, "_N_IMAGES", {"train": 4, "test": 2})
+    monkeypatch.setattr(celeba, "_MEAN", None)  # of the published images
     return tmp_path
 
 
@@ -245,6 +278,14 @@ def test_celeba_is_what_torchvision_reads_crops_and_resizes(celeba_root, split, 
     assert torch.equal(pixels_of(loaded), torch.stack([image for image, _ in theirs]))
     assert loaded[0].shape == (CelebA().n_images(split), 3, size, size)
     assert not loaded[1].any()
+
+
+def test_celeba_of_another_size_is_refused_and_never_padded(celeba_root):
+    path = celeba_root / "celeba" / "img_align_celeba" / "000001.jpg"
+    picture(1, 128, 128).save(path)
+    with pytest.raises(MissingDataError) as caught:
+        CelebA().load("train", celeba_root)
+    one_line(caught, path, "178 x 218 pixels", "128 x 128")
 
 
 def test_celeba_missing_names_each_piece_and_its_place(celeba_root):
@@ -286,7 +327,7 @@ def write_lsun(root, part, n, first_seed):
     database = lmdb.open(str(root / f"church_outdoor_{part}_lmdb"), map_size=1 << 24)
     with database.begin(write=True) as transaction:
         for i in range(n):
-            image = picture(first_seed + i, 80 + 7 * i, 130 - 5 * i)
+            image = picture(first_seed + i, 256 + 7 * i if i % 2 else 256, 256 if i % 2 else 300)
             key = hashlib.sha1(str(first_seed + i).encode()).hexdigest().encode()
             transaction.put(key, encoded(image, "WEBP", quality=90))
     database.close()
@@ -317,6 +358,16 @@ def test_lsun_is_what_torchvision_reads_resizes_and_crops(lsun_root, split, part
         assert torch.equal(pixels_of(loaded), expected)
     assert loaded[0].shape == (n, 3, size, size) == (Lsun().n_images(split), 3, size, size)
     assert not loaded[1].any()
+
+
+def test_lsun_of_another_size_is_refused_and_never_enlarged(tmp_path, monkeypatch):
+    database = lmdb.open(str(tmp_path / "church_outdoor_val_lmdb"), map_size=1 << 24)
+    with database.begin(write=True) as transaction:
+        transaction.put(b"0", encoded(picture(0, 40, 50), "WEBP"))
+    database.close()
+    monkeypatch.setattr(lsun, "_HELD_OUT_IMAGES", 1)
+    with pytest.raises(MissingDataError, match=r"shorter side of 256 pixels.*50 x 40"):
+        Lsun().load("test", tmp_path)
 
 
 def test_lsun_up_to_a_stated_number_is_the_first_ones(lsun_root):
@@ -443,7 +494,7 @@ def test_a_changed_folder_is_refused(cats, change):
 def test_a_folder_without_its_parts_is_refused(cats, tmp_path):
     with pytest.raises(MissingDataError) as caught:
         ImageFolder.of(tmp_path / "nowhere")
-    one_line(caught, tmp_path / "nowhere", "train is missing", "data.root")
+    one_line(caught, tmp_path / "nowhere", "there is none", "data.root")
     (cats / "test" / "black").rename(cats / "test" / "white")
     with pytest.raises(MissingDataError, match="train must have a folder white"):
         ImageFolder.of(cats)
@@ -452,7 +503,7 @@ def test_a_folder_without_its_parts_is_refused(cats, tmp_path):
 def test_an_empty_folder_is_refused(tmp_path):
     for split in ("train", "test"):
         (tmp_path / "cats" / split).mkdir(parents=True)
-    with pytest.raises(InputError, match="at least 2 images"):
+    with pytest.raises(InputError, match=r"at least 2 images.*0 in train and 0 in test were found"):
         ImageFolder.of(tmp_path / "cats")
 
 
@@ -565,13 +616,12 @@ def test_images_of_no_size_are_refused(kind):
 
 
 @pytest.fixture
-def ffhq_root(tmp_path):
-    rng = np.random.default_rng(0)
+def ffhq_root(tmp_path, monkeypatch):
+    monkeypatch.setattr(ffhq, "_SIZE", (96, 96))
     for number in (0, 1, 2, 60_000, 60_001, 60_002):
         folder = tmp_path / "ffhq" / "images1024x1024" / f"{number // 1000 * 1000:05d}"
         folder.mkdir(parents=True, exist_ok=True)
-        image = Image.fromarray(rng.integers(0, 256, (16, 16, 3), dtype=np.uint8))
-        image.save(folder / f"{number:05d}.png")
+        picture(number, 96, 96).save(folder / f"{number:05d}.png")
     return tmp_path
 
 
@@ -579,10 +629,18 @@ def ffhq_root(tmp_path):
 def test_ffhq_is_read_by_number_and_resized(ffhq_root, split, first):
     images, labels = Ffhq(size=8, most_images=3).load(split, ffhq_root)
     folder = ffhq_root / "ffhq" / "images1024x1024" / f"{first:05d}"
-    theirs = transforms.Compose([transforms.Resize(8), transforms.ToTensor()])
+    theirs = transforms.Compose(
+        [transforms.Resize(8), transforms.CenterCrop(8), transforms.ToTensor()]
+    )
     expected = [theirs(Image.open(folder / f"{first + i:05d}.png")) for i in range(3)]
     assert torch.equal(images, torch.stack(expected)) and labels.tolist() == [0, 0, 0]
     assert (Ffhq().n_images("train"), Ffhq().n_images("test")) == (60_000, 10_000)
+
+
+def test_ffhq_thumbnails_are_refused(ffhq_root, monkeypatch):
+    monkeypatch.undo()
+    with pytest.raises(MissingDataError, match="1024 x 1024 pixels, as published, but has 96 x 96"):
+        Ffhq(size=8, most_images=3).load("train", ffhq_root)
 
 
 def test_ffhq_missing_names_the_first_piece_and_its_place(ffhq_root):

@@ -47,11 +47,11 @@ class TrainClassifier(Job):
     def run(self, at: ExecutionContext) -> Run:
         """Trains the classifier, and stores its weights and test accuracy; see `Job.run`."""
         spec = self.classifier
-        images, labels = spec.data.load("train", at.data_root)
+        images, labels = at.images(spec.data, "train")
         classifier = spec.build().to(at.device)
         for done, _ in enumerate(train_classifier(spec, classifier, images, labels), start=1):
             yield Progress(done, spec.iterations, "iterations")
-        test_images, test_labels = spec.data.load("test", at.data_root)
+        test_images, test_labels = at.images(spec.data, "test")
         result = {"test_accuracy": accuracy(classifier.eval(), test_images, test_labels)}
         weights = {k: v.cpu().contiguous() for k, v in classifier.state_dict().items()}
         return Outcome(

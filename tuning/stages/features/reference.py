@@ -44,7 +44,7 @@ class RealJob(Job):
 
     def _extracted(self, at: ExecutionContext) -> tuple[Tensor, Tensor]:
         """Returns the features of the 8-bit images, (N, d), and the labels, (N,)."""
-        images, labels = self.data.stored(self.split, at.data_root)
+        images, labels = at.examples(self.data, self.split)
         features, _ = extract(build_extractor(self.extractor, at), images, at.batch_images)
         return features, labels
 
@@ -111,7 +111,7 @@ class RealFeatures(RealJob):
         tensors = {"features": features.contiguous(), "labels": labels.contiguous()}
         files = {"features.safetensors": safetensors.torch.save(tensors)}
         if isinstance(self.extractor, Coordinates):
-            others, _ = self.data.load("test" if self.split == "train" else "train", at.data_root)
+            others, _ = at.images(self.data, "test" if self.split == "train" else "train")
             files["raw.png"] = scatter_png(others[:PICTURE_POINTS], features[:PICTURE_POINTS])
         return Outcome(result={"n_images": len(features)}, files=files)
 

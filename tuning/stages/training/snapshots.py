@@ -154,7 +154,7 @@ class TrainingSpec(Spec, ABC):
 
     def _examples(self, at: ExecutionContext) -> tuple[Tensor, Tensor]:
         """Returns images and labels of the train split; uint8 images if the data set has 8 bits."""
-        return self.data.stored("train", at.data_root)
+        return at.examples(self.data, "train")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,92 @@
+"""What a launch notes about a data set: digests of its examples, and what a reader should know.
+
+A data set is known by its content. The digests of the examples are compared at each launch and in
+each worker, so results of one key never come from two contents.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
+
+from scorelib.data.base import DataSpec, Split
+
+SPLITS: tuple[Split, ...] = ("train", "test")
+
+_FEWEST_DISTINCT = 0.98
+"""Share of distinct examples below which a reader is warned; patches and digits repeat a few."""
+
+
+@dataclass(frozen=True)
+class DataFacts:
+    """Facts about the examples of a data set.
+
+    Attributes:
+        digests: SHA-256 sum of the examples and labels, by split.
+        n_distinct: number of distinct examples, by split.
+        n_shared: number of held-out examples that are training examples too.
+        remarks: what was left out and how images were read, one line each.
+    """
+
+    digests: Mapping[str, str]
+    n_distinct: Mapping[str, int]
+    n_shared: int
+    remarks: tuple[str, ...]
+
+    def notes(self, data: DataSpec) -> list[str]:
+        """Returns what a reader of results on this data set should know, one line each."""
+        remarks = [f"data {data.name}: {remark}" for remark in self.remarks]
+        return remarks + [f"warning: {warning}" for warning in self.warnings(data)]
+
+    def warnings(self, data: DataSpec) -> list[str]:
+        """Returns one line for each fact that makes numbers on this data set misleading."""
+        lines = []
+        for split, words in (("train", "training"), ("test", "held-out")):
+            n, distinct = data.n_images(split), self.n_distinct[split]
+            if distinct == 1:
+                lines.append(f"all {n:,} {words} images of {data.name} are equal")
+            elif distinct < _FEWEST_DISTINCT * n:
+                lines.append(f"of {n:,} {words} images of {data.name} only {distinct:,} differ")
+        if self.n_shared:
+            n = self.n_distinct["test"]
+            lines.append(
+                f"{self.n_shared:,} of {n:,} distinct held-out images of {data.name} are training "
+                f"images too, so held-out numbers are too good"
+            )
+        return lines
+
+
+def facts_of(data: DataSpec, root: Path | None = None) -> DataFacts:
+    """Reads both splits of a data set and returns its facts.
+
+    Args:
+        data: the data set.
+        root: folder of the data files; embedded data sets ignore it.
+
+    Raises:
+        MissingDataError: the files are absent, corrupt or not what they claim to be.
+    """
+    digests, distinct = {}, {}
+    for split in SPLITS:
+        examples, labels = data.stored(split, root)
+        digests[split] = digest_of(examples, labels)
+        distinct[split] = {hashlib.blake2b(e.numpy().tobytes()).digest() for e in examples}
+        del examples
+    return DataFacts(
+        digests=digests,
+        n_distinct={split: len(found) for split, found in distinct.items()},
+        n_shared=len(distinct["train"] & distinct["test"]),
+        remarks=tuple(data.remarks(root)),
+    )
+
+
+def digest_of(*tensors: Tensor) -> str:
+    """Returns the SHA-256 sum of tensors' shapes, types and values, as 64 hexadecimal digits."""
+    digest = hashlib.sha256()
+    for tensor in tensors:
+        array = tensor.detach().cpu().contiguous().numpy()
+        digest.update(f"{array.shape} {array.dtype.str}\n".encode())
+        digest.update(array.data)
+    return digest.hexdigest()

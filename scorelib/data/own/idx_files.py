@@ -1,0 +1,200 @@
+"""A data set of the user's own grey images in the IDX format, the format of MNIST's files.
+
+    FOLDER/train-images-idx3-ubyte     FOLDER/train-labels-idx1-ubyte
+    FOLDER/t10k-images-idx3-ubyte      FOLDER/t10k-labels-idx1-ubyte      optional
+
+Any number of images of any size works, so a subset of MNIST, or digits of one's own, are a data
+set with a name and a key of their own. Without the ``t10k`` files a seed splits the images. Files
+may be compressed by gzip (``.gz``).
+
+References:
+    Y. LeCun et al., Gradient-based learning applied to document recognition, 1998: the format.
+"""
+
+import gzip
+import hashlib
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from scorelib.data.base import Split
+from scorelib.data.files import DEFAULT_ROOT, PixelData
+from scorelib.data.own.image_folder import require_name_and_digest
+from scorelib.data.own.splitting import chosen, n_held_out
+from scorelib.data.reading.checks import missing_data, one_line, require_size
+from scorelib.errors import InputError, MissingDataError
+
+_PARTS = {"train": "train", "test": "t10k"}
+_FILES = {"images": "images-idx3-ubyte", "labels": "labels-idx1-ubyte"}
+_UNSIGNED_BYTE = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class IdxFiles(PixelData):
+    """Grey images in the IDX format; use `of` to create the spec.
+
+    Args:
+        folder: name of the folder, without a path; also the name of the data set.
+        digest: SHA-256 sum of the contents of the files, 64 hexadecimal digits.
+        n_train: number of training images, at least 2.
+        n_test: number of held-out images, at least 2.
+        n_classes: number of classes: the largest label plus 1.
+        height: height in pixels, at least 4.
+        width: width in pixels, at least 4.
+        split_seed: seed of the split; None where there are ``t10k`` files.
+    """
+
+    KIND = "IdxFiles"
+
+    folder: str
+    digest: str
+    n_train: int
+    n_test: int
+    n_classes: int
+    height: int
+    width: int
+    split_seed: int | None = None
+
+    def validate(self) -> None:
+        """Raises InputError if a size is too small, or if name, digest or numbers are invalid."""
+        require_size(min(self.height, self.width))
+        require_name_and_digest(self.folder, self.digest)
+        if min(self.n_train, self.n_test) < 2:
+            raise InputError(
+                f"{self.folder} must hold at least 2 images for training and 2 held out, but holds "
+                f"{self.n_train} and {self.n_test}"
+            )
+
+    @classmethod
+    def of(cls, path: Path, *, n_test: int | None = None, split_seed: int = 0) -> Self:
+        """Creates the spec of the files in the folder at `path`.
+
+        Args:
+            path: the folder.
+            n_test: number of held-out images where a seed splits them; None for a fifth.
+            split_seed: seed of that split.
+
+        Raises:
+            MissingDataError: a file is absent, damaged, or does not fit the other files.
+            InputError: `n_test` is out of range, or given although there are ``t10k`` files.
+        """
+        parts = {split: _read(path, part) for split, part in _PARTS.items() if _has(path, part)}
+        if "train" not in parts:
+            raise missing_data(f"{path} must hold train-images-idx3-ubyte, but does not")
+        images, labels = parts["train"]
+        if "test" in parts:
+            if n_test is not None:
+                raise InputError(f"n_test must not be given for {path}, which has t10k files")
+            if parts["test"][0].shape[1:] != images.shape[1:]:
+                raise missing_data(f"the images of {path} must have one size, but have two")
+        else:
+            n_test = n_held_out(len(images)) if n_test is None else n_test
+            chosen("test", labels, n_test, split_seed)
+        digest = hashlib.sha256()
+        for both in parts.values():
+            for values in both:
+                digest.update(f"{tuple(values.shape)}\n".encode() + values.numpy().tobytes())
+        held_out = len(parts["test"][0]) if "test" in parts else n_test or 0
+        return cls(
+            folder=path.absolute().name,
+            digest=digest.hexdigest(),
+            n_train=len(images) - (0 if "test" in parts else held_out),
+            n_test=held_out,
+            n_classes=int(max(both[1].max() for both in parts.values())) + 1,
+            height=images.shape[1],
+            width=images.shape[2],
+            split_seed=None if "test" in parts else split_seed,
+        )
+
+    @property
+    def name(self) -> str:
+        """The name of the folder."""
+        return self.folder
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """One channel, `height` x `width` pixels."""
+        return (1, self.height, self.width)
+
+    def n_images(self, split: Split) -> int:
+        """Returns the number of images: `n_train` or `n_test`."""
+        return self.n_train if split == "train" else self.n_test
+
+    def is_present(self, root: Path | None = None) -> bool:
+        """Returns whether the folder is there; see `DataSpec.is_present`."""
+        return self._path(root).exists()
+
+    def pixels(self, split: Split, root: Path | None = None) -> tuple[Tensor, Tensor]:
+        """Returns all images and labels of a split; see `PixelData.pixels`."""
+        path = self._path(root)
+        of_split = {} if self.split_seed is None else {"n_test": self.n_test}
+        found = type(self).of(path, split_seed=self.split_seed or 0, **of_split)
+        if found != self:
+            raise MissingDataError(
+                f"{path} must hold the images of digest {self.digest[:12]}..., but holds "
+                f"{found.digest[:12]}...: put the old files back, or make a new spec"
+            )
+        images, labels = _read(path, _PARTS[split] if self.split_seed is None else _PARTS["train"])
+        if self.split_seed is not None:
+            own = chosen(split, labels, self.n_test, self.split_seed)
+            images, labels = images[own], labels[own]
+        return images[:, None], labels
+
+    def _path(self, root: Path | None) -> Path:
+        return (DEFAULT_ROOT if root is None else root).absolute() / self.folder
+
+
+def is_idx_folder(path: Path) -> bool:
+    """Returns whether a folder holds training images in the IDX format."""
+    return _has(path, _PARTS["train"])
+
+
+def _file(path: Path, part: str, what: str) -> Path:
+    plain = path / f"{part}-{_FILES[what]}"
+    packed = plain.with_name(f"{plain.name}.gz")
+    return plain if plain.exists() or not packed.exists() else packed
+
+
+def _has(path: Path, part: str) -> bool:
+    return _file(path, part, "images").exists()
+
+
+def _read(path: Path, part: str) -> tuple[Tensor, Tensor]:
+    """Returns a part's images, uint8 (N, H, W), and labels, int64 (N,)."""
+    images = _values(_file(path, part, "images"), axes=3)
+    labels = _values(_file(path, part, "labels"), axes=1).long()
+    if len(images) != len(labels):
+        raise missing_data(
+            f"{path} must hold one label per image in its {part} files, but holds {len(images):,} "
+            f"images and {len(labels):,} labels"
+        )
+    return images, labels
+
+
+def _values(file: Path, axes: int) -> Tensor:
+    """Returns the values of a file in the IDX format as a uint8 tensor with that many axes.
+
+    The header is two zero bytes, the type (8: unsigned byte), the number of axes and, for each
+    axis, its length as a big-endian integer of 32 bits.
+    """
+    try:
+        content = file.read_bytes()
+        content = gzip.decompress(content) if file.suffix == ".gz" else content
+    except (OSError, EOFError, ValueError) as error:
+        raise missing_data(f"{file} must be readable, but is not ({one_line(error)})") from error
+    n_header = 4 * (1 + axes)
+    is_format = content[:4] == bytes([0, 0, _UNSIGNED_BYTE, axes]) and len(content) >= n_header
+    lengths = struct.unpack(f">{axes}I", content[4:n_header]) if is_format else ()
+    n_bytes = n_header + int(np.prod(lengths, dtype=object)) if is_format else 0
+    if not is_format or len(content) != n_bytes or 0 in lengths:
+        found = f"{len(content):,} bytes instead of {n_bytes:,}" if is_format else "another header"
+        raise missing_data(
+            f"{file} must hold unsigned bytes in the IDX format with {axes} axes, but has {found}"
+        )
+    values = np.frombuffer(content, dtype=np.uint8, offset=n_header).reshape(lengths)
+    return torch.from_numpy(values.copy())

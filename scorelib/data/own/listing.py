@@ -1,0 +1,125 @@
+"""Which files of a folder are images of a data set, which are left out and why.
+
+    FOLDER/train/CLASS/any/name.png     FOLDER/test/CLASS/any/name.jpg
+    FOLDER/train/name.png               FOLDER/test/name.jpg              one class
+    FOLDER/CLASS/any/name.png           or FOLDER/name.png                to be split by a seed
+
+Hidden files and folders and those that editors and file managers make are never taken. Symbolic
+links are followed, both of files and of folders.
+"""
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from scorelib.data.reading.checks import missing_data
+
+SUFFIXES = frozenset({
+    ".avif", ".bmp", ".dib", ".gif", ".j2k", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm",
+    ".pgm", ".png", ".pnm", ".ppm", ".tga", ".tif", ".tiff", ".webp",
+})  # fmt: skip
+"""File name suffixes of images, in lower case."""
+
+SPLITS = ("train", "test")
+_NEVER = {"__macosx", "__pycache__", "@eadir", "lost+found", "thumbs.db", "desktop.ini"}
+_DEEPEST = 20  # folders below the data set's
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The files of a folder, sorted by class and name.
+
+    Attributes:
+        images: class and path relative to the folder of each image, by split; under "" where the
+            folder has no folders ``train`` and ``test``. The class is "" where a split has images
+            and no folders of classes.
+        left_out: reasons, with the number of files or folders left out for each.
+    """
+
+    images: dict[str, list[tuple[str, Path]]]
+    left_out: Counter[str]
+
+    def account(self) -> str:
+        """Returns what was left out, such as "3 .txt files, 1 broken link"; "" for nothing."""
+        return ", ".join(f"{n} {reason}" for reason, n in sorted(self.left_out.items()))
+
+
+def list_images(folder: Path) -> Listing:
+    """Lists the images of a folder.
+
+    Args:
+        folder: the folder, laid out as the module docstring shows.
+
+    Raises:
+        MissingDataError: the folder is absent, or has one of the folders train and test alone.
+    """
+    if not folder.is_dir():
+        raise missing_data(f"{folder} must be a folder of images, but there is none")
+    left_out: Counter[str] = Counter()
+    here = [split for split in SPLITS if (folder / split).is_dir()]
+    if len(here) == 1:
+        other = next(split for split in SPLITS if split not in here)
+        raise missing_data(
+            f"{folder} must have both folders train and test, or neither, but {other} is missing: "
+            f"make it, or move the images out of {here[0]}, so that a seed splits them"
+        )
+    if here:
+        images = {split: _by_class(folder, Path(split), left_out) for split in SPLITS}
+        for entry in _entries(folder, left_out):
+            if entry.name not in SPLITS:
+                left_out["entries beside train and test"] += 1
+    else:
+        images = {"": _by_class(folder, Path(), left_out)}
+    return Listing(images, left_out)
+
+
+def _by_class(folder: Path, below: Path, left_out: Counter[str]) -> list[tuple[str, Path]]:
+    """Returns class and relative path of each image below a folder of classes or of images."""
+    entries = list(_entries(folder / below, left_out))
+    classes = [entry.name for entry in entries if entry.is_dir()]
+    loose = [below / e.name for e in entries if not e.is_dir() and _is_image(e.name, left_out)]
+    found = [
+        (name, path) for name in sorted(classes) for path in _below(folder, below / name, left_out)
+    ]
+    if found and loose:
+        left_out["images beside the folders of classes"] += len(loose)
+        return found
+    return found or [("", path) for path in sorted(loose)]
+
+
+def _below(folder: Path, below: Path, left_out: Counter[str]) -> list[Path]:
+    """Returns the relative paths of all images below a folder, however deep, sorted."""
+    if len(below.parts) > _DEEPEST:  # a link that leads back to a folder above
+        left_out["folders deeper than 20"] += 1
+        return []
+    found = []
+    for entry in _entries(folder / below, left_out):
+        if entry.is_dir():
+            found += _below(folder, below / entry.name, left_out)
+        elif _is_image(entry.name, left_out):
+            found.append(below / entry.name)
+    return sorted(found)
+
+
+def _entries(folder: Path, left_out: Counter[str]) -> Iterator["os.DirEntry[str]"]:
+    """Yields the entries of a folder that are neither hidden, nor an editor's, nor broken links."""
+    with os.scandir(folder) as entries:
+        for entry in sorted(entries, key=lambda e: e.name):
+            if entry.name.startswith(".") or entry.name.lower() in _NEVER:
+                left_out["hidden or system entries"] += 1
+            elif entry.is_symlink() and not os.path.exists(entry.path):
+                left_out["broken links"] += 1
+            elif not (entry.is_dir() or entry.is_file()):
+                left_out["entries that are neither files nor folders"] += 1
+            else:
+                yield entry
+
+
+def _is_image(name: str, left_out: Counter[str]) -> bool:
+    suffix = Path(name).suffix.lower()
+    if suffix in SUFFIXES:
+        return True
+    left_out[f"{suffix} files" if suffix else "files without a suffix"] += 1
+    return False

@@ -1,0 +1,132 @@
+"""Checks of image files, with errors for files that are absent, damaged or not what they claim.
+
+The checks of a published data set end with `require_natural`: where no digest of the pixels is
+public, sizes and statistics of the pixels at least tell the data set from noise, from blank images
+and from repeated images.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from scorelib.errors import InputError, MissingDataError
+
+_MOST_REPEATED = 0.02
+"""Largest share of repeated images in a published set; CelebA and LSUN hold a few."""
+_LEAST_CORRELATION = 0.3
+"""Least correlation of neighbouring pixels: 0 for noise, above .9 for photographs of 64 pixels."""
+_MEAN_TOLERANCE = 0.08
+"""Largest difference of a channel's mean from the published mean, in units of the range [0, 1]."""
+_CHUNK = 1000
+
+
+def require_size(size: int) -> None:
+    """Raises InputError unless `size` is at least 4 pixels, the smallest size for training."""
+    if size < 4:
+        raise InputError(f"size must be at least 4 pixels, but got {size}")
+
+
+def require_count(found: int, expected: int, where: str) -> None:
+    """Raises MissingDataError unless the expected number of images was found.
+
+    Args:
+        found: number of images found.
+        expected: number of images of the data set.
+        where: location of the images, for the error message.
+    """
+    if found != expected:
+        raise missing_data(
+            f"{where} must hold {expected:,} images, but {found:,} were found: fetch the whole "
+            f"data set again, or use these images as a data set of your own (docs/your_data.md)"
+        )
+
+
+def require_md5(file: Path, expected: str, what: str) -> None:
+    """Raises MissingDataError unless a file has the published MD5 sum.
+
+    Args:
+        file: an existing file.
+        expected: the MD5 sum, 32 hexadecimal digits.
+        what: name of the published data set, for the error message.
+    """
+    found = hashlib.md5(file.read_bytes(), usedforsecurity=False).hexdigest()
+    if found != expected:
+        raise missing_data(
+            f"{file} must be the published file of {what} with the MD5 sum {expected}, but has "
+            f"{found}: fetch the file again, or use these images as a data set of your own "
+            f"(docs/your_data.md)"
+        )
+
+
+def require_dimensions(name: str, found: tuple[int, int], holds: bool, published: str) -> None:
+    """Raises MissingDataError for an image whose size is not that of the published data set.
+
+    Args:
+        name: name of the image file.
+        found: width and height of the image in pixels.
+        holds: whether the size is the published one.
+        published: the published size in words.
+    """
+    if not holds:
+        raise missing_data(
+            f"{name} must have {published}, as published, but has {found[0]} x {found[1]} pixels: "
+            f"fetch the data set again, or use these images as a data set of your own "
+            f"(docs/your_data.md)"
+        )
+
+
+def require_natural(
+    pixels: Tensor, what: str, where: Path, mean: Sequence[float] | None = None
+) -> None:
+    """Raises MissingDataError unless pixels can be those of a published set of photographs.
+
+    Args:
+        pixels: all images of a split, uint8 (N, C, H, W).
+        what: name of the published data set.
+        where: location of the files.
+        mean: published mean of each channel in [0, 1]; None where no mean is public.
+    """
+    parts = pixels.split(_CHUNK)
+    digests = {bytes(image.numpy().tobytes()) for image in pixels[:, :, ::4, ::4]}
+    repeated = 1 - len(digests) / len(pixels)
+    correlation = _neighbour_correlation(parts)
+    found = torch.stack([part.double().mean((0, 2, 3)) * len(part) for part in parts]).sum(0)
+    found /= 255 * len(pixels)
+    wrong = []
+    if repeated > _MOST_REPEATED:
+        wrong.append(f"{repeated:.0%} of the images are repeated")
+    if correlation < _LEAST_CORRELATION:
+        wrong.append(f"neighbouring pixels have a correlation of {correlation:.2f}")
+    if mean is not None and (found - torch.tensor(mean)).abs().max() > _MEAN_TOLERANCE:
+        means = ", ".join(f"{m:.2f}" for m in found)
+        wrong.append(f"the channels have the means {means}")
+    if wrong:
+        raise missing_data(
+            f"{where} must hold the images of {what}, but {' and '.join(wrong)}: fetch the data "
+            f"set again, or use these images as a data set of your own (docs/your_data.md)"
+        )
+
+
+def _neighbour_correlation(parts: Sequence[Tensor]) -> float:
+    """Returns the correlation of horizontally neighbouring pixels; 0 for constant images."""
+    n = sum(part[..., 1:].numel() for part in parts)
+    sums = torch.zeros(5, dtype=torch.float64)
+    for part in parts:
+        x, y = part[..., 1:].double(), part[..., :-1].double()
+        sums += torch.stack([x.sum(), y.sum(), (x * x).sum(), (y * y).sum(), (x * y).sum()])
+    mx, my, xx, yy, xy = (sums / n).tolist()
+    variance = (xx - mx * mx) * (yy - my * my)
+    return (xy - mx * my) / variance**0.5 if variance > 1e-6 else 0.0
+
+
+def missing_data(message: str) -> MissingDataError:
+    """Returns the error for absent or corrupt files, with a hint to name another data folder."""
+    return MissingDataError(f"{message}, or name another folder as data.root", "data.root")
+
+
+def one_line(error: Exception) -> str:
+    """Returns the error's message without line breaks, or its class name if it has no message."""
+    return " ".join(str(error).split()) or type(error).__name__

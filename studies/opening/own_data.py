@@ -1,0 +1,98 @@
+"""Turns the folder of a user's data set, given as the value of a setting, into the data's spec.
+
+    --set train.data=/home/me/pictures
+    --set 'train.data={"folder": "/home/me/pictures", "size": 32, "n_test": 50}'
+
+The spec holds the name and the content's digest, and no path. The folder's parent becomes
+``data.root``, where workers look for the files.
+"""
+
+import inspect
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from scorelib.data import DataSpec, ImageFolder, own_data
+from scorelib.errors import InputError
+from scorelib.spec import kinds_below
+from scorelib.spec_paths import component_types
+
+_ROOT = "data.root"
+
+
+def with_own_data(settings: Any, changes: Mapping[str, str]) -> dict[str, Any]:
+    """Returns the changes with the spec in place of each folder of a data set.
+
+    Args:
+        settings: settings of the study before the changes.
+        changes: new values by path, as text.
+
+    Raises:
+        InputError: a folder holds no usable images, an option is unknown, or two data sets are in
+            two folders although there is one ``data.root``.
+    """
+    changed: dict[str, Any] = dict(changes)
+    roots = {Path(changes[_ROOT]).expanduser().absolute()} if _ROOT in changes else set()
+    for path, text in changes.items():
+        found = _folder_of(settings, path, text)
+        if found is None:
+            continue
+        place, options = found
+        folder = _located(place, changes.get(_ROOT))
+        changed[path] = _described(settings, path, folder, options)
+        roots.add(folder.parent)
+    if any(not isinstance(value, str) for value in changed.values()):
+        if len(roots) > 1:
+            names = " and ".join(sorted(map(str, roots)))
+            raise InputError(f"all data sets must be in one folder, but are in {names}", _ROOT)
+        changed[_ROOT] = str(roots.pop())
+    return changed
+
+
+def _folder_of(settings: Any, path: str, text: str) -> tuple[str, dict[str, Any]] | None:
+    """Returns folder and options that a value gives for a data set; None for any other value."""
+    if not any(issubclass(base, DataSpec) for base in component_types(settings, path)):
+        return None
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError:
+        value = text
+    if isinstance(value, str):
+        kinds = {c.KIND for c in kinds_below(DataSpec)} | {
+            c.short_kind() for c in kinds_below(DataSpec)
+        }
+        return None if value in kinds else (value, {})
+    if isinstance(value, dict) and "folder" in value and "digest" not in value:
+        options = {key: v for key, v in value.items() if key not in ("spec", "folder")}
+        return str(value["folder"]), options
+    return None
+
+
+def _located(place: str, root: str | None) -> Path:
+    """Returns the absolute path of a folder that is given as a path or as a name in data.root."""
+    given = Path(place).expanduser()
+    base = Path(root).expanduser() if root else Path("data")
+    in_root = base / given
+    return (in_root if in_root.is_dir() and not given.is_dir() else given).absolute()
+
+
+def _described(settings: Any, path: str, folder: Path, options: dict[str, Any]) -> DataSpec:
+    """Returns the spec of a folder; image folders take size and channels of the study's data."""
+    current: Any = settings
+    for name in path.split("."):
+        current = getattr(current, name)
+    allowed = {"n_test", "split_seed"}
+    shape = current.shape if isinstance(current, DataSpec) else ()
+    made: DataSpec
+    try:
+        made = own_data(folder, options)
+    except TypeError as error:
+        known = sorted(allowed | set(inspect.signature(ImageFolder.of).parameters) - {"path"})
+        raise InputError(
+            f"{path} must have options among {', '.join(known)}, but got {', '.join(options)}", path
+        ) from error
+    if isinstance(made, ImageFolder) and len(shape) == 3 and shape[0] in (1, 3):
+        carried = {"size": shape[1], "channels": shape[0]}
+        made = made.replace(**{k: v for k, v in carried.items() if k not in options})
+    return made

@@ -1,0 +1,66 @@
+"""Tests of what is noted about data sets: digests, distinct examples, shared examples."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from scorelib.data import Digits, own_data
+from scorelib.data.facts import digest_of, facts_of
+
+
+def save(folder, seeds):
+    folder.mkdir(parents=True)
+    for i, seed in enumerate(seeds):
+        pixels = np.random.default_rng(seed).integers(0, 256, (8, 8, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / f"{i:03}.png")
+
+
+def facts(tmp_path, train, test):
+    save(tmp_path / "pics" / "train", train)
+    save(tmp_path / "pics" / "test", test)
+    data = own_data(tmp_path / "pics", {"size": 8})
+    return data, facts_of(data, tmp_path)
+
+
+def test_the_digests_are_of_examples_and_labels():
+    data = Digits()
+    found = facts_of(data)
+    assert found.digests == {split: digest_of(*data.load(split)) for split in ("train", "test")}
+    assert found.n_distinct == {
+        split: len({x.numpy().tobytes() for x in data.load(split)[0]})
+        for split in ("train", "test")
+    }
+    assert found.n_shared == 0 and not found.notes(data)
+
+
+def test_plain_data_has_no_notes(tmp_path):
+    data, found = facts(tmp_path, range(6), range(10, 14))
+    assert found.n_distinct == {"train": 6, "test": 4} and not found.notes(data)
+
+
+def test_equal_images_are_said(tmp_path):
+    data, found = facts(tmp_path, [1] * 6, range(10, 14))
+    assert found.notes(data) == ["warning: all 6 training images of pics are equal"]
+
+
+def test_repeated_images_are_said(tmp_path):
+    data, found = facts(tmp_path, range(6), [10, 10, 11, 11])
+    assert found.notes(data) == ["warning: of 4 held-out images of pics only 2 differ"]
+
+
+@pytest.mark.parametrize(("test", "n"), [(range(4), 4), ([0, 10, 11, 12], 1)])
+def test_held_out_images_that_are_training_images_are_said(tmp_path, test, n):
+    data, found = facts(tmp_path, range(6), test)
+    assert found.n_shared == n
+    assert found.warnings(data) == [
+        f"{n} of 4 distinct held-out images of pics are training images too, so held-out numbers "
+        f"are too good"
+    ]
+
+
+def test_digests_tell_shapes_types_and_values_apart():
+    one = torch.arange(6, dtype=torch.float32)
+    different = {digest_of(t) for t in (one, one + 1, one.reshape(2, 3), one.double())}
+    assert len(different) == 4 and digest_of(one) == digest_of(one.clone())
+    assert digest_of(one, one) != digest_of(one)

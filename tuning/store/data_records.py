@@ -1,0 +1,65 @@
+"""What a store knows of the data sets that its results were made with.
+
+A data set is known by its content. The first launch that reads a data set records the digests of
+its examples under the key of its spec; every later launch and every worker compares. So results of
+one key never come from two contents, whatever lies in the folder of the data files.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+
+from scorelib.data import DataSpec
+from scorelib.data.facts import DataFacts
+from scorelib.errors import InputError
+from tuning.store.documents import Documents
+
+_FOLDER = "data"
+
+
+def record_data(store: Documents, facts: Mapping[DataSpec, DataFacts]) -> dict[str, str]:
+    """Records facts of data sets of which the store has no record.
+
+    Args:
+        store: the store.
+        facts: what a launch found, by data set.
+
+    Returns:
+        Digests of the training sets, by name of the data set.
+
+    Raises:
+        InputError: the store has a record with other digests.
+    """
+    for data, found in facts.items():
+        if not store.create_document(_FOLDER, data.key, {"name": data.name, **asdict(found)}):
+            require_same_data(store, data, found.digests)
+    return {data.name: found.digests["train"] for data, found in facts.items()}
+
+
+def recorded_data(store: Documents, data: DataSpec) -> DataFacts | None:
+    """Returns the recorded facts of a data set, or None if there is no usable record."""
+    body = store.document(_FOLDER, data.key)
+    try:
+        facts = {key: value for key, value in dict(body or {}).items() if key != "name"}
+        return DataFacts(**facts | {"remarks": tuple(facts["remarks"])})
+    except (TypeError, ValueError, KeyError):
+        return None
+
+
+def require_same_data(store: Documents, data: DataSpec, digests: Mapping[str, str]) -> None:
+    """Raises InputError if examples are not those that the store's results were made with.
+
+    Args:
+        store: the store.
+        data: the data set.
+        digests: digests of the examples read now, by split.
+    """
+    record = recorded_data(store, data)
+    for split, digest in digests.items():
+        known = record.digests[split] if record else digest
+        if known != digest:
+            raise InputError(
+                f"the {split} images of {data.name} must be those that the store's results were "
+                f"made with (digest {known[:12]}...), but have the digest {digest[:12]}...: "
+                f"put the former files back, or use another store",
+                "data.root",
+            )

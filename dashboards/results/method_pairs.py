@@ -2,9 +2,10 @@
 
 Both methods have the same n seeds. The mean of the n differences has the 95 % confidence interval
 ``mean +- t(0.975, n - 1) s / sqrt(n)``, where s is the standard deviation of the differences and t
-Student's quantile. Effects that both methods share at a seed (data order, initial noise) cancel in
-the differences. The seeds are training seeds, or image seeds of one training; the interval covers
-no other source of chance. Of 20 truly equal numbers, one seems to differ on average.
+is Student's quantile. Effects that both methods share at a seed (data order, initial noise) cancel
+in the differences. The seeds are training seeds, or seeds of the images drawn from one training;
+the interval covers no other source of randomness. If two methods are equally good, the interval
+nevertheless excludes 0 in one of 20 comparisons on average.
 """
 
 import statistics
@@ -25,7 +26,7 @@ OURS, BASE = "ours", "base"
 
 @dataclass(frozen=True)
 class Pair:
-    """The same number of the paper's method and of its baseline, each over seeds.
+    """One measure of the paper's method and of its baseline, each with a value per seed.
 
     Attributes:
         measure: name of the measure and of the shared settings.
@@ -47,7 +48,15 @@ class Pair:
         return [a - b for a, b in zip(ours, base, strict=True)] if is_paired else []
 
     def outcome(self, *, by_seed: bool) -> Literal["better", "worse", "level", "open"]:
-        """Compares ours with base by the interval of the differences, or by the two means."""
+        """Compares ours with base by the interval of the differences, or by the two means.
+
+        Args:
+            by_seed: whether to use the 95 % confidence interval of the seed-wise differences.
+
+        Returns:
+            "better" or "worse": ours is better or worse. "open": the interval contains 0 (only with
+            `by_seed`). "level": the means are equal to four digits (only without `by_seed`).
+        """
         difference = self.ours.mean - self.base.mean
         if by_seed and abs(statistics.fmean(self.differences)) <= half_interval(self.differences):
             return "open"
@@ -69,7 +78,7 @@ def pairs(done: Iterable[CellView]) -> list[Pair]:
             base = comparison.ranked.get(BASE + settings) if name.startswith(OURS) else None
             if base is None:
                 continue
-            # All numbers of a job count, but only the compared one of "raw" and "denoised".
+            # Uses all numbers of a job, but of "raw" and "denoised" only the compared quantity.
             own = [n for n in ours.measured if n == comparison.quantity or n not in OUTPUTS]
             own = [n for n in own if n in base.measured]
             about = ours.cell.row if ours.cell.column == OURS else comparison.measure
@@ -83,7 +92,7 @@ def pairs(done: Iterable[CellView]) -> list[Pair]:
 
 
 def difference_table(found: Iterable[Pair]) -> pd.DataFrame:
-    """Returns a table with both numbers, the difference and the outcome of each seed-wise pair."""
+    """Returns a table of the pairs with seed-wise differences: numbers, difference, outcome."""
     rows = []
     for pair in found:
         if differences := pair.differences:

@@ -2,8 +2,9 @@
 
 Examples are images in [0, 1] or, for the synthetic data sets of `scorelib.data.toys`, vectors
 around zero. Networks are trained on the ``train`` split only. The ``test`` split is the baseline:
-both splits are samples of the same distribution, so a perfect generator of as many images would
-reach the Frechet distance between the two splits.
+both splits are samples of the same distribution. If a perfect generator drew as many images as the
+``test`` split has, their Frechet distance to the ``train`` split would be about that of the
+``test`` split.
 
 The path of the files is not a field of the spec but an argument of `DataSpec.load`: the same images
 at another path give the same results, so the path must not change a key.
@@ -23,7 +24,7 @@ Split = Literal["train", "test"]
 
 @dataclass(frozen=True, kw_only=True)
 class DataSpec(Spec, ABC):
-    """A data set; subclasses define its properties and load it.
+    """Base class of data sets: the properties of a data set, and methods that load the examples.
 
     Subclasses override ``name`` and ``n_classes`` with a property or a field where they depend on
     the fields of the subclass.
@@ -52,7 +53,7 @@ class DataSpec(Spec, ABC):
 
         Args:
             split: ``train`` or the held-out ``test``.
-            root: folder of the data files. Embedded and synthetic data sets ignore it.
+            root: folder of the data files. Embedded and synthetic data sets ignore the folder.
 
         Returns:
             Images, float32 (N, C, H, W) in [0, 1], or vectors, float32 (N, D); and labels, int64
@@ -63,10 +64,10 @@ class DataSpec(Spec, ABC):
         """
 
     def stored(self, split: Split, root: Path | None = None) -> tuple[Tensor, Tensor]:
-        """Returns the same as `load`, but 8-bit images as uint8, in a quarter of the memory.
+        """Returns the examples and labels of `load`, but keeps 8-bit images as uint8.
 
-        Use this method to hold a whole data set in memory and convert each batch with
-        `scorelib.data.files.as_floats`.
+        uint8 images take a quarter of the memory of float32 images. Use this method to hold a whole
+        data set in memory, and convert each batch with `scorelib.data.files.as_floats`.
 
         Args:
             split: ``train`` or the held-out ``test``.

@@ -7,8 +7,8 @@ used.
 
 References:
     Z. Liu et al., Deep learning face attributes in the wild, 2015.
-    Y. Song and S. Ermon, Improved techniques for training score-based generative models, 2020: the
-    crop, and distances measured to the test part.
+    Y. Song and S. Ermon, Improved techniques for training score-based generative models, 2020:
+    source of the crop and of the use of the test part as reference for distances.
 """
 
 from dataclasses import dataclass
@@ -58,7 +58,7 @@ class CelebA(PixelData):
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """Three channels, `size` x `size` pixels."""
+        """Shape of one image: (3, `size`, `size`)."""
         return (3, self.size, self.size)
 
     def n_images(self, split: Split) -> int:
@@ -101,7 +101,7 @@ class CelebA(PixelData):
 
 
 def _require_files(folder: Path) -> None:
-    """Raises MissingDataError if a file of torchvision's reader is missing or corrupt."""
+    """Raises MissingDataError if a file that torchvision's reader needs is missing or corrupt."""
     from torchvision.datasets import CelebA as Files
     from torchvision.datasets.utils import check_integrity
 

@@ -36,7 +36,7 @@ _NUMPY_SEEDS = 2**32
 
 @dataclass(frozen=True, kw_only=True)
 class Toy(DataSpec):
-    """Base class of random but fixed points in the plane.
+    """Base class of data sets of points in the plane, drawn with a fixed seed.
 
     Args:
         n: number of training points, at least 4; half as many held-out points are drawn
@@ -56,7 +56,7 @@ class Toy(DataSpec):
 
     @property
     def shape(self) -> tuple[int]:
-        """Vectors of two coordinates."""
+        """Shape of one point: (2,)."""
         return (2,)
 
     def n_images(self, split: Split) -> int:

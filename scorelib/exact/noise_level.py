@@ -1,28 +1,32 @@
 """The exact standard deviation of the noise in x during sampling, for a perfect score.
 
 Let the data be a single point x0. Its score is ``s*(x, sigma) = (x0 - x) / sigma^2``. Each update
-of a sampler reduces the distance to x0 by a share ``eta = epsilon / sigma_L^2`` and adds new noise.
-After each update ``x - x0`` is normal and independent in each dimension, and its standard deviation
-v follows a scalar recursion:
+of a sampler with step size epsilon reduces the distance to x0 by a share
+``eta = epsilon / sigma_L^2``, where sigma_L is the lowest noise level, and adds new noise. After
+each update ``x - x0`` is normal and independent in each dimension, and its standard deviation v
+follows a scalar recursion:
 
     ALS:    v^2 <- (1 - eta)^2 v^2 + 2 eta sigma_i^2                    n_sigma times at each level
-    CAS:    v^2 <- (1 - eta)^2 v^2 + beta^2 sigma_{i+1}^2               once at each dilated level
+    CAS:    v^2 <- (1 - eta)^2 v^2 + beta^2 sigma_{i+1}^2               once at each level
 
-The initial value is ``v = sigma_1``. The last update of CAS adds no noise. The recursions are valid
-for every schedule that the sampler admits; the closed forms of ALS below require a geometric
-schedule.
+The initial value is ``v = sigma_1``, the highest noise level. For annealed Langevin sampling (ALS),
+sigma_i are the levels of the trained schedule. For consistent annealed sampling (CAS), sigma_i are
+the levels of the schedule dilated by n_sigma (`GeometricSchedule.dilated`), and beta is defined in
+`scorelib.step_size`; the last update of CAS adds no noise. The recursions are valid for every
+schedule that the sampler admits; the closed forms of ALS below require a geometric schedule.
 
 **CAS** follows the schedule: after update i, ``v = sigma_{i+1}`` (Proposition 2) for all epsilon
 and n_sigma. After the last update, v is ``|1 - eta| sigma_L``.
 
 **ALS** converges, within one level, to the stationary variance ``s_i^2 = 2 sigma_i^2 / (2 - eta)``,
-which is larger than sigma_i^2. The distance to it shrinks by the same factor in each update: n
-updates from v_0 lead to
+which is larger than sigma_i^2. Each update multiplies the difference ``v^2 - s_i^2`` by
+``(1 - eta)^2``, so n updates from v_0 lead to
 
     v_n^2 = s_i^2 + (1 - eta)^(2n) (v_0^2 - s_i^2).
 
-On a geometric schedule the sum over the levels has a closed form, too. With
-``q = (1 - eta)^(2 n_sigma)`` and ``g = gamma^2``, the variance after l whole levels is
+On a geometric schedule, where ``sigma_{i+1} = gamma sigma_i``, the sum over the levels has a closed
+form, too. With ``q = (1 - eta)^(2 n_sigma)`` and ``g = gamma^2``, the variance after all updates of
+the first l levels is
 
     u_l = sigma_1^2 (q^l + (1 - q) 2 / (2 - eta) (g^l - q^l) / (g - q)),
 
@@ -31,11 +35,11 @@ fraction is ``l g^(l-1)``.) There are two consequences:
 
 - The larger of g and q determines the rate. If q < g, the noise decreases as fast as the schedule
   and is asymptotically larger by the factor ``sqrt(2 (1 - q) / ((2 - eta) (1 - q / g)))``. If
-  q > g, the noise decreases by ``(1 - eta)^n_sigma`` per level, more slowly than the schedule, and
-  the ratio of noise to schedule grows without bound. ``q < g`` is equivalent to ``r > 1``, with r
-  of `scorelib.step_size`: with a smaller step ALS cannot follow the schedule.
-- The noise is never on the schedule. Before an update v >= sigma_i, so after the update
-  ``v^2 >= (1 + eta^2) sigma_i^2``: Proposition 1, for every eta in (0, 2).
+  q > g, the noise decreases by the factor ``|1 - eta|^n_sigma`` per level, more slowly than the
+  schedule, and the ratio of noise to schedule grows without bound. For eta < 1, ``q < g`` is
+  equivalent to ``r > 1``, with r of `scorelib.step_size`.
+- The noise is always above the schedule. Before an update v >= sigma_i, so after the update
+  ``v^2 >= (1 + eta^2) sigma_i^2``. This is Proposition 1, for every eta in (0, 2).
 
 References:
     Jolicoeur-Martineau et al. (2021), https://arxiv.org/abs/2009.05475, Figure 1, Propositions 1
@@ -126,10 +130,11 @@ def noise_by_level(sampler: AnnealedSampler, schedule: Schedule) -> Levels:
 def noise_at(curve: ArrayLike, share: float) -> float:
     """Returns the value of a noise curve after a share of the sampling steps.
 
-    The noise is interpolated geometrically between two points of the curve, as the schedule is.
-    This is exact for CAS everywhere and for ALS after whole levels. Curves of different lengths are
-    compared at equal shares, as in Figure 1, which stretches the step index to 1..L. For ALS, a
-    share of k/4 is the noise after level kL/4 (after 58, 116, 174 and 232 of 232 levels).
+    The logarithm of the noise is interpolated linearly between two points of the curve. This is
+    exact for CAS everywhere, and for ALS at the end of each level. Curves of different lengths are
+    compared at equal shares, as in Figure 1, which stretches the step index to 1..L, where L is the
+    number of levels. For ALS, a share of k/4 gives the noise after level kL/4 (after 58, 116, 174
+    and 232 of 232 levels).
 
     Args:
         curve: noise levels at equally spaced steps, (n,), all > 0.
@@ -155,7 +160,7 @@ def _als_closed_form(share: float, n_sigma: int, schedule: GeometricSchedule) ->
 def _sum_of_products(a: float, b: float, n: NDArray[np.int_]) -> Levels:
     """Returns (a^n - b^n) / (a - b) for a > 0, b >= 0, accurate also for nearly equal a and b."""
     larger, smaller = max(a, b), min(a, b)
-    ratio = max(smaller / larger, 1e-300)  # log(0) is undefined; the result is the same
+    ratio = max(smaller / larger, 1e-300)  # avoids log(0); changes no result
     if ratio == 1:
         return n * larger ** (n - 1.0)
     step = math.log(ratio)

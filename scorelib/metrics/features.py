@@ -6,9 +6,10 @@ extractor, and `Extractor.score_name` is ``is`` or ``is[...]``. Values of differ
 never shown in the same column.
 
 Before feature extraction, images are clamped to [0, 1] and rounded to 8 bits, as if they had been
-saved as PNG and read again, which is how published samples are scored. Real images are processed in
-the same way. Without this step the distance changes, because samples slightly exceed [0, 1] and the
-features depend on these values. Points in the plane are not quantized (`Coordinates`).
+saved as PNG and read again, because published metrics are measured on such images. Real images are
+processed in the same way. Without this step the distance changes, because samples slightly exceed
+[0, 1] and the features depend on these values. Points in the plane are not quantized
+(`Coordinates`).
 """
 
 import math
@@ -73,23 +74,23 @@ class Extractor(Spec, ABC):
 
 @dataclass(frozen=True, kw_only=True)
 class Coordinates(Extractor):
-    """The identity on points in the plane: the features are the coordinates; no classes."""
+    """An extractor for points in the plane: features are the coordinates; there are no classes."""
 
     KIND = "Coordinates"
 
     @property
     def name(self) -> str:
-        """``plane``."""
+        """Name of the feature space: ``plane``."""
         return "plane"
 
     @property
     def n_features(self) -> int:
-        """Two coordinates."""
+        """Dimension of the feature space: 2."""
         return 2
 
     @property
     def n_classes(self) -> int:
-        """Zero: there are no class probabilities."""
+        """Number of class probabilities: 0."""
         return 0
 
     def build(self, weights: Mapping[str, Tensor]) -> nn.Module:
@@ -106,14 +107,14 @@ class _Points(nn.Module):
         if points.ndim != 2 or points.shape[1] != 2:
             raise InputError(
                 f"points in the plane must have shape (B, 2), but got {tuple(points.shape)}; "
-                "images need a network's features"
+                "for images, use an extractor of image features"
             )
         return points, points.new_empty(len(points), 0)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pixels(Extractor):
-    """The pixel values of images as features; no classes.
+    """An extractor that uses the pixel values of images as features; there are no classes.
 
     Args:
         shape: shape (C, H, W) of an image.
@@ -125,17 +126,17 @@ class Pixels(Extractor):
 
     @property
     def name(self) -> str:
-        """``pixels``."""
+        """Name of the feature space: ``pixels``."""
         return "pixels"
 
     @property
     def n_features(self) -> int:
-        """Number of values of an image, C H W."""
+        """Dimension of the feature space: C H W, the number of values of an image."""
         return math.prod(self.shape)
 
     @property
     def n_classes(self) -> int:
-        """Zero: there are no class probabilities."""
+        """Number of class probabilities: 0."""
         return 0
 
     def build(self, weights: Mapping[str, Tensor]) -> nn.Module:

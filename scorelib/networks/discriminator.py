@@ -38,11 +38,12 @@ _SMALLEST, _MEDIUM, _TOO_LARGE = 8, 64, 128
 class BigGanDiscriminator(Spec):
     """Discriminator for images whose smaller side is 8 to 127 pixels.
 
-    Images of 64 pixels and more get the deeper network; see the module. From 128 pixels on, the
-    BigGAN discriminator also has attention, which is not implemented here.
+    Images whose smaller side is at least 64 pixels get the deeper network of the module docstring.
+    From 128 pixels on, the BigGAN discriminator also has attention, which is not implemented here.
 
     Args:
-        width: unit of the channel numbers, at least 1.
+        width: factor of the channel numbers, at least 1; each block has a multiple of `width`
+            channels.
     """
 
     KIND = "BigGanDiscriminator"
@@ -107,7 +108,7 @@ class Discriminator(nn.Module):
 
     @torch.no_grad()
     def refresh_norms(self) -> None:
-        """Makes one power iteration in every layer; to be called before each update."""
+        """Makes one power iteration in every layer; the caller must call it before each update."""
         self.train()
         for module in self.modules():
             if parametrize.is_parametrized(module, "weight"):
@@ -116,7 +117,7 @@ class Discriminator(nn.Module):
 
 
 class Block(nn.Module):
-    """Residual block: two times ReLU and convolution, plus a shortcut and optional pooling.
+    """Residual block: two pairs of ReLU and convolution, a shortcut and optional pooling.
 
     The input of the first block is the image, so that block starts with a convolution.
 

@@ -1,15 +1,18 @@
-"""The store: finished jobs by content key, on which resuming studies and sharing results rely.
+"""The store: a folder or bucket that keeps the results of finished jobs under content keys.
 
-All files are below one fsspec URL (a folder, ``s3://bucket/path``, ...):
+A content key is the key of the job's spec: a hash of all settings that determine the result.
+Studies resume from the store and share results through the store. The manifest and the files of one
+finished job form an *object*. All files are below one fsspec URL (a folder, ``s3://bucket/path``,
+...):
 
-    store.json                              format of the store
+    store.json                              version of the store's format
     objects/STAGE/KEY/manifest.json         commit point of a finished job
     objects/STAGE/KEY/ATTEMPT/NAME          files of the finished job
     checkpoints/KEY/NAME                    latest resumable state of each unfinished run
     ledger/KEY/NAME.json                    proposals of each search
-    studies/ID.json, launches/ID.json       latest settings of each study; its provenance
+    studies/ID.json, launches/ID.json       settings of each study; commits of its launches
     rates/, gpu-memory/                     measured durations and GPU memory of jobs
-    locks/, leases/, drivers/               running drivers (`lock`, `lease`, `driver`)
+    locks/, leases/, drivers/               documents of running drivers (`tuning.drivers`)
     pictures/ID/NAME.png                    figures and samples, for display
     set-aside/...                           manifests of corrupt objects
 
@@ -21,8 +24,8 @@ Invariants:
 - A manifest holds the size and SHA-256 of every file and a digest of itself. Everything is verified
   before it is returned. A corrupt object is set aside, reported as `CorruptObjectError`, and
   computed again.
-- Committing a key twice wastes time but is never wrong: jobs are deterministic, and the first
-  manifest stays.
+- If two processes commit the same job, the result is still correct: jobs are deterministic, and a
+  job that is already stored is not written again.
 - The store never unpickles data.
 """
 
@@ -80,7 +83,7 @@ class Manifest:
 
 
 class Store(Documents):
-    """A store of finished jobs, checkpoints and the ledger.
+    """A store of finished jobs, of checkpoints and of the small files of `Documents`.
 
     The arguments and errors are those of `Documents`.
     """
@@ -197,12 +200,12 @@ class Store(Documents):
     def set_aside(self, stage: str, key: str) -> None:
         """Removes a corrupt object from the finished jobs and keeps its manifest for inspection.
 
-        In a read-only store the object stays, and its next reader finds it corrupt again.
+        In a read-only store the corrupt object stays in place, and the next read fails again.
         """
         target = self._path(f"set-aside/{stage}-{key}-{uuid.uuid4().hex[:8]}.json")
         with contextlib.suppress(StoreWriteError), self._writing():
             self._make_folder(self._path("set-aside"))
-            with contextlib.suppress(FileNotFoundError):  # another process was faster
+            with contextlib.suppress(FileNotFoundError):  # another process has already moved it
                 self._fs.mv(self._manifest_path(stage, key), target)
 
     # -- checkpoints: mutable, latest only --------------------------------------------------------
@@ -211,7 +214,7 @@ class Store(Documents):
         """Writes a checkpoint with its checksum, atomically replacing an earlier one.
 
         Args:
-            key: key under which the checkpoint is kept, such as that of a training run.
+            key: key under which the checkpoint is kept, such as the key of a training run.
             name: name of the checkpoint.
             data: resumable state.
         """

@@ -1,6 +1,6 @@
 """Appendix C of "Adversarial score matching and improved sampling": step sizes on FFHQ.
 
-Question: that of Table 1 (`cifar_sampling_eps`), on faces of 256 x 256 pixels. The authors'
+Question: the same as in Table 1 (`cifar_sampling_eps`), on faces of 256 x 256 pixels. The authors'
 machines (four V100) did not suffice for this data, and the paper reports no numbers.
 
 Source: https://arxiv.org/abs/2009.05475, Appendix C. The schedule and the settings of Adam are
@@ -32,12 +32,12 @@ EXHIBIT = SamplingTable(
     label="Appendix C",
     data=Ffhq(),
     schedule=GeometricSchedule(sigma_1=348.0, sigma_L=0.01, n_levels=2311),
-    notes=("the paper reports no numbers here",),
+    notes=("the paper reports no numbers for FFHQ",),
 )
 
 
 def demo() -> TableSettings:
-    """Returns settings for patches of photographs: minutes on a CPU.
+    """Returns settings for patches of photographs, with which the study takes minutes on a CPU.
 
     Other settings are as for LSUN-churches, without the adversarial column.
     """

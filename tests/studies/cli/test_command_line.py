@@ -78,7 +78,7 @@ def test_the_options_are_fixed():
         ([NAME, "--set", "search.cas_epsilon=1"], "epsilon must be in (0.001"),
         ([NAME, "--set", "search.als_epsilon=0.5"], "epsilon must be in (0, 0.02) for als"),
         ([NAME, "--set", "n_sigma=[1, 1]"], "each once"),
-        ([NAME, "--set", "train.ema=[0.999, 0.999]"], "ema must hold each decay once"),
+        ([NAME, "--set", "train.ema=[0.999, 0.999]"], "ema must contain each decay only once"),
         ([NAME, "--set", 'seeds={"spec": "Digits"}'], "Settings.seeds must be int"),
         ([NAME, "--tracking-uri", "http://localhost:abc"], "tracking_uri must be a URL"),
         ([NAME, "--gpus", "4"], "--gpus must be at most 0, the GPUs found here, but got 4"),

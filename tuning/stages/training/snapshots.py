@@ -1,11 +1,12 @@
-"""Training runs and their snapshots: the base of score networks and noise-conditional classifiers.
+"""Base classes of trainings and snapshots, for score networks and noise-conditional classifiers.
 
 A training spec does not fix the number of iterations; a snapshot is the state of the run at one
 iteration. The snapshots of a run form a chain: each continues from the newest checkpoint at or
 below its iteration, so extending a run and resuming a run after an interruption are the same
 operation. A snapshot stores the EMA weights. Raw weights and optimizer state are only in the newest
 checkpoint of the run (in all 120 snapshots of NCSNv2 they would take 71 GB). A snapshot also stores
-the training losses, as ``losses.json``: by name, the [iteration, value] pairs from the start.
+the training losses in ``losses.json``, which maps the name of each loss to the list of its
+[iteration, value] pairs since the start of the run.
 """
 
 import json
@@ -38,7 +39,7 @@ from scorelib.training.base import (
 from tuning.jobs import ExecutionContext, Job, Outcome, Progress, Run, Stage, Work
 
 Losses = dict[str, list[tuple[int, float]]]
-"""The (iteration, value) pairs of a run so far, by name of the loss."""
+"""Lists of the (iteration, value) pairs of a run so far, by name of the loss."""
 
 GPU_MULTIPLY_ADDS = 1e8
 """Number of multiply-adds per image above which a network is trained and sampled on a GPU."""
@@ -51,7 +52,7 @@ _CHECKPOINT_SHARE = 0.05
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingSpec(Spec, ABC):
-    """A training run, of any length.
+    """The settings of a training run, except the number of iterations.
 
     Attributes:
         data: data set; the train split is used.
@@ -83,11 +84,11 @@ class TrainingSpec(Spec, ABC):
         """Raises InputError if the EMA decays or the batch size are out of range."""
         require_input(
             len(self.ema) > 0 and all(0 <= decay < 1 for decay in self.ema),
-            f"ema must hold decays in [0, 1), at least one, but got {self.ema}",
+            f"ema must contain at least one decay, each in [0, 1), but got {self.ema}",
         )
         require_input(
             len(set(self.ema)) == len(self.ema),
-            f"ema must hold each decay once, but got {self.ema}",
+            f"ema must contain each decay only once, but got {self.ema}",
         )
         n_images = self.data.n_images("train")
         require_input(
@@ -98,7 +99,7 @@ class TrainingSpec(Spec, ABC):
 
     @property
     def method(self) -> str:
-        """Kinds of network and objective, such as "ResidualMlp Dsm", for titles and rates."""
+        """Kinds of network and objective, such as "ResidualMlp Dsm", for titles and `rate_name`."""
         return f"{self.network.KIND} {self.objective.KIND}"
 
     @property
@@ -129,7 +130,7 @@ class TrainingSpec(Spec, ABC):
     @property
     @abstractmethod
     def _build_arguments(self) -> tuple[Any, ...]:
-        """Arguments of `network.build`, the first of them the shape of an example."""
+        """Arguments of `network.build`; the first argument is the shape of one example."""
 
     @abstractmethod
     def training(self, at: ExecutionContext) -> Training:
@@ -153,7 +154,7 @@ class TrainingSpec(Spec, ABC):
         }  # fmt: skip
 
     def _examples(self, at: ExecutionContext) -> tuple[Tensor, Tensor]:
-        """Returns images and labels of the train split; uint8 images if the data set has 8 bits."""
+        """Returns the images (uint8 if stored as 8-bit pixels) and labels of the train split."""
         return at.examples(self.data, "train")
 
 
@@ -161,7 +162,7 @@ class TrainingSpec(Spec, ABC):
 class TrainedWeights(Job):
     """The EMA weights of a network after some iterations of a training run (a snapshot).
 
-    Its result is the latest value of the training loss `loss_name`, as "loss".
+    The result of the job is {"loss": v}, with the last value v of the training loss `loss_name`.
 
     Attributes:
         train: training run.
@@ -186,16 +187,16 @@ class TrainedWeights(Job):
 
     @property
     def rate_name(self) -> str:
-        """Name of the measured rate, by kinds of network and objective.
+        """Name under which the store keeps the measured throughput of trainings of this method.
 
-        Rates differ because small networks are limited by the time per call, large networks by the
-        time per multiply-add.
+        Each method has its own throughput: small networks are limited by the time per call, large
+        networks by the time per multiply-add.
         """
         return f"{self.stage} {self.train.method}"
 
     @property
     def chain(self) -> str:
-        """Key of the training run: snapshots of one run continue one another."""
+        """Key of the training run; each snapshot continues from an earlier snapshot of the run."""
         return self.train.key
 
     @property
@@ -208,21 +209,21 @@ class TrainedWeights(Job):
         return f"train {self.train.method.lower()} to {self.iteration:,}"
 
     def work(self) -> Work:
-        """Returns the cost from the start of the run; a pass and its gradient count as three."""
+        """Returns the expected cost of training from iteration 0; see `Work` and `Job.work`."""
         train = self.train
         images = self.iteration * train.batch_size
         cost = float(images * train.update_multiply_adds)
         return Work(images, images, cost, len(train.ema) * train.n_bytes)
 
     def wants_gpu(self) -> bool:
-        """Returns whether one evaluation takes more than `GPU_MULTIPLY_ADDS`."""
+        """Returns whether the network has more than `GPU_MULTIPLY_ADDS` multiply-adds per image."""
         return self.train.multiply_adds > GPU_MULTIPLY_ADDS
 
     def weights(self, at: ExecutionContext, decay: float) -> dict[str, Tensor]:
         """Returns the EMA weights of the finished snapshot, on the CPU.
 
         Args:
-            at: execution context that holds the snapshot.
+            at: execution context whose store holds the snapshot.
             decay: one of the EMA decays of the run.
 
         Raises:
@@ -243,7 +244,7 @@ class TrainedWeights(Job):
     def run(self, at: ExecutionContext) -> Run:
         """Trains from the newest checkpoint at or below the iteration; see `Job.run`.
 
-        The result is a failure if a loss is not finite.
+        The result is {"failed": message} if a loss is not finite.
         """
         training, losses = self._start(at)
         started_at = training.iteration
@@ -295,7 +296,8 @@ class _Saver:
         self._due = time.monotonic() + _CHECKPOINT_SECONDS
 
     def save_if_due(self) -> None:
-        # Only after the losses were read back, so that a resumed run averages the same losses.
+        # Saves only at iterations where the averages of the losses start anew, so that a resumed
+        # run averages the same losses.
         whole = self._training.iteration % CHECK_EVERY_ITERATIONS == 0
         if whole and time.monotonic() >= self._due:
             self.save()

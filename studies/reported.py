@@ -1,11 +1,14 @@
 """The numbers that the papers report, read from `reported.csv`.
 
 The file has one row per number, with the columns paper, table, dataset, network, row, column,
-metric, value and note. The papers are ``acsm`` (Jolicoeur-Martineau et al. 2021), ``dlsm`` (Chao et
+metric, value, n_images and note. The column n_images has the number of generated examples that the
+number was measured on; it is empty if the paper does not state it or the number depends on no
+examples. The papers are ``acsm`` (Jolicoeur-Martineau et al. 2021), ``dlsm`` (Chao et
 al. 2022) and ``schedules`` (a report on noise schedules for NCSN).
 """
 
 import csv
+from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 
@@ -19,7 +22,21 @@ def _rows() -> tuple[dict[str, str], ...]:
     return tuple(csv.DictReader(text.splitlines()))
 
 
-def reported(**where: str) -> float:
+@dataclass(frozen=True)
+class ReportedNumber:
+    """A number of the file.
+
+    Attributes:
+        value: the number.
+        n_images: number of generated examples that the number was measured on; None if the paper
+            does not state it or the number depends on no examples.
+    """
+
+    value: float
+    n_images: int | None
+
+
+def reported(**where: str) -> ReportedNumber:
     """Returns the only reported number whose columns have the given values.
 
     Args:
@@ -31,4 +48,5 @@ def reported(**where: str) -> float:
     found = [row for row in _rows() if all(row[name] == value for name, value in where.items())]
     if len(found) != 1:
         raise LookupError(f"one reported number must match {where}, but {len(found)} match")
-    return float(found[0]["value"])
+    n_images = found[0]["n_images"]
+    return ReportedNumber(float(found[0]["value"]), int(n_images) if n_images else None)

@@ -55,11 +55,21 @@ class Reported:
         source: place of the number in the paper.
         protocol: protocol of the measurement; None if no result of a study can be compared with the
             number.
+        n_images: number of generated examples that the number was measured on; None if the paper
+            does not state it or the number depends on no examples.
     """
 
     value: float
     source: str
     protocol: Protocol | None = None
+    n_images: int | None = None
+
+    @property
+    def described(self) -> str | None:
+        """The protocol or, if only that is known, the number of examples; None if neither is."""
+        if self.protocol:
+            return self.protocol.describe()
+        return None if self.n_images is None else f"{self.n_images:,} samples"
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,6 +141,33 @@ class Cell:
         """Whether lower numbers are better; None if neither direction is better."""
         measure = self.protocol or self.job
         return measure.lower_is_better if measure else None
+
+    @property
+    def n_images(self) -> int | None:
+        """Number of generated examples that our number depends on; None if there is none."""
+        if self.protocol is not None:
+            return self.protocol.n_images
+        found = getattr(self.job, "n_images", None)
+        return int(found) if found is not None else None
+
+    def papers_samples(self, quantity: str) -> str:
+        """Returns the number of examples of a reported number, in words, if it is not ours.
+
+        Most metrics depend on the number of examples, so a number measured on another number of
+        examples must not stand beside ours without a remark. Numbers with a protocol need no
+        remark, because the protocol is printed below the table.
+
+        Args:
+            quantity: quantity with a reported number.
+
+        Returns:
+            The number, such as "26,000 samples" or "unstated number of samples"; "" if it equals
+            ours, or if our number depends on no examples.
+        """
+        of = self.reported[quantity]
+        if of.protocol or self.n_images in (None, of.n_images):
+            return ""
+        return of.described or "unstated number of samples"
 
     @property
     def is_measured(self) -> bool:

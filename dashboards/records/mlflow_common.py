@@ -6,7 +6,7 @@ from scorelib.data import DataSpec
 from tuning.jobs import Job
 from tuning.stages import Protocol, TrainedWeights
 from tuning.stages.training.snapshots import TrainingSpec
-from tuning.study import Study
+from tuning.study import Cell, Study
 from tuning.tracking.mlflow_lineage import DatasetUse
 
 
@@ -23,6 +23,17 @@ def metric_name(protocol: Protocol | None, quantity: str) -> str:
     if protocol is None:
         return as_metric(quantity)
     return as_metric(protocol.metric_name + ("" if quantity == "raw" else f"_{quantity}"))
+
+
+def reported_name(cell: Cell, quantity: str) -> str:
+    """Returns the MLflow metric name of a reported number, such as "reported_fid_denoised".
+
+    If the number was measured on another number of samples than ours, the name says so:
+    "reported_modes of 26_000 samples".
+    """
+    name = metric_name(cell.reported[quantity].protocol or cell.protocol, quantity)
+    samples = cell.papers_samples(quantity)
+    return as_metric(f"reported_{name}" + (f" of {samples}" if samples else ""))
 
 
 def as_metric(name: str) -> str:

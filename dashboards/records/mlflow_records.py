@@ -10,7 +10,13 @@ from collections.abc import Iterable, Iterator
 from dashboards.figures.class_gains import class_gains_of
 from dashboards.figures.registry import png_files
 from dashboards.figures.training_curves import panels_of
-from dashboards.records.mlflow_common import as_metric, common_tags, lineage, metric_name
+from dashboards.records.mlflow_common import (
+    as_metric,
+    common_tags,
+    lineage,
+    metric_name,
+    reported_name,
+)
 from dashboards.records.mlflow_searches import (
     search_key,
     search_record,
@@ -148,7 +154,7 @@ def _cell_record(
         samples = [score.sample for score in cell.scores]
         tags["seeds"] = _each_once(sample.seed for sample in samples)
         tags["training_seeds"] = _each_once(sample.model.train.seed for sample in samples)
-    reported = [r.protocol.describe() for r in own.reported.values() if r.protocol]
+    reported = [r.described for r in own.reported.values() if r.described]
     if reported:
         tags["reported_protocol"] = reported[0]
     if cell.failed:
@@ -200,9 +206,7 @@ def _cell_metrics(cell: CellView) -> dict[str, float | None]:
             metrics[f"{name}_spread"] = cell.measured[quantity].spread
             metrics[f"{name}_difference"] = cell.difference(quantity)
         if quantity in own.reported:
-            reported = own.reported[quantity]
-            reported_name = metric_name(reported.protocol or own.protocol, quantity)
-            metrics[f"reported_{reported_name}"] = reported.value
+            metrics[reported_name(own, quantity)] = own.reported[quantity].value
     if own.protocol and sample:
         metrics |= {
             "epsilon": sample.epsilon, "r": cell.r,

@@ -12,7 +12,7 @@ other order, each trial is a row of its own. Without a view, a page shows all ru
 from collections.abc import Iterator
 from typing import Any
 
-from dashboards.records.mlflow_common import metric_name
+from dashboards.records.mlflow_common import metric_name, reported_name
 from tuning.stages import OUTPUTS
 from tuning.study import Study
 
@@ -72,8 +72,7 @@ def _numbers(study: Study) -> Iterator[str]:
         own = [metric_name(cell.protocol, quantity) for quantity in cell.quantities]
         yield from own
         yield from (f"{n}_spread" for n in own)
-        for quantity, reported in cell.reported.items():
-            yield f"reported_{metric_name(reported.protocol or cell.protocol, quantity)}"
+        yield from (reported_name(cell, quantity) for quantity in cell.reported)
         yield from (f"{n}_difference" for n in own if cell.reported)
 
 

@@ -9,10 +9,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from scorelib.data import DataSpec
+from scorelib.metrics.classifier import ClassifierFeatures
 from tuning.jobs import Job
 from tuning.scheduling.scheduler import Scheduler
 from tuning.search.search import SearchRun
-from tuning.spaces.trial import Trial
+from tuning.spaces.trial import Result, Trial
 from tuning.stages import (
     Chunk,
     Frames,
@@ -22,7 +23,10 @@ from tuning.stages import (
     RealScore,
     SampleSpec,
     Score,
+    TrainClassifier,
 )
+from tuning.stages.features.extractors import TEST_CERTAINTY
+from tuning.stages.score import OUTPUTS, Output, certainty_of
 from tuning.store.data_records import recorded_data
 from tuning.store.store import Store
 from tuning.study import Cell, Study
@@ -73,6 +77,9 @@ class CellView:
         first_images: job that holds pictures of the cell's first images, on the first seed; None
             if the cell measures no images or the images are not known yet.
         measured: numbers by quantity; empty until the results of all seeds are stored.
+        certainty: how sure the classifier is of the raw or denoised images that the cell shows; the
+            number is None if the results lack it, as those of version 0.2 and earlier. Empty if
+            the cell rests on no classifier or is not measured yet.
         frames: job of the cell's frames along the sampling chain; None if the cell has no frames.
         n_missing: number of missing results; the number of seeds while the search has no winner.
         failed: reason why the cell stays empty, or None.
@@ -84,6 +91,7 @@ class CellView:
     scores: tuple[Score, ...] = ()
     first_images: Chunk | RealFeatures | None = None
     measured: dict[str, Measured] = field(default_factory=dict)
+    certainty: dict[Output, Measured | None] = field(default_factory=dict)
     frames: Frames | None = None
     n_missing: int = 0
     failed: str | None = None
@@ -149,8 +157,10 @@ class StudyView:
         study: the study.
         cells: its cells.
         baselines: its baselines.
-        runs: the runs of its searches, by name.
         data_notes: what a reader should know of its data sets, one line each.
+        runs: runs of its searches, by name.
+        real_certainty: how sure each classifier that cells rest on is of held-out real images;
+            None if the number is not stored.
     """
 
     study: Study
@@ -158,6 +168,7 @@ class StudyView:
     baselines: tuple[BaselineView, ...]
     runs: Mapping[str, SearchRun]
     data_notes: tuple[str, ...] = ()
+    real_certainty: Mapping[ClassifierFeatures, float | None] = field(default_factory=dict)
 
     @property
     def protocols(self) -> list[Protocol]:
@@ -174,13 +185,27 @@ def read_study(scheduler: Scheduler, store: Store) -> StudyView:
         store: store of the study.
     """
     study = scheduler.study
+    classifiers = dict.fromkeys(of for c in study.cells if c.is_measured and (of := classifier(c)))
     return StudyView(
         study=study,
         cells=tuple(_cell(cell, scheduler) for cell in study.cells),
         baselines=tuple(_baselines(study, store)),
         runs=scheduler.searches,
         data_notes=tuple(_data_notes(study, store)),
+        real_certainty={of: _real_certainty(of, scheduler) for of in classifiers},
     )
+
+
+def classifier(cell: Cell) -> ClassifierFeatures | None:
+    """Returns the trained classifier that the numbers of a cell rest on; None if there is none."""
+    if isinstance(cell.job, GeneratedShares):
+        return cell.job.extractor
+    return cell.protocol.classifier if cell.protocol else None
+
+
+def _real_certainty(of: ClassifierFeatures, scheduler: Scheduler) -> float | None:
+    result = scheduler.lookup(TrainClassifier(classifier=of.classifier))
+    return result.of(TEST_CERTAINTY) if result else None
 
 
 def _cell(cell: Cell, scheduler: Scheduler) -> CellView:
@@ -207,10 +232,23 @@ def _cell(cell: Cell, scheduler: Scheduler) -> CellView:
         scores=tuple(job for job in jobs if isinstance(job, Score)),
         first_images=next((of for job in jobs if (of := _first_images(job))), None),
         measured=measured,
+        certainty=_certainty(cell, [r for r in results if r]) if measured else {},
         frames=next((job for job in jobs if isinstance(job, Frames)), None),
         n_missing=missing,
         failed=failures[0] if failures else None,
     )
+
+
+def _certainty(cell: Cell, results: list[Result]) -> dict[Output, Measured | None]:
+    if classifier(cell) is None:
+        return {}
+    job = cell.job
+    shown = [which for which in OUTPUTS if which in cell.quantities]
+    found: dict[Output, Measured | None] = {}
+    for which in [job.images] if isinstance(job, GeneratedShares) else shown:
+        known = tuple(v for r in results if (v := r.of(certainty_of(which))) is not None)
+        found[which] = Measured(known) if len(known) == len(results) else None
+    return found
 
 
 def _first_images(job: Job) -> Chunk | RealFeatures | None:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from dashboards.results.cells import BaselineView, CellView, StudyView
+from dashboards.results.certainty import certainty_notes
 from dashboards.results.method_pairs import BASE, OURS, difference_table, pairs
 from dashboards.results.pareto_fronts import multi_objective_runs, pareto_table
 from dashboards.results.searches import alike_runs, search_notes, search_tables
@@ -46,8 +47,8 @@ def _row(view: StudyView, cell: CellView, quantity: str) -> dict[str, object]:
         "r": None if cell.r is None else round(cell.r, 3),
         "failed": cell.failed,
         "reported": reported.value if reported else None,
-        "reported_protocol": reported.protocol.describe()
-        if reported and reported.protocol
+        "reported_protocol": (reported.described or cell.cell.papers_samples(quantity) or None)
+        if reported
         else None,
         "reported_epsilon": cell.cell.reported_epsilon,
         "reported_r": None if reported_r is None else round(reported_r, 3),
@@ -122,8 +123,9 @@ def _seeds_in_words(cells: list[Cell]) -> str:
 def grid(view: StudyView, *, stacked: bool = False) -> pd.DataFrame:
     """Returns the table in the paper's layout, as text, with our numbers beside the paper's.
 
-    The difference and its verdict are added if the protocols are equal. The column "samples" gives
-    the number of measured images or points, times the number of seeds.
+    The difference and its verdict are added if the protocols are equal. A paper's number that was
+    measured on another number of samples than ours stands under a label that says so. The column
+    "samples" gives the number of measured images or points, times the number of seeds.
 
     Args:
         view: results of the study so far.
@@ -151,7 +153,7 @@ def grid(view: StudyView, *, stacked: bool = False) -> pd.DataFrame:
         lines.append(
             {"": name} | {c: texts["ours"] for c, texts in row.items()} | ends.get(name, {})
         )
-        for kind in ("paper", "difference", "verdict"):
+        for kind in dict.fromkeys(k for texts in row.values() for k in texts if k != "ours"):
             beside = {column: texts[kind] for column, texts in row.items() if kind in texts}
             lines += [{"": f"  {kind}"} | beside] if any(beside.values()) else []
     columns = dict.fromkeys(["", *(c for row in rows.values() for c in row)])
@@ -159,12 +161,18 @@ def grid(view: StudyView, *, stacked: bool = False) -> pd.DataFrame:
 
 
 def _texts(cell: CellView) -> dict[str, str]:
-    """Returns the texts of a cell: "ours" and, if known, "paper", "difference" and "verdict"."""
+    """Returns the texts of a cell: "ours" and, if known, "paper", "difference" and "verdict".
+
+    If the paper's number was measured on another number of samples than ours, the number stands
+    under that number of samples instead of "paper".
+    """
     own = cell.cell
     texts = {"ours": _ours(cell)}
-    reported = [f"{own.reported[name].value:g}" for name in own.quantities if name in own.reported]
-    if own.reported:
-        texts["paper"] = " / ".join(reported)
+    known = [name for name in own.quantities if name in own.reported]
+    if known:
+        samples = dict.fromkeys(own.papers_samples(name) for name in known)
+        kind = ", ".join(["paper", *filter(None, samples)])
+        texts[kind] = " / ".join(f"{own.reported[name].value:g}" for name in known)
     differences = {name: cell.difference(name) for name in own.quantities}
     if any(d is not None for d in differences.values()):
         texts["difference"] = " / ".join(
@@ -218,4 +226,4 @@ def foot(view: StudyView) -> list[str]:
     same = any(c.difference(name) is not None for c in view.cells for name in c.cell.quantities)
     if papers and not same:
         lines.append("no differences are shown because our protocol and the paper's differ")
-    return [*lines, *view.data_notes, *view.study.notes]
+    return [*lines, *certainty_notes(view), *view.data_notes, *view.study.notes]

@@ -43,6 +43,11 @@ class DataSpec(Spec, ABC):
     def shape(self) -> tuple[int, ...]:
         """Shape of one example: (channels, height, width) for images, (D,) for vectors."""
 
+    @property
+    def class_shares(self) -> tuple[float, ...] | None:
+        """Share of each class among the training examples; None if not known without the files."""
+        return None
+
     @abstractmethod
     def n_images(self, split: Split) -> int:
         """Returns the number of examples of a split, without loading the split."""

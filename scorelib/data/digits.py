@@ -44,6 +44,12 @@ class Digits(DataSpec):
         """One channel, 8 x 8 pixels."""
         return (1, 8, 8)
 
+    @property
+    def class_shares(self) -> tuple[float, ...]:
+        """Share of each digit among the training images, counted in the embedded file."""
+        _, labels = self.load("train")
+        return tuple((labels.bincount(minlength=self.n_classes).double() / len(labels)).tolist())
+
     def n_images(self, split: Split) -> int:
         """Returns the number of images: 1,198 for training, 599 held out."""
         held_out = _N_IMAGES // _HELD_OUT_EVERY

@@ -24,6 +24,9 @@ _MD5 = {
 """MD5 sums of the published files, unpacked; torchvision checks the packed ones it downloads."""
 _PARTS = {"train": "train", "test": "t10k"}
 
+_TRAINING_IMAGES = (5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949)
+"""Number of training images of each digit."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Mnist(PixelData):
@@ -37,6 +40,11 @@ class Mnist(PixelData):
     def shape(self) -> tuple[int, int, int]:
         """One channel, 28 x 28 pixels."""
         return (1, 28, 28)
+
+    @property
+    def class_shares(self) -> tuple[float, ...]:
+        """Share of each digit among the 60,000 training images, 9.0 to 11.2%."""
+        return tuple(n / sum(_TRAINING_IMAGES) for n in _TRAINING_IMAGES)
 
     def n_images(self, split: Split) -> int:
         """Returns the number of images: 60,000 for training, 10,000 held out."""

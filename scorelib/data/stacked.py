@@ -13,6 +13,7 @@ References:
     Z. Lin et al., PacGAN: The power of two samples in generative adversarial networks, 2018.
 """
 
+import itertools
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,6 +67,17 @@ class Stacked(DataSpec):
     def n_classes(self) -> int:
         """The number of classes of the single images cubed: 1,000 modes for digits."""
         return self.of.n_classes**CHANNELS
+
+    @property
+    def class_shares(self) -> tuple[float, ...] | None:
+        """Share of each mode in an endless stream of stacks; None unless `of` knows its shares.
+
+        The share of a mode is the product of the shares of its three digits.
+        """
+        single = self.of.class_shares
+        if single is None:
+            return None
+        return tuple(math.prod(shares) for shares in itertools.product(single, repeat=CHANNELS))
 
     @property
     def shape(self) -> tuple[int, ...]:

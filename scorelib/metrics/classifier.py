@@ -5,6 +5,9 @@ not informative for 8 x 8 digits. The features of a network trained to classify 
 are sensitive to missing classes, blurred strokes and residual noise. Distances in this feature
 space have their own name (``fd[digits-cnn]``) and are never compared with a FID.
 
+The classifier assigns a class to every image, even to noise. How sure the classifier is of images
+(`ClassifierFeatures.certainty`) shows whether their classes mean anything.
+
 Training is deterministic: weights, batches and dropout masks depend only on the seed of the spec.
 The network has no batch normalisation, so the features of an image do not depend on the other
 images in the batch. Dropout and strong weight decay prevent overfitting to the few training images;
@@ -181,6 +184,21 @@ class ClassifierFeatures(Extractor):
     def n_classes(self) -> int:
         """Number of classes of the data set."""
         return self.classifier.data.n_classes
+
+    def certainty(self, probabilities: Tensor) -> float:
+        """Returns how sure the classifier is: the mean probability of the most likely class.
+
+        The classes of images of which the classifier is much less sure than of real images are
+        hardly more than guesses.
+
+        Args:
+            probabilities: class probabilities of images, (N, n_classes), N >= 1.
+
+        Returns:
+            A mean over images (of stacks, also over channels), 1 / k to 1 for k classes.
+        """
+        single = probabilities.unflatten(1, (-1, self.classifier.data.n_classes))
+        return single.max(dim=2).values.double().mean().item()
 
     def build(self, weights: Mapping[str, Tensor]) -> nn.Module:
         """Builds the classifier with the given weights; see `Extractor.build`."""

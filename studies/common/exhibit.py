@@ -101,5 +101,5 @@ class Exhibit:
         Raises:
             LookupError: no reported number matches, or several match.
         """
-        value = reported(**{"paper": self.paper, **self.where, **columns})
-        return Reported(value, source or self.label, protocol)
+        found = reported(**{"paper": self.paper, **self.where, **columns})
+        return Reported(found.value, source or self.label, protocol, found.n_images)

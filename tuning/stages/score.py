@@ -30,6 +30,12 @@ _BY_CLASS = "classes.json"
 
 OUTPUTS: tuple[Output, ...] = ("raw", "denoised")
 
+
+def certainty_of(which: Output) -> str:
+    """Returns the name of a result: how sure the classifier of a metric is of the images."""
+    return f"certainty of {which}"
+
+
 SCORING = Stage("score", 70, "score", assumed_seconds=2.0)
 """The stage of all measurements of finished images or networks."""
 
@@ -38,7 +44,9 @@ SCORING = Stage("score", 70, "score", assumed_seconds=2.0)
 class Score(Job):
     """A metric measured on the raw and on the denoised images of a `SampleSpec`.
 
-    Its result is {"raw": value, "denoised": value}.
+    Its result is {"raw": value, "denoised": value}. If the metric rests on a trained classifier
+    (`Protocol.classifier`), the result also has how sure the classifier is of the images
+    (`certainty_of`); results of version 0.2 and earlier lack this number.
 
     Attributes:
         sample: images; the first `protocol.n_images` of them are measured.
@@ -78,14 +86,22 @@ class Score(Job):
     def run(self, at: ExecutionContext) -> Run:
         """Measures both kinds of images; see `Job.run`."""
         chunks, found = self.chunks(), dict[Output, Measurement]()
+        classifier, sure = self.protocol.classifier, dict[str, float]()
         # One kind at a time: both kinds of 50,000 images do not fit in a small worker's memory.
         for which in OUTPUTS:
             parts: list[Tensor] = []
+            probabilities: list[Tensor] = []
             for chunk in chunks:
-                parts.append(chunk.features(at)[f"{which}.{self.protocol.reads}"])
+                tensors = chunk.features(at)
+                parts.append(tensors[f"{which}.{self.protocol.reads}"])
+                if classifier:
+                    probabilities.append(tensors[f"{which}.probabilities"])
                 yield Progress(len(found) * len(chunks) + len(parts), 2 * len(chunks), "chunks")
+            if classifier:
+                counted = torch.cat(probabilities)[: self.protocol.n_images]
+                sure[certainty_of(which)] = classifier.certainty(counted)
             found[which] = self.protocol.measure(self._joined(parts), at)
-        result: dict[str, Any] = {which: of.value for which, of in found.items()}
+        result: dict[str, Any] = {which: of.value for which, of in found.items()} | sure
         by_class = {which: dict(of.by_class) for which, of in found.items() if of.by_class}
         files = {_BY_CLASS: json.dumps(by_class).encode()} if by_class else {}
         return Outcome(result=result, files=files)

@@ -16,7 +16,7 @@ from scorelib.metrics.class_shares import CONFIDENCE, class_shares
 from scorelib.metrics.classifier import ClassifierFeatures
 from tuning.jobs import ExecutionContext, Job, Outcome, Progress, Run, Stage, Work
 from tuning.stages.sample import Chunk, SampleSpec
-from tuning.stages.score import Output
+from tuning.stages.score import Output, certainty_of
 
 REACHING = "reaching"
 """Name of a result: number of classes with the equal share inside their interval."""
@@ -41,7 +41,9 @@ class GeneratedShares(Job):
     """The class shares of generated images, according to a classifier.
 
     Its result has the share of each class, in [0, 1], the ends of its confidence interval, and the
-    number of classes with the equal share inside their interval; see `class_shares`.
+    number of classes with the equal share inside their interval; see `class_shares`. The result
+    also has how sure the classifier is of the images (`certainty_of`), which results of version
+    0.2 and earlier lack.
 
     Attributes:
         sample: stream of images.
@@ -87,12 +89,13 @@ class GeneratedShares(Job):
 
     def run(self, at: ExecutionContext) -> Run:
         """Counts the most likely classes; see `Job.run`."""
-        classes = []
+        parts = []
         for chunk in self.chunks():
-            classes.append(chunk.features(at)[f"{self.images}.probabilities"].argmax(1))
-            yield Progress(len(classes), len(self.chunks()), "chunks")
-        found = torch.cat(classes)[: self.n_images]
-        return Outcome(_result(found, self.extractor.n_classes))
+            parts.append(chunk.features(at)[f"{self.images}.probabilities"])
+            yield Progress(len(parts), len(self.chunks()), "chunks")
+        probabilities = torch.cat(parts)[: self.n_images]
+        sure = {certainty_of(self.images): self.extractor.certainty(probabilities)}
+        return Outcome(_result(probabilities.argmax(1), self.extractor.n_classes) | sure)
 
 
 @dataclass(frozen=True, kw_only=True)

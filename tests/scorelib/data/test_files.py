@@ -534,6 +534,20 @@ def test_stacks_are_triples_of_single_images_with_their_labels(split):
         assert label == 100 * a + 10 * b + c
 
 
+def test_known_shares_are_those_of_the_training_labels():
+    _, labels = Digits().load("train")
+    counts = labels.bincount()
+    assert Digits().class_shares == pytest.approx((counts / 1198).tolist())
+    stacks = Stacked(of=Digits()).class_shares
+    assert len(stacks) == 1000 and sum(stacks) == pytest.approx(1)
+    assert stacks[314] == pytest.approx(float(counts[3] * counts[1] * counts[4]) / 1198**3)
+    mnist = Mnist().class_shares
+    assert sum(mnist) == pytest.approx(1) and (60_000 * mnist[0], 60_000 * mnist[9]) == (
+        pytest.approx(5923), pytest.approx(5949),
+    )  # fmt: skip
+    assert Photographs().class_shares is None
+
+
 def test_stacks_use_every_image_equally_often_and_channels_differ():
     data = Stacked(of=Digits(), n=2 * 1198)
     triples = data._triples("train", 1198)

@@ -1,5 +1,6 @@
 """Tests of mode coverage and of precision, recall, density, coverage: exact counts, properties."""
 
+import itertools
 import math
 import os
 import subprocess
@@ -13,11 +14,17 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scorelib.data import Digits, Photographs, Stacked
+from scorelib.data import Digits, Mnist, Photographs, Stacked
 from scorelib.errors import InputError
 from scorelib.metrics.classifier import ClassifierFeatures, ClassifierSpec, train_classifier
 from scorelib.metrics.features import extract
-from scorelib.metrics.modes import N_IMAGES, kl_of_reported, mode_coverage, stack_classes
+from scorelib.metrics.modes import (
+    N_IMAGES,
+    kl_of_reported,
+    mode_coverage,
+    perfect_coverage,
+    stack_classes,
+)
 from scorelib.metrics.prdc import (
     Prdc,
     _least_of_root,
@@ -73,6 +80,65 @@ def test_a_perfect_model_scores_what_so_few_images_give():
     assert found.kl == pytest.approx(999 / (2 * 26_000), rel=0.15)
 
 
+EQUAL = (0.001,) * 1000
+
+
+@pytest.mark.parametrize("n", [1, 30, 200, 1000, 5000, 26_000])
+def test_perfect_stacks_hit_as_many_of_equal_modes_as_the_occupancy_formula_says(n):
+    found = perfect_coverage(n, EQUAL)
+    assert found.n_modes.mean == pytest.approx(1000 * (1 - 0.999**n), rel=1e-10)
+    assert found.n_modes.low <= found.n_modes.mean + 1e-6 and found.n_images == n
+
+
+@pytest.mark.parametrize(
+    ("n", "kl"), [(1, 6.908), (200, 1.742), (1000, 0.573), (5000, 0.1046), (26_000, 0.0193)]
+)
+def test_the_divergence_of_perfect_stacks_is_exact_also_for_few_stacks(n, kl):
+    found = perfect_coverage(n, EQUAL).kl
+    assert found.mean == pytest.approx(kl, abs=6e-4)
+    assert found.low <= found.mean + 1e-12 and found.mean <= found.high + 1e-12
+
+
+@pytest.mark.parametrize("shares", [(0.5, 0.3, 0.2), (1.0,), (0.9, 0.1, 0.0)])
+@pytest.mark.parametrize("n", [1, 2, 6])
+def test_perfect_numbers_are_means_over_all_outcomes(n, shares):
+    n_modes = kl = 0.0
+    for outcome in itertools.product(range(len(shares)), repeat=n):
+        counts = np.bincount(outcome, minlength=len(shares))
+        chance = math.prod(shares[k] for k in outcome)
+        n_modes += chance * (counts > 0).sum()
+        kl += chance * scipy.stats.entropy(counts, np.ones(len(shares)))
+    found = perfect_coverage(n, shares)
+    assert found.n_modes.mean == pytest.approx(n_modes, rel=1e-10)
+    assert found.kl.mean == pytest.approx(kl, rel=1e-10, abs=1e-12)
+
+
+def test_the_ranges_hold_95_percent_of_other_perfect_samples():
+    shares = Stacked(of=Mnist()).class_shares
+    found = perfect_coverage(200, shares)
+    generator = torch.Generator().manual_seed(1)
+    drawn = torch.multinomial(torch.tensor(shares), 200 * 400, True, generator=generator)
+    digits = torch.stack([drawn // 100, drawn // 10 % 10, drawn % 10], dim=1)
+    samples = [mode_coverage(part) for part in digits.split(200)]
+    for values, of in (([s.n_modes for s in samples], found.n_modes),
+                       ([s.kl for s in samples], found.kl)):  # fmt: skip
+        inside = np.mean([of.low <= value <= of.high for value in values])
+        assert 0.92 < inside < 0.985
+        assert np.mean(values) == pytest.approx(of.mean, abs=4 * np.std(values) / 20)
+
+
+def test_unequal_digits_raise_the_divergence_of_perfect_stacks():
+    kl = perfect_coverage(26_000, Stacked(of=Mnist()).class_shares).kl
+    assert kl.mean == pytest.approx(0.0236, abs=1e-4)
+    assert kl.low < kl.mean < kl.high
+
+
+@pytest.mark.parametrize(("n", "shares"), [(0, EQUAL), (5, ()), (5, (0.5, 0.6)), (5, (1.5, -0.5))])
+def test_perfect_coverage_refuses(n, shares):
+    with pytest.raises(InputError, match="n_images must be at least 1 and shares"):
+        perfect_coverage(n, shares)
+
+
 def script_prints(classes, asked_for=26_000, passes=2):
     """Counts as the authors' script does: the same stacks in each pass, over the target number."""
     counts = np.zeros((10, 10, 10))
@@ -125,6 +191,28 @@ def test_a_classifier_of_digits_reads_stacks_of_digits(classifier):
     found, truth = mode_coverage(classes), labels.unique().numel()
     assert abs(found.n_modes - truth) < 0.05 * truth
     assert torch.equal(stack_classes(extract(module, images, batch_size=7)[1]), classes)
+
+
+def test_a_classifier_is_surer_of_real_digits_than_of_noise(classifier):
+    spec, weights = classifier
+    single = ClassifierFeatures(classifier=spec)
+    noise = torch.rand(300, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    on_real, on_noise = (
+        single.certainty(extract(single.build(weights), images)[1])
+        for images in (Digits().load("test")[0], noise)
+    )
+    assert on_real > 0.95 and on_noise < 0.7
+
+
+def test_the_certainty_is_the_mean_highest_probability_of_all_channels(classifier):
+    spec, _ = classifier
+    rows = torch.full((2, 30), 0.05)
+    rows[0, [3, 10, 29]] = torch.tensor([0.9, 0.6, 0.3])
+    assert StackedClassifierFeatures(classifier=spec).certainty(rows) == pytest.approx(
+        (0.9 + 0.6 + 0.3 + 3 * 0.05) / 6, rel=1e-6
+    )
+    single = ClassifierFeatures(classifier=spec)
+    assert single.certainty(rows[:, :10]) == pytest.approx((0.9 + 0.05) / 2, rel=1e-6)
 
 
 def test_a_stack_has_the_features_and_classes_of_its_channels_side_by_side(classifier):

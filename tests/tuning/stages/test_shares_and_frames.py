@@ -60,10 +60,13 @@ def test_shares_of_images_are_those_of_the_likeliest_classes_of_all_chunks(store
     at = ExecutionContext(store=store)
     chunks = [Chunk(sample=SAMPLE, index=i, extractor=CLASSIFIER) for i in (0, 1)]
     assert job.inputs() == tuple(chunks)
-    raw, found = (
-        torch.cat([c.features(at)[f"{which}.probabilities"] for c in chunks])[:12].argmax(1)
+    probabilities = {
+        which: torch.cat([c.features(at)[f"{which}.probabilities"] for c in chunks])[:12]
         for which in ("raw", "denoised")
-    )
+    }
+    sure = probabilities["denoised"].amax(1).mean().item()
+    assert result["certainty of denoised"] == pytest.approx(sure, rel=1e-6)
+    raw, found = (p.argmax(1) for p in probabilities.values())
     assert raw.bincount(minlength=10).ne(found.bincount(minlength=10)).any(), "nothing to tell"
     for label in range(10):
         share = (found == label).double().mean().item()

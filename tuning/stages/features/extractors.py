@@ -12,16 +12,22 @@ from scorelib.metrics.classifier import (
     accuracy,
     train_classifier,
 )
-from scorelib.metrics.features import Coordinates, Extractor, Pixels
+from scorelib.metrics.features import Coordinates, Extractor, Pixels, extract
 from scorelib.metrics.inception import InceptionFeatures
 from tuning.jobs import ExecutionContext, Job, Outcome, Progress, Run, Stage, Work
+
+TEST_CERTAINTY = "test_certainty"
+"""Name of a result: how sure a classifier is of real images that it was not trained on."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainClassifier(Job):
     """The training of the classifier whose features replace Inception features on embedded data.
 
-    Its result is {"test_accuracy": accuracy}, in [0, 1].
+    Its result is {"test_accuracy": accuracy, "test_certainty": certainty}, both in [0, 1]: the
+    share of held-out images that are classified correctly, and how sure the classifier is of
+    these images (`ClassifierFeatures.certainty`); results of version 0.2 and earlier lack the
+    second number.
 
     Attributes:
         classifier: classifier, its data set and its training settings.
@@ -53,6 +59,8 @@ class TrainClassifier(Job):
             yield Progress(done, spec.iterations, "iterations")
         test_images, test_labels = at.images(spec.data, "test")
         result = {"test_accuracy": accuracy(classifier.eval(), test_images, test_labels)}
+        _, probabilities = extract(classifier, test_images)
+        result[TEST_CERTAINTY] = ClassifierFeatures(classifier=spec).certainty(probabilities)
         weights = {k: v.cpu().contiguous() for k, v in classifier.state_dict().items()}
         return Outcome(
             result=result, files={"weights.safetensors": safetensors.torch.save(weights)}

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from scorelib.data import DataSpec
 from scorelib.errors import require_input
+from scorelib.metrics.classifier import ClassifierFeatures
 from scorelib.metrics.features import Extractor
 from scorelib.spec import Spec
 from tuning.jobs import ExecutionContext, Job
@@ -85,6 +86,15 @@ class Protocol(Spec):
     @abstractmethod
     def lower_is_better(self) -> bool:
         """Whether lower values are better."""
+
+    @property
+    def classifier(self) -> ClassifierFeatures | None:
+        """Trained classifier whose classes the values rest on; None if there is no such classifier.
+
+        Scores report how sure this classifier is of the images.
+        """
+        of = self.extractor
+        return of if self.reads == "probabilities" and isinstance(of, ClassifierFeatures) else None
 
     @property
     def unit(self) -> str:

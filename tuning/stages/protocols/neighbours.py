@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from scorelib.errors import require_input
+from scorelib.metrics.classifier import ClassifierFeatures
 from scorelib.metrics.prdc import classwise_prdc, prdc
 from scorelib.seeds import generator_of
 from tuning.jobs import ExecutionContext, Job
@@ -82,6 +83,12 @@ class NeighboursProtocol(Protocol):
     def lower_is_better(self) -> bool:
         """Whether lower values are better: never; a density above about 1 is no better than 1."""
         return False
+
+    @property
+    def classifier(self) -> ClassifierFeatures | None:
+        """Classifier whose features tell the classes apart, if class-wise; see `Protocol`."""
+        of = self.extractor
+        return of if self.classwise and isinstance(of, ClassifierFeatures) else None
 
     @property
     def about(self) -> str:

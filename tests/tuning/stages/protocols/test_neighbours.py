@@ -53,7 +53,8 @@ def held(store, sample, protocol, **features):
     for chunk in score.chunks():
         here = slice(20 * chunk.index, 20 * (chunk.index + 1))
         tensors = {f"{which}.features": of[here].clone() for which, of in features.items()}
-        tensors |= {f"{which}.probabilities": torch.zeros(20, 0) for which in features}
+        k = protocol.extractor.n_classes
+        tensors |= {f"{which}.probabilities": torch.ones(20, k) / max(k, 1) for which in features}
         store.commit(
             chunk.stage, chunk.key, spec=chunk.to_json(), result={}, cost={},
             files={"features.safetensors": safetensors.torch.save(tensors)},

@@ -115,10 +115,42 @@ def test_modes_and_divergence_of_known_stacks(store):
     few = torch.tensor([[3, 1, 4], [3, 1, 4], [4, 1, 3], [9, 9, 9]]).repeat(250, 1)
     raw, denoised = (probabilities_of(torch.cat([x, beyond])) for x in (every, few))
     tensors = of(MODES, raw, denoised, "probabilities")
-    assert measured(store, MODES, **tensors) == {"raw": 1000.0, "denoised": 3.0}
+    found = measured(store, MODES, **tensors)
+    assert (found["raw"], found["denoised"]) == (1000.0, 3.0)
     kl = measured(store, KL, **tensors)
     assert kl["raw"] == pytest.approx(0, abs=1e-12)
     assert kl["denoised"] == pytest.approx(math.log(1000) - 1.5 * math.log(2), rel=1e-12)
+
+
+def test_a_score_that_rests_on_a_classifier_has_its_certainty_of_the_counted_images(store):
+    raw = torch.full((60, 30), 0.1)
+    raw[:, ::10] = torch.tensor([0.5, 0.6, 0.7])  # most likely class of each channel
+    denoised = torch.where(torch.arange(60)[:, None] < 50, raw, 1.0)  # ten beyond n_images
+    denoised[:25, ::10] = 0.9
+    tensors = of(MODES, raw, denoised, "probabilities")
+    found = measured(store, MODES.replace(n_images=50), **tensors)
+    assert found["certainty of raw"] == pytest.approx(0.6, rel=1e-6)
+    assert found["certainty of denoised"] == pytest.approx((0.9 + 0.6) / 2, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("protocol", "rests"),
+    [
+        (MODES, MODES.extractor), (KL, MODES.extractor), (IS, SINGLE), (FD, None), (DISTANCE, None),
+        (IS.replace(extractor=InceptionFeatures()), None),
+    ],
+)  # fmt: skip
+def test_modes_and_scores_rest_on_a_classifier_and_distances_do_not(protocol, rests):
+    assert protocol.classifier == rests
+
+
+@pytest.mark.parametrize("classwise", [True, False])
+def test_only_the_class_wise_neighbours_rest_on_a_classifier(classwise):
+    of_digits = NeighboursProtocol(
+        extractor=SINGLE, data=Digits(), n_images=50, n_real=50, statistic="recall",
+        classwise=classwise,
+    )  # fmt: skip
+    assert of_digits.classifier == (SINGLE if classwise else None)
 
 
 def test_two_statistics_are_two_scores_over_the_same_chunks():

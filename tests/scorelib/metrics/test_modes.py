@@ -113,6 +113,16 @@ def test_perfect_numbers_are_means_over_all_outcomes(n, shares):
     assert found.kl.mean == pytest.approx(kl, rel=1e-10, abs=1e-12)
 
 
+@pytest.mark.parametrize(("n", "shares"), [(20_000, (0.5, 0.5)), (3000, (0.7, 0.2996, 0.0004))])
+def test_perfect_numbers_are_sums_over_all_counts_of_large_modes_too(n, shares):
+    counts, k = np.arange(n + 1), len(shares)
+    terms = counts / n * np.log(np.maximum(k * counts / n, 1e-300))
+    found = perfect_coverage(n, shares)
+    expected = sum(scipy.stats.binom.pmf(counts, n, p) @ terms for p in shares)
+    assert found.kl.mean == pytest.approx(expected, rel=1e-6)
+    assert found.n_modes.mean == pytest.approx(sum(1 - (1 - p) ** n for p in shares), rel=1e-9)
+
+
 def test_the_ranges_hold_95_percent_of_other_perfect_samples():
     shares = Stacked(of=Mnist()).class_shares
     found = perfect_coverage(200, shares)

@@ -11,13 +11,15 @@ from sklearn.datasets import load_digits
 from scorelib.data import Digits, SwissRoll
 from scorelib.errors import InputError
 from scorelib.metrics.classifier import ClassifierFeatures, ClassifierSpec
+from scorelib.metrics.features import extract
 from scorelib.networks import ResidualMlp
 from scorelib.samplers import Als
 from scorelib.schedules import LinearSchedule
 from scorelib.spec import from_json
 from tests.tuning.miniature import miniature_study
 from tuning.jobs import ExecutionContext, execute
-from tuning.stages import Chunk, DataShares, Frames, GeneratedShares, Snapshot
+from tuning.stages import Chunk, DataShares, Frames, GeneratedShares, Snapshot, TrainClassifier
+from tuning.stages.features.extractors import build_extractor
 from tuning.stages.frames import FRAMES_FILE, SIGMAS
 from tuning.stages.shares import REACHING, ends_of, share_of
 
@@ -126,6 +128,20 @@ def test_they_come_back_from_json_and_cost_what_they_do():
 def test_errors_say_what_must_hold(make, message):
     with pytest.raises(InputError, match=message):
         make()
+
+
+def test_a_trained_classifier_has_its_accuracy_and_certainty_on_held_out_images(store):
+    job = TrainClassifier(classifier=CLASSIFIER.classifier)
+    result = finish(job, store).result
+    images, labels = Digits().load("test")
+    module = build_extractor(CLASSIFIER, ExecutionContext(store=store))
+    _, probabilities = extract(module, images)
+    highest = probabilities.amax(1).double().mean().item()
+    assert result.keys() == {"test_accuracy", "test_certainty"}
+    assert result["test_certainty"] == pytest.approx(highest, rel=1e-6)
+    assert result["test_accuracy"] == pytest.approx(
+        (probabilities.argmax(1) == labels).double().mean().item(), abs=0.01
+    )
 
 
 def in_the_plane():

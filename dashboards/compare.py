@@ -44,7 +44,8 @@ class Side:
     Attributes:
         label: store and scale as given on the command line.
         view: results of the study.
-        commits: commits of the launches that ran jobs, each once, in order of the launches.
+        commits: commits of the launches that ran jobs, each once and in words, in order of the
+            launches.
     """
 
     label: str
@@ -84,7 +85,8 @@ def open_side(given: str, name: str | None, other: str) -> Side:
         raise InputError(f"{given!r} must hold the study {name} at scale {scale}; it has {known}")
     study = studies[name]
     made = launches(store, study.id)
-    commits = tuple(dict.fromkeys(launch.commit or "no checkout" for launch in made))
+    codes = (f"commit {m.commit}" if m.commit else "code outside a checkout" for m in made)
+    commits = tuple(dict.fromkeys(codes))
     return Side(given, read_study(Scheduler(study, store), store), commits)
 
 
@@ -210,7 +212,7 @@ def document(a: Side, b: Side) -> Document:
     counts = data["verdict"].value_counts() if len(data) else {}
     foot = [f"{count} of {len(data)}: {verdict}" for verdict, count in dict(counts).items()]
     foot += [
-        f"{letter} was made by commit {', '.join(side.commits)}"
+        f"{letter} was made by {', '.join(side.commits)}"
         for letter, side in (("A", a), ("B", b))
         if side.commits
     ]

@@ -14,7 +14,13 @@ PACKAGES = ("scorelib", "tuning", "studies", "dashboards")
 MODULES = sorted(p for package in PACKAGES for p in (ROOT / package).rglob("*.py"))
 BELOW = [p for p in MODULES if p.relative_to(ROOT).parts[0] in ("scorelib", "tuning")]
 BELOW += sorted((ROOT / "studies" / "common").glob("*.py"))
-WORDS_OF_OTHER_COMMANDS = {"--address", "--porcelain", "--untracked-files=no"}  # of Ray and git
+WORDS_OF_OTHER_COMMANDS = {
+    "--address",
+    "--porcelain",
+    "--untracked-files=no",
+    "--literal-pathspecs",
+    "--others",
+}  # of Ray and git
 MOST_MODULES = 15
 
 ROOMS = """\

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from dashboards import compare
 from dashboards.compare import EXCEEDS, UNKNOWN, WITHIN, Side, cells, changes, exceeds_noise, main
 from dashboards.results.cells import CellView, Measured, StudyView
 from dashboards.results.searches import shown_value
@@ -19,7 +20,8 @@ from tests.miniature import miniature_study
 from tests.studies.miniatures import miniature
 from tests.tuning.draining import drain
 from tuning.scheduling.scheduler import Scheduler
-from tuning.store.provenance import note_launch
+from tuning.store.provenance import UNKNOWN as UNKNOWN_COMMIT
+from tuning.store.provenance import UNKNOWN_CHANGES, Launch, note_launch
 from tuning.store.store import Store
 from tuning.study import Cell
 
@@ -124,6 +126,18 @@ def test_equal_runs_are_said_to_be_equal(stores, capsys):
     assert main([a.url, b.url, EXACT, "--format", "csv"]) == 0
     rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
     assert len(rows) == int(count) and all(float(r["difference"]) == 0 for r in rows)
+
+
+def test_commits_are_shown_as_far_as_they_are_known(stores, monkeypatch, capsys):
+    a, b = stores
+    texts = ("3" * 40 + "+changes", "4" * 40 + UNKNOWN_CHANGES, UNKNOWN_COMMIT, None)
+    made = [Launch(commit, {}, {}, "3.11", "2026-11-28") for commit in texts]
+    monkeypatch.setattr(compare, "launches", lambda store, name: made)
+    assert main([a.url, b.url, "--format", "markdown"]) == 0
+    assert (
+        f"A was made by commit {'3' * 40}+changes, commit {'4' * 40} (changes unknown), "
+        "commit unknown, code outside a checkout"
+    ) in capsys.readouterr().out
 
 
 def test_scales_are_told_by_what_stands_behind_the_at(stores, tmp_path, capsys):

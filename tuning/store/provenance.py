@@ -6,6 +6,7 @@ package versions and the digests of its data to the store. Launches that differ 
 are recorded once.
 """
 
+import os
 import platform
 import subprocess
 from collections.abc import Mapping
@@ -23,6 +24,15 @@ PACKAGES = (
 _FOLDER = "launches"
 _KEPT = 20
 _GIT_SECONDS = 5
+_GIT_VARIABLES = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_NAMESPACE")
+_CODE = ("scorelib", "tuning", "studies", "dashboards")
+_SOURCES = (".py", ".so", "/")  # "/": git lists a repository inside the checkout as a folder
+
+UNKNOWN = "unknown"
+"""The commit of code in a checkout that git cannot read, or whose git is not installed."""
+
+UNKNOWN_CHANGES = " (changes unknown)"
+"""The addition to a commit if git could not tell whether the files differ from the commit."""
 
 
 @dataclass(frozen=True)
@@ -30,8 +40,9 @@ class Launch:
     """A launch of a study that ran jobs.
 
     Attributes:
-        commit: commit of the code, with "+changes" if tracked files differ from it; None if the
-            code is not in a git checkout.
+        commit: commit of the code, as `commit_of` returns it; None if the code is not in a git
+            checkout, as in an installed package. Launches of version 0.2 and older are without
+            "+changes" also where modules were untracked or git took longer than five seconds.
         packages: versions of the packages that affect results, by package name.
         data: digests of the data that were read, by name of the data set.
         python: version of Python and the platform.
@@ -57,7 +68,7 @@ def note_launch(store: Documents, name: str, data: Mapping[str, str]) -> None:
         data: digests of the data that were read, by name of the data set.
     """
     launch = Launch(
-        commit=commit_of(Path(__file__).parent),
+        commit=commit_of(*(Path(__file__).parents[2] / package for package in _CODE)),
         packages={name: found for name in PACKAGES if (found := _version(name))},
         data=dict(data),
         python=f"{platform.python_version()} on {platform.platform(terse=True)}",
@@ -74,30 +85,51 @@ def launches(store: Documents, name: str) -> list[Launch]:
     return [Launch(**body) for body in store.document(_FOLDER, name) or []]
 
 
-def commit_of(folder: Path) -> str | None:
-    """Returns the git commit of a folder; None outside a checkout or without an installed git.
+def commit_of(*folders: Path) -> str | None:
+    """Returns the git commit of folders of code, as far as git can tell.
+
+    A checkout counts only if it tracks files of the folders. So a package that is installed in an
+    environment inside the checkout of another project does not have that project's commit. A new
+    module that git does not track counts as a change, even if git ignores the module.
 
     Args:
-        folder: any folder in the checkout.
+        folders: folders of the code, all in one checkout or in none.
 
     Returns:
-        40 hexadecimal digits, followed by "+changes" if tracked files have changed.
+        40 hexadecimal digits; followed by "+changes" if tracked files differ from the commit or the
+        folders hold untracked modules; followed by `UNKNOWN_CHANGES` if git could not compare them
+        within seconds. `UNKNOWN` if there is a checkout but no git that can read it. None if there
+        is no checkout of the folders.
     """
-
-    def git(*arguments: str) -> str | None:
-        try:
-            done = subprocess.run(
-                ["git", "-C", str(folder), *arguments],
-                capture_output=True, text=True, timeout=_GIT_SECONDS, check=True,
-            )  # fmt: skip
-        except (OSError, subprocess.SubprocessError):
-            return None
-        return done.stdout.strip()
-
-    commit = git("rev-parse", "HEAD")
-    if not commit:
+    folders = tuple(folder.resolve() for folder in folders)
+    if not any((above / ".git").exists() for above in (folders[0], *folders[0].parents)):
         return None
-    return commit + ("+changes" if git("status", "--porcelain", "--untracked-files=no") else "")
+    tracked = _git(folders, "ls-files", "--", *map(str, folders))
+    if tracked == "":
+        return None
+    commit = _git(folders, "rev-parse", "HEAD")
+    if tracked is None or commit is None:
+        return UNKNOWN
+    changed = _git(folders, "status", "--porcelain", "--untracked-files=no")
+    others = _git(folders, "ls-files", "--others", "-z", "--", *map(str, folders))
+    if changed or any(name.endswith(_SOURCES) for name in (others or "").split("\0")):
+        return f"{commit}+changes"
+    return commit if changed is not None and others is not None else commit + UNKNOWN_CHANGES
+
+
+def _git(folders: tuple[Path, ...], *arguments: str) -> str | None:
+    """Returns the output of git in the first folder, or None if git fails or takes too long."""
+    # Variables such as GIT_DIR, which git sets for hooks, would lead to another repository.
+    environment = {name: value for name, value in os.environ.items() if name not in _GIT_VARIABLES}
+    try:
+        done = subprocess.run(
+            ["git", "--literal-pathspecs", "-C", str(folders[0]), *arguments],
+            capture_output=True, text=True, errors="replace", timeout=_GIT_SECONDS, check=True,
+            env=environment | {"GIT_OPTIONAL_LOCKS": "0"},
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
 
 
 def _version(package: str) -> str | None:

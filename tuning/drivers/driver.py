@@ -32,8 +32,8 @@ _TAKEN_OVER = "another driver took this study over while this process was suspen
 _GONE = "the store no longer exists"
 
 Holder = dict[str, Any]
-"""The identity of a driver: its id ("driver"), "host", process id ("pid") and process start
-("started")."""
+"""The identity of a driver: its id ("driver"), "host", process id ("pid"), process start
+("started") and place of its store ("place"; `Documents.place`)."""
 
 
 class Driver:
@@ -53,7 +53,7 @@ class Driver:
         self.store, self._on_lost = store, on_lost
         self.me: Holder = {
             "driver": uuid.uuid4().hex[:12], "host": _host(), "pid": os.getpid(),
-            "started": _started(os.getpid()),
+            "started": _started(os.getpid()), "place": store.place,
         }  # fmt: skip
         self._stop = threading.Event()
         self._seen: dict[str, tuple[Any, float]] = {}
@@ -80,6 +80,8 @@ class Driver:
             holder: identity of the driver.
         """
         if holder.get("host") == self.me["host"]:
+            if holder.get("place", self.me["place"]) != self.me["place"]:
+                return False  # it runs on the store that this store was copied from
             return _started(int(holder["pid"])) == holder.get("started")
         name = str(holder.get("driver"))
         beat, now = self.store.document(_FOLDER, name), time.monotonic()

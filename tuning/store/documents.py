@@ -115,6 +115,18 @@ class Documents:
             )
         return Path(self._root)
 
+    @property
+    def place(self) -> str:
+        """The identity, on this host, of the store's place; a copy of the store has another one.
+
+        A local folder is identified by its device and inode, so that several paths can lead to it.
+        """
+        if not self.is_local:
+            return self._root
+        with self._reading():
+            found = Path(self._root).stat()
+        return f"{found.st_dev}:{found.st_ino}"
+
     def require_writable(self) -> None:
         """Raises StoreWriteError, with a message of one line, if a small file cannot be written."""
         probe = self._path(f"probe-{uuid.uuid4().hex}")

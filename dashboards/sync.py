@@ -62,7 +62,7 @@ def _command(args: argparse.Namespace) -> int:
 
 def _write(study: Study, store: Store, tracking_uri: str | None) -> list[str]:
     """Writes all records of a study; returns one line for each display that failed."""
-    require_optuna(study)
+    require_optuna(study, store.url)
     # The lock prevents two simultaneous writers from creating the same run twice.
     with (
         Driver(store) as driver,

@@ -79,7 +79,7 @@ def _command(args: argparse.Namespace) -> int:
         print_plan(study, scheduler, rows, device, notes, console)
         return 0
     require_servers(args)
-    require_optuna(study)
+    require_optuna(study, args.store)
     require_figures(study)
     stop = StopRequest()
     # All checks precede the creation of the store and every write.

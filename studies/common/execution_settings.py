@@ -10,6 +10,7 @@ The values change results at most within rounding errors, except `ExecutionSetti
 
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from scorelib.errors import InputError
@@ -17,6 +18,9 @@ from scorelib.spec import Spec
 from tuning.addresses import require_database, require_no_password
 from tuning.store.store import Store
 from tuning.study import Study
+
+WHERE_AND_HOW = ("data", "execution", "projections")
+"""Fields of every study's settings that do not identify results, and may differ between runs."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,7 +163,7 @@ class StudySettings(Spec):
     def key(self) -> str:
         """The key of the settings without `data`, `execution` and `projections`."""
         plain = StudySettings()
-        same = {name: getattr(plain, name) for name in ("data", "execution", "projections")}
+        same = {name: getattr(plain, name) for name in WHERE_AND_HOW}
         if all(getattr(self, name) == value for name, value in same.items()):
             return super().key
         return self.replace(**same).key
@@ -178,8 +182,28 @@ def optuna_url(study: Study, store: Store) -> str | None:
     return f"sqlite:///{store.folder.resolve()}/optuna.db"
 
 
-def require_optuna(study: Study) -> None:
-    """Raises InputError if an Optuna storage is set and does not answer."""
+def require_optuna(study: Study, store_url: str) -> None:
+    """Raises InputError if an Optuna storage is set that does not answer or is inside a store.
+
+    The setting is kept in the store. A path into a store would be wrong once the store is moved,
+    and a copy of the store would write to the original.
+
+    Args:
+        study: the study to run or to copy.
+        store_url: folder or URL of its store, which need not exist yet.
+    """
     settings: Any = study.settings
-    if settings.projections.optuna:
-        require_database(settings.projections.optuna, "projections.optuna")
+    url: str | None = settings.projections.optuna
+    if not url:
+        return
+    require_database(url, "projections.optuna")
+    if url.startswith("sqlite:///"):
+        own = Path(store_url).resolve()
+        above = Path(url.removeprefix("sqlite:///")).resolve().parents
+        inside = [folder for folder in above if folder == own or (folder / "store.json").exists()]
+        if inside:
+            raise InputError(
+                "projections.optuna must be a database outside the store, but is in the store "
+                f"{str(inside[0])!r}: leave the setting out, and optuna.db of the store is written",
+                "projections.optuna",
+            )

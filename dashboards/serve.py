@@ -2,8 +2,9 @@
 
     python -m dashboards.serve [--store URL] [--port N]
 
-The page updates itself while studies run. The server only reads, listens only on 127.0.0.1, and
-refuses requests for any other host name, so that no other website can read it through a browser.
+The page updates itself while studies run. The server only reads the store, listens only on
+127.0.0.1, and refuses requests for any other host name, so that no other website can read it
+through a browser. If the store was moved or copied, the paths in its ``mlflow.db`` are corrected.
 """
 
 import argparse

@@ -6,6 +6,7 @@ The records are made from the store alone, so MLflow can be rebuilt at any time 
 import json
 import statistics
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from dashboards.figures.class_gains import class_gains_of
 from dashboards.figures.registry import png_files
@@ -28,6 +29,7 @@ from dashboards.results.method_pairs import BASE, OURS
 from dashboards.results.stored_pictures import grids
 from dashboards.results.verdicts import half_interval
 from dashboards.text.table import heading, render, table_data
+from studies.common.execution_settings import WHERE_AND_HOW
 from tuning.jobs import Job
 from tuning.scheduling.scheduler import Scheduler
 from tuning.search.search import SearchRun
@@ -42,6 +44,11 @@ from tuning.tracking.mlflow_writer import RunRecord
 def tracking_uri(store: Store, given: str | None) -> str:
     """Returns the given tracking URI, or by default that of a database in the store's folder."""
     return given or f"sqlite:///{store.folder.resolve()}/mlflow.db"
+
+
+def artifact_folder(store: Store) -> Path:
+    """Returns the folder of a local store in which MLflow's default database has its artifacts."""
+    return store.folder.resolve() / "mlflow-artifacts"
 
 
 def records(scheduler: Scheduler, store: Store) -> Iterator[RunRecord]:
@@ -256,7 +263,11 @@ def _table_record(
         key=f"table-{study.exhibit}-{study.scale}-{study.settings.key}",
         name=study.exhibit,
         tags=common_tags(view.study, "table") | {"exhibit": study.exhibit},
-        params=study.settings.flat(),
+        params={
+            name: value
+            for name, value in study.settings.flat().items()
+            if name.partition(".")[0] not in WHERE_AND_HOW
+        },
         metrics=metrics,
         curves=curves,
         files=files | {"table.md": render(view, "markdown").encode()},

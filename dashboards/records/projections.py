@@ -46,7 +46,7 @@ class Projections:
             mlflow_records.tracking_uri(store, tracking_uri),
             study.name,
             mlflow_records.experiment_description(study),
-            None if tracking_uri else store.folder / "mlflow-artifacts",
+            None if tracking_uri else mlflow_records.artifact_folder(store),
             views(study),
         )
         url = optuna_url(study, store)

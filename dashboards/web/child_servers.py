@@ -3,12 +3,17 @@
 Each child serves a database of the store. A child starts once its database exists and its tables
 are complete, because opening a database earlier can damage it. All children listen on free ports of
 127.0.0.1 and end with this process.
+
+MLflow's database of a store that was moved or copied holds paths of the old folder. They are
+replaced before MLflow starts, because it would show the pictures of the old folder, or none.
 """
 
 import contextlib
+import logging
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -17,9 +22,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
+from dashboards.records.mlflow_records import artifact_folder
 from tuning.addresses import without_secrets
 from tuning.store.store import Store
-from tuning.tracking.database_files import is_being_opened
+from tuning.tracking.artifact_locations import are_outdated, update_locations
+from tuning.tracking.database_files import exclusive_open, is_being_opened
 
 _POLL_SECONDS = 0.5
 _STOP_SECONDS = 10.0
@@ -106,6 +113,7 @@ class ChildServers:
 
     def __init__(self, store: Store) -> None:
         folder = store.folder.resolve()
+        self._artifacts = artifact_folder(store)
         mlflow, optuna = folder / "mlflow.db", folder / "optuna.db"
         server = (sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--workers", "1")
         dashboard = (str(Path(sys.executable).parent / "optuna-dashboard"), f"sqlite:///{optuna}")
@@ -119,6 +127,7 @@ class ChildServers:
         self._stop = threading.Event()
 
     def __enter__(self) -> Self:
+        self._follow_moved_store()
         self._thread = threading.Thread(target=self._watch, daemon=True, name="child servers")
         self._thread.start()
         return self
@@ -130,6 +139,20 @@ class ChildServers:
             server.signal(signal.SIGTERM)
         for server in self.all:
             server.wait()
+
+    def _follow_moved_store(self) -> None:
+        """Corrects the paths in MLflow's database if the store was moved; else writes nothing."""
+        database = self._artifacts.parent / "mlflow.db"
+        url = f"sqlite:///{database}"
+        try:
+            if database.is_file() and are_outdated(url, self._artifacts):
+                with exclusive_open(url):
+                    update_locations(url, self._artifacts)
+        except (OSError, sqlite3.Error) as error:
+            logging.getLogger(__name__).warning(
+                "MLflow may show no pictures, or those of another folder: this store was moved or "
+                "copied, and the paths in its mlflow.db cannot be replaced (%s)", error,
+            )  # fmt: skip
 
     def _watch(self) -> None:
         while True:

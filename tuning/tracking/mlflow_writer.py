@@ -4,6 +4,10 @@ The tag ``key`` identifies a run. Writing a record finds the run with the record
 it, so a second launch or a rebuild never duplicates a run. The list of existing runs is read once,
 on connecting. The tag ``digest`` is written last: a run whose digest equals the record's is not
 changed; any other run is completed, whatever state a killed driver left it in.
+
+Artifacts in a local folder are written there directly and not through MLflow's client: the client
+remembers the folder of each run, which is wrong for a copy of the folder, whose runs have the same
+ids. A run with a missing artifact, as in a partial copy, counts as not written.
 """
 
 import dataclasses
@@ -21,6 +25,7 @@ from typing import Any
 from urllib.parse import quote
 
 from tuning.addresses import without_secrets
+from tuning.tracking.artifact_locations import location_of, update_locations
 from tuning.tracking.database_files import create_database, exclusive_open
 from tuning.tracking.mlflow_lineage import DatasetUse, Lineage
 from tuning.tracking.writer import ProjectionWriter
@@ -31,6 +36,8 @@ _RUNS_PER_PAGE = 1000
 _VALUE_CHARACTERS = 6000
 _KIND = "custom_model_development"
 _VIEW = "mlflow.sharedViewState."
+_TABLE = "table.json"
+_TABLE_TAG = {"mlflow.loggedArtifacts": json.dumps([{"path": _TABLE, "type": "table"}])}
 
 # MLflow's client repeats failed requests for minutes, and a repeated request could create a second
 # run. Instead the writer tries again, after reading which runs exist.
@@ -56,7 +63,7 @@ class RunRecord:
         metrics: final numbers by name, logged once at step 0; None values are left out.
         curves: lists of (step, value) by metric name.
         files: contents of artifacts, by path.
-        table: columns of a table by name, logged with `mlflow.log_table` as "table.json".
+        table: columns of a table by name, shown by MLflow as the table "table.json".
         description: Markdown text shown on the page of the run.
         parent: key of the parent run, which must be written first; None for a run without parent.
         datasets: data sets that the run uses.
@@ -77,6 +84,15 @@ class RunRecord:
     datasets: Sequence[DatasetUse] = ()
     makes: tuple[str, str, int] | None = None
     uses: Sequence[str] = ()
+
+    @property
+    def artifacts(self) -> dict[str, bytes]:
+        """The contents of all artifacts by path: the files and the table, as JSON."""
+        if not self.table:
+            return dict(self.files)
+        rows = [[_finite(value) for value in row] for row in zip(*self.table.values(), strict=True)]
+        text = json.dumps({"columns": list(self.table), "data": rows})
+        return {**self.files, _TABLE: text.encode()}
 
     @property
     def digest(self) -> str:
@@ -119,7 +135,8 @@ class MlflowWriter(ProjectionWriter[RunRecord]):
         uri: tracking URI of MLflow.
         experiment: name of the experiment.
         description: Markdown text shown on the page of the experiment.
-        artifacts: folder for the artifacts of a new experiment; None for the server's default.
+        artifacts: folder for the artifacts of a new experiment, in the folder of the database;
+            None for the server's default. Locations in the database follow a moved folder.
         views: states of MLflow's pages by view name; `view_link` opens a page in such a state.
     """
 
@@ -140,6 +157,8 @@ class MlflowWriter(ProjectionWriter[RunRecord]):
                 logging.getLogger(noisy).setLevel(logging.ERROR)
             with exclusive_open(uri):
                 create_database(uri, _make_database)
+                if artifacts is not None:
+                    update_locations(uri, artifacts)
                 return _Experiment(uri, experiment, description, artifacts, views or {})
 
         super().__init__(f"MLflow at {without_secrets(uri)}", connect)
@@ -169,13 +188,15 @@ class _Experiment:
         tags = {"mlflow.note.content": description, "mlflow.experimentKind": _KIND}
         tags |= {f"{_VIEW}{key}": json.dumps(view, sort_keys=True) for key, view in views.items()}
         found = self._client.get_experiment_by_name(name)
+        location = location_of(artifacts) if artifacts else None
+        is_local = artifacts is not None and (not found or found.artifact_location == location)
+        self._folder = artifacts if is_local else None
         if found is not None:
             self._id = found.experiment_id
             for key, text in tags.items():
                 if found.tags.get(key) != text:
                     self._client.set_experiment_tag(self._id, key, text)
         else:
-            location = artifacts.resolve().as_uri() if artifacts else None
             self._id = self._client.create_experiment(name, artifact_location=location, tags=tags)
         self._known = self._runs()
         self._lineage = Lineage(self._client, self._id)
@@ -195,11 +216,13 @@ class _Experiment:
         return known
 
     def write(self, record: RunRecord) -> None:
-        """Writes a record to its run, unless the run already has the record's digest."""
+        """Writes a record to its run, unless the run has the record's digest and all artifacts."""
         run_id, digest = self._known.get(record.key, ("", None))
-        if digest == record.digest:
+        if digest == record.digest and self._has_artifacts(run_id, record):
             return
         tags = {**record.tags, "key": record.key, "mlflow.note.content": record.description}
+        if record.table:
+            tags |= _TABLE_TAG
         if record.parent in self._known:
             tags["mlflow.parentRunId"] = self._known[record.parent][0]
         if run_id:
@@ -210,7 +233,7 @@ class _Experiment:
             self._known[record.key] = run_id, None
         written = run.data
         self._values(run_id, record, written)
-        self._files(run_id, record)
+        self._put_artifacts(run_id, record)
         self._lineage.link(run, record.datasets, makes=record.makes, uses=record.uses)
         for name, text in tags.items():
             if written.tags.get(name) != text:
@@ -243,30 +266,34 @@ class _Experiment:
         for start in range(0, len(metrics), _METRICS_PER_BATCH):
             self._client.log_batch(run_id, metrics=metrics[start : start + _METRICS_PER_BATCH])
 
-    def _files(self, run_id: str, record: RunRecord) -> None:
-        with tempfile.TemporaryDirectory() as folder:
-            for path, data in record.files.items():
-                local = Path(folder) / Path(path).name
+    def _has_artifacts(self, run_id: str, record: RunRecord) -> bool:
+        """Returns whether a run has all artifacts of a record; only a local folder is checked."""
+        folder = self._folder and self._folder / run_id / "artifacts"
+        return folder is None or all((folder / path).is_file() for path in record.artifacts)
+
+    def _put_artifacts(self, run_id: str, record: RunRecord) -> None:
+        with tempfile.TemporaryDirectory() as temporary:
+            for path, data in record.artifacts.items():
+                if self._folder is not None:
+                    # Fails if the store was moved meanwhile: the old folder must not come back.
+                    self._folder.mkdir(exist_ok=True)
+                    place = self._folder / run_id / "artifacts" / path
+                    place.parent.mkdir(parents=True, exist_ok=True)
+                    place.write_bytes(data)
+                    continue
+                local = Path(temporary) / Path(path).name
                 local.write_bytes(data)
                 parent = str(Path(path).parent)
                 self._client.log_artifact(run_id, str(local), None if parent == "." else parent)
-        if record.table:
-            existing = {f.path for f in self._client.list_artifacts(run_id)}
-            if "table.json" in existing:
-                # log_table would append to the existing table and duplicate its rows.
-                self._replace_table(run_id, record)
-            else:
-                self._client.log_table(run_id, dict(record.table), "table.json")
-
-    def _replace_table(self, run_id: str, record: RunRecord) -> None:
-        columns = list(record.table)
-        rows = [list(row) for row in zip(*record.table.values(), strict=True)]
-        text = json.dumps({"columns": columns, "data": rows})
-        self._client.log_text(run_id, text, "table.json")
 
 
 def _text(params: Mapping[str, Any]) -> dict[str, str]:
     return {k: str(v)[:_VALUE_CHARACTERS] for k, v in params.items() if v is not None}
+
+
+def _finite(value: Any) -> Any:
+    """Returns a value unchanged, or None for a number that JSON cannot hold."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _same(written: float | None, value: float) -> bool:

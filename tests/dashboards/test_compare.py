@@ -149,7 +149,7 @@ def test_scales_are_told_by_what_stands_behind_the_at(stores, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("{a}", "{a}/none"), "must hold a store"),
+        (("{a}", "{a}/none"), "must be a store"),
         (("{a}", "{b}", "cifar_sampling_eps"), "must hold the study cifar_sampling_eps at scale"),
         (("{a}", "{b}@paper"), "unless .* have one study in common; they have none"),
         (("{a}", "{b}", EXACT, "--format", "pdf"), "invalid choice"),

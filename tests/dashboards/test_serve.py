@@ -171,4 +171,4 @@ def test_a_busy_or_impossible_port_is_refused_in_one_line(address, tmp_path, cap
         error = capsys.readouterr().err
         assert re.fullmatch(rf"error: --port must be free and below 65536; {port}: .*\n", error)
     assert main(["--store", str(tmp_path / "none")]) == 2
-    assert "must hold a store" in capsys.readouterr().err
+    assert "must be a store" in capsys.readouterr().err

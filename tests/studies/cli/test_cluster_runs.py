@@ -71,7 +71,7 @@ def test_a_node_without_the_store_ends_a_run_it_joins_and_is_refused_at_the_star
     cluster.wait_until(lambda: (shared / "store" / "store.json").exists() or process.poll(), 60.0)
     add_blind_node(cluster, shared)
     line = refusal(process)
-    assert "must hold a store" in line and socket.gethostname() in line
+    assert "must be a store" in line and socket.gethostname() in line
     assert not list((shared / "store").glob("objects/*/*"))
 
     before = os.listdir(shared)

@@ -5,7 +5,8 @@ spec. Resources, paths, logging and the batch sizes of inference do not change r
 fields. A spec depends on the specs nested in its fields. The *key* of a spec is a hash of its kind,
 its integer ``VERSION`` and its fields, in which each nested spec is replaced by its key. The keys
 form a Merkle graph: raising the ``VERSION`` of a class changes the keys of its specs and of all
-specs that depend on them, and no other keys.
+specs that depend on them, and no other keys. Source code is no part of a key; `scorelib.sources`
+tells results of different code apart.
 
 Specs are serialised as plain JSON (`Spec.to_json`, `from_json`) and never pickled. A registry,
 filled when the classes are defined, maps each kind to its class.
@@ -163,13 +164,18 @@ def _kind_of(cls: type[Spec]) -> str:
     """
     if "KIND" in cls.__dict__:
         return cls.KIND
-    if cls.__module__.partition(".")[0] in _OURS:
+    if is_ours(cls.__module__):
         raise TypeError(
             f"a spec class of this distribution must declare KIND in its body; {cls} does not"
         )
     if cls.__module__ == "__main__":  # the name of every script: two scripts would share keys
         raise TypeError(f"a spec of a script must declare KIND, or be moved to a module; got {cls}")
     return f"{cls.__module__}:{cls.__qualname__}"
+
+
+def is_ours(module: str) -> bool:
+    """Returns whether a module, given by its dotted name, is part of this distribution."""
+    return module.partition(".")[0] in _OURS
 
 
 def _place(cls: type) -> tuple[str, str]:

@@ -30,6 +30,7 @@ scorelib.pictures
 scorelib.diameter               errors
 scorelib.spec                   errors
 scorelib.spec_paths             errors spec
+scorelib.sources                spec
 scorelib.step_size              errors
 scorelib.data                   errors seeds spec
 scorelib.optim                  errors spec

@@ -28,6 +28,7 @@ from scorelib.data.facts import digest_of
 from scorelib.data.files import as_floats
 from scorelib.spec import Spec
 from tuning.store.data_records import require_same_data
+from tuning.store.sources import codes_of, note_code, require_own_sources
 from tuning.store.store import CorruptObjectError, Manifest, Store
 
 
@@ -307,15 +308,19 @@ def execute(job: Job, at: ExecutionContext) -> Generator[Progress, None, Manifes
 
     Raises:
         MissingInputError: if an input must be computed (again) first.
+        InputError: if the store knows the kind of a foreign class with other source.
     """
+    parts = list(job.parts())
+    require_own_sources(at.store, parts, note=True)
     stored = at.store.manifest(job.stage, job.key)
     if stored is not None:
         return stored
     started = time.monotonic()
     if at.device.startswith("cuda") and torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats(at.device)
-    causes = [at.manifest(needed).result.get("failed") for needed in job.inputs()]
-    failed = next((cause for cause in causes if cause is not None), None)
+    inputs = [at.manifest(needed) for needed in job.inputs()]
+    code = codes_of(job.stage, note_code(at.store, parts), ((i.stage, i.code) for i in inputs))
+    failed = next((cause for i in inputs if (cause := i.result.get("failed")) is not None), None)
     outcome = (yield from job.run(at)) if failed is None else Outcome({"failed": failed})
     work = job.work()
     at.store.commit(
@@ -334,6 +339,7 @@ def execute(job: Job, at: ExecutionContext) -> Generator[Progress, None, Manifes
         | _gpu_memory(at.device)
         | outcome.cost,
         files=outcome.files,
+        code=code,
     )
     outcome.once_stored()
     return at.manifest(job)

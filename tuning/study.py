@@ -7,7 +7,7 @@ of sample counts) and the number of seeds of a cell are part of no content key, 
 numbers extends the stored results.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from scorelib.errors import require_input
@@ -259,6 +259,18 @@ class Study:
         own = (job for cell in self.cells if cell.search is None for job in cell.jobs(None))
         drawn = (job for curve in self.curves for jobs in curve.points.values() for job in jobs)
         return (*self.snapshots, *self.baselines, *own, *drawn)
+
+    def specs(self) -> Iterator[Spec]:
+        """Yields the specs that results and proposals of the study depend on, with nested specs.
+
+        A spec is yielded once for each occurrence.
+        """
+        for job in self.known_jobs:
+            yield from job.parts()
+        for cell in self.cells:
+            yield from cell.protocol.parts() if cell.protocol else ()
+        for search in self.searches:
+            yield from search.space.parts()
 
     @property
     def known_jobs(self) -> tuple[Job, ...]:

@@ -31,6 +31,7 @@ from tuning.spaces.trial import Result
 from tuning.stages import Score
 from tuning.store.documents import StoreReadError
 from tuning.store.ledger import Ledger
+from tuning.store.sources import Codes
 from tuning.store.store import Manifest, Store
 from tuning.study import Cell, Study
 
@@ -89,6 +90,7 @@ class Scheduler:
         self._store, self.on_stored, self._leases = store, on_stored, leases
         self._planner = Planner(store)
         self._results: dict[str, Result] = {}
+        self._codes: dict[str, Codes] = {}
         self._attempts: dict[str, tuple[int, int]] = {}  # number of failures, furthest progress
         self._wanted: list[Job] | None = None  # until a score is stored or an input is lost
         self._may_propose = True  # True after each such change
@@ -120,7 +122,16 @@ class Scheduler:
                 found = manifest.result
                 numbers = {k: float(v) for k, v in found.items() if isinstance(v, int | float)}
                 self._results[job.key] = Result(numbers, found.get("failed"))
+                self._codes[job.key] = manifest.code or {}
             return self._results[job.key]
+
+    def codes(self, job: Job) -> Codes:
+        """Returns the codes that the result of a job comes from.
+
+        The result is empty if the codes are unknown or the job is not finished.
+        """
+        with self._lock:
+            return self._codes.get(job.key, {}) if self.lookup(job) else {}
 
     def cell_jobs(self, cell: Cell) -> tuple[Job, ...]:
         """Returns the jobs of a cell; empty if the cell's search has no winner (yet)."""

@@ -22,7 +22,7 @@ from fsspec.implementations.local import LocalFileSystem
 from scorelib.errors import InputError
 from tuning.store.files import create_local, file_system, replace_local
 
-FORMAT = 1
+FORMAT = 2  # since 2, manifests name the code; version 0.2 would take them for corrupt
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._=-]*")
 
 
@@ -87,6 +87,8 @@ class Documents:
                 f"the store {self.url!r} must have format {FORMAT} or older, but it has {found}: "
                 "a newer version of score-studies made it, so update score-studies"
             )
+        if found < FORMAT and create:
+            self._put(self._path("store.json"), as_json({"format": FORMAT}))
 
     @staticmethod
     def exists(url: str) -> bool:

@@ -11,6 +11,8 @@ finished job form an *object*. All files are below one fsspec URL (a folder, ``s
     checkpoints/KEY/NAME                    latest resumable state of each unfinished run
     ledger/KEY/NAME.json                    proposals of each search
     studies/ID.json, launches/ID.json       settings of each study; commits of its launches
+    code/NAME.json, kinds/NAME.json         source code of results and of foreign kinds (`sources`)
+    data/KEY.json                           digests and facts of each data set
     rates/, gpu-memory/                     measured durations and GPU memory of jobs
     locks/, leases/, drivers/               documents of running drivers (`tuning.drivers`)
     pictures/ID/NAME.png                    figures and samples, for display
@@ -40,6 +42,7 @@ from typing import Any
 from tuning.store.documents import Documents, StoreWriteError, as_json, checked_name
 from tuning.store.files import files_below
 from tuning.store.node_cache import NodeCache, sha256
+from tuning.store.sources import Codes
 
 
 class CorruptObjectError(Exception):
@@ -67,6 +70,8 @@ class Manifest:
         result: small results (numbers, the cause of a failure), as JSON.
         cost: cost of the job (seconds, images, network evaluations, device), as JSON.
         files: for each file name the "path" below the object, the "size" in bytes and the "sha256".
+        code: names of the codes that the result comes from, by stage (see `tuning.store.sources`);
+            None if they are unknown, as in results of version 0.2 and older.
     """
 
     stage: str
@@ -75,6 +80,7 @@ class Manifest:
     result: dict[str, Any]
     cost: dict[str, Any]
     files: dict[str, dict[str, Any]]
+    code: Codes | None = None
 
     @property
     def n_bytes(self) -> int:
@@ -168,6 +174,7 @@ class Store(Documents):
         result: dict[str, Any],
         cost: dict[str, Any],
         files: Mapping[str, bytes],
+        code: Codes | None = None,
     ) -> None:
         """Stores a finished job atomically; a job that is already stored stays unchanged.
 
@@ -178,6 +185,7 @@ class Store(Documents):
             result: small results, as JSON.
             cost: cost of the job, as JSON.
             files: contents of files, by name.
+            code: names of the codes that the result comes from, by stage; None if unknown.
 
         Raises:
             StoreWriteError: if the store is full or cannot be written.
@@ -192,7 +200,7 @@ class Store(Documents):
             entries[name] = {"path": path, "size": len(data), "sha256": sha256(data)}
         body = {
             "stage": stage, "key": key, "spec": spec, "result": result, "cost": cost,
-            "files": entries,
+            "files": entries, "code": code,
         }  # fmt: skip
         manifest = as_json(body | {"digest": sha256(as_json(body))})
         self._put(self._manifest_path(stage, key), manifest)

@@ -8,6 +8,7 @@ import statistics
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from dashboards.results.code_versions import code_notes
 from scorelib.data import DataSpec
 from scorelib.metrics.classifier import ClassifierFeatures
 from tuning.jobs import Job
@@ -155,12 +156,13 @@ class StudyView:
 
     Attributes:
         study: the study.
-        cells: its cells.
-        baselines: its baselines.
         data_notes: what a reader should know of its data sets, one line each.
-        runs: runs of its searches, by name.
         real_certainty: how sure each classifier that cells rest on is of held-out real images;
             None if the number is not stored.
+        cells: results of the cells, row by row.
+        baselines: results of the baselines.
+        runs: runs of the searches, by name.
+        code_notes: notes on results that come from different source code.
     """
 
     study: Study
@@ -169,6 +171,7 @@ class StudyView:
     runs: Mapping[str, SearchRun]
     data_notes: tuple[str, ...] = ()
     real_certainty: Mapping[ClassifierFeatures, float | None] = field(default_factory=dict)
+    code_notes: tuple[str, ...] = ()
 
     @property
     def protocols(self) -> list[Protocol]:
@@ -193,6 +196,7 @@ def read_study(scheduler: Scheduler, store: Store) -> StudyView:
         runs=scheduler.searches,
         data_notes=tuple(_data_notes(study, store)),
         real_certainty={of: _real_certainty(of, scheduler) for of in classifiers},
+        code_notes=code_notes(scheduler, store),
     )
 
 

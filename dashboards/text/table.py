@@ -226,4 +226,4 @@ def foot(view: StudyView) -> list[str]:
     same = any(c.difference(name) is not None for c in view.cells for name in c.cell.quantities)
     if papers and not same:
         lines.append("no differences are shown because our protocol and the paper's differ")
-    return [*lines, *certainty_notes(view), *view.data_notes, *view.study.notes]
+    return [*lines, *certainty_notes(view), *view.code_notes, *view.data_notes, *view.study.notes]

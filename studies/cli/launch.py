@@ -50,6 +50,7 @@ from tuning.scheduling.rates import Rates
 from tuning.scheduling.scheduler import Scheduler
 from tuning.store.data_records import record_data
 from tuning.store.provenance import note_launch
+from tuning.store.sources import require_own_sources
 from tuning.store.store import Manifest, Store
 from tuning.study import Study
 
@@ -71,6 +72,7 @@ def _command(args: argparse.Namespace) -> int:
     study = find_study(args.name).study(args.scale, settings)
     console = Console()
     known = Store(args.store) if Store.exists(args.store) else Store("memory://none", create=True)
+    require_own_sources(known, study.specs())
     device = _device(args, study)
     scheduler = Scheduler(study, known)
     rows = forecast(scheduler, known, device)
@@ -99,6 +101,7 @@ def _command(args: argparse.Namespace) -> int:
         store.require_writable()
         driver = stack.enter_context(Driver(store, on_lost=stop.request))
         stack.enter_context(StudyLock(driver, study.id))
+        require_own_sources(store, study.specs(), note=True)
         if left and capacity is None and not stop.is_set:
             capacity = stack.enter_context(_ray(args))
         record_last_run(store, study)

@@ -11,6 +11,7 @@ from studies.opening.own_data import with_own_data
 from studies.registry import find_study
 from tuning.scheduling.scheduler import Scheduler
 from tuning.store.documents import StoreReadError
+from tuning.store.sources import require_own_sources
 from tuning.store.store import Store
 from tuning.study import Study
 
@@ -77,7 +78,9 @@ def last_run_studies(store: Store) -> LastRunStudies:
             module = find_study(name)  # the import registers the kind of its settings
             last_run = _last_settings(store, document)
             if last_run is not None:
-                studies.append(module.study(scale, last_run))
+                study = module.study(scale, last_run)
+                require_own_sources(store, study.specs())
+                studies.append(study)
         except StoreReadError:
             raise
         except InputError as error:
@@ -108,10 +111,13 @@ def open_study(args: argparse.Namespace) -> tuple[Scheduler, Store]:
         has the default settings of the scale.
 
     Raises:
-        InputError: an argument is wrong, or the store does not exist.
+        InputError: an argument is wrong, the store does not exist, or it holds results of other
+            classes of the same kinds.
     """
     module = find_study(args.name)
     default = module.settings(args.scale)
     store = Store(args.store)
     settings = _last_settings(store, f"{args.name}-{args.scale}") or default
-    return Scheduler(module.study(args.scale, settings), store), store
+    study = module.study(args.scale, settings)
+    require_own_sources(store, study.specs())
+    return Scheduler(study, store), store

@@ -50,6 +50,7 @@ class Mine(Spec):
     """A class."""
 
     x: float = 1.0
+    other: Tested | None = None
 
     def run(self, other):
         # A comment.

@@ -128,6 +128,6 @@ def require_own_sources(store: Documents, specs: Iterable[Spec], *, note: bool =
             raise InputError(
                 f"a class must have the source with which the store {store.url!r} keeps results of "
                 f"its kind and version, but {cls.__qualname__} of {source_file(cls)} has other "
-                f"source than {cls.KIND!r}, version {cls.VERSION}: raise VERSION in the class if "
-                "its results change, or declare another KIND if it is another class"
+                f"source than {cls.KIND!r}, version {cls.VERSION}: raise VERSION in the class, or "
+                "declare another KIND if it is another class"
             )

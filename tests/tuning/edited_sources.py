@@ -2,7 +2,7 @@
 
 import functools
 
-from scorelib import sources
+from scorelib.sources import digests, modules
 from tests.scorelib.modules import write
 from tuning.store import sources as of_store
 
@@ -12,18 +12,18 @@ def edited(monkeypatch, folder, name, old, new):
 
     The process starts anew as far as sources are concerned: digests are computed again.
     """
-    file_of = sources._file_of
+    file_of = modules.file_of
     text = file_of(name).read_text()
     assert text.count(old) == 1
     copy = write(folder, name.replace(".", "_"), text.replace(old, new))
-    monkeypatch.setattr(sources, "_file_of", lambda m: copy if m == name else file_of(m))
+    monkeypatch.setattr(modules, "file_of", lambda m: copy if m == name else file_of(m))
     forget(monkeypatch)
 
 
 def forget(monkeypatch):
     """Forgets the digests that this process knows, until the end of the test."""
-    fresh = functools.cache(sources.definitions.__wrapped__)
-    monkeypatch.setattr(sources, "definitions", fresh)
+    fresh = functools.cache(digests.definitions.__wrapped__)
+    monkeypatch.setattr(digests, "definitions", fresh)
     monkeypatch.setattr(of_store, "definitions", fresh)
     monkeypatch.setattr(of_store, "_code_of", functools.cache(of_store._code_of.__wrapped__))
     monkeypatch.setattr(of_store, "_written", set())

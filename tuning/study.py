@@ -7,6 +7,7 @@ of sample counts) and the number of seeds of a cell are part of no content key, 
 numbers extends the stored results.
 """
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -16,6 +17,9 @@ from tuning.jobs import Job
 from tuning.spaces import Rung, SearchSpace
 from tuning.stages import OUTPUTS, Baseline, Frames, Protocol, SampleSpec, Score, TrainedWeights
 from tuning.store.ledger import Values
+
+
+_DIGITS = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -212,19 +216,35 @@ class Curve:
     points: Mapping[int, tuple[Job, ...]]
 
 
+@dataclass(frozen=True, kw_only=True)
+class NoSettings(Spec):
+    """The settings of a study that has none."""
+
+    KIND = "NoSettings"
+
+
+def full_name(name: str, kind: str) -> str:
+    """Returns a study's name in the store: a user's study has a digest of its kind behind it."""
+    digest = hashlib.sha256(kind.encode()).hexdigest()[:_DIGITS]
+    return f"{name}.{digest}" if kind else name
+
+
 @dataclass(frozen=True, eq=False)
 class Study:
     """A published table and the jobs and searches that fill it.
 
     Attributes:
-        name: name of the study, as in ``python -m studies.run NAME``.
-        scale: "demo" or "paper".
+        cells: cells of the table, row by row.
+        name: name of the study, as in ``python -m studies.run NAME``; a study in a file is named
+            after the file unless the study has a name.
+        scale: name of the scale, such as "demo" or "paper".
         paper: short name of the paper.
         exhibit: table, figure or appendix of the paper, such as "Table 1".
         title: caption of the table, paraphrased.
         question: question that the study answers, for display.
         settings: spec that defines the whole study.
-        cells: cells of the table, row by row.
+        kind: name that tells a user's study from other studies of the same name on one store; ""
+            for a study of the project.
         searches: searches in order of priority; a search comes after the searches it depends on.
         snapshots: snapshots that are trained whether or not a cell needs them.
         baselines: reference distances, shown under the table.
@@ -233,14 +253,15 @@ class Study:
         notes: further notes, shown under the table.
     """
 
-    name: str
-    scale: str
-    paper: str
-    exhibit: str
-    title: str
-    question: str
-    settings: Spec
     cells: tuple[Cell, ...]
+    name: str = ""
+    scale: str = "demo"
+    paper: str = ""
+    exhibit: str = ""
+    title: str = ""
+    question: str = ""
+    settings: Spec = field(default_factory=NoSettings)
+    kind: str = ""
     searches: tuple[Search, ...] = ()
     snapshots: tuple[TrainedWeights, ...] = ()
     baselines: tuple[Baseline, ...] = ()
@@ -250,8 +271,11 @@ class Study:
 
     @property
     def id(self) -> str:
-        """The name and scale; locks, documents and pictures in the store have this name."""
-        return f"{self.name}-{self.scale}"
+        """The name and scale; locks, documents and pictures in the store have this name.
+
+        The name of a user's study has a digest of its kind behind it.
+        """
+        return f"{full_name(self.name, self.kind)}-{self.scale}"
 
     @property
     def fixed_jobs(self) -> tuple[Job, ...]:

@@ -26,6 +26,7 @@ import scorelib
 from scorelib.errors import InputError
 from tuning.execution.ray_import import AuthenticationTokenLoader, NodeAffinity, ray
 from tuning.execution.resources import Capacity
+from tuning.own_modules import OwnModule, import_all, own_modules
 
 _TOKEN_PATH = "RAY_AUTH_TOKEN_PATH"
 _ANSWER_SECONDS = 20.0
@@ -105,11 +106,14 @@ def _start(options: ClusterOptions, folder: Path, quiet: dict[str, Any]) -> None
         token = Path(os.environ[_TOKEN_PATH])
         token.touch(mode=0o600)
         token.write_text(secrets.token_hex(32))
-        ray.init(
-            object_store_memory=_OBJECT_STORE_BYTES,
-            num_cpus=options.cpus, num_gpus=options.gpus, include_dashboard=False,
-            _temp_dir=str(folder), **quiet,
-        )  # fmt: skip
+        # Workers look for code in the driver's current folder first, where a folder may be named
+        # as one of our packages. So Ray starts from another folder.
+        with contextlib.chdir(folder):
+            ray.init(
+                object_store_memory=_OBJECT_STORE_BYTES,
+                num_cpus=options.cpus, num_gpus=options.gpus, include_dashboard=False,
+                _temp_dir=str(folder), **quiet,
+            )  # fmt: skip
     except (OSError, RuntimeError) as error:  # e.g. a socket path of more than 107 bytes
         raise InputError(
             f"Ray must be able to start in {folder}, but got "
@@ -124,7 +128,10 @@ def _join(address: str, folder: Path, quiet: dict[str, Any]) -> None:
     _require_answer(address)
     runtime_env = None
     if "RAY_JOB_CONFIG_JSON_ENV_VAR" not in os.environ:  # a submitted job includes its code
-        packages = [str(Path(str(scorelib.__file__)).parent), str(Path(__file__).parents[1])]
+        ours = Path(__file__).parents[1]
+        packages = [str(Path(str(scorelib.__file__)).parent), str(ours)]
+        packages += [str(ours.with_name("studies"))]  # which a study in a file may import
+        packages += sorted({str(own.package) for own in own_modules() if own.package})
         runtime_env = {"py_modules": packages, "excludes": ["__pycache__"]}
     try:
         # Workers look for code in the driver's current folder first, and a node may have an older
@@ -221,6 +228,37 @@ def require_visible(store_folder: str) -> None:
             "s3:// or gs://",
             "store",
         )
+
+
+def require_modules() -> None:
+    """Raises InputError if a node of the cluster cannot import the user's own modules."""
+    modules = own_modules()
+    if not modules:
+        return
+    probe = ray.remote(num_cpus=0, max_retries=0)(_import_problem)
+    for node in (node for node in ray.nodes() if node["Alive"]):
+        place = NodeAffinity(node["NodeID"], soft=False)
+        try:
+            problem = ray.get(
+                probe.options(scheduling_strategy=place).remote(modules), timeout=_PROBE_SECONDS
+            )
+        except ray.exceptions.RayError:
+            continue  # the node was lost or is busy: its workers report the problem
+        if problem:
+            raise InputError(
+                f"every worker must be able to import {', '.join(m.name for m in modules)}, but on "
+                f"{node['NodeManagerHostname']} {problem}: install what is missing there, or put "
+                f"modules that import each other into one package"
+            )
+
+
+def _import_problem(modules: tuple[OwnModule, ...]) -> str:
+    """Returns why modules cannot be imported in this process; "" if they can."""
+    try:
+        import_all(modules)
+    except InputError as error:
+        return str(error)
+    return ""
 
 
 def _saw(answer: Any) -> bool:

@@ -30,6 +30,7 @@ from scorelib.errors import InputError
 from scorelib.spec import from_json
 from tuning.execution.ray_import import tune
 from tuning.jobs import ExecutionContext, Job, MissingInputError, Progress, execute
+from tuning.own_modules import OwnModule, import_all
 from tuning.store.documents import StoreReadError
 from tuning.store.store import Manifest, Store
 
@@ -54,6 +55,7 @@ class Execution:
             logical.
         timeouts: time-outs in seconds, by `Stage.timeout`. A job without progress for this time
             counts as hung. None or a missing entry means no time-out.
+        modules: the user's own modules, which workers import before they read a job.
     """
 
     store_url: str
@@ -64,6 +66,13 @@ class Execution:
     inception_weights: str | None = None
     gpu_device: str = "cuda"
     timeouts: Mapping[str, float | None] = field(default_factory=dict)
+    modules: tuple[OwnModule, ...] = ()
+
+    @classmethod
+    def from_json(cls, text: str) -> "Execution":
+        """Returns the settings that `config` describes."""
+        data = json.loads(text)
+        return cls(**data | {"modules": tuple(OwnModule(**module) for module in data["modules"])})
 
     def context(self, *, gpu: bool) -> ExecutionContext:
         """Returns the context for running a job in the current process, and sets up torch.
@@ -95,9 +104,9 @@ class Execution:
         """
         return {
             "key": job.key,
-            # A single string, because Tune flattens nested configs into trial names.
+            # Single strings, because Tune flattens nested configs into trial names.
             "job": json.dumps(job.to_json()),
-            "execution": dataclasses.asdict(self),
+            "execution": json.dumps(dataclasses.asdict(self)),
             "gpus": gpus,
         }
 
@@ -113,7 +122,8 @@ class JobTrainable(tune.Trainable):  # type: ignore[misc]
         """Reads the config of a new actor; errors of the job's spec are reported by `step`."""
         self._run: Generator[Progress, None, Manifest] | None = None
         self._job_json, self._job = config["job"], None
-        self._execution, self._has_gpu = Execution(**config["execution"]), config["gpus"] > 0
+        self._execution = Execution.from_json(config["execution"])
+        self._has_gpu = config["gpus"] > 0
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Replaces the config of an actor that is reused; returns True, as Tune requires."""
@@ -131,6 +141,7 @@ class JobTrainable(tune.Trainable):  # type: ignore[misc]
             "cause" and "traceback"). "done" says whether the job has ended.
         """
         try:
+            import_all(self._execution.modules)
             job = self._job = self._job or from_json(json.loads(self._job_json))
             with self._watched(job):
                 progress = self._advance(job, time.monotonic() + _SLICE_SECONDS)

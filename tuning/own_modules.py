@@ -1,0 +1,193 @@
+"""Modules of the user's own: imported by the driver, by every worker and by the dashboards.
+
+A module is given as a file or by its dotted name. The text of a file travels to the workers, so
+they run what the driver has read, even if the file is edited during the run or lies on another
+machine. A package is imported by name on each worker; on a cluster it travels with the code.
+"""
+
+import contextlib
+import importlib
+import importlib.abc
+import importlib.util
+import sys
+import traceback
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import CodeType, ModuleType
+
+from scorelib.errors import InputError
+
+_LOADED: dict[str, "OwnModule"] = {}
+
+
+@dataclass(frozen=True)
+class OwnModule:
+    """A module of the user's own, as it travels to a worker.
+
+    Attributes:
+        name: the name that the module is imported by.
+        file: the file that the module came from.
+        source: text of the file; None for a module of a package.
+        folder: folder that is searched for further modules: that of the file, or the parent of the
+            package.
+    """
+
+    name: str
+    file: str
+    source: str | None
+    folder: str
+
+    @property
+    def package(self) -> Path | None:
+        """The folder of the top-level package; None for a file."""
+        top = self.name.partition(".")[0]
+        return None if self.source is not None else Path(self.folder) / top
+
+
+def own_modules() -> tuple[OwnModule, ...]:
+    """Returns the user's modules that this process has imported, in the order of their import."""
+    return tuple(_LOADED.values())
+
+
+def import_own(given: str) -> ModuleType:
+    """Imports a module of the user's own.
+
+    Args:
+        given: path of a file that ends in ".py", or a dotted module name.
+
+    Raises:
+        InputError: there is no such module, its name is taken by another module, or it cannot be
+            imported; the message names file and line.
+    """
+    module = _of_file(Path(given).expanduser()) if given.endswith(".py") else _of_name(given)
+    return _imported(module)
+
+
+def import_all(modules: Sequence[OwnModule]) -> None:
+    """Imports modules that another process has imported; see `import_own`."""
+    for module in modules:
+        _imported(module)
+
+
+def _of_file(path: Path) -> OwnModule:
+    try:
+        source = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise InputError(f"a module must be a readable file, but {path}: {why}") from error
+    name = path.stem
+    if not name.isidentifier():
+        raise InputError(
+            f"a module's file must be named like a Python variable, but got {path.name!r}: rename it"
+        )
+    return OwnModule(name, str(path.resolve()), source, str(path.resolve().parent))
+
+
+def _of_name(name: str) -> OwnModule:
+    with _account_of_errors(name):
+        spec = importlib.util.find_spec(name)
+    if spec is None or spec.origin is None:
+        raise InputError(
+            f"a module must be a file FILE.py or an importable name, but got {name!r}: give the "
+            "file's path, or install the package"
+        )
+    origin = Path(spec.origin).resolve()
+    if "." not in name and spec.submodule_search_locations is None:
+        return _of_file(origin)
+    above = len(name.split(".")) - (0 if origin.name == "__init__.py" else 1)
+    return OwnModule(name, str(origin), None, str(origin.parents[above]))
+
+
+def _imported(module: OwnModule) -> ModuleType:
+    """Returns the module, imported now unless the same module was imported before."""
+    known = _LOADED.get(module.name)
+    if known == module:
+        return sys.modules[module.name]
+    if known is not None and known.file != module.file:
+        raise InputError(
+            f"two modules must not have one name, but {known.file} and {module.file} are both "
+            f"{module.name!r}: rename one of the files"
+        )
+    if module.folder not in sys.path:
+        sys.path.append(module.folder)
+    if module.source is None:
+        with _account_of_errors(module.name):
+            imported = importlib.import_module(module.name)
+    else:
+        imported = _executed(module, module.source)
+    _LOADED[module.name] = module
+    return imported
+
+
+def _executed(module: OwnModule, source: str) -> ModuleType:
+    """Returns a new module made of the text of a file, registered under its name."""
+    _require_free(module)
+    loader = _TextLoader(source, module.file)
+    spec = importlib.util.spec_from_loader(module.name, loader, origin=module.file)
+    assert spec is not None
+    made = importlib.util.module_from_spec(spec)
+    made.__file__ = module.file
+    sys.modules[module.name] = made
+    try:
+        with _account_of_errors(module.file):
+            loader.exec_module(made)
+    except BaseException:
+        del sys.modules[module.name]
+        raise
+    return made
+
+
+def _require_free(module: OwnModule) -> None:
+    """Raises InputError if another module has the name of a file."""
+    found = sys.modules.get(module.name)
+    taken = getattr(found, "__file__", None) or ("built in" if found else None)
+    if taken is None:
+        with contextlib.suppress(ImportError, ValueError):
+            spec = importlib.util.find_spec(module.name)
+            taken = spec.origin if spec else None
+    if taken is not None and Path(taken).resolve() != Path(module.file):
+        raise InputError(
+            f"the name of a module must be free, but {module.name!r} is also {taken}: rename "
+            f"{module.file}"
+        )
+
+
+class _TextLoader(importlib.abc.InspectLoader):
+    """A loader of one module from its text; gives tracebacks and `inspect` the text, too."""
+
+    def __init__(self, source: str, file: str) -> None:
+        self._source, self._file = source, file
+
+    def get_source(self, fullname: str) -> str:
+        return self._source
+
+    def get_code(self, fullname: str) -> CodeType:
+        return compile(self._source, self._file, "exec", dont_inherit=True)
+
+
+@contextlib.contextmanager
+def _account_of_errors(what: str) -> Iterator[None]:
+    """Turns every error of an import into an InputError with file and line; prints go to stderr."""
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
+    except InputError as error:
+        raise InputError(f"{_line_of(error, what)}: {error}", *error.fields) from error
+    except SyntaxError as error:
+        raise InputError(
+            f"a module must be valid Python, but {error.filename}:{error.lineno}: {error.msg}"
+        ) from error
+    except (Exception, SystemExit) as error:
+        raise InputError(
+            f"a module must be importable, but {_line_of(error, what)}: "
+            f"{type(error).__name__}: {' '.join(str(error).split())}"
+        ) from error
+
+
+def _line_of(error: BaseException, what: str) -> str:
+    """Returns the user's innermost line in an error's traceback as file:line."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [f for f in frames if f.filename == what or what.partition(".")[0] in f.filename]
+    own = [f for f in own if f.filename != __file__]
+    return f"{own[-1].filename}:{own[-1].lineno}" if own else what

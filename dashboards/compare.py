@@ -25,8 +25,8 @@ from dashboards.results.verdicts import beyond_noise
 from dashboards.text.formats import Document, as_markdown, as_rich
 from scorelib.errors import InputError
 from scorelib.spec import Spec
-from studies.opening.cli_common import Arguments, run_command
-from studies.opening.open_study import last_run_studies
+from studies.opening.cli_common import Arguments, add_module_argument, command_line, run_command
+from studies.opening.open_study import last_run_studies, study_name
 from tuning.jobs import Job
 from tuning.scheduling.scheduler import Scheduler
 from tuning.stages import TrainedWeights
@@ -67,6 +67,7 @@ def open_side(given: str, name: str | None, other: str) -> Side:
     """
     url, scale = _store_and_scale(given)
     store = Store(url)
+    name = study_name(name) if name else None
     last_run = last_run_studies(store)
     studies = {s.name: s for s in last_run.studies if s.scale == scale}
     if name is None:
@@ -234,11 +235,12 @@ def _number(mean: float | None, spread: float | None) -> str:
 def parser() -> Arguments:
     """Returns the parser of the command line."""
     about = (__doc__ or "").split("\n")[0]
-    made = Arguments(prog="python -m dashboards.compare", description=about)
+    made = Arguments(prog=command_line("dashboards.compare"), description=about)
     made.add_argument("a", metavar="A", help="a store, or STORE@SCALE")
     made.add_argument("b", metavar="B", help="another store, or STORE@SCALE")
     made.add_argument("name", metavar="NAME", nargs="?", help="study; default: the common one")
     made.add_argument("--format", choices=FORMATS, default="rich", help="format; default: rich")
+    add_module_argument(made)
     return made
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from dashboards.web.report_page import render_report
 from scorelib.errors import InputError
-from studies.opening.cli_common import Arguments, add_study_arguments, run_command
+from studies.opening.cli_common import Arguments, add_study_arguments, command_line, run_command
 from studies.opening.open_study import open_study
 from tuning.scheduling.amounts import size
 from tuning.store.files import replace_local
@@ -21,7 +21,7 @@ from tuning.store.files import replace_local
 def parser() -> Arguments:
     """Returns the parser of the command line."""
     about = (__doc__ or "").split("\n")[0]
-    made = Arguments(prog="python -m dashboards.report", description=about)
+    made = Arguments(prog=command_line("dashboards.report"), description=about)
     add_study_arguments(made)
     made.add_argument(
         "-o", "--output", metavar="FILE.html", help="output file; default: NAME-SCALE.html"
@@ -36,7 +36,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _command(args: argparse.Namespace) -> int:
     scheduler, store = open_study(args)
-    target = Path(args.output or f"{args.name}-{args.scale}.html")
+    target = Path(args.output or f"{scheduler.study.name}-{args.scale}.html")
     if not target.parent.is_dir() or target.is_dir():
         raise InputError(f"-o must be a file in an existing folder; got {str(target)!r}")
     page = render_report(scheduler, store)

@@ -17,7 +17,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from dashboards.web.child_servers import ChildServers
 from dashboards.web.site import Site, handler
 from scorelib.errors import InputError
-from studies.opening.cli_common import DEFAULT_STORE, Arguments, run_command
+from studies.opening.cli_common import (
+    DEFAULT_STORE,
+    Arguments,
+    add_module_argument,
+    command_line,
+    run_command,
+)
 from tuning.execution.stop import StopRequest
 from tuning.store.store import Store
 
@@ -27,9 +33,10 @@ _POLL_SECONDS = 0.2
 def parser() -> Arguments:
     """Returns the parser of the command line."""
     about = (__doc__ or "").split("\n")[0]
-    made = Arguments(prog="python -m dashboards.serve", description=about)
+    made = Arguments(prog=command_line("dashboards.serve"), description=about)
     made.add_argument("--store", default=DEFAULT_STORE, metavar="URL", help="default: ./store")
     made.add_argument("--port", type=int, metavar="N", help="page's port; default: a free port")
+    add_module_argument(made)
     return made
 
 

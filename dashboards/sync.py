@@ -12,7 +12,13 @@ import sys
 from dashboards.records.projections import Projections
 from scorelib.errors import InputError
 from studies.common.execution_settings import require_optuna
-from studies.opening.cli_common import DEFAULT_STORE, Arguments, run_command
+from studies.opening.cli_common import (
+    DEFAULT_STORE,
+    Arguments,
+    add_module_argument,
+    command_line,
+    run_command,
+)
 from studies.opening.open_study import last_run_studies
 from tuning.addresses import require_server, without_secrets
 from tuning.drivers.driver import Driver
@@ -25,11 +31,14 @@ from tuning.study import Study
 
 def parser() -> Arguments:
     """Returns the parser of the command line."""
-    made = Arguments(prog="python -m dashboards.sync", description=(__doc__ or "").split("\n")[0])
+    made = Arguments(
+        prog=command_line("dashboards.sync"), description=(__doc__ or "").split("\n")[0]
+    )
     made.add_argument("--store", default=DEFAULT_STORE, metavar="URL", help="default: ./store")
     made.add_argument(
         "--tracking-uri", metavar="URI", help="MLflow server; default: a database in the store"
     )
+    add_module_argument(made)
     return made
 
 

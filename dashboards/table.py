@@ -15,14 +15,14 @@ import sys
 from dashboards.results.cells import read_study
 from dashboards.results.missing import what_is_missing
 from dashboards.text.table import FORMATS, render
-from studies.opening.cli_common import Arguments, add_study_arguments, run_command
+from studies.opening.cli_common import Arguments, add_study_arguments, command_line, run_command
 from studies.opening.open_study import open_study
 
 
 def parser() -> Arguments:
     """Returns the parser of the command line."""
     about = (__doc__ or "").split("\n")[0]
-    made = Arguments(prog="python -m dashboards.table", description=about)
+    made = Arguments(prog=command_line("dashboards.table"), description=about)
     add_study_arguments(made)
     made.add_argument("--format", choices=FORMATS, default="rich", help="format; default: rich")
     return made

@@ -215,8 +215,9 @@ def from_json(data: dict[str, Any]) -> Any:
         near = difflib.get_close_matches(str(kind), _KINDS, n=1)
         hint = f"; the nearest is {near[0]!r}" if near else ""
         module = str(kind).partition(":")[0] if ":" in str(kind) else None
-        hint = f": import {module} first" if module else hint
-        raise InputError(f"a spec must be of a known kind; got {kind!r}{hint}")
+        hint = f": import its module {module}" if module else hint
+        message = f"a spec must be of a known kind; got {kind!r}{hint}"
+        raise InputError(message, *(["modules"] if module else []))
     names = {_stored_name(f): f.name for f in dataclasses.fields(_KINDS[kind])}
     unknown = data.keys() - names.keys() - {"spec"}
     if unknown:

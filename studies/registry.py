@@ -1,13 +1,18 @@
 """The registry of all studies by name, and the interface of a study module (`StudyModule`)."""
 
 import difflib
-from collections.abc import Callable, Mapping
+import re
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Protocol, cast
 
 from scorelib.errors import InputError
-from tuning.study import Study
+from studies.definitions import StudyDefinition, own_studies, own_study
+from tuning.own_modules import import_own
+from tuning.study import Study, full_name
+
+_OWN_NAME = re.compile(r"\w+\.[0-9a-f]{8}")
+"""The name of a user's study in a store: see `tuning.study.full_name`."""
 
 _ROOMS = {
     "studies.adversarial.step_sizes": {
@@ -81,45 +86,35 @@ class StudyModule(Protocol):
         """Returns the study for a scale and the given settings."""
 
 
-@dataclass(frozen=True)
-class StudyDefinition:
-    """The functions that a study module offers.
-
-    Attributes:
-        scales: functions that return the study's settings, by scale ("demo" or "paper").
-        study: function that returns the study for a scale and settings.
-    """
-
-    scales: Mapping[str, Callable[[], Any]]
-    study: Callable[[str, Any], Study]
-
-    def settings(self, scale: str) -> Any:
-        """Returns the study's default settings at a scale.
-
-        Args:
-            scale: "demo" or "paper".
-
-        Raises:
-            InputError: the scale is unknown.
-        """
-        if scale not in self.scales:
-            known = ", ".join(self.scales)
-            raise InputError(f"the scale must be one of {known}, but got {scale!r}", "scale")
-        return self.scales[scale]()
-
-
 def find_study(name: str) -> StudyDefinition:
     """Imports the module of a study and returns its definition.
 
     Args:
-        name: name of the study, a key of `STUDIES`.
+        name: a key of `STUDIES`; a file ``FILE.py`` or a dotted module name with a study of the
+            user's own; or the name of a user's study whose module is imported already.
 
     Raises:
-        InputError: no study has this name; the message suggests the nearest name.
+        InputError: there is no such study (the message suggests the nearest name), or a user's
+            module cannot be imported or holds no study.
     """
-    if name not in STUDIES:
-        near = difflib.get_close_matches(name, STUDIES, n=1, cutoff=0.3)
-        hint = f"; the nearest is {near[0]!r}" if near else ""
-        raise InputError(f"NAME must be one of {', '.join(STUDIES)}, but got {name!r}{hint}")
-    module = cast(StudyModule, import_module(STUDIES[name].module))
-    return StudyDefinition({"demo": module.demo, "paper": module.paper}, module.study)
+    if name in STUDIES:
+        module = cast(StudyModule, import_module(STUDIES[name].module))
+        return StudyDefinition(name, {"demo": module.demo, "paper": module.paper}, module.study)
+    for definition in own_studies():
+        if name in (definition.name, full_name(definition.name, definition.kind)):
+            return definition
+    if name.endswith(".py") or (
+        re.fullmatch(r"\w+(\.\w+)+", name) and not _OWN_NAME.fullmatch(name)
+    ):
+        return own_study(import_own(name))
+    if _OWN_NAME.fullmatch(name):
+        raise InputError(
+            f"the study {name.partition('.')[0]} is a user's own: give its file or module with "
+            f"--module FILE.py"
+        )
+    near = difflib.get_close_matches(name, STUDIES, n=1, cutoff=0.3)
+    hint = f"; the nearest is {near[0]!r}" if near else ""
+    raise InputError(
+        f"NAME must be a file FILE.py, a module, or one of {', '.join(STUDIES)}, but got "
+        f"{name!r}{hint}"
+    )

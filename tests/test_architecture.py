@@ -43,6 +43,7 @@ scorelib.losses                 errors guidance networks optim spec
 scorelib.training               data errors guidance losses networks optim schedules seeds
 scorelib.metrics                data errors exact networks optim seeds spec training
 tuning.addresses                scorelib
+tuning.own_modules              scorelib
 tuning.store                    scorelib addresses
 tuning.tracking                 addresses
 tuning.jobs                     scorelib store
@@ -55,7 +56,7 @@ tuning.spaces                   scorelib store jobs stages
 tuning.study                    scorelib store jobs stages spaces
 tuning.search                   scorelib store stages spaces study
 tuning.scheduling               store jobs drivers stages spaces study search
-tuning.execution                scorelib store jobs stages study scheduling
+tuning.execution                scorelib own_modules store jobs stages study scheduling
 studies.reported
 studies.common                  scorelib tuning reported
 studies.adversarial.step_sizes  scorelib tuning common
@@ -63,8 +64,9 @@ studies.adversarial.choices     scorelib tuning common adversarial.step_sizes
 studies.adversarial             scorelib tuning common adversarial.step_sizes
 studies.dlsm                    scorelib tuning reported common adversarial.step_sizes
 studies.schedules               scorelib tuning common
-studies.registry                scorelib tuning
-studies.opening                 scorelib tuning registry
+studies.definitions             scorelib tuning common
+studies.registry                scorelib tuning definitions
+studies.opening                 scorelib tuning definitions registry
 dashboards.results              scorelib tuning studies.opening
 dashboards.text                 tuning results
 dashboards.drawing
@@ -78,8 +80,8 @@ dashboards.compare              scorelib tuning studies.opening results text
 dashboards.report               scorelib tuning studies.opening web
 dashboards.serve                scorelib tuning studies.opening web
 dashboards.sync                 scorelib tuning studies.common studies.opening records
-studies.cli                     scorelib tuning dashboards common registry opening
-studies.run                     cli
+studies.cli                     scorelib tuning dashboards common definitions registry opening
+studies.run                     cli opening
 """
 """The components of the packages and their allowed imports.
 

@@ -79,13 +79,14 @@ def _of_file(path: Path) -> OwnModule:
     name = path.stem
     if not name.isidentifier():
         raise InputError(
-            f"a module's file must be named like a Python variable, but got {path.name!r}: rename it"
+            f"a module's file must be named like a Python variable, but got {path.name!r}: rename "
+            f"the file"
         )
     return OwnModule(name, str(path.resolve()), source, str(path.resolve().parent))
 
 
 def _of_name(name: str) -> OwnModule:
-    with _account_of_errors(name):
+    with error_of(name):
         spec = importlib.util.find_spec(name)
     if spec is None or spec.origin is None:
         raise InputError(
@@ -112,7 +113,7 @@ def _imported(module: OwnModule) -> ModuleType:
     if module.folder not in sys.path:
         sys.path.append(module.folder)
     if module.source is None:
-        with _account_of_errors(module.name):
+        with error_of(module.name):
             imported = importlib.import_module(module.name)
     else:
         imported = _executed(module, module.source)
@@ -130,7 +131,7 @@ def _executed(module: OwnModule, source: str) -> ModuleType:
     made.__file__ = module.file
     sys.modules[module.name] = made
     try:
-        with _account_of_errors(module.file):
+        with error_of(module.file):
             loader.exec_module(made)
     except BaseException:
         del sys.modules[module.name]
@@ -167,8 +168,15 @@ class _TextLoader(importlib.abc.InspectLoader):
 
 
 @contextlib.contextmanager
-def _account_of_errors(what: str) -> Iterator[None]:
-    """Turns every error of an import into an InputError with file and line; prints go to stderr."""
+def error_of(what: str) -> Iterator[None]:
+    """Turns errors of a user's code into an InputError with file and line; prints go to stderr.
+
+    Args:
+        what: the user's file or module.
+
+    Raises:
+        InputError: the code raised an exception.
+    """
     try:
         with contextlib.redirect_stdout(sys.stderr):
             yield

@@ -18,7 +18,6 @@ from tuning.spaces import Rung, SearchSpace
 from tuning.stages import OUTPUTS, Baseline, Frames, Protocol, SampleSpec, Score, TrainedWeights
 from tuning.store.ledger import Values
 
-
 _DIGITS = 8
 
 
@@ -257,7 +256,7 @@ class Study:
     name: str = ""
     scale: str = "demo"
     paper: str = ""
-    exhibit: str = ""
+    exhibit: str = "Table"
     title: str = ""
     question: str = ""
     settings: Spec = field(default_factory=NoSettings)
@@ -275,7 +274,12 @@ class Study:
 
         The name of a user's study has a digest of its kind behind it.
         """
-        return f"{full_name(self.name, self.kind)}-{self.scale}"
+        return f"{self.full_name}-{self.scale}"
+
+    @property
+    def full_name(self) -> str:
+        """The name in the store, in MLflow and in Optuna: see `full_name`."""
+        return full_name(self.name, self.kind)
 
     @property
     def fixed_jobs(self) -> tuple[Job, ...]:

@@ -34,7 +34,7 @@ def _optuna_record(scheduler: Scheduler, run: SearchRun, trial: Trial) -> TrialR
     }
     known = {name: value for name, value in attributes.items() if value is not None}
     return TrialRecord(
-        study=f"{study.name}/{study.scale}/{search.name}/{run.ledger_key[:8]}",
+        study=f"{study.full_name}/{study.scale}/{search.name}/{run.ledger_key[:8]}",
         trial=as_optuna_trial(trial, run.distributions, known),
         lower_is_better=search.space.lower_is_better,
         about={

@@ -44,7 +44,7 @@ class Projections:
         self._scheduler, self._store = scheduler, store
         self._mlflow = MlflowWriter(
             mlflow_records.tracking_uri(store, tracking_uri),
-            study.name,
+            study.full_name,
             mlflow_records.experiment_description(study),
             None if tracking_uri else mlflow_records.artifact_folder(store),
             views(study),

@@ -42,7 +42,7 @@ def render_report(scheduler: Scheduler, store: Store) -> str:
     others = [
         Scheduler(study, store)
         for study in last_run_studies(store).studies
-        if (study.name, study.scale) != (view.study.name, view.study.scale)
+        if study.id != view.study.id
     ]
     return render(
         "report.html",

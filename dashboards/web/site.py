@@ -93,7 +93,7 @@ class Site:
         if scheduler is None or self._servers is None or self._servers.mlflow.state != "runs":
             return None
         client = MlflowClient(tracking_uri=mlflow_records.tracking_uri(self._store, None))
-        experiment = client.get_experiment_by_name(scheduler.study.name)
+        experiment = client.get_experiment_by_name(scheduler.study.full_name)
         if experiment is None:
             return None
         number = experiment.experiment_id

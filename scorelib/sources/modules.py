@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
+from importlib.abc import ExecutionLoader, InspectLoader
 from pathlib import Path
 from typing import Any
 
@@ -168,6 +169,9 @@ def digest_of(value: Any) -> str:
 
 def source_of(module: str) -> Source | None:
     """Returns a parsed module; None if the module has no file with source code."""
+    text = _text_of(module)
+    if text is not None:
+        return _parsed_text(module, text)
     path = file_of(module)
     try:
         if path is not None:
@@ -180,10 +184,29 @@ def source_of(module: str) -> Source | None:
 
 @lru_cache(maxsize=1000)
 def _parsed(module: str, path: Path, changed: int, size: int) -> Source:
-    source = Source(module, path.name == "__init__.py")
-    for statement in ast.parse(path.read_bytes()).body:
+    return _source(module, path.read_bytes(), is_package=path.name == "__init__.py")
+
+
+@lru_cache(maxsize=100)
+def _parsed_text(module: str, text: str) -> Source:
+    return _source(module, text, is_package=False)
+
+
+def _source(module: str, text: str | bytes, *, is_package: bool) -> Source:
+    source = Source(module, is_package)
+    for statement in ast.parse(text).body:
         source.add(statement)
     return source
+
+
+def _text_of(module: str) -> str | None:
+    """Returns the text of a module that was imported from text; None for any other module.
+
+    A user's file travels to workers as text, and its file may have changed or be absent there.
+    """
+    loader = getattr(getattr(sys.modules.get(module), "__spec__", None), "loader", None)
+    is_text = isinstance(loader, InspectLoader) and not isinstance(loader, ExecutionLoader)
+    return loader.get_source(module) if is_text and loader is not None else None
 
 
 def file_of(module: str) -> Path | None:

@@ -22,20 +22,29 @@ from dashboards.results.plan import print_plan
 from dashboards.text.table import render
 from scorelib.data import DataSpec
 from scorelib.data.facts import DataFacts
+from scorelib.errors import InputError
 from scorelib.spec import fields_of
-from studies.cli.options import RUN_FLAGS, options_given, parser
+from studies.cli.options import RUN_FLAGS, options_given, parser, print_studies
 from studies.cli.preflight import (
     data_root,
     present_data_notes,
     require_data,
     require_enough_gpus,
     require_local_gpus,
+    require_own_modules,
     require_servers,
     require_visible_store,
 )
 from studies.common.execution_settings import require_optuna
-from studies.opening.cli_common import DEFAULT_STORE, NEXT_TIME, UNREADABLE, run_command
-from studies.opening.open_study import configured, record_last_run
+from studies.opening.cli_common import (
+    DEFAULT_STORE,
+    NEXT_TIME,
+    STOPPED,
+    UNREADABLE,
+    command_line,
+    run_command,
+)
+from studies.opening.open_study import configured, record_last_run, require_origin
 from studies.registry import find_study
 from tuning.addresses import without_secrets
 from tuning.drivers.driver import Driver
@@ -44,6 +53,7 @@ from tuning.drivers.lock import StudyLock
 from tuning.execution.resources import Capacity, GpuMemory, GpuShares, gpu_share, likely_device
 from tuning.execution.stop import StopRequest
 from tuning.jobs import Job
+from tuning.own_modules import own_modules
 from tuning.scheduling.forecast import forecast
 from tuning.scheduling.progress import Display, Gpus
 from tuning.scheduling.rates import Rates
@@ -53,8 +63,6 @@ from tuning.store.provenance import note_launch
 from tuning.store.sources import require_own_sources
 from tuning.store.store import Manifest, Store
 from tuning.study import Study
-
-STOPPED = 130
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -67,12 +75,18 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _command(args: argparse.Namespace) -> int:
+    if args.list:
+        print_studies(args.name)
+        return 0
+    if args.name is None:
+        raise InputError("the following arguments are required: NAME")
     changes = args.changes + ([f"seeds={args.seeds}"] if args.seeds else [])
     settings = configured(args.name, args.scale, changes)
     study = find_study(args.name).study(args.scale, settings)
     console = Console()
     known = Store(args.store) if Store.exists(args.store) else Store("memory://none", create=True)
     require_own_sources(known, study.specs())
+    require_origin(known, study)
     device = _device(args, study)
     scheduler = Scheduler(study, known)
     rows = forecast(scheduler, known, device)
@@ -97,6 +111,7 @@ def _command(args: argparse.Namespace) -> int:
             capacity = stack.enter_context(_ray(args))
             require_enough_gpus(args, study, known, rows, capacity)
             require_visible_store(args.store)
+            require_own_modules()
         store = Store(args.store, create=True)
         store.require_writable()
         driver = stack.enter_context(Driver(store, on_lost=stop.request))
@@ -178,6 +193,7 @@ class _Launch:
             autocast=settings.execution.autocast,
             compile=settings.execution.compile,
             timeouts=fields_of(settings.execution.timeouts),
+            modules=own_modules(),
         )
         wanted = settings.execution.gpu_shares
         shares = GpuShares(wanted.train, wanted.sample or memory.share())
@@ -202,7 +218,7 @@ class _Launch:
         """Prints the table and the next steps, and returns the exit code."""
         view, args = read_study(self.scheduler, self.store), self.args
         sys.stdout.write(render(view, "rich", self.console.width))
-        again = f"python -m studies.run {options_given(args, RUN_FLAGS)}"
+        again = f"{command_line('studies.run')} {options_given(args, RUN_FLAGS)}"
         if self.stop.is_set:
             print(f"\nStopped ({self.stop.reason}). Finished jobs are kept; to continue: {again}")
             return STOPPED
@@ -213,10 +229,12 @@ class _Launch:
             return 1
         print("\nNext:")
         if args.tracking_uri:
-            print(f"  open {without_secrets(args.tracking_uri)}, experiment {view.study.name}")
+            print(f"  open {without_secrets(args.tracking_uri)}, experiment {view.study.full_name}")
         elsewhere = "" if args.store == DEFAULT_STORE else f" --store {shlex.quote(args.store)}"
-        print(f"  python -m dashboards.serve{elsewhere}   # shows results and MLflow in a browser")
-        print(f"  python -m dashboards.report {options_given(args, ('scale', 'store'))}")
-        if args.scale == "demo":
-            print(f"  python -m studies.run {args.name} --scale paper --plan")
+        serve, report = command_line("dashboards.serve"), command_line("dashboards.report")
+        print(f"  {serve}{elsewhere}   # shows results and MLflow in a browser")
+        print(f"  {report} {options_given(args, ('module', 'scale', 'store'))}")
+        if args.scale == "demo" and "paper" in find_study(args.name).scales:
+            again = options_given(args, ("module",))
+            print(f"  {command_line('studies.run')} {again} --scale paper --plan")
         return 0

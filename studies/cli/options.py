@@ -2,15 +2,15 @@
 
 import argparse
 import shlex
-from typing import Any
 
-from studies.opening.cli_common import DEFAULT_STORE, Arguments, add_study_arguments
-from studies.registry import STUDIES
+from studies.definitions import own_studies
+from studies.opening.cli_common import DEFAULT_STORE, Arguments, add_study_arguments, command_line
+from studies.registry import STUDIES, find_study
 from tuning.addresses import without_secrets
 
 RUN_FLAGS = (
-    "scale", "set", "store", "tracking_uri", "address", "cpus", "gpus", "max_concurrent", "seeds",
-    "allow_cpu",
+    "module", "scale", "set", "store", "tracking_uri", "address", "cpus", "gpus", "max_concurrent",
+    "seeds", "allow_cpu",
 )  # fmt: skip
 _DEFAULTS = {"scale": "demo", "store": DEFAULT_STORE}
 
@@ -18,15 +18,15 @@ _DEFAULTS = {"scale": "demo", "store": DEFAULT_STORE}
 def parser() -> argparse.ArgumentParser:
     """Returns the parser of the command line; a test fixes the set of options."""
     made = Arguments(
-        prog="python -m studies.run",
+        prog=command_line("studies.run"),
         description="Runs the unfinished jobs of a study and prints its table.",
     )
-    add_study_arguments(made)
+    add_study_arguments(made, name_is_needed=False)
     made.add_argument(
         "--set", action="append", default=[], metavar="PATH=VALUE", dest="changes",
         help="change a setting, such as train.seed=1 or data.root=FOLDER (repeatable)",
     )  # fmt: skip
-    made.add_argument("--list", action=_List, nargs=0, help="list the studies and exit")
+    made.add_argument("--list", action="store_true", help="list the studies and exit")
     made.add_argument("--plan", action="store_true", help="print the jobs to run and their cost")
     made.add_argument(
         "--tracking-uri", metavar="URI", help="MLflow server; default: a database in the store"
@@ -49,11 +49,18 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
-class _List(argparse.Action):
-    def __call__(self, owner: argparse.ArgumentParser, *_: Any) -> None:
-        for name, entry in STUDIES.items():
-            print(f"{name:24} {entry.title}")
-        owner.exit()
+def print_studies(name: str | None) -> None:
+    """Prints all studies, after those of the user's own modules.
+
+    Args:
+        name: file or module with a further study of the user's own; None for none.
+    """
+    if name is not None:
+        find_study(name)
+    for own in own_studies():
+        print(f"{own.name:24} of your own")
+    for known, entry in STUDIES.items():
+        print(f"{known:24} {entry.title}")
 
 
 def _count(text: str) -> int:
@@ -79,9 +86,10 @@ def options_given(args: argparse.Namespace, flags: tuple[str, ...]) -> str:
     """
     words = [args.name]
     for flag in flags:
-        value = args.changes if flag == "set" else getattr(args, flag)
+        lists = {"set": args.changes, "module": args.modules}
+        value = lists[flag] if flag in lists else getattr(args, flag)
         option = f"--{flag.replace('_', '-')}"
-        if flag == "set":
+        if flag in lists:
             words += [word for change in value for word in (option, change)]
         elif value is True:
             words.append(option)

@@ -71,6 +71,13 @@ def require_visible_store(store_url: str) -> None:
         require_visible(folder)
 
 
+def require_own_modules() -> None:
+    """Refuses user's modules that a node of the cluster cannot import."""
+    from tuning.execution.session import require_modules  # importing Ray takes a second
+
+    require_modules()
+
+
 def require_local_gpus(
     args: argparse.Namespace, study: Study, store: Store, rows: list[StageForecast]
 ) -> None:

@@ -14,6 +14,7 @@ from typing import NoReturn
 from scorelib.errors import InputError
 from tuning.addresses import without_secrets
 from tuning.jobs import MissingInputError
+from tuning.own_modules import import_own
 from tuning.store.store import CorruptObjectError
 
 DEFAULT_STORE = "store"
@@ -23,6 +24,29 @@ UNREADABLE = (CorruptObjectError, MissingInputError)
 
 NEXT_TIME = "the next run of the study computes it again; other results are not affected"
 """Remedy for an exception of `UNREADABLE`, as the end of an error message."""
+
+
+STOPPED = 130
+"""Exit code of a command that was asked to stop."""
+
+_installed_names = False
+
+
+def use_installed_names() -> None:
+    """Makes printed commands begin with ``score-studies`` instead of ``python -m``."""
+    global _installed_names
+    _installed_names = True
+
+
+def command_line(module: str) -> str:
+    """Returns how a command of the project is called, for help texts and printed commands.
+
+    Args:
+        module: the command's module, such as "dashboards.table".
+    """
+    if _installed_names:
+        return f"score-studies {module.rpartition('.')[2]}"
+    return f"python -m {module}"
 
 
 class Arguments(argparse.ArgumentParser):
@@ -38,13 +62,25 @@ class Arguments(argparse.ArgumentParser):
         raise InputError(message)
 
 
-def add_study_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the arguments NAME, --scale and --store to a parser."""
-    parser.add_argument("name", metavar="NAME", help="study, see `python -m studies.run --list`")
+def add_study_arguments(parser: argparse.ArgumentParser, *, name_is_needed: bool = True) -> None:
+    """Adds the arguments NAME, --module, --scale and --store to a parser."""
+    parser.add_argument(
+        "name", metavar="NAME", nargs=None if name_is_needed else "?",
+        help="study, see `python -m studies.run --list`, or a file FILE.py or module with one",
+    )  # fmt: skip
+    add_module_argument(parser)
     parser.add_argument("--scale", default="demo", help="demo (default) or paper")
     parser.add_argument(
         "--store", default=DEFAULT_STORE, metavar="URL", help="folder or URL; default: ./store"
     )
+
+
+def add_module_argument(parser: argparse.ArgumentParser) -> None:
+    """Adds --module, for modules of the user's own; `run_command` imports them."""
+    parser.add_argument(
+        "--module", action="append", default=[], metavar="FILE.py|NAME", dest="modules",
+        help="import components or a study of your own (repeatable)",
+    )  # fmt: skip
 
 
 def _options(parser: argparse.ArgumentParser, fields: tuple[str, ...]) -> str:
@@ -79,7 +115,10 @@ def run_command(
         argv: arguments without the program's name; None for those of the process.
     """
     try:
-        return command(parser.parse_args(argv))
+        args = parser.parse_args(argv)
+        for given in getattr(args, "modules", ()):
+            import_own(given)
+        return command(args)
     except InputError as error:
         line = " ".join(str(error).split()) + _options(parser, error.fields)
         print(f"error: {without_secrets(line)}", file=sys.stderr)

@@ -1,19 +1,25 @@
 """Opens a study: with settings given by path, or with the settings of its last run on a store."""
 
 import argparse
+import os
 from dataclasses import dataclass
 from typing import Any
 
 from scorelib.errors import InputError
 from scorelib.spec import from_json
 from scorelib.spec_paths import replace_paths
+from studies.definitions import own_studies
 from studies.opening.own_data import with_own_data
 from studies.registry import find_study
+from tuning.own_modules import own_modules
 from tuning.scheduling.scheduler import Scheduler
 from tuning.store.documents import StoreReadError
 from tuning.store.sources import require_own_sources
 from tuning.store.store import Store
 from tuning.study import Study
+
+_ORIGINS = "own-studies"
+"""Folder of the store's documents that name the files of users' studies."""
 
 
 def configured(name: str, scale: str, changes: list[str]) -> Any:
@@ -40,7 +46,34 @@ def configured(name: str, scale: str, changes: list[str]) -> Any:
 
 def record_last_run(store: Store, study: Study) -> None:
     """Writes the settings of a study's run to the store, where the dashboards read them."""
+    origin = _origin(study)
+    if origin is not None:
+        store.create_document(_ORIGINS, study.id, {"file": origin})
     store.put_document("studies", study.id, study.settings.to_json())
+
+
+def require_origin(store: Store, study: Study) -> None:
+    """Raises InputError if the store holds a study of this name and kind from another file."""
+    own, known = _origin(study), (store.document(_ORIGINS, study.id) or {}).get("file")
+    # A submitted job runs in a folder of its own, which differs each time.
+    if own and known not in (None, own) and "RAY_JOB_CONFIG_JSON_ENV_VAR" not in os.environ:
+        raise InputError(
+            f"the study {study.name} of this store comes from {known}, but this is {own}: set "
+            f'KIND = "another name" in one of the two files; if the file was moved, remove '
+            f"{_ORIGINS}/{study.id}.json from the store"
+        )
+
+
+def _origin(study: Study) -> str | None:
+    """Returns the file of a user's study; None for a study of the project."""
+    files = {module.name: module.file for module in own_modules()}
+    own = (d for d in own_studies() if study.kind and d.kind == study.kind)
+    return next((files[definition.module] for definition in own), None)
+
+
+def study_name(given: str) -> str:
+    """Returns the name of a study given by its name or by a file of a user's study."""
+    return find_study(given).name if given.endswith(".py") else given
 
 
 @dataclass(frozen=True)
@@ -84,7 +117,9 @@ def last_run_studies(store: Store) -> LastRunStudies:
         except StoreReadError:
             raise
         except InputError as error:
-            unreadable[document] = str(error)
+            origin = (store.document(_ORIGINS, document) or {}).get("file")
+            hint = f" (it was run from {origin})" if origin else ""
+            unreadable[document] = str(error) + hint
     return LastRunStudies(studies, unreadable)
 
 
@@ -96,7 +131,8 @@ def _last_settings(store: Store, document: str) -> Any | None:
     except InputError as error:
         raise InputError(
             f"the settings of {document} in the store must be of this version of the code, but are "
-            f"of another ({error}): run the study again; its results are kept"
+            f"of another ({error}): run the study again; its results are kept",
+            *error.fields,
         ) from error
 
 
@@ -117,7 +153,7 @@ def open_study(args: argparse.Namespace) -> tuple[Scheduler, Store]:
     module = find_study(args.name)
     default = module.settings(args.scale)
     store = Store(args.store)
-    settings = _last_settings(store, f"{args.name}-{args.scale}") or default
+    settings = _last_settings(store, module.id(args.scale)) or default
     study = module.study(args.scale, settings)
     require_own_sources(store, study.specs())
     return Scheduler(study, store), store

@@ -1,0 +1,148 @@
+"""What a module with a study offers, and studies in modules of the user's own.
+
+The least that a user's module holds is one function:
+
+    def study() -> Study:
+        return Study(cells=(Cell(row="mine", column="distance", sample=..., protocol=...),))
+
+Further parts are optional. ``study(settings)`` and ``study(scale, settings)`` take settings, which
+are specs that derive from `studies.common.execution_settings.StudySettings`. ``SCALES`` maps names
+of scales to functions that return settings; without ``SCALES`` the functions ``demo`` and ``paper``
+count, and without these there is the scale "demo" with plain settings. ``KIND`` tells the study
+from other people's studies in files of the same name on one store; the default is the module's
+name.
+"""
+
+import dataclasses
+import inspect
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+from scorelib.errors import InputError
+from studies.common.execution_settings import StudySettings
+from tuning.own_modules import error_of, own_modules
+from tuning.study import NoSettings, Study, full_name
+
+
+@dataclass(frozen=True)
+class StudyDefinition:
+    """The functions that a study module offers.
+
+    Attributes:
+        name: name of the study.
+        scales: functions that return the study's settings, by scale.
+        build: function that returns the study for a scale and settings.
+        kind: name that tells a user's study from other studies of its name; "" for the project's.
+        module: name of the user's module; "" for the project's.
+    """
+
+    name: str
+    scales: Mapping[str, Callable[[], Any]]
+    build: Callable[[str, Any], Study]
+    kind: str = ""
+    module: str = ""
+
+    def settings(self, scale: str) -> Any:
+        """Returns the study's default settings at a scale.
+
+        Args:
+            scale: a key of `scales`.
+
+        Raises:
+            InputError: the scale is unknown.
+        """
+        if scale not in self.scales:
+            known = ", ".join(self.scales)
+            raise InputError(f"the scale must be one of {known}, but got {scale!r}", "scale")
+        return self.scales[scale]()
+
+    def study(self, scale: str, settings: Any) -> Study:
+        """Returns the study for a scale and settings.
+
+        Raises:
+            InputError: the settings do not fit together, or a user's function fails.
+        """
+        return self.build(scale, settings)
+
+    def id(self, scale: str) -> str:
+        """Returns the id of the study at a scale, as `Study.id`."""
+        return f"{full_name(self.name, self.kind)}-{scale}"
+
+
+def own_studies() -> list[StudyDefinition]:
+    """Returns the studies in the user's modules that this process has imported."""
+    modules = [sys.modules[own.name] for own in own_modules()]
+    return [own_study(module) for module in modules if callable(getattr(module, "study", None))]
+
+
+def own_study(module: ModuleType) -> StudyDefinition:
+    """Returns the definition of the study in a module of the user's own.
+
+    Args:
+        module: the module, imported by `tuning.own_modules.import_own`.
+
+    Raises:
+        InputError: the module has no function ``study``, or scales that are no functions.
+    """
+    file = str(module.__file__)
+    function = getattr(module, "study", None)
+    if not callable(function):
+        raise InputError(
+            f"a module with a study must have a function study() that returns a Study, but {file} "
+            f"has none"
+        )
+    given = getattr(module, "SCALES", None)
+    scales = given or {n: getattr(module, n) for n in ("demo", "paper") if hasattr(module, n)}
+    scales = scales or {"demo": StudySettings}
+    if not isinstance(scales, Mapping) or not all(callable(of) for of in scales.values()):
+        raise InputError(f"SCALES of {file} must map names to functions, but got {scales!r}")
+    name = module.__name__.rpartition(".")[2]
+    kind = str(getattr(module, "KIND", module.__name__))
+    return StudyDefinition(
+        name,
+        {str(scale): _settings_of(make, file) for scale, make in scales.items()},
+        _builder(function, file, name, kind),
+        kind,
+        module.__name__,
+    )
+
+
+def _settings_of(make: Callable[[], Any], file: str) -> Callable[[], Any]:
+    """Returns a function that returns a scale's settings and refuses what are no settings."""
+
+    def settings() -> Any:
+        with error_of(file):
+            made = make()
+        if not isinstance(made, StudySettings):
+            raise InputError(
+                f"the settings of a study must be a StudySettings, but a scale of {file} returns "
+                f"{type(made).__name__}: derive the class from StudySettings"
+            )
+        return made
+
+    return settings
+
+
+def _builder(
+    function: Callable[..., Any], file: str, name: str, kind: str
+) -> Callable[[str, Any], Study]:
+    """Returns a function of scale and settings that returns the user's study, completed."""
+    n_arguments = len(inspect.signature(function).parameters)
+
+    def build(scale: str, settings: Any) -> Study:
+        arguments = (scale, settings)[2 - n_arguments :] if n_arguments else ()
+        with error_of(file):
+            made = function(*arguments)
+        if not isinstance(made, Study):
+            line = inspect.getsourcelines(function)[1]
+            raise InputError(
+                f"study() must return a tuning.study.Study, but the function at {file}:{line} "
+                f"returned {type(made).__name__}"
+            )
+        own = settings if isinstance(made.settings, NoSettings) else made.settings
+        return dataclasses.replace(made, name=name, scale=scale, settings=own, kind=kind)
+
+    return build

@@ -1,0 +1,138 @@
+"""Tests of a user's study in a file, through the installed command in a folder of its own."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dashboards.compare import main as compare
+from dashboards.report import main as report
+from dashboards.sync import main as sync
+from dashboards.table import main as table
+from studies.run import main
+from tests.launches import wait_for
+from tests.studies.own_study import TEXT
+from tuning import own_modules
+
+
+def command(folder, *arguments):
+    """Returns the arguments and options to start the installed command in a folder."""
+    code = "import sys; from studies.cli.score_studies import main; sys.exit(main())"
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "COLUMNS": "120"}
+    # The folders named as our packages must not hide the packages: -P as installed commands have.
+    return [sys.executable, "-P", "-c", code, *arguments], {
+        "cwd": folder, "env": environment | {"PYTHONPATH": str(Path(__file__).parents[3])},
+        "text": True, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE,
+    }  # fmt: skip
+
+
+def run(folder, *arguments):
+    words, options = command(folder, *arguments)
+    return subprocess.run(words, **options, timeout=300)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Returns a user's folder, with folders that are named as our packages."""
+    folder = tmp_path_factory.mktemp("user")
+    for name in ("studies", "scorelib", "tuning"):
+        (folder / name).mkdir()
+        (folder / name / "__init__.py").write_text("raise RuntimeError('the wrong package')\n")
+    (folder / "my_study.py").write_text(TEXT)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def finished(folder):
+    """Returns what a run printed that was killed during sampling and then started again."""
+    words, options = command(folder, "run", "./my_study.py", "--cpus", "2")
+    process = subprocess.Popen(words, **options, start_new_session=True)
+    wait_for(folder / "store", "objects/sample/*/manifest.json", 1, process)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    done = run(folder, "run", "./my_study.py", "--cpus", "2")
+    assert done.returncode == 0, done.stderr + done.stdout
+    return done.stdout
+
+
+def test_a_study_in_a_file_is_killed_continued_and_shown(folder, finished):
+    assert "width 4" in finished and "width 8" in finished and "the width of my network" in finished
+    assert "score-studies report ./my_study.py" in finished
+    assert "--scale paper" not in finished  # the file has no such scale
+    assert not list(folder.glob("store/locks/*.json"))
+    assert [p.name[:9] for p in (folder / "store" / "studies").iterdir()] == ["my_study."]
+
+
+@pytest.fixture
+def here(folder, finished, monkeypatch):
+    """Runs commands of a test in this process and in the user's folder."""
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(own_modules, "_LOADED", {})
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    yield folder
+    for name in ("my_study", "my_bad"):
+        sys.modules.pop(name, None)
+
+
+def test_every_command_takes_the_file(here, capsys):
+    assert table(["my_study.py", "--format", "csv"]) == 0
+    assert "width 4" in capsys.readouterr().out
+    assert compare(["store", "store", "my_study.py"]) == 0
+    assert "width 4" in capsys.readouterr().out
+    assert main(["my_study.py", "--list"]) == 0
+    assert "my_study " in capsys.readouterr().out
+    assert report(["my_study.py"]) == 0 and (here / "my_study-demo.html").is_file()
+    assert sync(["--module", "my_study.py"]) == 0
+
+
+def test_a_store_never_imports_and_names_the_module_to_give(here, capsys):
+    assert sync([]) == 1
+    said = capsys.readouterr().err
+    assert "--module FILE.py" in said and str(here / "my_study.py") in said
+    assert "my_study" not in sys.modules
+
+
+def test_settings_are_changed_by_path(here, capsys):
+    assert main(["my_study.py", "--set", "widths=[4, 8, 16]", "--plan"]) == 0
+    assert "train" in capsys.readouterr().out
+    assert main(["my_study.py", "--set", "widhts=[4]"]) == 2
+    assert "the nearest is 'widths'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("def f(:\n", "must be valid Python"),
+        ("x = 1\n", "must have a function study()"),
+        ("def study():\n    return 3\n", "returned int"),
+        ("def study():\n    return 1 / 0\n", "ZeroDivisionError"),
+        ("SCALES = {'demo': 3}\ndef study(at):\n    pass\n", "SCALES of"),
+        ("SCALES = {'demo': dict}\ndef study(at):\n    pass\n", "derive the class from"),
+    ],
+)
+def test_files_without_a_study_are_refused_in_one_line(
+    here, tmp_path, monkeypatch, capsys, text, words
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my_bad.py").write_text(text)
+    assert main(["my_bad.py"]) == 2
+    said = capsys.readouterr()
+    assert said.out == "" and said.err.count("\n") == 1 and words in said.err
+    assert [p.name for p in tmp_path.iterdir()] == ["my_bad.py"]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [(TEXT, "comes from"), (TEXT.replace("width: int = 8", "width: int = 9"), "VERSION")],
+)
+def test_a_file_of_another_person_on_the_same_store_is_refused(
+    here, tmp_path, monkeypatch, capsys, text, words
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my_study.py").write_text(text)
+    assert main(["my_study.py", "--set", "widths=[4, 8, 16]", "--store", str(here / "store")]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and words in said

@@ -23,7 +23,7 @@ COMMAND_LINES = {
 OF_THE_PROJECT = re.compile(
     r"(?:\.venv/bin/)?python(?:3(?:\.\d+)?)? -m ((?:studies|dashboards|tests)\.\w+)(.*)"
 )
-INSTALLED = re.compile(rf"score-studies ({'|'.join(COMMANDS_OF)})\b(.*)")
+INSTALLED = re.compile(rf"score-studies ({'|'.join(COMMANDS_OF)})(?= |$)(.*)")
 TARGETS = re.compile(r"\bmake ([a-z]+)")
 MOST_LINES = 200
 EXAMPLE_FOLDER = "/home/me/pictures"

@@ -25,6 +25,7 @@ from functools import cache, cached_property
 from typing import Any, ClassVar, Self, get_args, get_origin
 
 from scorelib.errors import InputError
+from scorelib.spec_classes import SpecType, require_usable
 
 _KINDS: dict[str, type["Spec"]] = {}
 _KEY_DIGITS = 32
@@ -57,11 +58,12 @@ def stored_as(name: str, default: Any = dataclasses.MISSING) -> Any:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Spec:
+class Spec(metaclass=SpecType):
     """Base class of all specs: typed fields, a stable key, conversion to and from JSON.
 
-    A subclass must itself be decorated with ``@dataclass(frozen=True, kw_only=True)``. It may check
-    its fields in ``validate``, and it must raise ``VERSION`` when its results change on purpose.
+    A subclass must itself be decorated with ``@dataclass(frozen=True, kw_only=True)`` and define
+    the abstract methods of its base classes (`scorelib.spec_classes` checks both). It may check its
+    fields in ``validate``, and it must raise ``VERSION`` when its results change on purpose.
 
     A list is accepted for a tuple and an int for a float; both are converted.
 
@@ -73,7 +75,8 @@ class Spec:
         VERSION: version of the results, raised when they change on purpose; inherited.
 
     Raises:
-        InputError: a field has a value of the wrong type, or ``validate`` rejects the fields.
+        InputError: a field has a value of the wrong type, ``validate`` rejects the fields, or the
+            class is not a frozen, keyword-only dataclass, or lacks a method.
     """
 
     KIND: ClassVar[str]
@@ -89,6 +92,11 @@ class Spec:
                 f"{cls.KIND!r}: declare another KIND in one of them"
             )
         _KINDS[cls.KIND] = cls
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        """Refuses a class of which no spec can be created, before the fields are looked at."""
+        require_usable(cls)
+        return super().__new__(cls)
 
     def __post_init__(self) -> None:
         for name, annotation in type_hints(type(self)).items():
@@ -218,6 +226,7 @@ def from_json(data: dict[str, Any]) -> Any:
         hint = f": import its module {module}" if module else hint
         message = f"a spec must be of a known kind; got {kind!r}{hint}"
         raise InputError(message, *(["modules"] if module else []))
+    require_usable(_KINDS[kind])
     names = {_stored_name(f): f.name for f in dataclasses.fields(_KINDS[kind])}
     unknown = data.keys() - names.keys() - {"spec"}
     if unknown:

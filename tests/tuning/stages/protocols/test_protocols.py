@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -28,7 +29,6 @@ from scorelib.optim import AdamSpec
 from scorelib.samplers import Als
 from scorelib.schedules import GeometricSchedule
 from scorelib.spec import from_json
-from tests.tuning.finishing import finish
 from tuning.jobs import ExecutionContext, execute
 from tuning.stages import (
     DistanceProtocol,
@@ -43,6 +43,7 @@ from tuning.stages import (
     TrainSpec,
 )
 from tuning.store.store import Store
+from tuning.testing import finish
 
 DIGITS = ClassifierSpec(data=Digits(), iterations=30, width=4, n_features=8)
 SINGLE = ClassifierFeatures(classifier=DIGITS)
@@ -267,6 +268,7 @@ def test_protocols_that_make_no_sense_are_refused(change, message):
 
 
 def test_a_classifier_of_other_classes_than_those_stacked_is_refused():
+    @dataclass(frozen=True, kw_only=True)
     class Letters(Digits):
         n_classes = 26
 

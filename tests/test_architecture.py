@@ -28,7 +28,8 @@ scorelib.errors
 scorelib.seeds
 scorelib.pictures
 scorelib.diameter               errors
-scorelib.spec                   errors
+scorelib.spec_classes           errors
+scorelib.spec                   errors spec_classes
 scorelib.spec_paths             errors spec
 scorelib.sources                spec
 scorelib.step_size              errors
@@ -42,6 +43,8 @@ scorelib.exact                  errors samplers schedules step_size
 scorelib.losses                 errors guidance networks optim spec
 scorelib.training               data errors guidance losses networks optim schedules seeds
 scorelib.metrics                data errors exact networks optim seeds spec training
+scorelib.testing                data errors guidance metrics networks samplers schedules spec
+                                training
 tuning.addresses                scorelib
 tuning.own_modules              scorelib
 tuning.store                    scorelib addresses
@@ -52,6 +55,7 @@ tuning.stages.features          scorelib jobs
 tuning.stages.training          scorelib jobs
 tuning.stages.protocols         scorelib jobs stages.features
 tuning.stages                   scorelib store jobs stages.features stages.training stages.protocols
+tuning.testing                  scorelib store jobs stages
 tuning.spaces                   scorelib store jobs stages
 tuning.study                    scorelib store jobs stages spaces
 tuning.search                   scorelib store stages spaces study

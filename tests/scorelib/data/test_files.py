@@ -38,6 +38,7 @@ from scorelib.data import (
 )
 from scorelib.errors import InputError, MissingDataError
 from scorelib.spec import from_json
+from scorelib.testing import check_data_set
 
 
 @pytest.fixture(autouse=True)
@@ -603,6 +604,25 @@ def test_facts_are_the_published_ones():
         assert (data.shape, *counts, data.n_classes) == facts
     assert len({data.key for data in published_facts}) == len(published_facts)
     assert {data.name for data in published_facts} >= {"lsun-church_outdoor", "lsun-tower"}
+
+
+IN_FILES = [
+    (Cifar100(), "cifar100_root"), (Mnist(), "mnist_root"), (CelebA(), "celeba_root"),
+    (Lsun(), "lsun_root"), (Ffhq(size=8, most_images=3), "ffhq_root"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("data", "root"), IN_FILES, ids=lambda case: getattr(case, "name", ""))
+def test_contract(data, root, request, monkeypatch):
+    folder = request.getfixturevalue(root)
+    n = {split: len(data.load(split, folder)[0]) for split in ("train", "test")}
+    monkeypatch.setattr(type(data), "n_images", lambda self, split: n[split])  # of the few files
+    check_data_set(data, folder)
+
+
+def test_contract_of_stacks_and_folders(cats):
+    check_data_set(Stacked(of=Digits(), n=400))
+    check_data_set(ImageFolder.of(cats, size=16), cats.parent)
 
 
 def test_pixels_are_what_load_divides(mnist_root):

@@ -15,6 +15,7 @@ from scorelib.optim import AdamSpec
 from scorelib.schedules import GeometricSchedule
 from scorelib.seeds import generator_of
 from scorelib.spec import from_json
+from scorelib.testing import check_training
 from scorelib.training.adversarial import AdversarialTraining
 from scorelib.training.base import DsmTraining, NonFiniteError
 
@@ -234,6 +235,11 @@ def test_as_lambda_grows_it_becomes_denoising_score_matching():
 RESUMED = Adversarial(
     discriminator=BigGanDiscriminator(width=1), gan_loss=GanLoss(relativistic="average")
 )
+
+
+@pytest.mark.parametrize("objective", [SMALL, RESUMED])
+def test_contract(objective):
+    check_training(lambda seed: training(objective, seed=seed, batch_size=20))
 
 
 @pytest.mark.parametrize("objective", [SMALL, RESUMED])

@@ -6,8 +6,16 @@ import pytest
 import torch
 
 from scorelib.errors import InputError
-from scorelib.metrics import Coordinates, InceptionFeatures, extract
-from scorelib.spec import from_json
+from scorelib.metrics import (
+    ClassifierFeatures,
+    Coordinates,
+    InceptionFeatures,
+    StackedClassifierFeatures,
+    extract,
+)
+from scorelib.metrics.features import Extractor, Pixels
+from scorelib.testing import check_extractor
+from tests.components import components
 
 
 def test_points_are_measured_as_they_are():
@@ -16,7 +24,13 @@ def test_points_are_measured_as_they_are():
     assert torch.equal(features, points)
     assert probabilities.shape == (3, 0)
     assert (Coordinates().n_features, Coordinates().n_classes) == (2, 0)
-    assert from_json(Coordinates().to_json()) == Coordinates()
+    check_extractor(Coordinates(), {}, (2,))
+
+
+def test_every_extractor_is_checked():
+    """Those with weights are checked in the files of their networks."""
+    checked = {Coordinates, Pixels, ClassifierFeatures, StackedClassifierFeatures}
+    assert checked | {InceptionFeatures} >= components(Extractor)
 
 
 def test_points_that_are_not_finite_are_refused():

@@ -34,7 +34,7 @@ from scorelib.metrics.prdc import (
     working_bytes,
 )
 from scorelib.metrics.stacked import StackedClassifierFeatures
-from scorelib.spec import from_json
+from scorelib.testing import check_extractor
 
 
 def drawn(n, seed=0, high=10):
@@ -242,11 +242,10 @@ def test_a_stack_has_the_features_and_classes_of_its_channels_side_by_side(class
 def test_the_extractor_of_stacks_is_named_frozen_and_for_grey_images_only(classifier):
     spec, weights = classifier
     stacked = StackedClassifierFeatures(classifier=spec)
-    assert from_json(stacked.to_json()) == stacked
+    check_extractor(stacked, weights, (3, 8, 8))
     assert stacked.distance_name == "fd[stacked-digits-cnn]"
     assert stacked.key != ClassifierFeatures(classifier=spec).key
     module = stacked.build(weights)
-    assert not any(m.training for m in module.modules())
     assert not any(p.requires_grad for p in module.parameters())
     with pytest.raises(InputError, match=r"shape \(1, H, W\), but photographs has \(3,"):
         StackedClassifierFeatures(classifier=spec.replace(data=Photographs()))

@@ -14,6 +14,8 @@ from scorelib.networks import (
     Ncsn,
     NcsnPp,
     Ncsnv2,
+    NetworkSpec,
+    PlaneMlp,
     ResidualMlp,
     multiply_adds,
     n_parameters,
@@ -21,7 +23,8 @@ from scorelib.networks import (
 from scorelib.networks.instance_norm import InstanceNormPlus
 from scorelib.networks.unet import Attention, ResidualBlock, UNet
 from scorelib.schedules import SCHEDULES, GeometricSchedule, LinearSchedule
-from scorelib.spec import from_json
+from scorelib.testing import check_score_network
+from tests.components import components
 
 DEEPER = (1, 2, 2, 4, 4)
 NCSNV2S = [Ncsnv2(ngf=4), Ncsnv2(ngf=4, multipliers=DEEPER)]
@@ -139,29 +142,18 @@ def test_odd_and_oblong_images():
     assert Ncsnv2(ngf=2).build((1, 9, 14))(x, torch.ones(1)).shape == x.shape
 
 
-@pytest.mark.parametrize(
-    ("spec", "shape"),
-    [(spec, (c, 8, 8)) for spec in SPECS for c in (1, 3)] + [(spec, (5,)) for spec in PERCEPTRONS],
-)
-def test_contract(spec, shape):
-    network = randomised(spec.build(shape)).double()
-    x = torch.rand(6, *shape, dtype=torch.float64)
-    sigma = torch.linspace(0.1, 2, 6, dtype=torch.float64)
-    out = network(x, sigma)
-    assert out.shape == x.shape and out.dtype == x.dtype and bool(out.isfinite().all())
-    each = torch.cat([network(x[i : i + 1], sigma[i]) for i in range(6)])
-    torch.testing.assert_close(out, each)  # examples are independent; () and (B,) agree
-    reads_sigma = not torch.equal(out, network(x, 2 * sigma))
-    assert reads_sigma == spec.conditional
-    assert from_json(spec.to_json()) == spec
+@pytest.mark.parametrize("spec", [*SPECS, NcsnPp(width=8, n_blocks=1)])
+def test_contract(spec):
+    check_score_network(spec, (1, 8, 8), (3, 16, 16))
 
 
-@pytest.mark.parametrize("spec", SPECS)
-def test_every_parameter_is_used(spec):
-    network = randomised(spec.build((3, 16, 16)))
-    network(torch.rand(2, 3, 16, 16), torch.tensor([0.1, 1.0])).square().sum().backward()
-    dead = [n for n, p in network.named_parameters() if p.grad is None or not p.grad.any()]
-    assert not dead
+@pytest.mark.parametrize("spec", [*PERCEPTRONS, PlaneMlp(width=2), PlaneMlp(data_scale=20.0)])
+def test_contract_in_the_plane(spec):
+    check_score_network(spec, (2,))
+
+
+def test_every_network_is_checked():
+    assert {*map(type, SPECS), NcsnPp, PlaneMlp} >= components(NetworkSpec)
 
 
 @pytest.mark.parametrize(

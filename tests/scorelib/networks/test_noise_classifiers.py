@@ -7,22 +7,24 @@ from torch import nn
 from scorelib.data import Moons
 from scorelib.errors import InputError
 from scorelib.exact.parzen import Parzen
-from scorelib.guidance import likelihood_score, require_independent_examples
-from scorelib.losses import Dlsm, dsm_loss
+from scorelib.guidance import likelihood_score
+from scorelib.losses import CrossEntropy, Dlsm, dsm_loss
 from scorelib.networks import (
+    NoiseClassifierSpec,
     PlaneMlp,
     PlaneMlpClassifier,
     ResNetClassifier,
     multiply_adds,
     n_parameters,
 )
-from scorelib.spec import from_json
+from scorelib.testing import check_loss, check_noise_classifier
+from tests.components import components
 
 PLANE = [
     PlaneMlpClassifier(), PlaneMlpClassifier(data_scale=20.0),
     PlaneMlpClassifier(width=2, data_scale=1.0),
 ]  # fmt: skip
-CASES = [(spec, (2,), 2) for spec in PLANE] + [(ResNetClassifier(), (3, 8, 8), 4)]
+CASES = [(spec, (2,), 2) for spec in PLANE] + [(ResNetClassifier(width=4), (3, 8, 8), 4)]
 
 
 @pytest.fixture(autouse=True)
@@ -58,27 +60,25 @@ def test_score_networks_have_the_classifiers_layers():
 
 @pytest.mark.parametrize(("spec", "shape", "n_classes"), CASES)
 def test_contract(spec, shape, n_classes):
-    network = spec.build(shape, n_classes).double().train()
-    require_independent_examples(network)
-    x, sigma = torch.rand(6, *shape).double(), torch.linspace(0.1, 2, 6).double()
-    out = network(x, sigma)
-    assert out.shape == (6, n_classes) and out.dtype == x.dtype and bool(out.isfinite().all())
-    each = torch.cat([network(x[i : i + 1], sigma[i]) for i in range(6)])
-    torch.testing.assert_close(out, each)  # examples are independent; () and (B,) agree
-    assert not torch.allclose(out, network(x, 2 * sigma))
-    assert from_json(spec.to_json()) == spec
+    check_noise_classifier(spec, shape, n_classes)
 
 
+def test_every_classifier_is_checked():
+    assert {type(spec) for spec, *_ in CASES} >= components(NoiseClassifierSpec)
+
+
+@pytest.mark.parametrize("objective", [Dlsm(), CrossEntropy()])
 @pytest.mark.parametrize(("spec", "shape", "n_classes"), CASES)
-def test_every_parameter_matters_to_the_total_loss(spec, shape, n_classes):
+def test_losses_reach_every_parameter(spec, shape, n_classes, objective):
     network = spec.build(shape, n_classes)
     x, noise = torch.rand(8, *shape), torch.randn(8, *shape)
     labels, sigma = torch.arange(8) % n_classes, torch.linspace(0.1, 1, 8)
-    objective = Dlsm()
-    losses = objective.losses(network, lambda x, sigma: -x, x, labels, sigma, noise)
-    objective.total(losses).backward()
-    dead = [n for n, p in network.named_parameters() if p.grad is None or not p.grad.any()]
-    assert not dead
+
+    def loss():
+        given = network, lambda x, sigma: -x, x, labels, sigma, noise
+        return objective.total(objective.losses(*given))
+
+    check_loss(loss, network)
 
 
 def test_late_sigma_leaves_the_gradient_of_the_logits_alone_and_early_sigma_does_not():

@@ -10,11 +10,11 @@ from scorelib.errors import InputError
 from scorelib.metrics.accuracy import AccuracySpec, AccuracyTraining
 from scorelib.optim import AdamSpec
 from scorelib.spec import from_json
-from tests.tuning.finishing import finish
 from tests.tuning.stages.protocols.test_neighbours import InTurn, asked, sampled
 from tuning.jobs import ExecutionContext, execute
 from tuning.stages import ClassificationAccuracy, accuracy
 from tuning.store.store import Store
+from tuning.testing import finish
 
 SMALL = AccuracySpec(
     network="small", optimizer=AdamSpec(learning_rate=2e-3), batch_size=16, iterations=100

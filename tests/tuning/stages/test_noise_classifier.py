@@ -15,7 +15,6 @@ from scorelib.optim import AdamSpec
 from scorelib.pictures import grid_png, scatter_png
 from scorelib.samplers import Langevin
 from scorelib.schedules import GeometricSchedule
-from tests.tuning.finishing import finish
 from tests.tuning.miniature import miniature_study
 from tuning.jobs import ExecutionContext
 from tuning.stages import (
@@ -35,6 +34,7 @@ from tuning.stages import (
 from tuning.stages.features.extractors import build_extractor
 from tuning.stages.sample import walk_chunk
 from tuning.store.store import Store
+from tuning.testing import finish
 
 MOONS = Moons(n=200)
 RUN = {"optimizer": AdamSpec(), "ema": (0.0, 0.9), "batch_size": 50}

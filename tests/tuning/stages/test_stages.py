@@ -9,12 +9,12 @@ from PIL import Image
 
 from scorelib.errors import InputError
 from scorelib.networks import Ncsnv2, ResidualMlp
-from tests.tuning.finishing import finish
 from tests.tuning.miniature import first_score, miniature_study
 from tuning.jobs import ExecutionContext, MissingInputError, execute
 from tuning.stages import SampleSpec, Snapshot
 from tuning.stages.baseline import gaussian_like
 from tuning.store.store import Store
+from tuning.testing import finish
 
 
 @pytest.mark.parametrize("options", [{"batch_images": 7}, {"compile": True}])

@@ -11,6 +11,7 @@ from PIL import Image
 from scorelib.data import IdxFiles, ImageFolder, Stacked, own_data
 from scorelib.data.own.splitting import chosen, n_held_out
 from scorelib.errors import InputError, MissingDataError
+from scorelib.testing import check_data_set
 
 
 def save(folder, n, *, first=0, mode="RGB", size=(12, 10)):
@@ -119,6 +120,7 @@ def test_idx_files_of_any_number_and_size(tmp_path, suffix):
     data = own_data(tmp_path / "few")
     assert isinstance(data, IdxFiles) and data.name == "few" and data.split_seed is None
     assert (data.shape, data.n_train, data.n_test, data.n_classes) == ((1, 9, 7), 23, 5, 5)
+    check_data_set(data, tmp_path)
     images, labels = data.pixels("train", tmp_path)
     np.testing.assert_array_equal(images[:, 0], train)
     assert torch.equal(labels, torch.arange(23) % 4)
@@ -130,6 +132,7 @@ def test_idx_files_without_a_test_part_are_split_by_a_seed(tmp_path):
     write_idx(tmp_path / "few", "train", pictures(20), np.arange(20) % 2)
     data = own_data(tmp_path / "few", {"n_test": 6})
     train, test = (data.load(split, tmp_path) for split in ("train", "test"))
+    check_data_set(data, tmp_path)
     assert len(train[0]) == 14 and len(test[0]) == 6 and int(test[1].sum()) == 3
 
 

@@ -12,11 +12,11 @@ from scorelib.errors import InputError
 from scorelib.metrics import Coordinates
 from scorelib.metrics.prdc import classwise_prdc, mean_prdc, prdc
 from scorelib.spec import from_json
-from tests.tuning.finishing import finish
 from tests.tuning.stages.protocols.test_protocols import SINGLE, finish_score, sampled
 from tuning.jobs import ExecutionContext
 from tuning.stages import NeighboursProtocol, SampleSpec, Score
 from tuning.stages.features.extractors import build_extractor
+from tuning.testing import finish
 
 STATISTICS = ("precision", "recall", "density", "coverage")
 DIGITS = NeighboursProtocol(

@@ -13,11 +13,11 @@ from scorelib.losses import SCORE_ADAM, Adversarial, Dsm
 from scorelib.networks import BigGanDiscriminator
 from scorelib.training.adversarial import AdversarialTraining
 from scorelib.training.base import DsmTraining
-from tests.tuning.finishing import finish
 from tests.tuning.miniature import miniature_study
 from tuning.jobs import ExecutionContext, execute
 from tuning.stages import Snapshot
 from tuning.store.store import Store
+from tuning.testing import finish
 
 
 def test_an_adversarial_training_goes_on_from_its_checkpoint(store, tmp_path, convolutional):

@@ -144,7 +144,7 @@ def test_odd_and_oblong_images():
 
 @pytest.mark.parametrize("spec", [*SPECS, NcsnPp(width=8, n_blocks=1)])
 def test_contract(spec):
-    check_score_network(spec, (1, 8, 8), (3, 16, 16))
+    check_score_network(spec, (1, 8, 8), (3, 8, 8))
 
 
 @pytest.mark.parametrize("spec", [*PERCEPTRONS, PlaneMlp(width=2), PlaneMlp(data_scale=20.0)])

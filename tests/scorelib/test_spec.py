@@ -123,7 +123,9 @@ def test_a_refused_change_says_which_paths_were_set():
 
 
 def test_a_kind_of_a_module_that_is_not_imported_names_the_module():
-    with pytest.raises(InputError, match=r"got 'their.networks:Unet': import their.networks first"):
+    with pytest.raises(
+        InputError, match=r"got 'their.networks:Unet': import its module their.networks"
+    ):
         from_json({"spec": "their.networks:Unet"})
 
 

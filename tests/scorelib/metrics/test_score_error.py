@@ -74,5 +74,5 @@ def test_what_cannot_be_compared_is_refused():
         score_error(torch.zeros(3, 2), torch.zeros(2, 2))
     with pytest.raises(InputError, match="must be finite"):
         score_error(torch.full((1, 2), torch.nan), torch.zeros(1, 2))
-    with pytest.raises(InputError, match="one tensor of estimated scores for each of the 2 classes, but got 1"):
+    with pytest.raises(InputError, match="scores for each of the 2 classes, but got 1"):
         KNOWN.posterior_errors([KNOWN.posteriors[0]])

@@ -34,6 +34,8 @@ Consistent annealed sampling takes `n_sigma` times as many, smaller steps. Its l
 *dilated* schedule with the same first and last level, ``(n_levels - 1) n_sigma + 1`` levels and
 ratio ``gamma ** (1 / n_sigma)``.
 
+An `ExplicitSchedule` is a list of levels without a formula.
+
 References:
     Song and Ermon, Improved techniques for training score-based generative models, NeurIPS 2020,
     https://arxiv.org/abs/2006.09011, Propositions 1-3.
@@ -55,12 +57,13 @@ from scorelib.errors import InputError
 from scorelib.spec import Spec, fields_of
 
 
-@dataclass(frozen=True, kw_only=True)
+# Not a dataclass: the annotations are the interface, and subclasses choose which are fields.
 class Schedule(Spec, ABC):
-    """A noise schedule: strictly decreasing levels, or a single level if both ends are equal.
+    """Base of all noise schedules: strictly decreasing levels, or a single level.
 
     Attributes:
         name: name of the schedule's family.
+        sigmas: the n_levels noise levels, data units, strictly decreasing from sigma_1 to sigma_L.
         sigma_1: largest noise level, data units, > sigma_L (equal to it for one level).
         sigma_L: smallest noise level, data units, > 0.
         n_levels: number of levels, >= 1.
@@ -69,6 +72,7 @@ class Schedule(Spec, ABC):
     KIND = "Schedule"
     name: ClassVar[str]
 
+    sigmas: tuple[float, ...]
     sigma_1: float
     sigma_L: float
     n_levels: int
@@ -81,6 +85,40 @@ class Schedule(Spec, ABC):
                 raise InputError(
                     f"levels must strictly decrease; got {sigma:g} after {before:g} in {self}"
                 )
+
+    @property
+    @abstractmethod
+    def title(self) -> str:
+        """Readable name of the schedule, different for schedules with different levels."""
+
+    def coverages(self, n_dimensions: int) -> tuple[float, ...]:
+        """Returns the `coverage` of each level, from the second on, by the level before it.
+
+        Args:
+            n_dimensions: dimension D of the data.
+
+        Returns:
+            n_levels - 1 values in (0, 1).
+        """
+        pairs = itertools.pairwise(self.sigmas)
+        return tuple(coverage(sigma / before, n_dimensions) for before, sigma in pairs)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpacedSchedule(Schedule, ABC):
+    """Base of the families: a formula for the levels between two ends.
+
+    Attributes:
+        sigma_1: largest noise level, data units, > sigma_L (equal to it for one level).
+        sigma_L: smallest noise level, data units, > 0.
+        n_levels: number of levels, >= 1.
+    """
+
+    KIND = "SpacedSchedule"
+
+    sigma_1: float
+    sigma_L: float
+    n_levels: int
 
     def validate(self) -> None:
         """Raises InputError unless the schedule strictly decreases to a positive level."""
@@ -99,7 +137,7 @@ class Schedule(Spec, ABC):
     @property
     def title(self) -> str:
         """Readable name of the family and its own fields: "squared cosine", "NAME, rho = 3.0"."""
-        common = fields_of(self, Schedule)
+        common = fields_of(self, SpacedSchedule)
         own = [(field, value) for field, value in fields_of(self).items() if field not in common]
         name = self.name.replace("_", " ")
         return ", ".join((name, *(f"{field} = {value}" for field, value in own)))
@@ -115,21 +153,9 @@ class Schedule(Spec, ABC):
     def _inner(self, k: int) -> float:
         """Returns level k, counted from 0, between the two ends: 0 < k < n_levels - 1."""
 
-    def coverages(self, n_dimensions: int) -> tuple[float, ...]:
-        """Returns the `coverage` of each level, from the second on, by the level before it.
-
-        Args:
-            n_dimensions: dimension D of the data.
-
-        Returns:
-            n_levels - 1 values in (0, 1).
-        """
-        pairs = itertools.pairwise(self.sigmas)
-        return tuple(coverage(sigma / before, n_dimensions) for before, sigma in pairs)
-
 
 @dataclass(frozen=True, kw_only=True)
-class GeometricSchedule(Schedule):
+class GeometricSchedule(SpacedSchedule):
     """A geometric progression: the ratio of neighbouring levels is constant."""
 
     KIND = "GeometricSchedule"
@@ -164,7 +190,7 @@ class GeometricSchedule(Schedule):
 
 
 @dataclass(frozen=True, kw_only=True)
-class LinearSchedule(Schedule):
+class LinearSchedule(SpacedSchedule):
     """An arithmetic progression: the difference of neighbouring levels is constant."""
 
     KIND = "LinearSchedule"
@@ -175,7 +201,7 @@ class LinearSchedule(Schedule):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CosineSchedule(Schedule):
+class CosineSchedule(SpacedSchedule):
     """A quarter period of a cosine, cut off at sigma_L."""
 
     KIND = "CosineSchedule"
@@ -208,7 +234,7 @@ class SquaredCosineSchedule(CosineSchedule):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SigmoidSchedule(Schedule):
+class SigmoidSchedule(SpacedSchedule):
     """A decreasing logistic function on [-2.5, 6.5], scaled to the levels.
 
     The levels decrease fastest at u = 0.28.
@@ -227,13 +253,58 @@ class SigmoidSchedule(Schedule):
         return self.sigma_L + (self.sigma_1 - self.sigma_L) * (here - last) / (first - last)
 
 
-SCHEDULES: dict[str, type[Schedule]] = {
+@dataclass(frozen=True, kw_only=True)
+class ExplicitSchedule(Schedule):
+    """A list of levels, which need not follow a formula.
+
+    Attributes:
+        sigmas: noise levels, data units, > 0, at least one, strictly decreasing.
+    """
+
+    KIND = "ExplicitSchedule"
+    name: ClassVar[str] = "explicit"
+    MOST_SHOWN: ClassVar[int] = 6
+
+    sigmas: tuple[float, ...]
+
+    def validate(self) -> None:
+        """Raises InputError unless there are levels, all positive."""
+        if not self.sigmas or min(self.sigmas) <= 0:
+            raise InputError(
+                f"sigmas must hold at least one level, all above 0; got {list(self.sigmas)}"
+            )
+
+    @property
+    def sigma_1(self) -> float:  # type: ignore[override]
+        """Largest noise level, data units: the first of `sigmas`."""
+        return self.sigmas[0]
+
+    @property
+    def sigma_L(self) -> float:  # type: ignore[override]
+        """Smallest noise level, data units: the last of `sigmas`."""
+        return self.sigmas[-1]
+
+    @property
+    def n_levels(self) -> int:  # type: ignore[override]
+        """Number of levels."""
+        return len(self.sigmas)
+
+    @property
+    def title(self) -> str:
+        """The levels, such as "explicit (3, 1, 0.1)"; a long list is shortened and has a digest."""
+        shown, more = [f"{sigma:g}" for sigma in self.sigmas], ""
+        if self.n_levels > self.MOST_SHOWN:
+            shown, more = [*shown[:3], "...", shown[-1]], f", list {self.key[:6]}"
+        return f"{self.name} ({', '.join(shown)}{more})"
+
+
+SCHEDULES: dict[str, type[SpacedSchedule]] = {
     family.name: family
     for family in (
         GeometricSchedule, LinearSchedule, CosineSchedule, SquaredCosineSchedule, SigmoidSchedule,
     )
 }  # fmt: skip
-"""All schedule families, by name."""
+"""The families of schedules with a formula, by name."""
 
 
 def as_geometric(schedule: Schedule, what: str) -> GeometricSchedule:
@@ -250,7 +321,7 @@ def as_geometric(schedule: Schedule, what: str) -> GeometricSchedule:
         return schedule
     raise InputError(
         f"{what} needs a geometric schedule (one ratio gamma of all neighbouring levels); "
-        f"got a {schedule.name} schedule"
+        f"got one of the family {schedule.name!r}"
     )
 
 

@@ -1,7 +1,7 @@
 """Noise schedules, and the coverage of each noise level by the previous level."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from dashboards.drawing.description import Axis, Figure, Line, Panel, colours
 from scorelib.schedules import SCHEDULES, Schedule
@@ -10,7 +10,6 @@ from tuning.stages import TrainSpec
 from tuning.store.store import Store
 from tuning.study import Study
 
-_COLOURS = colours(SCHEDULES)
 _WHOLE = (-0.03, 1.03)  # axis limits of shares, with a margin
 
 
@@ -38,23 +37,27 @@ def schedule_figure(schedules: Sequence[tuple[Schedule, int]], file: str) -> Fig
         file: name of the PNG file, or "" for none.
     """
     first, _ = schedules[0]
+    colour = colours([*SCHEDULES, *(s.title for s, _ in schedules if s.name not in SCHEDULES)])
     about = f"{first.n_levels} levels from {first.sigma_1:g} to {first.sigma_L:g}"
     dimensions = ", ".join(sorted({f"{n:,}" for _, n in schedules}))
     x = Axis("level", limits=(0.5, first.n_levels + 0.5), format="")
     left, right = Axis("sigma", True), Axis("share in reach of the level before", limits=_WHOLE)
     panels = [
-        Panel([_line(s, 1, s.sigmas) for s, _ in schedules], x, left, about),
+        Panel([_line(s, 1, s.sigmas, colour) for s, _ in schedules], x, left, about),
         Panel(
-            [_line(s, 2, s.coverages(n)) for s, n in schedules], x, right,
+            [_line(s, 2, s.coverages(n), colour) for s, n in schedules], x, right,
             f"coverage, {dimensions} dimensions",
         ),
     ]  # fmt: skip
     return Figure(f"Noise schedules, {about}", panels, file=file, panel_size=(5.8, 3.9))
 
 
-def _line(schedule: Schedule, start: int, values: Sequence[float]) -> Line:
+def _line(
+    schedule: Schedule, start: int, values: Sequence[float], colour: Mapping[str, str]
+) -> Line:
     levels = list(range(start, schedule.n_levels + 1))
-    return Line(levels, list(values), _COLOURS[schedule.name], schedule.title)
+    name = schedule.name if schedule.name in SCHEDULES else schedule.title
+    return Line(levels, list(values), colour[name], schedule.title)
 
 
 def schedules_of(study: Study) -> list[tuple[Schedule, int]]:

@@ -12,19 +12,22 @@ from hypothesis import strategies as st
 from scipy.stats import chi
 
 from scorelib.errors import InputError
-from scorelib.samplers import Als
+from scorelib.samplers import Als, Cas
 from scorelib.schedules import (
     SCHEDULES,
     CosineSchedule,
+    ExplicitSchedule,
     GeometricSchedule,
     LinearSchedule,
     Schedule,
     SigmoidSchedule,
+    SpacedSchedule,
     SquaredCosineSchedule,
     as_geometric,
     coverage,
     n_levels_for_coverage,
 )
+from scorelib.spec import from_json, kinds_below
 from scorelib.testing import check_schedule
 
 CIFAR = GeometricSchedule(sigma_1=50, sigma_L=0.01, n_levels=232)
@@ -157,11 +160,11 @@ def test_only_the_geometric_schedule_has_one_ratio():
         if name == "geometric":
             assert as_geometric(schedule, "it") is schedule
         else:
-            why = f"^it needs a geometric .*; got a {name} schedule$"
+            why = f"^it needs a geometric .*; got one of the family {name!r}$"
             with pytest.raises(InputError, match=why):
                 as_geometric(schedule, "it")
     with pytest.raises(InputError, match="lacks _inner"):
-        Schedule(**REPORTS)
+        SpacedSchedule(**REPORTS)
 
 
 @pytest.mark.parametrize("family", SCHEDULES.values())
@@ -203,7 +206,7 @@ def test_keys_of_geometric_schedules_are_those_of_stored_results():
 
 
 @dataclass(frozen=True, kw_only=True)
-class StepSchedule(Schedule):
+class StepSchedule(SpacedSchedule):
     """A schedule whose inner levels all have one height, which may be an invalid level."""
 
     name = "step"
@@ -221,3 +224,51 @@ def test_levels_that_a_family_s_own_fields_spoil_are_refused():
     for n_levels, height in ((4, 0.5), (3, 0.1), (3, 1.0), (3, 0.01)):
         with pytest.raises(InputError, match=r"levels must strictly decrease; got .* after "):
             StepSchedule(**ends, n_levels=n_levels, height=height)
+
+
+LEVELS = ExplicitSchedule(sigmas=(7.0, 3.0, 1.0, 0.3, 0.05))
+
+
+def test_a_list_of_levels_is_a_schedule():
+    assert (LEVELS.sigma_1, LEVELS.sigma_L, LEVELS.n_levels) == (7.0, 0.05, 5)
+    assert LEVELS.coverages(12) == tuple(
+        coverage(b / a, 12) for a, b in itertools.pairwise(LEVELS.sigmas)
+    )
+    assert from_json(LEVELS.to_json()) == LEVELS and ExplicitSchedule in kinds_below(Schedule)
+    assert LEVELS.title == "explicit (7, 3, 1, 0.3, 0.05)"
+    # ALS passes the listed levels, with the same share of the way at each.
+    updates = Als(epsilon=0.05**2 / 10, n_sigma=2).updates(LEVELS)
+    assert [u.sigma for u in updates] == [s for s in LEVELS.sigmas for _ in range(2)]
+    assert [u.eta for u in updates] == pytest.approx([0.1] * 10)
+
+
+def test_long_lists_of_levels_have_short_titles_that_differ():
+    long = ExplicitSchedule(sigmas=tuple(range(100, 0, -1)))
+    other = ExplicitSchedule(sigmas=(100.0, 99.0, 98.0, 1.5, *long.sigmas[-96:][-1:]))
+    assert long.title.startswith("explicit (100, 99, 98, ..., 1, list ") and len(long.title) < 50
+    near = long.replace(sigmas=(*long.sigmas[:50], 49.5, *long.sigmas[51:]))
+    assert near.title != long.title != other.title
+
+
+@pytest.mark.parametrize(
+    ("sigmas", "words"),
+    [
+        ((), "at least one level"),
+        ((1.0, 0.0), "all above 0"),
+        ((1.0, -1.0), "all above 0"),
+        ((1.0, 1.0), "levels must strictly decrease; got 1 after 1"),
+        ((0.1, 1.0), "levels must strictly decrease; got 1 after 0.1"),
+    ],
+)
+def test_a_list_that_is_no_schedule_is_refused(sigmas, words):
+    with pytest.raises(InputError, match=words):
+        ExplicitSchedule(sigmas=sigmas)
+
+
+def test_what_needs_a_ratio_refuses_a_list_of_levels():
+    evenly = ExplicitSchedule(sigmas=(4.0, 2.0, 1.0))  # also where the ratios happen to be equal
+    for ask in (Als(epsilon=0.1).r, Cas(epsilon=0.6).interval, lambda s: as_geometric(s, "it")):
+        with pytest.raises(
+            InputError, match="needs a geometric .*; got one of the family 'explicit'"
+        ):
+            ask(evenly)

@@ -5,7 +5,7 @@ import pytest
 from dashboards.drawing.description import BLUE, ORANGE
 from dashboards.figures.class_shares import shares_panel
 from dashboards.figures.noise_schedules import schedule_figure
-from scorelib.schedules import SCHEDULES
+from scorelib.schedules import SCHEDULES, ExplicitSchedule
 
 
 def test_every_family_has_its_line_on_both_sides():
@@ -32,3 +32,12 @@ def test_a_bar_is_blue_if_its_interval_holds_the_equal_share(upper, reaches):
     for share, below, above, (_, low, high) in zip(bars.y, *bars.errors, of_classes, strict=True):
         assert (share - below, share + above) == pytest.approx((low, high))
     assert panel.title == f"images: {int(reaches)} of 4 reach 25%"
+
+
+def test_lists_of_levels_have_lines_of_their_own():
+    ends = {"sigma_1": 4.0, "sigma_L": 0.5, "n_levels": 4}
+    lists = [ExplicitSchedule(sigmas=(4.0, middle, 1.0, 0.5)) for middle in (2.0, 3.0)]
+    both = [(s, 64) for s in (SCHEDULES["geometric"](**ends), *lists)]
+    lines = schedule_figure(both, "").panels[0].marks
+    assert [line.y for line in lines[1:]] == [list(s.sigmas) for s in lists]
+    assert len({line.colour for line in lines}) == len({line.label for line in lines}) == 3

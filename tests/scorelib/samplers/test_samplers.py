@@ -233,7 +233,7 @@ def test_what_needs_one_ratio_of_levels_refuses_other_schedules(name):
     schedule = SCHEDULES[name](sigma_1=5.0, sigma_L=0.1, n_levels=30)
     cas, als = Cas(epsilon=1.5 * STEP), Als(epsilon=5 * STEP)
     zero = torch.zeros(1, dtype=torch.float64)
-    why = rf"needs a geometric schedule \(one ratio gamma .*\); got a {name} schedule"
+    why = rf"needs a geometric schedule \(one ratio gamma .*\); got one of the family {name!r}"
     for ask in (
         cas.interval,
         cas.n_evaluations,

@@ -9,6 +9,7 @@ from PIL import Image
 
 from scorelib.errors import InputError
 from scorelib.networks import Ncsnv2, ResidualMlp
+from scorelib.schedules import ExplicitSchedule, GeometricSchedule
 from tests.tuning.miniature import first_score, miniature_study
 from tuning.jobs import ExecutionContext, MissingInputError, execute
 from tuning.stages import SampleSpec, Snapshot
@@ -71,6 +72,28 @@ def test_other_starts_give_other_samples(store, start):
     assert base.key != other.key
     a, b = (c.features(place)["raw.features"] for c in (base, other))
     assert not torch.equal(a, b)
+
+
+def test_a_network_is_trained_and_sampled_on_a_list_of_levels(store):
+    place, levels = ExecutionContext(store=store), (4.8, 3.0, 0.7, 0.1)
+    study = miniature_study()
+    chunk = first_score(study, "als n_sigma=1, non-adversarial").chunks()[0]
+    spread = GeometricSchedule(sigma_1=4.8, sigma_L=0.1, n_levels=4)
+    features = {}
+    for schedule in (
+        ExplicitSchedule(sigmas=levels),
+        ExplicitSchedule(sigmas=spread.sigmas),
+        spread,
+    ):
+        model = chunk.sample.model
+        model = model.replace(train=model.train.replace(schedule=schedule))
+        job = chunk.replace(sample=chunk.sample.replace(model=model))
+        assert job.work().evaluations == 20 * 4
+        assert (job.sample.r is None) == (schedule is not spread)
+        finish(job, place)
+        features[schedule] = job.features(place)["denoised.features"]
+    own, listed, geometric = features.values()
+    assert torch.equal(listed, geometric) and not torch.equal(own, geometric)
 
 
 def test_only_the_first_chunk_keeps_pictures_raw_and_denoised(store):

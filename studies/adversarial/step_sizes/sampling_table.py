@@ -23,7 +23,7 @@ from scorelib.data import DataSpec
 from scorelib.samplers import Cas
 from scorelib.schedules import GeometricSchedule
 from scorelib.step_size import relative_step
-from studies.adversarial.step_sizes.table_settings import COLUMNS, TableSettings
+from studies.adversarial.step_sizes.table_settings import COLUMNS, REPORTED_N_SIGMA, TableSettings
 from studies.common.distances import baselines, papers_protocol
 from studies.common.exhibit import Exhibit
 from studies.common.initial_step_sizes import SAMPLERS, initial_step_size
@@ -194,7 +194,7 @@ class _Table:
         return initial_step_size(name, n_sigma, self._at.train.schedule)
 
     def cell(self, name: str, n_sigma: int, column: str, search: Search) -> Cell:
-        """Returns the cell of a sampler and a column, with the numbers that the paper reports."""
+        """Returns the cell of a sampler and a column, with the paper's numbers, if any."""
         return Cell(
             row=f"{self._prefix}{row_label(name, n_sigma)}",
             column=column,
@@ -207,7 +207,7 @@ class _Table:
     def _reported(self, name: str, n_sigma: int, column: str) -> dict[str, Any]:
         """Returns the reported numbers of a cell, as keyword arguments of `Cell`."""
         exhibit = self._exhibit
-        if not exhibit.where:
+        if not exhibit.where or n_sigma not in REPORTED_N_SIGMA:
             return {}
         row = f"sampler={name} n_sigma={n_sigma}"
         papers, schedule = papers_protocol(exhibit.data), exhibit.schedule

@@ -110,8 +110,8 @@ class TableSettings(StudySettings):
         chunk_images: images per sampling job.
         start: distribution that chains start from.
         search: settings of the searches over step sizes.
-        n_sigma: numbers of steps per noise level, each one of `REPORTED_N_SIGMA`; one row per
-            sampler for each.
+        n_sigma: numbers of steps per noise level, each >= 1; one row per sampler for each. Rows
+            beside those of `REPORTED_N_SIGMA` show no numbers of the paper.
         n_images: images per cell and seed.
         seeds: number of fresh seeds that each cell is measured with, >= 1.
     """
@@ -139,12 +139,20 @@ class TableSettings(StudySettings):
         """Checks the seeds, the rows, the columns and the first snapshot.
 
         Raises:
-            InputError: `seeds` is below 1, `n_sigma` or `columns` is empty or has a repeated or
-                unknown value, or the training saves no snapshot at `iteration`.
+            InputError: `seeds` or a value of `n_sigma` is below 1, `n_sigma` or `columns` is empty
+                or has a repeated value, a column is unknown, or the training saves no snapshot at
+                `iteration`.
         """
         require_input(self.seeds >= 1, f"seeds must be at least 1, but got {self.seeds}")
-        _require_some(self.n_sigma, REPORTED_N_SIGMA, "n_sigma must hold reported step counts")
-        _require_some(self.columns, COLUMNS, "columns must hold columns of the table")
+        require_input(
+            _is_chosen(self.n_sigma) and min(self.n_sigma) >= 1,
+            f"n_sigma must hold step counts, at least 1 and each once, but got {self.n_sigma}",
+        )
+        require_input(
+            _is_chosen(self.columns) and set(self.columns) <= set(COLUMNS),
+            f"columns must hold columns of the table, each once, from {COLUMNS}, "
+            f"but got {self.columns}",
+        )
         require_snapshot(self.iteration, self.snapshots, "iteration")
 
     @property
@@ -171,6 +179,5 @@ def with_discriminator(train: TrainSpec, objective: Adversarial, optimizer: Adam
     return train.replace(objective=objective, optimizer=optimizer)
 
 
-def _require_some(given: tuple[Value, ...], known: tuple[Value, ...], rule: str) -> None:
-    is_chosen = 0 < len(set(given)) == len(given) and set(given) <= set(known)
-    require_input(is_chosen, f"{rule}, each once, from {known}, but got {given}")
+def _is_chosen(given: tuple[Value, ...]) -> bool:
+    return 0 < len(set(given)) == len(given)

@@ -4,6 +4,7 @@ import pytest
 
 from scorelib.spec_paths import replace_paths
 from studies.adversarial.step_sizes.cifar_sampling_eps import demo, paper, study
+from studies.registry import find_study
 from tests.tuning.draining import drain, results
 from tuning.store.store import Store
 
@@ -72,3 +73,29 @@ def test_paper_scale_is_the_paper():
     for search, column in ((then, "non-adversarial"), (adversarial, "adversarial")):
         assert search.model_of is searches[f"snapshot and EMA, {column}"]
         assert search.model_of.starts == ({"iteration": 250_000, "ema": 0.9999},)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "cifar_sampling_eps",
+        "cifar_unet_sampling_eps",
+        "church_sampling_eps",
+        "ffhq_sampling_eps",
+        "inception_score",
+        "uncurated_samples",
+    ],
+)
+@pytest.mark.parametrize("scale", ["demo", "paper"])
+def test_step_counts_that_the_paper_does_not_have_show_ours_alone(name, scale):
+    module = find_study(name)
+    of = "cifar." if name == "uncurated_samples" else ""
+    made = module.study(scale, replace_paths(module.settings(scale), {f"{of}n_sigma": "[3, 1]"}))
+    rows = {cell.row: cell for cell in made.cells}
+    own = [cell for cell in made.cells if "(n_sigma = 3)" in cell.row]
+    assert {search.space.template.sample.sampler.n_sigma for search in made.searches} >= {1, 3}
+    assert len(own) >= 2 and all(not cell.reported for cell in own)
+    assert all(cell.reported_epsilon is None and cell.reported_r is None for cell in own)
+    default = {c.row: c for c in module.study(scale, module.settings(scale)).cells}
+    same = [row for row in rows if row in default and "(n_sigma = 1)" in row]
+    assert same and all(rows[row].reported == default[row].reported for row in same)

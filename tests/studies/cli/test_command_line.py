@@ -83,7 +83,7 @@ def test_the_options_are_fixed():
         ([NAME, "--set", 'seeds={"spec": "Digits"}'], "Settings.seeds must be int"),
         ([NAME, "--tracking-uri", "http://localhost:abc"], "tracking_uri must be a URL"),
         ([NAME, "--gpus", "4"], "--gpus must be at most 0, the GPUs found here, but got 4"),
-        ([NAME, "--set", "n_sigma=[0]"], "n_sigma must hold reported step counts"),
+        ([NAME, "--set", "n_sigma=[0]"], "at least 1 and each once, but got (0,)"),
         ([NAME, "--store", "memory://x"], "needs --tracking-uri"),
         ([NAME, "--seeds", "0"], "must be at least 1, but got '0'"),
         ([NAME, "--cpus", "two"], "must be a whole number"),

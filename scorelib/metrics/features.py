@@ -16,6 +16,8 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -29,9 +31,19 @@ _HIGHEST_LEVEL = 255
 
 @dataclass(frozen=True, kw_only=True)
 class Extractor(Spec, ABC):
-    """Base class of feature extractors: the network, its features and its classes."""
+    """Base class of feature extractors: the network, its features and its classes.
+
+    The weights come from `load_weights`, or from a training that `tuning.stages.features` registers
+    for the class.
+
+    Class attributes:
+        needs_gpu: whether the features of a data set should be computed on a GPU.
+        one_class_per_image: whether the class probabilities of an image sum to one.
+    """
 
     KIND = "Extractor"
+    needs_gpu: ClassVar[bool] = False
+    one_class_per_image: ClassVar[bool] = True
 
     @property
     @abstractmethod
@@ -57,6 +69,22 @@ class Extractor(Spec, ABC):
     def score_name(self) -> str:
         """Displayed name of Inception scores with these class probabilities."""
         return f"is[{self.name}]"
+
+    def load_weights(self, weights_path: Path | None = None) -> Mapping[str, Tensor]:
+        """Loads the weights of the network; without an own method, there are none.
+
+        The method is called by each launch, before anything is scheduled, and by workers. An
+        extractor whose weights lie in a file should have a digest of the file as a field, and
+        compare the digest here.
+
+        Args:
+            weights_path: file of Inception weights that the settings name (InceptionFeatures);
+                None if they name none.
+
+        Returns:
+            The state dict for `build`, on the CPU.
+        """
+        return {}
 
     @abstractmethod
     def build(self, weights: Mapping[str, Tensor]) -> nn.Module:

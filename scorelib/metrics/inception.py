@@ -24,6 +24,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -94,6 +95,7 @@ class InceptionFeatures(Extractor):
     """
 
     KIND = "InceptionFeatures"
+    needs_gpu: ClassVar[bool] = True
 
     weights_sha256: str = _SHA256
 

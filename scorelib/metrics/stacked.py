@@ -8,6 +8,7 @@ channels are concatenated, too; `scorelib.metrics.modes` computes the mode of a 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor, nn
 
@@ -52,6 +53,7 @@ class StackedClassifierFeatures(ClassifierFeatures):
     """
 
     KIND = "StackedClassifierFeatures"
+    one_class_per_image: ClassVar[bool] = False
 
     def validate(self) -> None:
         """Raises InputError unless the classifier is for grey images."""

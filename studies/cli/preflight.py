@@ -17,13 +17,15 @@ from fsspec.implementations.local import LocalFileSystem
 from scorelib.data import DataSpec
 from scorelib.data.facts import DataFacts, facts_of
 from scorelib.errors import InputError
-from scorelib.metrics.inception import InceptionFeatures
 from scorelib.spec import Spec
 from tuning.addresses import require_listening, require_server
 from tuning.execution.resources import Capacity, require_gpus
 from tuning.jobs import Job
 from tuning.scheduling.forecast import StageForecast, total
 from tuning.scheduling.planner import Planner
+from tuning.stages import Chunk
+from tuning.stages.features.extractors import require_extractor
+from tuning.stages.features.reference import RealJob
 from tuning.store.data_records import recorded_data, require_same_data
 from tuning.store.files import file_system
 from tuning.store.provenance import launches
@@ -129,27 +131,26 @@ def fixed_left(study: Study, store: Store) -> list[Job]:
 
 
 def require_data(study: Study, store: Store) -> dict[DataSpec, DataFacts]:
-    """Reads data sets and Inception weights once, so that bad files fail before any job.
+    """Reads data sets and builds extractors once, so that bad files fail before any job.
 
     Args:
-        study: the study; the files that its unfinished jobs read are checked.
+        study: the study; the files and extractors of its unfinished jobs are checked.
         store: the store, whose records of data sets are compared with what is read.
 
     Returns:
         The facts of each data set.
 
     Raises:
-        InputError: a file is missing or not as expected, or the images are not those that the
-            store's results were made with.
+        InputError: a file is missing or not as expected, an extractor cannot be built, or the
+            images are not those that the store's results were made with.
     """
     settings: Any = study.settings
-    facts = {}
-    for spec in _inputs(study, store):
-        if isinstance(spec, DataSpec):
-            facts[spec] = _compared(spec, study, store)
-        elif isinstance(spec, InceptionFeatures):
-            weights = settings.data.inception_weights
-            spec.load_weights(Path(weights) if weights else None)
+    weights = settings.data.inception_weights
+    specs = list(_inputs(study, store))
+    facts = {spec: _compared(spec, study, store) for spec in specs if isinstance(spec, DataSpec)}
+    used = [(s.extractor, s.data.shape) for s in specs if isinstance(s, Chunk | RealJob)]
+    for extractor, shape in dict.fromkeys(used):
+        require_extractor(extractor, shape, Path(weights) if weights else None)
     return facts
 
 

@@ -1,19 +1,26 @@
-"""Feature extractors with their weights, and the training of the demo classifier."""
+"""Feature extractors with their weights, and the training of the demo classifier.
+
+Most extractors load their weights themselves. Where the weights are the result of a training, the
+training is registered for the class of the extractor (`extractor_training`).
+"""
 
 from dataclasses import dataclass
+from functools import singledispatch
+from pathlib import Path
 from typing import ClassVar
 
 import safetensors.torch
+import torch
 from torch import nn
 
+from scorelib.errors import InputError, require_input
 from scorelib.metrics.classifier import (
     ClassifierFeatures,
     ClassifierSpec,
     accuracy,
     train_classifier,
 )
-from scorelib.metrics.features import Coordinates, Extractor, Pixels, extract
-from scorelib.metrics.inception import InceptionFeatures
+from scorelib.metrics.features import Extractor, extract
 from tuning.jobs import ExecutionContext, Job, Outcome, Progress, Run, Stage, Work
 
 TEST_CERTAINTY = "test_certainty"
@@ -67,11 +74,28 @@ class TrainClassifier(Job):
         )
 
 
+@singledispatch
+def extractor_training(extractor: Extractor) -> Job | None:
+    """Returns the job whose file ``weights.safetensors`` holds the extractor's weights.
+
+    An extractor of any class has None, and loads its weights itself (`Extractor.load_weights`),
+    unless a function is registered for the class: ``@extractor_training.register``.
+
+    Args:
+        extractor: feature extractor.
+    """
+    return None
+
+
+@extractor_training.register
+def _(extractor: ClassifierFeatures) -> Job:
+    return TrainClassifier(classifier=extractor.classifier)
+
+
 def extractor_inputs(extractor: Extractor) -> tuple[Job, ...]:
-    """Returns the jobs that an extractor needs: the training of its classifier, if any."""
-    if isinstance(extractor, ClassifierFeatures):
-        return (TrainClassifier(classifier=extractor.classifier),)
-    return ()
+    """Returns the jobs that an extractor needs: the training of its weights, if any."""
+    job = extractor_training(extractor)
+    return () if job is None else (job,)
 
 
 def build_extractor(extractor: Extractor, at: ExecutionContext) -> nn.Module:
@@ -82,16 +106,46 @@ def build_extractor(extractor: Extractor, at: ExecutionContext) -> nn.Module:
         at: execution context, which gives the device and the location of the weights.
 
     Raises:
-        MissingInputError: the weights of the classifier are not stored, or were found corrupt.
-        TypeError: an extractor of unknown type.
+        MissingInputError: the weights come from a training and are not stored, or were found
+            corrupt.
     """
-    if isinstance(extractor, ClassifierFeatures):
-        (job,) = extractor_inputs(extractor)
-        weights = safetensors.torch.load(at.read(job, "weights.safetensors"))
-    elif isinstance(extractor, InceptionFeatures):
+    job = extractor_training(extractor)
+    if job is None:
         weights = extractor.load_weights(at.inception_weights)
-    elif isinstance(extractor, Coordinates | Pixels):
-        weights = {}
     else:
-        raise TypeError(f"cannot load weights of unknown extractor {type(extractor).__name__}")
+        weights = safetensors.torch.load(at.read(job, "weights.safetensors"))
     return extractor.build(weights).to(at.device)
+
+
+def require_extractor(
+    extractor: Extractor, shape: tuple[int, ...], weights_path: Path | None
+) -> None:
+    """Builds an extractor that needs no training, and applies it to two images.
+
+    Args:
+        extractor: feature extractor; with a registered training, nothing is checked.
+        shape: shape of an image, (C, H, W), or of a point, (D,).
+        weights_path: file of Inception weights; None if there is none.
+
+    Raises:
+        InputError: the extractor cannot be built or applied, or returns tensors of other shapes
+            than it declares.
+    """
+    if extractor_training(extractor) is not None:
+        return
+    wanted = [(2, extractor.n_features), (2, extractor.n_classes)]
+    try:
+        module = extractor.build(extractor.load_weights(weights_path))
+        got = [tuple(part.shape) for part in extract(module, torch.zeros(2, *shape))]
+    except InputError:
+        raise
+    except Exception as error:  # an extractor of the user may raise anything
+        raise InputError(
+            f"the extractor {extractor.KIND} must map images of shape {shape} to features, but "
+            f"failed: {type(error).__name__}: {error}"
+        ) from error
+    require_input(
+        got == wanted,
+        f"the extractor {extractor.KIND} must return features and probabilities of shapes "
+        f"{wanted[0]} and {wanted[1]} for two images, but returned {got[0]} and {got[1]}",
+    )

@@ -9,7 +9,6 @@ from torch import Tensor
 from scorelib.data import DataSpec
 from scorelib.metrics.features import Coordinates, Extractor, extract
 from scorelib.metrics.frechet import Moments, moments
-from scorelib.metrics.inception import InceptionFeatures
 from scorelib.pictures import scatter_png
 from tuning.jobs import ExecutionContext, Job, Outcome, Progress, Run, Stage, Work
 from tuning.stages.features.extractors import build_extractor, extractor_inputs
@@ -39,8 +38,8 @@ class RealJob(Job):
         return extractor_inputs(self.extractor)
 
     def wants_gpu(self) -> bool:
-        """Returns whether the extractor is Inception, which is slow on a CPU."""
-        return isinstance(self.extractor, InceptionFeatures)
+        """Returns whether the extractor is slow on a CPU, as Inception is."""
+        return self.extractor.needs_gpu
 
     def _extracted(self, at: ExecutionContext) -> tuple[Tensor, Tensor]:
         """Returns the features of the 8-bit images, (N, d), and the labels, (N,)."""

@@ -4,9 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from scorelib.errors import require_input
-from scorelib.metrics.features import Coordinates, Pixels
 from scorelib.metrics.inception_score import inception_score
-from scorelib.metrics.stacked import StackedClassifierFeatures
 from tuning.jobs import ExecutionContext
 from tuning.stages.protocols.base import Images, Measurement, Protocol, Reads
 
@@ -34,7 +32,7 @@ class InceptionScoreProtocol(Protocol):
             f"n_images={self.n_images}",
         )
         require_input(
-            not isinstance(self.extractor, Coordinates | Pixels | StackedClassifierFeatures),
+            self.extractor.n_classes > 0 and self.extractor.one_class_per_image,
             f"extractor must give one class per image, but got {self.extractor.name}",
         )
 

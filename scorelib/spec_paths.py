@@ -14,11 +14,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from scorelib.errors import InputError
+from scorelib.field_names import hint, suggestions
 from scorelib.spec import Spec, from_json_value, kinds_below, type_hints
 
 
 class UnknownPathError(InputError):
-    """An error raised for a path that is no field; `fields` holds the nearest path, if any."""
+    """An error raised for a path that is no field; `fields` holds the likeliest path, if any."""
 
 
 def replace_paths(spec: Any, changes: Mapping[str, Any]) -> Any:
@@ -35,41 +36,58 @@ def replace_paths(spec: Any, changes: Mapping[str, Any]) -> Any:
 
     Raises:
         UnknownPathError: a path does not exist.
-        InputError: a value has the wrong type or is out of range.
+        InputError: a value has the wrong type or is out of range; `fields` holds the paths of the
+            changes to the spec that refuses them.
     """
+    parsed = {path: _parsed(value) for path, value in changes.items()}
     try:
-        return _changed(spec, changes, "")
-    except UnknownPathError:
-        raise
-    except InputError as error:  # caused by one of the changed fields, which the message names
-        raise InputError(str(error), *error.fields or changes) from error
+        return _made(type(spec), _values(spec), parsed, "")
+    except UnknownPathError as error:
+        wrong, *beside = error.fields
+        found = suggestions(wrong, list(dict.fromkeys([*beside, *paths(spec)])))
+        raise UnknownPathError(f"{error}{hint(found)}", *found[:1]) from None
 
 
-def _changed(spec: Any, changes: Mapping[str, Any], prefix: str) -> Any:
-    """Returns a copy of the spec with changes by path below it; `prefix` is its own path."""
+def _made(
+    cls: type[Spec], values: Mapping[str, Any], changes: Mapping[str, Any], prefix: str
+) -> Spec:
+    """Returns a spec with the given values of its fields and with changes by path below it.
+
+    Args:
+        cls: class of the spec.
+        values: values of fields by name; those without a default may be among the changes.
+        changes: new values by path below the spec, parsed.
+        prefix: path of the spec, followed by a dot; empty for the outermost spec.
+    """
+    known = type_hints(cls)
     direct, nested = dict[str, Any](), defaultdict[str, dict[str, Any]](dict)
     for path, value in changes.items():
         head, _, rest = path.partition(".")
-        if head not in type_hints(type(spec)):
-            raise _unknown(spec, path, prefix)
+        if head not in known:
+            raise _unknown(f"{prefix}{path}", *(f"{prefix}{name}" for name in known))
         if rest:
             nested[head][rest] = value
         else:
             direct[head] = value
-    values = {}
+    made = dict(values)
     for head in {**direct, **nested}:
-        current, bases = getattr(spec, head), component_types(spec, head)
-        if head in direct and bases:
-            values[head] = _component(
-                direct[head], current, bases, nested.get(head, {}), f"{prefix}{head}"
-            )
+        bases = _spec_types(known[head])
+        current, below = values.get(head), nested.get(head, {})
+        if bases and (head in direct or current is None):
+            given = direct.get(head, {})
+            made[head] = _component(given, current, bases, below, f"{prefix}{head}")
         elif head in nested:
             if not isinstance(current, Spec):
-                raise _unknown(spec, f"{head}.{next(iter(nested[head]))}", prefix)
-            values[head] = _changed(current, nested[head], f"{prefix}{head}.")
+                raise _unknown(f"{prefix}{head}.{next(iter(below))}")
+            made[head] = _made(type(current), _values(current), below, f"{prefix}{head}.")
         else:
-            values[head] = _parsed(direct[head])
-    return dataclasses.replace(spec, **values)
+            made[head] = _plain(direct[head])
+    _require_all(cls, made, prefix)
+    try:
+        return cls(**made)
+    except InputError as error:  # caused by one of the changed fields, which the message names
+        fields = error.fields or [f"{prefix}{path}" for path in changes]
+        raise InputError(str(error), *fields) from error
 
 
 def component_types(spec: Any, path: str) -> tuple[type[Spec], ...]:
@@ -83,72 +101,90 @@ def component_types(spec: Any, path: str) -> tuple[type[Spec], ...]:
     if rest:
         inner = getattr(spec, head, None)
         return component_types(inner, rest) if isinstance(inner, Spec) else ()
-    annotation = type_hints(type(spec)).get(head)
+    return _spec_types(type_hints(type(spec)).get(head))
+
+
+def kinds_at(spec: Any, path: str) -> list[str]:
+    """Returns the kinds that the component at a path may have, sorted; empty for a plain value.
+
+    Args:
+        spec: the outermost spec.
+        path: dotted path of a field.
+    """
+    return _kinds(component_types(spec, path))
+
+
+def _kinds(bases: tuple[type[Spec], ...]) -> list[str]:
+    every = {cls for base in bases for cls in kinds_below(base) if not inspect.isabstract(cls)}
+    return sorted(cls.KIND for cls in every)
+
+
+def _spec_types(annotation: Any) -> tuple[type[Spec], ...]:
+    """Returns the spec types among the options of an annotation."""
     options = typing.get_args(annotation) or (annotation,)
     return tuple(o for o in options if isinstance(o, type) and issubclass(o, Spec))
 
 
 def _component(
-    value: Any, current: Any, bases: tuple[type[Spec], ...], nested: Mapping[str, Any], path: str
+    given: Any, current: Any, bases: tuple[type[Spec], ...], below: Mapping[str, Any], path: str
 ) -> Any:
-    """Returns the spec that a value describes for a field that holds `current`."""
-    described = _parsed(value)
-    if isinstance(described, str):
-        described = {"spec": described}
+    """Returns the spec that a value and changes below it describe for a field with `current`."""
+    described = {"spec": given} if isinstance(given, str) else given
     if isinstance(described, dict):
-        described = _built(described, current, bases, path)
+        cls = _class_of(described, current, bases, path)
+        fields = {key: value for key, value in described.items() if key != "spec"}
+        shared = type_hints(cls).keys() & type_hints(type(current)).keys() if current else ()
+        values = {key: getattr(current, key) for key in shared}
+        return _made(cls, values, fields | below, f"{path}.")
     if described is not None and not isinstance(described, bases):
-        raise InputError(f"{path} must be {_choices(bases)}, but got {value!r}", path)
-    return _changed(described, nested, f"{path}.") if nested else described
+        raise InputError(f"{path} must be {_choices(bases)}, but got {given!r}", path)
+    if below and described is None:
+        raise _unknown(f"{path}.{next(iter(below))}")
+    return _made(type(described), _values(described), below, f"{path}.") if below else described
 
 
-def _built(
+def _class_of(
     described: Mapping[str, Any], current: Any, bases: tuple[type[Spec], ...], path: str
-) -> Spec:
-    """Returns the spec of the described kind and fields, with the current spec's other fields."""
-    known = {cls.KIND: cls for base in bases for cls in kinds_below(base)}
+) -> type[Spec]:
+    """Returns the class of the described kind, by default that of the current spec."""
     name = described.get("spec", current.KIND if isinstance(current, Spec) else None)
-    cls = known.get(str(name)) or {c.short_kind(): c for c in known.values()}.get(str(name))
+    by_kind = {cls.KIND: cls for base in bases for cls in kinds_below(base)}
+    cls = by_kind.get(str(name)) or {c.short_kind(): c for c in by_kind.values()}.get(str(name))
     if cls is None or inspect.isabstract(cls):
-        near = difflib.get_close_matches(str(name), known, n=1, cutoff=0.5)
-        hint = f"; the nearest is {near[0]!r}" if near else ""
-        raise InputError(f"{path} must be {_choices(bases)}, but got {name!r}{hint}", path)
-    fields = {f.name: f for f in dataclasses.fields(cls)}
-    given = {key: from_json_value(value) for key, value in described.items() if key != "spec"}
-    for key in given:
-        if key not in fields:
-            near = difflib.get_close_matches(key, fields, n=1, cutoff=0.3)
-            hint = f"; the nearest is {near[0]!r}" if near else ""
-            raise InputError(f"{path} of kind {cls.KIND} has no field {key!r}{hint}", path)
-    shared = fields.keys() & type_hints(type(current)).keys() if isinstance(current, Spec) else ()
-    values = {key: getattr(current, key) for key in shared} | given
-    required = [
-        key for key, f in fields.items()
-        if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
-    ]  # fmt: skip
-    if missing := [key for key in required if key not in values]:
-        raise InputError(
-            f"{path} of kind {cls.KIND} needs the field {missing[0]!r}: give it as "
-            f'{{"spec": "{cls.KIND}", "{missing[0]}": VALUE}}',
-            path,
-        )
-    return cls(**values)
+        near = difflib.get_close_matches(str(name), _kinds(bases), n=1, cutoff=0.5)
+        raise InputError(f"{path} must be {_choices(bases)}, but got {name!r}{hint(near)}", path)
+    return cls
+
+
+def _require_all(cls: type[Spec], values: Mapping[str, Any], prefix: str) -> None:
+    """Raises InputError if a field without a default has no value."""
+    none = dataclasses.MISSING
+    for f in dataclasses.fields(cls):
+        if f.name not in values and f.default is none and f.default_factory is none:
+            path = prefix.rstrip(".")
+            raise InputError(
+                f"{path} of kind {cls.KIND} needs the field {f.name!r}: give it as "
+                f'{{"spec": "{cls.KIND}", "{f.name}": VALUE}}',
+                path,
+            )
+
+
+def _values(spec: Spec) -> dict[str, Any]:
+    return {name: getattr(spec, name) for name in type_hints(type(spec))}
+
+
+def _plain(value: Any) -> Any:
+    return from_json_value(value) if isinstance(value, list) else value
 
 
 def _choices(bases: tuple[type[Spec], ...]) -> str:
-    kinds = sorted(
-        {cls.KIND for base in bases for cls in kinds_below(base) if not inspect.isabstract(cls)}
-    )
-    return f"one of the kinds {', '.join(kinds)}"
+    return f"one of the kinds {', '.join(_kinds(bases))}"
 
 
-def _unknown(spec: Any, path: str, prefix: str) -> InputError:
-    near = difflib.get_close_matches(path, list(_paths(spec)), n=1, cutoff=0.3)
-    nearest = [f"{prefix}{found}" for found in near]
-    hint = f"; the nearest is {nearest[0]!r}" if nearest else ""
-    return UnknownPathError(
-        f"a path must be a field of the study's settings; got {prefix + path!r}{hint}", *nearest
-    )
+def _unknown(path: str, *beside: str) -> UnknownPathError:
+    """Returns the error for a path; `fields` holds the path and the right paths beside it."""
+    message = f"a path must be a field of the study's settings; got {path!r}"
+    return UnknownPathError(message, path, *beside)
 
 
 def _parsed(value: Any) -> Any:
@@ -184,9 +220,15 @@ def replaced(spec: Any, changes: Mapping[str, Any]) -> Any:
     return dataclasses.replace(spec, **direct, **inner)
 
 
-def _paths(spec: Any, prefix: str = "") -> Iterator[str]:
+def paths(spec: Any, prefix: str = "") -> Iterator[str]:
+    """Yields the paths of all fields of a spec and of the specs below, each before those below it.
+
+    Args:
+        spec: the outermost spec.
+        prefix: prefix of all paths, such as ``network.``.
+    """
     for f in dataclasses.fields(spec):
         value = getattr(spec, f.name)
         yield f"{prefix}{f.name}"
         if dataclasses.is_dataclass(value):
-            yield from _paths(value, f"{prefix}{f.name}.")
+            yield from paths(value, f"{prefix}{f.name}.")

@@ -6,9 +6,9 @@ import pytest
 
 from scorelib.data import DataSpec, Digits, Photographs
 from scorelib.errors import InputError
-from scorelib.schedules import GeometricSchedule, Schedule
+from scorelib.schedules import GeometricSchedule, LinearSchedule, Schedule
 from scorelib.spec import Spec
-from scorelib.spec_paths import component_types, replace_paths
+from scorelib.spec_paths import component_types, kinds_at, replace_paths
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +68,7 @@ def test_a_component_can_be_a_spec_and_may_be_absent():
         ("train.data", "DataSpec", "train.data must be one of the kinds"),
         ("train.data", "3", "train.data must be one of the kinds"),
         ("train.data", "null", "must be DataSpec"),
-        ("train.data", '{"spec": "Photographs", "sise": 8}', "no field 'sise'; the nearest"),
+        ("train.data", '{"spec": "Photographs", "sise": 8}', "got 'train.data.sise'; the nearest is 'train.data.size'"),
         ("train.data", '{"spec": "Photographs", "size": 1}', "4 <= size"),
         ("train.data", '{"spec": "ImageFolder", "folder": "x"}', "needs the field"),
         ("train.dada", "Digits", "the nearest is 'train.data'"),
@@ -85,3 +85,38 @@ def test_the_types_of_components_are_known_by_path():
     assert component_types(OUTER, "train.data") == (DataSpec,)
     assert component_types(OUTER, "extra") == (DataSpec,)
     assert component_types(OUTER, "n") == component_types(OUTER, "no.such.path") == ()
+
+
+def test_a_kind_and_changes_below_it_are_made_together():
+    """A schedule of listed levels has no default: the kind alone would be refused."""
+    changes = {"train.schedule": "ExplicitSchedule", "train.schedule.sigmas": "[7, 3, 0.05]"}
+    assert replace_paths(OUTER, changes).train.schedule.sigmas == (7.0, 3.0, 0.05)
+    assert replace_paths(OUTER, dict(reversed(changes.items()))).train.schedule.n_levels == 3
+    with pytest.raises(InputError, match="kind ExplicitSchedule needs the field 'sigmas'"):
+        replace_paths(OUTER, {"train.schedule": "ExplicitSchedule"})
+
+
+def test_a_list_of_levels_as_json():
+    value = '{"spec": "ExplicitSchedule", "sigmas": [7, 3, 1, 0.3, 0.05]}'
+    schedule = replace_paths(OUTER, {"train.schedule": value}).train.schedule
+    assert (schedule.sigma_1, schedule.sigma_L, schedule.n_levels) == (7.0, 0.05, 5)
+
+
+def test_fields_of_a_component_inside_a_component_carry_over():
+    value = '{"schedule": {"spec": "LinearSchedule", "n_levels": 4}, "data": "Photographs"}'
+    changed = replace_paths(OUTER, {"train": value}).train
+    assert changed.schedule == LinearSchedule(sigma_1=7.0, sigma_L=0.05, n_levels=4)
+    assert changed.data == Photographs()
+
+
+def test_a_refusal_names_the_paths_of_the_spec_that_refuses():
+    changes = {"n": "4", "train.schedule.n_levels": "0", "train.schedule.sigma_1": "9"}
+    with pytest.raises(InputError) as caught:
+        replace_paths(OUTER, changes)
+    assert caught.value.fields == ("train.schedule.n_levels", "train.schedule.sigma_1")
+
+
+def test_the_kinds_of_a_component_are_listed():
+    assert "ExplicitSchedule" in kinds_at(OUTER, "train.schedule")
+    assert not {"Schedule", "SpacedSchedule", "Digits"} & set(kinds_at(OUTER, "train.schedule"))
+    assert kinds_at(OUTER, "n") == []

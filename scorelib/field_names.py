@@ -19,22 +19,22 @@ MEANINGS: dict[str, tuple[str, ...]] = {
     "checkpoint": ("iteration", "snapshot_every"),
     "ckpt": ("iteration", "snapshot_every"),
     "dataset": ("data", "root"),
-    "decay": ("ema", "weight_decay"),
+    "decay": ("ema", "beta1", "beta2"),
     "ema_decay": ("ema",),
     "ema_rate": ("ema",),
     "epochs": ("iterations",),
-    "eps": ("epsilon", "eta", "eps"),
+    "eps": ("epsilon", "adam_eps"),
     "fid_samples": ("n_images",),
     "gpu": ("gpu_shares",),
     "hidden": ("width", "ngf"),
     "horizontal_flip": ("flips",),
     "learningrate": ("learning_rate",),
     "levels": ("n_levels", "sigmas"),
-    "loss": ("objective", "loss"),
+    "loss": ("objective", "gan_loss"),
     "lr": ("learning_rate",),
     "max_iters": ("iterations",),
     "max_steps": ("iterations",),
-    "model": ("network", "model"),
+    "model": ("network",),
     "momentum": ("beta1",),
     "net": ("network",),
     "nfe": ("n_steps", "n_sigma"),
@@ -48,18 +48,17 @@ MEANINGS: dict[str, tuple[str, ...]] = {
     "random_seed": ("seed", "seeds"),
     "rate": ("learning_rate",),
     "repeats": ("seeds",),
-    "samples": ("n_images", "n_samples"),
+    "samples": ("n_images", "n_points"),
     "sigma_begin": ("sigma_1",),
     "sigma_end": ("sigma_L",),
     "sigma_max": ("sigma_1",),
     "sigma_min": ("sigma_L",),
     "sigmas": ("schedule", "sigma_1"),
-    "step_size": ("epsilon", "step_size", "eta"),
+    "step_size": ("epsilon", "eta", "langevin_step"),
     "steps": ("n_sigma", "n_steps", "iterations"),
     "timeout": ("timeouts",),
     "train_steps": ("iterations",),
     "trials": ("n_trials",),
-    "wd": ("weight_decay",),
 }
 """The fields of this project that a word of the field of research may mean, the likeliest first."""
 
@@ -72,10 +71,14 @@ def suggestions(path: str, known: Sequence[str]) -> list[str]:
         known: all right paths, such as ``train.optimizer.learning_rate``.
     """
     name = path.rpartition(".")[2].lower().replace("-", "_")
-    for meant in ((name,), MEANINGS.get(name, ())):
-        for matches in (_is_called, _has_the_words_of):
-            if found := _nearest_place(path, [p for p in known if matches(p, meant)], meant):
-                return found
+    by_name = [p for p in known if p.rpartition(".")[2] == name]
+    for found, meant in (
+        (by_name, (name,)),
+        (_with_words(known, MEANINGS.get(name, ())), MEANINGS.get(name, ())),
+        (_with_words(known, (name,)), (name,)),
+    ):
+        if found:
+            return sorted(found, key=lambda p: _rank(p, path, meant))[:MOST_SUGGESTED]
     return difflib.get_close_matches(path, known, n=1, cutoff=0.3)
 
 
@@ -87,23 +90,18 @@ def hint(found: Iterable[str]) -> str:
     return f"; the nearest are {', '.join(names[:-1])} and {names[-1]}"
 
 
-def _is_called(path: str, names: tuple[str, ...]) -> bool:
-    return path.rpartition(".")[2] in names
+def _with_words(known: Sequence[str], names: tuple[str, ...]) -> list[str]:
+    """Returns the paths whose last part has all words of one of the names."""
+    return [path for path in known if any(_words(name) <= _words(path) for name in names)]
 
 
-def _has_the_words_of(path: str, names: tuple[str, ...]) -> bool:
-    words = set(path.rpartition(".")[2].split("_"))
-    return any(set(name.split("_")) <= words for name in names)
+def _words(path: str) -> set[str]:
+    return set(path.rpartition(".")[2].split("_"))
 
 
-def _nearest_place(path: str, found: list[str], meant: tuple[str, ...]) -> list[str]:
-    """Returns the paths that share most with the given path, and of these the likeliest."""
-    folders = path.split(".")[:-1]
-
-    def order(one: str) -> tuple[int, int]:
-        parts = one.split(".")
-        shared = sum(a == b for a, b in zip(folders, parts, strict=False))
-        likely = next((i for i, name in enumerate(meant) if name == parts[-1]), len(meant))
-        return -shared, likely
-
-    return sorted(found, key=order)[:MOST_SUGGESTED]
+def _rank(path: str, wrong: str, meant: tuple[str, ...]) -> tuple[int, int, bool]:
+    """Returns the rank: by the place shared with the wrong path, then by likelihood."""
+    parts, given = path.split("."), wrong.split(".")[:-1]
+    shared = sum(a == b for a, b in zip(given, parts, strict=False))
+    likely = next(i for i, name in enumerate(meant) if _words(name) <= _words(path))
+    return -shared, likely, parts[-1] != meant[likely]

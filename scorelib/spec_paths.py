@@ -39,9 +39,9 @@ def replace_paths(spec: Any, changes: Mapping[str, Any]) -> Any:
         InputError: a value has the wrong type or is out of range; `fields` holds the paths of the
             changes to the spec that refuses them.
     """
-    parsed = {path: _parsed(value) for path, value in changes.items()}
+    given = {path: parsed(value) for path, value in changes.items()}
     try:
-        return _made(type(spec), _values(spec), parsed, "")
+        return _made(type(spec), _values(spec), given, "")
     except UnknownPathError as error:
         wrong, *beside = error.fields
         found = suggestions(wrong, list(dict.fromkeys([*beside, *paths(spec)])))
@@ -187,8 +187,12 @@ def _unknown(path: str, *beside: str) -> UnknownPathError:
     return UnknownPathError(message, path, *beside)
 
 
-def _parsed(value: Any) -> Any:
-    """Returns text as the JSON that it is, or as it is; other values unchanged."""
+def parsed(value: Any) -> Any:
+    """Returns text as the JSON that it is, or as it is; other values unchanged.
+
+    Args:
+        value: the value of a change by path.
+    """
     if not isinstance(value, str):
         return value
     try:

@@ -30,7 +30,9 @@ scorelib.pictures
 scorelib.diameter               errors
 scorelib.spec_classes           errors
 scorelib.spec                   errors spec_classes
-scorelib.spec_paths             errors spec
+scorelib.field_names
+scorelib.field_docs
+scorelib.spec_paths             errors field_names spec
 scorelib.sources                spec
 scorelib.step_size              errors
 scorelib.data                   errors seeds spec

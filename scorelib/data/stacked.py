@@ -38,8 +38,8 @@ class Stacked(DataSpec):
 
     Args:
         of: data set of the single images, of shape (1, H, W).
-        n: number of training stacks. Held-out stacks consist of held-out images; their number is
-            `n` times the ratio of held-out to training images and must be at least 2.
+        n: number of training stacks, >= 3. Held-out stacks consist of held-out images; their number
+            is `n` times the ratio of held-out to training images and must be at least 2.
         seed: seed of the triples.
     """
 

@@ -69,7 +69,13 @@ class PlaneMlp(NetworkSpec):
 
 @dataclass(frozen=True, kw_only=True)
 class PlaneMlpClassifier(NoiseClassifierSpec):
-    """Noise-conditional classifier of vectors; its arguments are those of `PlaneMlp`."""
+    """Noise-conditional classifier of vectors; its arguments are those of `PlaneMlp`.
+
+    Args:
+        width: unit of the numbers of hidden units, at least 1.
+        data_scale: approximate standard deviation of the data, > 0, for sigma at the input; None
+            for late sigma, as in the authors' code.
+    """
 
     KIND = "PlaneMlpClassifier"
 

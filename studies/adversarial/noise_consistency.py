@@ -49,9 +49,9 @@ class NoiseSettings(StudySettings):
     Attributes:
         schedule: noise schedule of ALS.
         als_eta: step of ALS as a share of the way to the denoised sample, in (0, 2).
-        n_sigma: numbers of ALS steps per level, one row each.
-        cas_levels: number of levels of CAS, between the ends of `schedule`.
-        cas_eta: step of CAS as a share of the way to the denoised sample.
+        n_sigma: numbers of ALS steps per level, one row each, each >= 1.
+        cas_levels: number of levels of CAS, between the ends of `schedule`, >= 2.
+        cas_eta: step of CAS as a share of the way to the denoised sample, in (0, 2).
     """
 
     KIND = "NoiseSettings"

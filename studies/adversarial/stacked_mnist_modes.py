@@ -27,6 +27,7 @@ NCSNv2, sigma 50 to .01 in 200 levels, 100k iterations, EMA .999.
 from dataclasses import dataclass
 
 from scorelib.data import DataSpec, Digits, Mnist, Stacked
+from scorelib.errors import require_input
 from scorelib.losses import SCORE_ADAM, Adversarial, Dsm
 from scorelib.metrics.classifier import ClassifierSpec
 from scorelib.metrics.modes import N_IMAGES, kl_of_reported, perfect_coverage
@@ -73,13 +74,13 @@ class ModesSettings(StudySettings):
             except for the optimizer.
         adversarial_optimizer: optimizer of the score network in the adversarial run; the learning
             rate is replaced by that of `train`.
-        iteration: iteration of the snapshot that images are sampled from.
+        iteration: iteration of the snapshot that images are sampled from, >= 1.
         classifier: classifier of single digits.
-        chunk_images: images per sampling job.
+        chunk_images: images per sampling job, >= 1.
         n_trials: number of step sizes that are tried, >= 1.
-        search_images: images per trial.
-        n_images: images per cell and seed.
-        seeds: number of fresh seeds that each cell is measured with.
+        search_images: images per trial, >= 1.
+        n_images: images per cell and seed, >= 1.
+        seeds: number of fresh seeds that each cell is measured with, >= 1.
     """
 
     KIND = "ModesSettings"
@@ -94,6 +95,10 @@ class ModesSettings(StudySettings):
     search_images: int
     n_images: int = N_IMAGES
     seeds: int = 1
+
+    def validate(self) -> None:
+        """Raises InputError if `seeds` is below 1."""
+        require_input(self.seeds >= 1, f"seeds must be at least 1, but got {self.seeds}")
 
 
 def demo() -> ModesSettings:

@@ -19,6 +19,7 @@ learning rate 1e-3, by which the network learns more of the data in as many iter
 from dataclasses import dataclass
 
 from scorelib.data import Gaussians, SwissRoll, Toy
+from scorelib.errors import require_input
 from scorelib.losses import Dsm
 from scorelib.networks import ResidualMlp
 from scorelib.optim import AdamSpec
@@ -51,15 +52,15 @@ class PlaneSettings(StudySettings):
     Attributes:
         network: score network.
         optimizer: optimizer of the training.
-        iterations: number of iterations of the training.
-        batch_size: points per update.
-        ema: EMA decay of the weights that points are sampled with.
-        sigma: the only noise level, in data units.
+        iterations: number of iterations of the training, >= 1.
+        batch_size: points per update, >= 1.
+        ema: EMA decay of the weights that points are sampled with, in [0, 1).
+        sigma: the only noise level, in data units, > 0.
         eta: step as a share of the way to the denoised sample, in (0, 2).
-        n_sigma: number of sampling steps.
+        n_sigma: number of sampling steps, >= 1.
         start: distribution that chains start from.
-        n_points: points per cell and seed.
-        seeds: number of fresh seeds that each cell is measured with.
+        n_points: points per cell and seed, >= 1.
+        seeds: number of fresh seeds that each cell is measured with, >= 1.
     """
 
     KIND = "PlaneSettings"
@@ -75,6 +76,10 @@ class PlaneSettings(StudySettings):
     start: Start = "uniform"
     n_points: int = 5000
     seeds: int = 3
+
+    def validate(self) -> None:
+        """Raises InputError if `seeds` is below 1."""
+        require_input(self.seeds >= 1, f"seeds must be at least 1, but got {self.seeds}")
 
 
 def demo() -> PlaneSettings:

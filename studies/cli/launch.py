@@ -24,7 +24,7 @@ from scorelib.data import DataSpec
 from scorelib.data.facts import DataFacts
 from scorelib.errors import InputError
 from scorelib.spec import fields_of
-from studies.cli.options import RUN_FLAGS, options_given, parser, print_studies
+from studies.cli.options import RUN_FLAGS, options_given, parser, print_settings, print_studies
 from studies.cli.preflight import (
     data_root,
     present_data_notes,
@@ -81,7 +81,9 @@ def _command(args: argparse.Namespace) -> int:
     if args.name is None:
         raise InputError("the following arguments are required: NAME")
     changes = args.changes + ([f"seeds={args.seeds}"] if args.seeds else [])
-    settings = configured(args.name, args.scale, changes)
+    settings = configured(args.name, args.scale, changes, args.config)
+    if args.show_settings or args.toml:
+        return print_settings(settings, args)
     study = find_study(args.name).study(args.scale, settings)
     console = Console()
     known = Store(args.store) if Store.exists(args.store) else Store("memory://none", create=True)

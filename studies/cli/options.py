@@ -2,14 +2,18 @@
 
 import argparse
 import shlex
+from typing import Any
 
+from scorelib.errors import require_input
 from studies.definitions import own_studies
 from studies.opening.cli_common import DEFAULT_STORE, Arguments, add_study_arguments, command_line
+from studies.opening.setting_list import as_text, as_toml
 from studies.registry import STUDIES, find_study
 from tuning.addresses import without_secrets
 
 RUN_FLAGS = (
-    "module", "scale", "set", "store", "tracking_uri", "address", "cpus", "gpus", "max_concurrent",
+    "module", "scale", "config", "set", "store", "tracking_uri", "address", "cpus", "gpus",
+    "max_concurrent",
     "seeds", "allow_cpu",
 )  # fmt: skip
 _DEFAULTS = {"scale": "demo", "store": DEFAULT_STORE}
@@ -26,6 +30,14 @@ def parser() -> argparse.ArgumentParser:
         "--set", action="append", default=[], metavar="PATH=VALUE", dest="changes",
         help="change a setting, such as train.seed=1 or data.root=FOLDER (repeatable)",
     )  # fmt: skip
+    made.add_argument(
+        "--config", metavar="FILE", help="change the settings of a TOML file; --set comes after it"
+    )
+    made.add_argument(
+        "--show-settings", action="store_true",
+        help="print all settings with value, type, range and meaning; --toml: as a file",
+    )  # fmt: skip
+    made.add_argument("--toml", action="store_true", help="print a file for --config")
     made.add_argument("--list", action="store_true", help="list the studies and exit")
     made.add_argument("--plan", action="store_true", help="print the jobs to run and their cost")
     made.add_argument(
@@ -96,3 +108,22 @@ def options_given(args: argparse.Namespace, flags: tuple[str, ...]) -> str:
         elif value not in (None, False) and value != _DEFAULTS.get(flag):
             words += [option, without_secrets(value) if flag == "tracking_uri" else str(value)]
     return shlex.join(words)
+
+
+def print_settings(settings: Any, args: argparse.Namespace) -> int:
+    """Prints the settings of a study and returns the exit code.
+
+    Args:
+        settings: the settings, with all changes.
+        args: parsed arguments; `toml` asks for a file.
+
+    Raises:
+        InputError: `toml` is given without `show_settings`.
+    """
+    require_input(args.show_settings, "--toml needs --show-settings, but got --toml alone")
+    if args.toml:
+        print(
+            f"# Use: {command_line('studies.run')} {args.name} --scale {args.scale} --config FILE"
+        )
+    print(as_toml(settings) if args.toml else as_text(settings), end="")
+    return 0

@@ -46,9 +46,9 @@ class Timeouts(Spec):
     is > 0; None means that the job never counts as hung.
 
     Attributes:
-        train: time-out of trainings, both of score networks and of classifiers.
-        sample: time-out of sampling jobs.
-        score: time-out of jobs that measure generated images or read real images; both report
+        train: time-out of trainings, both of score networks and of classifiers, > 0.
+        sample: time-out of sampling jobs, > 0.
+        score: time-out of jobs that measure generated images or read real images, > 0; both report
             progress rarely.
     """
 
@@ -72,9 +72,9 @@ class GpuShareSettings(Spec):
     """Shares of a GPU that jobs request, each in (0, 1].
 
     Attributes:
-        train: share of a training.
-        sample: share of a job that samples or measures images; None to derive the share from
-            measured memory use, with 0.5 until a measurement exists.
+        train: share of a training, in (0, 1].
+        sample: share of a job that samples or measures images, in (0, 1]; None to derive the share
+            from measured memory use, with 0.5 until a measurement exists.
     """
 
     KIND = "SharesOfGpu"

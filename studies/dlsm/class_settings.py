@@ -41,23 +41,23 @@ class ClassSettings(StudySettings):
 
     Attributes:
         train: training run of the score network.
-        iteration: iteration of the score network's snapshot.
-        ema: EMA decay of the score network.
+        iteration: iteration of the score network's snapshot, >= 1.
+        ema: EMA decay of the score network, one of `train.ema`.
         classifier: network of the noise-conditional classifiers.
         classifier_optimizer: optimizer of the classifiers' trainings.
-        classifier_batch_size: images per update of a classifier.
-        classifier_iterations: number of updates of a classifier.
+        classifier_batch_size: images per update of a classifier, >= 1.
+        classifier_iterations: number of updates of a classifier, >= 1.
         total: objective L_Total of the paper's method ("ours").
         alpha: factor of the likelihood score in the method "scaling".
         sampler: sampler of all images.
-        chunk_images: images per sampling job; the step of the corrector depends on the images that
-            are sampled together.
+        chunk_images: images per sampling job, >= 1; the step of the corrector depends on the images
+            that are sampled together.
         extractor: feature extractor of all measures except the classification accuracy score.
         n_images: images per cell and seed, a multiple of the number of classes.
-        n_real: number of real images among which nearest neighbours are searched.
+        n_real: number of real images among which nearest neighbours are searched, > `k`.
         k: rank of the nearest neighbour whose distance is the radius around an image, for
-            precision, recall, density and coverage; >= 1.
-        n_splits: number of splits of the images for the Inception score.
+            precision, recall, density and coverage, >= 1.
+        n_splits: number of splits of the images for the Inception score, >= 1.
         accuracy: classifier of the classification accuracy score, trained on `n_images` images.
         seeds: number of fresh seeds of the images, >= 1.
     """

@@ -52,8 +52,8 @@ class FrontSettings(ClassSettings):
         lambdas: lowest and highest lambda of the search, > 0; the range contains 1.
         alphas: lowest and highest alpha of the search, > 0; the range contains 1.
         n_trials: number of pairs that are tried, >= 1; the first pair is the paper's choice.
-        round_size: number of pairs that are proposed together.
-        search_images: images per trial.
+        round_size: number of pairs that are proposed together, >= 1.
+        search_images: images per trial, a multiple of the number of classes.
     """
 
     KIND = "FrontSettings"

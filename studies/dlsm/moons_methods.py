@@ -46,9 +46,9 @@ class MoonsSettings(StudySettings):
     Attributes:
         points: training data, for which the exact scores are known.
         schedule: noise levels of all trainings.
-        width: width of all networks; see `scorelib.networks.PlaneMlp`.
-        data_scale: approximate standard deviation of the data, in data units; read only by networks
-            with sigma "at the input".
+        width: width of all networks, >= 1; see `scorelib.networks.PlaneMlp`.
+        data_scale: approximate standard deviation of the data, in data units, > 0; read only by
+            networks with sigma "at the input".
         sigma_enters: places where sigma enters the networks; the table has separate rows for each
             place. None means "late" if `seeds` is 1, and both places if `seeds` is above 1.
         score_optimizer: optimizer of the score networks.
@@ -56,18 +56,18 @@ class MoonsSettings(StudySettings):
         dlsm_optimizer: optimizer of the classifiers trained by L_DLSM' alone.
         total: objective L_Total, including lambda. Its weights of the noise levels (`sigma_power`)
             also apply to the loss of the score networks.
-        batch_size: points per update.
-        iterations: number of iterations of every training.
-        curve_every: iterations between the points of the training curves (Figure 5); a divisor of
-            `iterations`.
+        batch_size: points per update, >= 1.
+        iterations: number of iterations of every training, a multiple of `curve_every`.
+        curve_every: iterations between the points of the training curves (Figure 5), >= 1; a
+            divisor of `iterations`.
         curve_early: iterations of additional points before the first regular point, each >= 1.
-        sigma: noise level of all measurements, in data units.
+        sigma: noise level of all measurements, in data units, equal to `sampler.sigma`.
         alpha: factor of the likelihood score in the method "scaling".
         sampler: sampler of the points for precision and recall, at noise level `sigma`.
-        n_points: number of generated points and of real points per class.
-        chunk_points: points per sampling job.
+        n_points: number of generated points and of real points per class, > `k`.
+        chunk_points: points per sampling job, >= 1.
         k: rank of the nearest neighbour whose distance is the radius around a point, for precision
-            and recall; >= 1.
+            and recall, >= 1.
         seeds: number of training seeds, >= 1.
     """
 

@@ -9,6 +9,7 @@ from scorelib.errors import InputError
 from scorelib.spec import from_json
 from scorelib.spec_paths import replace_paths
 from studies.definitions import own_studies
+from studies.opening.config_file import with_file
 from studies.opening.own_data import with_own_data
 from studies.registry import find_study
 from tuning.own_modules import own_modules
@@ -22,17 +23,18 @@ _ORIGINS = "own-studies"
 """Folder of the store's documents that name the files of users' studies."""
 
 
-def configured(name: str, scale: str, changes: list[str]) -> Any:
-    """Returns the settings of a study at a scale after applying ``path=value`` changes.
+def configured(name: str, scale: str, changes: list[str], config: str | None = None) -> Any:
+    """Returns the settings of a study at a scale after the changes of a file and of a list.
 
     Args:
         name: name of the study.
         scale: "demo" or "paper".
-        changes: changes as ``path=value``, such as ``train.seed=1``.
+        changes: changes as ``path=value``, such as ``train.seed=1``, made after those of the file.
+        config: path of a TOML file of settings; None for no file.
 
     Raises:
-        InputError: the study, the scale or a path is unknown, or a value has the wrong type or is
-            out of range.
+        InputError: the study, the scale or a path is unknown, a value has the wrong type or is out
+            of range, or the file cannot be read.
     """
     by_path = {}
     for change in changes:
@@ -41,6 +43,8 @@ def configured(name: str, scale: str, changes: list[str]) -> Any:
             raise InputError(f"a change must be PATH=VALUE, but got {change!r}", "changes")
         by_path[path] = text
     settings = find_study(name).settings(scale)
+    if config is not None:
+        settings = with_file(settings, config)
     return replace_paths(settings, with_own_data(settings, by_path))
 
 

@@ -8,7 +8,6 @@ The spec holds the name and the content's digest, and no path. The folder's pare
 """
 
 import inspect
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from typing import Any
 from scorelib.data import DataSpec, ImageFolder, own_data
 from scorelib.errors import InputError
 from scorelib.spec import kinds_below
-from scorelib.spec_paths import component_types
+from scorelib.spec_paths import component_types, parsed
 
 _ROOT = "data.root"
 
@@ -33,13 +32,14 @@ def with_own_data(settings: Any, changes: Mapping[str, str]) -> dict[str, Any]:
             two folders although there is one ``data.root``.
     """
     changed: dict[str, Any] = dict(changes)
-    roots = {Path(changes[_ROOT]).expanduser().absolute()} if _ROOT in changes else set()
+    given = parsed(changes[_ROOT]) if _ROOT in changes else None
+    roots = {Path(given).expanduser().absolute()} if isinstance(given, str) else set()
     for path, text in changes.items():
         found = _folder_of(settings, path, text)
         if found is None:
             continue
         place, options = found
-        folder = _located(place, changes.get(_ROOT))
+        folder = _located(place, given or settings.data.root)
         changed[path] = _described(settings, path, folder, options)
         roots.add(folder.parent)
     if any(not isinstance(value, str) for value in changed.values()):
@@ -54,10 +54,7 @@ def _folder_of(settings: Any, path: str, text: str) -> tuple[str, dict[str, Any]
     """Returns folder and options that a value gives for a data set; None for any other value."""
     if not any(issubclass(base, DataSpec) for base in component_types(settings, path)):
         return None
-    try:
-        value = json.loads(text)
-    except json.JSONDecodeError:
-        value = text
+    value = parsed(text)
     if isinstance(value, str):
         kinds = {c.KIND for c in kinds_below(DataSpec)} | {
             c.short_kind() for c in kinds_below(DataSpec)

@@ -58,12 +58,12 @@ class LevelSettings(StudySettings):
             an NCSN.
         few: ends and number of the few levels; None for a study without this column.
         many: ends and number of the many levels.
-        langevin_step: step e of Song and Ermon, in squared data units.
-        n_sigma: number of updates at each level, the T of Song and Ermon.
-        iterations: length of the trainings, in iterations.
-        snapshot_every: iterations between snapshots.
-        chunk_images: images per sampling job.
-        n_images: images per cell and seed.
+        langevin_step: step e of Song and Ermon, in squared data units, > 0.
+        n_sigma: number of updates at each level, the T of Song and Ermon, >= 1.
+        iterations: length of the trainings, in iterations, >= `snapshot_every`.
+        snapshot_every: iterations between snapshots, >= 1.
+        chunk_images: images per sampling job, >= 1.
+        n_images: images per cell and seed, >= 1.
     """
 
     KIND = "LevelSettings"
@@ -155,8 +155,8 @@ class ScheduleSettings(LevelSettings):
         search_images: number of images in the first comparison of the snapshots, <= `n_images`.
         keep: number of snapshots that are compared again on `n_images` images, >= 1.
         seeds: number of fresh seeds that each cell is measured with, >= 1.
-        frames: number of pictures along the sampling chain for each cell, each of a few images; 0
-            for none.
+        frames: number of pictures along the sampling chain for each cell, each of a few images, >=
+            0; 0 for none.
     """
 
     KIND = "ScheduleSettings"
@@ -173,7 +173,8 @@ class ScheduleSettings(LevelSettings):
 
         Raises:
             InputError: `families` is empty or has an unknown family, `keep` or `seeds` is below 1,
-                or `search_images` is above `n_images`; also as `LevelSettings.validate`.
+                `frames` is negative, or `search_images` is above `n_images`; also as
+                `LevelSettings.validate`.
         """
         super().validate()
         for family in self.families:
@@ -182,6 +183,7 @@ class ScheduleSettings(LevelSettings):
         for name in ("keep", "seeds"):
             value = getattr(self, name)
             require_input(value >= 1, f"{name} must be at least 1, but got {value}")
+        require_input(self.frames >= 0, f"frames must be at least 0, but got {self.frames}")
         require_input(
             self.search_images <= self.n_images,
             "search_images must be at most n_images, but got "

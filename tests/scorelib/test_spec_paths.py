@@ -68,7 +68,7 @@ def test_a_component_can_be_a_spec_and_may_be_absent():
         ("train.data", "DataSpec", "train.data must be one of the kinds"),
         ("train.data", "3", "train.data must be one of the kinds"),
         ("train.data", "null", "must be DataSpec"),
-        ("train.data", '{"spec": "Photographs", "sise": 8}', "got 'train.data.sise'; the nearest is 'train.data.size'"),
+        ("train.data", '{"spec": "Photographs", "sise": 8}', "the nearest is 'train.data.size'"),
         ("train.data", '{"spec": "Photographs", "size": 1}', "4 <= size"),
         ("train.data", '{"spec": "ImageFolder", "folder": "x"}', "needs the field"),
         ("train.dada", "Digits", "the nearest is 'train.data'"),

@@ -17,6 +17,7 @@ from studies.dlsm import cifar10_dlsm
 from tests.scorelib.metrics.test_inception import Unloaded, fidelity, sha256
 from tests.tuning.draining import drain
 from tuning.scheduling.scheduler import Scheduler
+from tuning.stages.features.extractors import require_extractor
 
 
 @pytest.fixture
@@ -44,6 +45,7 @@ def test_ncsnv2_and_inception_fill_a_cell(store, random_inception):
         search=SearchSettings(n_trials=1, round_size=1, n_images=3, top_images=3, keep=1),
         selection=SelectionSettings(n_trials=2, n_images=3), columns=("non-adversarial",),
     )  # fmt: skip
+    require_extractor(small.extractor, train.data.shape, random_inception)
     drain(study("paper", small), store, inception_weights=random_inception)
     shown = read_study(Scheduler(study("paper", small), store), store)
     cells = [cell for cell in shown.cells if cell.measured]

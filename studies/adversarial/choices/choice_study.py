@@ -48,16 +48,17 @@ class ChoiceSettings(StudySettings):
 
     Attributes:
         train: training run; the search replaces some of its fields.
-        ema: EMA decay of the weights that images are sampled with.
-        epsilon: step size of CAS with one step per level, in squared data units; None for r = 1.5.
+        ema: EMA decay of the weights that images are sampled with, one of `train.ema`.
+        epsilon: step size of CAS with one step per level, in squared data units, > 0; None for r =
+            1.5.
         iterations: training iterations on each rung of the ladder, >= 1, non-decreasing.
         images: images per trial on each rung, >= 1, non-decreasing.
         keep: number of trials on each rung, >= 1, non-increasing: trials on the first rung, then
             trials that continue.
-        round_size: number of trials that are proposed together.
+        round_size: number of trials that are proposed together, >= 1.
         extractor: feature extractor of the distances.
-        chunk_images: images per sampling job.
-        n_images: images per cell and seed.
+        chunk_images: images per sampling job, >= 1.
+        n_images: images per cell and seed, >= 2.
         seeds: number of fresh seeds that each cell is measured with, >= 1.
     """
 

@@ -36,8 +36,8 @@ class SnapshotChoiceSettings(ChoiceSettings):
     """Settings of `ChoiceSettings`, with a grid of snapshots instead of a ladder of trainings.
 
     Attributes:
-        train_iterations: length of the training, in iterations.
-        snapshot_every: iterations between snapshots.
+        train_iterations: length of the training, in iterations, >= `snapshot_every`.
+        snapshot_every: iterations between snapshots, >= 1.
     """
 
     KIND = "SnapshotChoiceSettings"

@@ -39,7 +39,7 @@ class SelectionSettings(Spec):
     Attributes:
         n_trials: number of pairs of snapshot and decay that are tried, >= 1; the first pair is
             `iteration` and `ema` of the table's settings.
-        n_images: images per trial.
+        n_images: images per trial, >= 2.
     """
 
     KIND = "SelectionSettings"
@@ -60,14 +60,14 @@ class SearchSettings(Spec):
 
     Attributes:
         n_trials: number of step sizes that are tried, >= 1.
-        round_size: number of step sizes that are proposed together.
-        n_images: images per trial.
+        round_size: number of step sizes that are proposed together, >= 1.
+        n_images: images per trial, >= 2.
         top_images: images per trial for the best `keep` trials, >= `n_images`.
         keep: number of trials that are measured again on `top_images` images, >= 1.
-        als_epsilon: first step size of ALS at the first value of `n_sigma`, in squared data units;
-            None to start from r = 4.8.
-        cas_epsilon: first step size of CAS at the first value of `n_sigma`, in squared data units;
-            None to start from r = 1.5.
+        als_epsilon: first step size of ALS at the first value of `n_sigma`, in squared data units,
+            > 0; None to start from r = 4.8.
+        cas_epsilon: first step size of CAS at the first value of `n_sigma`, in squared data units,
+            > 0; None to start from r = 1.5.
     """
 
     KIND = "SearchSettings"
@@ -101,18 +101,19 @@ class TableSettings(StudySettings):
         adversarial_optimizer: optimizer of the score network in the adversarial column; the
             learning rate is replaced by that of `train`.
         columns: columns of the table, each one of `COLUMNS`.
-        iterations: length of the trainings, in iterations.
-        snapshot_every: iterations between snapshots.
-        iteration: iteration of the snapshot that the selection tries first.
-        ema: EMA decay that the selection tries first.
+        iterations: length of the trainings, in iterations, >= `snapshot_every`.
+        snapshot_every: iterations between snapshots, >= 1.
+        iteration: iteration of the snapshot that the selection tries first, a multiple of
+            `snapshot_every`.
+        ema: EMA decay that the selection tries first, one of `train.ema`.
         selection: settings of the selection of snapshot and EMA decay.
         extractor: feature extractor of the distances.
-        chunk_images: images per sampling job.
+        chunk_images: images per sampling job, >= 1.
         start: distribution that chains start from.
         search: settings of the searches over step sizes.
         n_sigma: numbers of steps per noise level, each >= 1; one row per sampler for each. Rows
             beside those of `REPORTED_N_SIGMA` show no numbers of the paper.
-        n_images: images per cell and seed.
+        n_images: images per cell and seed, >= 2.
         seeds: number of fresh seeds that each cell is measured with, >= 1.
     """
 

@@ -49,6 +49,7 @@ def test_the_options_are_fixed():
         "-h", "--help", "--module", "--scale", "--set", "--list", "--plan", "--store",
         "--tracking-uri", "--address", "--cpus", "--gpus", "--max-concurrent", "--seeds",
         "--allow-cpu",
+        "--config", "--show-settings", "--toml",
     }  # fmt: skip
 
 

@@ -75,3 +75,18 @@ def test_data_sets_in_two_folders_are_refused(pics, tmp_path):
 def test_folders_and_options_that_cannot_be_are_refused(pics, value, words):
     with pytest.raises(InputError, match=words):
         settings_of(f"train.data={value.replace('PICS', str(pics))}")
+
+
+def test_a_folder_may_stand_in_a_file_and_later_folders_are_looked_up_beside_it(pics, tmp_path):
+    file = tmp_path / "my.toml"
+    file.write_text(f'train.batch_size = 2\n[train.data]\nfolder = "{pics}"\nn_test = 3\n')
+    at = configured(NAME, "demo", [], str(file))
+    assert at.train.data.n_test == 3 and at.data.root == str(pics.parent)
+    again = configured(NAME, "demo", ["extractor.classifier.data=pics"], str(file))
+    assert again.extractor.classifier.data.digest == at.train.data.digest
+    assert again.data == at.data
+
+
+def test_a_root_may_be_given_as_json(pics):
+    settings = settings_of(f'data.root="{pics.parent}"', "train.data=pics")
+    assert settings.data.root == str(pics.parent) and settings.train.data.folder == "pics"

@@ -72,7 +72,7 @@ class Projection(Extractor):
 FAULTS = {
     "no file": "the file must be there",
     "load": "but failed: KeyError: 'matrix'",
-    "build": "but failed: RuntimeError: Error(?s:.*) Missing key",
+    "build": "but failed: RuntimeError: Error(?s:.*)Missing key",
     "shape": r"of shapes \(2, 3\) and \(2, 0\) for two images, but returned \(2, 64\) and \(2, 0\)",
 }
 
@@ -126,5 +126,5 @@ def test_only_inception_wants_a_gpu_and_only_stacks_have_several_classes():
 
 
 def test_inception_without_its_file_is_refused_by_its_own_message(tmp_path):
-    with pytest.raises(InputError, match="data.inception_weights must name a readable copy"):
+    with pytest.raises(InputError, match=r"data\.inception_weights must name a readable copy"):
         require_extractor(InceptionFeatures(), (3, 32, 32), tmp_path / "none.pth")

@@ -86,7 +86,8 @@ def _json(value: Any, path: str, file: str) -> str:
 
 
 def _named(error: InputError) -> str:
-    """Returns the keys that an error concerns, such as ", train.seed"; none of too many."""
-    names = [f for f in error.fields if re.search(rf"\b{f.rpartition('.')[2]}\b", str(error))]
-    names = names or list(error.fields)
-    return f", {', '.join(names)}" if len(names) <= _MOST_NAMED else ""
+    """Returns the keys that an error concerns, such as ", train.seed"; at most three."""
+    named = [f for f in error.fields if re.search(rf"\b{f.rpartition('.')[2]}\b", str(error))]
+    keys = named or list(error.fields)
+    more = ["..."] if len(keys) > _MOST_NAMED else []
+    return "".join(f", {key}" for key in [*keys[:_MOST_NAMED], *more])

@@ -7,6 +7,7 @@ The spec holds the name and the content's digest, and no path. The folder's pare
 ``data.root``, where workers look for the files.
 """
 
+import difflib
 import inspect
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,8 +15,9 @@ from typing import Any
 
 from scorelib.data import DataSpec, ImageFolder, own_data
 from scorelib.errors import InputError
+from scorelib.field_names import hint
 from scorelib.spec import kinds_below
-from scorelib.spec_paths import component_types, parsed
+from scorelib.spec_paths import component_types, kinds_at, parsed
 
 _ROOT = "data.root"
 
@@ -40,6 +42,7 @@ def with_own_data(settings: Any, changes: Mapping[str, str]) -> dict[str, Any]:
             continue
         place, options = found
         folder = _located(place, given or settings.data.root)
+        _require_folder(settings, path, place, folder)
         changed[path] = _described(settings, path, folder, options)
         roots.add(folder.parent)
     if any(not isinstance(value, str) for value in changed.values()):
@@ -72,6 +75,19 @@ def _located(place: str, root: str | None) -> Path:
     base = Path(root).expanduser() if root else Path("data")
     in_root = base / given
     return (in_root if in_root.is_dir() and not given.is_dir() else given).absolute()
+
+
+def _require_folder(settings: Any, path: str, place: str, folder: Path) -> None:
+    """Raises InputError if a folder is not there: its name may be a misspelt kind."""
+    if folder.exists():
+        return
+    kinds = kinds_at(settings, path)
+    near = difflib.get_close_matches(place, kinds, n=1, cutoff=0.5)
+    raise InputError(
+        f"{path} must be a folder of images, or one of the kinds {', '.join(kinds)}, but {place!r} "
+        f"is none and there is no {folder}{hint(near)}",
+        path,
+    )
 
 
 def _described(settings: Any, path: str, folder: Path, options: dict[str, Any]) -> DataSpec:

@@ -91,6 +91,8 @@ def test_changes_of_the_command_line_come_after_the_file(write):
         ("lr = 1", "the nearest are 'train.optimizer.learning_rate', "),
         ("spec = 'x'", "got 'spec'"),
         ("seeds = 0", "my.toml, seeds: seeds must be at least 1, but got 0$"),
+        ("n_images = 50\nseeds = 0\nema = 0.99", "my.toml, seeds: seeds must be at least 1"),
+        ("search.keep = 0\nsearch.n_trials = 0", "my.toml, search.keep, search.n_trials: a search"),
         ("[train]\nseed = 'one'", "my.toml, train.seed: TrainSpec.seed must be int; got 'one'$"),
         ("[train]\nseed = '1'", "my.toml, train.seed: TrainSpec.seed must be int; got '1'$"),
         ("train.optimizer.learning_rate = nan", "train.optimizer.learning_rate: .*got nan"),

@@ -66,6 +66,7 @@ def test_data_sets_in_two_folders_are_refused(pics, tmp_path):
     ("value", "words"),
     [
         ("/no/such/folder", "must be a folder"),
+        ("Digitz", "train.data must be a folder .*or one of the kinds .*; the nearest is 'Digits'"),
         ('{"folder": "/no/such/folder"}', "must be a folder"),
         ('{"folder": "PICS", "sise": 3}', "must have options among"),
         ('{"folder": "PICS", "n_test": 7}', "2 <= n_test <= 6"),

@@ -148,8 +148,10 @@ def _class_of(
 ) -> type[Spec]:
     """Returns the class of the described kind, by default that of the current spec."""
     name = described.get("spec", current.KIND if isinstance(current, Spec) else None)
-    by_kind = {cls.KIND: cls for base in bases for cls in kinds_below(base)}
-    cls = by_kind.get(str(name)) or {c.short_kind(): c for c in by_kind.values()}.get(str(name))
+    known = [cls for base in bases for cls in kinds_below(base)]
+    # A kind, a kind without its module, or the name of a family of schedules, such as "linear".
+    names = {str(getattr(c, "name", "")): c for c in known} | {c.short_kind(): c for c in known}
+    cls = (names | {c.KIND: c for c in known}).get(str(name))
     if cls is None or inspect.isabstract(cls):
         near = difflib.get_close_matches(str(name), _kinds(bases), n=1, cutoff=0.5)
         raise InputError(f"{path} must be {_choices(bases)}, but got {name!r}{hint(near)}", path)

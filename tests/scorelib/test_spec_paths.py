@@ -41,6 +41,11 @@ def test_a_kind_alone_keeps_the_shared_fields():
     assert changed.train.data == OUTER.train.data
 
 
+@pytest.mark.parametrize("kind", ["LinearSchedule", "linear", '{"spec": "linear"}'])
+def test_a_family_of_schedules_may_be_given_by_its_name(kind):
+    assert replace_paths(OUTER, {"train.schedule": kind}).train.schedule.KIND == "LinearSchedule"
+
+
 def test_json_sets_fields_and_paths_below_set_more():
     changed = replace_paths(
         OUTER,
@@ -66,6 +71,9 @@ def test_a_component_can_be_a_spec_and_may_be_absent():
         ("train.data", "Digitz", "must be one of the kinds .*; the nearest is 'Digits'"),
         ("train.data", "GeometricSchedule", "train.data must be one of the kinds"),
         ("train.data", "DataSpec", "train.data must be one of the kinds"),
+        ("train.data", '{"spec": [1]}', "train.data must be one of the kinds"),
+        ("extra", '{"n": 3}', "extra must be one of the kinds .*, but got None"),
+        ("extra.n", "3", "extra must be one of the kinds .*, but got None"),
         ("train.data", "3", "train.data must be one of the kinds"),
         ("train.data", "null", "must be DataSpec"),
         ("train.data", '{"spec": "Photographs", "sise": 8}', "the nearest is 'train.data.size'"),

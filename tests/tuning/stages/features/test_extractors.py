@@ -10,7 +10,6 @@ from torch import nn
 from scorelib.errors import InputError
 from scorelib.metrics import ClassifierFeatures, InceptionFeatures, StackedClassifierFeatures
 from scorelib.metrics.features import Extractor, Pixels, extract
-from tests.tuning.finishing import finish
 from tests.tuning.miniature import miniature_study
 from tuning.jobs import ExecutionContext
 from tuning.stages.features.extractors import (
@@ -21,6 +20,7 @@ from tuning.stages.features.extractors import (
     require_extractor,
 )
 from tuning.stages.features.reference import Reference
+from tuning.testing import finish
 
 DIGITS = (1, 8, 8)
 

@@ -5,6 +5,7 @@ that the variables are set whatever the order of imports.
 """
 
 import os
+import sys
 
 os.environ.update(
     {
@@ -27,15 +28,17 @@ os.environ.update(
 # which zeroes and maps it again, takes 7 % of the time of training small networks on a CPU.
 os.environ.setdefault("MALLOC_MMAP_THRESHOLD_", str(32 * 2**20))
 os.environ.setdefault("MALLOC_TRIM_THRESHOLD_", str(256 * 2**20))
-# Clusters should have a token too, unless the environment sets RAY_AUTH_MODE=disabled.
-os.environ.setdefault("RAY_AUTH_MODE", "token")
-
+# Clusters should have a token too, unless the environment sets RAY_AUTH_MODE=disabled. A Ray to
+# which this process is connected already keeps its mode.
+if not ("ray" in sys.modules and sys.modules["ray"].is_initialized()):
+    os.environ.setdefault("RAY_AUTH_MODE", "token")
 import ray
 from ray import tune
 from ray._raylet import AuthenticationTokenLoader  # type: ignore[attr-defined]  # compiled
 from ray.tune.execution import tune_controller
 from ray.tune.search import Searcher
 from ray.tune.utils.object_cache import _ObjectCache as ObjectCache
+from ray.util.client import ray as ray_client
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy as NodeAffinity
 
 # On its start, Ray would install a handler of SIGTERM that ends the process. Drivers handle SIGTERM
@@ -49,6 +52,7 @@ __all__ = [
     "ObjectCache",
     "Searcher",
     "ray",
+    "ray_client",
     "tune",
     "tune_controller",
 ]

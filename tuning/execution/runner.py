@@ -100,6 +100,7 @@ def _fit(searcher: JobSearcher, stop: StopRequest, concurrent: int) -> None:
                 name="study",
                 stop=_Stopper(stop, searcher),
                 callbacks=[TrialEnds(searcher)],
+                progress_reporter=_NoReporter(),
                 verbose=0,
             ),
         )
@@ -110,6 +111,16 @@ def _fit(searcher: JobSearcher, stop: StopRequest, concurrent: int) -> None:
 
 def _resources(config: dict[str, Any]) -> tune.PlacementGroupFactory:
     return tune.PlacementGroupFactory([bundle(config["gpus"])])
+
+
+class _NoReporter(NotPickled, tune.ProgressReporter):  # type: ignore[misc]
+    """A reporter that reports nothing: that of Tune would clear the output of a notebook's cell."""
+
+    def should_report(self, trials: list[Any], done: bool = False) -> bool:
+        return False
+
+    def report(self, trials: list[Any], done: bool, *sys_info: str) -> None:
+        pass
 
 
 class _Stopper(NotPickled, tune.Stopper):  # type: ignore[misc]

@@ -4,6 +4,9 @@ A local Ray has a token that only its user can read, and leaves nothing behind w
 cluster is joined from one of its nodes, and the driver runs on this node. The workers of the
 cluster receive the code of the driver; they have packages such as torch from their image or setup.
 All nodes must be able to access the store.
+
+If the process is connected to a Ray already, as in a notebook that uses Ray for other purposes, the
+session uses this Ray as it is: its token, its workers and its connection stay.
 """
 
 import contextlib
@@ -24,6 +27,7 @@ from typing import Any
 
 import scorelib
 from scorelib.errors import InputError
+from tuning.execution.connected import is_connected, require_usable
 from tuning.execution.ray_import import AuthenticationTokenLoader, NodeAffinity, ray
 from tuning.execution.resources import Capacity
 from tuning.own_modules import OwnModule, import_all, own_modules
@@ -54,6 +58,8 @@ class ClusterOptions:
 def ray_session(options: ClusterOptions) -> Iterator[Capacity]:
     """Starts a local Ray or connects to a cluster, and ends the session on leaving.
 
+    A Ray to which this process is connected already is used and not ended.
+
     Args:
         options: address of the cluster and numbers of CPUs and GPUs.
 
@@ -61,19 +67,27 @@ def ray_session(options: ClusterOptions) -> Iterator[Capacity]:
         The numbers of CPUs and GPUs, including the nodes that may be added according to `options`.
 
     Raises:
-        InputError: if a local Ray cannot start, if no cluster answers at the address, or if the
-            cluster has no CPUs and `options` names none that may be added.
+        InputError: if a local Ray cannot start, if no cluster answers at the address, if this
+            process is connected to another cluster, or if the cluster has no CPUs and `options`
+            names none that may be added.
     """
-    logging.getLogger("ray").setLevel(logging.ERROR)
-    # Tune prints a traceback for each lost worker; `searcher` already reports the lost job.
-    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
     warnings.filterwarnings("ignore", module=r"ray\..*")
     quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
     with contextlib.ExitStack() as leaving:
+        # Tune prints a traceback for each lost worker; `searcher` already reports the lost job.
+        for name, level in (("ray", logging.ERROR), ("ray.tune", logging.CRITICAL)):
+            logger = logging.getLogger(name)
+            leaving.callback(logger.setLevel, logger.level)
+            logger.setLevel(level)
+        if is_connected():
+            require_usable(options.address)
+            yield _capacity(options)
+            return
         folder = Path(tempfile.mkdtemp(prefix="ray-"))
         leaving.callback(shutil.rmtree, folder, ignore_errors=True)
-        # Ray caches the first token that it reads, and an earlier session had another token.
+        # Ray caches the first token that it reads, but each session has a token of its own.
         AuthenticationTokenLoader.instance().reset_cache()
+        leaving.callback(AuthenticationTokenLoader.instance().reset_cache)
         leaving.callback(ray.shutdown)
         if options.address is None:
             leaving.enter_context(_token_path(folder / "token"))
@@ -146,7 +160,7 @@ def _require_private_token() -> None:
     """Raises InputError if the cluster's token is missing or other users can read it."""
     given = os.environ.get(_TOKEN_PATH)
     path = Path(given) if given else Path.home() / ".ray" / "auth_token"
-    if os.environ["RAY_AUTH_MODE"] != "token" or "RAY_AUTH_TOKEN" in os.environ:
+    if os.environ.get("RAY_AUTH_MODE", "token") != "token" or "RAY_AUTH_TOKEN" in os.environ:
         return
     if not path.is_file():
         raise InputError(

@@ -2,6 +2,7 @@
 
 import contextlib
 import signal
+import threading
 from collections.abc import Iterator
 from types import FrameType
 from typing import Self
@@ -34,8 +35,12 @@ class StopRequest:
     def listening(self) -> Iterator[Self]:
         """Turns SIGINT and SIGTERM into stop requests while the context is active.
 
-        A SIGINT after a first request raises KeyboardInterrupt at once.
+        A SIGINT after a first request raises KeyboardInterrupt at once. Python lets only the main
+        thread handle signals: in any other thread the context does nothing.
         """
+        if threading.current_thread() is not threading.main_thread():
+            yield self
+            return
         previous = {s: signal.signal(s, self._note) for s in (signal.SIGINT, signal.SIGTERM)}
         try:
             yield self

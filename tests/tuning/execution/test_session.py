@@ -1,5 +1,6 @@
 """Tests of joining a cluster: prompt refusals in one line, and the environment of workers."""
 
+import logging
 import os
 import socket
 import subprocess
@@ -10,7 +11,7 @@ import pytest
 
 from scorelib.errors import InputError
 from tests.clusters import ROOT, free_port, static_cluster
-from tuning.execution import session
+from tuning.execution import connected, session
 from tuning.execution.session import ClusterOptions, ray_session
 
 
@@ -88,6 +89,29 @@ def test_the_code_of_this_driver_reaches_the_workers(cluster, tmp_path):
     assert done.returncode == 0, done.stderr
     for file in done.stdout.split():
         assert file.startswith(str(cluster.folder)) and "/runtime_resources/" in file
+
+
+def test_a_session_in_a_process_that_has_ray_uses_this_ray_and_leaves_it(cluster, monkeypatch):
+    for name, value in cluster.environment.items():
+        if name.startswith("RAY_AUTH"):
+            monkeypatch.setenv(name, value)
+    given = os.environ["RAY_AUTH_TOKEN_PATH"], logging.getLogger("ray").level
+    assert not connected.is_connected()
+    with ray_session(ClusterOptions(cluster.address, cpus=1)):
+        for address in (None, "auto", cluster.address):
+            with ray_session(ClusterOptions(address, cpus=3)) as capacity:
+                assert capacity.cpus == 3 and session.ray.nodes()
+                assert os.environ["RAY_AUTH_TOKEN_PATH"] == given[0]
+            assert connected.is_connected()
+        with pytest.raises(
+            InputError, match=r"must be that of the Ray .*, but got '127\.0\.0\.1:1'"
+        ):
+            connected.require_usable("127.0.0.1:1")
+        monkeypatch.setattr(connected.ray_client, "is_connected", lambda: True)
+        with pytest.raises(InputError, match="is connected by a ray:// address"):
+            connected.require_usable(None)
+    assert not connected.is_connected()
+    assert (os.environ["RAY_AUTH_TOKEN_PATH"], logging.getLogger("ray").level) == given
 
 
 def test_a_folder_too_long_for_rays_sockets_is_refused_and_another_session_starts(

@@ -1,5 +1,6 @@
-"""Formats tables with titles and notes as terminal text, Markdown or LaTeX; formats lists."""
+"""Formats tables with titles and notes as terminal text, Markdown, LaTeX or HTML; formats lists."""
 
+import html
 import io
 import sys
 from collections.abc import Iterable, Sequence
@@ -125,6 +126,27 @@ def _markdown_table(data: pd.DataFrame) -> list[str]:
     rows = [" | ".join(map(str, row)) for row in [data.columns, *data.itertuples(index=False)]]
     rows.insert(1, " | ".join("---" for _ in data.columns))
     return [f"| {row} |" for row in rows]
+
+
+def as_html(document: Document) -> str:
+    """Formats a document as HTML without styles, which a notebook shows in its own."""
+    parts = [f"<p><b>{html.escape(document.title)}</b><br>{html.escape(document.heading)}</p>"]
+    for title, data in document.tables:
+        parts += [f"<p>{html.escape(title)}</p>"] if title else []
+        parts.append(html_table(data, index=False))
+    notes = "".join(f"<li>{html.escape(line)}</li>" for line in document.foot)
+    return "\n".join([*parts, f"<ul>{notes}</ul>" if notes else ""])
+
+
+def html_table(data: pd.DataFrame, *, index: bool) -> str:
+    """Formats a table as HTML, with whole texts.
+
+    Args:
+        data: table to format.
+        index: whether the index is shown.
+    """
+    with pd.option_context("display.max_colwidth", None):  # pandas would cut texts at 50 characters
+        return str(data.to_html(index=index, border=0))
 
 
 def as_latex(document: Document) -> str:

@@ -1,9 +1,13 @@
 """Renders pages from templates; all values are escaped, except `Markup` such as our own assets."""
 
+from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader
 from markupsafe import Markup
+
+from scorelib.errors import InputError
+from tuning.store.files import replace_local
 
 _PAGES = Environment(loader=PackageLoader("dashboards.web"), autoescape=True)
 
@@ -23,3 +27,22 @@ def asset(name: str) -> Markup:
     assert _PAGES.loader is not None
     source, *_ = _PAGES.loader.get_source(_PAGES, name)
     return Markup(source)
+
+
+def require_page_file(target: Path, name: str) -> None:
+    """Raises InputError unless a page can be written to a file in an existing folder.
+
+    Args:
+        target: file to write.
+        name: name of the option or argument that gives the file, for the message.
+    """
+    if not target.parent.is_dir() or target.is_dir():
+        raise InputError(f"{name} must be a file in an existing folder; got {str(target)!r}")
+
+
+def write_page(target: Path, page: str, name: str) -> None:
+    """Writes a page to a file; raises InputError, with `name` as its subject, if that fails."""
+    try:
+        replace_local(str(target.resolve()), page.encode())
+    except OSError as error:
+        raise InputError(f"{name} must be writable, but {target}: {error.strerror}") from error

@@ -1,5 +1,6 @@
 """Tests of tables as text: the same cells in every format, valid LaTeX, and no lost content."""
 
+import html
 import re
 import shutil
 import subprocess
@@ -7,7 +8,7 @@ import subprocess
 import pandas as pd
 import pytest
 
-from dashboards.text.formats import Document, as_latex, as_markdown, as_rich
+from dashboards.text.formats import Document, as_html, as_latex, as_markdown, as_rich
 
 HOSTILE = r"50% of $x_1$ & \input{y} #2 ~ ^ {z} <b>"
 DOCUMENT = Document(
@@ -15,7 +16,7 @@ DOCUMENT = Document(
     heading="ours: fd, 20 images x 3 seeds; ± over seeds",
     tables=[
         ("", pd.DataFrame({"": ["als", HOSTILE], "a_b: ours": ["1.5 ±.2 / 3", "failed: 7"]})),
-        ("Step sizes", pd.DataFrame({"search": ["s_1"], "epsilon": ["1e-05"]})),
+        ("Step sizes", pd.DataFrame({"search": ["s_1" * 20], "epsilon": ["1e-05"]})),
     ],
     foot=["paper: 100% fid", HOSTILE],
 )
@@ -33,7 +34,10 @@ def unescaped(latex):
 
 def test_every_format_holds_every_cell_and_note():
     cells = [str(v) for _, data in DOCUMENT.tables for row in data.values for v in row]
+    page = as_html(DOCUMENT)
+    assert "<b>" not in page.replace("<p><b>Table 1.", "")
     texts = [as_rich(DOCUMENT, 200), as_markdown(DOCUMENT), unescaped(as_latex(DOCUMENT))]
+    texts.append(html.unescape(page))
     for text in texts:
         for wanted in (DOCUMENT.title, DOCUMENT.heading, *cells, *DOCUMENT.foot):
             assert wanted in text, wanted

@@ -1,17 +1,19 @@
 """The live display of a run: stages with rate and ETA, running jobs, best trials and failures.
 
-In a terminal the display is redrawn in place. Elsewhere (a log file, a pipe) it prints one plain
-line every 30 seconds, without escape codes.
+In a terminal and in a notebook the display is redrawn in place. Elsewhere (a log file, a pipe) it
+prints one plain line every 30 seconds, without escape codes.
 """
 
 import contextlib
+import html
+import io
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
 
-from rich.console import Console, Group
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
@@ -25,6 +27,7 @@ from tuning.store.store import Store
 
 _REDRAW_SECONDS = 1.0
 _LINE_SECONDS = 30.0
+_NOTEBOOK_COLUMNS = 100
 _SHOWN_FAILURES = 3
 
 
@@ -39,6 +42,26 @@ class Gpus:
 
     number: float
     share_of: Callable[[Job], float]
+
+
+class NotebookOutput:
+    """An output below a notebook's cell that is replaced in place."""
+
+    def __init__(self) -> None:
+        from IPython.display import display  # installed where a notebook runs, and only there
+
+        self._handle = display({"text/plain": ""}, raw=True, display_id=True)
+
+    def show(self, shown: RenderableType) -> None:
+        """Replaces the content of the output by what rich renders, as text."""
+        text = io.StringIO()
+        plain_text = Console(
+            file=text, width=_NOTEBOOK_COLUMNS, color_system=None, force_jupyter=False
+        )
+        plain_text.print(shown)
+        plain = text.getvalue().rstrip()
+        content = {"text/plain": plain, "text/html": f"<pre>{html.escape(plain)}</pre>"}
+        self._handle.update(content, raw=True)
 
 
 class Display:
@@ -72,6 +95,8 @@ class Display:
         self._live = Live(console=self._console, auto_refresh=False, transient=True)
         if self._console.is_terminal:
             self._live.start()
+        elif self._console.is_jupyter:
+            self._output = NotebookOutput()
         self._thread.start()
         return self
 
@@ -80,9 +105,13 @@ class Display:
         self._thread.join()
         if self._console.is_terminal:
             self._live.stop()
+        elif self._console.is_jupyter:  # stays below the cell, so it must show the end
+            with contextlib.suppress(StoreError):
+                self._draw()
 
     def _loop(self) -> None:
-        shortest = _REDRAW_SECONDS if self._console.is_terminal else _LINE_SECONDS
+        in_place = self._console.is_terminal or self._console.is_jupyter
+        shortest = _REDRAW_SECONDS if in_place else _LINE_SECONDS
         pause = shortest
         while not self._stop.wait(pause):
             started = time.thread_time()
@@ -96,6 +125,8 @@ class Display:
         rows = forecast(self._scheduler, self._store, self._device)
         if self._console.is_terminal:
             self._live.update(self._panel(rows), refresh=True)
+        elif self._console.is_jupyter:
+            self._output.show(self._panel(rows))
         else:
             self._console.print(self._line(rows), soft_wrap=True, highlight=False)
 

@@ -11,7 +11,7 @@ from scorelib.losses import Adversarial, Dsm
 from scorelib.metrics.classifier import ClassifierFeatures, ClassifierSpec
 from scorelib.metrics.features import Extractor
 from scorelib.metrics.inception import InceptionFeatures
-from scorelib.networks import DdpmUNet, NetworkSpec, Ncsnv2, ResidualMlp, ScoreNetwork
+from scorelib.networks import DdpmUNet, Ncsnv2, NetworkSpec, ResidualMlp, ScoreNetwork
 from scorelib.optim import AdamSpec
 from scorelib.samplers import Als, Cas, Sampler
 from scorelib.schedules import ExplicitSchedule, GeometricSchedule, Schedule

@@ -11,7 +11,7 @@ never repeated: if all jobs are finished, the command only prints the table.
 
 import sys
 
-from studies.cli.launch import main
+from studies.cli.command import main
 from studies.opening.cli_common import STOPPED
 
 __all__ = ["main"]

@@ -1,14 +1,13 @@
-"""The command that runs a study.
+"""The launch of a study, which the command line and the Python interface share.
 
-The command checks its input, opens the store, runs the unfinished jobs, writes the figures and
-prints the table. The same command starts a study and continues the study after an interruption. If
-all jobs are finished, the command only prints the table.
+A launch checks its input, opens the store, runs the unfinished jobs and writes the figures. The
+same launch starts a study and continues the study after an interruption. If all jobs are finished,
+no job runs.
 """
 
-import argparse
 import contextlib
-import shlex
 import sys
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,17 +16,12 @@ from rich.console import Console
 
 from dashboards.figures.registry import png_files, require_figures
 from dashboards.records.projections import Projections
-from dashboards.results.cells import read_study
-from dashboards.results.plan import print_plan
-from dashboards.text.table import render
 from scorelib.data import DataSpec
 from scorelib.data.facts import DataFacts
-from scorelib.errors import InputError
 from scorelib.spec import fields_of
-from studies.cli.options import RUN_FLAGS, options_given, parser, print_settings, print_studies
+from studies.cli.launch_options import LaunchOptions
 from studies.cli.preflight import (
     data_root,
-    present_data_notes,
     require_data,
     require_enough_gpus,
     require_local_gpus,
@@ -36,17 +30,8 @@ from studies.cli.preflight import (
     require_visible_store,
 )
 from studies.common.execution_settings import require_optuna
-from studies.opening.cli_common import (
-    DEFAULT_STORE,
-    NEXT_TIME,
-    STOPPED,
-    UNREADABLE,
-    command_line,
-    run_command,
-)
-from studies.opening.open_study import configured, record_last_run, require_origin
-from studies.registry import find_study
-from tuning.addresses import without_secrets
+from studies.opening.cli_common import NEXT_TIME, UNREADABLE
+from studies.opening.open_study import record_last_run, require_origin
 from tuning.drivers.driver import Driver
 from tuning.drivers.lease import Leases
 from tuning.drivers.lock import StudyLock
@@ -65,111 +50,139 @@ from tuning.store.store import Manifest, Store
 from tuning.study import Study
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Runs the command line and returns the exit code (see `studies.opening.cli_common`).
+@dataclass(frozen=True)
+class Launched:
+    """A study whose jobs a launch has run as far as it could.
+
+    Attributes:
+        scheduler: scheduler of the study, which knows the jobs that were given up.
+        store: store of the study.
+        stop: request to stop that the launch obeyed, if it is set.
+    """
+
+    scheduler: Scheduler
+    store: Store
+    stop: StopRequest
+
+
+@contextlib.contextmanager
+def launched_study(
+    study: Study, options: LaunchOptions, console: Console, tell: Callable[[str], None]
+) -> Iterator[Launched]:
+    """Runs the unfinished jobs of a study and writes its pictures and displays.
+
+    All checks precede the creation of the store and every write. SIGINT and SIGTERM stop the launch
+    after the running jobs have reported; a second SIGINT raises KeyboardInterrupt at once. Ray and
+    the lock of the study are released on leaving the context.
 
     Args:
-        argv: arguments without the program's name; None for those of the process.
+        study: the study to run.
+        options: where and how the study is run.
+        console: console that shows the progress.
+        tell: function that receives the notes and warnings of the launch, one line each.
+
+    Yields:
+        The study after the launch.
+
+    Raises:
+        InputError: an option or a setting is wrong, or the study cannot run here.
     """
-    return run_command(parser(), _command, argv)
-
-
-def _command(args: argparse.Namespace) -> int:
-    if args.list:
-        print_studies(args.name)
-        return 0
-    if args.name is None:
-        raise InputError("the following arguments are required: NAME")
-    changes = args.changes + ([f"seeds={args.seeds}"] if args.seeds else [])
-    settings = configured(args.name, args.scale, changes, args.config)
-    if args.show_settings or args.toml:
-        return print_settings(settings, args)
-    study = find_study(args.name).study(args.scale, settings)
-    console = Console()
-    known = Store(args.store) if Store.exists(args.store) else Store("memory://none", create=True)
+    known = existing_store(options)
+    scheduler = Scheduler(study, known)
+    rows = forecast(scheduler, known, assumed_device(options, study))
     require_own_sources(known, study.specs())
     require_origin(known, study)
-    device = _device(args, study)
-    scheduler = Scheduler(study, known)
-    rows = forecast(scheduler, known, device)
-    if args.plan:
-        notes = present_data_notes(study, known)
-        print_plan(study, scheduler, rows, device, notes, console)
-        return 0
-    require_servers(args)
-    require_optuna(study, args.store)
+    require_servers(options)
+    require_optuna(study, options.store)
     require_figures(study)
     stop = StopRequest()
-    # All checks precede the creation of the store and every write.
     with stop.listening(), contextlib.ExitStack() as stack:
         capacity, facts = None, dict[DataSpec, DataFacts]()
         left = not scheduler.is_complete()  # jobs to run, or proposals with all results stored
+        joins = options.address is not None or _has_ray()
         if left:
-            require_local_gpus(args, study, known, rows)
+            if not joins:
+                require_local_gpus(options, study, known, rows)
             facts = require_data(study, known)
             for note in (note for data, found in facts.items() for note in found.notes(data)):
-                print(note, file=sys.stderr)
-        if left and args.address is not None:
-            capacity = stack.enter_context(_ray(args))
-            require_enough_gpus(args, study, known, rows, capacity)
-            require_visible_store(args.store)
+                tell(note)
+        if left and joins:
+            capacity = stack.enter_context(_ray(options))
+            require_enough_gpus(options, study, known, rows, capacity)
+            require_visible_store(options.store)
             require_own_modules()
-        store = Store(args.store, create=True)
+        store = Store(options.store, create=True)
         store.require_writable()
         driver = stack.enter_context(Driver(store, on_lost=stop.request))
         stack.enter_context(StudyLock(driver, study.id))
         require_own_sources(store, study.specs(), note=True)
         if left and capacity is None and not stop.is_set:
-            capacity = stack.enter_context(_ray(args))
+            capacity = stack.enter_context(_ray(options))
         record_last_run(store, study)
         if left:
             note_launch(store, study.id, record_data(store, facts))
         scheduler = Scheduler(study, store, leases=Leases(driver))
-        return _Launch(args, scheduler, store, stop, console).run(capacity)
+        _Launch(options, scheduler, store, stop, console, tell).run(capacity)
+        yield Launched(scheduler, store, stop)
 
 
-def _ray(args: argparse.Namespace) -> contextlib.AbstractContextManager[Capacity]:
+def existing_store(options: LaunchOptions) -> Store:
+    """Returns the store if there is one, else an empty store that nothing is written to."""
+    url = options.store
+    return Store(url) if Store.exists(url) else Store("memory://none", create=True)
+
+
+def _has_ray() -> bool:
+    """Returns whether this process is connected to a Ray that others have started."""
+    if "ray" not in sys.modules:
+        return False
+    from tuning.execution.connected import is_connected
+
+    return is_connected()
+
+
+def _ray(options: LaunchOptions) -> contextlib.AbstractContextManager[Capacity]:
     # Importing Ray takes a second: a finished study, a plan or an error does without the import.
     from tuning.execution.session import ClusterOptions, ray_session
 
-    return ray_session(ClusterOptions(args.address, args.cpus, args.gpus))
+    return ray_session(ClusterOptions(options.address, options.cpus, options.gpus))
 
 
-def _device(args: argparse.Namespace, study: Study) -> str:
+def assumed_device(options: LaunchOptions, study: Study) -> str:
     """Returns the class of device for expensive jobs, as far as known without a cluster."""
-    device = likely_device(study, args.gpus)
-    return "cpu x1" if device == "gpu" and args.allow_cpu else device
+    device = likely_device(study, options.gpus)
+    return "cpu x1" if device == "gpu" and options.allow_cpu else device
 
 
 @dataclass(frozen=True)
 class _Launch:
     """A launch that passed all checks, in the only process that runs the study on its store."""
 
-    args: argparse.Namespace
+    options: LaunchOptions
     scheduler: Scheduler
     store: Store
     stop: StopRequest
     console: Console
+    tell: Callable[[str], None]
 
-    def run(self, capacity: Capacity | None) -> int:
-        """Runs the unfinished jobs, writes and prints the results, and returns the exit code.
+    def run(self, capacity: Capacity | None) -> None:
+        """Runs the unfinished jobs and writes the results to the displays and the pictures.
 
         Args:
             capacity: CPUs and GPUs of the Ray session; None if no session was started, so that no
                 job runs.
         """
-        with Projections(self.scheduler, self.store, self.args.tracking_uri) as projections:
+        with Projections(self.scheduler, self.store, self.options.tracking_uri) as projections:
             if capacity is not None:
                 self._work(projections, capacity)
         for failure in projections.failures:
-            print(f"warning: {failure}", file=sys.stderr)
-        # If the store was removed meanwhile, `_close` must not say that finished jobs are kept.
+            self.tell(f"warning: {failure}")
+        # If the store was removed meanwhile, nobody must say that finished jobs are kept.
         self.store.require_writable()
         try:
             self._put_pictures()
         except UNREADABLE as error:
-            print(f"warning: pictures are missing: {error}; {NEXT_TIME}", file=sys.stderr)
-        return self._close()
+            self.tell(f"warning: pictures are missing: {error}; {NEXT_TIME}")
 
     def _work(self, projections: Projections, capacity: Capacity) -> None:
         """Runs the unfinished jobs in Ray."""
@@ -184,7 +197,7 @@ class _Launch:
             projections.stored(job, manifest)
 
         self.scheduler.on_stored = on_stored
-        store, args = self.store, self.args
+        store, options = self.store, self.options
         settings: Any = self.scheduler.study.settings
         weights = settings.data.inception_weights
         execution = Execution(
@@ -199,13 +212,13 @@ class _Launch:
         )
         wanted = settings.execution.gpu_shares
         shares = GpuShares(wanted.train, wanted.sample or memory.share())
-        concurrent = args.max_concurrent or int(capacity.cpus)
+        concurrent = options.max_concurrent or int(capacity.cpus)
         gpus = Gpus(capacity.gpus, lambda job: gpu_share(job, shares)) if capacity.gpus else None
-        device = _device(args, self.scheduler.study)
+        device = assumed_device(options, self.scheduler.study)
         with Display(self.scheduler, store, device, concurrent, self.console, gpus):
             run_until_complete(
                 self.scheduler, execution, capacity, self.stop,
-                shares=shares, max_concurrent=args.max_concurrent,
+                shares=shares, max_concurrent=options.max_concurrent,
             )  # fmt: skip
 
     def _put_pictures(self) -> None:
@@ -215,28 +228,3 @@ class _Launch:
 
         drawn = png_files(self.scheduler, self.store) | sample_sheets(self.scheduler, self.store)
         self.store.put_pictures(self.scheduler.study.id, drawn)
-
-    def _close(self) -> int:
-        """Prints the table and the next steps, and returns the exit code."""
-        view, args = read_study(self.scheduler, self.store), self.args
-        sys.stdout.write(render(view, "rich", self.console.width))
-        again = f"{command_line('studies.run')} {options_given(args, RUN_FLAGS)}"
-        if self.stop.is_set:
-            print(f"\nStopped ({self.stop.reason}). Finished jobs are kept; to continue: {again}")
-            return STOPPED
-        for job, cause in self.scheduler.given_up.values():
-            print(f"\nfailed: {job.title()}: {cause}")
-        if not self.scheduler.is_complete():
-            print(f"\nThe study is not complete. To try again: {again}")
-            return 1
-        print("\nNext:")
-        if args.tracking_uri:
-            print(f"  open {without_secrets(args.tracking_uri)}, experiment {view.study.full_name}")
-        elsewhere = "" if args.store == DEFAULT_STORE else f" --store {shlex.quote(args.store)}"
-        serve, report = command_line("dashboards.serve"), command_line("dashboards.report")
-        print(f"  {serve}{elsewhere}   # shows results and MLflow in a browser")
-        print(f"  {report} {options_given(args, ('module', 'scale', 'store'))}")
-        if args.scale == "demo" and "paper" in find_study(args.name).scales:
-            again = options_given(args, ("module",))
-            print(f"  {command_line('studies.run')} {again} --scale paper --plan")
-        return 0

@@ -4,7 +4,6 @@ Every `require_...` function raises InputError. The message states the condition
 given and the remedy.
 """
 
-import argparse
 import dataclasses
 import os
 from collections.abc import Iterable
@@ -18,6 +17,7 @@ from scorelib.data import DataSpec
 from scorelib.data.facts import DataFacts, facts_of
 from scorelib.errors import InputError
 from scorelib.spec import Spec
+from studies.cli.launch_options import LaunchOptions
 from tuning.addresses import require_listening, require_server
 from tuning.execution.resources import Capacity, require_gpus
 from tuning.jobs import Job
@@ -33,34 +33,34 @@ from tuning.store.store import Store
 from tuning.study import Study
 
 
-def require_servers(args: argparse.Namespace) -> None:
+def require_servers(options: LaunchOptions) -> None:
     """Raises InputError if a server does not answer or the store does not suit the launch.
 
     Args:
-        args: parsed arguments; `tracking_uri`, `store` and `address` are checked.
+        options: options of the launch; `tracking_uri`, `store` and `address` are checked.
     """
-    if args.tracking_uri:
-        require_server(args.tracking_uri)
-    elif not isinstance(file_system(args.store)[0], LocalFileSystem):
+    if options.tracking_uri:
+        require_server(options.tracking_uri)
+    elif not isinstance(file_system(options.store)[0], LocalFileSystem):
         raise InputError(
             "a store that is not a local folder needs --tracking-uri URI of an MLflow server, but "
-            f"got only the store {args.store!r}"
+            f"got only the store {options.store!r}"
         )
-    is_relative = "://" not in args.store and not Path(args.store).is_absolute()
+    is_relative = "://" not in options.store and not Path(options.store).is_absolute()
     if is_relative and "RAY_JOB_CONFIG_JSON_ENV_VAR" in os.environ:
         raise InputError(
             f"--store must be absolute in a submitted job, because Ray deletes the job's working "
-            f"folder, but got {args.store!r}"
+            f"folder, but got {options.store!r}"
         )
-    if args.address and args.address.startswith("ray://"):
+    if options.address and options.address.startswith("ray://"):
         raise InputError(
             "--address must be auto or HOST:PORT of a cluster that this machine belongs to; ray:// "
             "would separate the driver from its store and lock: use `ray job submit` instead"
         )
-    if args.address and args.address != "auto":
-        host, _, port = args.address.rpartition(":")
+    if options.address and options.address != "auto":
+        host, _, port = options.address.rpartition(":")
         if not host or not port.isdigit():
-            raise InputError(f"--address must be auto or HOST:PORT, but got {args.address!r}")
+            raise InputError(f"--address must be auto or HOST:PORT, but got {options.address!r}")
         require_listening(host, int(port), "address")
 
 
@@ -81,29 +81,29 @@ def require_own_modules() -> None:
 
 
 def require_local_gpus(
-    args: argparse.Namespace, study: Study, store: Store, rows: list[StageForecast]
+    options: LaunchOptions, study: Study, store: Store, rows: list[StageForecast]
 ) -> None:
     """Raises InputError if a run without a cluster needs GPUs that this machine does not have.
 
     Args:
-        args: parsed arguments; nothing is checked if `address` is given.
+        options: options of the launch; nothing is checked if `address` is given.
         study: the study to run.
         store: the study's store.
         rows: forecast of the unfinished work, for the message.
     """
-    if args.address is not None:
+    if options.address is not None:
         return
     found = torch.cuda.device_count()
-    if args.gpus is not None and args.gpus > found:
+    if options.gpus is not None and options.gpus > found:
         raise InputError(
-            f"--gpus must be at most {found}, the GPUs found here, but got {args.gpus}"
+            f"--gpus must be at most {found}, the GPUs found here, but got {options.gpus}"
         )
-    gpus = found if args.gpus is None else args.gpus
-    require_enough_gpus(args, study, store, rows, Capacity(1, gpus))
+    gpus = found if options.gpus is None else options.gpus
+    require_enough_gpus(options, study, store, rows, Capacity(1, gpus))
 
 
 def require_enough_gpus(
-    args: argparse.Namespace,
+    options: LaunchOptions,
     study: Study,
     store: Store,
     rows: list[StageForecast],
@@ -112,7 +112,7 @@ def require_enough_gpus(
     """Raises InputError if jobs need a GPU and there is none, unless CPUs are allowed.
 
     Args:
-        args: parsed arguments; `allow_cpu` allows CPUs.
+        options: options of the launch; `allow_cpu` allows CPUs.
         study: the study to run.
         store: the study's store.
         rows: forecast of the unfinished work, for the message.
@@ -122,7 +122,7 @@ def require_enough_gpus(
     needs = (
         f"{left.mark}{left.hours:,.1f} hours of one device and {left.work.n_bytes / 1e9:,.1f} GB"
     )
-    require_gpus(fixed_left(study, store), capacity, f"{needs} of disk", args.allow_cpu)
+    require_gpus(fixed_left(study, store), capacity, f"{needs} of disk", options.allow_cpu)
 
 
 def fixed_left(study: Study, store: Store) -> list[Job]:

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,10 +43,28 @@ def configured(name: str, scale: str, changes: list[str], config: str | None = N
         if not equals:
             raise InputError(f"a change must be PATH=VALUE, but got {change!r}", "changes")
         by_path[path] = text
+    return changed_settings(name, scale, by_path, config)
+
+
+def changed_settings(
+    name: str, scale: str, changes: Mapping[str, Any], config: str | None = None
+) -> Any:
+    """Returns the settings of a study at a scale after changes by path.
+
+    Args:
+        name: name of the study.
+        scale: "demo" or "paper".
+        changes: new values by path, as text or as Python values; see `replace_paths`.
+        config: TOML file with changes that are made first; None for none.
+
+    Raises:
+        InputError: the study, the scale or a path is unknown, or a value has the wrong type or is
+            out of range.
+    """
     settings = find_study(name).settings(scale)
     if config is not None:
         settings = with_file(settings, config)
-    return replace_paths(settings, with_own_data(settings, by_path))
+    return replace_paths(settings, with_own_data(settings, changes))
 
 
 def record_last_run(store: Store, study: Study) -> None:

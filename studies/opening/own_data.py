@@ -22,12 +22,12 @@ from scorelib.spec_paths import component_types, kinds_at, parsed
 _ROOT = "data.root"
 
 
-def with_own_data(settings: Any, changes: Mapping[str, str]) -> dict[str, Any]:
+def with_own_data(settings: Any, changes: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the changes with the spec in place of each folder of a data set.
 
     Args:
         settings: settings of the study before the changes.
-        changes: new values by path, as text.
+        changes: new values by path; a folder and its options are given as text or as a dictionary.
 
     Raises:
         InputError: a folder holds no usable images, an option is unknown, or two data sets are in
@@ -36,8 +36,8 @@ def with_own_data(settings: Any, changes: Mapping[str, str]) -> dict[str, Any]:
     changed: dict[str, Any] = dict(changes)
     given = parsed(changes[_ROOT]) if _ROOT in changes else None
     roots = {Path(given).expanduser().absolute()} if isinstance(given, str) else set()
-    for path, text in changes.items():
-        found = _folder_of(settings, path, text)
+    for path, value in changes.items():
+        found = _folder_of(settings, path, value)
         if found is None:
             continue
         place, options = found
@@ -45,7 +45,7 @@ def with_own_data(settings: Any, changes: Mapping[str, str]) -> dict[str, Any]:
         _require_folder(settings, path, place, folder)
         changed[path] = _described(settings, path, folder, options)
         roots.add(folder.parent)
-    if any(not isinstance(value, str) for value in changed.values()):
+    if any(isinstance(value, DataSpec) and value is not changes[p] for p, value in changed.items()):
         if len(roots) > 1:
             names = " and ".join(sorted(map(str, roots)))
             raise InputError(f"all data sets must be in one folder, but are in {names}", _ROOT)
@@ -53,11 +53,11 @@ def with_own_data(settings: Any, changes: Mapping[str, str]) -> dict[str, Any]:
     return changed
 
 
-def _folder_of(settings: Any, path: str, text: str) -> tuple[str, dict[str, Any]] | None:
+def _folder_of(settings: Any, path: str, value: Any) -> tuple[str, dict[str, Any]] | None:
     """Returns folder and options that a value gives for a data set; None for any other value."""
     if not any(issubclass(base, DataSpec) for base in component_types(settings, path)):
         return None
-    value = parsed(text)
+    value = parsed(value)
     if isinstance(value, str):
         kinds = {c.KIND for c in kinds_below(DataSpec)} | {
             c.short_kind() for c in kinds_below(DataSpec)

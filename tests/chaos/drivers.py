@@ -8,7 +8,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from studies.cli.launch import STOPPED
+from studies.cli.command import STOPPED
 from tests.launches import (
     NAME,
     attempts,

@@ -8,7 +8,7 @@ from PIL import Image
 
 from scorelib.data import Digits, ImageFolder
 from scorelib.errors import InputError
-from studies.opening.open_study import configured
+from studies.opening.open_study import changed_settings, configured
 
 NAME = "cifar_sampling_eps"
 
@@ -33,6 +33,16 @@ def test_a_folder_becomes_the_data_and_its_parent_the_root(pics):
     assert isinstance(data, ImageFolder) and data.folder == "pics"
     assert (data.size, data.channels) == (8, 1)  # those of the digits
     assert settings.data.root == str(pics.parent)
+
+
+def test_python_values_give_the_same_settings_as_text(pics):
+    options = {"folder": str(pics), "size": 12, "n_test": 3}
+    for text, value in ((str(pics), str(pics)), (json.dumps(options), options)):
+        expected = configured(NAME, "demo", ["train.batch_size=2", f"train.data={text}"])
+        values = {"train.batch_size": 2, "train.data": value}
+        assert changed_settings(NAME, "demo", values) == expected
+    digits = changed_settings(NAME, "demo", {"train.data": Digits(), "data.root": None})
+    assert digits.train.data == Digits() and digits.data.root is None
 
 
 def test_options_are_given_as_json(pics):

@@ -1,0 +1,101 @@
+"""The command that runs a study and prints its table and what to do next."""
+
+import argparse
+import shlex
+import sys
+from dataclasses import fields
+
+from rich.console import Console
+
+from dashboards.results.cells import read_study
+from dashboards.results.plan import print_plan
+from dashboards.text.table import render
+from scorelib.errors import InputError
+from studies.cli.launch import Launched, assumed_device, existing_store, launched_study
+from studies.cli.launch_options import LaunchOptions
+from studies.cli.options import (
+    RUN_FLAGS,
+    options_given,
+    parser,
+    print_settings,
+    print_studies,
+)
+from studies.cli.preflight import present_data_notes
+from studies.opening.cli_common import DEFAULT_STORE, STOPPED, command_line, run_command
+from studies.opening.open_study import configured, require_origin
+from studies.registry import find_study
+from tuning.addresses import without_secrets
+from tuning.scheduling.forecast import forecast
+from tuning.scheduling.scheduler import Scheduler
+from tuning.store.sources import require_own_sources
+from tuning.study import Study
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs the command line and returns the exit code (see `studies.opening.cli_common`).
+
+    Args:
+        argv: arguments without the program's name; None for those of the process.
+    """
+    return run_command(parser(), _command, argv)
+
+
+def _command(args: argparse.Namespace) -> int:
+    if args.list:
+        print_studies(args.name)
+        return 0
+    if args.name is None:
+        raise InputError("the following arguments are required: NAME")
+    changes = args.changes + ([f"seeds={args.seeds}"] if args.seeds else [])
+    settings = configured(args.name, args.scale, changes, args.config)
+    if args.show_settings or args.toml:
+        return print_settings(settings, args)
+    study = find_study(args.name).study(args.scale, settings)
+    options = LaunchOptions(**{f.name: getattr(args, f.name) for f in fields(LaunchOptions)})
+    console = Console()
+    if args.plan:
+        _print_plan(study, options, console)
+        return 0
+    with launched_study(study, options, console, _print_note) as launched:
+        return _close(args, launched, console)
+
+
+def _print_note(line: str) -> None:
+    print(line, file=sys.stderr)
+
+
+def _print_plan(study: Study, options: LaunchOptions, console: Console) -> None:
+    known, device = existing_store(options), assumed_device(options, study)
+    require_own_sources(known, study.specs())
+    require_origin(known, study)
+    scheduler = Scheduler(study, known)
+    rows = forecast(scheduler, known, device)
+    notes = present_data_notes(study, known)
+    print_plan(study, scheduler, rows, device, notes, console)
+
+
+def _close(args: argparse.Namespace, launched: Launched, console: Console) -> int:
+    """Prints the table and the next steps, and returns the exit code."""
+    scheduler = launched.scheduler
+    view = read_study(scheduler, launched.store)
+    sys.stdout.write(render(view, "rich", console.width))
+    again = f"{command_line('studies.run')} {options_given(args, RUN_FLAGS)}"
+    if launched.stop.is_set:
+        print(f"\nStopped ({launched.stop.reason}). Finished jobs are kept; to continue: {again}")
+        return STOPPED
+    for job, cause in scheduler.given_up.values():
+        print(f"\nfailed: {job.title()}: {cause}")
+    if not scheduler.is_complete():
+        print(f"\nThe study is not complete. To try again: {again}")
+        return 1
+    print("\nNext:")
+    if args.tracking_uri:
+        print(f"  open {without_secrets(args.tracking_uri)}, experiment {view.study.full_name}")
+    elsewhere = "" if args.store == DEFAULT_STORE else f" --store {shlex.quote(args.store)}"
+    serve, report = command_line("dashboards.serve"), command_line("dashboards.report")
+    print(f"  {serve}{elsewhere}   # shows results and MLflow in a browser")
+    print(f"  {report} {options_given(args, ('module', 'scale', 'store'))}")
+    if args.scale == "demo" and "paper" in find_study(args.name).scales:
+        again = options_given(args, ("module",))
+        print(f"  {command_line('studies.run')} {again} --scale paper --plan")
+    return 0

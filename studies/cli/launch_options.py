@@ -1,0 +1,40 @@
+"""Where and how a study is run: options of the command line and of the Python interface."""
+
+from dataclasses import dataclass
+
+from scorelib.errors import InputError
+from studies.opening.cli_common import DEFAULT_STORE
+
+
+@dataclass(frozen=True)
+class LaunchOptions:
+    """The options of a launch; they change no result.
+
+    Attributes:
+        store: folder or URL of the store.
+        tracking_uri: URI of an MLflow server; None for a database in the store.
+        address: address of a Ray cluster, or "auto" on one of its nodes; None for a local Ray, or
+            for the Ray to which this process is connected already.
+        cpus: number of CPUs, >= 1; None for all. With a cluster, or with a Ray that runs already,
+            the most CPUs that it may grow to.
+        gpus: number of GPUs, >= 0, defined like `cpus`.
+        max_concurrent: maximum number of jobs at a time, >= 1; None for the number of CPUs.
+        allow_cpu: whether jobs that need a GPU may run on CPUs.
+    """
+
+    store: str = DEFAULT_STORE
+    tracking_uri: str | None = None
+    address: str | None = None
+    cpus: int | None = None
+    gpus: int | None = None
+    max_concurrent: int | None = None
+    allow_cpu: bool = False
+
+    def __post_init__(self) -> None:
+        """Raises InputError if a number is no whole number or is out of range."""
+        for name, least in (("cpus", 1), ("gpus", 0), ("max_concurrent", 1)):
+            value = getattr(self, name)
+            if value is not None and (type(value) is not int or value < least):
+                raise InputError(
+                    f"{name} must be a whole number of at least {least}, but got {value!r}", name
+                )

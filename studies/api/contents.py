@@ -1,0 +1,100 @@
+"""What a store holds, for reading only."""
+
+from os import PathLike, fspath
+
+import pandas as pd
+
+from dashboards.results.overview import overview
+from dashboards.text.formats import html_table
+from scorelib.errors import InputError
+from studies.api.results import Run
+from studies.opening.cli_common import DEFAULT_STORE
+from studies.opening.open_study import last_run_studies
+from tuning.drivers.driver import Driver
+from tuning.scheduling.scheduler import Scheduler
+from tuning.store.store import Store
+
+
+class StoreContents:
+    """The studies that were run on a store, each with the settings of its last run.
+
+    Every call reads the store again and writes nothing, so studies may be running.
+
+    Args:
+        store: an existing store.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._observer = Driver(store)  # never entered, so that it writes nothing
+
+    def table(self) -> pd.DataFrame:
+        """Returns the progress of each study.
+
+        Returns:
+            A row for each study, indexed by "name" and "scale", with its "title", its "state"
+            ("done", "running", "not running", or why it cannot be read), and the numbers of "jobs"
+            and "cells" done and in all.
+        """
+        found = overview(self._store, self._observer)
+        rows = {
+            _named(row.name): {
+                "title": row.title,
+                "state": row.state,
+                "jobs_done": row.n_done,
+                "jobs": row.n_jobs,
+                "cells_done": row.n_cells_done,
+                "cells": row.n_cells,
+            }
+            for row in found.rows
+        }
+        rows |= {_named(name): {"state": why} for name, why in found.unreadable.items()}
+        columns = ["title", "state", "jobs_done", "jobs", "cells_done", "cells"]
+        index = pd.MultiIndex.from_tuples(list(rows), names=["name", "scale"])
+        return pd.DataFrame(list(rows.values()), index=index, columns=columns)
+
+    def run(self, name: str, scale: str = "demo") -> Run:
+        """Returns the results of a study so far; call again for newer results.
+
+        Args:
+            name: name of the study.
+            scale: "demo" or "paper".
+
+        Raises:
+            InputError: the study was not run on the store, or cannot be read by this version.
+        """
+        found = last_run_studies(self._store)
+        found.require_readable(name, scale)
+        for study in found.studies:
+            if (study.name, study.scale) == (name, scale):
+                return Run(Scheduler(study, self._store), self._store)
+        held = ", ".join(study.id for study in found.studies) or "no study"
+        raise InputError(
+            f"the study must have been run on the store, which holds {held}, but got {name!r} at "
+            f"scale {scale!r}: launch the study first"
+        )
+
+    def __repr__(self) -> str:
+        table = self.table()
+        return f"{self._store.url}: no studies" if table.empty else f"{self._store.url}\n{table}"
+
+    def _repr_html_(self) -> str:
+        return html_table(self.table(), index=True)
+
+
+def _named(study_id: str) -> tuple[str, str]:
+    """Returns name and scale of a study's id."""
+    name, _, scale = study_id.rpartition("-")
+    return name, scale
+
+
+def open(store: str | PathLike[str] = DEFAULT_STORE) -> StoreContents:
+    """Returns what a store holds, for reading only.
+
+    Args:
+        store: folder or URL of the store.
+
+    Raises:
+        InputError: there is no store, or another version of the code made the store.
+    """
+    return StoreContents(Store(fspath(store)))

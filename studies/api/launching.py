@@ -1,0 +1,118 @@
+"""Launches a study from Python."""
+
+import re
+import warnings
+from collections.abc import Mapping
+from os import PathLike, fspath
+from typing import Any
+
+from rich.console import Console
+
+from scorelib.errors import InputError
+from studies.api.results import Run
+from studies.cli.launch import launched_study
+from studies.cli.launch_options import LaunchOptions
+from studies.opening.cli_common import DEFAULT_STORE
+from studies.opening.open_study import changed_settings
+from studies.registry import find_study
+from tuning.scheduling.scheduler import Scheduler
+from tuning.study import Study
+
+
+def launch(
+    study: str | Study,
+    *,
+    store: str | PathLike[str] = DEFAULT_STORE,
+    changes: Mapping[str, Any] | None = None,
+    scale: str | None = None,
+    tracking_uri: str | None = None,
+    address: str | None = None,
+    cpus: int | None = None,
+    gpus: int | None = None,
+    max_concurrent: int | None = None,
+    allow_cpu: bool = False,
+) -> Run:
+    """Runs the unfinished jobs of a study and returns its results.
+
+    The same call starts a study and continues the study after an interruption; if all jobs are
+    finished, it only reads their results. An interrupt (Ctrl-C, the stop button of a notebook)
+    stops the jobs as soon as they have reported. Finished jobs are kept, and the call returns the
+    results so far. A second interrupt raises KeyboardInterrupt at once. Outside the main thread,
+    Python passes no interrupt to the launch.
+
+    A Ray to which this process is connected is used and stays as it is; otherwise the launch starts
+    a local Ray, or connects to a cluster, and ends the session afterwards. Notes and warnings of
+    the launch are Python warnings.
+
+    Args:
+        study: name of a study (`python -m studies.run --list`), or a study.
+        store: folder or URL that keeps the results.
+        changes: new values of settings by dotted path, such as ``{"train.seed": 1}``. The value of
+            a component is a spec, its kind, or a dictionary with the kind as "spec" and fields.
+        scale: "demo" (the default) or "paper".
+        tracking_uri: URI of an MLflow server; None for a database in the store.
+        address: address of a Ray cluster, or "auto" on one of its nodes; None for a local Ray.
+        cpus: number of CPUs, >= 1; None for all. With a cluster, or with a Ray that runs already,
+            the most CPUs that it may grow to.
+        gpus: number of GPUs, >= 0, defined like `cpus`.
+        max_concurrent: maximum number of jobs at a time, >= 1; None for the number of CPUs.
+        allow_cpu: whether jobs that need a GPU may run on CPUs.
+
+    Returns:
+        The results, which are partial if the launch was stopped or jobs failed.
+
+    Raises:
+        InputError: a name, a setting or an option is wrong, or the study cannot run here; nothing
+            was scheduled.
+        KeyboardInterrupt: a second interrupt.
+    """
+    console = Console()
+    try:
+        options = LaunchOptions(
+            fspath(store), tracking_uri, address, cpus, gpus, max_concurrent, allow_cpu
+        )
+        chosen = _study(study, scale, changes or {})
+        with launched_study(chosen, options, console, _warn) as launched:
+            stopped, given_up = launched.stop.reason, launched.scheduler.given_up
+            # A new scheduler also finds the results of jobs that ended after the stop.
+            scheduler = Scheduler(chosen, launched.store)
+    except InputError as error:
+        error.args = (_for_python(str(error)),)
+        raise
+    run = Run(scheduler, launched.store, stopped=stopped, given_up=given_up)
+    if run.stopped:
+        print(f"{run.state}. Finished jobs are kept; the same call continues.")
+    return run
+
+
+def _study(study: str | Study, scale: str | None, changes: Mapping[str, Any]) -> Study:
+    """Returns the study to launch."""
+    if isinstance(study, Study):
+        if changes:
+            raise InputError(
+                "changes must be empty for a study that is given as an object, but got "
+                f"{', '.join(changes)}: make the study with other settings",
+                "changes",
+            )
+        if scale not in (None, study.scale):
+            raise InputError(
+                f"the scale must be that of the study, {study.scale!r}, but got {scale!r}", "scale"
+            )
+        return study
+    as_given = {path: _plain(value) for path, value in changes.items()}
+    settings = changed_settings(study, scale or "demo", as_given)
+    return find_study(study).study(scale or "demo", settings)
+
+
+def _plain(value: Any) -> Any:
+    """Returns a path as text and any other value unchanged."""
+    return fspath(value) if isinstance(value, PathLike) else value
+
+
+def _warn(line: str) -> None:
+    warnings.warn(line.removeprefix("warning: "), stacklevel=2)
+
+
+def _for_python(message: str) -> str:
+    """Returns a message with the names of arguments in place of command-line options."""
+    return re.sub(r"--([a-z][a-z-]*)", lambda found: found[1].replace("-", "_"), message)

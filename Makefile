@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 READY := .venv/.installed
 
-.PHONY: study test durations browser chaos lint audit clean
+.PHONY: study test durations browser chaos tutorial lint audit clean
 .DELETE_ON_ERROR:
 
 $(READY): pyproject.toml constraints.txt
@@ -35,6 +35,10 @@ browser:
 # Injects real faults one after another and prints a table of outcomes; about twenty minutes.
 chaos: $(READY)
 	$(BIN)/python -m tests.chaos
+
+# The tutorial of the documents as a new user follows it, from an installed wheel.
+tutorial: $(READY)
+	$(BIN)/python -m tests.tutorial
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -74,7 +74,7 @@ studies.definitions             scorelib tuning common
 studies.registry                scorelib tuning definitions
 studies.opening                 scorelib tuning definitions registry
 dashboards.results              scorelib tuning studies.opening
-dashboards.text                 tuning results
+dashboards.text                 scorelib tuning results
 dashboards.drawing
 dashboards.figures              scorelib tuning results drawing
 dashboards.pictures             tuning results drawing

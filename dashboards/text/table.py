@@ -10,11 +10,11 @@ from collections.abc import Sequence
 import pandas as pd
 
 from dashboards.results.cells import BaselineView, CellView, StudyView
-from dashboards.results.certainty import certainty_notes
 from dashboards.results.method_pairs import BASE, OURS, difference_table, pairs
 from dashboards.results.pareto_fronts import multi_objective_runs, pareto_table
 from dashboards.results.searches import alike_runs, search_notes, search_tables
 from dashboards.results.verdicts import verdict
+from dashboards.text.certainty import certainty_notes
 from dashboards.text.formats import Document, as_latex, as_markdown, as_rich
 from tuning.study import Cell
 

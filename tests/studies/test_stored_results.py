@@ -5,7 +5,7 @@ import csv
 import pytest
 
 from dashboards.results.cells import read_study
-from dashboards.results.certainty import certainty_notes
+from dashboards.text.certainty import certainty_notes
 from dashboards.text.table import render
 from studies.opening.open_study import last_run_studies
 from tests.studies.stores_of_0_1 import NAMES, unpack

@@ -1,0 +1,1 @@
+"""The tutorial of the documents at full size."""

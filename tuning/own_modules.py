@@ -11,7 +11,7 @@ import importlib.abc
 import importlib.util
 import sys
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType, ModuleType
@@ -68,6 +68,29 @@ def import_all(modules: Sequence[OwnModule]) -> None:
     """Imports modules that another process has imported; see `import_own`."""
     for module in modules:
         _imported(module)
+
+
+def adopt(names: Iterable[str]) -> None:
+    """Makes modules travel to the workers that the user's own process has imported already.
+
+    Args:
+        names: dotted names of imported modules that are not part of this distribution.
+
+    Raises:
+        InputError: a name is that of a script or a notebook, which workers cannot import.
+    """
+    for name in dict.fromkeys(names):
+        if name in _LOADED:
+            continue
+        if name == "__main__":
+            raise InputError(
+                "the classes of a study must be in files that workers can import, but a class is "
+                "in a script or a notebook (__main__): put the class in a file"
+            )
+        file = getattr(sys.modules.get(name), "__file__", None)
+        if file is not None:
+            found = _of_name(name)
+            _LOADED[name] = found
 
 
 def _of_file(path: Path) -> OwnModule:

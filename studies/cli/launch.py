@@ -18,7 +18,7 @@ from dashboards.figures.registry import png_files, require_figures
 from dashboards.records.projections import Projections
 from scorelib.data import DataSpec
 from scorelib.data.facts import DataFacts
-from scorelib.spec import fields_of
+from scorelib.spec import fields_of, is_ours
 from studies.cli.launch_options import LaunchOptions
 from studies.cli.preflight import (
     data_root,
@@ -38,7 +38,7 @@ from tuning.drivers.lock import StudyLock
 from tuning.execution.resources import Capacity, GpuMemory, GpuShares, gpu_share, likely_device
 from tuning.execution.stop import StopRequest
 from tuning.jobs import Job
-from tuning.own_modules import own_modules
+from tuning.own_modules import adopt, own_modules
 from tuning.scheduling.forecast import forecast
 from tuning.scheduling.progress import Display, Gpus
 from tuning.scheduling.rates import Rates
@@ -90,6 +90,7 @@ def launched_study(
     known = existing_store(options)
     scheduler = Scheduler(study, known)
     rows = forecast(scheduler, known, assumed_device(options, study))
+    adopt(name for spec in study.specs() if not is_ours(name := type(spec).__module__))
     require_own_sources(known, study.specs())
     require_origin(known, study)
     require_servers(options)

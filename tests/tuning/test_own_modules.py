@@ -1,5 +1,6 @@
 """Tests of the import of users' modules: from text, once, and refused in one line."""
 
+import importlib
 import sys
 
 import pytest
@@ -65,6 +66,21 @@ def test_a_package_is_imported_by_name(tmp_path, monkeypatch):
     assert import_own("mine_pack.part").value == 4
     (own,) = own_modules.own_modules()
     assert own.source is None and own.package == tmp_path / "mine_pack"
+
+
+def test_a_module_that_the_user_has_imported_is_adopted(tmp_path, monkeypatch):
+    (tmp_path / "mine_adopted.py").write_text("value = 5\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    imported = importlib.import_module("mine_adopted")
+    own_modules.adopt(["mine_adopted", "mine_adopted"])
+    (own,) = own_modules.own_modules()
+    assert (own.name, own.source) == ("mine_adopted", "value = 5\n")
+    assert sys.modules["mine_adopted"] is imported
+
+
+def test_classes_of_a_script_or_notebook_are_refused():
+    with pytest.raises(InputError, match="put the class in a file"):
+        own_modules.adopt(["__main__"])
 
 
 def test_what_a_module_prints_goes_to_stderr(tmp_path, capsys):

@@ -1,7 +1,6 @@
 """Tests of a user's study in a file, through the installed command in a folder of its own."""
 
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +12,6 @@ from dashboards.report import main as report
 from dashboards.sync import main as sync
 from dashboards.table import main as table
 from studies.run import main
-from tests.launches import wait_for
 from tests.studies.own_study import TEXT
 from tuning import own_modules
 
@@ -47,18 +45,13 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def finished(folder):
-    """Returns what a run printed that was killed during sampling and then started again."""
-    words, options = command(folder, "run", "./my_study.py", "--cpus", "2")
-    process = subprocess.Popen(words, **options, start_new_session=True)
-    wait_for(folder / "store", "objects/sample/*/manifest.json", 1, process)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.communicate()
+    """Returns what a run printed; `tests.tutorial` also kills one and continues."""
     done = run(folder, "run", "./my_study.py", "--cpus", "2")
     assert done.returncode == 0, done.stderr + done.stdout
     return done.stdout
 
 
-def test_a_study_in_a_file_is_killed_continued_and_shown(folder, finished):
+def test_a_study_in_a_file_is_run_and_shown(folder, finished):
     assert "width 4" in finished and "width 8" in finished and "the width of my network" in finished
     assert "score-studies report ./my_study.py" in finished
     assert "--scale paper" not in finished  # the file has no such scale

@@ -64,6 +64,7 @@ def here(folder, finished, monkeypatch):
     """Runs commands of a test in this process and in the user's folder."""
     monkeypatch.chdir(folder)
     monkeypatch.setattr(own_modules, "_LOADED", {})
+    monkeypatch.delitem(sys.modules, "my_study", raising=False)  # of other tests
     monkeypatch.setattr(sys, "path", list(sys.path))
     yield folder
     for name in ("my_study", "my_bad"):

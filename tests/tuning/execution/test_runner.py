@@ -1,6 +1,8 @@
 """Tests of the runner on real Ray in this process: logical GPUs, worker reuse, stops, refusals."""
 
 import os
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -45,16 +47,17 @@ def test_gpu_jobs_hold_gpus_and_workers_are_reused(capacity, store, monkeypatch)
     assert len(handed) > 40 and len(processes) <= 8
 
 
-def test_workers_stay_in_the_drivers_folder_so_relative_paths_mean_the_same(capacity, tmp_path):
+def test_workers_do_not_look_for_code_in_the_drivers_folder(capacity, tmp_path):
     from tuning.execution.ray_import import tune
 
     class Where(tune.Trainable):
         def step(self):
-            return {"cwd": os.getcwd(), "done": True}
+            return {"cwd": os.getcwd(), "path": list(sys.path), "done": True}
 
     run_config = tune.RunConfig(verbose=0, storage_path=str(tmp_path))
     results = tune.Tuner(Where, run_config=run_config).fit()
-    assert results[0].metrics["cwd"] == os.getcwd()
+    found = results[0].metrics
+    assert Path(found["cwd"]).name.startswith("ray-") and "" not in found["path"]
 
 
 def test_a_stop_request_ends_the_run_before_it_is_complete(capacity, store):

@@ -7,12 +7,12 @@ import torch
 
 from scorelib.errors import InputError
 from scorelib.metrics.features import Pixels
-from tests.tuning.finishing import finish
 from tests.tuning.miniature import first_score, miniature_study
 from tests.tuning.stages.test_noise_classifier import guided_digits
 from tuning.jobs import ExecutionContext, MissingInputError
 from tuning.stages import Chunk
 from tuning.stages.first_images import first_images
+from tuning.testing import finish
 
 
 def measured(sample, n_chunks, which, place):

@@ -10,6 +10,7 @@ from scorelib.metrics import (
     ClassifierFeatures,
     Coordinates,
     InceptionFeatures,
+    RandomConvFeatures,
     StackedClassifierFeatures,
     extract,
 )
@@ -30,7 +31,7 @@ def test_points_are_measured_as_they_are():
 def test_every_extractor_is_checked():
     """Those with weights are checked in the files of their networks."""
     checked = {Coordinates, Pixels, ClassifierFeatures, StackedClassifierFeatures}
-    assert checked | {InceptionFeatures} >= components(Extractor)
+    assert checked | {InceptionFeatures, RandomConvFeatures} >= components(Extractor)
 
 
 def test_points_that_are_not_finite_are_refused():

@@ -12,7 +12,8 @@ from scorelib.networks import NcsnPp, Ncsnv2
 from scorelib.schedules import GeometricSchedule
 from studies.adversarial.step_sizes import cifar_sampling_eps
 from studies.adversarial.step_sizes.cifar_sampling_eps import study
-from studies.adversarial.step_sizes.table_settings import SearchSettings, SelectionSettings
+from studies.adversarial.step_sizes.table_settings import SelectionSettings
+from studies.common.step_size_search import SearchSettings
 from studies.dlsm import cifar10_dlsm
 from tests.scorelib.metrics.test_inception import Unloaded, fidelity, sha256
 from tests.tuning.draining import drain

@@ -38,11 +38,8 @@ from scorelib.networks import BigGanDiscriminator, Ncsnv2, ResidualMlp
 from scorelib.optim import AdamSpec
 from scorelib.schedules import GeometricSchedule
 from studies.adversarial.step_sizes.sampling_table import SamplingTable, build
-from studies.adversarial.step_sizes.table_settings import (
-    SearchSettings,
-    SelectionSettings,
-    TableSettings,
-)
+from studies.adversarial.step_sizes.table_settings import SelectionSettings, TableSettings
+from studies.common.step_size_search import SearchSettings
 from tuning.stages import TrainSpec
 from tuning.study import Study
 

@@ -27,7 +27,8 @@ from studies.adversarial.step_sizes.table_settings import COLUMNS, REPORTED_N_SI
 from studies.common.distances import baselines, papers_protocol
 from studies.common.exhibit import Exhibit
 from studies.common.initial_step_sizes import SAMPLERS, initial_step_size
-from tuning.spaces import EPSILON, OneOf, ParameterSpace, Rung, StepSizeSpace
+from studies.common.step_size_search import step_size_search
+from tuning.spaces import OneOf, ParameterSpace
 from tuning.stages import FidProtocol, Output, SampleSpec, Score, Snapshot
 from tuning.study import Cell, Search, Study
 
@@ -166,32 +167,17 @@ class _Table:
             earlier: search whose best step size is carried over as the first start; None for no
                 such search.
         """
-        wanted = self._at.search
-        start = self._start(name, n_sigma)
+        at, schedule = self._at, self._at.train.schedule
+        start = at.search.start(name, n_sigma, schedule, is_first=n_sigma == at.n_sigma[0])
         sampler = SAMPLERS[name](epsilon=start, n_sigma=n_sigma)
-        return Search(
-            name=self.search_name(name, n_sigma, column),
-            space=StepSizeSpace(
-                template=Score(
-                    sample=selection.space.sample.replace(sampler=sampler),
-                    protocol=self.protocol.replace(n_images=wanted.n_images, seeds="search"),
-                ),
-                round_size=wanted.round_size,
-            ),
-            n_trials=wanted.n_trials,
-            starts=({EPSILON: start},),
-            ladder=(Rung(n_images=wanted.top_images, keep=wanted.keep),),
+        return step_size_search(
+            self.search_name(name, n_sigma, column),
+            at.search,
+            selection.space.sample.replace(sampler=sampler),
+            self.protocol,
             after=earlier,
             model_of=selection,
         )
-
-    def _start(self, name: str, n_sigma: int) -> float:
-        """Returns the step size that a search starts with: the given step size, or by `START_R`."""
-        wanted = self._at.search
-        given = wanted.als_epsilon if name == "als" else wanted.cas_epsilon
-        if given is not None and n_sigma == self._at.n_sigma[0]:
-            return given
-        return initial_step_size(name, n_sigma, self._at.train.schedule)
 
     def cell(self, name: str, n_sigma: int, column: str, search: Search) -> Cell:
         """Returns the cell of a sampler and a column, with the paper's numbers, if any."""

@@ -25,8 +25,8 @@ from scorelib.samplers import Start
 from scorelib.spec import Spec
 from studies.common.execution_settings import StudySettings
 from studies.common.snapshots import require_snapshot, snapshot_iterations
+from studies.common.step_size_search import SearchSettings, require_choice, require_n_sigma
 from tuning.stages import TrainSpec
-from tuning.store.ledger import Value
 
 REPORTED_N_SIGMA = (1, 5)
 COLUMNS = ("non-adversarial", "adversarial")
@@ -51,42 +51,6 @@ class SelectionSettings(Spec):
         """Raises InputError if `n_trials` is below 1."""
         require_input(
             self.n_trials >= 1, f"selection.n_trials must be at least 1, but got {self.n_trials}"
-        )
-
-
-@dataclass(frozen=True, kw_only=True)
-class SearchSettings(Spec):
-    """Settings of the search over the step size of each cell.
-
-    Attributes:
-        n_trials: number of step sizes that are tried, >= 1.
-        round_size: number of step sizes that are proposed together, >= 1.
-        n_images: images per trial, >= 2.
-        top_images: images per trial for the best `keep` trials, >= `n_images`.
-        keep: number of trials that are measured again on `top_images` images, >= 1.
-        als_epsilon: first step size of ALS at the first value of `n_sigma`, in squared data units,
-            > 0; None to start from r = 4.8.
-        cas_epsilon: first step size of CAS at the first value of `n_sigma`, in squared data units,
-            > 0; None to start from r = 1.5.
-    """
-
-    KIND = "SearchSettings"
-
-    n_trials: int
-    round_size: int
-    n_images: int
-    top_images: int
-    keep: int
-    als_epsilon: float | None = None
-    cas_epsilon: float | None = None
-
-    def validate(self) -> None:
-        """Raises InputError if `n_trials`, `keep` or `top_images` is below its minimum."""
-        require_input(
-            min(self.n_trials, self.keep) >= 1 and self.top_images >= self.n_images,
-            "a search needs n_trials >= 1, keep >= 1 and top_images >= n_images, but got "
-            f"n_trials={self.n_trials}, keep={self.keep}, n_images={self.n_images}, "
-            f"top_images={self.top_images}",
         )
 
 
@@ -145,15 +109,8 @@ class TableSettings(StudySettings):
                 `iteration`.
         """
         require_input(self.seeds >= 1, f"seeds must be at least 1, but got {self.seeds}")
-        require_input(
-            _is_chosen(self.n_sigma) and min(self.n_sigma) >= 1,
-            f"n_sigma must hold step counts, at least 1 and each once, but got {self.n_sigma}",
-        )
-        require_input(
-            _is_chosen(self.columns) and set(self.columns) <= set(COLUMNS),
-            f"columns must hold columns of the table, each once, from {COLUMNS}, "
-            f"but got {self.columns}",
-        )
+        require_n_sigma(self.n_sigma)
+        require_choice(self.columns, COLUMNS, "columns")
         require_snapshot(self.iteration, self.snapshots, "iteration")
 
     @property
@@ -178,7 +135,3 @@ def with_discriminator(train: TrainSpec, objective: Adversarial, optimizer: Adam
     """
     optimizer = optimizer.replace(learning_rate=train.optimizer.learning_rate)
     return train.replace(objective=objective, optimizer=optimizer)
-
-
-def _is_chosen(given: tuple[Value, ...]) -> bool:
-    return 0 < len(set(given)) == len(given)

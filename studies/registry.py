@@ -44,6 +44,9 @@ _ROOMS = {
         "dlsm_scaling": "DLSM, Table A5: the scaling factor alpha",
         "dlsm_front": "DLSM, Tables A4 and A5: lambda and alpha in one two-objective search",
     },
+    "studies.general": {
+        "sampling_eps": "your own images: the sampling step size, --set images=FOLDER",
+    },
     "studies.schedules": {
         "mnist_schedules": "Noise schedules, Figures 1, 2, 5, 9: families on MNIST",
         "mnist_initial_noise": "Noise schedules, Figures 11-14: sigma_1 and shares of the digits",

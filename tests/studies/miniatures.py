@@ -79,6 +79,13 @@ MINIATURES = {
     },
     "cars_schedules": {k: v for k, v in SCHEDULES.items() if not k.startswith("few")}
     | {"train.network.ngf": "2"},
+    "sampling_eps": MLP | {
+        "images": '{"spec": "Photographs", "size": 8, "n": 40}', "extractor": "RandomConvFeatures",
+        "train.iterations": "4", "train.batch_size": "8", "search.n_trials": "2",
+        "search.n_images": "10", "search.top_images": "20", "search.keep": "1",
+        "chunk_images": "10", "n_images": "20", "seeds": "1", "n_sigma": "[1]",
+        "train.schedule": '{"spec": "geometric", "sigma_1": 8, "sigma_L": 1, "n_levels": 5}',
+    },
     "cifar_schedules": SCHEDULES | MLP | {"families": '["geometric", "sigmoid"]'},
 }  # fmt: skip
 """Changes of the demo settings of each study; a new study needs an entry."""

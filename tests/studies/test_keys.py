@@ -1,7 +1,8 @@
 """Tests that the keys of every study are those of stored results.
 
 Version 0.1 wrote `keys_of_0_1.json` before any class or field was renamed. An entry of the file may
-change only with a raised ``VERSION`` or with changed settings of the study.
+change only with a raised ``VERSION`` or with changed settings of the study. Studies made later have
+entries of their own.
 """
 
 import hashlib

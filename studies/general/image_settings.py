@@ -1,0 +1,229 @@
+"""Settings of general studies of images: whatever depends on the images follows one setting.
+
+`SamplingEpsSettings.images` is the only data set. The training reads it, the distances are
+measured against it, and the classifier of the features, if any, is trained on it. Three defaults
+depend on the images:
+
+- The noise schedule is geometric. The largest level is 0.6 sqrt(D) for images of D values in
+  [0, 1], near the largest distance between two images (Song and Ermon 2020, Technique 1; 0.9
+  sqrt(D) for CIFAR-10, 0.6 sqrt(D) for scikit-learn's digits). The smallest is 0.05, about the
+  noise that is just visible. The number of levels gives a coverage of one half (Technique 2).
+- The features are those of a small classifier if the images have classes, and else those of random
+  convolutions, which need neither labels nor a download.
+- The batch has at most as many images as there are training images.
+"""
+
+import math
+from dataclasses import dataclass
+
+from scorelib.data import DataSpec
+from scorelib.errors import InputError, require_input
+from scorelib.losses import Adversarial, Dsm
+from scorelib.metrics import ClassifierFeatures, ClassifierSpec, RandomConvFeatures
+from scorelib.metrics.features import Extractor
+from scorelib.networks import NetworkSpec
+from scorelib.optim import AdamSpec
+from scorelib.samplers import Start
+from scorelib.schedules import GeometricSchedule, Schedule, n_levels_for_coverage
+from scorelib.spec import Spec
+from studies.common.execution_settings import StudySettings
+from studies.common.initial_step_sizes import SAMPLERS
+from studies.common.step_size_search import SearchSettings, require_choice, require_n_sigma
+from tuning.stages import Snapshot, TrainSpec
+
+_SIGMA_1, _SIGMA_L = 0.6, 0.05
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageTraining(Spec):
+    """A training run of a score network, apart from its data.
+
+    Attributes:
+        network: score network.
+        objective: training loss.
+        schedule: noise levels; None for geometric levels that follow the size of the images.
+        optimizer: settings of Adam.
+        ema: EMA decay of the weights, in [0, 1).
+        batch_size: images per update, >= 1; at most as many as there are training images.
+        flips: whether images are mirrored left to right with probability 1/2.
+        seed: seed of the initial weights, the order of images and the noise.
+        iterations: length of the training, in iterations, >= 1.
+    """
+
+    KIND = "ImageTraining"
+
+    network: NetworkSpec
+    objective: Dsm | Adversarial
+    schedule: Schedule | None = None
+    optimizer: AdamSpec
+    ema: float
+    batch_size: int
+    flips: bool = False
+    seed: int = 0
+    iterations: int
+
+    def of(self, images: DataSpec) -> Snapshot:
+        """Returns the network that is trained on images, after all iterations."""
+        return Snapshot(
+            train=TrainSpec(
+                data=images,
+                network=self.network,
+                schedule=self.schedule or schedule_of(images),
+                objective=self.objective,
+                optimizer=self.optimizer,
+                ema=(self.ema,),
+                batch_size=min(self.batch_size, images.n_images("train")),
+                flips=self.flips,
+                seed=self.seed,
+            ),
+            iteration=self.iterations,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassifierOfImages(Spec):
+    """The features of a small classifier that is trained on the study's images.
+
+    Attributes:
+        width: number of channels at full resolution, >= 1.
+        n_features: size of the last hidden layer, >= 1.
+        iterations: number of training steps, >= 1.
+        seed: seed of the training.
+    """
+
+    KIND = "ClassifierOfImages"
+
+    width: int = 16
+    n_features: int = 64
+    iterations: int = 800
+    seed: int = 0
+
+    def of(self, images: DataSpec) -> ClassifierFeatures:
+        """Returns the features of the classifier of images."""
+        return ClassifierFeatures(
+            classifier=ClassifierSpec(
+                data=images,
+                width=self.width,
+                n_features=self.n_features,
+                iterations=self.iterations,
+                seed=self.seed,
+            )
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SamplingEpsSettings(StudySettings):
+    """Settings of a search of step sizes on any images.
+
+    Attributes:
+        images: data set; a folder of pictures, or the kind of a data set. The training, the
+            features and the distances follow it.
+        train: training of the score network.
+        extractor: features of the distances; None for the classifier of the images' classes, or
+            random convolutions for images of one class.
+        samplers: samplers, of "als" and "cas".
+        n_sigma: numbers of steps per noise level, each >= 1; one row per sampler for each.
+        start: distribution that chains start from.
+        chunk_images: images per sampling job, >= 1.
+        search: settings of the searches over step sizes.
+        n_images: images per cell and seed, >= 2.
+        seeds: number of fresh seeds that each cell is measured with, >= 1.
+    """
+
+    KIND = "SamplingEpsSettings"
+
+    images: DataSpec
+    train: ImageTraining
+    extractor: Extractor | ClassifierOfImages | None = None
+    samplers: tuple[str, ...] = tuple(SAMPLERS)
+    n_sigma: tuple[int, ...]
+    start: Start = "noise"
+    chunk_images: int
+    search: SearchSettings
+    n_images: int
+    seeds: int
+
+    def validate(self) -> None:
+        """Checks that the rows, the images, the samplers and the features fit together.
+
+        Raises:
+            InputError: `seeds` is below 1, a row is unknown or repeated, the images are points, a
+                sampler does not fit the schedule, or a classifier is wanted for images of one
+                class.
+        """
+        require_input(self.seeds >= 1, f"seeds must be at least 1, but got {self.seeds}")
+        require_n_sigma(self.n_sigma)
+        require_choice(self.samplers, tuple(SAMPLERS), "samplers")
+        if len(self.images.shape) != 3:
+            raise InputError(
+                f"images must be pictures, but {self.images.name} holds points of shape "
+                f"{self.images.shape}",
+                "images",
+            )
+        self._require_fitting_samplers()
+        found = self.features
+        if isinstance(found, ClassifierFeatures) and found.classifier.data.n_classes < 2:
+            raise InputError(
+                f"a classifier needs images of at least 2 classes, but "
+                f"{found.classifier.data.name} has one: give each class a folder, or leave the "
+                f"extractor out (null) for random convolutions",
+                "extractor",
+            )
+
+    def _require_fitting_samplers(self) -> None:
+        """Raises InputError if a sampler does not work with the schedule."""
+        schedule = self.snapshot.train.schedule
+        for name in self.samplers:
+            try:
+                SAMPLERS[name](epsilon=1.0).interval(schedule)
+            except InputError as error:
+                raise InputError(
+                    f"samplers must fit train.schedule, but {error}: leave {name!r} out, or take "
+                    f"another schedule",
+                    "samplers",
+                    "train.schedule",
+                ) from error
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The trained network."""
+        return self.train.of(self.images)
+
+    @property
+    def features(self) -> Extractor:
+        """The feature extractor, by default the one that the images allow."""
+        if isinstance(self.extractor, Extractor):
+            return self.extractor
+        if self.extractor is None and self.images.n_classes < 2:
+            return RandomConvFeatures()
+        return (self.extractor or ClassifierOfImages()).of(self.images)
+
+    @property
+    def geometric(self) -> GeometricSchedule:
+        """The geometric schedule with the ends and number of levels of the training's."""
+        schedule = self.snapshot.train.schedule
+        return GeometricSchedule(
+            sigma_1=schedule.sigma_1, sigma_L=schedule.sigma_L, n_levels=schedule.n_levels
+        )
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the distances are measured in, if they are no FIDs."""
+        if not isinstance(self.features, RandomConvFeatures):
+            return ()
+        return (
+            "random-conv: features of a network with random weights, at 32 x 32 pixels; they see "
+            "noise, colours and textures, and hardly what a picture shows",
+        )
+
+
+def schedule_of(images: DataSpec) -> GeometricSchedule:
+    """Returns the geometric schedule for images of a size; the module describes the rule.
+
+    Args:
+        images: data set of images in [0, 1].
+    """
+    n = math.prod(images.shape)
+    sigma_1 = float(f"{_SIGMA_1 * math.sqrt(n):.2g}")
+    levels = n_levels_for_coverage(sigma_1, _SIGMA_L, n)
+    return GeometricSchedule(sigma_1=sigma_1, sigma_L=_SIGMA_L, n_levels=levels)

@@ -1,0 +1,125 @@
+"""The step size of annealed sampling on any images: how do the samplers compare, each at its best?
+
+Rows are samplers with some steps per noise level. The step size epsilon of every row is found by a
+search and measured again with fresh seeds. The images are named once, and the training, the
+features of the distances and the protocol follow:
+
+    python -m studies.run sampling_eps --set images=/home/me/pictures
+
+Demo scale: small and on a CPU. Photographs embedded in scikit-learn replace the user's images, of
+12 x 12 pixels; a residual perceptron is trained for 2,000 iterations, and each cell is measured on
+400 images for each of two seeds. A folder of a few hundred pictures takes under two minutes on two
+cores. The numbers compare samplers; the images are no better than so small a network makes them.
+
+Paper scale: the published network and settings of "Adversarial score matching and improved sampling
+for image generation" (NCSNv2, 300,000 iterations, FID on 10,000 images), by default on CIFAR-10. A
+folder is read with 32 x 32 pixels. A GPU is needed.
+
+`general.image_settings` describes the settings that follow the images. No paper's numbers are
+shown: none were measured on these images.
+"""
+
+from scorelib.data import Cifar10, Photographs
+from scorelib.losses import Dsm
+from scorelib.metrics.inception import InceptionFeatures
+from scorelib.networks import Ncsnv2, ResidualMlp
+from scorelib.optim import AdamSpec
+from scorelib.schedules import GeometricSchedule
+from studies.common.distances import baselines
+from studies.common.exhibit import Exhibit
+from studies.common.initial_step_sizes import SAMPLERS
+from studies.common.step_size_search import SearchSettings, step_size_search
+from studies.general.image_settings import ImageTraining, SamplingEpsSettings
+from tuning.stages import FidProtocol, SampleSpec
+from tuning.study import Cell, Search, Study
+
+EXHIBIT = Exhibit(
+    name="sampling_eps",
+    paper="",
+    label="Step sizes",
+    title="Raw / denoised distance by sampler, each at its best step size",
+    question="Which sampler makes the best images, each at its own best step size?",
+    figures=("step_sizes", "searches", "losses"),
+)
+
+
+def demo() -> SamplingEpsSettings:
+    """Returns settings that are small and run on a CPU."""
+    return SamplingEpsSettings(
+        images=Photographs(size=12),
+        train=ImageTraining(
+            network=ResidualMlp(width=256, depth=3),
+            objective=Dsm(),
+            optimizer=AdamSpec(learning_rate=2e-3),
+            ema=0.99,
+            batch_size=64,
+            iterations=2000,
+        ),
+        chunk_images=200,
+        search=SearchSettings(n_trials=5, round_size=1, n_images=200, top_images=400, keep=2),
+        n_sigma=(1, 2),
+        n_images=400,
+        seeds=2,
+    )
+
+
+def paper() -> SamplingEpsSettings:
+    """Returns the published network and settings."""
+    return SamplingEpsSettings(
+        images=Cifar10(),
+        train=ImageTraining(
+            network=Ncsnv2(),
+            objective=Dsm(),
+            schedule=GeometricSchedule(sigma_1=50.0, sigma_L=0.01, n_levels=232),
+            optimizer=AdamSpec(learning_rate=1e-4),
+            ema=0.9999,
+            batch_size=128,
+            flips=True,
+            iterations=300_000,
+        ),
+        extractor=InceptionFeatures(),
+        chunk_images=500,
+        search=SearchSettings(n_trials=16, round_size=1, n_images=5000, top_images=10_000, keep=2),
+        n_sigma=(1, 5),
+        n_images=10_000,
+        seeds=3,
+    )
+
+
+def study(scale: str, at: SamplingEpsSettings) -> Study:
+    """Returns the study: for each sampler and number of steps, a search and a cell."""
+    protocol = FidProtocol(
+        extractor=at.features, data=at.images, n_images=at.n_images, seeds="fresh"
+    )
+    cells = []
+    for name in at.samplers:
+        earlier: Search | None = None
+        for n_sigma in at.n_sigma:
+            row = f"{name.upper()}, n_sigma = {n_sigma}"
+            start = at.search.start(name, n_sigma, at.geometric, is_first=n_sigma == at.n_sigma[0])
+            sample = SampleSpec(
+                model=at.snapshot,
+                ema=at.train.ema,
+                sampler=SAMPLERS[name](epsilon=start, n_sigma=n_sigma),
+                start=at.start,
+                chunk_images=at.chunk_images,
+            )
+            earlier = step_size_search(row, at.search, sample, protocol, after=earlier)
+            cells.append(
+                Cell(
+                    row=row,
+                    column=at.images.name,
+                    search=earlier,
+                    protocol=protocol,
+                    n_seeds=at.seeds,
+                )
+            )
+    return EXHIBIT.study(
+        scale,
+        at,
+        cells,
+        searches=(cell.search for cell in cells if cell.search),
+        snapshots=(at.snapshot,),
+        baselines=baselines(protocol),
+        notes=at.notes,
+    )

@@ -7,7 +7,7 @@ features of the distances and the protocol follow:
     python -m studies.run sampling_eps --set images=/home/me/pictures
 
 Demo scale: small and on a CPU. Photographs embedded in scikit-learn replace the user's images, of
-12 x 12 pixels; a residual perceptron is trained for 2,000 iterations, and each cell is measured on
+16 x 16 pixels; a residual perceptron is trained for 2,000 iterations, and each cell is measured on
 400 images for each of two seeds. A folder of a few hundred pictures takes under two minutes on two
 cores. The numbers compare samplers; the images are no better than so small a network makes them.
 
@@ -46,18 +46,18 @@ EXHIBIT = Exhibit(
 def demo() -> SamplingEpsSettings:
     """Returns settings that are small and run on a CPU."""
     return SamplingEpsSettings(
-        images=Photographs(size=12),
+        images=Photographs(),
         train=ImageTraining(
             network=ResidualMlp(width=256, depth=3),
             objective=Dsm(),
-            optimizer=AdamSpec(learning_rate=2e-3),
+            optimizer=AdamSpec(learning_rate=1e-3),
             ema=0.99,
             batch_size=64,
             iterations=2000,
         ),
         chunk_images=200,
         search=SearchSettings(n_trials=5, round_size=1, n_images=200, top_images=400, keep=2),
-        n_sigma=(1, 2),
+        n_sigma=(1, 3),
         n_images=400,
         seeds=2,
     )

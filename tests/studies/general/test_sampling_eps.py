@@ -54,7 +54,7 @@ def test_one_setting_names_the_data_of_everything(pictures, classes):
         at = settings_of(f"images={folder}", scale=scale)
         assert at.images.folder == folder.name and at.data.root == str(folder.parent)
         assert data_of(study(scale, at)) == {at.images}
-        assert at.images.shape == ((3, 12, 12) if scale == "demo" else (3, 32, 32))
+        assert at.images.shape == ((3, 16, 16) if scale == "demo" else (3, 32, 32))
         assert at.snapshot.train.batch_size == at.images.n_train < 64
 
 

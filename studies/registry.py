@@ -53,6 +53,9 @@ _ROOMS = {
         "cifar_schedules": "Noise schedules, Figures 1, 3, 6, 10: families on CIFAR-10",
         "cars_schedules": "Noise schedules, Figures 8, 15, 16: two families on Stanford Cars",
     },
+    "studies.general": {
+        "sweep": "Your own: any settings of training, sampling and measuring, or of your own job",
+    },
 }
 
 

@@ -70,7 +70,7 @@ studies.adversarial.choices     scorelib tuning common adversarial.step_sizes
 studies.adversarial             scorelib tuning common adversarial.step_sizes
 studies.dlsm                    scorelib tuning reported common adversarial.step_sizes
 studies.schedules               scorelib tuning common
-studies.general                 scorelib tuning common
+studies.general                 scorelib tuning common adversarial.step_sizes
 studies.definitions             scorelib tuning common
 studies.registry                scorelib tuning definitions
 studies.opening                 scorelib tuning definitions registry

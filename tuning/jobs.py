@@ -11,6 +11,7 @@ The failure is stored with its cause, and the job is not run again. An *incident
 exhausted memory, a full disk) raises an exception: nothing is stored, and the job is run again.
 """
 
+import math
 import os
 import socket
 import time
@@ -322,6 +323,8 @@ def execute(job: Job, at: ExecutionContext) -> Generator[Progress, None, Manifes
     code = codes_of(job.stage, note_code(at.store, parts), ((i.stage, i.code) for i in inputs))
     failed = next((cause for i in inputs if (cause := i.result.get("failed")) is not None), None)
     outcome = (yield from job.run(at)) if failed is None else Outcome({"failed": failed})
+    if (why := _unusable(outcome)) is not None:
+        outcome = Outcome({"failed": why})
     work = job.work()
     at.store.commit(
         job.stage,
@@ -343,6 +346,16 @@ def execute(job: Job, at: ExecutionContext) -> Generator[Progress, None, Manifes
     )
     outcome.once_stored()
     return at.manifest(job)
+
+
+def _unusable(outcome: Any) -> str | None:
+    """Returns why the outcome of a job cannot be a result; None if it can."""
+    if not isinstance(outcome, Outcome):
+        return f"the job must return an Outcome, but returned {type(outcome).__name__}"
+    for name, value in outcome.result.items():
+        if isinstance(value, float) and not math.isfinite(value):
+            return f"the numbers of a result must be finite, but {name} is {value}"
+    return None
 
 
 def _gpu_memory(device: str) -> dict[str, int]:

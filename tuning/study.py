@@ -15,6 +15,7 @@ from scorelib.errors import require_input
 from scorelib.spec import Spec
 from tuning.jobs import Job
 from tuning.spaces import Rung, SearchSpace
+from tuning.spaces.base import scores_of
 from tuning.stages import OUTPUTS, Baseline, Frames, Protocol, SampleSpec, Score, TrainedWeights
 from tuning.store.ledger import Values
 
@@ -90,7 +91,8 @@ class Cell:
         sample: images that the cell measures, on fresh seeds.
         job: job whose result the cell shows.
         repeats: the same job with other training seeds; the cell shows all `n_seeds` jobs together.
-        protocol: protocol that measures the images; required with `search` and with `sample`.
+        protocol: protocol that measures the images; required with `sample` and with a `search` over
+            scores, None with a search over other jobs.
         n_seeds: number of fresh seeds or, with `job`, of training seeds, >= 1.
         frames: number of pictures of the images along the sampling chain, in addition to the final
             images; 0 for none.
@@ -119,7 +121,8 @@ class Cell:
     def __post_init__(self) -> None:
         """Raises InputError unless the fields describe at most one complete way to measure."""
         given = [way for way in (self.search, self.sample, self.job) if way is not None]
-        needs_protocol = self.search is not None or self.sample is not None
+        searched = self.search.space.template if self.search else None
+        needs_protocol = isinstance(searched, Score) or self.sample is not None
         require_input(
             len(given) < 2 and (self.protocol is not None or not needs_protocol),
             f"the cell {self.name} must set at most one of search, sample and job, and a protocol "
@@ -143,6 +146,8 @@ class Cell:
     def lower_is_better(self) -> bool | None:
         """Whether lower numbers are better; None if neither direction is better."""
         measure = self.protocol or self.job
+        if measure is None and self.search is not None:
+            return self.search.space.lower_is_better[0]
         return measure.lower_is_better if measure else None
 
     @property
@@ -177,11 +182,11 @@ class Cell:
         """Whether the study measures the cell."""
         return any(way is not None for way in (self.search, self.sample, self.job))
 
-    def jobs(self, best: Score | None) -> tuple[Job, ...]:
+    def jobs(self, best: Job | None) -> tuple[Job, ...]:
         """Returns the jobs whose results fill the cell.
 
         Args:
-            best: score of the search's best values; None while there is none.
+            best: job of the search's best values; None while there is none.
 
         Returns:
             `job` and its repeats, or one score per fresh seed and the job of the frames. Empty if
@@ -189,13 +194,14 @@ class Cell:
         """
         if self.job is not None:
             return (self.job, *self.repeats)
-        sample = best.sample if self.search and best else self.sample
-        if sample is None or self.protocol is None:
-            return ()
-        samples = [sample.replace(seed=seed) for seed in range(1, self.n_seeds + 1)]
-        scores = tuple(Score(sample=each, protocol=self.protocol) for each in samples)
-        frames = (Frames(sample=samples[0], n_frames=self.frames),) if self.frames else ()
-        return (*scores, *frames)
+        jobs: tuple[Job, ...] = ()
+        if self.search is not None and best is not None:
+            jobs = self.search.space.fresh(best, self.protocol, self.n_seeds)
+        elif self.sample is not None and self.protocol is not None:
+            jobs = scores_of(self.sample, self.protocol, self.n_seeds)
+        if self.frames and jobs and isinstance(jobs[0], Score):
+            return (*jobs, Frames(sample=jobs[0].sample, n_frames=self.frames))
+        return jobs
 
 
 @dataclass(frozen=True, eq=False)
@@ -306,5 +312,9 @@ class Study:
 
         These jobs are known before any search has run and represent the kinds of jobs of the study.
         """
-        first = (search.space.score(search.starts[0]) for search in self.searches)
+        first = (
+            search.space.score(values)
+            for search in self.searches
+            for values in (search.starts or search.space.placeholder_values(1, ()))[:1]
+        )
         return (*self.fixed_jobs, *first)

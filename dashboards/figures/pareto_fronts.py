@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from dashboards.drawing.description import BLUE, GREY, Axis, Figure, Line, Panel
-from dashboards.results.pareto_fronts import multi_objective_runs, number_names
+from dashboards.results.pareto_fronts import multi_objective_runs
 from dashboards.results.searches import shown_value
 from tuning.scheduling.scheduler import Scheduler
 from tuning.search.pareto_front import pareto_front
@@ -21,7 +21,7 @@ def figures(scheduler: Scheduler, store: Store) -> Iterator[Figure]:
         if beaten:
             line = Line(*_numbers(beaten), GREY, "dominated", "", texts=_values(beaten))
             marks.append(line)
-        first, second, *_ = number_names(run)
+        first, second, *_ = run.search.space.number_names
         yield Figure(
             f"{name}: Pareto front", [Panel(marks, Axis(first), Axis(second))],
             panel_size=(7.2, 5.0), file=f"front_{as_name(name)}.png",

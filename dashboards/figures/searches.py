@@ -4,10 +4,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate
 from typing import Any
 
+from optuna.distributions import CategoricalDistribution
+
 from dashboards.drawing.description import BLUE, GREY, ORANGE, Axis, Bars, Figure, Line, Panel
 from dashboards.figures.training_curves import curve_panel
 from dashboards.results.optuna_analyses import as_optuna, importances
-from dashboards.results.pareto_fronts import number_names
 from dashboards.results.searches import alike_runs, joint_runs, shown_value
 from tuning.scheduling.scheduler import Scheduler
 from tuning.search.search import SearchRun
@@ -42,7 +43,7 @@ def _history(run: SearchRun) -> Figure:
     trials = sorted(run.ranked(run.trials), key=lambda trial: trial.number)
     x, y = [trial.number for trial in trials], [trial.numbers[0] for trial in trials]
     best = list(accumulate(y, min if run.search.space.lower_is_better[0] else max))
-    name = number_names(run)[0]
+    name = run.search.space.number_names[0]
     marks = [Line(x, y, BLUE, name, dash=""), Line(x, best, ORANGE, "best so far", marker="")]
     panel = Panel(marks, Axis("trial", format=""), Axis(name))
     return Figure(f"{run.search.name}: history", [panel], about="Searches")
@@ -63,14 +64,14 @@ def slices(run: SearchRun, shares: Mapping[str, float]) -> Figure:
         shares: share of the variance by parameter, in [0, 1]; empty while unknown.
     """
     space, trials = run.search.space, run.ranked(run.trials)
-    y = Axis(f"{space.protocol.name}, {space.output}", is_log=True)
     values = [trial.numbers[0] for trial in trials]
+    y = Axis(space.measure, is_log=min(values) > 0)
     order, panels = [trial.number for trial in trials], []
     for name, distribution in run.distributions.items():
         tried: list[Any] = [trial.values[name] for trial in trials]
-        x = Axis(is_log=True)
-        if not getattr(distribution, "log", False):
-            x = Axis(names=tuple(map(shown_value, getattr(distribution, "choices", ()))), format="")
+        x = Axis(is_log=bool(getattr(distribution, "log", False)))
+        if isinstance(distribution, CategoricalDistribution):
+            x = Axis(names=tuple(map(shown_value, distribution.choices)), format="")
             tried = [shown_value(value) for value in tried]
         points = Line(
             tried, values, GREY, dash="", values=order, texts=[f"trial {n}" for n in order]
@@ -99,7 +100,7 @@ def _importances(run: SearchRun, shares: Mapping[str, float]) -> Iterator[Figure
     def draw() -> Any:
         from optuna.visualization import plot_contour  # local: plotly takes 0.3 seconds
 
-        names = number_names(run)
+        names = run.search.space.number_names
         target = (lambda trial: float(trial.values[0])) if len(names) > 1 else None
         return plot_contour(as_optuna(run), params=paired, target=target, target_name=names[0])
 

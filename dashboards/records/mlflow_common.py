@@ -4,6 +4,7 @@ from typing import Any
 
 from scorelib.data import DataSpec
 from tuning.jobs import Job
+from tuning.spaces import MultiObjectiveSpace, SearchSpace, SweepSpace
 from tuning.stages import Protocol, TrainedWeights
 from tuning.stages.training.snapshots import TrainingSpec
 from tuning.study import Cell, Study
@@ -23,6 +24,14 @@ def metric_name(protocol: Protocol | None, quantity: str) -> str:
     if protocol is None:
         return as_metric(quantity)
     return as_metric(protocol.metric_name + ("" if quantity == "raw" else f"_{quantity}"))
+
+
+def objective_names(space: SearchSpace) -> list[str]:
+    """Returns the MLflow metric name of each objective of a search space."""
+    if isinstance(space, SweepSpace):
+        return [metric_name(o.protocol, o.number) for o in space.objectives]
+    others = space.other_protocols if isinstance(space, MultiObjectiveSpace) else ()
+    return [metric_name(protocol, space.output) for protocol in (space.protocol, *others)]
 
 
 def reported_name(cell: Cell, quantity: str) -> str:

@@ -65,7 +65,8 @@ def records(scheduler: Scheduler, store: Store) -> Iterator[RunRecord]:
 
 def snapshots(scheduler: Scheduler) -> list[TrainedWeights]:
     """Returns all snapshots of the study, including snapshots that only trials need, each once."""
-    tried = (t.score for run in scheduler.searches.values() for rung in run.rungs() for t in rung)
+    reached = (t for run in scheduler.searches.values() for rung in run.rungs() for t in rung)
+    tried = (score for trial in reached for score in trial.scores)
     found: dict[str, TrainedWeights] = {}
     for job in (*scheduler.study.fixed_jobs, *tried):
         found |= {part.key: part for part in job.parts() if isinstance(part, TrainedWeights)}

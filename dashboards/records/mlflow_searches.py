@@ -6,9 +6,16 @@ study's main runs, however many trials there are.
 
 from collections.abc import Iterator
 
-from dashboards.records.mlflow_common import as_metric, common_tags, lineage, metric_name
+from dashboards.records.mlflow_common import (
+    as_metric,
+    common_tags,
+    lineage,
+    metric_name,
+    objective_names,
+)
 from dashboards.results.optuna_analyses import importances
 from dashboards.results.searches import shown_value
+from tuning.jobs import Job
 from tuning.scheduling.scheduler import Scheduler
 from tuning.search.search import SearchRun
 from tuning.spaces.trial import Trial
@@ -16,8 +23,8 @@ from tuning.stages import OUTPUTS, Score
 from tuning.tracking.mlflow_writer import RunRecord
 
 
-def trial_records(scheduler: Scheduler, score: Score | None = None) -> Iterator[RunRecord]:
-    """Yields searches and their finished trials: all, or only those that a score measures."""
+def trial_records(scheduler: Scheduler, score: Job | None = None) -> Iterator[RunRecord]:
+    """Yields searches and their finished trials: all, or only those that a job measures."""
     for run in scheduler.searches.values():
         reached: dict[int, list[Trial]] = {}  # the trial on each rung it reached, by number
         for trial in (trial for rung in run.rungs() for trial in rung):
@@ -37,15 +44,17 @@ def searches_of_trainings(scheduler: Scheduler) -> dict[str, SearchRun]:
     found: dict[str, SearchRun] = {}
     for run in scheduler.searches.values():
         for trial in (trial for rung in run.rungs() for trial in rung):
-            for needed in trial.score.sample.inputs():
-                found.setdefault(needed.key, run)
+            for score in trial.scores:
+                if isinstance(score, Score):
+                    for needed in score.sample.inputs():
+                        found.setdefault(needed.key, run)
     if found:
         for part in (part for job in scheduler.study.fixed_jobs for part in job.parts()):
             found.pop(part.key, None)
     return found
 
 
-def _measures(score: Score, on_rungs: list[Trial]) -> bool:
+def _measures(score: Job, on_rungs: list[Trial]) -> bool:
     return any(score.key == each.key for trial in on_rungs for each in trial.scores)
 
 
@@ -58,20 +67,17 @@ def _trial_record(scheduler: Scheduler, run: SearchRun, on_rungs: list[Trial]) -
     """Returns the record of a trial that is finished on the first rung, perhaps not on the last."""
     trial = on_rungs[0]
     assert trial.result is not None
-    protocol = trial.score.protocol
     tags = common_tags(scheduler.study, "trial") | {
         "search": run.search.name,
-        "protocol": protocol.describe(),
+        "protocol": trial.described,
     }
     if trial.result.failed:
         tags["failed"] = trial.result.failed
-    metrics: dict[str, float | None] = {
-        metric_name(protocol, which): trial.result.of(which) for which in OUTPUTS
-    }
-    metrics |= {
-        metric_name(score.protocol, run.search.space.output): number
-        for score, number in zip(trial.scores, trial.numbers, strict=False)
-    }
+    metrics: dict[str, float | None] = {}
+    if isinstance(trial.score, Score):
+        protocol = trial.score.protocol
+        metrics = {metric_name(protocol, which): trial.result.of(which) for which in OUTPUTS}
+    metrics |= zip(objective_names(run.search.space), trial.numbers, strict=False)
     metrics |= {
         f"tried {as_metric(name)}": float(value)
         for name, value in trial.values.items()
@@ -87,13 +93,13 @@ def _trial_record(scheduler: Scheduler, run: SearchRun, on_rungs: list[Trial]) -
         | {
             "epsilon": trial.epsilon,
             "r": trial.r,
-            "n_images": float(protocol.n_images),
+            "n_images": None if trial.n_images is None else float(trial.n_images),
             "number": float(trial.number),
         },
         curves=_by_images(on_rungs),
         description=(
             f"Trial {trial.number} of the search *{run.search.name}*: {values}. Measured by "
-            f"{protocol.describe()}; metrics that end in `_by_images` have the number of images as "
+            f"{trial.described}; metrics that end in `_by_images` have the number of images as "
             "their step, one point for each rung of the ladder that the trial reached."
         ),
         parent=search_key(run),
@@ -105,6 +111,8 @@ def _by_images(on_rungs: list[Trial]) -> dict[str, list[tuple[int, float]]]:
     """Returns a trial's numbers as curves over the number of images, one point per rung."""
     curves: dict[str, list[tuple[int, float]]] = {}
     for trial in on_rungs:
+        if not isinstance(trial.score, Score):
+            continue
         protocol = trial.score.protocol
         for which in OUTPUTS:
             value = trial.result.of(which) if trial.result else None
@@ -122,12 +130,11 @@ def search_key(run: SearchRun) -> str:
 def search_record(scheduler: Scheduler, run: SearchRun) -> RunRecord:
     """Returns the record of a search so far."""
     search, best = run.search, None
-    protocol = search.space.protocol
-    name = metric_name(protocol, search.space.output)
+    name = objective_names(search.space)[0]
     history: list[tuple[int, float]] = []
     for trial in run.trials:
         if trial.value is not None:
-            pick = min if protocol.lower_is_better else max
+            pick = min if search.space.lower_is_better[0] else max
             best = trial.value if best is None else pick(best, trial.value)
             history.append((trial.number, best))
     # Importances of a thousand trials take a second, so they are computed once, at the end.
@@ -145,6 +152,6 @@ def search_record(scheduler: Scheduler, run: SearchRun) -> RunRecord:
         description=(
             f"The search *{search.name}* over {varied}: {done} of {search.n_trials} trials, which "
             f"stand below it. `best_{name}` is the best so far after each trial, by "
-            f"{protocol.describe()}."
+            f"{search.space.described}."
         ),
     )

@@ -12,8 +12,9 @@ other order, each trial is a row of its own. Without a view, a page shows all ru
 from collections.abc import Iterator
 from typing import Any
 
-from dashboards.records.mlflow_common import metric_name, reported_name
-from tuning.stages import OUTPUTS
+from dashboards.records.mlflow_common import metric_name, objective_names, reported_name
+from tuning.spaces import SearchSpace
+from tuning.stages import OUTPUTS, Score
 from tuning.study import Study
 
 CELLS, TRIALS, TRAININGS = "cells", "trials", "trainings"
@@ -34,7 +35,7 @@ def view_name(kind: str, study: Study) -> str:
 def views(study: Study) -> dict[str, dict[str, Any]]:
     """Returns the views of a study's experiment, by name."""
     numbers = list(dict.fromkeys(_numbers(study)))
-    tried = [metric_name(s.space.protocol, q) for s in study.searches for q in OUTPUTS]
+    tried = [name for s in study.searches for name in _tried(s.space)]
     names = dict.fromkeys(p for s in study.searches for p in s.space.distributions(s.starts))
     found = {
         CELLS: _view(
@@ -76,12 +77,20 @@ def _numbers(study: Study) -> Iterator[str]:
         yield from (f"{n}_difference" for n in own if cell.reported)
 
 
+def _tried(space: SearchSpace) -> list[str]:
+    """Returns the metric names of a search's trials."""
+    if isinstance(space.template, Score):
+        both = [metric_name(space.protocol, quantity) for quantity in OUTPUTS]
+        return [*both, *(name for name in objective_names(space) if name not in both)]
+    return objective_names(space)
+
+
 def _best_first(study: Study) -> tuple[str, bool]:
     """Returns the sort column of trials (the first search's metric) and whether it ascends."""
     if not study.searches:
         return _BY_TIME
     space = study.searches[0].space
-    return _metric(metric_name(space.protocol, space.output)), space.protocol.lower_is_better
+    return _metric(objective_names(space)[0]), space.lower_is_better[0]
 
 
 def _view(

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 
-from dashboards.records.mlflow_common import metric_name
+from dashboards.records.mlflow_common import metric_name, objective_names
 from dashboards.records.mlflow_searches import trial_key
+from tuning.jobs import Job
 from tuning.scheduling.scheduler import Scheduler
 from tuning.search.search import SearchRun
 from tuning.spaces.trial import Trial, as_optuna_trial
@@ -11,8 +12,8 @@ from tuning.stages import OUTPUTS, Score
 from tuning.tracking.optuna_writer import IDENTITY, TrialRecord
 
 
-def optuna_records(scheduler: Scheduler, score: Score | None = None) -> Iterator[TrialRecord]:
-    """Yields the finished trials of all searches, or only those that a score measures."""
+def optuna_records(scheduler: Scheduler, score: Job | None = None) -> Iterator[TrialRecord]:
+    """Yields the finished trials of all searches, or only those that a job measures."""
     for run in scheduler.searches.values():
         for trial in run.trials:
             if trial.result is not None and score in (None, *trial.scores):
@@ -22,13 +23,16 @@ def optuna_records(scheduler: Scheduler, score: Score | None = None) -> Iterator
 def _optuna_record(scheduler: Scheduler, run: SearchRun, trial: Trial) -> TrialRecord:
     """Returns the record of a trial on the first rung; Optuna cannot update it on later rungs."""
     assert trial.result is not None
-    study, search, protocol = scheduler.study, run.search, trial.score.protocol
-    distances = {metric_name(protocol, which): trial.result.of(which) for which in OUTPUTS}
+    study, search = scheduler.study, run.search
+    distances: dict[str, object] = {}
+    if isinstance(trial.score, Score):
+        protocol = trial.score.protocol
+        distances = {metric_name(protocol, which): trial.result.of(which) for which in OUTPUTS}
     attributes = distances | {
         IDENTITY: trial.score.key,
         "number": trial.number,
         "r": trial.r,
-        "n_images": protocol.n_images,
+        "n_images": trial.n_images,
         "failed": trial.result.failed,
         "mlflow_run": trial_key(run, trial),
     }
@@ -42,10 +46,8 @@ def _optuna_record(scheduler: Scheduler, run: SearchRun, trial: Trial) -> TrialR
             "scale": study.scale,
             "paper": study.paper,
             "search": search.name,
-            "metrics": ", ".join(
-                metric_name(score.protocol, search.space.output) for score in trial.scores
-            ),
-            "protocol": protocol.describe(),
+            "metrics": ", ".join(objective_names(search.space)),
+            "protocol": trial.described,
             "proposals": run.ledger_key,
         },
     )

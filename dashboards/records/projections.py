@@ -88,8 +88,14 @@ class Projections:
                 lambda: mlflow_records.training_records(scheduler, job, manifest, store)
             )
         elif isinstance(job, Score) and job.protocol.seeds == "search":
-            self._mlflow.write(lambda: trial_records(scheduler, job))
-            if self._optuna:
-                self._optuna.write(lambda: optuna_records(scheduler, job))
+            self._write_trials(job)
         else:
+            if not isinstance(job, Score):  # a user's job may be that of a trial and of a cell
+                self._write_trials(job)
             self._mlflow.write(lambda: mlflow_records.cell_records(scheduler, store, job))
+
+    def _write_trials(self, job: Job) -> None:
+        scheduler = self._scheduler
+        self._mlflow.write(lambda: trial_records(scheduler, job))
+        if self._optuna:
+            self._optuna.write(lambda: optuna_records(scheduler, job))

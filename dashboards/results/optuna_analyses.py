@@ -35,11 +35,10 @@ def importances(run: SearchRun) -> dict[str, float]:
     mean = statistics.fmean(values)
     evaluator = FanovaImportanceEvaluator(seed=seed_of("importance") % 2**32)
     # Standardised, because the evaluator's trees treat a variance below 1e-16 as zero.
-    return dict(
-        get_param_importances(
-            study, evaluator=evaluator, target=lambda trial: (trial.values[0] - mean) / spread
-        )
+    shares = get_param_importances(
+        study, evaluator=evaluator, target=lambda trial: (trial.values[0] - mean) / spread
     )
+    return {name: float(share) for name, share in shares.items()}
 
 
 def as_optuna(run: SearchRun) -> optuna.Study:

@@ -9,7 +9,9 @@ from rich.table import Table
 from tuning.scheduling.amounts import size
 from tuning.scheduling.forecast import StageForecast, total
 from tuning.scheduling.scheduler import Scheduler
+from tuning.search.search import SearchRun
 from tuning.spaces import Rung
+from tuning.stages import Score
 from tuning.study import Study
 
 
@@ -50,8 +52,7 @@ def print_plan(
         tried = sum(t.result is not None for t in run.trials)
         rungs = "".join(f"; {_rung(rung)}" for rung in run.search.ladder)
         _print_line(
-            f"  search {name}: {tried} of {run.search.n_trials} trials on "
-            f"{run.search.space.protocol.n_images:,} images{rungs}{after}",
+            f"  search {name}: {tried} of {run.search.n_trials} trials{_images(run)}{rungs}{after}",
             console,
         )
     for note in notes:
@@ -60,6 +61,11 @@ def print_plan(
 
 def _print_line(line: str, console: Console) -> None:
     console.print(line, highlight=False, soft_wrap=True)
+
+
+def _images(run: SearchRun) -> str:
+    job = run.search.space.template
+    return f" on {job.protocol.n_images:,} images" if isinstance(job, Score) else ""
 
 
 def _rung(rung: Rung) -> str:

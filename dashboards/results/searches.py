@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from dashboards.results.cells import Measured
 from dashboards.results.halving_savings import halving_savings
 from dashboards.results.optuna_analyses import importances
 from scorelib.schedules import GeometricSchedule
 from tuning.search.search import SearchRun
-from tuning.spaces import EPSILON, ParameterSpace, StepSizeSpace
+from tuning.spaces import EPSILON, ParameterSpace, StepSizeSpace, SweepSpace
 from tuning.spaces.trial import Trial
 from tuning.stages import OUTPUTS
 from tuning.study import Cell
@@ -27,8 +28,10 @@ def search_tables(
         if run in alike:
             continue
         tried = sum(t.result is not None for t in run.trials)
-        about = f"Search {run.search.name}: the best of {tried} trials, and the starting trials"
-        found.append((about, trial_table(run, _SHOWN_TRIALS)))
+        about, most = f"the best of {tried} trials, and the starting trials", _SHOWN_TRIALS
+        if isinstance(run.search.space, SweepSpace):
+            about, most = f"all {tried} trials, best first", tried
+        found.append((f"Search {run.search.name}: {about}", trial_table(run, most)))
         shares = [f"{name} {share:.0%}" for name, share in importances(run).items()]
         if shares:
             data = pd.DataFrame({"share of the variance (fANOVA)": [", ".join(shares)]})
@@ -142,7 +145,7 @@ def choice_table(runs: Sequence[SearchRun]) -> pd.DataFrame:
         for which in OUTPUTS:
             number = chosen.result.of(which)
             row[which] = "" if number is None else f"{number:.4g}"
-        rows.append(row | {"images": f"{chosen.score.protocol.n_images:,}"})
+        rows.append(row | _images(chosen))
     return pd.DataFrame(rows)
 
 
@@ -178,12 +181,28 @@ def trial_table(run: SearchRun, most: int | None = None) -> pd.DataFrame:
 def _row(run: SearchRun, trial: Trial) -> dict[str, str]:
     assert trial.result is not None
     values = {name: shown_value(value) for name, value in trial.values.items()}
+    rung = _images(trial)
+    if trial.sample and any(step.iteration for step in run.search.ladder):
+        rung["iterations"] = f"{trial.sample.model.iteration:,}"
+    if isinstance(run.search.space, SweepSpace):
+        return (
+            values | _with_spread(run.search.space, trial) | rung | {"": trial.result.failed or ""}
+        )
     numbers = {
         which: "failed" if (v := trial.result.of(which)) is None else f"{v:.4g}"
         for which in OUTPUTS
     }
-    rung = {"images": f"{trial.score.protocol.n_images:,}"}
-    if any(step.iteration for step in run.search.ladder):
-        rung["iterations"] = f"{trial.score.sample.model.iteration:,}"
     is_start = trial.number < len(run.search.starts)
     return values | numbers | rung | {"": run.search.starts_from if is_start else ""}
+
+
+def _images(trial: Trial) -> dict[str, str]:
+    return {} if trial.n_images is None else {"images": f"{trial.n_images:,}"}
+
+
+def _with_spread(space: SweepSpace, trial: Trial) -> dict[str, str]:
+    """Returns a trial's objectives by name, with the spread over several training seeds."""
+    if trial.result and trial.result.failed:
+        return dict.fromkeys(space.number_names, "failed")
+    shown = (str(Measured(values)) for values in trial.by_seed)
+    return dict(zip(space.number_names, shown, strict=True))

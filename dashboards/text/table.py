@@ -102,7 +102,8 @@ def document(view: StudyView, *, stacked: bool = False, missing: Sequence[str] =
 def heading(view: StudyView) -> str:
     """Returns the line that explains our numbers: measures, data, images, seeds, quantities."""
     own = [c.cell for c in view.cells if c.cell.is_measured]
-    jobs = dict.fromkeys(c.job.summary() for c in own if c.job and not c.protocol)
+    alone = [c.search.space.template if c.search else c.job for c in own if not c.protocol]
+    jobs = dict.fromkeys(job.summary() for job in alone if job)
     seeds = max((cell.n_seeds for cell in own), default=1)
     measures = [
         f"{p.summary()} x {_seeds_in_words([c for c in own if c.protocol == p])}"
@@ -196,7 +197,8 @@ def _ours(cell: CellView) -> str:
     if cell.winner or cell.cell.search is None:
         return f"measuring, {cell.n_missing} of {cell.cell.n_seeds} seeds missing"
     if cell.best_so_far:
-        output = cell.cell.search.space.output
+        space = cell.cell.search.space
+        output = space.output if cell.cell.protocol else space.number_names[0]
         return f"searching, best {output} so far {cell.best_so_far.value:.4g}"
     return "missing"
 

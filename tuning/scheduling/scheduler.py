@@ -28,7 +28,6 @@ from tuning.jobs import Job, Progress
 from tuning.scheduling.planner import Planner
 from tuning.search.search import SearchRun
 from tuning.spaces.trial import Result
-from tuning.stages import Score
 from tuning.store.documents import StoreReadError
 from tuning.store.ledger import Ledger
 from tuning.store.sources import Codes
@@ -104,6 +103,7 @@ class Scheduler:
         for search in study.searches:
             run = SearchRun(search, ledger, self.lookup, self.searches, self._lock)
             self.searches[search.name] = run
+        self._searched = tuple(type(search.space.template) for search in study.searches)
 
     def is_done(self, job: Job) -> bool:
         """Returns whether the result of a job is stored."""
@@ -234,7 +234,7 @@ class Scheduler:
             if "failed" in manifest.result:
                 self.failures[key] = Failure(job, str(manifest.result["failed"]), "a result")
             self._planner.mark_done(job)
-            if isinstance(job, Score):
+            if isinstance(job, self._searched):
                 self._look_again()
             self.finished_here[job.stage] += 1
         if self.on_stored:

@@ -23,6 +23,7 @@ from scorelib.samplers import AnnealedSampler
 from scorelib.seeds import seed_of
 from scorelib.spec import Spec
 from scorelib.step_size import round_significant
+from tuning.jobs import Job
 from tuning.spaces import EPSILON, SearchSpace, StepSizeSpace
 from tuning.spaces.trial import Lookup, Result, Trial
 from tuning.stages import Score
@@ -79,7 +80,7 @@ class SearchRun:
         self._starts_of_ledger: tuple[Values, ...] | None = None
         self._space: SearchSpace | None = None
         self._finished: dict[tuple[int, int], Trial] = {}
-        self._scores: dict[tuple[int, int], tuple[Score, ...]] = {}
+        self._scores: dict[tuple[int, int], tuple[Job, ...]] = {}
 
     @property
     def space(self) -> SearchSpace:
@@ -94,10 +95,9 @@ class SearchRun:
             return None
         if self._space is None:
             space, chosen = self.search.space, self._model_of.winner
-            if chosen is not None:
-                best = chosen.score.sample
+            if chosen is not None and (best := chosen.sample) is not None:
                 sample = space.sample.replace(model=best.model, ema=best.ema)
-                space = space.replace(template=space.template.replace(sample=sample))
+                space = space.replace(template=Score(sample=sample, protocol=space.protocol))
             self._space = space
         return self._space
 
@@ -129,11 +129,13 @@ class SearchRun:
         failed = next((result.failed for result in results if result.failed), None)
         if failed is not None:
             return replace(trial, result=Result({}, failed))
-        numbers = tuple(result.numbers[self.search.space.output] for result in results)
-        return replace(trial, result=results[0], numbers=numbers)
+        try:
+            return replace(trial.measured(self.space.by_seed(results)), result=results[0])
+        except InputError as error:
+            return replace(trial, result=Result({}, str(error)))
 
-    def wanted(self) -> list[Score]:
-        """Returns the scores that the search is waiting for.
+    def wanted(self) -> list[Job]:
+        """Returns the jobs that the search is waiting for.
 
         The list is empty if the search is complete, if a new round is due, or while the search
         waits for another search.
@@ -170,7 +172,7 @@ class SearchRun:
 
     def ranked(self, trials: list[Trial]) -> list[Trial]:
         """Returns the finished trials with a value, best first; ties are sorted by trial number."""
-        sign = 1 if self.search.space.protocol.lower_is_better else -1
+        sign = 1 if self.search.space.lower_is_better[0] else -1
         valued = [(t, t.value) for t in trials if t.value is not None]
         return [t for t, _ in sorted(valued, key=lambda item: (sign * item[1], item[0].number))]
 
@@ -226,7 +228,8 @@ class SearchRun:
         winner = self._after.winner
         if winner is None:
             return self.search.starts
-        space, sampler = self.space, winner.score.sample.sampler
+        assert winner.sample is not None
+        space, sampler = self.space, winner.sample.sampler
         assert isinstance(space, StepSizeSpace) and isinstance(sampler, AnnealedSampler)
         try:
             schedule = space.sample.model.train.schedule

@@ -3,12 +3,14 @@
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from optuna.distributions import BaseDistribution
 
 from scorelib.errors import require_input
 from scorelib.spec import Spec, stored_as
-from tuning.spaces.trial import Trial
+from tuning.jobs import Job
+from tuning.spaces.trial import Result, Trial
 from tuning.stages import Output, Protocol, SampleSpec, Score
 from tuning.store.ledger import Values
 
@@ -35,7 +37,8 @@ class SearchSpace(Spec):
     The key of the space identifies the search and determines the seed of its proposals.
 
     Attributes:
-        template: score spec on the first rung; the varied fields are replaced in it.
+        template: job on the first rung, in most spaces a score; the varied fields are replaced in
+            the template.
         output: images, raw or denoised, whose metric is minimised, or maximised if the protocol
             says so.
         round_size: number of trials proposed together, >= 1. Results are used only when a round is
@@ -43,25 +46,33 @@ class SearchSpace(Spec):
     """
 
     KIND = "SearchSpace"
+    SEARCHED: ClassVar[type] = Score
+    """Class of the jobs that the space can search."""
 
-    template: Score
+    template: Job
     output: Output = stored_as("objective", "denoised")
     round_size: int = 1
 
     def validate(self) -> None:
-        """Raises InputError if `round_size` is below 1."""
+        """Raises InputError if `round_size` is below 1 or the template cannot be searched."""
         require_input(
             self.round_size >= 1, f"round_size must be at least 1, but got {self.round_size}"
+        )
+        require_input(
+            isinstance(self.template, self.SEARCHED),
+            f"template must be a {self.SEARCHED.__name__}, but got {self.template.KIND}",
         )
 
     @property
     def sample(self) -> SampleSpec:
-        """Sample spec of the template, which describes the images."""
+        """Sample spec of the template, which describes the images; the template is a score."""
+        assert isinstance(self.template, Score)
         return self.template.sample
 
     @property
     def protocol(self) -> Protocol:
-        """Measurement protocol of a trial on the first rung."""
+        """Measurement protocol of a trial on the first rung; the template is a score."""
+        assert isinstance(self.template, Score)
         return self.template.protocol
 
     @property
@@ -69,23 +80,61 @@ class SearchSpace(Spec):
         """Whether each objective is minimised, in the order of `scores`."""
         return (self.protocol.lower_is_better,)
 
+    @property
+    def number_names(self) -> tuple[str, ...]:
+        """Display name of each objective, in the order of `Trial.numbers`."""
+        return (self.protocol.name,)
+
+    @property
+    def measure(self) -> str:
+        """The first objective, in a few words."""
+        return f"{self.protocol.name}, {self.output}"
+
+    @property
+    def described(self) -> str:
+        """How the first objective is measured, in one line."""
+        job = self.template
+        return job.protocol.describe() if isinstance(job, Score) else job.summary()
+
     @abstractmethod
-    def score(self, values: Values, rung: Rung | None = None) -> Score:
-        """Returns the score spec of the given values.
+    def score(self, values: Values, rung: Rung | None = None) -> Job:
+        """Returns the score, or another job, of the given values.
 
         Args:
             values: value of each parameter, by name.
             rung: a later rung; None for the first one.
         """
 
-    def scores(self, values: Values, rung: Rung | None = None) -> tuple[Score, ...]:
-        """Returns the score specs of all objectives: `score`, then others of the same images.
+    def scores(self, values: Values, rung: Rung | None = None) -> tuple[Job, ...]:
+        """Returns the jobs of all objectives: `score`, then others of the same images.
 
         Args:
             values: value of each parameter, by name.
             rung: a later rung; None for the first one.
         """
         return (self.score(values, rung),)
+
+    def by_seed(self, results: Sequence[Result]) -> tuple[tuple[float, ...], ...]:
+        """Returns the numbers of a trial: for each objective, one number for each seed.
+
+        Args:
+            results: results of the jobs that `scores` returns, in their order; none is a failure.
+
+        Raises:
+            InputError: a result lacks the number of an objective.
+        """
+        return tuple((result.numbers[self.output],) for result in results)
+
+    def fresh(self, best: Job, protocol: Protocol | None, n_seeds: int) -> tuple[Job, ...]:
+        """Returns the jobs that measure the best trial again, with seeds that no trial has used.
+
+        Args:
+            best: job of the best trial.
+            protocol: metric of the images; required for scores.
+            n_seeds: number of fresh seeds, >= 1.
+        """
+        assert isinstance(best, Score) and protocol is not None
+        return scores_of(best.sample, protocol, n_seeds)
 
     @abstractmethod
     def propose(
@@ -121,6 +170,12 @@ class SearchSpace(Spec):
         Returns:
             At most n different values whose trials cost about as much as those of real proposals.
         """
+
+
+def scores_of(sample: SampleSpec, protocol: Protocol, n_seeds: int) -> tuple[Score, ...]:
+    """Returns the scores of the images of fresh seeds, which are 1 to `n_seeds`."""
+    seeds = range(1, n_seeds + 1)
+    return tuple(Score(sample=sample.replace(seed=seed), protocol=protocol) for seed in seeds)
 
 
 def on_rung(score: Score, rung: Rung | None) -> Score:

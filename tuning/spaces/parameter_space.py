@@ -11,8 +11,9 @@ from scorelib.errors import InputError, require_input
 from scorelib.seeds import seed_of
 from scorelib.spec import stored_as
 from scorelib.spec_paths import replaced
+from tuning.jobs import Job
 from tuning.spaces.base import Rung, SearchSpace, on_rung
-from tuning.spaces.parameters import LogUniform, OneOf
+from tuning.spaces.parameters import LogUniform, OneOf, Range
 from tuning.spaces.tpe_sampler import propose_values
 from tuning.spaces.trial import Trial
 from tuning.stages import Protocol, Score
@@ -32,7 +33,7 @@ class ParameterSpace(SearchSpace):
 
     KIND = "ParameterSpace"
 
-    parameters: tuple[OneOf | LogUniform, ...]
+    parameters: tuple[OneOf | LogUniform | Range, ...]
 
     def validate(self) -> None:
         """Raises InputError if parameters share a name or do not set a field of the score."""
@@ -53,10 +54,11 @@ class ParameterSpace(SearchSpace):
             except InputError:
                 continue  # the field exists but does not accept None
 
-    def score(self, values: Values, rung: Rung | None = None) -> Score:
+    def score(self, values: Values, rung: Rung | None = None) -> Job:
         """Returns the template with the values in their fields; see `SearchSpace.score`."""
         changes = {p.path: p.field_value(values[p.name]) for p in self.parameters}
-        return on_rung(replaced(self.template, changes), rung)
+        job: Job = replaced(self.template, changes)
+        return on_rung(job, rung) if isinstance(job, Score) else job
 
     def propose(
         self, finished: Sequence[Trial], starts: Sequence[Values], seed: int
@@ -75,7 +77,7 @@ class ParameterSpace(SearchSpace):
     def _rounded(self, values: Values) -> Values:
         """Returns the values rounded as in the fields, so that equal work has equal values."""
         return {
-            p.name: p.field_value(values[p.name]) if isinstance(p, LogUniform) else values[p.name]
+            p.name: values[p.name] if isinstance(p, OneOf) else p.field_value(values[p.name])
             for p in self.parameters
         }
 
@@ -142,9 +144,15 @@ class MultiObjectiveSpace(ParameterSpace):
         """Whether each metric is minimised; see `SearchSpace.lower_is_better`."""
         return tuple(p.lower_is_better for p in (self.protocol, *self.other_protocols))
 
-    def scores(self, values: Values, rung: Rung | None = None) -> tuple[Score, ...]:
+    @property
+    def number_names(self) -> tuple[str, ...]:
+        """Display name of each metric; see `SearchSpace.number_names`."""
+        return tuple(p.name for p in (self.protocol, *self.other_protocols))
+
+    def scores(self, values: Values, rung: Rung | None = None) -> tuple[Job, ...]:
         """Returns the score specs of all metrics of the same images; see `SearchSpace.scores`."""
         score = self.score(values, rung)
+        assert isinstance(score, Score)
         n_images = score.protocol.n_images
         others = (
             score.replace(protocol=p.replace(n_images=n_images)) for p in self.other_protocols

@@ -53,7 +53,8 @@ class StepSizeSpace(SearchSpace):
     def score(self, values: Values, rung: Rung | None = None) -> Score:
         """Returns the score spec of a step size; see `SearchSpace.score`."""
         sampler = self.sampler.replace(epsilon=values[EPSILON])
-        return on_rung(self.template.replace(sample=self.sample.replace(sampler=sampler)), rung)
+        sample = self.sample.replace(sampler=sampler)
+        return on_rung(Score(sample=sample, protocol=self.protocol), rung)
 
     def propose(
         self, finished: Sequence[Trial], starts: Sequence[Values], seed: int

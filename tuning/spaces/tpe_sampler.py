@@ -61,21 +61,16 @@ def propose_values(
     """
     study = optuna.create_study(
         directions=["minimize" if lower else "maximize" for lower in lower_is_better],
-        sampler=optuna.samplers.TPESampler(
-            seed=seed % 2**32,
-            multivariate=True,
-            constant_liar=True,
-            n_startup_trials=_RANDOM_TRIALS,
-        ),
+        sampler=tpe_sampler(seed % 2**32),
     )
-    told = _failed_as_worst(finished, lower_is_better)
+    told = failed_as_worst(finished, lower_is_better)
     study.add_trials([as_optuna_trial(trial, distributions) for trial in told])
-    tried = {_identity(trial.values) for trial in finished}
+    tried = {identity(trial.values) for trial in finished}
     proposed: list[Values] = []
 
     def take(values: Values) -> None:
-        if len(proposed) < n and _identity(values) not in tried:
-            tried.add(_identity(values))
+        if len(proposed) < n and identity(values) not in tried:
+            tried.add(identity(values))
             proposed.append(values)
 
     for start in starts:
@@ -84,12 +79,23 @@ def propose_values(
         if len(proposed) == n:
             break
         take(rounded(study.ask(distributions).params))
-    for values in _combinations(distributions):  # if the estimator repeats tried values
+    for values in combinations(distributions):  # if the estimator repeats tried values
         take(values)
     return proposed
 
 
-def _failed_as_worst(finished: Sequence[Trial], lower_is_better: Sequence[bool]) -> list[Trial]:
+def tpe_sampler(seed: int) -> optuna.samplers.TPESampler:
+    """Returns the TPE sampler of a round.
+
+    Args:
+        seed: seed of the random numbers, in [0, 2^32).
+    """
+    return optuna.samplers.TPESampler(
+        seed=seed, multivariate=True, constant_liar=True, n_startup_trials=_RANDOM_TRIALS
+    )
+
+
+def failed_as_worst(finished: Sequence[Trial], lower_is_better: Sequence[bool]) -> list[Trial]:
     """Returns the trials, with the worst value of each objective in place of failures.
 
     The list is empty if all trials failed.
@@ -102,7 +108,7 @@ def _failed_as_worst(finished: Sequence[Trial], lower_is_better: Sequence[bool])
     return [t if t.has_numbers else replace(t, numbers=worst) for t in finished]
 
 
-def _combinations(distributions: dict[str, BaseDistribution]) -> list[Values]:
+def combinations(distributions: dict[str, BaseDistribution]) -> list[Values]:
     """Returns all combinations of categorical parameters, in order.
 
     The list is empty if a parameter is not categorical.
@@ -113,5 +119,6 @@ def _combinations(distributions: dict[str, BaseDistribution]) -> list[Values]:
     return [dict(zip(distributions, c, strict=True)) for c in itertools.product(*choices)]  # type: ignore[arg-type]
 
 
-def _identity(values: Values) -> tuple[tuple[str, Value], ...]:
+def identity(values: Values) -> tuple[tuple[str, Value], ...]:
+    """Returns the values in a form that can be compared and hashed."""
     return tuple(sorted(values.items()))

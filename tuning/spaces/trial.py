@@ -1,8 +1,9 @@
 """Trials of searches: their values, their scores and their results."""
 
 import math
+import statistics
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from optuna.distributions import BaseDistribution
@@ -10,7 +11,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from tuning.jobs import Job
 from tuning.spaces.parameters import EPSILON
-from tuning.stages import Score
+from tuning.stages import SampleSpec, Score
 from tuning.store.ledger import Values
 
 
@@ -41,24 +42,50 @@ class Trial:
     Attributes:
         number: index in order of proposal, from 0.
         values: value of each parameter, by name.
-        scores: score specs of the trial: first that of the space's protocol, then those of the
-            other objectives.
+        scores: jobs of the trial, in most spaces scores: first that of the first objective, then
+            those of the other objectives and seeds.
         result: result of the first score, or the failure of any score; None while a score is
             unfinished.
-        numbers: values of all objectives in the order of `scores`; empty if the trial is
-            unfinished or failed.
+        numbers: value of each objective, the mean over the seeds; empty if the trial is unfinished
+            or failed.
+        by_seed: for each objective, the number of each seed; empty as `numbers`.
     """
 
     number: int
     values: Values
-    scores: tuple[Score, ...] = ()
+    scores: tuple[Job, ...] = ()
     result: Result | None = None
     numbers: tuple[float, ...] = ()
+    by_seed: tuple[tuple[float, ...], ...] = ()
+
+    def measured(self, by_seed: tuple[tuple[float, ...], ...]) -> "Trial":
+        """Returns the trial with its numbers.
+
+        Args:
+            by_seed: for each objective, the number of each seed.
+        """
+        return replace(self, numbers=tuple(map(statistics.fmean, by_seed)), by_seed=by_seed)
 
     @property
-    def score(self) -> Score:
-        """Score spec of the first objective."""
+    def score(self) -> Job:
+        """Job of the first objective."""
         return self.scores[0]
+
+    @property
+    def sample(self) -> SampleSpec | None:
+        """Images of the trial; None if its job is no score."""
+        return self.score.sample if isinstance(self.score, Score) else None
+
+    @property
+    def n_images(self) -> int | None:
+        """Number of images that the trial is measured on; None if its job is no score."""
+        return self.score.protocol.n_images if isinstance(self.score, Score) else None
+
+    @property
+    def described(self) -> str:
+        """How the first objective is measured, in one line."""
+        job = self.score
+        return job.protocol.describe() if isinstance(job, Score) else job.summary()
 
     @property
     def value(self) -> float | None:
@@ -73,7 +100,7 @@ class Trial:
     @property
     def epsilon(self) -> float | None:
         """Step size of the sampler, data units squared; None if the sampler does not anneal."""
-        return self.score.sample.epsilon
+        return self.sample.epsilon if self.sample else None
 
     @property
     def r(self) -> float | None:
@@ -81,7 +108,7 @@ class Trial:
 
         None if the search does not vary the step size, or if no single step follows the schedule.
         """
-        return self.score.sample.r if EPSILON in self.values else None
+        return self.sample.r if self.sample and EPSILON in self.values else None
 
 
 def as_optuna_trial(

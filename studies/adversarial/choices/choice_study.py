@@ -147,7 +147,8 @@ def build(
         starts_from=PAPERS_CHOICE,
     )
     last = search.ladder[-1] if search.ladder else None
-    papers = space.score(papers_choice, last).sample
+    papers = space.score(papers_choice, last)
+    assert isinstance(papers, Score)
     shared: dict[str, Any] = {
         "column": protocol.name, "protocol": protocol, "n_seeds": at.seeds,
     }  # fmt: skip
@@ -156,7 +157,7 @@ def build(
         at,
         (
             Cell(row=BEST_FOUND, search=search, **shared),
-            Cell(row=PAPERS_CHOICE, sample=papers, **shared),
+            Cell(row=PAPERS_CHOICE, sample=papers.sample, **shared),
         ),
         searches=(search,),
         baselines=baselines(protocol),

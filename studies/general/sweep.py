@@ -1,0 +1,299 @@
+"""A sweep of your own: any settings of training, sampling or measuring, or of a job of your own.
+
+Question: which of the values are best, and which of the settings matter?
+
+Command: ``python -m studies.run sweep --config sweep.toml``; `docs/sweeps.md` has a file to start
+from. `vary` names the settings and their values (`sweep_parameters`), `objectives` the numbers to
+lower or to raise, `strategy` how values are proposed. Trials have a short training and few images
+first; with `keep`, the best continue on further rungs. The best trial is measured again on fresh
+seeds. The table below lists every trial.
+
+The sweep of another job: give the job as `job`, and vary its fields as ``job.FIELD``; `objectives`
+are then "lower NAME" or "raise NAME", with the names of numbers in the job's results.
+
+Scales: `demo` sweeps learning rate, width and EMA decay on the embedded digits, minutes on a CPU;
+`paper` the same on CIFAR-10 with NCSNv2 and the lengths of "Adversarial score matching", on GPUs.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from scorelib.errors import InputError, require_input
+from scorelib.metrics.features import Extractor
+from scorelib.samplers import Cas, Sampler
+from studies.adversarial.step_sizes import cifar_sampling_eps
+from studies.common.distances import baselines
+from studies.common.execution_settings import StudySettings
+from studies.common.initial_step_sizes import initial_step_size
+from studies.general.sweep_objectives import image_objectives, job_objectives
+from studies.general.sweep_parameters import decays, parameters, split
+from tuning.jobs import Job
+from tuning.spaces import Objective, OneOf, Rung, SweepSpace
+from tuning.spaces.parameters import Range
+from tuning.spaces.strategies import grid_values
+from tuning.stages import OUTPUTS, Baseline, FidProtocol, SampleSpec, Score, Snapshot, TrainSpec
+from tuning.study import Cell, Search, Study
+
+PLACES = {
+    "train": "sample.model.train",
+    "iterations": "sample.model.iteration",
+    "ema": "sample.ema",
+    "sampler": "sample.sampler",
+    "protocol": "protocol",
+}
+"""The place in a score of each setting that can be varied."""
+
+_BEST, _NAME = "the best found", "sweep"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepSettings(StudySettings):
+    """Settings of a sweep.
+
+    Attributes:
+        vary: settings to vary with their values, such as
+            ``train.optimizer.learning_rate = 1e-4..1e-2 log``; see `sweep_parameters`.
+        objectives: numbers to optimise: "distance", "precision", "recall", "density", "coverage",
+            with "raw" before the name for images that are not denoised. For a `job`: "lower NAME"
+            or "raise NAME".
+        strategy: "grid", "random", "tpe", "gp", "cma-es", or an Optuna sampler as
+            ``module:Class``.
+        trials: number of trials on the first rung, >= 1; a grid has as many as it has points.
+        round_size: number of trials that are proposed together, >= 1.
+        keep: number of trials on each further rung, >= 1, non-increasing; empty for one rung.
+        iterations: training iterations on each rung, >= 1, non-decreasing; one value for all.
+        images: images per trial on each rung, >= 2, non-decreasing; one value for all.
+        training_seeds: number of trainings of each trial, with different seeds, >= 1.
+        seeds: number of fresh seeds that the best is measured with, per training seed, >= 1.
+        n_images: images of each fresh seed, >= 2.
+        train: training run.
+        ema: EMA decay of the weights that images are sampled with, one of `train.ema`.
+        sampler: sampler; None for consistent annealed sampling with r = 1.5.
+        extractor: feature extractor of the metrics.
+        chunk_images: images per sampling job, >= 1.
+        job: job of your own that is swept instead; None to sweep the training above.
+    """
+
+    KIND = "SweepSettings"
+
+    vary: tuple[str, ...]
+    objectives: tuple[str, ...] = ("distance",)
+    strategy: str = "tpe"
+    trials: int = 20
+    round_size: int = 4
+    keep: tuple[int, ...] = ()
+    iterations: tuple[int, ...]
+    images: tuple[int, ...]
+    training_seeds: int = 1
+    seeds: int = 1
+    n_images: int
+    train: TrainSpec
+    ema: float
+    sampler: Sampler | None = None
+    extractor: Extractor
+    chunk_images: int = 500
+    job: Job | None = None
+
+    def validate(self) -> None:
+        """Raises InputError if a number is out of range or the rungs do not fit together."""
+        for name in ("trials", "round_size", "training_seeds", "seeds"):
+            value = getattr(self, name)
+            if value < 1:
+                raise InputError(f"{name} must be at least 1, but got {value}", name)
+        require_input(bool(self.vary), "vary must have a line for each setting, but is empty")
+        rungs = len(self.keep) + 1
+        for name, least in (("iterations", 1), ("images", 2)):
+            values = getattr(self, name)
+            require_input(
+                len(values) in (1, rungs)
+                and min(values) >= least
+                and list(values) == sorted(values),
+                f"{name} must have one value >= {least}, or one for each of {rungs} rungs, not "
+                f"decreasing, but got {list(values)}",
+            )
+        require_input(
+            list(self.keep) == sorted(self.keep, reverse=True) and min(self.keep, default=1) >= 1,
+            f"keep must have values >= 1 that do not increase, but got {list(self.keep)}",
+        )
+
+
+def demo() -> SweepSettings:
+    """Returns settings for digits: 12 short trainings, of which four continue."""
+    table = cifar_sampling_eps.demo()
+    return SweepSettings(
+        vary=(
+            "train.optimizer.learning_rate = 3e-4..1e-2 log",
+            "train.network.width = [64, 128, 256]",
+            "ema = [0.9, 0.99]",
+        ),
+        trials=12,
+        keep=(4,),
+        iterations=(300, 900),
+        images=(500, 1000),
+        seeds=2,
+        n_images=1000,
+        train=table.train.replace(batch_size=64),
+        ema=0.99,
+        extractor=table.extractor,
+    )
+
+
+def paper() -> SweepSettings:
+    """Returns settings for CIFAR-10 with NCSNv2: 24 trainings, of which eight, then three go on."""
+    table = cifar_sampling_eps.paper()
+    return SweepSettings(
+        vary=(
+            "train.optimizer.learning_rate = 3e-5..1e-3 log",
+            "train.network.ngf = [64, 128]",
+            "ema = [0.999, 0.9999]",
+        ),
+        trials=24,
+        keep=(8, 3),
+        iterations=(50_000, 100_000, 300_000),
+        images=(1_000, 5_000, 10_000),
+        seeds=3,
+        n_images=table.n_images,
+        train=table.train,
+        ema=table.ema,
+        extractor=table.extractor,
+    )
+
+
+def study(scale: str, at: SweepSettings) -> Study:
+    """Returns the study: one search, and its best trial on fresh seeds."""
+    if at.job is not None:
+        return _of_job(scale, at, at.job)
+    protocol = FidProtocol(
+        extractor=at.extractor, data=at.train.data, n_images=at.images[0], seeds="search"
+    )
+    objectives = image_objectives(at.objectives, protocol)
+    job = _score(at, objectives[0])
+    found = parameters(at.vary, job, PLACES)
+    _require_ladder(at, found)
+    first = at.train.seed
+    space = SweepSpace(
+        template=job,
+        parameters=tuple(found),
+        objectives=objectives,
+        strategy=at.strategy,
+        round_size=at.round_size,
+        seed_path=f"{PLACES['train']}.seed",
+        seeds=tuple(range(first, first + at.training_seeds)),
+    )
+    search = _search(at, space, _rungs(at))
+    protocols = {o.protocol: o.name for o in reversed(objectives) if o.protocol}
+    cells = [
+        Cell(
+            row=_BEST,
+            column=name.removeprefix("raw "),
+            search=search,
+            protocol=measured.replace(n_images=at.n_images, seeds="fresh"),
+            n_seeds=at.seeds * at.training_seeds,
+            quantities=OUTPUTS,
+        )
+        for measured, name in reversed(protocols.items())
+    ]
+    fresh = protocol.replace(n_images=at.n_images, seeds="fresh")
+    return _made(scale, at, search, cells, ("noise_schedules", "losses"), baselines(fresh))
+
+
+def _score(at: SweepSettings, first: Objective) -> Score:
+    """Returns the score of the settings, on the first rung."""
+    assert first.protocol is not None
+    sampler = at.sampler or Cas(epsilon=initial_step_size("cas", 1, at.train.schedule), n_sigma=1)
+    model = Snapshot(train=_tracking(at), iteration=at.iterations[0])
+    sample = SampleSpec(model=model, ema=at.ema, sampler=sampler, chunk_images=at.chunk_images)
+    return Score(sample=sample, protocol=first.protocol)
+
+
+def _tracking(at: SweepSettings) -> TrainSpec:
+    """Returns the training run with every EMA decay that is varied: one training keeps them all."""
+    return at.train.replace(ema=tuple(sorted({*at.train.ema, *decays(at.vary)})))
+
+
+def _of_job(scale: str, at: SweepSettings, job: Job) -> Study:
+    """Returns the sweep of a job of the user's own."""
+    has_seed = isinstance(getattr(job, "seed", None), int)
+    if not has_seed and max(at.seeds, at.training_seeds) > 1:
+        raise InputError(
+            f"seeds and training_seeds must be 1 for a job without a field `seed`, but {job.KIND} "
+            f"has none, and they are {at.seeds} and {at.training_seeds}",
+            "seeds",
+            "training_seeds",
+        )
+    if at.keep:
+        raise InputError(
+            "keep must be empty for a job of your own, which has no images and no iterations, but "
+            f"got {list(at.keep)}",
+            "keep",
+        )
+    found = parameters(at.vary, job, {"job": ""})
+    first = job.seed if has_seed else 0  # type: ignore[attr-defined]
+    space = SweepSpace(
+        template=job,
+        parameters=tuple(found),
+        objectives=job_objectives(at.objectives, job),
+        strategy=at.strategy,
+        round_size=at.round_size,
+        seed_path="seed" if has_seed else "",
+        seeds=tuple(range(first, first + at.training_seeds)) if has_seed else (),
+    )
+    search = _search(at, space, ())
+    names = tuple(objective.number for objective in space.objectives)
+    cell = Cell(
+        row=_BEST, column=" / ".join(names), search=search, n_seeds=at.seeds, quantities=names
+    )
+    return _made(scale, at, search, [cell], (), ())
+
+
+def _search(at: SweepSettings, space: SweepSpace, ladder: tuple[Rung, ...]) -> Search:
+    n_trials = at.trials
+    if at.strategy == "grid":
+        n_trials = math.prod(map(len, grid_values(space.parameters)))
+    if not space.placeholder_values(1, ()):
+        raise InputError("vary must have values that fit together, but no combination does", "vary")
+    return Search(name=_NAME, space=space, n_trials=n_trials, starts=(), ladder=ladder)
+
+
+def _rungs(at: SweepSettings) -> tuple[Rung, ...]:
+    """Returns the rungs after the first."""
+    n = len(at.keep) + 1
+    images, iterations = (v if len(v) == n else v * n for v in (at.images, at.iterations))
+    longer = iterations if len(at.iterations) > 1 else (None,) * n
+    return tuple(map(Rung, images[1:], at.keep, longer[1:]))
+
+
+def _require_ladder(at: SweepSettings, found: Sequence[OneOf | Range]) -> None:
+    """Raises InputError if a field is varied that the rungs set."""
+    fields = {"protocol.n_images": "images"} if at.keep else {}
+    if len(at.iterations) > 1:
+        fields[PLACES["iterations"]] = "iterations"
+    for field in (fields[p.path] for p in found if p.path in fields):
+        raise InputError(
+            f"{field} must not be varied if the rungs set it: leave keep empty", field, "vary"
+        )
+
+
+def _made(
+    scale: str,
+    at: SweepSettings,
+    search: Search,
+    cells: Sequence[Cell],
+    figures: tuple[str, ...],
+    below: tuple[Baseline, ...],
+) -> Study:
+    varied = ", ".join(split(line)[0].removeprefix("job.") for line in at.vary)
+    fronts = ("pareto_fronts",) if len(search.space.lower_is_better) > 1 else ()
+    return Study(
+        name="sweep",
+        scale=scale,
+        exhibit="Sweep",
+        title=f"{varied} by {at.strategy}",
+        question="Which values are best, and which of the settings matter?",
+        settings=at,
+        cells=tuple(cells),
+        searches=(search,),
+        baselines=below,
+        figures=("searches", *fronts, *figures),
+    )

@@ -60,8 +60,8 @@ tuning.stages                   scorelib store jobs stages.features stages.train
 tuning.testing                  scorelib store jobs stages
 tuning.spaces                   scorelib store jobs stages
 tuning.study                    scorelib store jobs stages spaces
-tuning.search                   scorelib store stages spaces study
-tuning.scheduling               store jobs drivers stages spaces study search
+tuning.search                   scorelib store jobs stages spaces study
+tuning.scheduling               store jobs drivers spaces study search
 tuning.execution                scorelib own_modules store jobs stages study scheduling
 studies.reported
 studies.common                  scorelib tuning reported

@@ -9,7 +9,8 @@ first; with `keep`, the best continue on further rungs. The best trial is measur
 seeds. The table below lists every trial.
 
 The sweep of another job: give the job as `job`, and vary its fields as ``job.FIELD``; `objectives`
-are then "lower NAME" or "raise NAME", with the names of numbers in the job's results.
+are then "lower NAME" or "raise NAME", with the names of numbers in the job's results. Settings of
+trainings, images and rungs do not apply, and a job without a field `seed` is measured once.
 
 Scales: `demo` sweeps learning rate, width and EMA decay on the embedded digits, minutes on a CPU;
 `paper` the same on CIFAR-10 with NCSNv2 and the lengths of "Adversarial score matching", on GPUs.
@@ -40,7 +41,9 @@ PLACES = {
     "iterations": "sample.model.iteration",
     "ema": "sample.ema",
     "sampler": "sample.sampler",
-    "protocol": "protocol",
+    "images": "protocol.n_images",
+    "protocol.k": "protocol.k",
+    "protocol.n_real": "protocol.n_real",
 }
 """The place in a score of each setting that can be varied."""
 
@@ -101,7 +104,11 @@ class SweepSettings(StudySettings):
             value = getattr(self, name)
             if value < 1:
                 raise InputError(f"{name} must be at least 1, but got {value}", name)
-        require_input(bool(self.vary), "vary must have a line for each setting, but is empty")
+        for name, meaning in (
+            ("vary", "a line for each setting"),
+            ("objectives", "a number to optimise"),
+        ):
+            require_input(bool(getattr(self, name)), f"{name} must have {meaning}, but is empty")
         rungs = len(self.keep) + 1
         for name, least in (("iterations", 1), ("images", 2)):
             values = getattr(self, name)
@@ -182,17 +189,17 @@ def study(scale: str, at: SweepSettings) -> Study:
         seeds=tuple(range(first, first + at.training_seeds)),
     )
     search = _search(at, space, _rungs(at))
-    protocols = {o.protocol: o.name for o in reversed(objectives) if o.protocol}
+    measures = dict.fromkeys(o.protocol for o in objectives if o.protocol)
     cells = [
         Cell(
             row=_BEST,
-            column=name.removeprefix("raw "),
+            column=measured.name,
             search=search,
             protocol=measured.replace(n_images=at.n_images, seeds="fresh"),
             n_seeds=at.seeds * at.training_seeds,
             quantities=OUTPUTS,
         )
-        for measured, name in reversed(protocols.items())
+        for measured in measures
     ]
     fresh = protocol.replace(n_images=at.n_images, seeds="fresh")
     return _made(scale, at, search, cells, ("noise_schedules", "losses"), baselines(fresh))
@@ -215,18 +222,11 @@ def _tracking(at: SweepSettings) -> TrainSpec:
 def _of_job(scale: str, at: SweepSettings, job: Job) -> Study:
     """Returns the sweep of a job of the user's own."""
     has_seed = isinstance(getattr(job, "seed", None), int)
-    if not has_seed and max(at.seeds, at.training_seeds) > 1:
+    if not has_seed and at.training_seeds > 1:
         raise InputError(
-            f"seeds and training_seeds must be 1 for a job without a field `seed`, but {job.KIND} "
-            f"has none, and they are {at.seeds} and {at.training_seeds}",
-            "seeds",
+            f"training_seeds must be 1 for a job without a field `seed`, as {job.KIND} is, but got "
+            f"{at.training_seeds}",
             "training_seeds",
-        )
-    if at.keep:
-        raise InputError(
-            "keep must be empty for a job of your own, which has no images and no iterations, but "
-            f"got {list(at.keep)}",
-            "keep",
         )
     found = parameters(at.vary, job, {"job": ""})
     first = job.seed if has_seed else 0  # type: ignore[attr-defined]
@@ -241,8 +241,9 @@ def _of_job(scale: str, at: SweepSettings, job: Job) -> Study:
     )
     search = _search(at, space, ())
     names = tuple(objective.number for objective in space.objectives)
+    n_seeds = at.seeds if has_seed else 1  # without a seed, the job would give the same again
     cell = Cell(
-        row=_BEST, column=" / ".join(names), search=search, n_seeds=at.seeds, quantities=names
+        row=_BEST, column=" / ".join(names), search=search, n_seeds=n_seeds, quantities=names
     )
     return _made(scale, at, search, [cell], (), ())
 
@@ -266,7 +267,7 @@ def _rungs(at: SweepSettings) -> tuple[Rung, ...]:
 
 def _require_ladder(at: SweepSettings, found: Sequence[OneOf | Range]) -> None:
     """Raises InputError if a field is varied that the rungs set."""
-    fields = {"protocol.n_images": "images"} if at.keep else {}
+    fields = {PLACES["images"]: "images"} if at.keep else {}
     if len(at.iterations) > 1:
         fields[PLACES["iterations"]] = "iterations"
     for field in (fields[p.path] for p in found if p.path in fields):

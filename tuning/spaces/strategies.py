@@ -9,10 +9,10 @@ References:
     with expected improvement in logarithm, `optuna.samplers.GPSampler`.
 """
 
-import importlib
 import inspect
 import itertools
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
@@ -188,15 +188,9 @@ def _own_sampler(name: str, seed: int) -> optuna.samplers.BaseSampler:
         f"got {name!r}",
     )
     # No import of a name that a store may hold: the user's modules are imported by --module.
-    if module.partition(".")[0] == "optuna":
-        with_module = importlib.import_module("optuna.samplers")
-        found = with_module if module == "optuna.samplers" else sys.modules.get(module)
-    else:
-        found = sys.modules.get(module)
-    require_input(
-        found is not None,
-        f"strategy {name!r} needs the module {module}: give its file with --module FILE.py",
-    )
+    found = sys.modules.get(module)
+    if found is None:
+        raise InputError(f"strategy {name!r} needs the module {module}: give its file", "modules")
     made = getattr(found, attribute, None)
     is_sampler = isinstance(made, type) and issubclass(made, optuna.samplers.BaseSampler)
     require_input(
@@ -205,7 +199,9 @@ def _own_sampler(name: str, seed: int) -> optuna.samplers.BaseSampler:
     assert isinstance(made, type)
     takes_seed = "seed" in inspect.signature(made).parameters
     try:
-        sampler: optuna.samplers.BaseSampler = made(seed=seed) if takes_seed else made()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            sampler: optuna.samplers.BaseSampler = made(seed=seed) if takes_seed else made()
     except Exception as error:  # of the user's class, whatever it raises
         raise InputError(f"strategy {name!r} cannot be created: {error}") from error
     return sampler

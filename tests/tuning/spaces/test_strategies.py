@@ -31,7 +31,7 @@ def search(of, n_trials, objective=bowl, first_seed=0):
 
 @pytest.mark.parametrize(
     ("strategy", "n_trials", "within"),
-    [("random", 64, 0.05), ("tpe", 48, 0.02), ("gp", 24, 0.002), ("cma-es", 60, 0.002),
+    [("random", 64, 0.05), ("tpe", 48, 0.02), ("gp", 20, 0.01), ("cma-es", 60, 0.002),
      ("optuna.samplers:QMCSampler", 64, 0.05)],
 )  # fmt: skip
 @pytest.mark.parametrize("sign", [1, -1])
@@ -39,8 +39,6 @@ def test_each_strategy_finds_the_minimum_of_a_bowl_and_the_maximum_of_its_mirror
     strategy, n_trials, within, sign
 ):
     of = space(strategy, objectives=["value" if sign > 0 else "-value"])
-    if strategy == "gp" and sign < 0:
-        n_trials = 24
     finished = search(of, n_trials, lambda values: sign * bowl(values))
     assert min(bowl(t.values) for t in finished) < LOWEST + within
     assert len({tuple(t.values.items()) for t in finished}) == len(finished) >= n_trials
@@ -66,8 +64,7 @@ def test_random_draws_cover_their_ranges_and_depend_on_the_seed_alone():
 
 @pytest.mark.parametrize("strategy", ["random", "tpe", "gp", "cma-es"])
 def test_proposals_are_a_function_of_results_and_seed(strategy):
-    of = space(strategy)
-    finished = search(of, 12)
+    of, finished = space(strategy), search(space("random"), 12)
     np.random.seed(5)
     assert of.propose(list(finished), (), 3) == of.propose(finished, (), 3)
     assert of.propose(finished, (), 3) != of.propose(finished, (), 4)
@@ -76,7 +73,7 @@ def test_proposals_are_a_function_of_results_and_seed(strategy):
 def test_cma_es_turns_a_narrow_valley_into_a_ball():
     """The condition number of the covariance approaches that of the inverse Hessian, 1e4."""
     strategy, rng = CmaEs(2), np.random.default_rng(0)
-    for _ in range(60):
+    for _ in range(120):
         points = np.array([strategy.ask(rng) for _ in range(strategy.size)])
         costs = (points[:, 0] - 0.4) ** 2 + 1e4 * (points[:, 1] - 0.6) ** 2
         strategy.tell(points[np.argsort(costs)])
@@ -121,7 +118,7 @@ def test_bad_ranges_are_refused(fields, message):
         ("cma-es", RANGES, ["value", "x"], "one objective, but got 2 objectives"),
         ("grid", RANGES, ["value"], "a grid needs a number of points .*'-1..1 5 points'"),
         ("anneal", RANGES, ["value"], "strategy must be one of grid, random, tpe, gp, cma-es"),
-        ("nowhere:Sampler", RANGES, ["value"], "give its file with --module FILE.py"),
+        ("nowhere:Sampler", RANGES, ["value"], "needs the module nowhere: give its file"),
         ("optuna.samplers:Nothing", RANGES, ["value"], "must be a class of Optuna samplers"),
         ("tpe", RANGES, ["value", "value"], "objectives of different names"),
     ],

@@ -1,0 +1,214 @@
+"""Tests of the study `sweep`: its lines of text, refusals, rungs, objectives, and its page."""
+
+import re
+import shlex
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from scorelib.errors import InputError
+from scorelib.spec_paths import replace_paths
+from studies.opening.open_study import configured
+from studies.registry import find_study
+from studies.run import main
+from tests.studies.miniatures import MINIATURES
+from tests.tuning.draining import drain
+from tuning.scheduling.scheduler import Scheduler
+from tuning.spaces import OneOf, Range
+from tuning.store.store import Store
+
+PAGE = (Path(__file__).parents[3] / "docs" / "sweeps.md").read_text()
+RATE = "train.optimizer.learning_rate = 1e-3..1e-2 log"
+
+
+def sweep(*lines, **changes):
+    """Returns the miniature sweep with other lines and other settings."""
+    settings = replace_paths(find_study("sweep").settings("demo"), MINIATURES["sweep"])
+    settings = settings.replace(**({"vary": lines} if lines else {}), **changes)
+    return find_study("sweep").study("demo", settings)
+
+
+def space(*lines, **changes):
+    (search,) = sweep(*lines, **changes).searches
+    return search.space
+
+
+def test_lines_of_text_become_parameters():
+    found = space(
+        RATE, "train.network.width=8..64 log", "train.network.depth = 1..3",
+        "sampler.epsilon = 0.007..0.012 3 points", "ema = [0.5, 0.9, 0.99]",
+        'train.objective = ["Dsm", {"spec": "Adversarial", "n_d": 2}]',
+        "train.flips = [true, false]",
+    )  # fmt: skip
+    rate, width, depth, epsilon, ema, objective, flips = found.parameters
+    assert (rate.name, rate.low, rate.high, rate.log, rate.whole) == (
+        "learning_rate", 1e-3, 1e-2, True, False
+    )  # fmt: skip
+    assert isinstance(width, Range) and width.whole and width.log and not depth.log
+    assert epsilon.path == "sample.sampler.epsilon" and epsilon.grid == (0.007, 0.0095, 0.012)
+    assert ema.values == (0.5, 0.9, 0.99) and found.sample.model.train.ema == (
+        0.5,
+        0.9,
+        0.99,
+        0.999,
+    )
+    assert isinstance(objective, OneOf) and objective.values[1].n_d == 2
+    assert flips.values == (True, False)
+    values = {"learning_rate": 2e-3, "width": 16, "depth": 2, "epsilon": 0.012, "ema": 0.5,
+              "objective": objective.labels[1], "flips": True}  # fmt: skip
+    train = found.score(values).sample.model.train
+    assert (train.network.width, train.network.depth, train.objective.n_d) == (16, 2, 2)
+    assert found.score(values).sample.ema == 0.5
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("train.optimizer.learning_rate = 1e-2..1e-3", r"low < high must hold.*low=0\.01"),
+        ("train.optimizer.learning_rate = 0..1e-3 log", "low > 0 must hold"),
+        ("train.optimizer.learning_rate = []", "must have different values, but got ()"),
+        ("train.lr = 1e-3..1e-2", r"nearest is 'train\.optimizer\.learning_rate' "),
+        ("job.x = 0..1", "a path must be a field to vary, but 'job.x' is none"),
+        ("train.network.width = 8..many", "must have a list .* but got '8..many'"),
+        ("train.network.width = 8..16 steps", "but got '8..16 steps'"),
+        ("train.network.width = [8,", r"in JSON, but got \[8,"),
+        ("train.network.width = 8", "but got '8'"),
+        ("train.network.width", "a line must be PATH = "),
+        ("train.network.width = [8, 1.5]", "width must have values that fit.*must be int; got 1.5"),
+        ("train.network.width = -8..8", "width must have values that fit"),
+        ("ema = 0.9..0.99", r"ema must have a list such as \[0.99, 0.999\]"),
+        ('train.objective = ["Dsn"]', "nearest is 'Dsm'"),
+        ("images = [10, 20]", "images must not be varied if the rungs set it"),
+    ],
+)
+def test_a_wrong_line_is_refused_by_one_line_and_nothing_is_written(
+    line, message, tmp_path, capsys
+):
+    options = [f"{k}={v}" for k, v in MINIATURES["sweep"].items() if k != "vary"]
+    words = [word for option in options for word in ("--set", option)]
+    given = '["' + line.replace('"', r"\"") + '"]'
+    store = tmp_path / "store"
+    assert main(["sweep", *words, "--set", f"vary={given}", "--store", str(store)]) == 2
+    printed = capsys.readouterr()
+    assert re.search(message, printed.err) and printed.err.count("\n") == 1 and not printed.out
+    assert "--set vary=VALUE" in printed.err and not store.exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"trials": 0}, "trials must be at least 1, but got 0"),
+        ({"training_seeds": 0}, "training_seeds must be at least 1"),
+        ({"vary": ()}, "vary must have a line"),
+        ({"iterations": (4, 2)}, "iterations must have one value .* not decreasing"),
+        ({"images": (10, 20, 30)}, "images must have one value >= 2, or one for each of 2 rungs"),
+        ({"images": ()}, "images must have one value"),
+        ({"keep": (0,)}, "keep must have values >= 1"),
+        ({"objectives": ("fidelity",)}, "objectives must be among distance, precision"),
+        ({"objectives": ()}, "objectives must have a number to optimise"),
+        ({"objectives": ("distance", "distance")}, "needs objectives of different names"),
+        ({"strategy": "cma-es"}, "cma-es searches ranges of numbers"),
+        ({"strategy": "bayes"}, "strategy must be one of grid"),
+        ({"vary": (RATE, RATE)}, "each path must be given once"),
+        ({"vary": ("train.objective = [\"Dsm\"]", "train.objective.x = [1]")}, "must be a field"),
+    ],
+)  # fmt: skip
+def test_wrong_settings_are_refused(changes, message):
+    with pytest.raises(InputError, match=message):
+        sweep(**changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, [(2, 10), (4, 20)]),
+        ({"iterations": (4,)}, [(4, 10), (4, 20)]),
+        ({"images": (10,)}, [(2, 10), (4, 10)]),
+        ({"keep": (), "iterations": (4,), "images": (20,)}, [(4, 20)]),
+    ],
+)
+def test_rungs_differ_in_iterations_in_images_or_in_both(changes, expected):
+    (search,) = sweep(**changes).searches
+    values = {"learning_rate": 1e-3, "width": 8, "ema": 0.9}
+    scores = [search.space.score(values, rung) for rung in (None, *search.ladder)]
+    assert [(s.sample.model.iteration, s.protocol.n_images) for s in scores] == expected
+
+
+def test_objectives_of_images_share_the_images(store):
+    made = sweep(
+        RATE, objectives=("distance", "recall", "raw distance"), trials=4, keep=(), iterations=(2,),
+        images=(20,), training_seeds=2, seeds=1,
+    )  # fmt: skip
+    drain(made, store)
+    scheduler = Scheduler(made, store)
+    (run,) = scheduler.searches.values()
+    assert run.search.space.lower_is_better == (True, False, True)
+    for trial in run.trials:
+        results = [scheduler.lookup(score) for score in trial.scores]
+        assert [job.sample.model.train.seed for job in trial.scores] == [0, 0, 1, 1]
+        assert trial.by_seed == tuple(
+            tuple(result.numbers[which] for result in results[first::2])
+            for first, which in ((0, "denoised"), (1, "denoised"), (0, "raw"))
+        )
+    for cell in made.cells:
+        jobs = scheduler.cell_jobs(cell)
+        assert [(j.sample.model.train.seed, j.sample.seed) for j in jobs] == [(0, 1), (1, 2)]
+        assert all(job.protocol.seeds == "fresh" for job in jobs)
+    assert [cell.column for cell in made.cells] == ["fd[digits-cnn]", "recall[digits-cnn]"]
+    assert "pareto_fronts" in made.figures
+
+
+def test_the_file_of_the_page_is_short_and_sweeps_a_folder(tmp_path):
+    text = re.search(r"```toml\n(.*?)```", PAGE, re.DOTALL)[1]
+    assert len(text.splitlines()) <= 20
+    folder, rng = tmp_path / "pictures", np.random.default_rng(0)
+    folder.mkdir()
+    for i in range(200):
+        pixels = rng.integers(0, 256, (8, 8), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / f"{i}.png")
+    file = tmp_path / "sweep.toml"
+    file.write_text(text.replace("/home/me/pictures", str(folder)))
+    settings = configured("sweep", "demo", [], str(file))
+    made = find_study("sweep").study("demo", settings)
+    (search,) = made.searches
+    assert search.space.sample.model.train.data.name == "pictures"
+    assert [p.name for p in search.space.parameters] == ["learning_rate", "width", "ema"]
+    assert [(r.keep, r.iteration, r.n_images) for r in search.ladder] == [
+        (8, 900, 1000), (2, 2700, 2000)
+    ]  # fmt: skip
+    assert search.n_trials == 24 and made.cells[0].n_seeds == 2
+
+
+def test_a_grid_has_as_many_trials_as_points():
+    made = sweep("train.network.width = [8, 16]", "train.network.depth = 1..3", strategy="grid")
+    assert made.searches[0].n_trials == 6
+
+
+def test_the_job_of_the_page_is_swept_by_its_command(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    code = next(c for c in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL) if "Svm" in c)
+    Path("my_job.py").write_text(code)
+    line = next(
+        at for at in re.findall(r"studies.run (sweep .*(?:\\\n.*)?)", PAGE) if "my_job" in at
+    )
+    assert main([*shlex.split(line.replace("\\\n", " ")), "--plan"]) == 0
+    assert re.search(r"svm +0 +20 ", capsys.readouterr().out)
+    assert main([*shlex.split(line.replace("\\\n", " ")), "--set", "seeds=2"]) == 2
+    assert "for a job without a field `seed`" in capsys.readouterr().err
+    assert main([*shlex.split(line.replace("\\\n", " ")), "--set", 'objectives=["accuracy"]']) == 2
+    assert "must be 'lower NAME' or 'raise NAME'" in capsys.readouterr().err
+    settings = configured("sweep", "demo", ["job=Svm", 'vary=["job.c = 0.1..100 log"]', "keep=[]",
+                          "iterations=[1]", "images=[2]", "seeds=1", "trials=2"])  # fmt: skip
+    made = find_study("sweep").study("demo", settings.replace(objectives=("raise accuracy",)))
+    store = Store(str(tmp_path / "store"), create=True)
+    drain(made, store)
+    (run,) = Scheduler(made, store).searches.values()
+    assert 0.8 < run.winner.value == max(t.value for t in run.trials) <= 1
+
+
+def test_a_missing_module_of_a_sampler_is_named_by_its_option(tmp_path, capsys):
+    words = ["--set", "strategy=nowhere:Sampler", "--store", str(tmp_path / "store")]
+    assert main(["sweep", *words]) == 2
+    assert "needs the module nowhere" in (err := capsys.readouterr().err) and "--module" in err

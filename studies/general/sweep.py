@@ -16,24 +16,23 @@ Scales: `demo` sweeps learning rate, width and EMA decay on the embedded digits,
 `paper` the same on CIFAR-10 with NCSNv2 and the lengths of "Adversarial score matching", on GPUs.
 """
 
-import math
+import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from scorelib.errors import InputError, require_input
-from scorelib.metrics.features import Extractor
-from scorelib.samplers import Cas, Sampler
+from scorelib.errors import InputError
+from scorelib.samplers import Cas
 from studies.adversarial.step_sizes import cifar_sampling_eps
 from studies.common.distances import baselines
-from studies.common.execution_settings import StudySettings
 from studies.common.initial_step_sizes import initial_step_size
 from studies.general.sweep_objectives import image_objectives, job_objectives
 from studies.general.sweep_parameters import decays, parameters, split
+from studies.general.sweep_settings import SweepSettings
 from tuning.jobs import Job
 from tuning.spaces import Objective, OneOf, Rung, SweepSpace
 from tuning.spaces.parameters import Range
 from tuning.spaces.strategies import grid_values
 from tuning.stages import OUTPUTS, Baseline, FidProtocol, SampleSpec, Score, Snapshot, TrainSpec
+from tuning.store.ledger import Values
 from tuning.study import Cell, Search, Study
 
 PLACES = {
@@ -48,81 +47,6 @@ PLACES = {
 """The place in a score of each setting that can be varied."""
 
 _BEST, _NAME = "the best found", "sweep"
-
-
-@dataclass(frozen=True, kw_only=True)
-class SweepSettings(StudySettings):
-    """Settings of a sweep.
-
-    Attributes:
-        vary: settings to vary with their values, such as
-            ``train.optimizer.learning_rate = 1e-4..1e-2 log``; see `sweep_parameters`.
-        objectives: numbers to optimise: "distance", "precision", "recall", "density", "coverage",
-            with "raw" before the name for images that are not denoised. For a `job`: "lower NAME"
-            or "raise NAME".
-        strategy: "grid", "random", "tpe", "gp", "cma-es", or an Optuna sampler as
-            ``module:Class``.
-        trials: number of trials on the first rung, >= 1; a grid has as many as it has points.
-        round_size: number of trials that are proposed together, >= 1.
-        keep: number of trials on each further rung, >= 1, non-increasing; empty for one rung.
-        iterations: training iterations on each rung, >= 1, non-decreasing; one value for all.
-        images: images per trial on each rung, >= 2, non-decreasing; one value for all.
-        training_seeds: number of trainings of each trial, with different seeds, >= 1.
-        seeds: number of fresh seeds that the best is measured with, per training seed, >= 1.
-        n_images: images of each fresh seed, >= 2.
-        train: training run.
-        ema: EMA decay of the weights that images are sampled with, one of `train.ema`.
-        sampler: sampler; None for consistent annealed sampling with r = 1.5.
-        extractor: feature extractor of the metrics.
-        chunk_images: images per sampling job, >= 1.
-        job: job of your own that is swept instead; None to sweep the training above.
-    """
-
-    KIND = "SweepSettings"
-
-    vary: tuple[str, ...]
-    objectives: tuple[str, ...] = ("distance",)
-    strategy: str = "tpe"
-    trials: int = 20
-    round_size: int = 4
-    keep: tuple[int, ...] = ()
-    iterations: tuple[int, ...]
-    images: tuple[int, ...]
-    training_seeds: int = 1
-    seeds: int = 1
-    n_images: int
-    train: TrainSpec
-    ema: float
-    sampler: Sampler | None = None
-    extractor: Extractor
-    chunk_images: int = 500
-    job: Job | None = None
-
-    def validate(self) -> None:
-        """Raises InputError if a number is out of range or the rungs do not fit together."""
-        for name in ("trials", "round_size", "training_seeds", "seeds"):
-            value = getattr(self, name)
-            if value < 1:
-                raise InputError(f"{name} must be at least 1, but got {value}", name)
-        for name, meaning in (
-            ("vary", "a line for each setting"),
-            ("objectives", "a number to optimise"),
-        ):
-            require_input(bool(getattr(self, name)), f"{name} must have {meaning}, but is empty")
-        rungs = len(self.keep) + 1
-        for name, least in (("iterations", 1), ("images", 2)):
-            values = getattr(self, name)
-            require_input(
-                len(values) in (1, rungs)
-                and min(values) >= least
-                and list(values) == sorted(values),
-                f"{name} must have one value >= {least}, or one for each of {rungs} rungs, not "
-                f"decreasing, but got {list(values)}",
-            )
-        require_input(
-            list(self.keep) == sorted(self.keep, reverse=True) and min(self.keep, default=1) >= 1,
-            f"keep must have values >= 1 that do not increase, but got {list(self.keep)}",
-        )
 
 
 def demo() -> SweepSettings:
@@ -251,10 +175,18 @@ def _of_job(scale: str, at: SweepSettings, job: Job) -> Study:
 def _search(at: SweepSettings, space: SweepSpace, ladder: tuple[Rung, ...]) -> Search:
     n_trials = at.trials
     if at.strategy == "grid":
-        n_trials = math.prod(map(len, grid_values(space.parameters)))
+        n_trials = max(1, len(_grid(space)))
     if not space.placeholder_values(1, ()):
         raise InputError("vary must have values that fit together, but no combination does", "vary")
     return Search(name=_NAME, space=space, n_trials=n_trials, starts=(), ladder=ladder)
+
+
+def _grid(space: SweepSpace) -> list[Values]:
+    """Returns the points of the grid that make a job."""
+    names = [p.name for p in space.parameters]
+    points = itertools.product(*grid_values(space.parameters))
+    every = (dict(zip(names, point, strict=True)) for point in points)
+    return [values for values in every if space.is_possible(values)]
 
 
 def _rungs(at: SweepSettings) -> tuple[Rung, ...]:

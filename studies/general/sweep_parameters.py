@@ -14,8 +14,10 @@ whole numbers) and ``N points`` (the points of a grid).
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+import numpy as np
 
 from scorelib.errors import InputError
 from scorelib.field_names import hint, suggestions
@@ -28,6 +30,9 @@ _NUMBER = r"[-+]?(?:\d+(?:\.\d+)?|\.\d+)(?:[eE][-+]?\d+)?"
 _RANGE = re.compile(rf"({_NUMBER})\s*\.\.\s*({_NUMBER})((?:\s+\w+)*)")
 _WORDS = re.compile(r"(?:\s+(?:log|whole|\d+ points))*")
 FIELD = "vary"
+
+_DRAWS = 50
+"""Number of combinations that are tried for a value that does not fit the job as it is."""
 
 
 def split(line: str) -> tuple[str, str]:
@@ -66,7 +71,8 @@ def parameters(lines: tuple[str, ...], job: Job, places: Mapping[str, str]) -> l
         _require_apart(path, [other for other, _ in given])
         name = short if last.count(short) == 1 else path
         found.append(_parameter(name, known[path], values, job))
-        _require_accepted(found[-1], job)
+    for parameter in found:
+        _require_accepted(parameter, [p for p in found if p is not parameter], job)
     return found
 
 
@@ -144,14 +150,28 @@ def _choices(name: str, path: str, text: str, job: Job) -> OneOf:
         raise _error(f"{name}: {error}") from error
 
 
-def _require_accepted(parameter: OneOf | Range, job: Job) -> None:
-    """Raises InputError if the job refuses a value of a list or an end of a range."""
+def _require_accepted(parameter: OneOf | Range, others: Sequence[OneOf | Range], job: Job) -> None:
+    """Raises InputError if the job refuses a value of a list or an end of a range.
+
+    The value must fit the job as it is, or together with some values of the other parameters.
+    """
     ends = parameter.values if isinstance(parameter, OneOf) else (parameter.at(0), parameter.at(1))
+    rng = np.random.default_rng(0)
     for value in ends:
         try:
             replaced(job, {parameter.path: value})
         except InputError as error:
-            raise _error(f"{parameter.name} must have values that fit: {error}") from error
+            drawn = ({o.path: o.field_value(o.draw(rng)) for o in others} for _ in range(_DRAWS))
+            if not any(_fits(job, {parameter.path: value} | values) for values in drawn):
+                raise _error(f"{parameter.name} must have values that fit: {error}") from error
+
+
+def _fits(job: Job, changes: Mapping[str, Any]) -> bool:
+    try:
+        replaced(job, changes)
+    except InputError:
+        return False
+    return True
 
 
 def value_at(spec: Any, path: str) -> Any:

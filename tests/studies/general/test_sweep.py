@@ -2,12 +2,14 @@
 
 import re
 import shlex
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from scorelib import spec
 from scorelib.errors import InputError
 from scorelib.spec_paths import replace_paths
 from studies.opening.open_study import configured
@@ -15,6 +17,7 @@ from studies.registry import find_study
 from studies.run import main
 from tests.studies.miniatures import MINIATURES
 from tests.tuning.draining import drain
+from tuning import own_modules
 from tuning.scheduling.scheduler import Scheduler
 from tuning.spaces import OneOf, Range
 from tuning.store.store import Store
@@ -184,25 +187,37 @@ def test_the_file_of_the_page_is_short_and_sweeps_a_folder(tmp_path):
 def test_a_grid_has_as_many_trials_as_points():
     made = sweep("train.network.width = [8, 16]", "train.network.depth = 1..3", strategy="grid")
     assert made.searches[0].n_trials == 6
+    epsilon = "sampler.epsilon = [0.007, 0.012, 0.03]"
+    of = sweep("train.schedule.n_levels = [4, 5]", epsilon, strategy="grid")
+    assert of.searches[0].n_trials == 5  # 0.03 is admissible with four levels only
 
 
-def test_the_job_of_the_page_is_swept_by_its_command(tmp_path, monkeypatch, capsys):
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """Returns an empty folder to work in; forgets the user's modules afterwards."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(own_modules, "_LOADED", {})
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    yield tmp_path
+    sys.modules.pop("my_job", None)
+    spec._KINDS.pop("my_job:Svm", None)
+
+
+def test_the_job_of_the_page_is_swept_by_its_command(here, capsys):
     code = next(c for c in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL) if "Svm" in c)
     Path("my_job.py").write_text(code)
-    line = next(
-        at for at in re.findall(r"studies.run (sweep .*(?:\\\n.*)?)", PAGE) if "my_job" in at
-    )
-    assert main([*shlex.split(line.replace("\\\n", " ")), "--plan"]) == 0
-    assert re.search(r"svm +0 +20 ", capsys.readouterr().out)
-    assert main([*shlex.split(line.replace("\\\n", " ")), "--set", "seeds=2"]) == 2
+    pages = PAGE.replace("\\\n", " ").splitlines()
+    words = shlex.split(next(line for line in pages if "my_job.py --set" in line))[3:]
+    assert main([*words, "--plan"]) == 0
+    assert re.search(r"svm +0 +12 ", capsys.readouterr().out)
+    assert main([*words, "--set", "training_seeds=2"]) == 2
     assert "for a job without a field `seed`" in capsys.readouterr().err
-    assert main([*shlex.split(line.replace("\\\n", " ")), "--set", 'objectives=["accuracy"]']) == 2
+    assert main([*words, "--set", 'objectives=["accuracy"]']) == 2
     assert "must be 'lower NAME' or 'raise NAME'" in capsys.readouterr().err
-    settings = configured("sweep", "demo", ["job=Svm", 'vary=["job.c = 0.1..100 log"]', "keep=[]",
-                          "iterations=[1]", "images=[2]", "seeds=1", "trials=2"])  # fmt: skip
+    settings = configured("sweep", "demo", ["job=Svm", 'vary=["job.c = 0.1..100 log"]',
+                          "trials=2"])  # fmt: skip
     made = find_study("sweep").study("demo", settings.replace(objectives=("raise accuracy",)))
-    store = Store(str(tmp_path / "store"), create=True)
+    store = Store(str(here / "store"), create=True)
     drain(made, store)
     (run,) = Scheduler(made, store).searches.values()
     assert 0.8 < run.winner.value == max(t.value for t in run.trials) <= 1

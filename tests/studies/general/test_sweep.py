@@ -187,9 +187,9 @@ def test_the_file_of_the_page_is_short_and_sweeps_a_folder(tmp_path):
 def test_a_grid_has_as_many_trials_as_points():
     made = sweep("train.network.width = [8, 16]", "train.network.depth = 1..3", strategy="grid")
     assert made.searches[0].n_trials == 6
-    epsilon = "sampler.epsilon = [0.007, 0.012, 0.03]"
-    of = sweep("train.schedule.n_levels = [4, 5]", epsilon, strategy="grid")
-    assert of.searches[0].n_trials == 5  # 0.03 is admissible with four levels only
+    epsilon = "sampler.epsilon = [0.007, 0.012, 0.017]"
+    of = sweep("train.schedule.n_levels = [5, 30]", epsilon, strategy="grid")
+    assert of.searches[0].n_trials == 5  # 0.017 is admissible with 30 levels only
 
 
 @pytest.fixture

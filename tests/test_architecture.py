@@ -41,6 +41,7 @@ scorelib.schedules              errors spec
 scorelib.networks               errors schedules spec
 scorelib.samplers               errors schedules spec step_size
 scorelib.guidance               errors networks
+scorelib.weights                errors networks schedules spec
 scorelib.exact                  errors samplers schedules step_size
 scorelib.losses                 errors guidance networks optim spec
 scorelib.training               data errors guidance losses networks optim schedules seeds

@@ -1,0 +1,30 @@
+"""Weights that were trained elsewhere, read; weights that were trained here, written.
+
+`read` opens a published file (`opening`), finds the weights in the authors' layout (`layouts`),
+which network they are of (`architectures`) and at what levels it was trained (`levels`), and gives
+every tensor our name (`refinenet`, `unet`, `ncsnpp`). `save` and `load` keep a network in a folder
+of our own, `to_published` writes the authors' layouts. `denoises` checks that weights are used as
+they were trained, and `PUBLISHED` lists what others have published.
+"""
+
+from scorelib.weights.folder import load, save
+from scorelib.weights.layouts import FORMATS
+from scorelib.weights.published import PUBLISHED, PublishedModel, Reported, published_model
+from scorelib.weights.publishing import to_published
+from scorelib.weights.reading import Checkpoint, read
+from scorelib.weights.spot_check import SpotCheck, denoises
+
+__all__ = [
+    "FORMATS",
+    "PUBLISHED",
+    "Checkpoint",
+    "PublishedModel",
+    "Reported",
+    "SpotCheck",
+    "denoises",
+    "load",
+    "published_model",
+    "read",
+    "save",
+    "to_published",
+]

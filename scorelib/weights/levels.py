@@ -1,0 +1,97 @@
+"""The noise schedule that a file tells: from levels stored beside the weights to a `Schedule`."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from scorelib.errors import InputError
+from scorelib.schedules import SCHEDULES, Schedule
+
+_TOLERANCE = 1e-4
+"""Relative difference of levels that are the same but for the arithmetic that made them."""
+
+
+def levels_of(sigmas: Tensor, *, largest_first: bool = True) -> Tensor:
+    """The levels that a file stores, (L,), strictly decreasing.
+
+    Args:
+        sigmas: the levels, (L,), as stored.
+        largest_first: the first level is the largest one.
+
+    Raises:
+        InputError: the levels go the other way, or are not positive.
+    """
+    if sigmas.dim() != 1 or not len(sigmas) or not bool((sigmas > 0).all()):
+        raise InputError(
+            "sigmas of the file must be one or more positive levels; got "
+            f"{tuple(sigmas.shape)} numbers: fetch the file again",
+            "path",
+        )
+    levels = sigmas.detach() if largest_first else sigmas.detach().flip(0)
+    if not bool((levels.diff() < 0).all()):
+        way, other = ("decrease", "smallest") if largest_first else ("increase", "largest")
+        raise InputError(
+            f"sigmas of the file must strictly {way}; got {_ends(sigmas)}: if the network's level "
+            f"0 is the {other}, give first_level={other!r}",
+            "first_level",
+        )
+    return levels
+
+
+def schedule_of(levels: Tensor) -> Schedule:
+    """The schedule with given levels.
+
+    Args:
+        levels: strictly decreasing, (L,).
+
+    Raises:
+        InputError: the levels are of no family known.
+    """
+    first, last = (_shortest(float(x), levels.dtype) for x in (levels[0], levels[-1]))
+    for family in SCHEDULES.values():
+        schedule = family(sigma_1=first, sigma_L=last, n_levels=len(levels))
+        if np.allclose(schedule.sigmas, levels.numpy(), rtol=_TOLERANCE, atol=0):
+            return schedule
+    raise InputError(
+        f"sigmas of the file must be of a family known ({', '.join(SCHEDULES)}); got "
+        f"{_ends(levels)} in steps of another: no schedule here has these levels",
+        "schedule",
+    )
+
+
+def require_same(given: Schedule, levels: Tensor) -> None:
+    """Raises InputError unless a schedule has the levels of a file, but for rounding."""
+    if given.n_levels != len(levels) or not np.allclose(
+        given.sigmas, levels.numpy(), rtol=_TOLERANCE, atol=0
+    ):
+        raise InputError(
+            f"the schedule must be the one that the file tells, {_ends(levels)}; got "
+            f"{given.n_levels} levels, {given.sigma_1:g} to {given.sigma_L:g}, {given.title}: "
+            "give that schedule, or none",
+            "schedule",
+        )
+
+
+def require_within(given: Schedule, levels: Tensor) -> None:
+    """Raises InputError unless a schedule stays between the ends of the levels of a file."""
+    most, least = float(levels[0]), float(levels[-1])
+    if given.sigma_1 > most * (1 + _TOLERANCE) or given.sigma_L < least * (1 - _TOLERANCE):
+        raise InputError(
+            f"levels must lie where the network was trained, {least:g} to {most:g}; got "
+            f"{given.sigma_L:g} to {given.sigma_1:g}: give a schedule within",
+            "schedule",
+        )
+
+
+def _ends(levels: Tensor) -> str:
+    return f"{len(levels)} levels, {float(levels[0]):g} to {float(levels[-1]):g}"
+
+
+def _shortest(sigma: float, dtype: torch.dtype) -> float:
+    """The number of fewest digits that exp(log(sigma)), rounded to a type, may have come from."""
+    accuracy = 2**-22 if dtype == torch.float32 else 2**-47 if dtype == torch.float64 else 2**-9
+    for n_digits in range(1, 17):
+        rounded = float(f"{sigma:.{n_digits}g}")
+        if abs(rounded - sigma) <= accuracy * sigma:
+            return rounded
+    return sigma

@@ -1,0 +1,107 @@
+"""Opens files of weights: tensors, numbers, lists and dictionaries come out, and no code runs.
+
+A file of ``torch.save`` is a pickle, and a pickle is a program. Files are read with the
+weights-only unpickler of torch or as safetensors; a file that needs more is refused. Programs that
+would have to run the code inside a file, such as those that read EDM's pickles, have no place here.
+"""
+
+import hashlib
+import pickle
+import re
+import warnings
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+import torch
+
+from scorelib.errors import InputError
+
+_ZIP, _PICKLE = b"PK", b"\x80"
+
+
+def opened(path: Path, sha256: str | None = None) -> tuple[Any, str]:
+    """The content of a file of weights and the file's digest, both from one opening.
+
+    Args:
+        path: a file of ``torch.save``, in its zip container or the older one, or of safetensors.
+        sha256: the digest that the file must have; None for any.
+
+    Returns:
+        The content, tensors on the CPU, and the SHA-256 of the bytes, 64 hexadecimal digits.
+
+    Raises:
+        InputError: the file is absent, truncated, of another kind or digest, or needs code to run.
+    """
+    try:
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            if sha256 is not None and digest != sha256.lower():
+                raise InputError(
+                    f"{path} must have the SHA-256 {sha256}; got {digest}: fetch that file, or "
+                    "give this digest if this is the file meant",
+                    "sha256",
+                )
+            file.seek(0)
+            if path.suffix == ".safetensors":
+                return _safetensors(path, file.read()), digest
+            start = file.read(2)
+            file.seek(0)
+            return _saved_by_torch(path, file, start), digest
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise InputError(
+            f"{path} must be a whole, readable file of weights; reading failed ({reason}): fetch "
+            "the file again, or name another",
+            "path",
+        ) from error
+
+
+def _safetensors(path: Path, content: bytes) -> dict[str, torch.Tensor]:
+    try:
+        tensors: dict[str, torch.Tensor] = safetensors.torch.load(content)
+    except (safetensors.SafetensorError, ValueError, KeyError) as error:
+        raise InputError(
+            f"{path} must be a whole safetensors file; reading failed ({_one_line(error)}): fetch "
+            "the file again",
+            "path",
+        ) from error
+    return tensors
+
+
+def _saved_by_torch(path: Path, file: Any, start: bytes) -> Any:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of protocols: what cannot be read raises
+            return torch.load(file, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        if not start.startswith((_ZIP, _PICKLE)):
+            raise _no_weights(path, error) from error
+        asked = re.search(r"(?:GLOBAL|global:?) ([\w.]+\.\w+)", str(error))
+        wants = f" (the file asks for {asked[1]})" if asked else ""
+        raise InputError(
+            f"{path} must hold only tensors, numbers, lists and dictionaries; reading the pickle "
+            f"needs code to run{wants}, as EDM's pickles and whole saved modules do, and no code "
+            "was run: where you trust the file, save the bare tensors with the authors' program, "
+            "torch.save(model.state_dict(), FILE), and give that FILE",
+            "path",
+        ) from error
+    except (OSError, MemoryError):
+        raise
+    except Exception as error:  # whatever a damaged file makes torch stumble over
+        raise _no_weights(path, error) from error
+
+
+def _no_weights(path: Path, error: Exception) -> InputError:
+    return InputError(
+        f"{path} must be a whole file of torch.save or of safetensors; the file is truncated or of "
+        f"another kind ({_one_line(error)}): fetch the file again, or unpack an archive first",
+        "path",
+    )
+
+
+def _one_line(error: Exception) -> str:
+    """The first sentence of an error's message, or the error's kind."""
+    text = " ".join(str(error).split())
+    return text.partition(". ")[0].removesuffix(".") or type(error).__name__

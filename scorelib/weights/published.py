@@ -1,0 +1,256 @@
+"""Published weights whose network exists here: what they are, and what was reported of them.
+
+A user names one of these and gives the file. No digest stands here, since no published file was at
+hand; the numbers are as reported, and comparable only with numbers of the same protocol. Levels are
+in units of data in [0, 1], which all of these networks take.
+
+References:
+    Song and Ermon 2019, https://arxiv.org/abs/1907.05600 (ncsn).
+    Song and Ermon 2020, https://arxiv.org/abs/2006.09011 (ncsnv2).
+    Jolicoeur-Martineau et al. 2021, https://arxiv.org/abs/2009.05475 (acsm).
+    Song et al. 2021, https://arxiv.org/abs/2011.13456 (ve).
+"""
+
+import difflib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from scorelib.errors import InputError
+from scorelib.networks import DdpmUNet, Ncsn, NcsnPp, Ncsnv2, NetworkSpec
+from scorelib.networks.ncsn import PUBLISHED_LEVELS
+from scorelib.schedules import GeometricSchedule, Schedule
+from scorelib.weights.layouts import PublishedFormat
+from scorelib.weights.reading import Checkpoint, read
+
+DATA_RANGE = (0.0, 1.0)
+"""Of the data that all of these networks were trained on, before the noise."""
+
+
+@dataclass(frozen=True)
+class Reported:
+    """A reported Frechet inception distance.
+
+    Attributes:
+        fid: the number.
+        sampler: how samples were drawn, in words.
+        denoised: whether the samples were denoised at the end.
+        n_images: number of samples.
+        statistics: what the samples were compared with, in words.
+    """
+
+    fid: float
+    sampler: str
+    denoised: bool
+    n_images: int
+    statistics: str
+
+
+@dataclass(frozen=True)
+class PublishedModel:
+    """A published file of weights.
+
+    Attributes:
+        name: what a user calls the model.
+        format: layout of the file.
+        network: the architecture.
+        schedule: the noise levels of the training.
+        data: name of the data set.
+        shape: of one image.
+        ema: whether the file holds averaged weights, of which the reported numbers are.
+        place: where the authors' archive has the file, in words.
+        reported: numbers reported for the model; empty if none was.
+        reference: the paper.
+    """
+
+    name: str
+    format: PublishedFormat
+    network: NetworkSpec
+    schedule: Schedule
+    data: str
+    shape: tuple[int, int, int]
+    place: str
+    reference: str
+    ema: bool = True
+    reported: tuple[Reported, ...] = ()
+
+    def read(self, path: Path | str, *, sha256: str | None = None) -> Checkpoint:
+        """The weights in a file of this model.
+
+        Args:
+            path: the file.
+            sha256: digest that the file must have; None for any.
+
+        Raises:
+            InputError: the file is not of this model's format, network or schedule.
+        """
+        return read(
+            path,
+            self.format,
+            network=self.network,
+            schedule=self.schedule,
+            sha256=sha256,
+            ema=self.ema,
+        )
+
+
+_TTUR = "statistics of the 50,000 training images by TTUR's Inception"
+_SCORE_SDE = (
+    "cifar10_stats.npz of the 50,000 training images by TF-GAN's Inception, the lowest over the "
+    "training"
+)
+_ANNEALED = "annealed Langevin dynamics, {} steps per level, eps {}"
+_DEEPER, _DEEPEST = (1, 2, 2, 4, 4), (1, 2, 2, 2, 4, 4)
+_NCSN, _NCSNV2 = "Song and Ermon 2019", "Song and Ermon 2020"
+_ACSM, _VE = "Jolicoeur-Martineau et al. 2021", "Song et al. 2021"
+
+
+def _levels(sigma_1: float, n_levels: int) -> GeometricSchedule:
+    return GeometricSchedule(sigma_1=sigma_1, sigma_L=0.01, n_levels=n_levels)
+
+
+def _ncsn() -> Iterator[PublishedModel]:
+    # That 50,000 samples were drawn is not confirmed.
+    fid = Reported(25.32, _ANNEALED.format(100, 2e-5), False, 50_000, _TTUR)
+    for data, ngf, shape in (
+        ("cifar10", 128, (3, 32, 32)), ("celeba", 128, (3, 32, 32)), ("mnist", 64, (1, 28, 28)),
+    ):  # fmt: skip
+        yield PublishedModel(
+            name=f"ncsn-{data}",
+            format="ncsn",
+            network=Ncsn(ngf=ngf),
+            schedule=PUBLISHED_LEVELS,
+            data=data,
+            shape=shape,
+            ema=False,
+            place="run.zip: run/logs/.../checkpoint.pth, or checkpoint_STEP.pth",
+            reported=(fid,) if data == "cifar10" else (),
+            reference=_NCSN,
+        )
+
+
+def _ncsnv2() -> Iterator[PublishedModel]:
+    cifar = _ANNEALED.format(5, 6.2e-6)
+    celeba = _ANNEALED.format(5, 3.3e-6)
+    test = "celeba_test_fid_stats.npz, the test images"
+    reported = {
+        "cifar10": (
+            Reported(10.87, cifar, True, 50_000, _TTUR),
+            Reported(31.75, cifar, False, 50_000, _TTUR),
+        ),
+        "celeba": (
+            Reported(10.23, celeba, True, 10_000, test),
+            Reported(28.86, celeba, False, 10_000, test),
+        ),
+    }
+    for name, data, size, multipliers, sigma_1, n_levels in (
+        ("cifar10", "cifar10", 32, (1, 2, 2, 2), 50, 232),
+        ("celeba", "celeba", 64, (1, 2, 2, 2), 90, 500),
+        # Paper and README say 96 pixels, the shipped configuration 64; the weights fit either.
+        ("church", "lsun-church_outdoor", 64, _DEEPER, 140, 788),
+        ("bedroom", "lsun-bedroom", 128, _DEEPER, 190, 1086),
+        ("tower", "lsun-tower", 128, _DEEPER, 190, 1086),
+        ("ffhq", "ffhq256", 256, _DEEPEST, 348, 2311),
+    ):
+        yield PublishedModel(
+            name=f"ncsnv2-{name}",
+            format="ncsnv2",
+            network=Ncsnv2(multipliers=multipliers),
+            schedule=_levels(sigma_1, n_levels),
+            data=data,
+            shape=(3, size, size),
+            place="exp/logs/.../checkpoint_STEP.pth, or best_with_denoise",
+            reported=reported.get(name, ()),
+            reference=_NCSNV2,
+        )
+
+
+_ACSM_FIDS: dict[str, dict[str, tuple[float, float]]] = {
+    "cifar10": {
+        "ALS, n_sigma 1": (13.3, 11.8), "CAS, n_sigma 1": (12.3, 10.8),
+        "ALS, n_sigma 5": (10.9, 9.5), "CAS, n_sigma 5": (11.2, 9.7),
+    },
+    "church": {
+        "ALS, n_sigma 1": (40.3, 36.7), "CAS, n_sigma 1": (40.7, 36.7),
+        "ALS, n_sigma 5": (39.2, 35.8), "CAS, n_sigma 5": (39.1, 35.4),
+    },
+    "cifar10-unet": {
+        "ALS, n_sigma 1": (7.5, 7.5), "CAS, n_sigma 1": (7.1, 7.1),
+        "ALS, n_sigma 5": (5.6, 6.1), "CAS, n_sigma 5": (6.1, 6.5),
+    },
+}  # fmt: skip
+"""Denoised, of 10,000 samples: trained plainly, trained adversarially."""
+
+_ACSM_UNET_50K = (3.65, 4.02)
+
+
+def _acsm() -> Iterator[PublishedModel]:
+    church = "church_outdoor_train_fid_stats64.npz, the training images"
+    for name, data, size, network, schedule, folders in (
+        ("cifar10", "cifar10", 32, Ncsnv2(), _levels(50, 232), ("cifar10_bs128_L2_9999ema",) * 2),
+        (
+            "church", "lsun-church_outdoor", 64, Ncsnv2(multipliers=_DEEPER), _levels(140, 788),
+            ("church_bs128_L2_999ema",) * 2,
+        ),
+        (
+            "cifar10-unet", "cifar10", 32, DdpmUNet(centres_input=False), _levels(50, 232),
+            (
+                "cifar10_unet_bs128_L2_9999ema_lr1e-4",
+                "cifar10_unet_bs128_L2_adam0_9_adamD-5_9_LSGAN__Diter2",
+            ),
+        ),
+    ):  # fmt: skip
+        statistics = church if name == "church" else _TTUR
+        for i, training in enumerate(("", "-adversarial")):
+            reported = [
+                Reported(fids[i], sampler, True, 10_000, statistics)
+                for sampler, fids in _ACSM_FIDS[name].items()
+            ]
+            if name == "cifar10-unet":
+                reported.append(
+                    Reported(_ACSM_UNET_50K[i], "ALS, n_sigma not stated", True, 50_000, statistics)
+                )
+            yield PublishedModel(
+                name=f"acsm-{name}{training}",
+                format="adversarial-score-matching",
+                network=network,
+                schedule=schedule,
+                data=data,
+                shape=(3, size, size),
+                place=f"exp/logs/{folders[i]}.../checkpoint_STEP.pth",
+                reported=tuple(reported),
+                reference=_ACSM,
+            )
+
+
+def _ve() -> Iterator[PublishedModel]:
+    sampler = "predictor-corrector, 1,000 steps, snr 0.16"
+    for deep, n_blocks, fid in (("", 4, 2.38), ("_deep", 8, 2.20)):
+        yield PublishedModel(
+            name=f"ve-cifar10-ncsnpp{deep.replace('_', '-')}-continuous",
+            format="score-sde",
+            network=NcsnPp(n_blocks=n_blocks),
+            schedule=_levels(50, 1000),
+            data="cifar10",
+            shape=(3, 32, 32),
+            place=f"ve/cifar10_ncsnpp{deep}_continuous/checkpoints/checkpoint_N.pth",
+            reported=(Reported(fid, sampler, True, 50_000, _SCORE_SDE),),
+            reference=_VE,
+        )
+
+
+PUBLISHED: dict[str, PublishedModel] = {
+    model.name: model for models in (_ncsn(), _ncsnv2(), _acsm(), _ve()) for model in models
+}
+"""All of them by name."""
+
+
+def published_model(name: str) -> PublishedModel:
+    """The published model of a name; raises InputError if there is none."""
+    if name not in PUBLISHED:
+        near = difflib.get_close_matches(name, PUBLISHED, n=1)
+        hint = f"; the nearest is {near[0]}" if near else ""
+        raise InputError(
+            f"a published model must be one of {', '.join(PUBLISHED)}; got {name!r}{hint}", "model"
+        )
+    return PUBLISHED[name]

@@ -1,0 +1,229 @@
+"""From a published file, or a folder of ours, to a network's weights under our names."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from scorelib.errors import InputError
+from scorelib.networks import DdpmUNet, Ncsn, NcsnPp, NetworkSpec, ScoreNetwork
+from scorelib.schedules import Schedule
+from scorelib.weights.architectures import Published, identified, n_channels_of
+from scorelib.weights.folder import read_folder
+from scorelib.weights.layouts import FORMATS, content_of
+from scorelib.weights.levels import levels_of, require_same, require_within, schedule_of
+from scorelib.weights.opening import opened
+
+FirstLevel = Literal["largest", "smallest"]
+
+_HALF = (torch.float16, torch.bfloat16)
+_LISTS_OF_FIVE = {"ncsnv2", "adversarial-score-matching"}
+
+
+@dataclass(frozen=True, eq=False)
+class Checkpoint:
+    """Weights that were read from a file.
+
+    Attributes:
+        network: the architecture.
+        schedule: the noise levels of the training; None if neither told by the file nor given.
+        state: tensors by our names, float32.
+        n_channels: channels of an image, or dimension of a vector.
+        shape: of one example, if the file tells; published files do not.
+        sha256: digest of the file that held the weights.
+        format: the file's format.
+        notes: what a reader should know, such as "the averaged weights (EMA)".
+    """
+
+    network: NetworkSpec
+    schedule: Schedule | None
+    state: Mapping[str, Tensor]
+    n_channels: int
+    shape: tuple[int, ...] | None
+    sha256: str
+    format: str
+    notes: tuple[str, ...]
+
+    @cached_property
+    def weights_sha256(self) -> str:
+        """Digest of the weights as safetensors: equal for equal tensors, whatever file they fill.
+
+        A folder of `scorelib.weights.save` holds the weights in a file of this digest.
+        """
+        return hashlib.sha256(safetensors.torch.save(dict(self.state))).hexdigest()
+
+    def require_schedule(self) -> Schedule:
+        """The schedule; raises InputError if the schedule is not known."""
+        if self.schedule is None:
+            raise InputError(
+                f"a schedule must be given for weights of {self.network}, whose file does not tell "
+                "the noise levels; got none: give the schedule of the training",
+                "schedule",
+            )
+        return self.schedule
+
+    def build(self, shape: tuple[int, ...] | None = None) -> ScoreNetwork:
+        """The network with these weights, in evaluation mode.
+
+        Args:
+            shape: shape of one example; None for the file's.
+
+        Raises:
+            InputError: no shape is known, or the weights are for another number of channels.
+        """
+        shape = shape or self.shape
+        if shape is None or shape[0] != self.n_channels:
+            raise InputError(
+                f"weights of {self.n_channels} channels must be built for examples of as many; got "
+                f"the shape {shape}: give a data set of such examples",
+                "shape",
+            )
+        network = self.network.build(shape)
+        network.load_state_dict(self.state)
+        return network.eval()
+
+
+def read(
+    path: Path | str,
+    format: str | None = None,
+    *,
+    network: NetworkSpec | None = None,
+    schedule: Schedule | None = None,
+    sha256: str | None = None,
+    ema: bool = True,
+    half: bool = False,
+    first_level: FirstLevel = "largest",
+) -> Checkpoint:
+    """Reads a file of published weights, or a folder of `scorelib.weights.save`.
+
+    Args:
+        path: the file or the folder.
+        format: the format that the file must have, one of `FORMATS`; None for any.
+        network: the network that the weights must be of; None for what names and shapes tell.
+        schedule: the noise levels of the training; None for what the file tells.
+        sha256: digest that the file must have; None for any.
+        ema: take the averaged weights, and refuse a file without; False takes the others. The
+            formats ncsn and state-dict have no choice.
+        half: accept weights in half precision; they are kept exactly, as float32.
+        first_level: what the first level of the file's tables and of its ``sigmas`` is; the largest
+            in all published programs.
+
+    Raises:
+        InputError: the file cannot be used as asked.
+    """
+    path = Path(path)
+    if format is not None and format not in FORMATS:
+        raise InputError(
+            f"format must be one of {', '.join(FORMATS)}; got {format!r}: give one, or none",
+            "format",
+        )
+    if path.is_dir() or (
+        path.name == "model.safetensors" and path.with_name("config.json").exists()
+    ):
+        _require_format(format, "safetensors")
+        return _of_folder(path if path.is_dir() else path.parent, network, schedule, sha256)
+    saved, digest = opened(path, sha256)
+    content = content_of(saved, ema)
+    _require_format(format, content.format)
+    weights, notes = _as_float32(content.weights, half)
+    largest_first = first_level == "largest"
+    if isinstance(network, Ncsn):
+        schedule = schedule or network.schedule
+        if schedule != network.schedule:
+            raise InputError(
+                f"the schedule must be the network's, {network.schedule}; got {schedule}: give "
+                "one of the two",
+                "schedule",
+            )
+    levels = None
+    if content.sigmas is not None:
+        levels = levels_of(content.sigmas, largest_first=largest_first)
+        schedule = schedule or schedule_of(levels)
+    network = network or identified(weights, schedule)
+    if levels is not None and schedule is not None:
+        (require_within if isinstance(network, NcsnPp) else require_same)(schedule, levels)
+    n_channels = n_channels_of(network, weights)
+    state = Published(network, n_channels, largest_first).imported(weights)
+    _require_not_centred(network, content.format)
+    return Checkpoint(
+        network=network,
+        schedule=schedule,
+        state=state,
+        n_channels=n_channels,
+        shape=None,
+        sha256=digest,
+        format=content.format,
+        notes=(*content.notes, *notes),
+    )
+
+
+def _of_folder(
+    folder: Path, network: NetworkSpec | None, schedule: Schedule | None, sha256: str | None
+) -> Checkpoint:
+    kept = read_folder(folder, sha256)
+    given = {"network": (network, kept.network), "schedule": (schedule, kept.schedule)}
+    for name, (asked, told) in given.items():
+        if asked is not None and told is not None and asked != told:
+            raise InputError(
+                f"the {name} must be the one of {folder}, {told}; got {asked}: give that, or none",
+                name,
+            )
+    return Checkpoint(
+        network=kept.network,
+        schedule=kept.schedule or schedule,
+        state=kept.state,
+        n_channels=kept.shape[0],
+        shape=kept.shape,
+        sha256=kept.sha256,
+        format="safetensors",
+        notes=(),
+    )
+
+
+def _require_format(asked: str | None, found: str) -> None:
+    # A list of five is ncsnv2's with the buffer of levels, or without: the weights mean the same.
+    if asked is not None and asked != found and not {asked, found} <= _LISTS_OF_FIVE:
+        raise InputError(
+            f"the file must be of the format {asked}; got the layout of {found}: give that format, "
+            "or none",
+            "format",
+        )
+
+
+def _require_not_centred(network: NetworkSpec, format: str) -> None:
+    if isinstance(network, DdpmUNet) and network.centres_input and format != "state-dict":
+        raise InputError(
+            f"DdpmUNet.centres_input must be False for the U-Net of {format}, which takes images "
+            "as they are, in [0, 1] before the noise; got True: set centres_input False",
+            "network",
+        )
+
+
+def _as_float32(weights: Mapping[str, Tensor], half: bool) -> tuple[dict[str, Tensor], list[str]]:
+    kinds = {t.dtype: name for name, t in weights.items()}
+    names = ", ".join(str(kind).removeprefix("torch.") for kind in kinds)
+    if not kinds.keys() <= {torch.float32, torch.float64, *_HALF}:
+        raise InputError(
+            f"weights must be floating-point numbers; got {names}: fetch another file", "path"
+        )
+    if not half and kinds.keys() & set(_HALF):
+        raise InputError(
+            f"weights must be in single precision, as the published ones; got {names}: give "
+            "half=True to take the rounded weights as they are",
+            "half",
+        )
+    state = {name: t.float() for name, t in weights.items()}
+    broken = [name for name, t in state.items() if not bool(t.isfinite().all())]
+    if broken:
+        raise InputError(
+            f"weights must be finite; got nan or infinity in {broken[0]}: the training diverged, "
+            "or the file is damaged: take an earlier checkpoint",
+            "path",
+        )
+    return state, [f"weights stored as {names}"] if kinds.keys() != {torch.float32} else []

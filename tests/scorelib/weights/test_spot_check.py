@@ -1,0 +1,110 @@
+"""The spot check against exact scores of images, used rightly and in every usual wrong way."""
+
+from functools import cache
+
+import pytest
+import torch
+
+from scorelib.errors import InputError
+from scorelib.exact.parzen import Parzen
+from scorelib.networks import Ncsnv2
+from scorelib.schedules import GeometricSchedule
+from scorelib.weights import denoises
+
+SCHEDULE = GeometricSchedule(sigma_1=10.0, sigma_L=0.05, n_levels=60)
+
+
+@cache
+def waves(n, seed):
+    """Images, (n, 1, 8, 8) in [0, 1]: plane waves of six directions at all phases."""
+    generator = torch.Generator().manual_seed(seed)
+    u = torch.arange(8) / 8
+    directions = torch.tensor([[0, 1], [1, 0], [1, 1], [1, -1], [2, 0], [0, 2]])
+    turns = directions[torch.randint(6, (n,), generator=generator)]
+    angles = turns[:, :1, None] * u[:, None] + turns[:, 1:, None] * u
+    angles = angles + torch.rand(n, 1, 1, generator=generator)
+    return (0.5 + 0.45 * torch.cos(2 * torch.pi * angles))[:, None]
+
+
+POINTS = waves(300, 0).flatten(1)
+PARZEN = Parzen(POINTS)
+
+
+@pytest.fixture
+def images():
+    return waves(8, 1)
+
+
+def exact(x, sigma):
+    """sigma * score of the data, told the level."""
+    levels = sigma.double().expand(len(x))
+    score = PARZEN.prior_score(x.flatten(1), levels)
+    return (levels[:, None] * score).reshape(x.shape).to(x)
+
+
+def blind(x, sigma):
+    """sigma * score as a network that ignores the level: the level is guessed from x."""
+    rows = x.flatten(1).double()
+    level = (torch.cdist(rows, POINTS.double()).amin(1) / rows.shape[1] ** 0.5).clamp(0.02)
+    return (level[:, None] * PARZEN.prior_score(rows, level)).reshape(x.shape).to(x)
+
+
+def checked(score, images):
+    return denoises(score, images, SCHEDULE.sigmas)
+
+
+def test_right_use_passes(images):
+    for score in (exact, blind):
+        check = checked(score, images)
+        assert check.passed, check.diagnosis
+        assert "\n" not in check.diagnosis and check.sigmas[0] == 10.0 and check.sigmas[-1] == 0.05
+        assert check.n_better >= 9 and len(check.errors) == 10
+
+
+WRONG = {
+    "range: it takes data as they are": lambda f: lambda x, s: f(2 * x - 1, s),
+    "range: it takes data in [-1, 1]": lambda f: lambda x, s: f((x + 1) / 2, s / 2),
+    "scale: it answers the score": lambda f: lambda x, s: f(x, s) / s,
+    "scale: its answer was multiplied": lambda f: lambda x, s: f(x, s) * s,
+    "scale: it answers the noise": lambda f: lambda x, s: -f(x, s),
+    "schedule: its levels are stored the other way round": (
+        lambda f: lambda x, s: f(x, SCHEDULE.sigma_1 * SCHEDULE.sigma_L / s)
+    ),
+    "schedule: its levels are stored the other way round, in": (
+        lambda f: lambda x, s: (
+            f(x, SCHEDULE.sigma_1 * SCHEDULE.sigma_L / s)
+            * s**2 / (SCHEDULE.sigma_1 * SCHEDULE.sigma_L)
+        )
+    ),
+    "schedule: its levels are for data in": lambda f: lambda x, s: f(x, s / 2),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("words", WRONG)
+def test_wrong_use_is_found_and_named(words, images):
+    check = checked(WRONG[words](exact), images)
+    assert not check.passed, check.diagnosis
+    assert words in check.diagnosis and "\n" not in check.diagnosis
+    assert check.corrections[0].words.startswith(words), check.diagnosis
+
+
+@pytest.mark.parametrize("words", [word for word in WRONG if not word.startswith("schedule")])
+def test_wrong_use_of_a_network_that_ignores_the_level_is_found(words, images):
+    check = checked(WRONG[words](blind), images)
+    assert not check.passed, check.diagnosis
+    assert words in check.diagnosis
+
+
+def test_networks_that_learnt_nothing_do_not_pass(images):
+    torch.manual_seed(0)
+    network = Ncsnv2(ngf=4).build((1, 8, 8)).eval()
+    assert not denoises(network, images[:4], SCHEDULE.sigmas, most_levels=3).passed
+    assert not checked(lambda x, s: torch.full_like(x, torch.nan), images).passed
+    assert not checked(lambda x, s: torch.zeros_like(x), images).passed
+
+
+def test_few_levels_and_no_data(images):
+    assert denoises(exact, images, (0.5,)).sigmas == (0.5,)
+    assert denoises(exact, images, (1.0, 0.5, 0.2), most_levels=2).sigmas == (1.0, 0.2)
+    with pytest.raises(InputError, match="give more"):
+        denoises(exact, images[:0], (1.0,))

@@ -46,15 +46,13 @@ _ROOMS = {
     },
     "studies.general": {
         "sampling_eps": "your own images: the sampling step size, --set images=FOLDER",
+        "sweep": "Your own: any settings of training, sampling and measuring, or of your own job",
     },
     "studies.schedules": {
         "mnist_schedules": "Noise schedules, Figures 1, 2, 5, 9: families on MNIST",
         "mnist_initial_noise": "Noise schedules, Figures 11-14: sigma_1 and shares of the digits",
         "cifar_schedules": "Noise schedules, Figures 1, 3, 6, 10: families on CIFAR-10",
         "cars_schedules": "Noise schedules, Figures 8, 15, 16: two families on Stanford Cars",
-    },
-    "studies.general": {
-        "sweep": "Your own: any settings of training, sampling and measuring, or of your own job",
     },
 }
 

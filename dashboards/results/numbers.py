@@ -10,6 +10,7 @@ import pandas as pd
 from dashboards.results.cells import CellView, StudyView
 from tuning.search.search import SearchRun
 from tuning.spaces.trial import Trial
+from tuning.stages import Score
 
 
 def number_table(view: StudyView) -> pd.DataFrame:
@@ -106,14 +107,18 @@ def _framed(rows: Sequence[dict[str, object]]) -> pd.DataFrame:
 
 
 def _trial(trial: Trial, rung: int, is_winner: bool) -> dict[str, object]:
-    score, result = trial.score, trial.result
+    job, result = trial.score, trial.result
+    size = (
+        {"images": job.protocol.n_images, "iteration": job.sample.model.iteration}
+        if isinstance(job, Score)
+        else {}
+    )
     return {
         "trial": trial.number,
         "rung": rung,
         **trial.values,
         **({} if trial.r is None else {"r": trial.r}),
-        "images": score.protocol.n_images,
-        "iteration": score.sample.model.iteration,
+        **size,
         **(dict(result.numbers) if result else {}),
         "failed": result.failed if result else None,
         "is_winner": is_winner,

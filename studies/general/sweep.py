@@ -19,6 +19,7 @@ Expected at demo scale: a denoised distance of about 45 with a spread of 9, and 
 explains most of the variance between trials.
 """
 
+import dataclasses
 import itertools
 from collections.abc import Sequence
 
@@ -26,6 +27,7 @@ from scorelib.errors import InputError
 from scorelib.samplers import Cas
 from studies.adversarial.step_sizes import cifar_sampling_eps
 from studies.common.distances import baselines
+from studies.common.exhibit import Exhibit
 from studies.common.initial_step_sizes import initial_step_size
 from studies.general.sweep_objectives import image_objectives, job_objectives
 from studies.general.sweep_parameters import decays, parameters, split
@@ -37,6 +39,15 @@ from tuning.spaces.strategies import grid_values
 from tuning.stages import OUTPUTS, Baseline, FidProtocol, SampleSpec, Score, Snapshot, TrainSpec
 from tuning.store.ledger import Values
 from tuning.study import Cell, Search, Study
+
+EXHIBIT = Exhibit(
+    name="sweep",
+    paper="",
+    label="Sweep",
+    title="The best of some settings",
+    question="Which values are best, and which of the settings matter?",
+    figures=("searches",),
+)
 
 PLACES = {
     "train": "sample.model.train",
@@ -221,15 +232,6 @@ def _made(
 ) -> Study:
     varied = ", ".join(split(line)[0].removeprefix("job.") for line in at.vary)
     fronts = ("pareto_fronts",) if len(search.space.lower_is_better) > 1 else ()
-    return Study(
-        name="sweep",
-        scale=scale,
-        exhibit="Sweep",
-        title=f"{varied} by {at.strategy}",
-        question="Which values are best, and which of the settings matter?",
-        settings=at,
-        cells=tuple(cells),
-        searches=(search,),
-        baselines=below,
-        figures=("searches", *fronts, *figures),
-    )
+    title = f"{EXHIBIT.title}: {varied} by {at.strategy}"
+    made = EXHIBIT.study(scale, at, cells, searches=(search,), baselines=below, title=title)
+    return dataclasses.replace(made, figures=(*made.figures, *fronts, *figures))

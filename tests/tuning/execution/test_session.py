@@ -13,6 +13,7 @@ from scorelib.errors import InputError
 from tests.clusters import ROOT, free_port, static_cluster
 from tuning.execution import connected, session
 from tuning.execution.session import ClusterOptions, ray_session
+from tuning.own_modules import OwnModule
 
 
 @pytest.fixture(scope="module")
@@ -130,3 +131,14 @@ def test_a_folder_too_long_for_rays_sockets_is_refused_and_another_session_start
     with ray_session(ClusterOptions(cpus=1)) as capacity:
         assert capacity.cpus == 1
     assert os.environ.get("RAY_AUTH_TOKEN_PATH") == given
+
+
+def test_a_node_says_why_it_cannot_import_a_users_module(monkeypatch):
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    lacking = OwnModule(
+        "mine_lacking", "/user/mine_lacking.py", "import no_such_package\n", "/user"
+    )
+    problem = session._import_problem((lacking,))
+    assert "mine_lacking.py:1: ModuleNotFoundError" in problem and "no_such_package" in problem
+    whole = OwnModule("mine_whole", "/user/mine_whole.py", "value = 1\n", "/user")
+    assert session._import_problem((whole,)) == ""

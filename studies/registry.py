@@ -45,7 +45,7 @@ _ROOMS = {
         "dlsm_front": "DLSM, Tables A4 and A5: lambda and alpha in one two-objective search",
     },
     "studies.general": {
-        "sampling_eps": "your own images: the sampling step size, --set images=FOLDER",
+        "sampling_eps": "Your own images: the sampling step size, --set images=FOLDER",
         "sweep": "Your own: any settings of training, sampling and measuring, or of your own job",
     },
     "studies.schedules": {

@@ -160,7 +160,8 @@ class ImageFolder(PixelData):
         listing = list_images(path)
         files = [path / file for found in listing.images.values() for _, file in found]
         counts = Counter(remark for file in files for remark in remarks_on(file))
-        lines = [f"left out: {listing.account()}"] if listing.left_out else []
+        lines = [f"{self.n_train:,} training and {self.n_test:,} held-out images taken"]
+        lines += [f"left out: {listing.account()}"] if listing.left_out else []
         lines += [f"{n:,} of {len(files):,} images {what}" for what, n in sorted(counts.items())]
         small = sum(min(_size_of(file)) < self.size for file in files)
         return lines + (

@@ -36,17 +36,19 @@ def test_the_digests_are_of_examples_and_labels():
 
 def test_plain_data_has_no_notes(tmp_path):
     data, found = facts(tmp_path, range(6), range(10, 14))
-    assert found.n_distinct == {"train": 6, "test": 4} and not found.notes(data)
+    assert found.n_distinct == {"train": 6, "test": 4} and not found.warnings(data)
+    assert found.notes(data) == ["data pics: 6 training and 4 held-out images taken"]
 
 
 def test_equal_images_are_said(tmp_path):
     data, found = facts(tmp_path, [1] * 6, range(10, 14))
-    assert found.notes(data) == ["warning: all 6 training images of pics are equal"]
+    assert found.warnings(data) == ["all 6 training images of pics are equal"]
 
 
 def test_repeated_images_are_said(tmp_path):
     data, found = facts(tmp_path, range(6), [10, 10, 11, 11])
-    assert found.notes(data) == ["warning: of 4 held-out images of pics only 2 differ"]
+    assert found.warnings(data) == ["of 4 held-out images of pics only 2 differ"]
+    assert found.notes(data)[-1] == "warning: of 4 held-out images of pics only 2 differ"
 
 
 @pytest.mark.parametrize(("test", "n"), [(range(4), 4), ([0, 10, 11, 12], 1)])

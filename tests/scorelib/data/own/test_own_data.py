@@ -83,6 +83,7 @@ def test_what_decoding_needed_and_what_was_left_out_is_said(tmp_path):
     Image.new("RGB", (30, 20)).save(tmp_path / "pics" / "turned.jpg", exif=exif)
     (tmp_path / "pics" / "notes.txt").write_text("")
     assert own_data(tmp_path / "pics", {"size": 8}).remarks(tmp_path) == [
+        "5 training and 2 held-out images taken",
         "left out: 1 .txt files",
         "2 of 7 images transparent, composed on white",
         "1 of 7 images turned as their EXIF orientation says",

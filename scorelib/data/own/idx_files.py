@@ -23,8 +23,7 @@ import torch
 from torch import Tensor
 
 from scorelib.data.base import Split
-from scorelib.data.files import DEFAULT_ROOT, PixelData
-from scorelib.data.own.image_folder import require_name_and_digest
+from scorelib.data.own.folders import OwnFolder
 from scorelib.data.own.splitting import chosen, n_held_out
 from scorelib.data.reading.checks import missing_data, one_line, require_size
 from scorelib.errors import InputError, MissingDataError
@@ -35,7 +34,7 @@ _UNSIGNED_BYTE = 8
 
 
 @dataclass(frozen=True, kw_only=True)
-class IdxFiles(PixelData):
+class IdxFiles(OwnFolder):
     """Grey images in the IDX format; use `of` to create the spec.
 
     Args:
@@ -51,10 +50,6 @@ class IdxFiles(PixelData):
 
     KIND = "IdxFiles"
 
-    folder: str
-    digest: str
-    n_train: int
-    n_test: int
     n_classes: int
     height: int
     width: int
@@ -63,12 +58,7 @@ class IdxFiles(PixelData):
     def validate(self) -> None:
         """Raises InputError if a size is too small, or if name, digest or numbers are invalid."""
         require_size(min(self.height, self.width))
-        require_name_and_digest(self.folder, self.digest)
-        if min(self.n_train, self.n_test) < 2:
-            raise InputError(
-                f"{self.folder} must hold at least 2 images for training and 2 held out, but holds "
-                f"{self.n_train} and {self.n_test}"
-            )
+        super().validate()
 
     @classmethod
     def of(cls, path: Path, *, n_test: int | None = None, split_seed: int = 0) -> Self:
@@ -112,26 +102,13 @@ class IdxFiles(PixelData):
         )
 
     @property
-    def name(self) -> str:
-        """The name of the folder."""
-        return self.folder
-
-    @property
     def shape(self) -> tuple[int, int, int]:
         """One channel, `height` x `width` pixels."""
         return (1, self.height, self.width)
 
-    def n_images(self, split: Split) -> int:
-        """Returns the number of images: `n_train` or `n_test`."""
-        return self.n_train if split == "train" else self.n_test
-
-    def is_present(self, root: Path | None = None) -> bool:
-        """Returns whether the folder is there; see `DataSpec.is_present`."""
-        return self._path(root).exists()
-
     def pixels(self, split: Split, root: Path | None = None) -> tuple[Tensor, Tensor]:
         """Returns all images and labels of a split; see `PixelData.pixels`."""
-        path = self._path(root)
+        path = self.path(root)
         of_split = {} if self.split_seed is None else {"n_test": self.n_test}
         found = type(self).of(path, split_seed=self.split_seed or 0, **of_split)
         if found != self:
@@ -144,9 +121,6 @@ class IdxFiles(PixelData):
             own = chosen(split, labels, self.n_test, self.split_seed)
             images, labels = images[own], labels[own]
         return images[:, None], labels
-
-    def _path(self, root: Path | None) -> Path:
-        return (DEFAULT_ROOT if root is None else root).absolute() / self.folder
 
 
 def is_idx_folder(path: Path) -> bool:

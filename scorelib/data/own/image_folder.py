@@ -7,7 +7,6 @@ same images. `ImageFolder.of` creates the spec of a folder.
 """
 
 import hashlib
-import re
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,7 @@ import torch
 from torch import Tensor
 
 from scorelib.data.base import Split
-from scorelib.data.files import DEFAULT_ROOT, PixelData
+from scorelib.data.own.folders import OwnFolder
 from scorelib.data.own.listing import SPLITS, Listing, list_images
 from scorelib.data.own.splitting import chosen, n_held_out
 from scorelib.data.reading.checks import missing_data, require_size
@@ -27,7 +26,7 @@ from scorelib.spec import added_later
 
 
 @dataclass(frozen=True, kw_only=True)
-class ImageFolder(PixelData):
+class ImageFolder(OwnFolder):
     """A data set of images in a folder; use `of` to create it.
 
     The shorter side of an image is resized to `size` (bilinear, antialiased), then the centre is
@@ -48,10 +47,6 @@ class ImageFolder(PixelData):
     KIND = "ImageFolder"
     VERSION: ClassVar[int] = 2  # 2: EXIF, transparency, profiles and 16 bits by stated rules
 
-    folder: str
-    digest: str
-    n_train: int
-    n_test: int
     n_classes: int
     size: int = 64
     channels: Literal[1, 3] = added_later(3)
@@ -60,12 +55,7 @@ class ImageFolder(PixelData):
     def validate(self) -> None:
         """Raises InputError if `folder` is a path, `digest` is invalid or images are too few."""
         require_size(self.size)
-        require_name_and_digest(self.folder, self.digest)
-        if min(self.n_train, self.n_test) < 2:
-            raise InputError(
-                f"{self.folder} must hold at least 2 images for training and 2 held out, but holds "
-                f"{self.n_train} and {self.n_test}"
-            )
+        super().validate()
 
     @classmethod
     def of(
@@ -123,26 +113,13 @@ class ImageFolder(PixelData):
         )
 
     @property
-    def name(self) -> str:
-        """The name of the folder."""
-        return self.folder
-
-    @property
     def shape(self) -> tuple[int, int, int]:
         """Channels, and `size` x `size` pixels."""
         return (self.channels, self.size, self.size)
 
-    def n_images(self, split: Split) -> int:
-        """Returns the number of images: `n_train` or `n_test`."""
-        return self.n_train if split == "train" else self.n_test
-
-    def is_present(self, root: Path | None = None) -> bool:
-        """Returns whether the folder is there; see `DataSpec.is_present`."""
-        return self._path(root).exists()
-
     def pixels(self, split: Split, root: Path | None = None) -> tuple[Tensor, Tensor]:
         """Returns all images and labels of a split; see `PixelData.pixels`."""
-        path = self._path(root)
+        path = self.path(root)
         self._require_same_content(path)
         files, labels = self._of_split(list_images(path), split)
         images = decode(
@@ -156,7 +133,7 @@ class ImageFolder(PixelData):
 
     def remarks(self, root: Path | None = None) -> list[str]:
         """Returns what was left out, and which rules of decoding the images needed."""
-        path = self._path(root)
+        path = self.path(root)
         listing = list_images(path)
         files = [path / file for found in listing.images.values() for _, file in found]
         counts = Counter(remark for file in files for remark in remarks_on(file))
@@ -167,9 +144,6 @@ class ImageFolder(PixelData):
         return lines + (
             [f"{small:,} of {len(files):,} images enlarged to {self.size} pixels"] if small else []
         )
-
-    def _path(self, root: Path | None) -> Path:
-        return (DEFAULT_ROOT if root is None else root).absolute() / self.folder
 
     def _require_same_content(self, path: Path) -> None:
         """Raises MissingDataError if the folder holds other images than the spec describes."""
@@ -199,18 +173,6 @@ class ImageFolder(PixelData):
             return files, labels
         own = chosen(split, labels, self.n_test, self.split_seed)
         return [files[i] for i in own.tolist()], labels[own]
-
-
-def require_name_and_digest(folder: str, digest: str) -> None:
-    """Raises InputError unless `folder` is a name without a path and `digest` a SHA-256 sum."""
-    if folder in ("", ".", "..") or Path(folder).name != folder:
-        raise InputError(
-            f"folder must be a name without a path, but got {folder!r}; "
-            "name the folder that contains it as data.root",
-            "data.root",
-        )
-    if not re.fullmatch("[0-9a-f]{64}", digest):
-        raise InputError(f"digest must be 64 hexadecimal digits, but got {digest!r}")
 
 
 def _too_few(path: Path, listing: Listing) -> MissingDataError:

@@ -1,0 +1,65 @@
+"""The base class of data sets in a folder of the user's: known by name, numbers and content."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from scorelib.data.base import Split
+from scorelib.data.files import DEFAULT_ROOT, PixelData
+from scorelib.errors import InputError
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnFolder(PixelData):
+    """A data set in a folder of the user's.
+
+    Args:
+        folder: name of the folder, without a path; also the name of the data set.
+        digest: SHA-256 sum of the content, 64 hexadecimal digits.
+        n_train: number of training images, at least 2.
+        n_test: number of held-out images, at least 2.
+    """
+
+    KIND = "OwnFolder"
+
+    folder: str
+    digest: str
+    n_train: int
+    n_test: int
+
+    def validate(self) -> None:
+        """Raises InputError if `folder` is a path, `digest` is invalid or images are too few."""
+        if self.folder in ("", ".", "..") or Path(self.folder).name != self.folder:
+            raise InputError(
+                f"folder must be a name without a path, but got {self.folder!r}; "
+                "name the folder that contains it as data.root",
+                "data.root",
+            )
+        if not re.fullmatch("[0-9a-f]{64}", self.digest):
+            raise InputError(f"digest must be 64 hexadecimal digits, but got {self.digest!r}")
+        if min(self.n_train, self.n_test) < 2:
+            raise InputError(
+                f"{self.folder} must hold at least 2 images for training and 2 held out, but holds "
+                f"{self.n_train} and {self.n_test}"
+            )
+
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        """The name of the folder."""
+        return self.folder
+
+    def n_images(self, split: Split) -> int:
+        """Returns the number of images: `n_train` or `n_test`."""
+        return self.n_train if split == "train" else self.n_test
+
+    def is_present(self, root: Path | None = None) -> bool:
+        """Returns whether the folder is there; see `DataSpec.is_present`."""
+        return self.path(root).exists()
+
+    def path(self, root: Path | None = None) -> Path:
+        """Returns the absolute path of the folder.
+
+        Args:
+            root: folder that contains the folder; ``./data`` if None.
+        """
+        return (DEFAULT_ROOT if root is None else root).absolute() / self.folder

@@ -265,7 +265,10 @@ def _data_notes(study: Study, store: Store) -> Iterator[str]:
     parts = (part for job in study.known_jobs for part in job.parts())
     for data in dict.fromkeys(part for part in parts if isinstance(part, DataSpec)):
         facts = recorded_data(store, data)
-        yield from facts.notes(data) if facts else ()
+        if facts:
+            distinct = facts.n_distinct["test"]
+            yield f"data {data.name}: {data.n_images('test'):,} held-out images, {distinct:,} distinct"
+            yield from facts.notes(data)
 
 
 def _baselines(study: Study, store: Store) -> list[BaselineView]:

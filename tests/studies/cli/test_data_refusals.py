@@ -103,5 +103,6 @@ def test_notes_of_the_data_stand_under_the_table(store):
     facts = dataclasses.replace(facts_of(Digits()), remarks=("left out: 3 .txt files",), n_shared=2)
     record_data(store, {Digits(): facts})
     lines = foot(read_study(Scheduler(miniature_study(), store), store))
+    assert "data digits: 599 held-out images, 599 distinct" in lines
     assert "data digits: left out: 3 .txt files" in lines
     assert any(line.startswith("warning: 2 of 599 distinct held-out images") for line in lines)

@@ -266,8 +266,8 @@ def _data_notes(study: Study, store: Store) -> Iterator[str]:
     for data in dict.fromkeys(part for part in parts if isinstance(part, DataSpec)):
         facts = recorded_data(store, data)
         if facts:
-            distinct = facts.n_distinct["test"]
-            yield f"data {data.name}: {data.n_images('test'):,} held-out images, {distinct:,} distinct"
+            n, distinct = data.n_images("test"), facts.n_distinct["test"]
+            yield f"data {data.name}: {n:,} held-out images, {distinct:,} distinct"
             yield from facts.notes(data)
 
 

@@ -1,26 +1,31 @@
 """Answers a study's question in two sentences, computed from the study's numbers alone.
 
-The first sentence names the best cell and says whether its lead exceeds the noise between seeds;
-with several measures (`dashboards.results.comparisons`), in how many measures each cell is best.
-The second states the first of these that is known: the paper's method against its baseline, numbers
-that reproduce the paper, the most important parameters of a search, the effect of denoising.
-Studies whose numbers have no better direction have their own sentences (`exact_answers`).
+The sentences are the first two of these that are known: exact examples or class shares against a
+known value; the best cell, and whether its lead exceeds the noise between seeds; the paper's method
+against its baseline; numbers that reproduce the paper; the most important parameters of a search;
+the effect of denoising.
 """
 
 import statistics
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import islice
+from typing import Any
+
+import pandas as pd
 
 from dashboards.results.cells import CellView, StudyView
 from dashboards.results.comparisons import Comparison, comparisons
-from dashboards.results.method_pairs import BASE, OURS, Pair, pairs
+from dashboards.results.method_pairs import BASE, OURS, method_rows
 from dashboards.results.optuna_analyses import importances
 from dashboards.results.searches import joint_runs, shown_value
 from dashboards.results.verdicts import beyond_noise, verdict
-from dashboards.text.exact_answers import exact_answer
 from dashboards.text.formats import in_words
-from tuning.spaces import ParameterSpace
-from tuning.stages import OUTPUTS
+from dashboards.text.table import table_data
+from tuning.jobs import Job
+from tuning.stages import OUTPUTS, DataShares, NoiseLevel, Renormalisation
+from tuning.stages.shares import REACHING
 
 _MOST_NAMED = 3
 _AHEAD = {
@@ -38,102 +43,142 @@ def answer(view: StudyView) -> tuple[str, str]:
     if not done:
         missing = f"None of {len(cells)} cells is measured yet."
         return missing, "The notes under the table say what is missing and what it will cost."
-    found = comparisons(done, main_only=True)
-    first, second = exact_answer(done) or (_best(found), method_sentence(pairs(done)))
-    second = second or _verdicts(done) or _mattered(view) or _denoising(done)
-    if first is None:
-        second = second or "no two of the measured cells can be compared with each other."
-    elif second is None and len(found) > 1:
-        second = f"{_example(found[-1])}."
-    first, second = first or _values(done), second or _values(done)
-    begun = "" if len(done) == len(cells) else f"{len(done)} of {len(cells)} cells are measured: "
-    first = begun + first
+    first, second = islice(filter(None, _sentences(view, done)), 2)
+    if len(done) < len(cells):
+        first = f"{len(done)} of {len(cells)} cells are measured: {first}"
     return first[:1].upper() + first[1:], second[:1].upper() + second[1:]
 
 
-def _best(found: Sequence[Comparison]) -> str | None:
-    """Names the best cell by a single measure, or counts the wins over several measures."""
-    if len(found) < 2:
-        return _best_by(found[0]) if found else None
-    winners = Counter(c.best_two[0][0] for c in found if not c.is_level)
-    shares = [f"{name} is best in {wins}" for name, wins in winners.most_common(_MOST_NAMED)]
-    if n_level := len(found) - winners.total():
-        shares.append(f"the best two are equal to four digits in {n_level}")
-    example = _example(found[0])
-    return f"of {len(found)} measures, compared by their means, {in_words(shares)}; {example}."
+def _sentences(view: StudyView, done: Sequence[CellView]) -> Iterator[str]:
+    """Yields the sentences, the most telling first: at least two, and "" for what is unknown."""
+    found = comparisons(done, main_only=True)
+    yield from _noise(view)
+    yield from _renormalisation(view)
+    yield from _shares(view)
+    yield _best(found) if found else _values(done)
+    yield method_sentence(method_rows(done))
+    yield _verdicts(done)
+    yield _mattered(view)
+    yield _denoising(done)
+    yield _lead(found[-1]) if len(found) > 1 else ""
+    yield _values(done) if found else "no two measured cells can be compared with each other."
 
 
-def _best_by(comparison: Comparison) -> str:
-    """Names the best cell by one measure and compares its lead with the noise between seeds."""
-    (best, number), (second, other) = comparison.best_two
-    search, winner = comparison.ranked[best].cell.search, comparison.ranked[best].winner
-    if search and winner and isinstance(search.space, ParameterSpace):
-        best += f" ({', '.join(f'{n} {shown_value(v)}' for n, v in winner.values.items())})"
+def _noise(view: StudyView) -> Iterator[str]:
+    """Compares the noise at the last measured point of sampling with the schedule's last level."""
+    jobs = [job for cell in view.cells if isinstance(job := cell.cell.job, NoiseLevel)]
+    numbers = _numbers(view, NoiseLevel)
+    if numbers.empty:
+        return
+    point, sigma_L = numbers["column"].iloc[-1], jobs[-1].schedule.sigma_L
+    noise = numbers[numbers["column"] == point].set_index("row")["value"]
+    ends = _listed((noise / sigma_L).sort_values().iloc[[0, -1]], "{:.3g} ({})")
+    left = _listed(noise, "{:.4g} for {}")
+    yield f"{point}, the standard deviation of the noise in x is {left}."
+    yield f"divided by the schedule's last level, {sigma_L:g}, the noise is between {ends}."
+
+
+def _renormalisation(view: StudyView) -> Iterator[str]:
+    """Compares the density with a powered likelihood with the one that score scaling samples."""
+    table = _numbers(view, Renormalisation).pivot_table("value", "row", "quantity", sort=False)
+    table = table.reindex(columns=["kl", "mean", "std", "scaled_mean", "scaled_std"]).dropna()
+    if table.empty:
+        return
+    most = table.loc[table["kl"].idxmax()]
+    yield (
+        "the KL divergence of the intended density from the one that score scaling samples is "
+        f"{_listed(table['kl'], '{:.3g} at {}')} (in nats; 0 if the two are equal)."
+    )
+    yield (
+        f"they differ most at {most.name}: the intended mean and std are {most['mean']:.4g} and "
+        f"{most['std']:.4g}, scaling gives {most['scaled_mean']:.4g} and {most['scaled_std']:.4g}."
+    )
+
+
+def _shares(view: StudyView) -> Iterator[str]:
+    """Counts the classes that reach the equal share, and states the range of the shares."""
+    numbers = _numbers(view, DataShares)  # and of GeneratedShares, which has the same stage
+    is_count = numbers["quantity"] == REACHING
+    if counts := _listed(numbers[is_count].set_index("column")["value"], "{:g} ({})"):
+        yield f"the number of classes with the equal share in their 95 % interval is {counts}."
+    shares = numbers[~is_count].groupby("column", sort=False)["value"]
+    least, most = (_listed(ends, "{:.1%} ({})") for ends in (shares.min(), shares.max()))
+    yield f"the least share of a class is {least}, the greatest is {most}." if least else ""
+
+
+def _numbers(view: StudyView, job: type[Job]) -> pd.DataFrame:
+    """Returns the known numbers of one stage: "row", "column", "quantity" and "value"."""
+    cells = tuple(c for c in view.cells if c.cell.job and c.cell.job.STAGE is job.STAGE)
+    columns = ["row", "column", "quantity", "value"]
+    return table_data(replace(view, cells=cells)).reindex(columns=columns).dropna()
+
+
+def _listed(values: pd.Series, form: str) -> str:
+    """Lists values with their labels."""
+    return in_words(form.format(value, label) for label, value in values.items())
+
+
+def _best(found: Sequence[Comparison]) -> str:
+    """Names the best cell by the first measure and, of several, counts where each cell is best."""
+    if len(found) == 1:
+        return _lead(found[0])
+    leads = [list(comparison.numbers.items())[:2] for comparison in found]
+    winners = Counter(name for (name, best), (_, second) in leads if not best.is_level(second))
+    counts = [f"{name} is best in {n}" for name, n in winners.most_common(_MOST_NAMED)]
+    counts.append(f"the best two are equal to four digits in {len(found) - winners.total()}")
+    return f"of {len(found)} measures, compared by means, {in_words(counts)}; {_lead(found[0])}"
+
+
+def _lead(comparison: Comparison) -> str:
+    """Compares the best cell with the second, and their difference with the noise between seeds."""
+    (best, number), (second, other), *_ = comparison.numbers.items()
+    if chosen := comparison.best.winner:
+        best += f" ({', '.join(f'{n} {shown_value(v)}' for n, v in chosen.values.items())})"
     measure = comparison.measure + (" after denoising" if comparison.quantity == "denoised" else "")
-    ahead = "the two are equal" if comparison.is_level else _AHEAD[beyond_noise(number, other)]
+    ahead = "the two are equal" if number.is_level(other) else _AHEAD[beyond_noise(number, other)]
     return f"{best} has the best {measure}: {number}, against {other} for {second}; {ahead}."
 
 
-def _example(comparison: Comparison) -> str:
-    """States the numbers of the best two cells."""
-    (best, number), (second, other) = comparison.best_two
-    return f"{comparison.measure} is {number} for {best} and {other} for {second}"
-
-
-def method_sentence(found: Sequence[Pair]) -> str | None:
-    """Compares the paper's method with its baseline; returns None if there are no pairs."""
-    if not found:
-        return None
-    seeds = sorted({len(pair.differences) for pair in found})
-    n = Counter(pair.outcome(by_seed=all(seeds)) for pair in found)
-    if all(seeds):
-        return (
-            f"compared seed by seed over {in_words(map(str, seeds))} seeds, {OURS} is better than "
-            f"{BASE} in {n['better']} and worse in {n['worse']} of {len(found)} comparisons; in "
-            f"{n['open']}, the 95 % confidence interval of the difference contains 0."
-        )
-    return (
-        f"compared by the means, {OURS} is better than {BASE} in {n['better']}, worse in "
-        f"{n['worse']} and equal to four digits in {n['level']} of {len(found)} comparisons."
+def method_sentence(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Counts the outcomes of `method_rows`; returns "" without rows."""
+    n = Counter(row[f"{OURS} is"] for row in rows)
+    seeds = in_words(str(n_seeds) for n_seeds in sorted({row["seeds"] for row in rows}))
+    return seeds and (
+        f"{OURS} is better than {BASE} in {n['better']}, worse in {n['worse']} and open in "
+        f"{n['open']} of {len(rows)} comparisons (paired seeds: {seeds}; open: the 95 % confidence "
+        "interval of the difference contains 0 or, with one seed, the means are equal to four "
+        "digits)."
     )
 
 
-def _verdicts(done: Sequence[CellView]) -> str | None:
+def _verdicts(done: Sequence[CellView]) -> str:
     """Counts the verdicts on numbers measured by the paper's protocol."""
     n = Counter(v for cell in done for name in cell.measured if (v := verdict(cell, name)))
-    if not n:
-        return None
-    return (
-        f"of {n.total()} numbers comparable with the paper's, {n['reproduced']} reproduce the "
-        f"paper's value, {n['within noise']} are within noise of it and {n['differs']} differ."
-    )
+    counts = in_words(f'"{word}" for {count}' for word, count in n.most_common())
+    return counts and f"the verdict on {n.total()} numbers comparable with the paper's is {counts}."
 
 
-def _mattered(view: StudyView) -> str | None:
+def _mattered(view: StudyView) -> str:
     """States the most important parameters of the one joint search that fills a cell."""
     own = [cell.cell.search for cell in view.cells]
     runs = [r for r in joint_runs(view.runs) if r.search in own and len(r.distributions) > 1]
-    shares = importances(runs[0]) if len(runs) == 1 else {}
-    if not shares:
-        return None
+    if len(runs) != 1 or not (shares := importances(runs[0])):
+        return ""
     n_trials = len(runs[0].ranked(runs[0].trials))
     named = [f"{share:.0%} to {name}" for name, share in list(shares.items())[:_MOST_NAMED]]
     return f"of the variance between {n_trials} trials, fANOVA attributes {in_words(named)}."
 
 
-def _denoising(done: Sequence[CellView]) -> str | None:
+def _denoising(done: Sequence[CellView]) -> str:
     """Counts the cells that denoising improves, by measure; compares each cell with itself."""
     both = [(p, c) for c in done if (p := c.cell.protocol) and c.measured.keys() >= set(OUTPUTS)]
-    if not both:
-        return None
     improved = Counter(p.name for p, cell in both if cell.cost("denoised") < cell.cost("raw"))
-    counts = Counter(p.name for p, _ in both)
-    parts = [f"{name} in {improved[name]} of {n} cells" for name, n in counts.items()]
-    sentence = f"denoising the images improves {in_words(parts)}"
-    if len({p for p, _ in both}) > 1:
-        return f"{sentence}."
-    raw, denoised = (statistics.median(c.measured[w].mean for _, c in both) for w in OUTPUTS)
-    return f"{sentence}; the median over cells is {raw:.4g} raw and {denoised:.4g} denoised."
+    n_cells, medians = Counter(p.name for p, _ in both), ""
+    counts = in_words(f"{name} in {improved[name]} of {n} cells" for name, n in n_cells.items())
+    if len({p for p, _ in both}) == 1:  # numbers of different protocols have no common median
+        raw, denoised = (statistics.median(c.measured[w].mean for _, c in both) for w in OUTPUTS)
+        medians = f"; the median over cells is {raw:.4g} raw and {denoised:.4g} denoised"
+    return counts and f"denoising the images improves {counts}{medians}."
 
 
 def _values(done: Sequence[CellView]) -> str:

@@ -108,8 +108,8 @@ def parts_of(text: str) -> list[Part]:
 
 
 def in_words(parts: Iterable[str]) -> str:
-    """Joins at least one part with commas, and with "and" before the last part."""
-    *first, last = parts
+    """Joins parts with commas, and with "and" before the last part; no parts give ""."""
+    *first, last = [*parts] or [""]
     return f"{', '.join(first)} and {last}" if first else last
 
 

@@ -80,7 +80,6 @@ def demo() -> SweepSettings:
         n_images=1000,
         train=table.train.replace(batch_size=64),
         ema=0.99,
-        extractor=table.extractor,
     )
 
 
@@ -110,7 +109,7 @@ def study(scale: str, at: SweepSettings) -> Study:
     if at.job is not None:
         return _of_job(scale, at, at.job)
     protocol = FidProtocol(
-        extractor=at.extractor, data=at.train.data, n_images=at.images[0], seeds="search"
+        extractor=at.features, data=at.train.data, n_images=at.images[0], seeds="search"
     )
     objectives = image_objectives(at.objectives, protocol)
     job = _score(at, objectives[0])

@@ -10,7 +10,9 @@ import pytest
 from PIL import Image
 
 from scorelib import spec
+from scorelib.data import DataSpec
 from scorelib.errors import InputError
+from scorelib.metrics import ClassifierFeatures, InceptionFeatures, RandomConvFeatures
 from scorelib.spec_paths import replace_paths
 from studies.opening.open_study import configured
 from studies.registry import find_study
@@ -187,6 +189,25 @@ def test_the_file_of_the_page_is_short_and_sweeps_a_folder(tmp_path):
         (8, 900, 1000), (2, 2700, 2000)
     ]  # fmt: skip
     assert search.n_trials == 24 and made.cells[0].n_seeds == 2
+
+
+def test_the_features_follow_the_folder(tmp_path):
+    for folder, kind in (("pictures", RandomConvFeatures), ("classes", ClassifierFeatures)):
+        for i in range(60):
+            part = tmp_path / folder / ("" if folder == "pictures" else "ab"[i % 2])
+            part.mkdir(parents=True, exist_ok=True)
+            Image.new("L", (8, 8), 4 * i).save(part / f"{i}.png")
+        changes = [f"train.data={tmp_path / folder}", "train.batch_size=8"]
+        settings = configured("sweep", "demo", changes)
+        made = find_study("sweep").study("demo", settings)
+        (cell,) = made.cells
+        assert type(cell.protocol.extractor) is kind
+        assert {spec for spec in made.specs() if isinstance(spec, DataSpec)} == {
+            settings.train.data
+        }
+        assert bool(made.notes) == (folder == "pictures")
+        with_inception = settings.replace(extractor=InceptionFeatures())
+        assert find_study("sweep").study("demo", with_inception).cells[0].protocol.name == "fid"
 
 
 def test_a_grid_has_as_many_trials_as_points():

@@ -9,6 +9,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "your_own.md"
 _STEP_SIZES = {
     "train.iterations": 20, "train.network.width": 16, "n_images": 20, "chunk_images": 10,
     "search.n_trials": 2, "search.n_images": 10, "search.top_images": 20, "search.keep": 1,
+    "n_sigma": [1], "seeds": 1,
 }  # fmt: skip
 _COMMAND, _CHANGE = "run sampling_eps --set images=pictures", '"images": "pictures"'
 
@@ -24,9 +25,10 @@ SIZES = {
     "images = [200, 400]": "images = [10, 20]",
     "n_images = 400": "n_images = 20\nchunk_images = 10",
     "[train.data]": "[train]\nbatch_size = 8\n\n[train.schedule]\nn_levels = 9\n\n[train.data]",
-    "(16, 256)": "(4, 8)",
-    "[16,64,256]": "[4,6,8]",
+    "(16, 256)": "(4,)",
+    "[16,64,256]": "[4,6]",
     "iterations: int = 2000": "iterations: int = 40",
+    "$PWD/shared": "$PWD/store",  # where the same jobs are finished
 }
 """The small sizes that the test suite puts in place of texts of the page."""
 

@@ -14,7 +14,7 @@ from scorelib.metrics.inception import InceptionFeatures
 from scorelib.networks import DdpmUNet, Ncsnv2, NetworkSpec, ResidualMlp, ScoreNetwork
 from scorelib.optim import AdamSpec
 from scorelib.samplers import Als, Cas, Sampler
-from scorelib.schedules import ExplicitSchedule, GeometricSchedule, Schedule
+from scorelib.schedules import ExplicitSchedule, GeometricSchedule, Schedule, SpacedSchedule
 from scorelib.spec import Spec
 from studies.common.execution_settings import StudySettings
 from tuning.jobs import Job, Outcome, Progress, Stage, Work
@@ -70,6 +70,7 @@ __all__ = [
     "ScoreNetwork",
     "Search",
     "Snapshot",
+    "SpacedSchedule",
     "Spec",
     "Stage",
     "Study",

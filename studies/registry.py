@@ -2,6 +2,7 @@
 
 import difflib
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Protocol, cast
@@ -57,6 +58,16 @@ _ROOMS = {
 }
 
 
+_OF_A_PAPER = {
+    "demo": "embedded data and small networks, minutes on a CPU",
+    "paper": "the paper's data, networks, iterations and numbers of images",
+}
+_GENERAL = {
+    "demo": "small, on a CPU",
+    "paper": "the published networks and settings, on GPUs",
+}
+
+
 @dataclass(frozen=True)
 class Entry:
     """The registry entry of a study.
@@ -64,14 +75,21 @@ class Entry:
     Attributes:
         module: dotted path of the study's module.
         title: table or figure of the paper and its subject, in a few words.
+        is_general: whether the study is of the user's own data and settings, and of no paper.
     """
 
     module: str
     title: str
+    is_general: bool = False
+
+    @property
+    def scales(self) -> Mapping[str, str]:
+        """What each scale means, by its name."""
+        return _GENERAL if self.is_general else _OF_A_PAPER
 
 
 STUDIES = {
-    name: Entry(f"{room}.{name}", title)
+    name: Entry(f"{room}.{name}", title, is_general=room == "studies.general")
     for room, titles in _ROOMS.items()
     for name, title in titles.items()
 }

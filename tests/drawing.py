@@ -1,6 +1,6 @@
 """Helpers that return the content of a description or a chart as plain numbers."""
 
-from dashboards.drawing.description import Arrows, Bars, Line
+from dashboards.drawing.description import Arrows, Bars, Contours, Line
 
 
 def numbers_drawn(figure):
@@ -16,6 +16,8 @@ def of_mark(mark):
             more = [end for ends in mark.errors for end in ends]
         case Arrows():
             more = mark.values
+        case Contours():
+            more = [height for row in mark.values for height in row]
     return str(([*mark.x], [*mark.y], [*more]))
 
 
@@ -29,6 +31,8 @@ def numbers_on(chart):
         if trace.type == "bar":
             errors = trace.error_y
             more = [*(errors.arrayminus or ()), *(errors.array or ())]
+        elif trace.type == "contour":
+            more = [height for row in trace.z for height in row]
         else:
             colours = trace.marker.color
             more = trace.customdata or (() if isinstance(colours, str) else colours)

@@ -35,11 +35,11 @@ sys.exit(run.main(sys.argv[1:]))
 """
 
 
-def launch(store, cwd, *options, name=NAME, environment=None):
-    """Starts the miniature study on a store; "other" runs the same study under that name."""
-    command = ["-m", "studies.run"] if name == NAME else ["-c", _UNDER_ANOTHER_NAME]
+def launch(store, cwd, *options, name=NAME, settings=OPTIONS, environment=None):
+    """Starts a miniature study on a store; "other" runs Table 1 under that name."""
+    command = ["-c", _UNDER_ANOTHER_NAME] if name == "other" else ["-m", "studies.run"]
     return subprocess.Popen(
-        [sys.executable, *command, name, *OPTIONS, "--cpus", "2", "--store", str(store), *options],
+        [sys.executable, *command, name, *settings, "--cpus", "2", "--store", str(store), *options],
         cwd=cwd, text=True, start_new_session=True, stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         env=os.environ | {"OMP_NUM_THREADS": "1", "COLUMNS": "120"} | (environment or {}),
@@ -105,11 +105,11 @@ def left_of(process):
     return found
 
 
-def csv(store):
-    """Returns the table of the study as CSV."""
+def csv(store, name=NAME):
+    """Returns the table of a study as CSV."""
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
-        assert print_table([NAME, "--store", str(store), "--format", "csv"]) == 0
+        assert print_table([name, "--store", str(store), "--format", "csv"]) == 0
     return printed.getvalue()
 
 

@@ -89,8 +89,8 @@ def test_commands_are_taken_by_their_parsers(page, module, arguments, pictures):
     if module not in COMMAND_LINES:
         import_module(module)  # tests.benchmarks and tests.chaos take a name or nothing
         return
-    if not is_example(arguments) or not arguments:
-        return
+    if not is_example(arguments) or not arguments or page == "your_own.md":
+        return  # tests.tutorial runs the commands of that page
     parser = import_module(COMMAND_LINES[module]).parser()
     try:
         args = parser.parse_args(arguments)

@@ -11,7 +11,17 @@ from typing import Any
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from dashboards.drawing.description import Arrows, Axis, Bars, Figure, Line, Mark, Panel
+from dashboards.drawing.description import (
+    N_LEVELS,
+    Arrows,
+    Axis,
+    Bars,
+    Contours,
+    Figure,
+    Line,
+    Mark,
+    Panel,
+)  # fmt: skip
 
 _LABEL_CHARACTERS = 24
 _MOST_LISTED = 8  # labels in a legend; with more there is no legend, only labels on hover
@@ -20,8 +30,6 @@ _SCALE: dict[str, Any] = {"colorscale": "Viridis", "reversescale": True}
 
 def draw_chart(figure: Figure) -> go.Figure:
     """Draws a figure as a chart without title."""
-    if figure.draw:
-        return figure.draw()
     (rows, columns), panels = figure.shape, figure.panels
     gap = 0.08 if len({panel.y for panel in panels[:columns]}) == 1 else 0.4  # room for labels
     chart = make_subplots(
@@ -86,6 +94,11 @@ def _draw_mark(chart: go.Figure, mark: Mark, hover: str, at: dict[str, int]) -> 
                 x=mark.x, y=mark.y, mode="markers", name="", customdata=mark.values,
                 marker={"symbol": "arrow", "angle": turned, "size": 7} | _colours(mark.values),
                 hovertemplate="%{x:.3g}, %{y:.3g}: %{customdata:.3g}", **at,
+            )  # fmt: skip
+        case Contours():
+            chart.add_contour(
+                x=mark.x, y=mark.y, z=mark.values, coloraxis="coloraxis", ncontours=N_LEVELS,
+                line={"width": 0}, name="", hovertemplate="%{z:.3g}", **at,
             )  # fmt: skip
 
 

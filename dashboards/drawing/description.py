@@ -2,10 +2,10 @@
 
 `drawing.png` makes PNG files, `drawing.charts` makes the charts of a page. A description uses no
 plotting library: a figure is written once, and tests can read its contents. Images, which
-`dashboards.pictures` lays out, and Optuna's own plots (`Figure.draw`) have no description.
+`dashboards.pictures` lays out, have no description.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import cycle
 from typing import Any, Literal
@@ -15,6 +15,9 @@ COLOURS = (BLUE, ORANGE, GREEN, RED, "#cc79a7", "#56b4e9", "#8c564b", "#9a9a1a")
 """Colours for light and dark backgrounds and most colour vision (after Okabe and Ito, 2008)."""
 GREY = "#808080"
 """Colour of references; visible on light and dark backgrounds."""
+
+N_LEVELS = 12
+"""About how many levels filled contours have."""
 
 _MOST_MARKED = 20
 _MOST_INCHES = 13.4
@@ -56,13 +59,13 @@ class Line:
 
     Attributes:
         x: values along the horizontal axis, or names on an axis with names, (n,).
-        y: values along the vertical axis, (n,).
+        y: values along the vertical axis, or names on an axis with names, (n,).
         colour: colour as "#rrggbb".
         label: label in the legend; lines with equal labels share one entry.
         dash: dash style of the line; "" for points without a line.
         width: width of the line in points.
-        marker: marker of each point; None for filled markers with few points and none ("") with
-            many.
+        marker: marker of each point; None for filled markers with few points or without a line,
+            and none ("") with many points.
         halves: half widths of the band, (n,); () for no band.
         values: values that colour the points on the figure's scale instead of `colour`, (n,).
         texts: text of each point, (n,); written beside the points of a joined line in a file, shown
@@ -70,7 +73,7 @@ class Line:
     """
 
     x: Sequence[Any]
-    y: Sequence[float]
+    y: Sequence[Any]
     colour: str
     label: str = ""
     dash: Literal["solid", "dash", "dot", ""] = "solid"
@@ -83,8 +86,9 @@ class Line:
     @property
     def mark(self) -> str:
         """Marker that is drawn: "filled", "open" or ""."""
-        few = "filled" if len(self.x) <= _MOST_MARKED else ""
-        return few if self.marker is None else self.marker
+        if self.marker is not None:
+            return self.marker
+        return "filled" if not self.dash or len(self.x) <= _MOST_MARKED else ""
 
     @property
     def band(self) -> tuple[list[float], list[float]]:
@@ -129,7 +133,22 @@ class Arrows:
     values: Sequence[float]
 
 
-Mark = Line | Bars | Arrows
+@dataclass(frozen=True)
+class Contours:
+    """A surface over the panel, as filled contours on the figure's scale.
+
+    Attributes:
+        x: values along the horizontal axis, ascending, or names on an axis with names, (n,).
+        y: values along the vertical axis, ascending, or names on an axis with names, (m,).
+        values: heights of the surface, m rows of n.
+    """
+
+    x: Sequence[Any]
+    y: Sequence[Any]
+    values: Sequence[Sequence[float]]
+
+
+Mark = Line | Bars | Arrows | Contours
 
 
 @dataclass(frozen=True)
@@ -155,8 +174,6 @@ class Figure:
         panel_size: width and height of a panel in a file, in inches.
         scale: scale of the colours of `values`, with limits; None for no scale.
         about: section of the page that shows the chart.
-        draw: function that makes a plotly figure of columns x columns panels instead of `panels`;
-            shown on pages only.
     """
 
     title: str
@@ -167,12 +184,11 @@ class Figure:
     panel_size: tuple[float, float] = (6.2, 4.4)
     scale: Axis | None = None
     about: Literal["Figures", "Searches", "Training"] = "Figures"
-    draw: Callable[[], Any] | None = None
 
     @property
     def shape(self) -> tuple[int, int]:
         """Number of rows and of columns of the panels."""
         columns = self.columns or max(1, int(_MOST_INCHES / self.panel_size[0]))
-        n_panels = len(self.panels) or columns**2
+        n_panels = max(1, len(self.panels))
         columns = min(columns, n_panels)
         return -(-n_panels // columns), columns

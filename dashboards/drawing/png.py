@@ -5,6 +5,7 @@ Nothing here uses pyplot, whose figures and backend belong to the user of the pr
 
 import io
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from matplotlib.cm import ScalarMappable
@@ -12,7 +13,17 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
-from dashboards.drawing.description import Arrows, Axis, Bars, Figure, Line, Mark, Panel
+from dashboards.drawing.description import (
+    N_LEVELS,
+    Arrows,
+    Axis,
+    Bars,
+    Contours,
+    Figure,
+    Line,
+    Mark,
+    Panel,
+)  # fmt: skip
 
 _DASHES = {"solid": "-", "dash": "--", "dot": ":", "": "none"}
 _SCALE = "viridis_r"
@@ -70,34 +81,41 @@ def _draw_panel(axis: Any, panel: Panel, colours: ScalarMappable | None) -> None
     axis.grid(alpha=0.25, linewidth=0.6)
     axis.tick_params(labelsize=9)
     for mark in panel.marks:
-        names = panel.x.names
-        x = [names.index(name) for name in mark.x] if names else mark.x
-        _draw_mark(axis, mark, x, {"cmap": _SCALE, "norm": colours.norm if colours else None})
+        x, y = _places(mark.x, panel.x), _places(mark.y, panel.y)
+        how = {"cmap": _SCALE, "norm": colours.norm if colours else None}
+        _draw_mark(axis, mark, x, y, how)
     _set_axis(axis, "x", panel.x)
     _set_axis(axis, "y", panel.y)
 
 
-def _draw_mark(axis: Any, mark: Mark, x: Any, coloured: dict[str, Any]) -> None:
+def _places(values: Sequence[Any], axis: Axis) -> Sequence[float]:
+    """Returns the places of values on an axis: the values, or the positions of names."""
+    return [axis.names.index(name) for name in values] if axis.names else values
+
+
+def _draw_mark(axis: Any, mark: Mark, x: Any, y: Any, coloured: dict[str, Any]) -> None:
     match mark:
         case Line() if mark.values:
-            axis.scatter(x, mark.y, c=mark.values, s=24, edgecolors="k", lw=0.3, **coloured)
+            axis.scatter(x, y, c=mark.values, s=24, edgecolors="k", lw=0.3, **coloured)
         case Line():
             axis.plot(
-                x, mark.y, color=mark.colour, linestyle=_DASHES[mark.dash], linewidth=mark.width,
+                x, y, color=mark.colour, linestyle=_DASHES[mark.dash], linewidth=mark.width,
                 marker="o" if mark.mark else None, markersize=4, label=mark.label,
                 fillstyle="none" if mark.mark == "open" else "full",
             )  # fmt: skip
             if mark.halves:
                 low, high = mark.band
                 axis.fill_between(x, low, high, color=mark.colour, alpha=0.2, linewidth=0)
-            for text, *at in zip(mark.texts if mark.dash else (), x, mark.y, strict=False):
+            for text, *at in zip(mark.texts if mark.dash else (), x, y, strict=False):
                 axis.annotate(text, at, xytext=(5, -10), textcoords="offset points", fontsize=7)
         case Bars():
             how = {"capsize": 3, "error_kw": {"linewidth": 1}}
-            axis.bar(x, mark.y, width=0.75, color=mark.colours, yerr=mark.errors or None, **how)
+            axis.bar(x, y, width=0.75, color=mark.colours, yerr=mark.errors or None, **how)
         case Arrows():
-            axis.quiver(x, mark.y, mark.u, mark.v, mark.values, scale=26, width=0.006, **coloured)
+            axis.quiver(x, y, mark.u, mark.v, mark.values, scale=26, width=0.006, **coloured)
             axis.set_aspect("equal")
+        case Contours():
+            axis.contourf(x, y, mark.values, levels=N_LEVELS, **coloured)
 
 
 def _set_axis(axis: Any, side: str, own: Axis) -> None:

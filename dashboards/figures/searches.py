@@ -1,21 +1,40 @@
-"""Figures of searches: history, results against each parameter, and parameter importances."""
+"""Figures of searches: history, results by parameter and by pairs, and parameter importances."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import accumulate
+from dataclasses import dataclass
+from itertools import accumulate, combinations
 from typing import Any
 
-from optuna.distributions import CategoricalDistribution
+import numpy as np
+from numpy.typing import NDArray
+from optuna.distributions import BaseDistribution, CategoricalDistribution
 
-from dashboards.drawing.description import BLUE, GREY, ORANGE, Axis, Bars, Figure, Line, Panel
+from dashboards.drawing.description import (
+    BLUE,
+    GREY,
+    ORANGE,
+    Axis,
+    Bars,
+    Contours,
+    Figure,
+    Line,
+    Panel,
+)  # fmt: skip
 from dashboards.figures.training_curves import curve_panel
-from dashboards.results.optuna_analyses import as_optuna, importances
+from dashboards.results.optuna_analyses import importances
 from dashboards.results.searches import alike_runs, joint_runs, shown_value
 from tuning.scheduling.scheduler import Scheduler
 from tuning.search.search import SearchRun
 from tuning.store.documents import as_name
 from tuning.store.store import Store
 
+Array = NDArray[np.float64]
+
 _MOST_PAIRED = 4
+_N_TICKS = 25  # numbers along each side of a surface
+_MOST_LINEAR = 10  # ratio of the largest to the smallest number on a linear scale
+_SMOOTHING = 0.01  # of a linear radial function on the unit square
 
 
 def figures(scheduler: Scheduler, store: Store) -> Iterator[Figure]:
@@ -68,16 +87,12 @@ def slices(run: SearchRun, shares: Mapping[str, float]) -> Figure:
     y = Axis(space.measure, is_log=min(values) > 0)
     order, panels = [trial.number for trial in trials], []
     for name, distribution in run.distributions.items():
-        tried: list[Any] = [trial.values[name] for trial in trials]
-        x = Axis(is_log=bool(getattr(distribution, "log", False)))
-        if isinstance(distribution, CategoricalDistribution):
-            x = Axis(names=tuple(map(shown_value, distribution.choices)), format="")
-            tried = [shown_value(value) for value in tried]
         points = Line(
-            tried, values, GREY, dash="", values=order, texts=[f"trial {n}" for n in order]
-        )
+            _tried(run, name), values, GREY, dash="", values=order,
+            texts=[f"trial {n}" for n in order],
+        )  # fmt: skip
         share = f" ({shares[name]:.0%} of the variance)" if name in shares else ""
-        panels.append(Panel([points], x, y, name + share))
+        panels.append(Panel([points], _axis_of("", distribution), y, name + share))
     name = run.search.name
     return Figure(
         f"{name}: each parameter", panels, file=f"search_{as_name(name)}.png",
@@ -86,8 +101,21 @@ def slices(run: SearchRun, shares: Mapping[str, float]) -> Figure:
     )  # fmt: skip
 
 
+def _axis_of(label: str, distribution: BaseDistribution) -> Axis:
+    if isinstance(distribution, CategoricalDistribution):
+        return Axis(label, names=tuple(map(shown_value, distribution.choices)), format="")
+    return Axis(label, is_log=bool(getattr(distribution, "log", False)))
+
+
+def _tried(run: SearchRun, name: str) -> list[Any]:
+    """Returns the values of a parameter as its axis shows them, best trial first."""
+    is_named = isinstance(run.distributions[name], CategoricalDistribution)
+    values: list[Any] = [trial.values[name] for trial in run.ranked(run.trials)]
+    return [shown_value(value) for value in values] if is_named else values
+
+
 def _importances(run: SearchRun, shares: Mapping[str, float]) -> Iterator[Figure]:
-    """Yields the importances, and Optuna's contour plot of the most important parameters."""
+    """Yields the importances, and contours over pairs of the most important parameters."""
     name = run.search.name
     if shares:
         names = tuple(shares)
@@ -95,20 +123,86 @@ def _importances(run: SearchRun, shares: Mapping[str, float]) -> Iterator[Figure
         y = Axis("share of the variance", limits=(0, 1), format=".0%")
         panel = Panel([bars], Axis(names=names, format=""), y)
         yield Figure(f"{name}: parameter importance (fANOVA)", [panel], about="Searches")
-    paired = list(shares)[:_MOST_PAIRED]
+    varied = [n for n in shares if len(set(_tried(run, n))) > 1][:_MOST_PAIRED]
+    if len(varied) > 1:
+        yield contours(run, varied)
 
-    def draw() -> Any:
-        from optuna.visualization import plot_contour  # local: plotly takes 0.3 seconds
 
-        names = run.search.space.number_names
-        target = (lambda trial: float(trial.values[0])) if len(names) > 1 else None
-        return plot_contour(as_optuna(run), params=paired, target=target, target_name=names[0])
+def contours(run: SearchRun, names: Sequence[str]) -> Figure:
+    """Describes a joint search's results over each pair of parameters, interpolated between trials.
 
-    if len(paired) > 1:
-        yield Figure(
-            f"{name}: pairs of parameters", draw=draw, columns=len(paired), panel_size=(4.0, 2.4),
-            about="Searches",
-        )  # fmt: skip
+    Args:
+        run: search with finished trials of different results.
+        names: parameters, each with at least two values that were tried.
+    """
+    values = np.array([trial.numbers[0] for trial in run.ranked(run.trials)])
+    name, label = run.search.name, run.search.space.measure
+    if values.min() > 0 and values.max() > _MOST_LINEAR * values.min():
+        values, label = np.log10(values), f"log10 of {label}"
+    panels = []
+    for x, y in combinations([_Side.of(run, name) for name in names], 2):
+        surface = Contours(x.ticks, y.ticks, _interpolated(x, y, values))
+        points = Line(x.tried, y.tried, GREY, dash="", values=list(map(float, values)))
+        panels.append(Panel([surface, points], x.axis, y.axis))
+    return Figure(
+        f"{name}: pairs of parameters", panels, file=f"pairs_{as_name(name)}.png",
+        heading=f"{name}: pairs of parameters", panel_size=(4.0, 3.1), about="Searches",
+        scale=Axis(label, limits=(float(values.min()), float(values.max()))),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Side:
+    """A parameter as a side of a surface.
+
+    Attributes:
+        axis: axis of the parameter.
+        tried: values that were tried, best trial first, (n,).
+        ticks: values at which the surface is computed, (m,).
+    """
+
+    axis: Axis
+    tried: Sequence[Any]
+    ticks: Sequence[Any]
+
+    @classmethod
+    def of(cls, run: SearchRun, name: str) -> "_Side":
+        distribution = run.distributions[name]
+        axis, tried = _axis_of(name, distribution), _tried(run, name)
+        if axis.names:
+            return cls(axis, tried, axis.names)
+        low, high = (float(getattr(distribution, end)) for end in ("low", "high"))
+        spaced = np.geomspace if axis.is_log else np.linspace
+        return cls(axis, tried, [float(x) for x in spaced(low, high, _N_TICKS)])
+
+    def places(self, values: Sequence[Any]) -> Array:
+        """Returns values as places along the scale, from 0 at the first tick to 1 at the last."""
+        names, is_log = self.axis.names, self.axis.is_log
+        ends = self.ticks[0], self.ticks[-1]
+        at, low, high = (
+            np.array([names.index(v) if names else math.log(v) if is_log else v for v in of], float)
+            for of in (values, ends[:1], ends[1:])
+        )
+        found: Array = (at - low) / (high - low)
+        return found
+
+
+def _interpolated(x: _Side, y: _Side, values: Array) -> list[list[float]]:
+    """Returns a surface through the values of the trials, by linear radial functions.
+
+    Trials that share x and y but differ in other parameters are averaged.
+
+    Returns:
+        The heights at the ticks: a row for each tick of y.
+    """
+    from scipy.interpolate import RBFInterpolator  # local: takes 0.2 seconds
+
+    at = np.stack([x.places(x.tried), y.places(y.tried)], -1)
+    surface = RBFInterpolator(at, values, kernel="linear", degree=0, smoothing=_SMOOTHING)
+    grid = np.stack(np.meshgrid(x.places(x.ticks), y.places(y.ticks)), -1)
+    heights = surface(grid.reshape(-1, 2)).clip(values.min(), values.max())
+    found: list[list[float]] = heights.reshape(grid.shape[:2]).tolist()
+    return found
 
 
 def choices_of(alike: Sequence[SearchRun]) -> dict[str, dict[str, dict[int, list[float]]]]:

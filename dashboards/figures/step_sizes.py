@@ -6,7 +6,7 @@ one axis.
 """
 
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,8 +29,7 @@ def figures(scheduler: Scheduler, store: Store) -> Iterator[Figure]:
     own = colours(sorted(_name(run) for group in groups for run in group.runs))
     for group in groups:
         alike = [run for other in groups if other.label == group.label for run in other.runs]
-        best = min(v for run in alike for which in _STYLES for v in _points(run, which)[1])
-        y = Axis(group.label, is_log=True, limits=(0.85 * best, _SHOWN_TIMES_BEST * best))
+        y = _axis(group.label, alike)
         lines = [line for run in group.runs for line in _lines(run, own[_name(run)])]
         title = textwrap.fill(group.title, _TITLE_CHARACTERS)
         yield Figure(
@@ -39,6 +38,14 @@ def figures(scheduler: Scheduler, store: Store) -> Iterator[Figure]:
             file="epsilon_curve.png",
             heading=f"{study.name} ({study.scale}): distance against step size",
         )
+
+
+def _axis(label: str, alike: Sequence[SearchRun]) -> Axis:
+    """Returns the axis of results; logarithmic, up to some times the best, for distances alone."""
+    best = min(v for run in alike for which in _STYLES for v in _points(run, which)[1])
+    is_distance = best > 0 and all(run.search.space.lower_is_better[0] for run in alike)
+    limits = (0.85 * best, _SHOWN_TIMES_BEST * best) if is_distance else (None, None)
+    return Axis(label, is_log=is_distance, limits=limits)
 
 
 def _lines(run: SearchRun, colour: str) -> Iterator[Line]:

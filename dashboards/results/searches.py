@@ -86,7 +86,7 @@ def search_notes(run: SearchRun) -> list[str]:
 def _carried_over(run: SearchRun) -> str | None:
     """Compares the first trial, carried over from another search, with the best trial."""
     search, trials = run.search, run.trials
-    if run.winner is None or search.after is None:
+    if run.winner is None or search.after is None or not search.space.lower_is_better[0]:
         return None
     values = [t.result.of(search.space.output) if t.result else None for t in trials]
     known = [value for value in values if value is not None]

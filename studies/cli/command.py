@@ -23,7 +23,7 @@ from studies.cli.options import (
 from studies.cli.preflight import present_data_notes
 from studies.opening.cli_common import DEFAULT_STORE, STOPPED, command_line, run_command
 from studies.opening.open_study import configured, require_origin
-from studies.registry import find_study
+from studies.registry import STUDIES, find_study
 from tuning.addresses import without_secrets
 from tuning.scheduling.forecast import forecast
 from tuning.scheduling.scheduler import Scheduler
@@ -71,11 +71,27 @@ def _print_plan(study: Study, options: LaunchOptions, console: Console) -> None:
     scheduler = Scheduler(study, known)
     rows = forecast(scheduler, known, device)
     notes = present_data_notes(study, known)
+    if study.name in STUDIES and not study.kind:
+        notes = [f"scale {study.scale}: {STUDIES[study.name].scales[study.scale]}", *notes]
     print_plan(study, scheduler, rows, device, notes, console)
 
 
+def _all_failed(scheduler: Scheduler) -> str | None:
+    """Returns why the searches of a study found nothing; None if one of them has a winner."""
+    runs = list(scheduler.searches.values())
+    if not runs or any(run.winner is not None for run in runs):
+        return None
+    results = [trial.result for run in runs for trial in run.trials]
+    cause = next((result.failed for result in results if result), None)
+    return f"a trial must give numbers, but all {len(results)} trials failed: {cause}"
+
+
 def _close(args: argparse.Namespace, launched: Launched, console: Console) -> int:
-    """Prints the table and the next steps, and returns the exit code."""
+    """Prints the table and the next steps, and returns the exit code.
+
+    Raises:
+        InputError: no search of the study has a result, because all trials failed.
+    """
     scheduler = launched.scheduler
     view = read_study(scheduler, launched.store)
     sys.stdout.write(render(view, "rich", console.width))
@@ -88,6 +104,8 @@ def _close(args: argparse.Namespace, launched: Launched, console: Console) -> in
     if not scheduler.is_complete():
         print(f"\nThe study is not complete. To try again: {again}")
         return 1
+    if (why := _all_failed(scheduler)) is not None:
+        raise InputError(why)
     print("\nNext:")
     if args.tracking_uri:
         print(f"  open {without_secrets(args.tracking_uri)}, experiment {view.study.full_name}")

@@ -73,6 +73,9 @@ def print_studies(name: str | None) -> None:
         print(f"{own.name:24} of your own")
     for known, entry in STUDIES.items():
         print(f"{known:24} {entry.title}")
+    for name, of in (("cifar_sampling_eps", "papers"), ("sampling_eps", "your own")):
+        meanings = (f"--scale {scale}: {what}" for scale, what in STUDIES[name].scales.items())
+        print(f"Studies of {of}: {'; '.join(meanings)}")
 
 
 def _count(text: str) -> int:

@@ -161,14 +161,7 @@ class SamplingEpsSettings(StudySettings):
                 "images",
             )
         self._require_fitting_samplers()
-        found = self.features
-        if isinstance(found, ClassifierFeatures) and found.classifier.data.n_classes < 2:
-            raise InputError(
-                f"a classifier needs images of at least 2 classes, but "
-                f"{found.classifier.data.name} has one: give each class a folder, or leave the "
-                f"extractor out (null) for random convolutions",
-                "extractor",
-            )
+        require_classes(self.features)
 
     def _require_fitting_samplers(self) -> None:
         """Raises InputError if a sampler does not work with the schedule."""
@@ -192,11 +185,7 @@ class SamplingEpsSettings(StudySettings):
     @property
     def features(self) -> Extractor:
         """The feature extractor, by default the one that the images allow."""
-        if isinstance(self.extractor, Extractor):
-            return self.extractor
-        if self.extractor is None and self.images.n_classes < 2:
-            return RandomConvFeatures()
-        return (self.extractor or ClassifierOfImages()).of(self.images)
+        return features_of(self.extractor, self.images)
 
     @property
     def geometric(self) -> GeometricSchedule:
@@ -209,12 +198,43 @@ class SamplingEpsSettings(StudySettings):
     @property
     def notes(self) -> tuple[str, ...]:
         """What the distances are measured in, if they are no FIDs."""
-        if not isinstance(self.features, RandomConvFeatures):
-            return ()
-        return (
-            "random-conv: features of a network with random weights, at 32 x 32 pixels; they see "
-            "noise, colours and textures, and hardly what a picture shows",
+        return notes_of(self.features)
+
+
+def features_of(extractor: Extractor | ClassifierOfImages | None, images: DataSpec) -> Extractor:
+    """Returns the features by which images are measured.
+
+    Args:
+        extractor: extractor of the user's choice; None for the one that the images allow: the
+            classifier of their classes, or random convolutions for images of one class.
+        images: data set.
+    """
+    if isinstance(extractor, Extractor):
+        return extractor
+    if extractor is None and images.n_classes < 2:
+        return RandomConvFeatures()
+    return (extractor or ClassifierOfImages()).of(images)
+
+
+def require_classes(features: Extractor) -> None:
+    """Raises InputError if the features are those of a classifier of images of one class."""
+    if isinstance(features, ClassifierFeatures) and features.classifier.data.n_classes < 2:
+        raise InputError(
+            f"a classifier needs images of at least 2 classes, but "
+            f"{features.classifier.data.name} has one: give each class a folder, or leave the "
+            f"extractor out (null) for random convolutions",
+            "extractor",
         )
+
+
+def notes_of(features: Extractor) -> tuple[str, ...]:
+    """Returns what distances are measured in, if they are no FIDs."""
+    if not isinstance(features, RandomConvFeatures):
+        return ()
+    return (
+        "random-conv: features of a network with random weights, at 32 x 32 pixels; they see "
+        "noise, colours and textures, and hardly what a picture shows",
+    )
 
 
 def schedule_of(images: DataSpec) -> GeometricSchedule:

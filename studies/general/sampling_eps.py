@@ -8,9 +8,9 @@ features of the distances and the protocol follow:
 
 Demo scale: small and on a CPU. Photographs embedded in scikit-learn replace the user's images, of
 16 x 16 pixels; a residual perceptron is trained for 2,000 iterations, and each cell is measured on
-400 images for each of two seeds. A folder of 400 pictures takes about 90 seconds of CPU time on a
-busy core. The numbers compare samplers; the images are no better than so small a network makes
-them.
+400 images for each of two seeds. A folder of 400 pictures took 165 CPU seconds, of all processes
+together; two workers share them. The numbers compare samplers; the images are no better than so
+small a network makes them.
 
 Paper scale: the published network and settings of "Adversarial score matching and improved sampling
 for image generation" (NCSNv2, 300,000 iterations, FID on 10,000 images), by default on CIFAR-10. A

@@ -29,6 +29,7 @@ from studies.adversarial.step_sizes import cifar_sampling_eps
 from studies.common.distances import baselines
 from studies.common.exhibit import Exhibit
 from studies.common.initial_step_sizes import initial_step_size
+from studies.general.image_settings import notes_of
 from studies.general.sweep_objectives import image_objectives, job_objectives
 from studies.general.sweep_parameters import decays, parameters, split
 from studies.general.sweep_settings import SweepSettings
@@ -80,7 +81,6 @@ def demo() -> SweepSettings:
         n_images=1000,
         train=table.train.replace(batch_size=64),
         ema=0.99,
-        extractor=table.extractor,
     )
 
 
@@ -110,7 +110,7 @@ def study(scale: str, at: SweepSettings) -> Study:
     if at.job is not None:
         return _of_job(scale, at, at.job)
     protocol = FidProtocol(
-        extractor=at.extractor, data=at.train.data, n_images=at.images[0], seeds="search"
+        extractor=at.features, data=at.train.data, n_images=at.images[0], seeds="search"
     )
     objectives = image_objectives(at.objectives, protocol)
     job = _score(at, objectives[0])
@@ -140,7 +140,8 @@ def study(scale: str, at: SweepSettings) -> Study:
         for measured in measures
     ]
     fresh = protocol.replace(n_images=at.n_images, seeds="fresh")
-    return _made(scale, at, search, cells, ("noise_schedules", "losses"), baselines(fresh))
+    figures, notes = ("noise_schedules", "losses"), notes_of(at.features)
+    return _made(scale, at, search, cells, figures, baselines(fresh), notes)
 
 
 def _score(at: SweepSettings, first: Objective) -> Score:
@@ -183,7 +184,7 @@ def _of_job(scale: str, at: SweepSettings, job: Job) -> Study:
     cell = Cell(
         row=_BEST, column=" / ".join(names), search=search, n_seeds=n_seeds, quantities=names
     )
-    return _made(scale, at, search, [cell], (), ())
+    return _made(scale, at, search, [cell], (), (), ())
 
 
 def _search(at: SweepSettings, space: SweepSpace, ladder: tuple[Rung, ...]) -> Search:
@@ -229,9 +230,12 @@ def _made(
     cells: Sequence[Cell],
     figures: tuple[str, ...],
     below: tuple[Baseline, ...],
+    notes: tuple[str, ...],
 ) -> Study:
     varied = ", ".join(split(line)[0].removeprefix("job.") for line in at.vary)
     fronts = ("pareto_fronts",) if len(search.space.lower_is_better) > 1 else ()
     title = f"{EXHIBIT.title}: {varied} by {at.strategy}"
-    made = EXHIBIT.study(scale, at, cells, searches=(search,), baselines=below, title=title)
+    made = EXHIBIT.study(
+        scale, at, cells, searches=(search,), baselines=below, title=title, notes=notes
+    )
     return dataclasses.replace(made, figures=(*made.figures, *fronts, *figures))

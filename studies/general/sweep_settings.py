@@ -6,6 +6,7 @@ from scorelib.errors import InputError, require_input
 from scorelib.metrics.features import Extractor
 from scorelib.samplers import Sampler
 from studies.common.execution_settings import StudySettings
+from studies.general.image_settings import ClassifierOfImages, features_of, require_classes
 from tuning.jobs import Job
 from tuning.stages import TrainSpec
 
@@ -33,7 +34,8 @@ class SweepSettings(StudySettings):
         train: training run.
         ema: EMA decay of the weights that images are sampled with, one of `train.ema`.
         sampler: sampler; None for consistent annealed sampling with r = 1.5.
-        extractor: feature extractor of the metrics.
+        extractor: features of the metrics; None for the classifier of the images' classes, or
+            random convolutions for images of one class.
         chunk_images: images per sampling job, >= 1.
         job: job of your own that is swept instead; None to sweep the training above.
     """
@@ -54,7 +56,7 @@ class SweepSettings(StudySettings):
     train: TrainSpec
     ema: float
     sampler: Sampler | None = None
-    extractor: Extractor
+    extractor: Extractor | ClassifierOfImages | None = None
     chunk_images: int = 500
     job: Job | None = None
 
@@ -83,3 +85,9 @@ class SweepSettings(StudySettings):
             list(self.keep) == sorted(self.keep, reverse=True) and min(self.keep, default=1) >= 1,
             f"keep must have values >= 1 that do not increase, but got {list(self.keep)}",
         )
+        require_classes(self.features)
+
+    @property
+    def features(self) -> Extractor:
+        """The feature extractor, by default the one that the images allow."""
+        return features_of(self.extractor, self.train.data)

@@ -1,13 +1,13 @@
 """The tutorial of the documents at full size: ``make tutorial``, at most 20 minutes.
 
-As a new user would: a wheel is built and installed into a folder of its own, and the commands run
-in an empty folder. The example study of ``docs/examples`` runs on this machine, is killed and
-continued, runs on an autoscaling session with two extra workers, and is shown; the notebook of
-``docs`` runs by a real kernel. Small versions of all parts are in the test suite.
+As a new user would: a wheel is built and installed into a folder of its own, and every snippet of
+``docs/your_own.md`` runs as it stands, in order, in an empty folder: commands by a shell, cells by
+a real kernel, and the commands for a cluster on a session that starts two workers. Then a sweep is
+killed and continued, and the notebook of ``docs`` runs. Small versions of all parts are in the test
+suite.
 """
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -17,12 +17,13 @@ from pathlib import Path
 
 import nbclient
 import nbformat
+from nbformat.v4 import new_code_cell, new_notebook
 
 from tests.clusters import autoscaling_head
 from tests.launches import wait_for
+from tests.tutorial.page import snippets
 
 ROOT = Path(__file__).parents[2]
-EXAMPLE = ROOT / "docs" / "examples" / "rings.py"
 
 
 def installed(folder):
@@ -38,69 +39,125 @@ def installed(folder):
     return site
 
 
-def start(site, folder, *arguments, environment=None):
-    """Starts the installed command in a user's folder."""
+def user_environment(site):
+    """Returns an environment in which `python` and `score-studies` are those of the wheel."""
+    command = site / "path" / "score-studies"
+    if not command.exists():
+        command.parent.mkdir()
+        script = site / "bin" / "score-studies"
+        command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -P "{script}" "$@"\n')
+        command.chmod(0o755)
+    path = f"{command.parent}:{Path(sys.executable).parent}:{os.environ['PATH']}"
+    return os.environ | {"PYTHONPATH": str(site), "PATH": path, "OMP_NUM_THREADS": "1"}
+
+
+def start(folder, command, environment):
+    """Starts a command of the page by a shell in the user's folder."""
     return subprocess.Popen(
-        [sys.executable, "-P", str(site / "bin" / "score-studies"), *arguments],
-        cwd=folder, env=os.environ | {"PYTHONPATH": str(site)} | (environment or {}), text=True,
-        start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        ["bash", "-c", command], cwd=folder, env=environment, text=True, start_new_session=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
 
 
 def finish(process):
-    output, _ = process.communicate(timeout=600)
+    output, _ = process.communicate(timeout=900)
     assert process.returncode == 0, output
     return output
 
 
-def table(site, folder, store):
-    return finish(start(site, folder, "table", "rings.py", "--store", store, "--format", "csv"))
+def timed(folder, command, environment):
+    """Runs a command of the page and prints how long it took."""
+    began = time.monotonic()
+    output = finish(start(folder, command, environment))
+    print(f"  {time.monotonic() - began:4.0f} s  {command}", flush=True)
+    return output
 
 
-def on_this_machine(site, folder):
-    """Runs the example, kills the driver and its workers once, continues, and shows the table."""
-    shutil.copy(EXAMPLE, folder)
-    process = start(site, folder, "run", "./rings.py", "--cpus", "2")
-    wait_for(folder / "store", "objects/sample/*/manifest.json", 2, process)
+def execute(folder, cells):
+    """Runs cells by a real kernel in the user's folder."""
+    notebook = new_notebook(cells=list(map(new_code_cell, cells)))
+    resources = {"metadata": {"path": str(folder)}}
+    nbclient.NotebookClient(notebook, timeout=900, resources=resources).execute()
+
+
+def the_page(site, folder):
+    """Follows ``docs/your_own.md`` from an empty folder, as it stands."""
+    environment, cells = user_environment(site), []
+    commands = [command for snippet in snippets() for command in snippet.commands]
+    assert any("--address" in command for command in commands)
+    for snippet in snippets():
+        if snippet.kind == "file":
+            (folder / snippet.name).write_text(snippet.text)
+        if snippet.kind == "cell":
+            cells.append(snippet.text)
+        if any("--address" in command for command in snippet.commands):
+            on_a_cluster(folder, snippet.commands, environment)
+        else:
+            for command in snippet.commands:
+                timed(folder, command, environment)
+    execute(folder, cells)
+    for study in ("sweep", "rings.py"):
+        here, there = (table(folder, study, store, environment) for store in ("store", "shared"))
+        assert without_extra_rows(here, there), (here, there)
+    return f"{len(commands)} commands, {len(cells)} cells; one table on both sessions"
+
+
+def on_a_cluster(folder, commands, environment):
+    """Runs commands on a session that starts two workers, with the code of the driver alone."""
+    with autoscaling_head(v2=False, worker={"CPU": 1}, max_workers=2) as cluster:
+        joined = environment | {
+            name: value for name, value in cluster.environment.items() if name.startswith("RAY_")
+        }
+        for command in commands:
+            timed(folder, command, joined | {"RAY_ADDRESS": cluster.address})
+        workers = len(cluster.nodes()) - 1
+    assert workers >= 2, workers
+
+
+def table(folder, study, store, environment):
+    command = f"score-studies table {study} --store {store} --format csv"
+    return finish(start(folder, command, environment))
+
+
+def without_extra_rows(here, there):
+    """Returns whether a table holds all rows of another; the first may have more widths."""
+    return set(there.splitlines()) <= set(here.splitlines())
+
+
+def killed(site, folder):
+    """Kills the driver and the workers of the page's sweep once, continues, compares the tables."""
+    environment = user_environment(site)
+    command = "score-studies run sweep --config sweep.toml --store killed"
+    process = start(folder, f"exec {command}", environment)
+    wait_for(folder / "killed", "objects/score/*/manifest.json", 2, process)
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
-    printed = finish(start(site, folder, "run", "./rings.py", "--cpus", "2"))
-    assert "width 256" in printed and "score-studies report ./rings.py" in printed, printed
-    finish(start(site, folder, "report", "rings.py"))
-    return "killed once, continued, table and report written"
+    finish(start(folder, command, environment))
+    tables = [table(folder, "sweep", store, environment) for store in ("killed", "store")]
+    assert tables[0] == tables[1], tables
+    return "killed once, continued, the same table"
 
 
-def on_a_cluster(site, folder):
-    """Runs the example on a session that starts two workers, with the code of this driver alone."""
-    with autoscaling_head(v2=False, worker={"CPU": 1}, max_workers=2) as cluster:
-        where = ("--address", cluster.address, "--cpus", "2", "--store", str(folder / "shared"))
-        environment = cluster.environment | {"PYTHONPATH": str(site)}
-        driver = start(site, folder, "run", "./rings.py", *where, environment=environment)
-        printed = finish(driver)
-        workers = len(cluster.nodes()) - 1
-    assert workers == 2 and "width 256" in printed, (workers, printed)
-    assert table(site, folder, "shared") == table(site, folder, "store")
-    return "two workers started, the same table as on one machine"
-
-
-def in_a_notebook(site, folder):
+def the_notebook(site, folder):
     """Runs the notebook of the documents by a real kernel."""
     notebook = nbformat.read(ROOT / "docs" / "notebook.ipynb", as_version=4)
-    client = nbclient.NotebookClient(
-        notebook, timeout=900, resources={"metadata": {"path": str(folder)}}
-    )
-    client.execute()
+    execute(folder, [cell.source for cell in notebook.cells if cell.cell_type == "code"])
     return f"{len(notebook.cells)} cells"
 
 
-def main():
-    """Runs all parts and prints a line for each; returns the exit code."""
+PARTS = (the_page, killed, the_notebook)
+
+
+def main(names):
+    """Runs all parts, or the named ones, and prints a line for each; returns the exit code."""
     failed = 0
     with tempfile.TemporaryDirectory() as made:
-        site = installed(Path(made))
-        for part in (on_this_machine, on_a_cluster, in_a_notebook):
-            began, folder = time.monotonic(), Path(made) / "user"
-            folder.mkdir(exist_ok=True)
+        site, folder = installed(Path(made)), Path(made) / "user"
+        folder.mkdir()
+        for part in PARTS:
+            if names and part.__name__ not in names:
+                continue
+            began = time.monotonic()
             try:
                 outcome = part(site, folder)
             except Exception as error:
@@ -110,4 +167,4 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

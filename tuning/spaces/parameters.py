@@ -107,6 +107,9 @@ class LogUniform(Spec):
         return float(np.exp(rng.uniform(np.log(self.low), np.log(self.high))))
 
 
+MOST_POINTS = 10_000
+"""Largest number of points of a grid."""
+
 _STEPS = 1000
 """Least number of steps that a linear range is rounded to."""
 
@@ -125,7 +128,8 @@ class Range(Spec):
         high: highest value, > low.
         log: whether the scale is logarithmic.
         whole: whether values are whole numbers.
-        points: number of evenly spaced points of a grid, >= 2; None for every whole number.
+        points: number of evenly spaced points of a grid, from 2 to 10,000; None for every whole
+            number.
     """
 
     KIND = "Range"
@@ -151,8 +155,8 @@ class Range(Spec):
             f"{self.name}: the ends of a range of whole numbers must be whole, {given}",
         )
         require_input(
-            self.points is None or self.points >= 2,
-            f"{self.name}: a range must have at least 2 points, but got {self.points}",
+            self.points is None or 2 <= self.points <= MOST_POINTS,
+            f"{self.name}: a range must have 2 to {MOST_POINTS:,} points, but got {self.points}",
         )
 
     def field_value(self, shown: Value) -> int | float:
@@ -194,7 +198,7 @@ class Range(Spec):
         """The points of a grid, ascending.
 
         Raises:
-            InputError: `points` is missing, and the numbers are not whole.
+            InputError: `points` is missing, and the numbers are not whole or too many.
         """
         if self.points is not None:
             places = (i / (self.points - 1) for i in range(self.points))
@@ -203,5 +207,11 @@ class Range(Spec):
             self.whole,
             f"{self.name}: a grid needs a number of points of the range, such as "
             f"'{self.low:g}..{self.high:g} 5 points', or a list of values",
+        )
+        n = int(self.high) - int(self.low) + 1
+        require_input(
+            n <= MOST_POINTS,
+            f"{self.name}: a grid must have at most {MOST_POINTS:,} points, but got {n:,} whole "
+            f"numbers: give a number of points, such as '{self.low:g}..{self.high:g} 5 points'",
         )
         return tuple(range(int(self.low), int(self.high) + 1))

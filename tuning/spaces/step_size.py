@@ -25,16 +25,8 @@ class StepSizeSpace(SearchSpace):
     KIND = "StepSizeSpace"
 
     def validate(self) -> None:
-        """Raises InputError if the metric is maximised or the sampler has no step size.
-
-        The proposals assume a valley-shaped curve, so the metric must be minimised.
-        """
+        """Raises InputError if the sampler has no step size."""
         super().validate()
-        require_input(
-            self.protocol.lower_is_better,
-            f"a step size must be searched by a metric that is minimised, but got "
-            f"{self.protocol.name}",
-        )
         require_input(
             isinstance(self.sample.sampler, AnnealedSampler),
             f"the sampler must have a step size, such as Als or Cas, but got "
@@ -62,8 +54,9 @@ class StepSizeSpace(SearchSpace):
         """Returns step sizes proposed by the valley model; see `SearchSpace.propose`."""
         low, high = self._interval()
         proposals = propose_step_sizes(
-            finished, low=low, high=high, starts=_epsilons(starts), n=self.round_size, seed=seed
-        )
+            finished, low=low, high=high, starts=_epsilons(starts), n=self.round_size, seed=seed,
+            lower_is_better=self.protocol.lower_is_better,
+        )  # fmt: skip
         return [{EPSILON: epsilon} for epsilon in proposals]
 
     def distributions(self, starts: Sequence[Values]) -> dict[str, BaseDistribution]:

@@ -11,6 +11,7 @@ References:
 
 import inspect
 import itertools
+import math
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -20,7 +21,7 @@ import optuna
 
 from scorelib.errors import InputError, require_input
 from tuning.spaces.cma_es import CmaEs, population
-from tuning.spaces.parameters import LogUniform, OneOf, Range
+from tuning.spaces.parameters import MOST_POINTS, LogUniform, OneOf, Range
 from tuning.spaces.tpe_sampler import combinations, failed_as_worst, identity, tpe_sampler
 from tuning.spaces.trial import Trial, as_optuna_trial
 from tuning.store.ledger import Value, Values
@@ -62,9 +63,10 @@ def grid_values(parameters: Sequence[Parameter]) -> list[tuple[Value, ...]]:
     """Returns the values of each parameter on a grid.
 
     Raises:
-        InputError: a range has neither whole numbers nor a number of points.
+        InputError: a range has neither whole numbers nor a number of points, or the grid has more
+            than `MOST_POINTS` points.
     """
-    found = []
+    found: list[tuple[Value, ...]] = []
     for parameter in parameters:
         require_input(
             not isinstance(parameter, LogUniform),
@@ -72,6 +74,12 @@ def grid_values(parameters: Sequence[Parameter]) -> list[tuple[Value, ...]]:
         )
         shown = parameter.shown if isinstance(parameter, OneOf) else None
         found.append(shown or (parameter.grid if isinstance(parameter, Range) else ()))
+    n_points = math.prod(map(len, found))
+    require_input(
+        n_points <= MOST_POINTS,
+        f"a grid must have at most {MOST_POINTS:,} points, but got {n_points:,}: take fewer points "
+        "or another strategy",
+    )
     return found
 
 

@@ -21,6 +21,7 @@ from dashboards.drawing.description import (
     Arrows,
     Axis,
     Bars,
+    Contours,
     Figure,
     Line,
     Panel,
@@ -113,6 +114,30 @@ def test_arrows_point_the_same_way_in_both():
     assert not np.array_equal(pixels(one(arrows, scale=scale)), pixels(one(up, scale=scale)))
 
 
+def test_many_points_without_a_line_are_marked_in_both():
+    many = [float(n) for n in range(1, 60)]
+    figure = one(Line(many, many, BLUE, dash=""))
+    assert draw_chart(figure).data[0].mode == "markers"
+    assert len(where(pixels(figure), BLUE)[0]) > 500
+
+
+def test_contours_rise_to_the_same_side_in_both():
+    names = ("low", "high")
+    surface = Contours([1.0, 10.0, 100.0], names, [[0.0, 0.0, 0.0], [0.0, 1.0, 2.0]])
+    scale = Axis("height", limits=(0, 2))
+    figure = one(surface, x=Axis("x", True), y=Axis("y", names=names, format=""), scale=scale)
+    chart = draw_chart(figure)
+    (trace,) = chart.data
+    assert numbers_on(chart) == numbers_drawn(figure) and trace.coloraxis == "coloraxis"
+    assert (chart.layout.xaxis.type, chart.layout.yaxis.type) == ("log", "category")
+    brightness = pixels(figure).sum(-1)
+    rows, columns = brightness.shape
+    high, low = brightness[: rows // 2], brightness[rows // 2 :]
+    dark = [part[:, a * columns // 8 : (a + 1) * columns // 8].mean() for part, a in
+            ((high, 5), (high, 1), (low, 5))]  # fmt: skip
+    assert dark[0] < min(dark[1:]) - 50  # the highest values are the darkest
+
+
 def test_a_label_of_several_panels_is_listed_once():
     panel = Panel([Line(X, Y, BLUE, "a"), Line(X, X, RED, "b"), Line(X, X, GREEN)], Axis(), Axis())
     chart = draw_chart(Figure("title", [panel, panel]))
@@ -164,7 +189,6 @@ def test_panels_fill_as_many_columns_as_fit():
     shapes = {size: Figure("", [panel] * 5, panel_size=(size, 1)).shape for size in (3, 4, 6, 20)}
     assert shapes == {3: (2, 4), 4: (2, 3), 6: (3, 2), 20: (5, 1)}
     assert Figure("", [panel] * 5, columns=5).shape == (1, 5)
-    assert Figure("", draw=object, columns=3).shape == (3, 3)
 
 
 def test_colours_are_told_apart_and_come_again_when_there_are_no_more():

@@ -3,14 +3,17 @@
 The searches are real, with a ledger in a real store; only the value of a score is a function here.
 """
 
+import itertools
 import math
 import uuid
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from dashboards.drawing.charts import draw_chart
-from dashboards.figures.searches import figures
+from dashboards.drawing.png import draw_png
+from dashboards.figures.searches import contours, figures
 from dashboards.figures.step_sizes import comparable_runs
 from dashboards.results.halving_savings import halving_savings
 from dashboards.results.optuna_analyses import importances
@@ -24,6 +27,7 @@ from dashboards.results.searches import (
 )
 from scorelib.samplers import Als, Cas
 from scorelib.schedules import LinearSchedule
+from tests.drawing import numbers_drawn, numbers_on
 from tests.miniature import miniature_study
 from tuning.search.search import SearchRun
 from tuning.spaces import EPSILON, LogUniform, OneOf, ParameterSpace, Rung, StepSizeSpace
@@ -130,12 +134,28 @@ def test_what_mattered_and_its_pairs_are_charts_of_the_page():
     run = run_of(by_lambda, LAMBDA, N_D, EMA, n_trials=24, starts=({**START, "ema": 0.99},))
     store = Store(f"memory://{uuid.uuid4().hex}", create=True)
     drawn = {f.title: f for f in figures(SimpleNamespace(searches={"planted": run}), store)}
-    assert [title for title, figure in drawn.items() if figure.file] == ["planted: each parameter"]
+    files = [title for title, figure in drawn.items() if figure.file]
+    assert files == ["planted: each parameter", "planted: pairs of parameters"]
     (bars,) = drawn["planted: parameter importance (fANOVA)"].panels[0].marks
     assert dict(zip(bars.x, bars.y, strict=True)) == importances(run)
     pairs = drawn["planted: pairs of parameters"]
-    chart = draw_chart(pairs)
-    assert pairs.shape == (3, 3) and chart.layout.xaxis9.title.text == list(bars.x)[-1]
+    labels = [(panel.x.label, panel.y.label) for panel in pairs.panels]
+    assert labels == list(itertools.combinations(bars.x, 2)) and len(labels) == 3
+    assert numbers_on(draw_chart(pairs)) == numbers_drawn(pairs)
+    assert draw_png(pairs)[:4] == b"\x89PNG"
+
+
+def test_contours_are_the_planted_surface_between_trials_and_the_trials_themselves():
+    run = run_of(by_lambda, LAMBDA, N_D, EMA, n_trials=24, starts=({**START, "ema": 0.99},))
+    panel = contours(run, ["lambda", "n_D"]).panels[0]
+    surface, points = panel.marks
+    ranked = run.ranked(run.trials)
+    assert points.x == [t.values["lambda"] for t in ranked] and panel.x.is_log
+    heights = np.array(surface.values)
+    assert heights.shape == (len(surface.y), len(surface.x))
+    assert heights.min() >= min(points.values) and heights.max() <= max(points.values)
+    best = surface.x[int(heights.mean(0).argmin())]
+    assert abs(np.log(best / ranked[0].values["lambda"])) < 0.7
 
 
 # -- savings of halving ----------------------------------------------------------------------------

@@ -200,7 +200,12 @@ def test_a_study_of_small_networks_is_planned_on_a_cpu_at_paper_scale(capsys):
 def test_list(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert main(["--list"]) == 0
-    assert NAME in capsys.readouterr().out and list(tmp_path.iterdir()) == []
+    printed = capsys.readouterr().out
+    assert NAME in printed and list(tmp_path.iterdir()) == []
+    assert "Studies of your own: --scale demo: small, on a CPU; --scale paper: the publ" in printed
+    assert "Studies of papers: --scale demo: embedded data" in printed
+    assert main(["sampling_eps", "--plan"]) == 0
+    assert "scale demo: small, on a CPU" in capsys.readouterr().out
 
 
 def test_wrong_input_ends_the_process_with_code_2_and_no_traceback(tmp_path):

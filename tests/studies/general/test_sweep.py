@@ -10,7 +10,9 @@ import pytest
 from PIL import Image
 
 from scorelib import spec
+from scorelib.data import DataSpec
 from scorelib.errors import InputError
+from scorelib.metrics import ClassifierFeatures, InceptionFeatures, RandomConvFeatures
 from scorelib.spec_paths import replace_paths
 from studies.opening.open_study import configured
 from studies.registry import find_study
@@ -113,6 +115,11 @@ def test_a_wrong_line_is_refused_by_one_line_and_nothing_is_written(
         ({"objectives": ()}, "objectives must have a number to optimise"),
         ({"objectives": ("distance", "distance")}, "needs objectives of different names"),
         ({"strategy": "cma-es"}, "cma-es searches ranges of numbers"),
+        ({"vary": ("train.seed = 0..1000000000",), "strategy": "grid"}, "at most 10,000 points"),
+        ({"vary": ("train.optimizer.learning_rate = 1e-3..1e-2 1000000000 points",)},
+         "must have 2 to 10,000 points, but got 1000000000"),
+        ({"vary": ("train.seed = 0..9999", "ema = [0.9, 0.99]"), "strategy": "grid"},
+         "a grid must have at most 10,000 points, but got 20,000"),
         ({"strategy": "bayes"}, "strategy must be one of grid"),
         ({"vary": (RATE, RATE)}, "each path must be given once"),
         ({"vary": ("train.objective = [\"Dsm\"]", "train.objective.x = [1]")}, "must be a field"),
@@ -184,6 +191,25 @@ def test_the_file_of_the_page_is_short_and_sweeps_a_folder(tmp_path):
     assert search.n_trials == 24 and made.cells[0].n_seeds == 2
 
 
+def test_the_features_follow_the_folder(tmp_path):
+    for folder, kind in (("pictures", RandomConvFeatures), ("classes", ClassifierFeatures)):
+        for i in range(60):
+            part = tmp_path / folder / ("" if folder == "pictures" else "ab"[i % 2])
+            part.mkdir(parents=True, exist_ok=True)
+            Image.new("L", (8, 8), 4 * i).save(part / f"{i}.png")
+        changes = [f"train.data={tmp_path / folder}", "train.batch_size=8"]
+        settings = configured("sweep", "demo", changes)
+        made = find_study("sweep").study("demo", settings)
+        (cell,) = made.cells
+        assert type(cell.protocol.extractor) is kind
+        assert {spec for spec in made.specs() if isinstance(spec, DataSpec)} == {
+            settings.train.data
+        }
+        assert bool(made.notes) == (folder == "pictures")
+        with_inception = settings.replace(extractor=InceptionFeatures())
+        assert find_study("sweep").study("demo", with_inception).cells[0].protocol.name == "fid"
+
+
 def test_a_grid_has_as_many_trials_as_points():
     made = sweep("train.network.width = [8, 16]", "train.network.depth = 1..3", strategy="grid")
     assert made.searches[0].n_trials == 6
@@ -200,7 +226,8 @@ def here(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "path", list(sys.path))
     yield tmp_path
     sys.modules.pop("my_job", None)
-    spec._KINDS.pop("my_job:Svm", None)
+    for kind in ("Svm", "Broken"):
+        spec._KINDS.pop(f"my_job:{kind}", None)
 
 
 def test_the_job_of_the_page_is_swept_by_its_command(here, capsys):
@@ -221,6 +248,44 @@ def test_the_job_of_the_page_is_swept_by_its_command(here, capsys):
     drain(made, store)
     (run,) = Scheduler(made, store).searches.values()
     assert 0.8 < run.winner.value == max(t.value for t in run.trials) <= 1
+
+
+BROKEN = """
+from studies import kit
+
+@kit.spec
+class Broken(kit.Job):
+    STAGE = kit.Stage("broken", 5, "score")
+    x: float = 0.5
+    def title(self):
+        return "a job that gives no number"
+    def run(self, at):
+        yield kit.Progress(0, 1, "steps")
+        return RETURNED
+"""
+
+
+@pytest.mark.parametrize(
+    ("returned", "cause"),
+    [
+        ('kit.Outcome({"y": float("nan")})', "numbers of a result must be finite, but y is nan"),
+        ('kit.Outcome({"y": "low"})', "must hold the number 'y'"),
+        ("kit.Outcome({})", "must hold the number 'y', but its numbers are: none"),
+        ("None", "must return an Outcome, but returned NoneType"),
+        ("0.5", "must return an Outcome, but returned float"),
+    ],
+)
+def test_a_job_without_a_number_ends_in_one_line(here, capsys, returned, cause):
+    Path("my_job.py").write_text(BROKEN.replace("RETURNED", returned))
+    changes = ["job=Broken", 'vary=["job.x = 0..1"]', 'objectives=["lower y"]', "trials=2"]
+    own_modules.import_own("my_job.py")
+    made = find_study("sweep").study("demo", configured("sweep", "demo", changes))
+    drain(made, Store(str(here / "store"), create=True))
+    words = [word for change in changes for word in ("--set", change)]
+    assert main(["sweep", "--module", "my_job.py", *words]) == 2
+    printed = capsys.readouterr()
+    assert "all 2 trials failed" in printed.err and cause in printed.err
+    assert printed.err.count("\n") == 1 and "failed" in printed.out
 
 
 def test_a_missing_module_of_a_sampler_is_named_by_its_option(tmp_path, capsys):

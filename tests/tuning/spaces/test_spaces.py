@@ -4,6 +4,7 @@ import json
 from functools import reduce
 from itertools import product
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,6 +15,7 @@ from scorelib.spec import from_json
 from tests.tuning.miniature import miniature_study
 from tuning.scheduling.forecast import total_work
 from tuning.spaces import EPSILON, LogUniform, OneOf, ParameterSpace, Rung, StepSizeSpace
+from tuning.spaces.trial import Trial
 from tuning.stages import InceptionScoreProtocol
 
 STUDY = miniature_study(columns='["adversarial"]')
@@ -144,13 +146,19 @@ def test_empty_rounds_are_refused():
         space(EMA, round_size=0)
 
 
-def test_a_step_size_is_not_searched_by_a_number_that_should_be_high():
+def test_a_step_size_is_searched_by_a_number_that_should_be_high():
     fid = TEMPLATE.protocol
     higher = InceptionScoreProtocol(extractor=fid.extractor, data=fid.data, n_images=40)
-    template = TEMPLATE.replace(protocol=higher)
-    with pytest.raises(InputError, match="by a metric that is minimised"):
-        StepSizeSpace(template=template)
-    assert not space(EMA).replace(template=template).protocol.lower_is_better
+    of = StepSizeSpace(template=STUDY.searches[1].space.template.replace(protocol=higher))
+    low, high = of._interval()
+    peak, start = 0.3 * low + 0.7 * high, 0.8 * low + 0.2 * high
+    tried = []
+    while len(tried) < 10:
+        for values in of.propose(tried, [{EPSILON: start}], len(tried)):
+            score = 10 - 40 * abs(np.log(values[EPSILON] / peak))  # above and below 0
+            tried.append(Trial(len(tried), values, numbers=(score,)))
+    best = max(tried, key=lambda trial: trial.numbers)
+    assert of.lower_is_better == (False,) and abs(np.log(best.values[EPSILON] / peak)) < 0.1
 
 
 # -- rungs -----------------------------------------------------------------------------------------

@@ -1,3 +1,4 @@
+import itertools
 import math
 import statistics
 
@@ -26,6 +27,13 @@ def ask(seen, n=1, seed=0, low=LOW, high=HIGH, starts=(START,), digits=2):
     return propose_step_sizes(
         seen, low=low, high=high, starts=starts, n=n, seed=seed, digits=digits
     )
+
+
+TOLD = {
+    "below 0": (lambda value: value - 500.0, True),
+    "better higher": (lambda value: 1 / (1 + value / 10), False),
+    "better higher, of both signs": (lambda value: 3.0 - math.log(value), False),
+}
 
 
 def search(objective, n_trials=20, round_size=1, seed=0, low=LOW):
@@ -131,6 +139,24 @@ def test_a_good_start_is_refined_within_a_few_trials():
     medians = sorted(statistics.median(of_curve) for of_curve in counts)
     assert medians[-2] <= 4 and medians[-1] <= 5  # on one, noise in the table hides the minimum
     assert np.max(counts) <= 10
+
+
+@pytest.mark.parametrize("told", TOLD.values(), ids=list(TOLD))
+def test_numbers_of_any_sign_and_direction_are_searched_as_fast(told):
+    change, lower_is_better = told
+    counts = []
+    for curve, shift in itertools.product(CURVES, (1.0, 2.0)):
+        seen, is_good = [], False
+        while not is_good and len(seen) < 12:
+            (epsilon,) = propose_step_sizes(
+                seen, low=curve.low, high=curve.high, starts=[curve.start], n=1, seed=len(seen),
+                lower_is_better=lower_is_better,
+            )  # fmt: skip
+            value = curve(epsilon, shift)
+            seen.append(at_step(epsilon, round_significant(change(value), 4)))
+            is_good = curve.is_good(value)
+        counts.append(len(seen))
+    assert statistics.median(counts) <= 5 and max(counts) <= 10
 
 
 @pytest.mark.parametrize("round_size", [1, 2])

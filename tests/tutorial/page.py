@@ -1,0 +1,77 @@
+"""The snippets of ``docs/your_own.md``: files to save, commands to run and cells of a notebook."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+PAGE = Path(__file__).parents[2] / "docs" / "your_own.md"
+
+_STEP_SIZES = {
+    "train.iterations": 20, "train.network.width": 16, "n_images": 20, "chunk_images": 10,
+    "search.n_trials": 2, "search.n_images": 10, "search.top_images": 20, "search.keep": 1,
+    "n_sigma": [1], "seeds": 1,
+}  # fmt: skip
+_COMMAND, _CHANGE = "run sampling_eps --set images=pictures", '"images": "pictures"'
+
+SIZES = {
+    "range(400)": "range(24)",
+    _COMMAND: " --set ".join([_COMMAND, *(f"{k}={v}" for k, v in _STEP_SIZES.items())]),
+    _CHANGE: ", ".join([_CHANGE, *(f'"{k}": {v}' for k, v in _STEP_SIZES.items())]),
+    "samples(64)": "samples(8)",
+    "width = [64, 128]": "width = [8, 16]",
+    "trials = 8": "trials = 3",
+    "keep = [2]": "keep = [1]",
+    "iterations = [300, 900]": "iterations = [4, 8]",
+    "images = [200, 400]": "images = [10, 20]",
+    "n_images = 400": "n_images = 20\nchunk_images = 10",
+    "[train.data]": "[train]\nbatch_size = 8\n\n[train.schedule]\nn_levels = 9\n\n[train.data]",
+    "(16, 256)": "(4,)",
+    "[16,64,256]": "[4,6]",
+    "iterations: int = 2000": "iterations: int = 40",
+    "$PWD/shared": "$PWD/store",  # where the same jobs are finished
+}
+"""The small sizes that the test suite puts in place of texts of the page."""
+
+_BLOCK = re.compile(r"(?:as `([\w.]+)`:\n\n)?```(\w+)\n(.*?)```", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Snippet:
+    """A block of the page.
+
+    Attributes:
+        kind: "file", "commands" or "cell".
+        text: content of the block.
+        name: name of a file; "" for other snippets.
+    """
+
+    kind: str
+    text: str
+    name: str = ""
+
+    @property
+    def commands(self):
+        """Returns the lines of commands."""
+        return self.text.splitlines() if self.kind == "commands" else []
+
+
+def snippets(*, small=False):
+    """Returns the blocks of the page in order.
+
+    Args:
+        small: whether to put the small sizes in place.
+    """
+    text = PAGE.read_text()
+    for long, short in SIZES.items() if small else ():
+        assert long in text, f"the page no longer holds {long!r}"
+        text = text.replace(long, short)
+    return [
+        Snippet("file" if name else {"bash": "commands", "python": "cell"}[language], block, name)
+        for name, language, block in _BLOCK.findall(text)
+    ]
+
+
+def file_of(name):
+    """Returns the content of a file of the page."""
+    (found,) = [snippet.text for snippet in snippets() if snippet.name == name]
+    return found

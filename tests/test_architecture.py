@@ -41,7 +41,7 @@ scorelib.schedules              errors spec
 scorelib.networks               errors schedules spec
 scorelib.samplers               errors schedules spec step_size
 scorelib.guidance               errors networks
-scorelib.weights                errors networks schedules spec
+scorelib.weights                data errors networks schedules spec
 scorelib.exact                  errors samplers schedules step_size
 scorelib.losses                 errors guidance networks optim spec
 scorelib.training               data errors guidance losses networks optim schedules seeds
@@ -55,9 +55,11 @@ tuning.tracking                 addresses
 tuning.jobs                     scorelib store
 tuning.drivers                  scorelib store
 tuning.stages.features          scorelib jobs
-tuning.stages.training          scorelib jobs
+tuning.stages.models            scorelib jobs
+tuning.stages.training          scorelib jobs stages.models
 tuning.stages.protocols         scorelib jobs stages.features
-tuning.stages                   scorelib store jobs stages.features stages.training stages.protocols
+tuning.stages                   scorelib store jobs stages.features stages.models stages.training
+                                stages.protocols
 tuning.testing                  scorelib store jobs stages
 tuning.spaces                   scorelib store jobs stages
 tuning.study                    scorelib store jobs stages spaces

@@ -16,7 +16,7 @@ from scorelib.spec import Spec
 from tuning.jobs import Job
 from tuning.spaces import Rung, SearchSpace
 from tuning.spaces.base import scores_of
-from tuning.stages import OUTPUTS, Baseline, Frames, Protocol, SampleSpec, Score, TrainedWeights
+from tuning.stages import OUTPUTS, Baseline, Frames, Protocol, SampleSpec, Score
 from tuning.store.ledger import Values
 
 _DIGITS = 8
@@ -251,7 +251,8 @@ class Study:
         kind: name that tells a user's study from other studies of the same name on one store; ""
             for a study of the project.
         searches: searches in order of priority; a search comes after the searches it depends on.
-        snapshots: snapshots that are trained whether or not a cell needs them.
+        snapshots: snapshots that are trained, or weights that are imported, whether or not a cell
+            needs them.
         baselines: reference distances, shown under the table.
         curves: curves over training iterations.
         figures: names of the figures of the results (`dashboards.figures`), in order.
@@ -268,7 +269,7 @@ class Study:
     settings: Spec = field(default_factory=NoSettings)
     kind: str = ""
     searches: tuple[Search, ...] = ()
-    snapshots: tuple[TrainedWeights, ...] = ()
+    snapshots: tuple[Job, ...] = ()
     baselines: tuple[Baseline, ...] = ()
     curves: tuple[Curve, ...] = ()
     figures: tuple[str, ...] = ()

@@ -23,10 +23,10 @@ from scorelib.errors import InputError
 from scorelib.networks import NetworkSpec, ScoreNetwork
 from scorelib.schedules import Schedule
 from scorelib.spec import from_json
-from scorelib.weights.opening import opened
+from scorelib.weights.opening import WEIGHTS, opened
 from scorelib.weights.ties import mismatch
 
-WEIGHTS, CONFIG, CARD = "model.safetensors", "config.json", "README.md"
+CONFIG, CARD = "config.json", "README.md"
 _FORMAT = "score-studies"
 _VERSION = 1
 

@@ -114,7 +114,7 @@ class CellResult:
             raise self._lost(error) from error
 
     def network(self) -> nn.Module:
-        """Returns the trained score network with the cell's EMA weights, frozen, in eval mode.
+        """Returns the score network with the cell's EMA weights, frozen, in eval mode.
 
         The network maps noisy images, (N, C, H, W), and noise levels sigma to sigma * score.
 
@@ -123,7 +123,7 @@ class CellResult:
         """
         spec = self._images()
         try:
-            return spec.model.network(self._place(), spec.ema)
+            return spec.model.score_network(self._place(), spec.ema)
         except UNREADABLE as error:
             raise self._lost(error) from error
 

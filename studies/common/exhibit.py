@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 
 from studies.common.execution_settings import StudySettings
 from studies.reported import reported
-from tuning.stages import Baseline, Protocol, TrainedWeights
+from tuning.jobs import Job
+from tuning.stages import Baseline, Protocol
 from tuning.study import Cell, Curve, Reported, Search, Study
 
 
@@ -48,7 +49,7 @@ class Exhibit:
         cells: Iterable[Cell],
         *,
         searches: Iterable[Search] = (),
-        snapshots: Iterable[TrainedWeights] = (),
+        snapshots: Iterable[Job] = (),
         baselines: tuple[Baseline, ...] = (),
         curves: Iterable[Curve] = (),
         title: str | None = None,
@@ -61,7 +62,8 @@ class Exhibit:
             settings: settings that define the study.
             cells: cells of the table, row by row.
             searches: searches in order of priority.
-            snapshots: snapshots that are trained even if no cell needs them.
+            snapshots: snapshots that are trained, or weights that are imported, even if no cell
+                needs them.
             baselines: reference distances for the foot of the table.
             curves: quantities that are plotted against training iterations.
             title: title that replaces the exhibit's, for titles that contain settings; None for the

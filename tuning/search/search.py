@@ -232,7 +232,7 @@ class SearchRun:
         space, sampler = self.space, winner.sample.sampler
         assert isinstance(space, StepSizeSpace) and isinstance(sampler, AnnealedSampler)
         try:
-            schedule = space.sample.model.train.schedule
+            schedule = space.sample.model.levels
             carried = sampler.extrapolated(schedule, space.sampler.n_sigma)
         except InputError:  # the rule does not apply, such as for beta >= 1
             return self.search.starts

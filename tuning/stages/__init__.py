@@ -9,6 +9,9 @@ from tuning.stages.features.extractors import TrainClassifier
 from tuning.stages.features.reference import RealFeatures, Reference
 from tuning.stages.frames import Frames
 from tuning.stages.guided_sample import GuidedSampleSpec
+from tuning.stages.models.imported import ImportedWeights
+from tuning.stages.models.score_model import ScoreModel
+from tuning.stages.models.weights_file import WeightsFile
 from tuning.stages.noise import NoiseLevel
 from tuning.stages.protocols import (
     DistanceProtocol,
@@ -41,6 +44,7 @@ __all__ = [
     "Frames",
     "GeneratedShares",
     "GuidedSampleSpec",
+    "ImportedWeights",
     "InceptionScoreProtocol",
     "ModesProtocol",
     "NeighboursProtocol",
@@ -57,9 +61,11 @@ __all__ = [
     "SampleSpec",
     "Score",
     "ScoreErrors",
+    "ScoreModel",
     "Snapshot",
     "TrainClassifier",
     "TrainSpec",
     "TrainedWeights",
     "TrainingSpec",
+    "WeightsFile",
 ]

@@ -22,6 +22,7 @@ from tuning.stages import (
     Protocol,
     RealFeatures,
     RealScore,
+    SampleSize,
     SampleSpec,
     Score,
     TrainClassifier,
@@ -81,6 +82,8 @@ class CellView:
         certainty: how sure the classifier is of the raw or denoised images that the cell shows; the
             number is None if the results lack it, as those of version 0.2 and earlier. Empty if
             the cell rests on no classifier or is not measured yet.
+        sample_size: job that says what the number of images explains of the difference from a
+            reported number; None if the cell has no such job.
         frames: job of the cell's frames along the sampling chain; None if the cell has no frames.
         n_missing: number of missing results; the number of seeds while the search has no winner.
         failed: reason why the cell stays empty, or None.
@@ -93,6 +96,7 @@ class CellView:
     first_images: Chunk | RealFeatures | None = None
     measured: dict[str, Measured] = field(default_factory=dict)
     certainty: dict[Output, Measured | None] = field(default_factory=dict)
+    sample_size: SampleSize | None = None
     frames: Frames | None = None
     n_missing: int = 0
     failed: str | None = None
@@ -221,7 +225,7 @@ def _cell(cell: Cell, scheduler: Scheduler) -> CellView:
         failed = "every trial failed" if run.is_complete else None
         return CellView(cell, n_missing=cell.n_seeds, failed=failed, best_so_far=run.best_so_far)
     jobs = scheduler.cell_jobs(cell)
-    results = [scheduler.lookup(job) for job in jobs if not isinstance(job, Frames)]
+    results = [scheduler.lookup(job) for job in jobs if not isinstance(job, Frames | SampleSize)]
     failures = [r.failed for r in results if r is not None and r.failed]
     missing = sum(r is None for r in results)
     measured: dict[str, Measured] = {}
@@ -237,6 +241,7 @@ def _cell(cell: Cell, scheduler: Scheduler) -> CellView:
         first_images=next((of for job in jobs if (of := _first_images(job))), None),
         measured=measured,
         certainty=_certainty(cell, [r for r in results if r]) if measured else {},
+        sample_size=next((job for job in jobs if isinstance(job, SampleSize)), None),
         frames=next((job for job in jobs if isinstance(job, Frames)), None),
         n_missing=missing,
         failed=failures[0] if failures else None,

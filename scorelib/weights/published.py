@@ -103,7 +103,7 @@ class PublishedModel:
         )
 
 
-_TTUR = "statistics of the 50,000 training images by TTUR's Inception"
+TTUR = "statistics of the 50,000 training images by TTUR's Inception"
 _SCORE_SDE = (
     "cifar10_stats.npz of the 50,000 training images by TF-GAN's Inception, the lowest over the "
     "training"
@@ -119,7 +119,7 @@ def _levels(sigma_1: float, n_levels: int) -> GeometricSchedule:
 
 def _ncsn() -> Iterator[PublishedModel]:
     # That 50,000 samples were drawn is not confirmed.
-    fid = Reported(25.32, "als", 100, 2e-5, False, 50_000, _TTUR)
+    fid = Reported(25.32, "als", 100, 2e-5, False, 50_000, TTUR)
     for name, ngf, data in (
         ("cifar10", 128, Cifar10()), ("celeba", 128, CelebA(size=32)), ("mnist", 64, Mnist()),
     ):  # fmt: skip
@@ -142,8 +142,8 @@ def _ncsnv2() -> Iterator[PublishedModel]:
     test = "celeba_test_fid_stats.npz, the test images"
     reported = {
         "cifar10": (
-            Reported(10.87, *cifar, True, 50_000, _TTUR),
-            Reported(31.75, *cifar, False, 50_000, _TTUR),
+            Reported(10.87, *cifar, True, 50_000, TTUR),
+            Reported(31.75, *cifar, False, 50_000, TTUR),
         ),
         "celeba": (
             Reported(10.23, *celeba, True, 10_000, test),
@@ -198,8 +198,8 @@ def _acsm() -> Iterator[PublishedModel]:
     for name, data, network, schedule, folders in (
         ("cifar10", Cifar10(), Ncsnv2(), _levels(50, 232), ("cifar10_bs128_L2_9999ema",) * 2),
         (
-            "church", Lsun(category="church_outdoor"), Ncsnv2(multipliers=_DEEPER), _levels(140, 788),
-            ("church_bs128_L2_999ema",) * 2,
+            "church", Lsun(category="church_outdoor"), Ncsnv2(multipliers=_DEEPER),
+            _levels(140, 788), ("church_bs128_L2_999ema",) * 2,
         ),
         (
             "cifar10-unet", Cifar10(), DdpmUNet(centres_input=False), _levels(50, 232),
@@ -209,7 +209,7 @@ def _acsm() -> Iterator[PublishedModel]:
             ),
         ),
     ):  # fmt: skip
-        statistics = church if name == "church" else _TTUR
+        statistics = church if name == "church" else TTUR
         for i, training in enumerate(("", "-adversarial")):
             reported = [
                 Reported(fids[i], *sampler, None, True, 10_000, statistics)

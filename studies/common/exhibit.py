@@ -54,6 +54,7 @@ class Exhibit:
         curves: Iterable[Curve] = (),
         title: str | None = None,
         notes: tuple[str, ...] | None = None,
+        figures: tuple[str, ...] | None = None,
     ) -> Study:
         """Returns the study that reproduces the exhibit; see `tuning.study.Study` for its parts.
 
@@ -70,6 +71,7 @@ class Exhibit:
                 exhibit's.
             notes: notes that replace the exhibit's, for notes that depend on settings; None for the
                 exhibit's.
+            figures: figures that replace the exhibit's; None for the exhibit's.
         """
         return Study(
             name=self.name,
@@ -84,7 +86,7 @@ class Exhibit:
             snapshots=tuple(snapshots),
             baselines=baselines,
             curves=tuple(curves),
-            figures=self.figures,
+            figures=self.figures if figures is None else figures,
             notes=self.notes if notes is None else notes,
         )
 

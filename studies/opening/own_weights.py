@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from scorelib.errors import InputError
-from scorelib.spec import kinds_below
+from scorelib.spec import Spec, kinds_below
 from scorelib.spec_paths import component_types, parsed, replace_paths
 from scorelib.weights import PublishedModel, published_model
 from tuning.stages import ScoreModel, WeightsFile
@@ -65,7 +65,7 @@ def _file_of(settings: Any, path: str, value: Any) -> tuple[str | None, dict[str
         return None, {}
     value = parsed(value)
     if isinstance(value, str):
-        classes = [*kinds_below(ScoreModel), WeightsFile]
+        classes: list[type[Spec]] = [*kinds_below(ScoreModel), WeightsFile]
         kinds = {cls.KIND for cls in classes} | {cls.short_kind() for cls in classes}
         return (None if value in kinds else value), {}
     if isinstance(value, dict) and "file" in value:

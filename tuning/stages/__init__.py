@@ -23,6 +23,7 @@ from tuning.stages.protocols import (
 )
 from tuning.stages.renormalisation import Renormalisation
 from tuning.stages.sample import Chunk, SampleSpec
+from tuning.stages.sample_size import SampleSize
 from tuning.stages.score import OUTPUTS, Output, RealScore, Score
 from tuning.stages.score_errors import OracleErrors, ScoreErrors
 from tuning.stages.shares import DataShares, GeneratedShares
@@ -58,6 +59,7 @@ __all__ = [
     "RealScore",
     "Reference",
     "Renormalisation",
+    "SampleSize",
     "SampleSpec",
     "Score",
     "ScoreErrors",

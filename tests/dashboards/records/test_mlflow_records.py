@@ -9,7 +9,7 @@ import optuna
 import pytest
 from mlflow.tracking import MlflowClient
 
-from dashboards.records.mlflow_records import experiment_description, records, model_records
+from dashboards.records.mlflow_records import experiment_description, model_records, records
 from dashboards.records.mlflow_searches import trial_key
 from dashboards.records.mlflow_views import views
 from dashboards.records.projections import Projections

@@ -94,6 +94,7 @@ studies.cli                     scorelib tuning dashboards common definitions re
 studies.api                     scorelib tuning dashboards registry opening cli
 studies.kit                     scorelib tuning common
 studies.run                     cli opening
+studies.export                  api opening
 """
 """The components of the packages and their allowed imports.
 

@@ -170,12 +170,17 @@ def _require_state(
         )
 
 
-def _write_whole(folder: Path, content: Mapping[str, bytes]) -> None:
-    """Writes files into a new folder that appears under its name when complete."""
+def require_new_folder(folder: Path) -> None:
+    """Raises InputError unless a folder is absent or empty."""
     if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
         raise InputError(
             f"a folder to save in must be new or empty; {folder} is not: name another", "folder"
         )
+
+
+def _write_whole(folder: Path, content: Mapping[str, bytes]) -> None:
+    """Writes files into a new folder that appears under its name when complete."""
+    require_new_folder(folder)
     part = folder.absolute().with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.part")
     try:
         for name, data in content.items():

@@ -1,5 +1,6 @@
 """Writes weights in the layouts of the authors' programs, for these programs and for `read`."""
 
+import io
 import os
 import uuid
 from collections.abc import Mapping
@@ -53,7 +54,23 @@ def to_published(
     Raises:
         InputError: the format has no such network, or the file cannot be written.
     """
-    path = Path(path)
+    _write(
+        Path(path),
+        as_published(format, network, schedule, state, latest=latest, decay=decay, step=step),
+    )
+
+
+def as_published(
+    format: PublishedFormat,
+    network: NetworkSpec,
+    schedule: Schedule,
+    state: Mapping[str, Tensor],
+    *,
+    latest: Mapping[str, Tensor] | None = None,
+    decay: float = 0.999,
+    step: int = 0,
+) -> bytes:
+    """The content of the file that `to_published` writes; arguments and errors are the same."""
     _require_publishable(format, network, schedule)
     n_channels = int(state["first.weight"].shape[1]) if "first.weight" in state else 3
     published = Published(network, n_channels)
@@ -65,7 +82,9 @@ def to_published(
                 "network",
             )
     averaged, raw = published.exported(state), published.exported(latest or state)
-    _write(path, _layout(format, averaged, raw, schedule, decay, step))
+    content = io.BytesIO()
+    torch.save(_layout(format, averaged, raw, schedule, decay, step), content)
+    return content.getvalue()
 
 
 def _require_publishable(format: str, network: NetworkSpec, schedule: Schedule) -> None:
@@ -118,16 +137,16 @@ def _prefixed(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {f"{PREFIX}{name}": t for name, t in state.items()}
 
 
-def _write(path: Path, content: Any) -> None:
+def _write(path: Path, content: bytes) -> None:
     part = path.absolute().with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
     try:
         path.absolute().parent.mkdir(parents=True, exist_ok=True)
         with part.open("wb") as file:
-            torch.save(content, file)
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         part.replace(path)
-    except (OSError, RuntimeError) as error:
+    except OSError as error:
         raise InputError(
             f"{path} must be a file that can be written; got {error}: name another, or make room",
             "path",

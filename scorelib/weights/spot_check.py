@@ -26,7 +26,7 @@ Corrected = Callable[[ScoreFunction, Tensor, Tensor, Tensor], Tensor]
 """Of the function, noised data, sigma and the level that mirrors sigma in the schedule."""
 
 _CORRECTIONS: dict[str, Corrected] = {
-    "range: it takes data as they are, do not centre them (network.centres_input false)": (
+    "range: it takes data as they are, do not centre them (half the value_range)": (
         lambda f, x, s, _: f((x + 1) / 2, s)
     ),
     "range: it takes data in [-1, 1], give it 2x - 1 at 2 sigma (value_range [-1, 1])": (

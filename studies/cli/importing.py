@@ -10,11 +10,15 @@ from typing import Any
 
 import torch
 
+from scorelib.errors import InputError
 from studies.cli.preflight import data_root, fixed_left
 from tuning.jobs import ExecutionContext, Outcome, committed
 from tuning.stages import ImportedWeights
 from tuning.store.store import Manifest, Store
 from tuning.study import Study
+
+_SETTINGS = {"path": "data.weights", "shape": "images"}
+"""The settings that give the arguments of `scorelib.weights`."""
 
 Imports = dict[ImportedWeights, tuple[Outcome, float]]
 """The outcome of each import, and the time of its start."""
@@ -33,13 +37,22 @@ def read_weights(study: Study, store: Store) -> Imports:
     found: Imports = {}
     for job in fixed_left(study, store):
         if isinstance(job, ImportedWeights):
-            started, run = time.monotonic(), job.run(_context(study, store, job))
-            while job not in found:
-                try:
-                    next(run)
-                except StopIteration as stop:
-                    found[job] = stop.value, started
+            started = time.monotonic()
+            found[job] = _outcome(job, _context(study, store, job)), started
     return found
+
+
+def _outcome(job: ImportedWeights, at: ExecutionContext) -> Outcome:
+    run = job.run(at)
+    while True:
+        try:
+            next(run)
+        except StopIteration as stop:
+            outcome: Outcome = stop.value
+            return outcome
+        except InputError as error:
+            fields = (_SETTINGS.get(field, field) for field in error.fields)
+            raise InputError(str(error), *fields) from error
 
 
 def store_weights(

@@ -8,7 +8,7 @@ they were trained, and `PUBLISHED` lists what others have published.
 """
 
 from scorelib.weights.folder import load, require_new_folder, save
-from scorelib.weights.layouts import FORMATS
+from scorelib.weights.layouts import FORMATS, Origin
 from scorelib.weights.published import PUBLISHED, PublishedModel, Reported, published_model
 from scorelib.weights.publishing import as_published, to_published
 from scorelib.weights.reading import Checkpoint, read
@@ -18,6 +18,7 @@ __all__ = [
     "FORMATS",
     "PUBLISHED",
     "Checkpoint",
+    "Origin",
     "PublishedModel",
     "Reported",
     "SpotCheck",

@@ -23,6 +23,7 @@ from scorelib.errors import InputError
 from scorelib.networks import NetworkSpec, ScoreNetwork
 from scorelib.schedules import Schedule
 from scorelib.spec import from_json
+from scorelib.weights.layouts import ORIGIN, Origin
 from scorelib.weights.opening import WEIGHTS, opened
 from scorelib.weights.ties import mismatch
 
@@ -41,6 +42,7 @@ class Kept:
         shape: of one example.
         state: tensors by name.
         sha256: digest of the file of weights.
+        origin: which model of ours was exported, or None.
     """
 
     network: NetworkSpec
@@ -48,6 +50,7 @@ class Kept:
     shape: tuple[int, ...]
     state: dict[str, Tensor]
     sha256: str
+    origin: Origin | None = None
 
 
 def save(
@@ -59,6 +62,7 @@ def save(
     shape: tuple[int, ...],
     card: str = "",
     files: Mapping[str, bytes] | None = None,
+    origin: Origin | None = None,
 ) -> str:
     """Writes a folder that `load` and `read` take, all of it or nothing.
 
@@ -70,6 +74,7 @@ def save(
         shape: of one example, (C, H, W) or (D,).
         card: text of the model card; empty for none.
         files: further files by path below the folder, such as samples.
+        origin: which model of ours this is; None for no note.
 
     Returns:
         Digest of the file of weights, SHA-256.
@@ -81,6 +86,7 @@ def save(
     _require_state(network, shape, state, "give the state of that network")
     config: dict[str, Any] = {"format": _FORMAT, "version": _VERSION, "network": network.to_json()}
     config |= {"schedule": schedule and schedule.to_json(), "shape": list(shape)}
+    config |= {ORIGIN: origin.to_json()} if origin else {}
     weights = safetensors.torch.save({name: t.detach().cpu().clone() for name, t in state.items()})
     config["sha256"] = hashlib.sha256(weights).hexdigest()
     content = {WEIGHTS: weights, CONFIG: (json.dumps(config, indent=2) + "\n").encode()}
@@ -123,7 +129,8 @@ def read_folder(folder: Path, sha256: str | None = None) -> Kept:
         raise _bad_config(folder, "other specs than of a network and a schedule")
     state, digest = opened(folder / WEIGHTS, sha256 or config.get("sha256"))
     _require_state(network, shape, state, f"export {folder} again")
-    return Kept(network, schedule, shape, state, digest)
+    origin = Origin.from_json(config.get(ORIGIN))
+    return Kept(network, schedule, shape, state, digest, origin)
 
 
 def _config(folder: Path) -> dict[str, Any]:

@@ -258,6 +258,7 @@ def published_model(name: str) -> PublishedModel:
         near = difflib.get_close_matches(name, PUBLISHED, n=1)
         hint = f"; the nearest is {near[0]}" if near else ""
         raise InputError(
-            f"a published model must be one of {', '.join(PUBLISHED)}; got {name!r}{hint}", "model"
+            f"a published model must be one of {', '.join(PUBLISHED)}; got {name!r}{hint}",
+            "published",
         )
     return PUBLISHED[name]

@@ -14,7 +14,7 @@ from scorelib.errors import InputError
 from scorelib.networks import DdpmUNet, Ncsn, NcsnPp, Ncsnv2, NetworkSpec
 from scorelib.schedules import Schedule
 from scorelib.weights.architectures import Published
-from scorelib.weights.layouts import PREFIX, SIGMAS, PublishedFormat
+from scorelib.weights.layouts import ORIGIN, PREFIX, SIGMAS, Origin, PublishedFormat
 from scorelib.weights.ncsnpp import FREQUENCIES
 from scorelib.weights.ties import mismatch
 
@@ -36,6 +36,7 @@ def to_published(
     latest: Mapping[str, Tensor] | None = None,
     decay: float = 0.999,
     step: int = 0,
+    origin: Origin | None = None,
 ) -> None:
     """Writes a file as an authors' program does, all of it or nothing.
 
@@ -50,13 +51,16 @@ def to_published(
         latest: the weights without averaging; None for `state` in their place too.
         decay: of the averages, which only ``score-sde`` writes down.
         step: iterations trained.
+        origin: which model of ours this is, noted in the entry of the optimiser; None for no note.
 
     Raises:
         InputError: the format has no such network, or the file cannot be written.
     """
     _write(
         Path(path),
-        as_published(format, network, schedule, state, latest=latest, decay=decay, step=step),
+        as_published(
+            format, network, schedule, state, latest=latest, decay=decay, step=step, origin=origin
+        ),
     )
 
 
@@ -69,6 +73,7 @@ def as_published(
     latest: Mapping[str, Tensor] | None = None,
     decay: float = 0.999,
     step: int = 0,
+    origin: Origin | None = None,
 ) -> bytes:
     """The content of the file that `to_published` writes; arguments and errors are the same."""
     _require_publishable(format, network, schedule)
@@ -83,7 +88,7 @@ def as_published(
             )
     averaged, raw = published.exported(state), published.exported(latest or state)
     content = io.BytesIO()
-    torch.save(_layout(format, averaged, raw, schedule, decay, step), content)
+    torch.save(_layout(format, averaged, raw, schedule, decay, step, origin), content)
     return content.getvalue()
 
 
@@ -118,9 +123,11 @@ def _layout(
     schedule: Schedule,
     decay: float,
     step: int,
+    origin: Origin | None,
 ) -> Any:
     """What a program of a format gives to ``torch.save``."""
     adam: dict[str, Any] = {"state": {}, "param_groups": []}
+    adam |= {ORIGIN: origin.to_json()} if origin else {}
     levels = torch.tensor(schedule.sigmas, dtype=torch.float64)
     if format == "score-sde":
         shadow = [t for name, t in averaged.items() if name != FREQUENCIES]

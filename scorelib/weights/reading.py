@@ -26,7 +26,7 @@ from scorelib.networks.adapted import in_range
 from scorelib.schedules import Schedule
 from scorelib.weights.architectures import Published, identified, n_channels_of
 from scorelib.weights.folder import read_folder
-from scorelib.weights.layouts import FORMATS, content_of
+from scorelib.weights.layouts import FORMATS, Origin, content_of
 from scorelib.weights.levels import levels_of, require_same, require_within, schedule_of
 from scorelib.weights.opening import opened
 
@@ -49,6 +49,7 @@ class Checkpoint:
         sha256: digest of the file that held the weights.
         format: the file's format.
         notes: what a reader should know, such as "the averaged weights (EMA)".
+        origin: which model of this program was exported; None for weights from elsewhere.
     """
 
     network: NetworkSpec
@@ -59,6 +60,7 @@ class Checkpoint:
     sha256: str
     format: str
     notes: tuple[str, ...]
+    origin: Origin | None = None
 
     @cached_property
     def weights_sha256(self) -> str:
@@ -187,6 +189,7 @@ def read(
         sha256=digest,
         format=content.format,
         notes=(*content.notes, *notes),
+        origin=content.origin,
     )
 
 
@@ -236,6 +239,7 @@ def _of_folder(
         sha256=kept.sha256,
         format="safetensors",
         notes=(),
+        origin=kept.origin,
     )
 
 

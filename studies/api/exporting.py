@@ -7,6 +7,7 @@ the folder, or the file in an authors' layout, can be given to a study as its mo
 import io
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -71,16 +72,23 @@ def export(
         network, state = spec.model.exported(cell.context(), spec.ema)
     except UNREADABLE as error:
         raise cell.lost(error) from error
-    files: dict[str, bytes] = {}
+    origin, files = spec.model.exported_as, dict[str, bytes]()
+    origin = replace(origin, ema=origin.ema if spec.ema is None else spec.ema)
     if layout is not None:
         step = spec.model.iteration if isinstance(spec.model, Snapshot) else 0
         files[CHECKPOINT] = as_published(
-            layout, network, levels, state, decay=spec.ema or 0.0, step=step
+            layout,
+            network,
+            levels,
+            state,
+            decay=spec.ema or 0.0,
+            step=step,
+            origin=origin,
         )
     if n_images:
         files |= _image_files(cell.samples(n_images), images_as)
     card = model_card(view, study, store, spec)
-    return save(folder, network, levels, state, shape=shape, card=card, files=files)
+    return save(folder, network, levels, state, shape=shape, card=card, files=files, origin=origin)
 
 
 def _image_files(images: Tensor, images_as: ImagesAs) -> dict[str, bytes]:

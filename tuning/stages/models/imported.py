@@ -8,6 +8,7 @@ else, and nothing but bad samples would tell.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar
 
 import safetensors.torch
@@ -18,7 +19,7 @@ from scorelib.data import DataSpec
 from scorelib.errors import InputError
 from scorelib.networks import NetworkSpec, size_of
 from scorelib.schedules import Schedule
-from scorelib.weights import Checkpoint, SpotCheck, denoises
+from scorelib.weights import Checkpoint, Origin, SpotCheck, denoises
 from tuning.jobs import ExecutionContext, Job, Outcome, Progress, Run, Stage
 from tuning.stages.models.score_model import ScoreModel
 from tuning.stages.models.weights_file import WeightsFile, weights_path
@@ -76,6 +77,11 @@ class ImportedWeights(Job, ScoreModel):
         """That the weights were imported, with the first digits of the file's digest."""
         return f"imported from {self.weights.sha256[:8]}"
 
+    @property
+    def seeded_as(self) -> ScoreModel:
+        """The model that was exported, if the file says so; else the weights themselves."""
+        return Exported(imported=self) if self.weights.exported_from else self
+
     def needed_jobs(self) -> tuple[Job, ...]:
         """Returns the import itself."""
         return (self,)
@@ -109,6 +115,12 @@ class ImportedWeights(Job, ScoreModel):
         }
         return Outcome(result, {_FILE: safetensors.torch.save(dict(checkpoint.state))})
 
+    @property
+    def exported_as(self) -> Origin:
+        """The model that was exported first: an export of these weights is an export of it."""
+        file = self.weights
+        return Origin(file.exported_from or self.key, file.exported_ema)
+
     def _spot_check(self, checkpoint: Checkpoint, at: ExecutionContext) -> SpotCheck:
         images, _ = at.images(self.data, "train")
         n = min(len(images), _CHECKED_IMAGES)
@@ -129,3 +141,41 @@ class ImportedWeights(Job, ScoreModel):
         network = self.weights.network.build(self.data.shape)
         network.load_state_dict(self.exported(at)[1])
         return network.to(at.device).eval().requires_grad_(False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exported(ScoreModel):
+    """The stand-in for a model that was exported and is imported again: its key and its levels.
+
+    Attributes:
+        imported: the imported weights.
+    """
+
+    KIND = "Exported"
+
+    imported: ImportedWeights
+
+    @cached_property
+    def key(self) -> str:
+        """Key of the model that was exported."""
+        return self.imported.weights.exported_from
+
+    @property
+    def target(self) -> DataSpec:
+        """The data set."""
+        return self.imported.target
+
+    @property
+    def levels(self) -> Schedule:
+        """Noise levels of the training."""
+        return self.imported.levels
+
+    @property
+    def decays(self) -> tuple[float, ...]:
+        """The EMA decay of the exported weights, if there was one."""
+        ema = self.imported.weights.exported_ema
+        return () if ema is None else (ema,)
+
+    def score_network(self, at: ExecutionContext, ema: float | None) -> nn.Module:
+        """Returns the network with the imported weights; see `ScoreModel.score_network`."""
+        return self.imported.score_network(at)

@@ -15,6 +15,7 @@ from scorelib.errors import InputError
 from scorelib.networks import NetworkSpec
 from scorelib.schedules import Schedule
 from scorelib.spec import Spec
+from scorelib.weights import Origin
 from tuning.jobs import ExecutionContext, Job
 
 GPU_MULTIPLY_ADDS = 1e8
@@ -61,6 +62,16 @@ class ScoreModel(Spec, ABC):
     def decays(self) -> tuple[float, ...]:
         """EMA decays of the weights to choose from; empty if there is no choice."""
         return ()
+
+    @property
+    def seeded_as(self) -> "ScoreModel":
+        """The model whose key seeds the proposals of searches: in general this one."""
+        return self
+
+    @property
+    def exported_as(self) -> Origin:
+        """What an export of the model notes about its origin, without an EMA decay."""
+        return Origin(self.key)
 
     def needed_jobs(self) -> tuple[Job, ...]:
         """Returns the jobs whose results `score_network` reads."""

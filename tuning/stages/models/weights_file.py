@@ -30,6 +30,9 @@ class WeightsFile(Spec):
         ema: whether the averaged weights are taken, if the format has a choice.
         half: whether weights in half precision are accepted.
         first_level: what the first level in the file is.
+        exported_from: key of the model of this program that the file was exported from; "" for
+            weights from elsewhere. Searches then draw the same random numbers as for that model.
+        exported_ema: EMA decay of the exported weights; None if there was none.
     """
 
     KIND = "WeightsFile"
@@ -40,6 +43,8 @@ class WeightsFile(Spec):
     ema: bool = True
     half: bool = False
     first_level: FirstLevel = "largest"
+    exported_from: str = ""
+    exported_ema: float | None = None
 
     def validate(self) -> None:
         """Raises InputError unless `sha256` is a SHA-256."""
@@ -112,6 +117,8 @@ class Reading(Spec):
             ema=self.ema,
             half=self.half,
             first_level=self.first_level,
+            exported_from=found.origin.model if found.origin else "",
+            exported_ema=found.origin.ema if found.origin else None,
         )
 
 

@@ -1,0 +1,232 @@
+"""Tests of checkpoints: out of a study, and into a study again, with the same numbers."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import scorelib
+from dashboards.results.cells import read_study
+from dashboards.text.table import render
+from scorelib.data import Digits
+from scorelib.errors import InputError
+from scorelib.networks import Ncsnv2
+from scorelib.weights import read
+from studies.api import Run
+from studies.export import main as export
+from studies.general.sampling_eps import study
+from studies.opening.open_study import changed_settings, record_last_run
+from studies.run import main
+from tests.tuning.draining import drain
+from tuning.jobs import ExecutionContext
+from tuning.scheduling.forecast import forecast
+from tuning.scheduling.scheduler import Scheduler
+from tuning.stages import ImportedWeights
+from tuning.stages.models.imported import WEIGHTS_SHA256
+from tuning.store.store import Store
+
+SMALL = {
+    "images": "Digits", "n_sigma": "[1, 2]", "samplers": '["cas"]', "n_images": "60", "seeds": "1",
+    "chunk_images": "60", "search.n_images": "60", "search.top_images": "60", "search.keep": "1",
+    "search.n_trials": "4", "extractor": '{"spec": "ClassifierOfImages", "iterations": 20, '
+    '"width": 2, "n_features": 4}',
+}  # fmt: skip
+TRAINED = {
+    "train.network": '{"spec": "Ncsnv2", "ngf": 2}', "train.iterations": "40", "train.ema": "0.9",
+    "train.batch_size": "16", "train.optimizer.learning_rate": "1e-2",
+    "train.schedule": '{"spec": "GeometricSchedule", "sigma_1": 3, "sigma_L": 0.1, "n_levels": 6}',
+}  # fmt: skip
+CELL = "CAS, n_sigma = 1", "digits"
+
+
+def made(**changes):
+    return study("demo", changed_settings("sampling_eps", "demo", SMALL | changes))
+
+
+def numbers(of, store):
+    view = read_study(Scheduler(of, store), store)
+    return {cell.cell.name: (cell.sample.epsilon, cell.measured) for cell in view.cells}
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory):
+    """A study that trained its own network, finished, and its store."""
+    store = Store(str(tmp_path_factory.mktemp("original") / "store"), create=True)
+    trained = made(**TRAINED)
+    drain(trained, store)
+    record_last_run(store, trained)
+    return trained, store
+
+
+@pytest.fixture(scope="module")
+def folder(original, tmp_path_factory):
+    """The network of a cell, taken out of the store."""
+    place = tmp_path_factory.mktemp("out") / "folder"
+    arguments = ["sampling_eps", *CELL, "--store", original[1].url, "-o", str(place)]
+    assert export([*arguments, "--images", "3", "--layout", "ncsnv2"]) == 0
+    return place
+
+
+@pytest.mark.parametrize("file", ["checkpoint.pth", "."])
+def test_what_was_taken_out_gives_the_same_numbers_when_put_in(original, folder, file, store):
+    trained, first = original
+    again = made(model=str(folder / file))
+    assert again.settings.model.network == Ncsnv2(ngf=2)
+    assert again.settings.model.schedule == trained.settings.train.schedule
+    (job,) = again.snapshots
+    assert isinstance(job, ImportedWeights) and job.wants_gpu() is False
+    assert "import" in {row.stage for row in forecast(Scheduler(again, store), store, "cpu x1")}
+    drain(again, store, weights=(folder / file,))
+    assert numbers(again, store) == numbers(trained, first)
+    # Everything is read from the store from now on.
+    (folder / file).exists()
+    assert drain(again, store) == []
+    result = store.manifest(job.stage, job.key).result
+    assert result[WEIGHTS_SHA256] == read(folder).sha256
+    shown = render(read_study(Scheduler(again, store), store), "markdown")
+    assert job.weights.sha256 in shown and "closer to the data" in shown
+
+
+def test_a_folder_holds_everything_and_needs_no_store(original, folder):
+    trained, store = original
+    network, schedule = scorelib.load(folder)
+    assert schedule == trained.settings.train.schedule
+    cell = Run(Scheduler(trained, store), store).cell(*CELL)
+    x, sigma = torch.rand(2, 1, 8, 8), torch.ones(())
+    assert torch.equal(network(x, sigma), cell.network()(x, sigma))
+    card = (folder / "README.md").read_text()
+    (score,) = read_study(Scheduler(trained, store), store).cells[0].scores
+    for words in (
+        score.protocol.describe(), f"{cell.values['raw'].values[0]:.6g}", "seed 0",
+        f"{score.sample.epsilon:g}", score.sample.model.key, "40 iterations",
+    ):  # fmt: skip
+        assert words in card, words
+    expected = (255 * cell.samples(3)).round().byte()[:, 0]
+    found = [np.asarray(Image.open(folder / f"images/{i:06d}.png")) for i in range(3)]
+    assert np.array_equal(np.stack(found), expected.numpy())
+    config = json.loads((folder / "config.json").read_text())
+    assert config["sha256"] == read(folder).weights_sha256
+
+
+def test_images_are_written_as_an_array_too(original, tmp_path):
+    run = Run(Scheduler(*original), original[1])
+    digest = run.export(*CELL, tmp_path / "out", n_images=2, images_as="npz")
+    with np.load(tmp_path / "out" / "images.npz") as found:
+        assert found["arr_0"].dtype == np.uint8 and found["arr_0"].shape == (2, 8, 8, 1)
+    assert digest == read(tmp_path / "out").sha256
+    assert not (tmp_path / "out" / "checkpoint.pth").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["CAS, n_sigma = 3", "digits"], "the nearest is 'CAS, n_sigma = 2'"),
+        ([CELL[0], "digit"], "the nearest is 'digits'"),
+        ([*CELL, "--images", "-1"], "at least 0"),
+        ([*CELL, "--layout", "score-sde"], "must hold one of NcsnPp"),
+        ([*CELL, "--layout", "edm"], "invalid choice"),
+    ],
+)
+def test_a_wrong_export_writes_nothing(original, tmp_path, capsys, arguments, words):
+    place = tmp_path / "out"
+    code = export(["sampling_eps", *arguments, "--store", original[1].url, "-o", str(place)])
+    printed = capsys.readouterr()
+    assert code == 2 and words in printed.err and printed.err.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_folder_is_left_alone(original, folder, capsys):
+    before = sorted(folder.rglob("*"))
+    assert export(["sampling_eps", *CELL, "--store", original[1].url, "-o", str(folder)]) == 2
+    assert "new or empty" in capsys.readouterr().err and sorted(folder.rglob("*")) == before
+
+
+def damaged(folder, kind):
+    """A file of weights with one thing wrong."""
+    saved = torch.load(folder / "checkpoint.pth", weights_only=True)
+    averages = saved[4]
+    if kind == "truncated":
+        data = (folder / "checkpoint.pth").read_bytes()
+        return data[: len(data) // 2]
+    if kind == "no EMA":
+        saved[4] = None
+    elif kind == "half precision":
+        saved[4] = {name: t.half() for name, t in averages.items()}
+    elif kind == "increasing levels":
+        saved[0]["module.sigmas"] = saved[0]["module.sigmas"].flip(0)
+    elif kind == "answers the noise":
+        saved[4] = averages | {n: -averages[n] for n in ("end_conv.weight", "end_conv.bias")}
+    elif kind == "another network":
+        saved = {"conv1.weight": torch.zeros(64, 3, 7, 7), "fc.bias": torch.zeros(10)}
+    return saved
+
+
+REFUSED = {
+    "truncated": ({}, "truncated"),
+    "no EMA": ({}, "(--set model.ema=VALUE)"),
+    "half precision": ({}, "(--set model.half=VALUE)"),
+    "increasing levels": ({}, "(--set model.first_level=VALUE)"),
+    "answers the noise": ({}, "likeliest: scale: it answers the noise itself, change the sign"),
+    "another network": ({}, "the nearest here is"),
+    "a wrong ngf": ({"model.network": '{"spec": "Ncsnv2", "ngf": 4}'}, "ngf=2"),
+    "a wrong digest": ({"model.sha256": "ab" * 32}, "(--set model.sha256=VALUE)"),
+    "a wrong option": ({"model.emma": "0.9"}, "the nearest is 'ema'"),
+    "no range": ({"model.value_range": "[1, 1]"}, "low < high"),
+    "images of another shape": ({"images": "Photographs"}, "(--set images=VALUE)"),
+    "a published name of another network": ({"published": "ncsnv2-cifar10"}, "232 levels"),
+    "no published name": ({"published": "ncsnv2"}, "(--set published=VALUE)"),
+}
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_a_bad_file_is_refused_in_one_line_before_anything_is_written(
+    folder, tmp_path, capsys, kind
+):
+    file, content = tmp_path / "file.pth", damaged(folder, kind)
+    if isinstance(content, bytes):
+        file.write_bytes(content)
+    else:
+        torch.save(content, file)
+    changes, words = REFUSED[kind]
+    settings = SMALL | {"model": str(file)} | changes
+    arguments = [word for item in settings.items() for word in ("--set", "=".join(item))]
+    assert main(["sampling_eps", "--store", str(tmp_path / "store"), *arguments]) == 2
+    printed = capsys.readouterr()
+    assert words in printed.err, printed.err
+    assert printed.out == "" and printed.err.count("\n") == 1 and "Traceback" not in printed.err
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_file_that_is_gone_is_needed_only_before_the_import(folder, tmp_path, store):
+    file = tmp_path / "file.pth"
+    file.write_bytes((folder / "checkpoint.pth").read_bytes())
+    settings = changed_settings("sampling_eps", "demo", SMALL | {"model": str(file)})
+    assert settings.data.weights == (str(file),)
+    (job,) = study("demo", settings).snapshots
+    file.unlink()
+    run = job.run(ExecutionContext(store=store, weights=(file,)))
+    with pytest.raises(InputError, match="must be given, once"):
+        list(run)
+    with pytest.raises(InputError, match="there is no"):
+        made(model=str(file))
+
+
+def test_what_does_not_denoise_is_imported_if_wanted(folder, tmp_path, store):
+    file = tmp_path / "file.pth"
+    torch.save(damaged(folder, "answers the noise"), file)
+    (job,) = made(model=str(file)).snapshots
+    refusing = ExecutionContext(store=store, weights=(file,))
+    with pytest.raises(InputError, match="likeliest"):
+        list(job.run(refusing))
+    (right,) = made(**{"model": str(file), "model.answer": "noise"}).snapshots
+    drained = list(right.run(refusing))  # the correction that was named
+    assert drained and right.key != job.key
+    accepting = ExecutionContext(store=store, weights=(file,), spot_check=False)
+    assert list(job.run(accepting))
+
+
+def test_the_issue_s_own_words_work(folder):
+    at = changed_settings("sampling_eps", "demo", {"model": str(folder), "data": "Digits"})
+    assert at.images == Digits() and at.score_model.target == Digits()

@@ -102,7 +102,8 @@ def load(folder: Path | str) -> tuple[ScoreNetwork, Schedule | None]:
         InputError: there is no such folder, or the folder is damaged.
     """
     kept = read_folder(Path(folder))
-    network = kept.network.build(kept.shape)
+    with torch.random.fork_rng(devices=[]):  # initial weights, which are replaced
+        network = kept.network.build(kept.shape)
     network.load_state_dict(kept.state)
     return network.eval(), kept.schedule
 

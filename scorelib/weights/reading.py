@@ -118,7 +118,8 @@ class Checkpoint:
                 f"the shape {shape}: give a data set of such examples",
                 "shape",
             )
-        network = self.network.build(shape)
+        with torch.random.fork_rng(devices=[]):  # initial weights, which are replaced
+            network = self.network.build(shape)
         network.load_state_dict(self.state)
         return network.eval()
 

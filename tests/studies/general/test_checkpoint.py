@@ -1,6 +1,9 @@
 """Tests of checkpoints: out of a study, and into a study again, with the same numbers."""
 
 import json
+import signal
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -15,6 +18,7 @@ from scorelib.errors import InputError
 from scorelib.networks import Ncsnv2
 from scorelib.weights import read
 from studies.api import Run
+from studies.cli.importing import read_weights, store_weights
 from studies.export import main as export
 from studies.general.sampling_eps import study
 from studies.opening.open_study import changed_settings, record_last_run
@@ -26,9 +30,10 @@ from tuning.scheduling.scheduler import Scheduler
 from tuning.stages import ImportedWeights
 from tuning.stages.models.imported import WEIGHTS_SHA256
 from tuning.store.store import Store
+from tuning.testing import check_job, check_score_model
 
 SMALL = {
-    "images": "Digits", "n_sigma": "[1, 2]", "samplers": '["cas"]', "n_images": "60", "seeds": "1",
+    "images": "Digits", "n_sigma": "[1]", "samplers": '["cas"]', "n_images": "60", "seeds": "1",
     "chunk_images": "60", "search.n_images": "60", "search.top_images": "60", "search.keep": "1",
     "search.n_trials": "4", "extractor": '{"spec": "ClassifierOfImages", "iterations": 20, '
     '"width": 2, "n_features": 4}',
@@ -69,7 +74,7 @@ def folder(original, tmp_path_factory):
     return place
 
 
-@pytest.mark.parametrize("file", ["checkpoint.pth", "."])
+@pytest.mark.parametrize("file", ["."])
 def test_what_was_taken_out_gives_the_same_numbers_when_put_in(original, folder, file, store):
     trained, first = original
     again = made(model=str(folder / file))
@@ -80,13 +85,53 @@ def test_what_was_taken_out_gives_the_same_numbers_when_put_in(original, folder,
     assert "import" in {row.stage for row in forecast(Scheduler(again, store), store, "cpu x1")}
     drain(again, store, weights=(folder / file,))
     assert numbers(again, store) == numbers(trained, first)
-    # Everything is read from the store from now on.
-    (folder / file).exists()
-    assert drain(again, store) == []
+    assert drain(again, store) == []  # without the file
     result = store.manifest(job.stage, job.key).result
     assert result[WEIGHTS_SHA256] == read(folder).sha256
     shown = render(read_study(Scheduler(again, store), store), "markdown")
     assert job.weights.sha256 in shown and "closer to the data" in shown
+
+
+def test_the_contracts_hold(original, folder, tmp_path):
+    trained, first = original
+    (job,) = made(model=str(folder / "checkpoint.pth")).snapshots
+    check_job(job, tmp_path, weights=(folder / "checkpoint.pth",))
+    check_score_model(job, ExecutionContext(store=Store(str(tmp_path / "whole"))))
+    check_score_model(trained.snapshots[0], ExecutionContext(store=first))
+
+
+KILLED = """
+import os, signal, sys
+from studies.run import main
+from tuning.store.store import Store
+from tuning.testing import check_job, check_score_model
+
+put = Store._put
+
+def killed(self, path, data):
+    if path.endswith("manifest.json"):
+        os.kill(os.getpid(), signal.SIGKILL)
+    put(self, path, data)
+
+Store._put = killed
+main(sys.argv[1:])
+"""
+
+
+def test_kill_minus_9_during_the_import_leaves_nothing_that_counts(folder, tmp_path):
+    url, file = str(tmp_path / "store"), str(folder / "checkpoint.pth")
+    settings = SMALL | {"model": file}
+    arguments = [word for item in settings.items() for word in ("--set", "=".join(item))]
+    command = [sys.executable, "-c", KILLED, "sampling_eps", "--store", url, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    store, again = Store(url), made(model=file)
+    (job,) = again.snapshots
+    left = [path.name for path in (tmp_path / "store" / "objects").rglob("*.safetensors")]
+    assert left == ["weights.safetensors"] and store.stored_keys() == set()
+    # The next launch begins with the import.
+    assert [job for job, _ in store_weights(read_weights(again, store), again, store)] == [job]
+    assert store.stored_keys() == {job.key} and job.exported(ExecutionContext(store=store))
 
 
 def test_a_folder_holds_everything_and_needs_no_store(original, folder):
@@ -122,7 +167,7 @@ def test_images_are_written_as_an_array_too(original, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["CAS, n_sigma = 3", "digits"], "the nearest is 'CAS, n_sigma = 2'"),
+        (["CAS, n_sigma = 3", "digits"], "must be one of 'CAS, n_sigma = 1'"),
         ([CELL[0], "digit"], "the nearest is 'digits'"),
         ([*CELL, "--images", "-1"], "at least 0"),
         ([*CELL, "--layout", "score-sde"], "must hold one of NcsnPp"),

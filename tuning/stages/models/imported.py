@@ -138,7 +138,8 @@ class ImportedWeights(Job, ScoreModel):
 
     def score_network(self, at: ExecutionContext, ema: float | None = None) -> nn.Module:
         """Returns the network with the imported weights; see `ScoreModel.score_network`."""
-        network = self.weights.network.build(self.data.shape)
+        with torch.random.fork_rng(devices=[]):  # initial weights, which are replaced
+            network = self.weights.network.build(self.data.shape)
         network.load_state_dict(self.exported(at)[1])
         return network.to(at.device).eval().requires_grad_(False)
 

@@ -92,7 +92,7 @@ def _identified(place: Path, options: Mapping[str, Any], path: str) -> WeightsFi
 
 def _published(settings: Any, changes: Mapping[str, Any]) -> PublishedModel | None:
     """Returns the published model that the changes name, if the study has such a setting."""
-    name = changes.get(_PUBLISHED)
+    name = parsed(changes.get(_PUBLISHED))
     return published_model(str(name)) if name and hasattr(settings, _PUBLISHED) else None
 
 

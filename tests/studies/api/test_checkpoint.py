@@ -30,7 +30,7 @@ from tuning.scheduling.scheduler import Scheduler
 from tuning.stages import ImportedWeights
 from tuning.stages.models.imported import WEIGHTS_SHA256
 from tuning.store.store import Store
-from tuning.testing import check_job, check_score_model
+from tuning.testing import check_score_model
 
 SMALL = {
     "images": "Digits", "n_sigma": "[1]", "samplers": '["cas"]', "n_images": "60", "seeds": "1",
@@ -95,8 +95,8 @@ def test_what_was_taken_out_gives_the_same_numbers_when_put_in(original, folder,
 def test_the_contracts_hold(original, folder, tmp_path):
     trained, first = original
     (job,) = made(model=str(folder / "checkpoint.pth")).snapshots
-    check_job(job, tmp_path, weights=(folder / "checkpoint.pth",))
-    check_score_model(job, ExecutionContext(store=Store(str(tmp_path / "whole"))))
+    store = Store(str(tmp_path / "store"), create=True)
+    check_score_model(job, ExecutionContext(store=store, weights=(folder / "checkpoint.pth",)))
     check_score_model(trained.snapshots[0], ExecutionContext(store=first))
 
 
@@ -104,7 +104,7 @@ KILLED = """
 import os, signal, sys
 from studies.run import main
 from tuning.store.store import Store
-from tuning.testing import check_job, check_score_model
+from tuning.testing import check_score_model
 
 put = Store._put
 

@@ -1,5 +1,6 @@
 """Tests of checkpoints: out of a study, and into a study again, with the same numbers."""
 
+import dataclasses
 import json
 import signal
 import subprocess
@@ -13,13 +14,16 @@ from PIL import Image
 import scorelib
 from dashboards.results.cells import read_study
 from dashboards.text.table import render
-from scorelib.data import Digits
+from scorelib.data import Cifar10, Digits
 from scorelib.errors import InputError
 from scorelib.networks import Ncsnv2
-from scorelib.weights import read
+from scorelib.weights import PUBLISHED, Reported, read
+from scorelib.weights.published import TTUR
 from studies.api import Run
 from studies.cli.importing import read_weights, store_weights
+from studies.common.distances import papers_protocol
 from studies.export import main as export
+from studies.general.reported_numbers import reported_fields
 from studies.general.sampling_eps import study
 from studies.opening.open_study import changed_settings, record_last_run
 from studies.run import main
@@ -275,3 +279,62 @@ def test_what_does_not_denoise_is_imported_if_wanted(folder, tmp_path, store):
 def test_the_issue_s_own_words_work(folder):
     at = changed_settings("sampling_eps", "demo", {"model": str(folder), "data": "Digits"})
     assert at.images == Digits() and at.score_model.target == Digits()
+
+
+@pytest.mark.parametrize(
+    ("n_images", "words"),
+    [
+        (60, ("FID-infinity", "95% interval", "so the number of images alone explains")),
+        (7, ("perfect samples would score", "on 7 images", "simulated from the reference")),
+    ],
+)
+def test_a_reported_number_stands_beside_ours(folder, store, monkeypatch, n_images, words):
+    levels = read(folder).require_schedule()
+    tiny = dataclasses.replace(
+        PUBLISHED["ncsnv2-cifar10"], network=Ncsnv2(ngf=2), schedule=levels, data=Digits(),
+        reported=(
+            Reported(10.87, "als", 1, 6.2e-6, True, 50_000, TTUR),
+            Reported(25.3, "als", 100, None, False, 50_000, TTUR),
+            Reported(2.38, "predictor-corrector", None, None, True, 50_000, "other statistics"),
+        ),
+    )  # fmt: skip
+    monkeypatch.setitem(PUBLISHED, "ncsnv2-cifar10", tiny)
+    file = folder / "checkpoint.pth"
+    changes = {name: text for name, text in SMALL.items() if name != "images"} | {
+        "published": "ncsnv2-cifar10", "model": str(file), "samplers": '["als"]',
+        "n_images": str(n_images), "search.n_trials": "1",
+    }  # fmt: skip
+    of = study("demo", changed_settings("sampling_eps", "demo", changes))
+    assert of.settings.images == Digits()  # from the name
+    assert [cell.row for cell in of.cells] == [
+        "ALS, n_sigma = 1", "ALS, n_sigma = 100", "predictor-corrector",
+    ]  # fmt: skip
+    ran = drain(of, store, weights=(file,))
+    assert len(ran) == len(set(ran)) and Scheduler(of, store).is_complete()
+    view = read_study(Scheduler(of, store), store)
+    shown = render(view, "markdown")
+    line = next(line for line in shown.splitlines() if "reported number differs" in line)
+    for word in ("50,000, ours", "the features (fid, ours fd[digits-cnn])", *words):
+        assert word in line, line
+    assert view.cells[0].difference("denoised") is None and "10.87" in shown and "2.38" in shown
+    assert "50,000 samples, other statistics" in shown
+    if n_images == 60:
+        (numbers_found,) = [c.sample_size for c in view.cells if c.sample_size]
+        ours = view.cells[0].measured["denoised"].mean
+        explained = f"explains {ours - numbers_found['denoised, reported number']:.3g}"
+        assert explained in line
+
+
+def test_equal_protocols_give_a_difference(folder):
+    number = PUBLISHED["acsm-cifar10"].reported[0]
+    protocol = papers_protocol(Cifar10(), 10_000).replace(seeds="fresh")
+    fields = reported_fields("acsm-cifar10", "als", 1, protocol)
+    assert fields["reported"]["denoised"].protocol.is_comparable(protocol)
+    assert fields["reported"]["denoised"].value == number.fid == 13.3
+    assert "sample_size" not in fields
+    fewer = reported_fields("acsm-cifar10", "als", 1, protocol.replace(n_images=1000))
+    assert fewer["sample_size"] == 10_000
+    assert not fewer["reported"]["denoised"].protocol.is_comparable(protocol.replace(n_images=1000))
+    assert reported_fields("acsm-cifar10", "als", 3, protocol) == {}
+    church = reported_fields("acsm-church", "cas", 5, protocol)
+    assert church["reported"]["denoised"].protocol is None  # of statistics that are not here

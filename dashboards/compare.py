@@ -29,7 +29,7 @@ from studies.opening.cli_common import Arguments, add_module_argument, command_l
 from studies.opening.open_study import last_run_studies, study_name
 from tuning.jobs import Job
 from tuning.scheduling.scheduler import Scheduler
-from tuning.stages import TrainedWeights
+from tuning.stages import ScoreModel, TrainedWeights
 from tuning.store.provenance import launches
 from tuning.store.store import Store
 
@@ -147,7 +147,7 @@ def _measurement(job: Job) -> dict[str, Any]:
         value = getattr(job, field.name)
         specs = value if isinstance(value, tuple) else (value,)
         parts = [part for spec in specs if isinstance(spec, Spec) for part in spec.parts()]
-        if not any(isinstance(part, TrainedWeights) for part in parts):
+        if not any(isinstance(part, TrainedWeights | ScoreModel) for part in parts):
             own[field.name] = value
     return own
 

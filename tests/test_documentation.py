@@ -9,6 +9,9 @@ import pytest
 from PIL import Image
 
 from scorelib.errors import InputError
+from scorelib.networks import Ncsnv2
+from scorelib.schedules import GeometricSchedule
+from scorelib.weights import to_published
 from studies.cli.score_studies import COMMANDS as COMMANDS_OF
 from studies.opening.open_study import configured
 from studies.registry import STUDIES
@@ -17,6 +20,7 @@ ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 COMMAND_LINES = {
     "studies.run": "studies.cli.options",
+    "studies.export": "studies.export",
     **{f"dashboards.{name}": f"dashboards.{name}" for name in
        ("table", "report", "compare", "serve", "sync")},
 }  # fmt: skip
@@ -26,7 +30,7 @@ OF_THE_PROJECT = re.compile(
 INSTALLED = re.compile(rf"score-studies ({'|'.join(COMMANDS_OF)})(?= |$)(.*)")
 TARGETS = re.compile(r"\bmake ([a-z]+)")
 MOST_LINES = 200
-EXAMPLE_FOLDER = "/home/me/pictures"
+EXAMPLE_FOLDER, EXAMPLE_FILE = "/home/me/pictures", "/home/me/checkpoint.pth"
 
 
 def code_of(page):
@@ -75,6 +79,16 @@ def pictures(tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory):
+    """Returns a file of weights, in place of the pages' file."""
+    network, schedule = Ncsnv2(ngf=2), GeometricSchedule(sigma_1=9.0, sigma_L=0.1, n_levels=5)
+    file = tmp_path_factory.mktemp("user") / "checkpoint.pth"
+    state = network.build((3, 16, 16)).state_dict()
+    to_published(file, "ncsnv2", network, schedule, state)
+    return file
+
+
 def test_the_readme_is_short():
     assert len((ROOT / "README.md").read_text().splitlines()) <= MOST_LINES
 
@@ -84,8 +98,11 @@ def test_there_are_commands_of_every_kind():
 
 
 @pytest.mark.parametrize(("page", "module", "arguments"), COMMANDS)
-def test_commands_are_taken_by_their_parsers(page, module, arguments, pictures):
+def test_commands_are_taken_by_their_parsers(
+    page, module, arguments, pictures, checkpoint
+):  # fmt: skip
     arguments = [word.replace(EXAMPLE_FOLDER, str(pictures)) for word in arguments]
+    arguments = [word.replace(EXAMPLE_FILE, str(checkpoint)) for word in arguments]
     if module not in COMMAND_LINES:
         import_module(module)  # tests.benchmarks and tests.chaos take a name or nothing
         return

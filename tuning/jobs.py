@@ -112,6 +112,8 @@ class ExecutionContext:
         compile: whether to run networks through `torch.compile`.
         data_root: folder of data sets that are read from files; None for the default folder.
         inception_weights: file of the Inception weights; None to let the library download them.
+        weights: files and folders of weights that may be imported.
+        spot_check: whether weights that do not denoise are refused.
     """
 
     store: Store
@@ -121,6 +123,8 @@ class ExecutionContext:
     compile: bool = False
     data_root: Path | None = None
     inception_weights: Path | None = None
+    weights: tuple[Path, ...] = ()
+    spot_check: bool = True
 
     def examples(self, data: DataSpec, split: Split) -> tuple[Tensor, Tensor]:
         """Returns the stored examples and labels of a split, compared with the store's record.
@@ -320,11 +324,28 @@ def execute(job: Job, at: ExecutionContext) -> Generator[Progress, None, Manifes
     if at.device.startswith("cuda") and torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats(at.device)
     inputs = [at.manifest(needed) for needed in job.inputs()]
-    code = codes_of(job.stage, note_code(at.store, parts), ((i.stage, i.code) for i in inputs))
     failed = next((cause for i in inputs if (cause := i.result.get("failed")) is not None), None)
     outcome = (yield from job.run(at)) if failed is None else Outcome({"failed": failed})
+    return committed(job, outcome, at, started)
+
+
+def committed(job: Job, outcome: Outcome, at: ExecutionContext, started: float) -> Manifest:
+    """Commits the outcome of a job that has run to the store, and returns the job's manifest.
+
+    Args:
+        job: the job; its inputs are stored.
+        outcome: what `Job.run` returned.
+        at: environment in which the job ran.
+        started: time of the start, by `time.monotonic`.
+
+    Raises:
+        MissingInputError: if an input must be computed (again) first.
+    """
     if (why := _unusable(outcome)) is not None:
         outcome = Outcome({"failed": why})
+    inputs = [at.manifest(needed) for needed in job.inputs()]
+    parts = list(job.parts())
+    code = codes_of(job.stage, note_code(at.store, parts), ((i.stage, i.code) for i in inputs))
     work = job.work()
     at.store.commit(
         job.stage,

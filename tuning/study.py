@@ -16,7 +16,7 @@ from scorelib.spec import Spec
 from tuning.jobs import Job
 from tuning.spaces import Rung, SearchSpace
 from tuning.spaces.base import scores_of
-from tuning.stages import OUTPUTS, Baseline, Frames, Protocol, SampleSpec, Score, TrainedWeights
+from tuning.stages import OUTPUTS, Baseline, Frames, Protocol, SampleSize, SampleSpec, Score
 from tuning.store.ledger import Values
 
 _DIGITS = 8
@@ -94,6 +94,8 @@ class Cell:
         protocol: protocol that measures the images; required with `sample` and with a `search` over
             scores, None with a search over other jobs.
         n_seeds: number of fresh seeds or, with `job`, of training seeds, >= 1.
+        sample_size: number of images of the reported number; how much of the distance is due to the
+            number of images alone is then estimated (`SampleSize`). 0 for no estimate.
         frames: number of pictures of the images along the sampling chain, in addition to the final
             images; 0 for none.
         quantities: names of the quantities that the cell shows, in order.
@@ -112,6 +114,7 @@ class Cell:
     repeats: tuple[Job, ...] = ()
     protocol: Protocol | None = None
     n_seeds: int = 1
+    sample_size: int = 0
     frames: int = 0
     quantities: tuple[str, ...] = OUTPUTS
     reported: Mapping[str, Reported] = field(default_factory=dict)
@@ -189,7 +192,8 @@ class Cell:
             best: job of the search's best values; None while there is none.
 
         Returns:
-            `job` and its repeats, or one score per fresh seed and the job of the frames. Empty if
+            `job` and its repeats, or one score per fresh seed and the jobs of the sample size and
+            of the frames. Empty if
             the cell is not measured or `best` is needed and None.
         """
         if self.job is not None:
@@ -199,8 +203,11 @@ class Cell:
             jobs = self.search.space.fresh(best, self.protocol, self.n_seeds)
         elif self.sample is not None and self.protocol is not None:
             jobs = scores_of(self.sample, self.protocol, self.n_seeds)
-        if self.frames and jobs and isinstance(jobs[0], Score):
-            return (*jobs, Frames(sample=jobs[0].sample, n_frames=self.frames))
+        if jobs and isinstance(first := jobs[0], Score):
+            if self.sample_size:
+                jobs = (*jobs, SampleSize(score=first, n_reported=self.sample_size))
+            if self.frames:
+                jobs = (*jobs, Frames(sample=first.sample, n_frames=self.frames))
         return jobs
 
 
@@ -251,7 +258,8 @@ class Study:
         kind: name that tells a user's study from other studies of the same name on one store; ""
             for a study of the project.
         searches: searches in order of priority; a search comes after the searches it depends on.
-        snapshots: snapshots that are trained whether or not a cell needs them.
+        snapshots: snapshots that are trained, or weights that are imported, whether or not a cell
+            needs them.
         baselines: reference distances, shown under the table.
         curves: curves over training iterations.
         figures: names of the figures of the results (`dashboards.figures`), in order.
@@ -268,7 +276,7 @@ class Study:
     settings: Spec = field(default_factory=NoSettings)
     kind: str = ""
     searches: tuple[Search, ...] = ()
-    snapshots: tuple[TrainedWeights, ...] = ()
+    snapshots: tuple[Job, ...] = ()
     baselines: tuple[Baseline, ...] = ()
     curves: tuple[Curve, ...] = ()
     figures: tuple[str, ...] = ()

@@ -16,7 +16,7 @@ def figures(scheduler: Scheduler, store: Store) -> Iterator[Figure]:
     for column, job in jobs.items():
         result = scheduler.lookup(job)
         if result and not result.failed:
-            data = job.data if isinstance(job, DataShares) else job.sample.model.train.data
+            data = job.data if isinstance(job, DataShares) else job.sample.model.target
             of_classes = [
                 tuple(result.numbers[name] for name in (share_of(label), *ends_of(label)))
                 for label in range(data.n_classes)

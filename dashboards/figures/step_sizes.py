@@ -102,12 +102,12 @@ def comparable_runs(runs: Iterable[SearchRun]) -> list[Group]:
     differ = [len(set(texts)) > 1 for texts in zip(*told.values(), strict=True)]
     shared: dict[tuple[str, int, tuple[str, ...], str], list[SearchRun]] = {}
     for run, texts in told.items():
-        way = run.search.space.sample.model.train.objective.short_kind().lower()
+        way = run.search.space.sample.model.origin
         more = tuple(text for text, is_told in zip(texts, differ, strict=True) if is_told)
         by = (way, -_sampler(run).n_sigma, more, texts[-1])
         shared.setdefault(by, []).append(run)
     return [
-        Group(", ".join((f"n_sigma = {-steps}", f"trained by {way}", *more)), label, tuple(alike))
+        Group(", ".join((f"n_sigma = {-steps}", way, *more)), label, tuple(alike))
         for (way, steps, more, label), alike in sorted(
             shared.items(), key=lambda item: item[0][:2], reverse=True
         )
@@ -116,11 +116,11 @@ def comparable_runs(runs: Iterable[SearchRun]) -> list[Group]:
 
 def _told(run: SearchRun) -> tuple[str, str, str, str]:
     """Returns the settings that can distinguish groups: data, network, schedule and measure."""
-    train, protocol = run.search.space.sample.model.train, run.search.space.protocol
-    levels = train.schedule
+    model, protocol = run.search.space.sample.model, run.search.space.protocol
+    levels = model.levels
     return (
-        train.data.name,
-        train.network.short_kind(),
+        model.target.name,
+        model.architecture.rpartition(":")[2],
         f"{levels.title} from {levels.sigma_1:g} to {levels.sigma_L:g} in {levels.n_levels} levels",
         f"{protocol.name}, {protocol.n_images:,} {protocol.unit}",
     )

@@ -5,7 +5,7 @@ from typing import Any
 from scorelib.data import DataSpec
 from tuning.jobs import Job
 from tuning.spaces import MultiObjectiveSpace, SearchSpace, SweepSpace
-from tuning.stages import Protocol, TrainedWeights
+from tuning.stages import ImportedWeights, Protocol, TrainedWeights
 from tuning.stages.training.snapshots import TrainingSpec
 from tuning.study import Cell, Study
 from tuning.tracking.mlflow_lineage import DatasetUse
@@ -51,7 +51,7 @@ def as_metric(name: str) -> str:
 
 
 def lineage(job: Job) -> dict[str, Any]:
-    """Returns the data sets and snapshots that a job depends on, as arguments of a `RunRecord`.
+    """Returns the data sets and models that a job depends on, as arguments of a `RunRecord`.
 
     The data sets are the training data or, for a job without training, all data sets.
     """
@@ -59,8 +59,10 @@ def lineage(job: Job) -> dict[str, Any]:
     trained = {p.data for p in parts if isinstance(p, TrainingSpec)}
     data = trained or {p for p in parts if isinstance(p, DataSpec)}
     uses = [DatasetUse(spec.name, spec.key) for spec in data]
-    snapshots = [p.key for p in parts if isinstance(p, TrainedWeights) and p is not job]
+    models = [
+        p.key for p in parts if isinstance(p, TrainedWeights | ImportedWeights) and p is not job
+    ]
     return {
         "datasets": tuple(sorted(uses, key=lambda use: (use.name, use.digest))),
-        "uses": tuple(sorted(set(snapshots))),
+        "uses": tuple(sorted(set(models))),
     }

@@ -33,12 +33,14 @@ from studies.common.execution_settings import WHERE_AND_HOW
 from tuning.jobs import Job
 from tuning.scheduling.scheduler import Scheduler
 from tuning.search.search import SearchRun
-from tuning.stages import TrainedWeights
+from tuning.stages import ImportedWeights, Snapshot, TrainedWeights
 from tuning.stages.training.snapshots import LOSSES_FILE
 from tuning.store.documents import as_name
 from tuning.store.store import Manifest, Store
 from tuning.study import Cell, Study
 from tuning.tracking.mlflow_writer import RunRecord
+
+Model = TrainedWeights | ImportedWeights
 
 
 def tracking_uri(store: Store, given: str | None) -> str:
@@ -55,21 +57,24 @@ def records(scheduler: Scheduler, store: Store) -> Iterator[RunRecord]:
     """Yields all records of a study: snapshots, trials, then cells and the table."""
     parents = searches_of_trainings(scheduler)
     yield from (search_record(scheduler, run) for run in dict.fromkeys(parents.values()))
-    for snapshot in snapshots(scheduler):
-        manifest = store.manifest(snapshot.stage, snapshot.key)
+    for model in models(scheduler):
+        manifest = store.manifest(model.stage, model.key)
         if manifest:
-            yield _training_record(scheduler, snapshot, manifest, store, parents.get(snapshot.key))
+            yield _model_record(scheduler, model, manifest, store, parents.get(model.key))
     yield from trial_records(scheduler)
     yield from table_records(scheduler, store)
 
 
-def snapshots(scheduler: Scheduler) -> list[TrainedWeights]:
-    """Returns all snapshots of the study, including snapshots that only trials need, each once."""
+def models(scheduler: Scheduler) -> list[Model]:
+    """Returns all snapshots and imported weights of the study, each once.
+
+    Snapshots that only trials need are included.
+    """
     reached = (t for run in scheduler.searches.values() for rung in run.rungs() for t in rung)
     tried = (score for trial in reached for score in trial.scores)
-    found: dict[str, TrainedWeights] = {}
+    found: dict[str, Model] = {}
     for job in (*scheduler.study.fixed_jobs, *tried):
-        found |= {part.key: part for part in job.parts() if isinstance(part, TrainedWeights)}
+        found |= {part.key: part for part in job.parts() if isinstance(part, Model)}
     return list(found.values())
 
 
@@ -99,14 +104,36 @@ def table_records(scheduler: Scheduler, store: Store) -> Iterator[RunRecord]:
         yield _table_record(view, files, curves_of(scheduler, store))
 
 
-def training_records(
-    scheduler: Scheduler, snapshot: TrainedWeights, manifest: Manifest, store: Store
+def model_records(
+    scheduler: Scheduler, model: Model, manifest: Manifest, store: Store
 ) -> Iterator[RunRecord]:
-    """Yields a snapshot's record, below its search's record if only trials need the snapshot."""
-    search = searches_of_trainings(scheduler).get(snapshot.key)
+    """Yields a model's record, below its search's record if only trials need the model."""
+    search = searches_of_trainings(scheduler).get(model.key)
     if search:
         yield search_record(scheduler, search)
-    yield _training_record(scheduler, snapshot, manifest, store, search)
+    yield _model_record(scheduler, model, manifest, store, search)
+
+
+def _model_record(
+    scheduler: Scheduler,
+    model: Model,
+    manifest: Manifest,
+    store: Store,
+    search: SearchRun | None,
+) -> RunRecord:
+    if isinstance(model, TrainedWeights):
+        return _training_record(scheduler, model, manifest, store, search)
+    return RunRecord(
+        key=model.key,
+        name=model.title(),
+        tags=common_tags(scheduler.study, "import")
+        | {name: str(value) for name, value in manifest.result.items()},
+        params=model.flat(),
+        metrics={"seconds": float(manifest.cost["seconds"])},
+        description="Weights that were imported from a file, kept in the store under this key.",
+        makes=(model.key, as_metric(model.title()), 0),
+        **lineage(model),
+    )
 
 
 def _training_record(
@@ -161,7 +188,9 @@ def _cell_record(
         tags["protocol"] = about = own.protocol.describe()
         samples = [score.sample for score in cell.scores]
         tags["seeds"] = _each_once(sample.seed for sample in samples)
-        tags["training_seeds"] = _each_once(sample.model.train.seed for sample in samples)
+        trained = [s.model.train for s in samples if isinstance(s.model, Snapshot)]
+        if trained:
+            tags["training_seeds"] = _each_once(train.seed for train in trained)
     reported = [r.described for r in own.reported.values() if r.described]
     if reported:
         tags["reported_protocol"] = reported[0]

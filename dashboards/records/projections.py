@@ -15,7 +15,7 @@ from dashboards.records.optuna_records import optuna_records
 from studies.common.execution_settings import optuna_url
 from tuning.jobs import Job
 from tuning.scheduling.scheduler import Scheduler
-from tuning.stages import Score, TrainedWeights
+from tuning.stages import ImportedWeights, Score, TrainedWeights
 from tuning.store.store import Manifest, Store
 from tuning.tracking.mlflow_writer import MlflowWriter
 from tuning.tracking.optuna_writer import OptunaWriter
@@ -83,9 +83,9 @@ class Projections:
             manifest: manifest of the job.
         """
         scheduler, store = self._scheduler, self._store
-        if isinstance(job, TrainedWeights):
+        if isinstance(job, TrainedWeights | ImportedWeights):
             self._mlflow.write(
-                lambda: mlflow_records.training_records(scheduler, job, manifest, store)
+                lambda: mlflow_records.model_records(scheduler, job, manifest, store)
             )
         elif isinstance(job, Score) and job.protocol.seeds == "search":
             self._write_trials(job)

@@ -19,14 +19,17 @@ from tuning.stages import (
     Chunk,
     Frames,
     GeneratedShares,
+    ImportedWeights,
     Protocol,
     RealFeatures,
     RealScore,
+    SampleSize,
     SampleSpec,
     Score,
     TrainClassifier,
 )
 from tuning.stages.features.extractors import TEST_CERTAINTY
+from tuning.stages.models.imported import SPOT_CHECK
 from tuning.stages.score import OUTPUTS, Output, certainty_of
 from tuning.store.data_records import recorded_data
 from tuning.store.store import Store
@@ -81,6 +84,8 @@ class CellView:
         certainty: how sure the classifier is of the raw or denoised images that the cell shows; the
             number is None if the results lack it, as those of version 0.2 and earlier. Empty if
             the cell rests on no classifier or is not measured yet.
+        sample_size: what the number of images explains of a reported number, by the names of
+            `tuning.stages.sample_size`; empty if the cell has no such job or its result is missing.
         frames: job of the cell's frames along the sampling chain; None if the cell has no frames.
         n_missing: number of missing results; the number of seeds while the search has no winner.
         failed: reason why the cell stays empty, or None.
@@ -93,6 +98,7 @@ class CellView:
     first_images: Chunk | RealFeatures | None = None
     measured: dict[str, Measured] = field(default_factory=dict)
     certainty: dict[Output, Measured | None] = field(default_factory=dict)
+    sample_size: Mapping[str, float] = field(default_factory=dict)
     frames: Frames | None = None
     n_missing: int = 0
     failed: str | None = None
@@ -156,7 +162,7 @@ class StudyView:
 
     Attributes:
         study: the study.
-        data_notes: what a reader should know of its data sets, one line each.
+        data_notes: what a reader should know of imported models and data sets, one line each.
         real_certainty: how sure each classifier that cells rest on is of held-out real images;
             None if the number is not stored.
         cells: results of the cells, row by row.
@@ -194,7 +200,7 @@ def read_study(scheduler: Scheduler, store: Store) -> StudyView:
         cells=tuple(_cell(cell, scheduler) for cell in study.cells),
         baselines=tuple(_baselines(study, store)),
         runs=scheduler.searches,
-        data_notes=tuple(_data_notes(study, store)),
+        data_notes=(*_model_notes(study, store), *_data_notes(study, store)),
         real_certainty={of: _real_certainty(of, scheduler) for of in classifiers},
         code_notes=code_notes(scheduler, store),
     )
@@ -221,7 +227,7 @@ def _cell(cell: Cell, scheduler: Scheduler) -> CellView:
         failed = "every trial failed" if run.is_complete else None
         return CellView(cell, n_missing=cell.n_seeds, failed=failed, best_so_far=run.best_so_far)
     jobs = scheduler.cell_jobs(cell)
-    results = [scheduler.lookup(job) for job in jobs if not isinstance(job, Frames)]
+    results = [scheduler.lookup(job) for job in jobs if not isinstance(job, Frames | SampleSize)]
     failures = [r.failed for r in results if r is not None and r.failed]
     missing = sum(r is None for r in results)
     measured: dict[str, Measured] = {}
@@ -237,10 +243,18 @@ def _cell(cell: Cell, scheduler: Scheduler) -> CellView:
         first_images=next((of for job in jobs if (of := _first_images(job))), None),
         measured=measured,
         certainty=_certainty(cell, [r for r in results if r]) if measured else {},
+        sample_size=_numbers_of(
+            next((j for j in jobs if isinstance(j, SampleSize)), None), scheduler
+        ),
         frames=next((job for job in jobs if isinstance(job, Frames)), None),
         n_missing=missing,
         failed=failures[0] if failures else None,
     )
+
+
+def _numbers_of(job: Job | None, scheduler: Scheduler) -> Mapping[str, float]:
+    result = scheduler.lookup(job) if job else None
+    return result.numbers if result else {}
 
 
 def _certainty(cell: Cell, results: list[Result]) -> dict[Output, Measured | None]:
@@ -269,6 +283,16 @@ def _data_notes(study: Study, store: Store) -> Iterator[str]:
             n, distinct = data.n_images("test"), facts.n_distinct["test"]
             yield f"data {data.name}: {n:,} held-out images, {distinct:,} distinct"
             yield from facts.notes(data)
+
+
+def _model_notes(study: Study, store: Store) -> Iterator[str]:
+    parts = (part for job in study.known_jobs for part in job.parts())
+    for model in dict.fromkeys(part for part in parts if isinstance(part, ImportedWeights)):
+        manifest = store.manifest(model.stage, model.key)
+        facts = manifest.result if manifest else {}
+        notes = [str(facts[name]) for name in ("format", "notes", SPOT_CHECK) if facts.get(name)]
+        file = f"model: {model.architecture} from the file with SHA-256 {model.weights.sha256}"
+        yield "; ".join([file, *notes])
 
 
 def _baselines(study: Study, store: Store) -> list[BaselineView]:

@@ -10,7 +10,7 @@ import pandas as pd
 from dashboards.results.cells import CellView, StudyView
 from tuning.search.search import SearchRun
 from tuning.spaces.trial import Trial
-from tuning.stages import Score
+from tuning.stages import Score, Snapshot
 
 
 def number_table(view: StudyView) -> pd.DataFrame:
@@ -108,11 +108,11 @@ def _framed(rows: Sequence[dict[str, object]]) -> pd.DataFrame:
 
 def _trial(trial: Trial, rung: int, is_winner: bool) -> dict[str, object]:
     job, result = trial.score, trial.result
-    size = (
-        {"images": job.protocol.n_images, "iteration": job.sample.model.iteration}
-        if isinstance(job, Score)
-        else {}
-    )
+    size: dict[str, object] = {}
+    if isinstance(job, Score):
+        size["images"] = job.protocol.n_images
+        if isinstance(job.sample.model, Snapshot):
+            size["iteration"] = job.sample.model.iteration
     return {
         "trial": trial.number,
         "rung": rung,

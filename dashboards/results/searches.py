@@ -11,7 +11,7 @@ from scorelib.schedules import GeometricSchedule
 from tuning.search.search import SearchRun
 from tuning.spaces import EPSILON, ParameterSpace, StepSizeSpace, SweepSpace
 from tuning.spaces.trial import Trial
-from tuning.stages import OUTPUTS
+from tuning.stages import OUTPUTS, Snapshot
 from tuning.study import Cell
 
 _SHOWN_TRIALS = 6
@@ -54,7 +54,7 @@ def _step_sizes(runs: Mapping[str, SearchRun], cells: Sequence[Cell]) -> pd.Data
             "search": name,
             "epsilon": f"{run.winner.epsilon:.2g}" if run.winner else "",
         }
-        if isinstance(run.space.sample.model.train.schedule, GeometricSchedule):
+        if isinstance(run.space.sample.model.levels, GeometricSchedule):
             row["r"] = f"{run.winner.r:.2f}" if run.winner and run.winner.r else ""
         row["trials"] = f"{sum(t.result is not None for t in run.trials)}"
         if cell and cell.reported_epsilon is not None and cell.reported_r is not None:
@@ -182,8 +182,9 @@ def _row(run: SearchRun, trial: Trial) -> dict[str, str]:
     assert trial.result is not None
     values = {name: shown_value(value) for name, value in trial.values.items()}
     rung = _images(trial)
-    if trial.sample and any(step.iteration for step in run.search.ladder):
-        rung["iterations"] = f"{trial.sample.model.iteration:,}"
+    model = trial.sample.model if trial.sample else None
+    if isinstance(model, Snapshot) and any(step.iteration for step in run.search.ladder):
+        rung["iterations"] = f"{model.iteration:,}"
     if isinstance(run.search.space, SweepSpace):
         return (
             values | _with_spread(run.search.space, trial) | rung | {"": trial.result.failed or ""}

@@ -16,6 +16,7 @@ from dashboards.results.searches import alike_runs, search_notes, search_tables
 from dashboards.results.verdicts import verdict
 from dashboards.text.certainty import certainty_notes
 from dashboards.text.formats import Document, as_latex, as_markdown, as_rich
+from dashboards.text.reported_notes import reported_notes
 from tuning.study import Cell
 
 FORMATS = ("rich", "markdown", "latex", "csv")
@@ -229,4 +230,11 @@ def foot(view: StudyView) -> list[str]:
     same = any(c.difference(name) is not None for c in view.cells for name in c.cell.quantities)
     if papers and not same:
         lines.append("no differences are shown because our protocol and the paper's differ")
-    return [*lines, *certainty_notes(view), *view.code_notes, *view.data_notes, *view.study.notes]
+    return [
+        *lines,
+        *reported_notes(view),
+        *certainty_notes(view),
+        *view.code_notes,
+        *view.data_notes,
+        *view.study.notes,
+    ]

@@ -4,6 +4,7 @@
 `scorelib.networks.noise_classifier` the interface of classifiers.
 """
 
+from scorelib.networks.adapted import UNIT_RANGE, Adapted, Answer
 from scorelib.networks.base import NetworkSpec, ScoreFunction, ScoreNetwork
 from scorelib.networks.discriminator import BigGanDiscriminator, Discriminator
 from scorelib.networks.mlp import ResidualMlp
@@ -17,6 +18,9 @@ from scorelib.networks.size import multiply_adds, n_parameters, size_of
 from scorelib.networks.unet import DdpmUNet
 
 __all__ = [
+    "UNIT_RANGE",
+    "Adapted",
+    "Answer",
     "BigGanDiscriminator",
     "DdpmUNet",
     "Discriminator",

@@ -7,10 +7,10 @@ of our own, `to_published` writes the authors' layouts. `denoises` checks that w
 they were trained, and `PUBLISHED` lists what others have published.
 """
 
-from scorelib.weights.folder import load, save
-from scorelib.weights.layouts import FORMATS
+from scorelib.weights.folder import load, require_new_folder, save
+from scorelib.weights.layouts import FORMATS, Origin
 from scorelib.weights.published import PUBLISHED, PublishedModel, Reported, published_model
-from scorelib.weights.publishing import to_published
+from scorelib.weights.publishing import as_published, to_published
 from scorelib.weights.reading import Checkpoint, read
 from scorelib.weights.spot_check import SpotCheck, denoises
 
@@ -18,13 +18,16 @@ __all__ = [
     "FORMATS",
     "PUBLISHED",
     "Checkpoint",
+    "Origin",
     "PublishedModel",
     "Reported",
     "SpotCheck",
+    "as_published",
     "denoises",
     "load",
     "published_model",
     "read",
+    "require_new_folder",
     "save",
     "to_published",
 ]

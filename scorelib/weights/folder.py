@@ -23,10 +23,11 @@ from scorelib.errors import InputError
 from scorelib.networks import NetworkSpec, ScoreNetwork
 from scorelib.schedules import Schedule
 from scorelib.spec import from_json
-from scorelib.weights.opening import opened
+from scorelib.weights.layouts import ORIGIN, Origin
+from scorelib.weights.opening import WEIGHTS, opened
 from scorelib.weights.ties import mismatch
 
-WEIGHTS, CONFIG, CARD = "model.safetensors", "config.json", "README.md"
+CONFIG, CARD = "config.json", "README.md"
 _FORMAT = "score-studies"
 _VERSION = 1
 
@@ -41,6 +42,7 @@ class Kept:
         shape: of one example.
         state: tensors by name.
         sha256: digest of the file of weights.
+        origin: which model of ours was exported, or None.
     """
 
     network: NetworkSpec
@@ -48,6 +50,7 @@ class Kept:
     shape: tuple[int, ...]
     state: dict[str, Tensor]
     sha256: str
+    origin: Origin | None = None
 
 
 def save(
@@ -59,6 +62,7 @@ def save(
     shape: tuple[int, ...],
     card: str = "",
     files: Mapping[str, bytes] | None = None,
+    origin: Origin | None = None,
 ) -> str:
     """Writes a folder that `load` and `read` take, all of it or nothing.
 
@@ -70,6 +74,7 @@ def save(
         shape: of one example, (C, H, W) or (D,).
         card: text of the model card; empty for none.
         files: further files by path below the folder, such as samples.
+        origin: which model of ours this is; None for no note.
 
     Returns:
         Digest of the file of weights, SHA-256.
@@ -81,6 +86,7 @@ def save(
     _require_state(network, shape, state, "give the state of that network")
     config: dict[str, Any] = {"format": _FORMAT, "version": _VERSION, "network": network.to_json()}
     config |= {"schedule": schedule and schedule.to_json(), "shape": list(shape)}
+    config |= {ORIGIN: origin.to_json()} if origin else {}
     weights = safetensors.torch.save({name: t.detach().cpu().clone() for name, t in state.items()})
     config["sha256"] = hashlib.sha256(weights).hexdigest()
     content = {WEIGHTS: weights, CONFIG: (json.dumps(config, indent=2) + "\n").encode()}
@@ -96,7 +102,8 @@ def load(folder: Path | str) -> tuple[ScoreNetwork, Schedule | None]:
         InputError: there is no such folder, or the folder is damaged.
     """
     kept = read_folder(Path(folder))
-    network = kept.network.build(kept.shape)
+    with torch.random.fork_rng(devices=[]):  # initial weights, which are replaced
+        network = kept.network.build(kept.shape)
     network.load_state_dict(kept.state)
     return network.eval(), kept.schedule
 
@@ -123,7 +130,8 @@ def read_folder(folder: Path, sha256: str | None = None) -> Kept:
         raise _bad_config(folder, "other specs than of a network and a schedule")
     state, digest = opened(folder / WEIGHTS, sha256 or config.get("sha256"))
     _require_state(network, shape, state, f"export {folder} again")
-    return Kept(network, schedule, shape, state, digest)
+    origin = Origin.from_json(config.get(ORIGIN))
+    return Kept(network, schedule, shape, state, digest, origin)
 
 
 def _config(folder: Path) -> dict[str, Any]:
@@ -170,12 +178,17 @@ def _require_state(
         )
 
 
-def _write_whole(folder: Path, content: Mapping[str, bytes]) -> None:
-    """Writes files into a new folder that appears under its name when complete."""
+def require_new_folder(folder: Path) -> None:
+    """Raises InputError unless a folder is absent or empty."""
     if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
         raise InputError(
             f"a folder to save in must be new or empty; {folder} is not: name another", "folder"
         )
+
+
+def _write_whole(folder: Path, content: Mapping[str, bytes]) -> None:
+    """Writes files into a new folder that appears under its name when complete."""
+    require_new_folder(folder)
     part = folder.absolute().with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.part")
     try:
         for name, data in content.items():

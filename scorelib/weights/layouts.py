@@ -12,7 +12,7 @@ order of ``model`` says which is which.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, TypeGuard, get_args
 
 from torch import Tensor
@@ -25,7 +25,34 @@ Format = PublishedFormat | Literal["state-dict", "safetensors"]
 FORMATS: tuple[str, ...] = (*get_args(PublishedFormat), "state-dict", "safetensors")
 
 PREFIX = "module."
+ORIGIN = "exported_from"
+"""Where an export of ours notes, in the entry of the optimiser, which model was exported."""
 SIGMAS = "sigmas"
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The model of this program that a file was exported from.
+
+    Attributes:
+        model: key of the model.
+        ema: EMA decay of the weights; None if the model had none.
+    """
+
+    model: str
+    ema: float | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The attributes by name."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, body: Any) -> "Origin | None":
+        """The origin that a file names; None if the file names none."""
+        if not isinstance(body, dict) or not isinstance(body.get("model"), str):
+            return None
+        ema = body.get("ema")
+        return cls(body["model"], ema if isinstance(ema, float) else None)
 
 
 @dataclass(frozen=True)
@@ -37,12 +64,14 @@ class Content:
         weights: tensors by published name, averaged ones where wanted, without ``sigmas``.
         sigmas: the levels stored beside the weights, (L,), or None.
         notes: what a reader should know, in words.
+        origin: which model of ours was exported, or None.
     """
 
     format: str
     weights: dict[str, Tensor]
     sigmas: Tensor | None
     notes: tuple[str, ...]
+    origin: Origin | None = None
 
 
 def content_of(saved: Any, ema: bool) -> Content:
@@ -56,9 +85,9 @@ def content_of(saved: Any, ema: bool) -> Content:
         InputError: the layout is of no format known, or averages are wanted and missing.
     """
     if isinstance(saved, dict) and "model" in saved and {"ema", "optimizer"} & saved.keys():
-        return _score_sde(saved, ema)
+        return replace(_score_sde(saved, ema), origin=_origin(saved.get("optimizer")))
     if isinstance(saved, (list, tuple)) and len(saved) in (2, 4, 5) and is_state(saved[0]):
-        return _list(saved, ema)
+        return replace(_list(saved, ema), origin=_origin(saved[1]))
     if is_state(saved):
         weights, sigmas = _without_sigmas(_plain_names(saved))
         return Content("state-dict", weights, sigmas, ("a bare state: averaged or not, unknown",))
@@ -67,6 +96,10 @@ def content_of(saved: Any, ema: bool) -> Content:
         "the bare weights with the authors' program, torch.save(model.state_dict(), FILE)",
         "format",
     )
+
+
+def _origin(optimizer: Any) -> Origin | None:
+    return Origin.from_json(optimizer.get(ORIGIN)) if isinstance(optimizer, dict) else None
 
 
 def is_state(saved: Any) -> TypeGuard[dict[str, Tensor]]:

@@ -21,6 +21,23 @@ from scorelib.errors import InputError
 _ZIP, _PICKLE = b"PK", b"\x80"
 
 
+WEIGHTS = "model.safetensors"
+"""Name of the file of weights in a folder."""
+
+
+def file_sha256(path: Path) -> str | None:
+    """The SHA-256 of a file, or of the file of weights in a folder; None if there is no such file.
+
+    Args:
+        path: a file or a folder.
+    """
+    try:
+        with (path / WEIGHTS if path.is_dir() else path).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return None
+
+
 def opened(path: Path, sha256: str | None = None) -> tuple[Any, str]:
     """The content of a file of weights and the file's digest, both from one opening.
 

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from scorelib.data import CelebA, Cifar10, DataSpec, Ffhq, Lsun, Mnist
 from scorelib.errors import InputError
 from scorelib.networks import DdpmUNet, Ncsn, NcsnPp, Ncsnv2, NetworkSpec
 from scorelib.networks.ncsn import PUBLISHED_LEVELS
@@ -33,7 +34,10 @@ class Reported:
 
     Attributes:
         fid: the number.
-        sampler: how samples were drawn, in words.
+        sampler: how samples were drawn: "als", "cas", or other words for a sampler that does not
+            exist here.
+        n_sigma: steps per noise level; None if not stated or without meaning.
+        epsilon: step size of the sampling, for data in [0, 1]; None if not stated here.
         denoised: whether the samples were denoised at the end.
         n_images: number of samples.
         statistics: what the samples were compared with, in words.
@@ -41,6 +45,8 @@ class Reported:
 
     fid: float
     sampler: str
+    n_sigma: int | None
+    epsilon: float | None
     denoised: bool
     n_images: int
     statistics: str
@@ -55,8 +61,7 @@ class PublishedModel:
         format: layout of the file.
         network: the architecture.
         schedule: the noise levels of the training.
-        data: name of the data set.
-        shape: of one image.
+        data: the data set of the training.
         ema: whether the file holds averaged weights, of which the reported numbers are.
         place: where the authors' archive has the file, in words.
         reported: numbers reported for the model; empty if none was.
@@ -67,12 +72,16 @@ class PublishedModel:
     format: PublishedFormat
     network: NetworkSpec
     schedule: Schedule
-    data: str
-    shape: tuple[int, int, int]
+    data: DataSpec
     place: str
     reference: str
     ema: bool = True
     reported: tuple[Reported, ...] = ()
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one image."""
+        return self.data.shape
 
     def read(self, path: Path | str, *, sha256: str | None = None) -> Checkpoint:
         """The weights in a file of this model.
@@ -94,12 +103,11 @@ class PublishedModel:
         )
 
 
-_TTUR = "statistics of the 50,000 training images by TTUR's Inception"
+TTUR = "statistics of the 50,000 training images by TTUR's Inception"
 _SCORE_SDE = (
     "cifar10_stats.npz of the 50,000 training images by TF-GAN's Inception, the lowest over the "
     "training"
 )
-_ANNEALED = "annealed Langevin dynamics, {} steps per level, eps {}"
 _DEEPER, _DEEPEST = (1, 2, 2, 4, 4), (1, 2, 2, 2, 4, 4)
 _NCSN, _NCSNV2 = "Song and Ermon 2019", "Song and Ermon 2020"
 _ACSM, _VE = "Jolicoeur-Martineau et al. 2021", "Song et al. 2021"
@@ -111,46 +119,46 @@ def _levels(sigma_1: float, n_levels: int) -> GeometricSchedule:
 
 def _ncsn() -> Iterator[PublishedModel]:
     # That 50,000 samples were drawn is not confirmed.
-    fid = Reported(25.32, _ANNEALED.format(100, 2e-5), False, 50_000, _TTUR)
-    for data, ngf, shape in (
-        ("cifar10", 128, (3, 32, 32)), ("celeba", 128, (3, 32, 32)), ("mnist", 64, (1, 28, 28)),
+    fid = Reported(25.32, "als", 100, 2e-5, False, 50_000, TTUR)
+    for name, ngf, data in (
+        ("cifar10", 128, Cifar10()), ("celeba", 128, CelebA(size=32)), ("mnist", 64, Mnist()),
     ):  # fmt: skip
         yield PublishedModel(
-            name=f"ncsn-{data}",
+            name=f"ncsn-{name}",
             format="ncsn",
             network=Ncsn(ngf=ngf),
             schedule=PUBLISHED_LEVELS,
             data=data,
-            shape=shape,
             ema=False,
             place="run.zip: run/logs/.../checkpoint.pth, or checkpoint_STEP.pth",
-            reported=(fid,) if data == "cifar10" else (),
+            reported=(fid,) if name == "cifar10" else (),
             reference=_NCSN,
         )
 
 
 def _ncsnv2() -> Iterator[PublishedModel]:
-    cifar = _ANNEALED.format(5, 6.2e-6)
-    celeba = _ANNEALED.format(5, 3.3e-6)
+    cifar: tuple[str, int, float] = ("als", 5, 6.2e-6)
+    celeba: tuple[str, int, float] = ("als", 5, 3.3e-6)
     test = "celeba_test_fid_stats.npz, the test images"
     reported = {
         "cifar10": (
-            Reported(10.87, cifar, True, 50_000, _TTUR),
-            Reported(31.75, cifar, False, 50_000, _TTUR),
+            Reported(10.87, *cifar, True, 50_000, TTUR),
+            Reported(31.75, *cifar, False, 50_000, TTUR),
         ),
         "celeba": (
-            Reported(10.23, celeba, True, 10_000, test),
-            Reported(28.86, celeba, False, 10_000, test),
+            Reported(10.23, *celeba, True, 10_000, test),
+            Reported(28.86, *celeba, False, 10_000, test),
         ),
     }
-    for name, data, size, multipliers, sigma_1, n_levels in (
-        ("cifar10", "cifar10", 32, (1, 2, 2, 2), 50, 232),
-        ("celeba", "celeba", 64, (1, 2, 2, 2), 90, 500),
+    data: DataSpec
+    for name, data, multipliers, sigma_1, n_levels in (
+        ("cifar10", Cifar10(), (1, 2, 2, 2), 50, 232),
+        ("celeba", CelebA(size=64), (1, 2, 2, 2), 90, 500),
         # Paper and README say 96 pixels, the shipped configuration 64; the weights fit either.
-        ("church", "lsun-church_outdoor", 64, _DEEPER, 140, 788),
-        ("bedroom", "lsun-bedroom", 128, _DEEPER, 190, 1086),
-        ("tower", "lsun-tower", 128, _DEEPER, 190, 1086),
-        ("ffhq", "ffhq256", 256, _DEEPEST, 348, 2311),
+        ("church", Lsun(category="church_outdoor"), _DEEPER, 140, 788),
+        ("bedroom", Lsun(category="bedroom", size=128), _DEEPER, 190, 1086),
+        ("tower", Lsun(category="tower", size=128), _DEEPER, 190, 1086),
+        ("ffhq", Ffhq(), _DEEPEST, 348, 2311),
     ):
         yield PublishedModel(
             name=f"ncsnv2-{name}",
@@ -158,25 +166,24 @@ def _ncsnv2() -> Iterator[PublishedModel]:
             network=Ncsnv2(multipliers=multipliers),
             schedule=_levels(sigma_1, n_levels),
             data=data,
-            shape=(3, size, size),
             place="exp/logs/.../checkpoint_STEP.pth, or best_with_denoise",
             reported=reported.get(name, ()),
             reference=_NCSNV2,
         )
 
 
-_ACSM_FIDS: dict[str, dict[str, tuple[float, float]]] = {
+_ACSM_FIDS: dict[str, dict[tuple[str, int], tuple[float, float]]] = {
     "cifar10": {
-        "ALS, n_sigma 1": (13.3, 11.8), "CAS, n_sigma 1": (12.3, 10.8),
-        "ALS, n_sigma 5": (10.9, 9.5), "CAS, n_sigma 5": (11.2, 9.7),
+        ("als", 1): (13.3, 11.8), ("cas", 1): (12.3, 10.8),
+        ("als", 5): (10.9, 9.5), ("cas", 5): (11.2, 9.7),
     },
     "church": {
-        "ALS, n_sigma 1": (40.3, 36.7), "CAS, n_sigma 1": (40.7, 36.7),
-        "ALS, n_sigma 5": (39.2, 35.8), "CAS, n_sigma 5": (39.1, 35.4),
+        ("als", 1): (40.3, 36.7), ("cas", 1): (40.7, 36.7),
+        ("als", 5): (39.2, 35.8), ("cas", 5): (39.1, 35.4),
     },
     "cifar10-unet": {
-        "ALS, n_sigma 1": (7.5, 7.5), "CAS, n_sigma 1": (7.1, 7.1),
-        "ALS, n_sigma 5": (5.6, 6.1), "CAS, n_sigma 5": (6.1, 6.5),
+        ("als", 1): (7.5, 7.5), ("cas", 1): (7.1, 7.1),
+        ("als", 5): (5.6, 6.1), ("cas", 5): (6.1, 6.5),
     },
 }  # fmt: skip
 """Denoised, of 10,000 samples: trained plainly, trained adversarially."""
@@ -186,29 +193,31 @@ _ACSM_UNET_50K = (3.65, 4.02)
 
 def _acsm() -> Iterator[PublishedModel]:
     church = "church_outdoor_train_fid_stats64.npz, the training images"
-    for name, data, size, network, schedule, folders in (
-        ("cifar10", "cifar10", 32, Ncsnv2(), _levels(50, 232), ("cifar10_bs128_L2_9999ema",) * 2),
+    data: DataSpec
+    network: NetworkSpec
+    for name, data, network, schedule, folders in (
+        ("cifar10", Cifar10(), Ncsnv2(), _levels(50, 232), ("cifar10_bs128_L2_9999ema",) * 2),
         (
-            "church", "lsun-church_outdoor", 64, Ncsnv2(multipliers=_DEEPER), _levels(140, 788),
-            ("church_bs128_L2_999ema",) * 2,
+            "church", Lsun(category="church_outdoor"), Ncsnv2(multipliers=_DEEPER),
+            _levels(140, 788), ("church_bs128_L2_999ema",) * 2,
         ),
         (
-            "cifar10-unet", "cifar10", 32, DdpmUNet(centres_input=False), _levels(50, 232),
+            "cifar10-unet", Cifar10(), DdpmUNet(centres_input=False), _levels(50, 232),
             (
                 "cifar10_unet_bs128_L2_9999ema_lr1e-4",
                 "cifar10_unet_bs128_L2_adam0_9_adamD-5_9_LSGAN__Diter2",
             ),
         ),
     ):  # fmt: skip
-        statistics = church if name == "church" else _TTUR
+        statistics = church if name == "church" else TTUR
         for i, training in enumerate(("", "-adversarial")):
             reported = [
-                Reported(fids[i], sampler, True, 10_000, statistics)
+                Reported(fids[i], *sampler, None, True, 10_000, statistics)
                 for sampler, fids in _ACSM_FIDS[name].items()
             ]
             if name == "cifar10-unet":
                 reported.append(
-                    Reported(_ACSM_UNET_50K[i], "ALS, n_sigma not stated", True, 50_000, statistics)
+                    Reported(_ACSM_UNET_50K[i], "als", None, None, True, 50_000, statistics)
                 )
             yield PublishedModel(
                 name=f"acsm-{name}{training}",
@@ -216,7 +225,6 @@ def _acsm() -> Iterator[PublishedModel]:
                 network=network,
                 schedule=schedule,
                 data=data,
-                shape=(3, size, size),
                 place=f"exp/logs/{folders[i]}.../checkpoint_STEP.pth",
                 reported=tuple(reported),
                 reference=_ACSM,
@@ -231,10 +239,9 @@ def _ve() -> Iterator[PublishedModel]:
             format="score-sde",
             network=NcsnPp(n_blocks=n_blocks),
             schedule=_levels(50, 1000),
-            data="cifar10",
-            shape=(3, 32, 32),
+            data=Cifar10(),
             place=f"ve/cifar10_ncsnpp{deep}_continuous/checkpoints/checkpoint_N.pth",
-            reported=(Reported(fid, sampler, True, 50_000, _SCORE_SDE),),
+            reported=(Reported(fid, sampler, None, None, True, 50_000, _SCORE_SDE),),
             reference=_VE,
         )
 
@@ -251,6 +258,7 @@ def published_model(name: str) -> PublishedModel:
         near = difflib.get_close_matches(name, PUBLISHED, n=1)
         hint = f"; the nearest is {near[0]}" if near else ""
         raise InputError(
-            f"a published model must be one of {', '.join(PUBLISHED)}; got {name!r}{hint}", "model"
+            f"a published model must be one of {', '.join(PUBLISHED)}; got {name!r}{hint}",
+            "published",
         )
     return PUBLISHED[name]

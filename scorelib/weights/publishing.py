@@ -1,5 +1,6 @@
 """Writes weights in the layouts of the authors' programs, for these programs and for `read`."""
 
+import io
 import os
 import uuid
 from collections.abc import Mapping
@@ -13,7 +14,7 @@ from scorelib.errors import InputError
 from scorelib.networks import DdpmUNet, Ncsn, NcsnPp, Ncsnv2, NetworkSpec
 from scorelib.schedules import Schedule
 from scorelib.weights.architectures import Published
-from scorelib.weights.layouts import PREFIX, SIGMAS, PublishedFormat
+from scorelib.weights.layouts import ORIGIN, PREFIX, SIGMAS, Origin, PublishedFormat
 from scorelib.weights.ncsnpp import FREQUENCIES
 from scorelib.weights.ties import mismatch
 
@@ -35,6 +36,7 @@ def to_published(
     latest: Mapping[str, Tensor] | None = None,
     decay: float = 0.999,
     step: int = 0,
+    origin: Origin | None = None,
 ) -> None:
     """Writes a file as an authors' program does, all of it or nothing.
 
@@ -49,11 +51,31 @@ def to_published(
         latest: the weights without averaging; None for `state` in their place too.
         decay: of the averages, which only ``score-sde`` writes down.
         step: iterations trained.
+        origin: which model of ours this is, noted in the entry of the optimiser; None for no note.
 
     Raises:
         InputError: the format has no such network, or the file cannot be written.
     """
-    path = Path(path)
+    _write(
+        Path(path),
+        as_published(
+            format, network, schedule, state, latest=latest, decay=decay, step=step, origin=origin
+        ),
+    )
+
+
+def as_published(
+    format: PublishedFormat,
+    network: NetworkSpec,
+    schedule: Schedule,
+    state: Mapping[str, Tensor],
+    *,
+    latest: Mapping[str, Tensor] | None = None,
+    decay: float = 0.999,
+    step: int = 0,
+    origin: Origin | None = None,
+) -> bytes:
+    """The content of the file that `to_published` writes; arguments and errors are the same."""
     _require_publishable(format, network, schedule)
     n_channels = int(state["first.weight"].shape[1]) if "first.weight" in state else 3
     published = Published(network, n_channels)
@@ -65,7 +87,9 @@ def to_published(
                 "network",
             )
     averaged, raw = published.exported(state), published.exported(latest or state)
-    _write(path, _layout(format, averaged, raw, schedule, decay, step))
+    content = io.BytesIO()
+    torch.save(_layout(format, averaged, raw, schedule, decay, step, origin), content)
+    return content.getvalue()
 
 
 def _require_publishable(format: str, network: NetworkSpec, schedule: Schedule) -> None:
@@ -99,9 +123,11 @@ def _layout(
     schedule: Schedule,
     decay: float,
     step: int,
+    origin: Origin | None,
 ) -> Any:
     """What a program of a format gives to ``torch.save``."""
     adam: dict[str, Any] = {"state": {}, "param_groups": []}
+    adam |= {ORIGIN: origin.to_json()} if origin else {}
     levels = torch.tensor(schedule.sigmas, dtype=torch.float64)
     if format == "score-sde":
         shadow = [t for name, t in averaged.items() if name != FREQUENCIES]
@@ -118,16 +144,16 @@ def _prefixed(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {f"{PREFIX}{name}": t for name, t in state.items()}
 
 
-def _write(path: Path, content: Any) -> None:
+def _write(path: Path, content: bytes) -> None:
     part = path.absolute().with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
     try:
         path.absolute().parent.mkdir(parents=True, exist_ok=True)
         with part.open("wb") as file:
-            torch.save(content, file)
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         part.replace(path)
-    except (OSError, RuntimeError) as error:
+    except OSError as error:
         raise InputError(
             f"{path} must be a file that can be written; got {error}: name another, or make room",
             "path",

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -12,11 +12,21 @@ import torch
 from torch import Tensor
 
 from scorelib.errors import InputError
-from scorelib.networks import DdpmUNet, Ncsn, NcsnPp, NetworkSpec, ScoreNetwork
+from scorelib.networks import (
+    UNIT_RANGE,
+    Adapted,
+    Answer,
+    DdpmUNet,
+    Ncsn,
+    NcsnPp,
+    NetworkSpec,
+    ScoreNetwork,
+)
+from scorelib.networks.adapted import in_range
 from scorelib.schedules import Schedule
 from scorelib.weights.architectures import Published, identified, n_channels_of
 from scorelib.weights.folder import read_folder
-from scorelib.weights.layouts import FORMATS, content_of
+from scorelib.weights.layouts import FORMATS, Origin, content_of
 from scorelib.weights.levels import levels_of, require_same, require_within, schedule_of
 from scorelib.weights.opening import opened
 
@@ -39,6 +49,7 @@ class Checkpoint:
         sha256: digest of the file that held the weights.
         format: the file's format.
         notes: what a reader should know, such as "the averaged weights (EMA)".
+        origin: which model of this program was exported; None for weights from elsewhere.
     """
 
     network: NetworkSpec
@@ -49,6 +60,7 @@ class Checkpoint:
     sha256: str
     format: str
     notes: tuple[str, ...]
+    origin: Origin | None = None
 
     @cached_property
     def weights_sha256(self) -> str:
@@ -63,10 +75,32 @@ class Checkpoint:
         if self.schedule is None:
             raise InputError(
                 f"a schedule must be given for weights of {self.network}, whose file does not tell "
-                "the noise levels; got none: give the schedule of the training",
+                "the noise levels; got none: give the schedule of the training, in the published "
+                "runs on CIFAR-10 GeometricSchedule(sigma_1=50, sigma_L=0.01, n_levels=232)",
                 "schedule",
             )
         return self.schedule
+
+    def adapted(
+        self, value_range: tuple[float, float], answer: Answer, schedule: Schedule | None = None
+    ) -> "Checkpoint":
+        """The same weights as those of a network of another range or another answer.
+
+        Args:
+            value_range: range of the images that the network takes; the schedule is in its units.
+            answer: what the network answers.
+            schedule: the levels for data in [0, 1]; None for those of the range, converted.
+
+        Raises:
+            InputError: the range has no width, or the levels cannot be converted.
+        """
+        if (value_range, answer) == (UNIT_RANGE, "scaled score"):
+            return self
+        network = Adapted(network=self.network, value_range=value_range, answer=answer)
+        if schedule is None and self.schedule is not None:
+            schedule = in_range(self.schedule, 1 / network.width)
+        state = {f"network.{name}": t for name, t in self.state.items()}
+        return replace(self, network=network, schedule=schedule, state=state)
 
     def build(self, shape: tuple[int, ...] | None = None) -> ScoreNetwork:
         """The network with these weights, in evaluation mode.
@@ -84,7 +118,8 @@ class Checkpoint:
                 f"the shape {shape}: give a data set of such examples",
                 "shape",
             )
-        network = self.network.build(shape)
+        with torch.random.fork_rng(devices=[]):  # initial weights, which are replaced
+            network = self.network.build(shape)
         network.load_state_dict(self.state)
         return network.eval()
 
@@ -105,8 +140,10 @@ def read(
     Args:
         path: the file or the folder.
         format: the format that the file must have, one of `FORMATS`; None for any.
-        network: the network that the weights must be of; None for what names and shapes tell.
-        schedule: the noise levels of the training; None for what the file tells.
+        network: the network that the weights must be of, adapted or not; None for what names and
+            shapes tell.
+        schedule: the noise levels of the training, for data in [0, 1]; None for what the file
+            tells.
         sha256: digest that the file must have; None for any.
         ema: take the averaged weights, and refuse a file without; False takes the others. The
             formats ncsn and state-dict have no choice.
@@ -128,26 +165,19 @@ def read(
     ):
         _require_format(format, "safetensors")
         return _of_folder(path if path.is_dir() else path.parent, network, schedule, sha256)
+    if isinstance(network, Adapted):
+        own = None if schedule is None else in_range(schedule, network.width)
+        inner = read(
+            path, format, network=network.network, schedule=own, sha256=sha256, ema=ema, half=half,
+            first_level=first_level,
+        )  # fmt: skip
+        return inner.adapted(network.value_range, network.answer, schedule)
     saved, digest = opened(path, sha256)
     content = content_of(saved, ema)
     _require_format(format, content.format)
     weights, notes = _as_float32(content.weights, half)
     largest_first = first_level == "largest"
-    if isinstance(network, Ncsn):
-        schedule = schedule or network.schedule
-        if schedule != network.schedule:
-            raise InputError(
-                f"the schedule must be the network's, {network.schedule}; got {schedule}: give "
-                "one of the two",
-                "schedule",
-            )
-    levels = None
-    if content.sigmas is not None:
-        levels = levels_of(content.sigmas, largest_first=largest_first)
-        schedule = schedule or schedule_of(levels)
-    network = network or identified(weights, schedule)
-    if levels is not None and schedule is not None:
-        (require_within if isinstance(network, NcsnPp) else require_same)(schedule, levels)
+    network, schedule = _resolved(network, schedule, content.sigmas, weights, largest_first)
     n_channels = n_channels_of(network, weights)
     state = Published(network, n_channels, largest_first).imported(weights)
     _require_not_centred(network, content.format)
@@ -160,7 +190,34 @@ def read(
         sha256=digest,
         format=content.format,
         notes=(*content.notes, *notes),
+        origin=content.origin,
     )
+
+
+def _resolved(
+    network: NetworkSpec | None,
+    schedule: Schedule | None,
+    sigmas: Tensor | None,
+    weights: Mapping[str, Tensor],
+    largest_first: bool,
+) -> tuple[NetworkSpec, Schedule | None]:
+    """The network and the schedule: those asked for, which must fit the file, or the file's."""
+    if isinstance(network, Ncsn):
+        schedule = schedule or network.schedule
+        if schedule != network.schedule:
+            raise InputError(
+                f"the schedule must be the network's, {network.schedule}; got {schedule}: give "
+                "one of the two",
+                "schedule",
+            )
+    levels = None
+    if sigmas is not None:
+        levels = levels_of(sigmas, largest_first=largest_first)
+        schedule = schedule or schedule_of(levels)
+    network = network or identified(weights, schedule)
+    if levels is not None and schedule is not None:
+        (require_within if isinstance(network, NcsnPp) else require_same)(schedule, levels)
+    return network, schedule
 
 
 def _of_folder(
@@ -183,6 +240,7 @@ def _of_folder(
         sha256=kept.sha256,
         format="safetensors",
         notes=(),
+        origin=kept.origin,
     )
 
 

@@ -26,21 +26,30 @@ Corrected = Callable[[ScoreFunction, Tensor, Tensor, Tensor], Tensor]
 """Of the function, noised data, sigma and the level that mirrors sigma in the schedule."""
 
 _CORRECTIONS: dict[str, Corrected] = {
-    "range: it takes data as they are, do not centre them": lambda f, x, s, _: f((x + 1) / 2, s),
-    "range: it takes data in [-1, 1], give it 2x - 1 at 2 sigma": (
+    "range: it takes data as they are, do not centre them (half the value_range)": (
+        lambda f, x, s, _: f((x + 1) / 2, s)
+    ),
+    "range: it takes data in [-1, 1], give it 2x - 1 at 2 sigma (value_range [-1, 1])": (
         lambda f, x, s, _: f(2 * x - 1, 2 * s)
     ),
-    "scale: it answers the score, multiply by sigma": lambda f, x, s, _: s * f(x, s),
-    "scale: its answer was multiplied by sigma once too often, divide": (
+    "scale: it answers the score, multiply by sigma (answer score)": (
+        lambda f, x, s, _: s * f(x, s)
+    ),
+    "scale: its answer was multiplied by sigma once too often, divide (answer residual)": (
         lambda f, x, s, _: f(x, s) / s
     ),
-    "scale: it answers the noise itself, change the sign": lambda f, x, s, _: -f(x, s),
+    "scale: it answers the noise itself, change the sign (answer noise)": (
+        lambda f, x, s, _: -f(x, s)
+    ),
     "schedule: its levels are stored the other way round": lambda f, x, s, m: f(x, m),
-    "schedule: its levels are stored the other way round, in tables": (
+    "schedule: its levels are stored the other way round, in tables (first_level smallest)": (
         lambda f, x, s, m: f(x, m) * s / m
     ),
-    "schedule: its levels are for data in [-1, 1], double them": lambda f, x, s, _: f(x, 2 * s),
+    "schedule: its levels are for data in [-1, 1], double them (a schedule of half the levels)": (
+        lambda f, x, s, _: f(x, 2 * s)
+    ),
 }
+"""By what to correct, with the setting that corrects it."""
 
 
 @dataclass(frozen=True)

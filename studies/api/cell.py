@@ -72,8 +72,13 @@ class CellResult:
         """Sampling step size, data units squared; None if the cell has no step size (yet)."""
         return self._view.sample.epsilon if self._view.sample else None
 
-    def _images(self) -> SampleSpec:
-        """Returns the images that the cell is about, with the first seed."""
+    @property
+    def sampled(self) -> SampleSpec:
+        """The generated images that the cell is about, with the first seed.
+
+        Raises:
+            InputError: the cell is not measured on generated images, or has no settings yet.
+        """
         spec = self.spec
         parts = [spec] if isinstance(spec, SampleSpec) else spec.parts()
         found = next((part for part in parts if isinstance(part, SampleSpec)), None)
@@ -105,31 +110,32 @@ class CellResult:
                 neither "raw" nor "denoised".
         """
         require_known("kind of images", which, OUTPUTS)
-        spec = self._images()
+        spec = self.sampled
         if seed is not None:
             spec = spec.replace(seed=seed)
         try:
-            return first_images(spec, n_images, which, self._place())
+            return first_images(spec, n_images, which, self.context())
         except UNREADABLE as error:
-            raise self._lost(error) from error
+            raise self.lost(error) from error
 
     def network(self) -> nn.Module:
-        """Returns the trained score network with the cell's EMA weights, frozen, in eval mode.
+        """Returns the score network with the cell's EMA weights, frozen, in eval mode.
 
         The network maps noisy images, (N, C, H, W), and noise levels sigma to sigma * score.
 
         Raises:
             InputError: the cell has no network (yet), or its weights are not in the store.
         """
-        spec = self._images()
+        spec = self.sampled
         try:
-            return spec.model.network(self._place(), spec.ema)
+            return spec.model.score_network(self.context(), spec.ema)
         except UNREADABLE as error:
-            raise self._lost(error) from error
+            raise self.lost(error) from error
 
-    def _place(self) -> ExecutionContext:
+    def context(self) -> ExecutionContext:
+        """Returns the context in which images of the cell are sampled here."""
         settings: Any = self._study.settings
-        wants_gpu = self._images().model.wants_gpu()
+        wants_gpu = self.sampled.model.wants_gpu()
         return ExecutionContext(
             store=self._store,
             device="cuda" if wants_gpu and torch.cuda.is_available() else "cpu",
@@ -138,7 +144,8 @@ class CellResult:
             data_root=data_root(settings),
         )
 
-    def _lost(self, error: Exception) -> InputError:
+    def lost(self, error: Exception) -> InputError:
+        """Returns the error that says that something of the cell is missing from the store."""
         return InputError(
             f"the networks of the cell {self._view.cell.name} must be in the store, but got "
             f"{error}: launch the study again"

@@ -18,7 +18,9 @@ from dashboards.text.formats import as_html
 from dashboards.text.table import document
 from dashboards.web.pages import require_page_file, write_page
 from dashboards.web.report_page import render_report
+from scorelib.weights.layouts import PublishedFormat
 from studies.api.cell import CellResult, require_known
+from studies.api.exporting import ImagesAs, export
 from tuning.execution.resources import likely_device
 from tuning.jobs import Job
 from tuning.scheduling.forecast import forecast, total
@@ -102,6 +104,39 @@ class Run:
         require_known("row", row, (cell.row for cell in self.cells))
         require_known("column", column, (cell.column for cell in self.cells if cell.row == row))
         return found[row, column]
+
+    def export(
+        self,
+        row: str,
+        column: str,
+        folder: str | PathLike[str],
+        *,
+        n_images: int = 0,
+        images_as: ImagesAs = "png",
+        layout: PublishedFormat | None = None,
+    ) -> str:
+        """Writes the network of a cell to a folder; see `studies.api.exporting.export`.
+
+        Args:
+            row: label of the row, as in the table.
+            column: label of the column, as in the table.
+            folder: new or empty folder.
+            n_images: number of denoised images to write, >= 0.
+            images_as: format of the images, "png" or "npz".
+            layout: authors' layout of a further file ``checkpoint.pth``; None for no such file.
+
+        Returns:
+            SHA-256 of the file of weights.
+
+        Raises:
+            InputError: there is no such cell or network, or the folder cannot be written.
+        """
+        self.cell(row, column)
+        views = {(view.cell.row, view.cell.column): view for view in self._view.cells}
+        return export(
+            views[row, column], self.study, self._store, Path(folder),
+            n_images=n_images, images_as=images_as, layout=layout,
+        )  # fmt: skip
 
     @property
     def searches(self) -> tuple[str, ...]:

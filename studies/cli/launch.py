@@ -7,7 +7,7 @@ no job runs.
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from dashboards.records.projections import Projections
 from scorelib.data import DataSpec
 from scorelib.data.facts import DataFacts
 from scorelib.spec import fields_of, is_ours
+from studies.cli.importing import Imports, read_weights, store_weights
 from studies.cli.launch_options import LaunchOptions
 from studies.cli.preflight import (
     data_root,
@@ -43,6 +44,8 @@ from tuning.scheduling.forecast import forecast
 from tuning.scheduling.progress import Display, Gpus
 from tuning.scheduling.rates import Rates
 from tuning.scheduling.scheduler import Scheduler
+from tuning.stages import ImportedWeights
+from tuning.stages.models.imported import SPOT_CHECK
 from tuning.store.data_records import record_data
 from tuning.store.provenance import note_launch
 from tuning.store.sources import require_own_sources
@@ -98,7 +101,7 @@ def launched_study(
     require_figures(study)
     stop = StopRequest()
     with stop.listening(), contextlib.ExitStack() as stack:
-        capacity, facts = None, dict[DataSpec, DataFacts]()
+        capacity, facts, imports = None, dict[DataSpec, DataFacts](), Imports()
         left = not scheduler.is_complete()  # jobs to run, or proposals with all results stored
         joins = options.address is not None or _has_ray()
         if left:
@@ -107,6 +110,7 @@ def launched_study(
             facts = require_data(study, known)
             for note in (note for data, found in facts.items() for note in found.notes(data)):
                 tell(note)
+            imports = read_weights(study, known)
         if left and joins:
             capacity = stack.enter_context(_ray(options))
             require_enough_gpus(options, study, known, rows, capacity)
@@ -122,8 +126,11 @@ def launched_study(
         record_last_run(store, study)
         if left:
             note_launch(store, study.id, record_data(store, facts))
+        imported = store_weights(imports, study, store)
+        for job, manifest in imported:
+            tell(f"{job.title()}: {manifest.result[SPOT_CHECK]}")
         scheduler = Scheduler(study, store, leases=Leases(driver))
-        _Launch(options, scheduler, store, stop, console, tell).run(capacity)
+        _Launch(options, scheduler, store, stop, console, tell).run(capacity, imported)
         yield Launched(scheduler, store, stop)
 
 
@@ -166,14 +173,19 @@ class _Launch:
     console: Console
     tell: Callable[[str], None]
 
-    def run(self, capacity: Capacity | None) -> None:
+    def run(
+        self, capacity: Capacity | None, imported: Sequence[tuple[ImportedWeights, Manifest]]
+    ) -> None:
         """Runs the unfinished jobs and writes the results to the displays and the pictures.
 
         Args:
             capacity: CPUs and GPUs of the Ray session; None if no session was started, so that no
                 job runs.
+            imported: weights that this launch has imported, with their manifests.
         """
         with Projections(self.scheduler, self.store, self.options.tracking_uri) as projections:
+            for job, manifest in imported:
+                projections.stored(job, manifest)
             if capacity is not None:
                 self._work(projections, capacity)
         for failure in projections.failures:
@@ -205,6 +217,8 @@ class _Launch:
             store_url=str(store.folder.resolve()) if store.is_local else store.url,
             data_root=str(data_root(settings).resolve()),
             inception_weights=str(Path(weights).resolve()) if weights else None,
+            weights=tuple(str(Path(file).expanduser().resolve()) for file in settings.data.weights),
+            spot_check=settings.data.spot_check,
             batch_images=settings.execution.batch_images,
             autocast=settings.execution.autocast,
             compile=settings.execution.compile,

@@ -1,6 +1,6 @@
 """The installed command ``score-studies``: all commands of the project under one name.
 
-    score-studies run|table|report|compare|serve|sync ARGUMENTS
+    score-studies run|table|report|compare|serve|sync|export ARGUMENTS
 
 ``python -m studies.run`` does the same as ``score-studies run``, unless the current folder holds a
 folder named ``studies``, which Python would import in its place.
@@ -13,6 +13,7 @@ from studies.opening import cli_common
 
 COMMANDS = {
     "run": "studies.run",
+    "export": "studies.export",
     **{name: f"dashboards.{name}" for name in ("table", "report", "compare", "serve", "sync")},
 }
 

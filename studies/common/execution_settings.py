@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from scorelib.errors import InputError
-from scorelib.spec import Spec
+from scorelib.spec import Spec, added_later
 from tuning.addresses import require_database, require_no_password
 from tuning.store.store import Store
 from tuning.study import Study
@@ -30,12 +30,16 @@ class Files(Spec):
     Attributes:
         root: folder that holds the data sets; None for ./data.
         inception_weights: file with the Inception weights; None to download the weights.
+        weights: files and folders of weights trained elsewhere, each needed once, to be imported.
+        spot_check: whether imported weights that do not denoise images of the data set are refused.
     """
 
     KIND = "Files"
 
     root: str | None = None
     inception_weights: str | None = None
+    weights: tuple[str, ...] = added_later(())
+    spot_check: bool = added_later(True)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 
 from studies.common.execution_settings import StudySettings
 from studies.reported import reported
-from tuning.stages import Baseline, Protocol, TrainedWeights
+from tuning.jobs import Job
+from tuning.stages import Baseline, Protocol
 from tuning.study import Cell, Curve, Reported, Search, Study
 
 
@@ -48,11 +49,12 @@ class Exhibit:
         cells: Iterable[Cell],
         *,
         searches: Iterable[Search] = (),
-        snapshots: Iterable[TrainedWeights] = (),
+        snapshots: Iterable[Job] = (),
         baselines: tuple[Baseline, ...] = (),
         curves: Iterable[Curve] = (),
         title: str | None = None,
         notes: tuple[str, ...] | None = None,
+        figures: tuple[str, ...] | None = None,
     ) -> Study:
         """Returns the study that reproduces the exhibit; see `tuning.study.Study` for its parts.
 
@@ -61,13 +63,15 @@ class Exhibit:
             settings: settings that define the study.
             cells: cells of the table, row by row.
             searches: searches in order of priority.
-            snapshots: snapshots that are trained even if no cell needs them.
+            snapshots: snapshots that are trained, or weights that are imported, even if no cell
+                needs them.
             baselines: reference distances for the foot of the table.
             curves: quantities that are plotted against training iterations.
             title: title that replaces the exhibit's, for titles that contain settings; None for the
                 exhibit's.
             notes: notes that replace the exhibit's, for notes that depend on settings; None for the
                 exhibit's.
+            figures: figures that replace the exhibit's; None for the exhibit's.
         """
         return Study(
             name=self.name,
@@ -82,7 +86,7 @@ class Exhibit:
             snapshots=tuple(snapshots),
             baselines=baselines,
             curves=tuple(curves),
-            figures=self.figures,
+            figures=self.figures if figures is None else figures,
             notes=self.notes if notes is None else notes,
         )
 

@@ -11,6 +11,9 @@ depend on the images:
 - The features are those of a small classifier if the images have classes, and else those of random
   convolutions, which need neither labels nor a download.
 - The batch has at most as many images as there are training images.
+
+A model that was trained elsewhere may take the place of the training: weights in a file, or a score
+model of one's own. Its noise levels are its own.
 """
 
 import math
@@ -25,11 +28,12 @@ from scorelib.networks import NetworkSpec
 from scorelib.optim import AdamSpec
 from scorelib.samplers import Start
 from scorelib.schedules import GeometricSchedule, Schedule, n_levels_for_coverage
-from scorelib.spec import Spec
+from scorelib.spec import Spec, added_later
+from scorelib.weights import published_model
 from studies.common.execution_settings import StudySettings
 from studies.common.initial_step_sizes import SAMPLERS
 from studies.common.step_size_search import SearchSettings, require_choice, require_n_sigma
-from tuning.stages import Snapshot, TrainSpec
+from tuning.stages import ImportedWeights, ScoreModel, Snapshot, TrainSpec, WeightsFile
 
 _SIGMA_1, _SIGMA_L = 0.6, 0.05
 
@@ -118,7 +122,11 @@ class SamplingEpsSettings(StudySettings):
     Attributes:
         images: data set; a folder of pictures, or the kind of a data set. The training, the
             features and the distances follow it.
-        train: training of the score network.
+        train: training of the score network, unless a model is given.
+        model: model that was trained elsewhere: a file of weights, or a score model of one's own;
+            None to train one.
+        published: name of the published model whose file is given as `model`; its reported numbers
+            stand beside ours. "" for none.
         extractor: features of the distances; None for the classifier of the images' classes, or
             random convolutions for images of one class.
         samplers: samplers, of "als" and "cas".
@@ -134,6 +142,8 @@ class SamplingEpsSettings(StudySettings):
 
     images: DataSpec
     train: ImageTraining
+    model: WeightsFile | ScoreModel | None = added_later(None)
+    published: str = added_later("")
     extractor: Extractor | ClassifierOfImages | None = None
     samplers: tuple[str, ...] = tuple(SAMPLERS)
     n_sigma: tuple[int, ...]
@@ -160,27 +170,54 @@ class SamplingEpsSettings(StudySettings):
                 f"{self.images.shape}",
                 "images",
             )
+        self._require_fitting_model()
         self._require_fitting_samplers()
         require_classes(self.features)
 
+    def _require_fitting_model(self) -> None:
+        """Raises InputError for a model of other examples, or a published name without weights."""
+        if self.published:
+            published_model(self.published)
+            if not isinstance(self.model, WeightsFile):
+                raise InputError(
+                    f"published names the model {self.published}, whose file must be given as the "
+                    "model",
+                    "model",
+                )
+        shape = self.score_model.target.shape
+        if shape != self.images.shape:
+            raise InputError(
+                f"the model must be of examples of shape {self.images.shape}, as the images are, "
+                f"but is of {shape}",
+                "model",
+            )
+
     def _require_fitting_samplers(self) -> None:
         """Raises InputError if a sampler does not work with the schedule."""
-        schedule = self.snapshot.train.schedule
+        schedule, field = self.score_model.levels, "model" if self.model else "train.schedule"
         for name in self.samplers:
             try:
                 SAMPLERS[name](epsilon=1.0).interval(schedule)
             except InputError as error:
                 raise InputError(
-                    f"samplers must fit train.schedule, but {error}: leave {name!r} out, or take "
-                    f"another schedule",
+                    f"samplers must fit the noise levels of {field}, but {error}: leave "
+                    f"{name!r} out, or take another schedule",
                     "samplers",
-                    "train.schedule",
+                    field,
                 ) from error
 
     @property
-    def snapshot(self) -> Snapshot:
-        """The trained network."""
-        return self.train.of(self.images)
+    def score_model(self) -> ScoreModel:
+        """The model that is sampled: the given one, or the network that is trained."""
+        if isinstance(self.model, WeightsFile):
+            return ImportedWeights(weights=self.model, data=self.images)
+        return self.model or self.train.of(self.images)
+
+    @property
+    def ema(self) -> float | None:
+        """EMA decay of the weights: the last one that the model has, if any."""
+        decays = self.score_model.decays
+        return decays[-1] if decays else None
 
     @property
     def features(self) -> Extractor:
@@ -190,7 +227,7 @@ class SamplingEpsSettings(StudySettings):
     @property
     def geometric(self) -> GeometricSchedule:
         """The geometric schedule with the ends and number of levels of the training's."""
-        schedule = self.snapshot.train.schedule
+        schedule = self.score_model.levels
         return GeometricSchedule(
             sigma_1=schedule.sigma_1, sigma_L=schedule.sigma_L, n_levels=schedule.n_levels
         )

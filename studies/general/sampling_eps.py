@@ -6,6 +6,10 @@ features of the distances and the protocol follow:
 
     python -m studies.run sampling_eps --set images=/home/me/pictures
 
+A checkpoint that was trained elsewhere takes the place of the training (docs/your_checkpoint.md):
+
+    python -m studies.run sampling_eps --set model=checkpoint.pth --set images=/home/me/pictures
+
 Demo scale: small and on a CPU. Photographs embedded in scikit-learn replace the user's images, of
 16 x 16 pixels; a residual perceptron is trained for 2,000 iterations, and each cell is measured on
 400 images for each of two seeds. A folder of 400 pictures took 165 CPU seconds, of all processes
@@ -16,8 +20,8 @@ Paper scale: the published network and settings of "Adversarial score matching a
 for image generation" (NCSNv2, 300,000 iterations, FID on 10,000 images), by default on CIFAR-10. A
 folder is read with 32 x 32 pixels. A GPU is needed.
 
-`general.image_settings` describes the settings that follow the images. No paper's numbers are
-shown: none were measured on these images.
+`general.image_settings` describes the settings that follow the images. Reported numbers are shown
+for published models alone (`general.reported_numbers`).
 """
 
 from scorelib.data import Cifar10, Photographs
@@ -31,6 +35,12 @@ from studies.common.exhibit import Exhibit
 from studies.common.initial_step_sizes import SAMPLERS
 from studies.common.step_size_search import SearchSettings, step_size_search
 from studies.general.image_settings import ImageTraining, SamplingEpsSettings
+from studies.general.reported_numbers import (
+    reported_alone,
+    reported_fields,
+    reported_notes,
+    row_label,
+)
 from tuning.stages import FidProtocol, SampleSpec
 from tuning.study import Cell, Search, Study
 
@@ -96,11 +106,11 @@ def study(scale: str, at: SamplingEpsSettings) -> Study:
     for name in at.samplers:
         earlier: Search | None = None
         for n_sigma in at.n_sigma:
-            row = f"{name.upper()}, n_sigma = {n_sigma}"
+            row = row_label(name, n_sigma)
             start = at.search.start(name, n_sigma, at.geometric, is_first=n_sigma == at.n_sigma[0])
             sample = SampleSpec(
-                model=at.snapshot,
-                ema=at.train.ema,
+                model=at.score_model,
+                ema=at.ema,
                 sampler=SAMPLERS[name](epsilon=start, n_sigma=n_sigma),
                 start=at.start,
                 chunk_images=at.chunk_images,
@@ -113,14 +123,17 @@ def study(scale: str, at: SamplingEpsSettings) -> Study:
                     search=earlier,
                     protocol=protocol,
                     n_seeds=at.seeds,
+                    **reported_fields(at.published, name, n_sigma, protocol),
                 )
             )
+    cells += reported_alone(at.published, cells)
     return EXHIBIT.study(
         scale,
         at,
         cells,
         searches=(cell.search for cell in cells if cell.search),
-        snapshots=(at.snapshot,),
+        snapshots=at.score_model.needed_jobs(),
         baselines=baselines(protocol),
-        notes=at.notes,
+        notes=(*at.notes, *reported_notes(at.published)),
+        figures=EXHIBIT.figures if at.model is None else ("step_sizes", "searches"),
     )

@@ -21,6 +21,7 @@ from typing import Any
 from scorelib.errors import InputError
 from scorelib.spec_paths import UnknownPathError, replace_paths
 from studies.opening.own_data import with_own_data
+from studies.opening.own_weights import with_own_weights
 
 _MOST_NAMED = 3
 _FIELD = "config"
@@ -39,7 +40,7 @@ def with_file(settings: Any, path: str) -> Any:
     """
     changes = dict(_changes(_tables(path), path))
     try:
-        return replace_paths(settings, with_own_data(settings, changes))
+        return replace_paths(settings, with_own_weights(settings, with_own_data(settings, changes)))
     except UnknownPathError as error:
         raise InputError(f"{path}: {error}", _FIELD) from error
     except InputError as error:
@@ -66,6 +67,7 @@ def _changes(table: Mapping[str, Any], file: str, prefix: str = "") -> Iterator[
             not isinstance(value, dict)
             or not value
             or ("folder" in value and "digest" not in value)
+            or "file" in value
         ):
             yield path, _json(value, path, file)
         else:

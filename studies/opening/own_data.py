@@ -19,7 +19,7 @@ from scorelib.field_names import hint
 from scorelib.spec import kinds_below
 from scorelib.spec_paths import component_types, kinds_at, parsed
 
-_ROOT = "data.root"
+_ROOT, _IMAGES = "data.root", "images"
 
 
 def with_own_data(settings: Any, changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -33,6 +33,7 @@ def with_own_data(settings: Any, changes: Mapping[str, Any]) -> dict[str, Any]:
         InputError: a folder holds no usable images, an option is unknown, or two data sets are in
             two folders although there is one ``data.root``.
     """
+    changes = _with_data_as_images(settings, changes)
     changed: dict[str, Any] = dict(changes)
     given = parsed(changes[_ROOT]) if _ROOT in changes else None
     roots = {Path(given).expanduser().absolute()} if isinstance(given, str) else set()
@@ -51,6 +52,16 @@ def with_own_data(settings: Any, changes: Mapping[str, Any]) -> dict[str, Any]:
             raise InputError(f"all data sets must be in one folder, but are in {names}", _ROOT)
         changed[_ROOT] = str(roots.pop())
     return changed
+
+
+def _with_data_as_images(settings: Any, changes: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Returns the changes with ``data=FOLDER`` as ``images=FOLDER`` where a study has such images.
+
+    The setting ``data`` itself holds the places of files, each changed by its own path.
+    """
+    if "data" not in changes or not isinstance(getattr(settings, "images", None), DataSpec):
+        return changes
+    return {_IMAGES if path == "data" else path: value for path, value in changes.items()}
 
 
 def _folder_of(settings: Any, path: str, value: Any) -> tuple[str, dict[str, Any]] | None:

@@ -51,6 +51,8 @@ class Execution:
         compile: whether to run networks through `torch.compile`.
         data_root: folder of data sets that are read from files; None for the default folder.
         inception_weights: file of the Inception weights; None to let the library download them.
+        weights: files and folders of weights that may be imported.
+        spot_check: whether weights that do not denoise are refused.
         gpu_device: torch device of jobs that hold GPU resources; "cpu" if Ray's GPUs are only
             logical.
         timeouts: time-outs in seconds, by `Stage.timeout`. A job without progress for this time
@@ -64,6 +66,8 @@ class Execution:
     compile: bool = False
     data_root: str | None = None
     inception_weights: str | None = None
+    weights: tuple[str, ...] = ()
+    spot_check: bool = True
     gpu_device: str = "cuda"
     timeouts: Mapping[str, float | None] = field(default_factory=dict)
     modules: tuple[OwnModule, ...] = ()
@@ -93,6 +97,8 @@ class Execution:
             compile=self.compile,
             data_root=Path(self.data_root) if self.data_root else None,
             inception_weights=Path(self.inception_weights) if self.inception_weights else None,
+            weights=tuple(map(Path, self.weights)),
+            spot_check=self.spot_check,
         )
 
     def config(self, job: Job, *, gpus: float) -> dict[str, Any]:

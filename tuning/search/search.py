@@ -212,7 +212,7 @@ class SearchRun:
             proposals = self.space.propose(
                 [_as_told(trial) for trial in trials],
                 self._starts_of_ledger,
-                seed_of("proposals", self._opened.key, number),
+                seed_of("proposals", _seeded_as(self._opened).key, number),
             )
             self._ledger.write(self._opened.key, number, proposals)
             # In the order the ledger returns, so that displays are the same after another launch.
@@ -232,7 +232,7 @@ class SearchRun:
         space, sampler = self.space, winner.sample.sampler
         assert isinstance(space, StepSizeSpace) and isinstance(sampler, AnnealedSampler)
         try:
-            schedule = space.sample.model.train.schedule
+            schedule = space.sample.model.levels
             carried = sampler.extrapolated(schedule, space.sampler.n_sigma)
         except InputError:  # the rule does not apply, such as for beta >= 1
             return self.search.starts
@@ -265,6 +265,19 @@ class SearchRun:
         self._rounds = self._ledger.rounds(proposals.key)
         self._finished, self._scores = {}, {}
         self._opened, self._starts_of_ledger = proposals, starts
+
+
+def _seeded_as(proposals: Proposals) -> Proposals:
+    """Returns the proposals whose key seeds these: of the model that was exported, if any."""
+    template = proposals.space.template
+    if not isinstance(template, Score):
+        return proposals
+    sample, model = template.sample, template.sample.model.seeded_as
+    if model is sample.model:
+        return proposals
+    ema = model.decays[0] if model.decays else None
+    score = template.replace(sample=sample.replace(model=model, ema=ema))
+    return proposals.replace(space=proposals.space.replace(template=score))
 
 
 def _as_told(trial: Trial) -> Trial:

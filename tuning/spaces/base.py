@@ -7,11 +7,11 @@ from typing import ClassVar
 
 from optuna.distributions import BaseDistribution
 
-from scorelib.errors import require_input
+from scorelib.errors import InputError, require_input
 from scorelib.spec import Spec, stored_as
 from tuning.jobs import Job
 from tuning.spaces.trial import Result, Trial
-from tuning.stages import Output, Protocol, SampleSpec, Score
+from tuning.stages import Output, Protocol, SampleSpec, Score, Snapshot
 from tuning.store.ledger import Values
 
 
@@ -189,5 +189,10 @@ def on_rung(score: Score, rung: Rung | None) -> Score:
         return score
     sample = score.sample
     if rung.iteration is not None:
+        if not isinstance(sample.model, Snapshot):
+            raise InputError(
+                "a rung with an iteration needs a model that is trained, a Snapshot, but got "
+                f"{sample.model.short_kind()}: leave the iteration out"
+            )
         sample = sample.replace(model=sample.model.replace(iteration=rung.iteration))
     return score.replace(sample=sample, protocol=score.protocol.replace(n_images=rung.n_images))

@@ -40,7 +40,7 @@ class StepSizeSpace(SearchSpace):
         return self.sample.sampler
 
     def _interval(self) -> tuple[float, float]:
-        return self.sampler.interval(self.sample.model.train.schedule)
+        return self.sampler.interval(self.sample.model.levels)
 
     def score(self, values: Values, rung: Rung | None = None) -> Score:
         """Returns the score spec of a step size; see `SearchSpace.score`."""

@@ -9,6 +9,9 @@ from tuning.stages.features.extractors import TrainClassifier
 from tuning.stages.features.reference import RealFeatures, Reference
 from tuning.stages.frames import Frames
 from tuning.stages.guided_sample import GuidedSampleSpec
+from tuning.stages.models.imported import ImportedWeights
+from tuning.stages.models.score_model import ScoreModel
+from tuning.stages.models.weights_file import WeightsFile
 from tuning.stages.noise import NoiseLevel
 from tuning.stages.protocols import (
     DistanceProtocol,
@@ -20,6 +23,7 @@ from tuning.stages.protocols import (
 )
 from tuning.stages.renormalisation import Renormalisation
 from tuning.stages.sample import Chunk, SampleSpec
+from tuning.stages.sample_size import SampleSize
 from tuning.stages.score import OUTPUTS, Output, RealScore, Score
 from tuning.stages.score_errors import OracleErrors, ScoreErrors
 from tuning.stages.shares import DataShares, GeneratedShares
@@ -41,6 +45,7 @@ __all__ = [
     "Frames",
     "GeneratedShares",
     "GuidedSampleSpec",
+    "ImportedWeights",
     "InceptionScoreProtocol",
     "ModesProtocol",
     "NeighboursProtocol",
@@ -54,12 +59,15 @@ __all__ = [
     "RealScore",
     "Reference",
     "Renormalisation",
+    "SampleSize",
     "SampleSpec",
     "Score",
     "ScoreErrors",
+    "ScoreModel",
     "Snapshot",
     "TrainClassifier",
     "TrainSpec",
     "TrainedWeights",
     "TrainingSpec",
+    "WeightsFile",
 ]

@@ -67,7 +67,7 @@ class ClassificationAccuracy(Job):
 
     @property
     def _pixels(self) -> Pixels:
-        return Pixels(shape=self.sample.model.train.data.shape)
+        return Pixels(shape=self.sample.model.target.shape)
 
     def inputs(self) -> tuple[Job, ...]:
         """Returns the chunks that hold the images."""
@@ -80,7 +80,7 @@ class ClassificationAccuracy(Job):
 
     def work(self) -> Work:
         """Returns the cost of the training; a forward and a backward pass count as three passes."""
-        data = self.sample.model.train.data
+        data = self.sample.model.target
         with torch.device("meta"):
             network = self.classifier.build(data.shape, data.n_classes).eval()
         images = self.classifier.iterations * self.classifier.batch_size
@@ -97,7 +97,7 @@ class ClassificationAccuracy(Job):
         """
         labels = self.sample.labels(self.n_images)
         assert labels is not None
-        data, total = self.sample.model.train.data, self.classifier.iterations
+        data, total = self.sample.model.target, self.classifier.iterations
         training = AccuracyTraining(
             self.classifier, self._images(at), labels, data.n_classes,
             device=at.device, autocast=at.autocast,

@@ -7,24 +7,24 @@ from torch import Tensor, nn
 
 from scorelib.samplers import ScaledScore
 from tuning.jobs import ExecutionContext
-from tuning.stages.training.score_network import Snapshot
+from tuning.stages.models.score_model import ScoreModel
 
 
-def loaded(model: Snapshot, ema: float, at: ExecutionContext) -> nn.Module:
-    """Returns the network of a finished snapshot, ready for sampling.
+def loaded(model: ScoreModel, ema: float | None, at: ExecutionContext) -> nn.Module:
+    """Returns the module of a score model, ready for sampling.
 
     The network is frozen, in channels-last layout if its inputs are images, and compiled if the
     context says so.
 
     Args:
-        model: snapshot of a score network.
-        ema: EMA decay of the weights.
-        at: execution context that holds the snapshot.
+        model: the score model.
+        ema: EMA decay of the weights; None if the model has none.
+        at: execution context that holds the results that the model needs.
 
     Raises:
-        MissingInputError: the snapshot is not stored, or was found corrupt.
+        MissingInputError: a result is not stored, or was found corrupt.
     """
-    network = laid_out(model.network(at, ema), model.train.data.shape)
+    network = laid_out(model.score_network(at, ema), model.target.shape)
     return torch.compile(network) if at.compile else network  # type: ignore[return-value]
 
 

@@ -42,7 +42,7 @@ def first_images(spec: SampleSpec, n_images: int, which: Output, at: ExecutionCo
 
 
 def _images(spec: SampleSpec, index: int, which: Output, at: ExecutionContext) -> Tensor:
-    shape = spec.model.train.data.shape
+    shape = spec.model.target.shape
     kept = Chunk(sample=spec, index=index, extractor=Pixels(shape=shape))
     if spec.keeps_pixels and at.store.has(kept.stage, kept.key):
         try:

@@ -46,12 +46,12 @@ class Frames(Job):
             f"n_images must be at least 1 and n_frames in [1, {self._n_updates}], at most one per "
             f"update, but got n_images={self.n_images}, n_frames={self.n_frames}",
         )
-        shape = self.sample.model.train.data.shape
+        shape = self.sample.model.target.shape
         require_input(len(shape) == 3, f"data must be images (C, H, W), but got shape {shape}")
 
     @property
     def _n_updates(self) -> int:
-        return self.sample.sampler.n_evaluations(self.sample.model.train.schedule)
+        return self.sample.sampler.n_evaluations(self.sample.model.levels)
 
     def inputs(self) -> tuple[Job, ...]:
         """Returns the weights of the networks that the images are sampled with."""

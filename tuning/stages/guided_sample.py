@@ -1,4 +1,4 @@
-"""Class-conditional images, sampled from a snapshot with the guidance of a classifier.
+"""Class-conditional images, sampled from a score model with the guidance of a classifier.
 
 These images are measured in several feature spaces, and classifiers are trained on them. They are
 therefore stored as pixels, from which features are computed (see `tuning.stages.sample`). Points
@@ -14,11 +14,10 @@ from scorelib.data import DataSpec, OneClass, Toy
 from scorelib.errors import require_input
 from scorelib.guidance import ClassGuidance, GuidedNetwork
 from scorelib.samplers import ScaledScore
-from tuning.jobs import ExecutionContext
+from tuning.jobs import ExecutionContext, Job
 from tuning.stages.evaluation import batched, loaded
 from tuning.stages.sample import SampleSpec
 from tuning.stages.training.noise_classifier import NoiseClassifierSnapshot
-from tuning.stages.training.snapshots import TrainedWeights
 
 _MOST_COLUMNS = 10
 
@@ -57,8 +56,8 @@ class GuidedSampleSpec(SampleSpec):
             f"but got {self.classifier_ema}",
         )
         require_input(
-            train.data.shape == self.model.train.data.shape,
-            f"the classifier must be trained on examples of shape {self.model.train.data.shape}, "
+            train.data.shape == self.model.target.shape,
+            f"the classifier must be trained on examples of shape {self.model.target.shape}, "
             f"but got {train.data.shape}",
         )
         require_input(
@@ -69,16 +68,21 @@ class GuidedSampleSpec(SampleSpec):
     @property
     def evaluation_multiply_adds(self) -> int:
         """Number of multiply-adds of the score network and of the classifier with its gradient."""
-        return self.model.train.multiply_adds + 2 * self.classifier.train.multiply_adds
+        return self.model.evaluation_multiply_adds + 2 * self.classifier.train.multiply_adds
 
-    def inputs(self) -> tuple[TrainedWeights, ...]:
-        """Returns the weights of the score network and of the classifier."""
-        return (self.model, self.classifier)
+    def inputs(self) -> tuple[Job, ...]:
+        """Returns the weights of the score model and of the classifier."""
+        return (*self.model.needed_jobs(), self.classifier)
+
+    @property
+    def architectures(self) -> tuple[str, ...]:
+        """Kinds of the score network and of the classifier."""
+        return (self.model.architecture, self.classifier.train.network.KIND)
 
     @property
     def keeps_pixels(self) -> bool:
         """Whether the examples are images, not points."""
-        return len(self.model.train.data.shape) == 3
+        return len(self.model.target.shape) == 3
 
     @property
     def picture_columns(self) -> int:
@@ -92,7 +96,7 @@ class GuidedSampleSpec(SampleSpec):
     @property
     def target(self) -> DataSpec:
         """Data set that the images should resemble; of toy data, the requested class if any."""
-        data = self.model.train.data
+        data = self.model.target
         if self.label is None or not isinstance(data, Toy):
             return data
         return OneClass(of=data, label=self.label)
@@ -112,7 +116,7 @@ class GuidedSampleSpec(SampleSpec):
         classifier = self.classifier.network(at, self.classifier_ema)
         first = index * self.chunk_images
         labels = self.labels(first + self.chunk_images)[first:].to(at.device)
-        size = at.images_per_call(self.model.train.data.shape) or len(labels)
+        size = at.images_per_call(self.model.target.shape) or len(labels)
         parts = [
             GuidedNetwork(network, ClassGuidance(classifier, part, scale=self.scale))
             for part in torch.split(labels, size)

@@ -1,4 +1,4 @@
-"""The sample stage: samples images from a snapshot in chunks, and stores their features.
+"""The sample stage: samples images from a score model in chunks, and stores their features.
 
 A `SampleSpec` does not fix the number of images. Its images come in chunks of a fixed size, each
 with its own seed. Further images therefore extend the existing ones. The number of workers changes
@@ -42,17 +42,16 @@ from tuning.jobs import ExecutionContext, Job, Outcome, Progress, Run, Stage, Wo
 from tuning.stages.evaluation import batched, loaded
 from tuning.stages.features.extractors import build_extractor, extractor_inputs
 from tuning.stages.features.reference import PICTURE_POINTS
-from tuning.stages.training.score_network import Snapshot
-from tuning.stages.training.snapshots import TrainedWeights
+from tuning.stages.models.score_model import ScoreModel
 
 
 @dataclass(frozen=True, kw_only=True)
 class SampleSpec(Spec):
-    """A stream of images that a sampler draws from a snapshot, of any length.
+    """A stream of images that a sampler draws from a score model, of any length.
 
     Attributes:
-        model: snapshot of the score network.
-        ema: EMA decay of the weights, one of the decays kept in training.
+        model: score model, such as a snapshot of a training.
+        ema: EMA decay of the weights, one of `model.decays`; None if the model has none.
         sampler: sampler with its settings.
         start: distribution of the first iterate; see `scorelib.samplers.Start`.
         chunk_images: images per chunk, >= 1.
@@ -61,8 +60,8 @@ class SampleSpec(Spec):
 
     KIND = "SampleSpec"
 
-    model: Snapshot
-    ema: float
+    model: ScoreModel
+    ema: float | None
     sampler: Sampler
     start: Start = "noise"
     chunk_images: int = 500
@@ -70,11 +69,13 @@ class SampleSpec(Spec):
 
     def validate(self) -> None:
         """Raises InputError for an inadmissible step size, an unknown EMA decay or empty chunks."""
-        self.sampler.require_admissible(self.model.train.schedule)
+        self.sampler.require_admissible(self.model.levels)
         require_input(
-            self.ema in self.model.train.ema,
-            f"ema must be one of the decays kept in training, {self.model.train.ema}, "
-            f"but got {self.ema}",
+            self.ema in (self.model.decays or (None,)),
+            f"ema must be one of the decays kept in training, {self.model.decays}, "
+            f"but got {self.ema}"
+            if self.model.decays
+            else f"ema must be None, as the model has no choice of averages, but got {self.ema}",
         )
         require_input(
             self.chunk_images >= 1, f"chunk_images must be at least 1, but got {self.chunk_images}"
@@ -93,7 +94,7 @@ class SampleSpec(Spec):
     @property
     def target(self) -> DataSpec:
         """Data set that the images should resemble."""
-        return self.model.train.data
+        return self.model.target
 
     def labels(self, n_images: int) -> Tensor | None:
         """Returns the requested classes of the first images, (n_images,) int64; None without."""
@@ -102,11 +103,16 @@ class SampleSpec(Spec):
     @property
     def evaluation_multiply_adds(self) -> int:
         """Number of multiply-adds of one score evaluation for one image."""
-        return self.model.train.multiply_adds
+        return self.model.evaluation_multiply_adds
 
-    def inputs(self) -> tuple[TrainedWeights, ...]:
-        """Returns the weights of the networks that sampling evaluates."""
-        return (self.model,)
+    def inputs(self) -> tuple[Job, ...]:
+        """Returns the jobs whose results sampling reads: the weights of its networks."""
+        return self.model.needed_jobs()
+
+    @property
+    def architectures(self) -> tuple[str, ...]:
+        """Kinds of the networks that sampling evaluates."""
+        return (self.model.architecture,)
 
     @property
     def epsilon(self) -> float | None:
@@ -119,7 +125,7 @@ class SampleSpec(Spec):
 
         None unless the sampler is annealed and the schedule is geometric with several levels.
         """
-        schedule = self.model.train.schedule
+        schedule = self.model.levels
         if not isinstance(schedule, GeometricSchedule) or schedule.n_levels == 1:
             return None
         return self.sampler.r(schedule) if isinstance(self.sampler, AnnealedSampler) else None
@@ -175,22 +181,22 @@ class Chunk(Job):
 
     @property
     def data(self) -> DataSpec:
-        """Data set that the score network was trained on."""
-        return self.sample.model.train.data
+        """Data set that the score model is of."""
+        return self.sample.model.target
 
     @cached_property
     def pixels(self) -> "Chunk | None":
         """The chunk of pixels to extract the features from; None if this chunk samples images."""
         if not self.sample.keeps_pixels or isinstance(self.extractor, Pixels):
             return None
-        return self.replace(extractor=Pixels(shape=self.sample.model.train.data.shape))
+        return self.replace(extractor=Pixels(shape=self.sample.model.target.shape))
 
     @property
     def rate_name(self) -> str:
         """Name of the measured rate, by the kinds of networks that are evaluated."""
         if self.pixels:
             return "features of pixels"
-        return " ".join([self.stage, *(w.train.network.KIND for w in self.sample.inputs())])
+        return " ".join([self.stage, *self.sample.architectures])
 
     def title(self) -> str:
         """Returns the title shown for the job."""
@@ -199,13 +205,13 @@ class Chunk(Job):
 
     def work(self) -> Work:
         """Returns the cost: one evaluation per image and update, or none with stored pixels."""
-        train, images = self.sample.model.train, self.sample.chunk_images
+        levels, images = self.sample.model.levels, self.sample.chunk_images
         n_bytes = 2 * images * 4 * (self.extractor.n_features + self.extractor.n_classes)
         if isinstance(self.extractor, Pixels):
             n_bytes //= 4  # stored in 8 bits each
         if self.pixels:
             return Work(n_bytes=n_bytes)
-        evaluations = images * self.sample.sampler.n_evaluations(train.schedule)
+        evaluations = images * self.sample.sampler.n_evaluations(levels)
         cost = float(evaluations * self.sample.evaluation_multiply_adds)
         return Work(images, evaluations, cost, n_bytes)
 
@@ -219,12 +225,12 @@ class Chunk(Job):
         The result is a failure if the sampler yields values that are not finite.
         """
         if self.pixels:
-            shape, kept = self.sample.model.train.data.shape, self.pixels.features(at)
+            shape, kept = self.sample.model.target.shape, self.pixels.features(at)
             images = {n: kept[f"{n}.features"].reshape(-1, *shape) for n in ("raw", "denoised")}
             return Outcome(files=self._files(images, at))
         state: SamplerState | None = None
         spec = self.sample
-        total = spec.sampler.n_evaluations(spec.model.train.schedule)
+        total = spec.sampler.n_evaluations(spec.model.levels)
         for state in walk_chunk(spec, self.index, at):
             if not torch.isfinite(state.x).all():
                 return Outcome(result={"failed": f"non-finite sample at step {state.step}"})
@@ -287,16 +293,16 @@ def walk_chunk(spec: SampleSpec, index: int, at: ExecutionContext) -> Iterator[S
     Raises:
         MissingInputError: weights are not stored, or were found corrupt.
     """
-    train = spec.model.train
-    shape = (spec.chunk_images, *train.data.shape)
+    target, levels = spec.model.target, spec.model.levels
+    shape = (spec.chunk_images, *target.shape)
     stream = generator_of("sample", spec.seed, index)
-    data = at.images(train.data, "train")[0] if spec.start == "data" else None
-    x = start_images(spec.start, shape, train.schedule.sigma_1, stream, data).to(at.device)
+    data = at.images(target, "train")[0] if spec.start == "data" else None
+    x = start_images(spec.start, shape, levels.sigma_1, stream, data).to(at.device)
 
     def draw() -> Tensor:
         return torch.randn(shape, generator=stream).to(at.device)
 
-    states = spec.sampler.walk(spec.scaled_score(at, index), x, train.schedule, draw)
+    states = spec.sampler.walk(spec.scaled_score(at, index), x, levels, draw)
     while True:
         # Per step, not around the loop: a suspended generator must not leave the mode enabled.
         with torch.inference_mode():

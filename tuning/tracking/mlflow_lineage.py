@@ -70,8 +70,9 @@ class Lineage:
         Args:
             run: current state of the run in MLflow (`mlflow.entities.Run`).
             datasets: data sets that the run uses.
-            makes: key, name and iteration of the snapshot that the run made; None for other runs.
-            uses: keys of the snapshots that the run used; snapshots without a run are left out.
+            makes: key, name and iteration of the model that the run made (0 if it was not trained);
+                None for other runs.
+            uses: keys of the models that the run used; models without a run are left out.
         """
         from mlflow.entities import (
             Dataset,
@@ -100,7 +101,7 @@ class Lineage:
             key, name, iteration = makes
             model = self._client.create_logged_model(
                 self._experiment, name=name, source_run_id=run_id, tags={"key": key},
-                params={"iteration": str(iteration)}, model_type="snapshot",
+                params={"iteration": str(iteration)} if iteration else {}, model_type="snapshot",
             )  # fmt: skip
             self._client.finalize_logged_model(model.model_id, "READY")
             self._client.log_outputs(run_id, [LoggedModelOutput(model.model_id, iteration)])

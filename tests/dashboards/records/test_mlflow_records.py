@@ -9,7 +9,7 @@ import optuna
 import pytest
 from mlflow.tracking import MlflowClient
 
-from dashboards.records.mlflow_records import experiment_description, records, training_records
+from dashboards.records.mlflow_records import experiment_description, model_records, records
 from dashboards.records.mlflow_searches import trial_key
 from dashboards.records.mlflow_views import views
 from dashboards.records.projections import Projections
@@ -220,7 +220,7 @@ def test_every_loss_of_an_adversarial_training_is_a_metric_with_steps(shown, tmp
         pass
     manifest = store.manifest("train", snapshot.key)
     uri = empty_database(tmp_path / "players.db")
-    write(uri, tmp_path, lambda: training_records(scheduler, snapshot, manifest, store))
+    write(uri, tmp_path, lambda: model_records(scheduler, snapshot, manifest, store))
     client = MlflowClient(tracking_uri=uri)
     (run,) = runs(client)
     kept = json.loads(store.read("train", snapshot.key, "losses.json"))

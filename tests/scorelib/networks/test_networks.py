@@ -10,6 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from scorelib.errors import InputError
 from scorelib.networks import (
+    Adapted,
     DdpmUNet,
     Ncsn,
     NcsnPp,
@@ -142,7 +143,13 @@ def test_odd_and_oblong_images():
     assert Ncsnv2(ngf=2).build((1, 9, 14))(x, torch.ones(1)).shape == x.shape
 
 
-@pytest.mark.parametrize("spec", [*SPECS, NcsnPp(width=8, n_blocks=1)])
+ADAPTED = [
+    Adapted(network=Ncsnv2(ngf=2), value_range=(-1.0, 1.0), answer=answer)
+    for answer in ("scaled score", "score", "noise", "residual")
+]
+
+
+@pytest.mark.parametrize("spec", [*SPECS, NcsnPp(width=8, n_blocks=1), *ADAPTED])
 def test_contract(spec):
     check_score_network(spec, (1, 8, 8), (3, 8, 8))
 
@@ -153,7 +160,7 @@ def test_contract_in_the_plane(spec):
 
 
 def test_every_network_is_checked():
-    assert {*map(type, SPECS), NcsnPp, PlaneMlp} >= components(NetworkSpec)
+    assert {*map(type, SPECS), NcsnPp, PlaneMlp, Adapted} >= components(NetworkSpec)
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ def test_every_model_says_what_a_reader_needs(name):
 
 def test_reported_numbers_of_one_model_differ_in_how_they_were_measured():
     for model in PUBLISHED.values():
-        how = [(r.sampler, r.denoised, r.n_images, r.statistics) for r in model.reported]
+        how = [(r.sampler, r.n_sigma, r.denoised, r.n_images, r.statistics) for r in model.reported]
         assert len(set(how)) == len(how)
 
 

@@ -55,7 +55,7 @@ def test_one_setting_names_the_data_of_everything(pictures, classes):
         assert at.images.folder == folder.name and at.data.root == str(folder.parent)
         assert data_of(study(scale, at)) == {at.images}
         assert at.images.shape == ((3, 16, 16) if scale == "demo" else (3, 32, 32))
-        assert at.snapshot.train.batch_size == at.images.n_train < 64
+        assert at.score_model.train.batch_size == at.images.n_train < 64
 
 
 def test_the_features_follow_the_images(pictures, classes):
@@ -96,7 +96,7 @@ def test_the_levels_follow_the_size_of_the_images(images):
         for k in (-1, 0, 1)
     }
     assert min(apart, key=apart.get) == 0
-    assert demo().replace(images=images).snapshot.train.schedule == levels
+    assert demo().replace(images=images).score_model.levels == levels
 
 
 def test_als_works_with_any_schedule():
@@ -105,7 +105,7 @@ def test_als_works_with_any_schedule():
         'samplers=["als"]',
         'train.schedule={"spec": "LinearSchedule", "sigma_1": 9, "sigma_L": 0.1, "n_levels": 40}',
     )
-    assert at.snapshot.train.schedule == linear
+    assert at.score_model.train.schedule == linear
     assert len(study("demo", at).searches) == 2
 
 

@@ -1,10 +1,12 @@
 """Tests of the contract of jobs, on every kind of job and on jobs that break a rule."""
 
+import hashlib
 import math
 from dataclasses import dataclass
 from typing import ClassVar
 
 import pytest
+import safetensors.torch
 import torch
 
 from scorelib.data import Digits, Moons
@@ -17,6 +19,7 @@ from scorelib.optim import AdamSpec
 from scorelib.samplers import Als, Langevin
 from scorelib.schedules import GeometricSchedule
 from scorelib.spec import is_ours
+from scorelib.weights import save
 from tests.components import components, refused
 from tuning.jobs import Job, Outcome, Progress, Stage, Work
 from tuning.stages import (
@@ -28,6 +31,7 @@ from tuning.stages import (
     Frames,
     GeneratedShares,
     GuidedSampleSpec,
+    ImportedWeights,
     NoiseClassifierSnapshot,
     NoiseClassifierTrainSpec,
     NoiseLevel,
@@ -36,12 +40,14 @@ from tuning.stages import (
     RealScore,
     Reference,
     Renormalisation,
+    SampleSize,
     SampleSpec,
     Score,
     ScoreErrors,
     Snapshot,
     TrainClassifier,
     TrainSpec,
+    WeightsFile,
 )
 from tuning.testing import check_job
 
@@ -75,6 +81,17 @@ GUIDED = GuidedSampleSpec(
     classifier=CLASSIFIER, classifier_ema=0.9,
 )  # fmt: skip
 
+NETWORK = ResidualMlp(width=8, depth=1)
+STATE = SNAPSHOT.train.build().state_dict()
+IMPORTED = ImportedWeights(
+    weights=WeightsFile(
+        sha256=hashlib.sha256(safetensors.torch.save(STATE)).hexdigest(),
+        network=NETWORK,
+        schedule=LEVELS,
+    ),
+    data=DIGITS,
+)
+
 
 @dataclass(frozen=True, kw_only=True)
 class InTurn(SampleSpec):
@@ -107,12 +124,16 @@ JOBS = [
     ScoreErrors(data=MOONS, sigma=2.0, models=(POINTS,), ema=0.9, classifier=CLASSIFIER),
     OracleErrors(data=MOONS, sigma=2.0),
     ClassificationAccuracy(sample=LABELLED, n_images=10, classifier=TAUGHT),
+    SampleSize(score=Score(sample=SAMPLE, protocol=FD), n_reported=50),
+    IMPORTED,
 ]
 
 
 @pytest.mark.parametrize("job", JOBS, ids=lambda job: job.KIND)
 def test_contract(job, tmp_path):
-    check_job(job, tmp_path)
+    save(tmp_path / "weights", NETWORK, LEVELS, STATE, shape=DIGITS.shape)
+    (tmp_path / "stores").mkdir()
+    check_job(job, tmp_path / "stores", weights=(tmp_path / "weights",), spot_check=False)
 
 
 def test_every_kind_of_job_is_checked():

@@ -1,13 +1,19 @@
 """The training of score networks by denoising score matching or the adversarial hybrid."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from torch import Tensor, nn
+
+from scorelib.data import DataSpec
 from scorelib.losses import Adversarial, Dsm
 from scorelib.networks import NetworkSpec
+from scorelib.schedules import Schedule
 from scorelib.training.adversarial import AdversarialTraining
 from scorelib.training.base import DsmTraining, Training
-from tuning.jobs import ExecutionContext
+from tuning.jobs import ExecutionContext, Job
+from tuning.stages.models.score_model import ScoreModel
 from tuning.stages.training.snapshots import TrainedWeights, TrainingSpec
 
 
@@ -45,7 +51,7 @@ class TrainSpec(TrainingSpec):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Snapshot(TrainedWeights):
+class Snapshot(TrainedWeights, ScoreModel):
     """The EMA weights of a score network after some iterations of a training run.
 
     Attributes:
@@ -55,3 +61,49 @@ class Snapshot(TrainedWeights):
     KIND = "Snapshot"
 
     train: TrainSpec
+
+    @property
+    def target(self) -> DataSpec:
+        """Data set of the training."""
+        return self.train.data
+
+    @property
+    def levels(self) -> Schedule:
+        """Noise levels of the training."""
+        return self.train.schedule
+
+    @property
+    def decays(self) -> tuple[float, ...]:
+        """EMA decays kept in training."""
+        return self.train.ema
+
+    def needed_jobs(self) -> tuple[Job, ...]:
+        """Returns the snapshot itself."""
+        return (self,)
+
+    @property
+    def evaluation_multiply_adds(self) -> int:
+        """Number of multiply-adds of one evaluation for one example."""
+        return self.train.multiply_adds
+
+    @property
+    def architecture(self) -> str:
+        """Kind of the network."""
+        return self.train.network.KIND
+
+    @property
+    def origin(self) -> str:
+        """The training loss."""
+        return f"trained by {self.train.objective.short_kind().lower()}"
+
+    def score_network(self, at: ExecutionContext, ema: float | None) -> nn.Module:
+        """Returns the network of the finished snapshot; see `ScoreModel.score_network`."""
+        assert ema is not None
+        return self.network(at, ema)
+
+    def exported(
+        self, at: ExecutionContext, ema: float | None
+    ) -> tuple[NetworkSpec, Mapping[str, Tensor]]:
+        """Returns the network and its averaged weights; see `ScoreModel.exported`."""
+        assert ema is not None
+        return self.train.network, self.weights(at, ema)

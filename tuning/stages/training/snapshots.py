@@ -37,12 +37,10 @@ from scorelib.training.base import (
     without_prefix,
 )
 from tuning.jobs import ExecutionContext, Job, Outcome, Progress, Run, Stage, Work
+from tuning.stages.models.score_model import GPU_MULTIPLY_ADDS
 
 Losses = dict[str, list[tuple[int, float]]]
 """Lists of the (iteration, value) pairs of a run so far, by name of the loss."""
-
-GPU_MULTIPLY_ADDS = 1e8
-"""Number of multiply-adds per image above which a network is trained and sampled on a GPU."""
 
 LOSSES_FILE = "losses.json"
 

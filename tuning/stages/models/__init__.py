@@ -1,0 +1,1 @@
+"""What is sampled: score models, and among them weights that were trained elsewhere."""

@@ -1,0 +1,143 @@
+"""Files of weights: how one is read, and what identifies the weights in the file.
+
+A file is known by its SHA-256, never by its name. The architecture and the noise levels are read
+from the file where the file tells them, and asked for where it does not; both are then part of the
+identity, together with the choices on which the weights depend.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from scorelib.errors import InputError, require_input
+from scorelib.networks import UNIT_RANGE, Answer, NetworkSpec
+from scorelib.schedules import Schedule
+from scorelib.spec import Spec
+from scorelib.weights import Checkpoint, read
+from scorelib.weights.opening import file_sha256
+from scorelib.weights.reading import FirstLevel
+
+_HEX = frozenset("0123456789abcdef")
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightsFile(Spec):
+    """The weights of a score network in a file.
+
+    Attributes:
+        sha256: SHA-256 of the file, or of ``model.safetensors`` in a folder; 64 hexadecimal digits.
+        network: architecture.
+        schedule: noise levels of the training, for data in [0, 1].
+        ema: whether the averaged weights are taken, if the format has a choice.
+        half: whether weights in half precision are accepted.
+        first_level: what the first level in the file is.
+        exported_from: key of the model of this program that the file was exported from; "" for
+            weights from elsewhere. Searches then draw the same random numbers as for that model.
+        exported_ema: EMA decay of the exported weights; None if there was none.
+    """
+
+    KIND = "WeightsFile"
+
+    sha256: str
+    network: NetworkSpec
+    schedule: Schedule
+    ema: bool = True
+    half: bool = False
+    first_level: FirstLevel = "largest"
+    exported_from: str = ""
+    exported_ema: float | None = None
+
+    def validate(self) -> None:
+        """Raises InputError unless `sha256` is a SHA-256."""
+        require_input(
+            len(self.sha256) == 64 and set(self.sha256) <= _HEX,
+            f"sha256 must be 64 hexadecimal digits, in lower case, but got {self.sha256!r}",
+        )
+
+    def read(self, path: Path) -> Checkpoint:
+        """Returns the weights in the file.
+
+        Args:
+            path: the file or the folder.
+
+        Raises:
+            InputError: the file has another digest or cannot be used as described.
+        """
+        return read(
+            path, network=self.network, schedule=self.schedule, sha256=self.sha256, ema=self.ema,
+            half=self.half, first_level=self.first_level,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading(Spec):
+    """How a file of weights is read; what is None is read from the file.
+
+    Attributes:
+        format: layout that the file must have, one of `scorelib.weights.FORMATS`; None for any.
+        network: architecture; None for what names and shapes of the tensors tell.
+        schedule: noise levels of the training, in units of `value_range`; None for what the file
+            tells.
+        sha256: digest that the file must have; None for any.
+        ema: whether the averaged weights are taken, if the format has a choice.
+        half: whether weights in half precision are accepted.
+        first_level: what the first level in the file is.
+        value_range: least and greatest value of the images that the network takes.
+        answer: what the network answers.
+    """
+
+    KIND = "Reading"
+
+    format: str | None = None
+    network: NetworkSpec | None = None
+    schedule: Schedule | None = None
+    sha256: str | None = None
+    ema: bool = True
+    half: bool = False
+    first_level: FirstLevel = "largest"
+    value_range: tuple[float, float] = UNIT_RANGE
+    answer: Answer = "scaled score"
+
+    def identified(self, path: Path) -> WeightsFile:
+        """Reads a file and returns what identifies its weights.
+
+        Args:
+            path: the file or the folder.
+
+        Raises:
+            InputError: the file cannot be used as asked, or does not tell its noise levels.
+        """
+        found = read(
+            path, self.format, network=self.network, schedule=self.schedule, sha256=self.sha256,
+            ema=self.ema, half=self.half, first_level=self.first_level,
+        ).adapted(self.value_range, self.answer)  # fmt: skip
+        return WeightsFile(
+            sha256=found.sha256,
+            network=found.network,
+            schedule=found.require_schedule(),
+            ema=self.ema,
+            half=self.half,
+            first_level=self.first_level,
+            exported_from=found.origin.model if found.origin else "",
+            exported_ema=found.origin.ema if found.origin else None,
+        )
+
+
+def weights_path(wanted: WeightsFile, paths: tuple[Path, ...]) -> Path:
+    """Returns the path of the file that holds some weights.
+
+    Args:
+        wanted: the weights.
+        paths: files and folders to choose from; they are tried in order, from the first.
+
+    Raises:
+        InputError: no path leads to a file of the digest.
+    """
+    for path in paths:
+        if file_sha256(path) == wanted.sha256:
+            return path
+    given = ", ".join(map(str, paths)) or "none"
+    raise InputError(
+        f"a file with the SHA-256 {wanted.sha256} must be given, once, to import its weights into "
+        f"the store, but got {given}: give that file",
+        "data.weights",
+    )

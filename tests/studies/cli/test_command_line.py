@@ -226,6 +226,30 @@ def test_settings_of_another_version_are_refused_with_what_to_do(tmp_path, capsy
     assert "run the study again" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("damaged", "message"),
+    [
+        ("[]", "is damaged (it must hold the settings of a study): run the study again"),
+        ("", "is damaged"),
+        ('{"spec": "SampleSpec"}', "must have the field 'model'"),
+        ('{"spec": "Digits"}', "they must be"),
+        ('{"spec": []}', "is damaged"),
+    ],
+)
+def test_damaged_settings_are_said_and_never_replaced_by_the_default(
+    tmp_path, capsys, damaged, message
+):
+    store = Store(str(tmp_path / "store"), create=True)
+    folder = store.folder / "studies"
+    folder.mkdir()
+    (folder / f"{NAME}-demo.json").write_text(damaged)
+    for command, arguments in ((table, [NAME]), (report, [NAME, "-o", str(tmp_path / "r.html")])):
+        assert command([*arguments, "--store", store.url]) == 2
+        printed = capsys.readouterr()
+        assert printed.out == "" and printed.err.count("\n") == 1 and message in printed.err
+    assert list(overview(store, Driver(store)).unreadable) == [f"{NAME}-demo"]
+
+
 def test_a_study_of_another_version_keeps_no_other_from_being_shown(tmp_path, capsys):
     store = Store(str(tmp_path / "store"), create=True)
     empty_database(store.folder / "mlflow.db")

@@ -190,18 +190,18 @@ def test_what_ended_the_work_is_told_although_the_lock_cannot_be_given_back(stor
 
 def test_a_store_away_for_a_moment_does_not_end_the_heart(store, monkeypatch):
     monkeypatch.setattr(driver_module, "_BEAT_SECONDS", 0.01)
-    read, asked = store.document, threading.Semaphore(0)
+    read, asked = store.document_bytes, threading.Semaphore(0)
 
     def away(folder, name):
         asked.release()
         raise OSError("the file system is away")
 
     with Driver(store) as alive:
-        monkeypatch.setattr(store, "document", away)
+        monkeypatch.setattr(store, "document_bytes", away)
         assert all(asked.acquire(timeout=30) for _ in range(3)), "it gave up"
-        monkeypatch.setattr(store, "document", read)
-        before = read("drivers", alive.me["driver"])["beat"]
-        while read("drivers", alive.me["driver"])["beat"] == before:
+        monkeypatch.setattr(store, "document_bytes", read)
+        before = read("drivers", alive.me["driver"])
+        while read("drivers", alive.me["driver"]) == before:
             assert alive._thread.is_alive()
             alive._thread.join(0.01)
 

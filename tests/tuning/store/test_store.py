@@ -146,8 +146,8 @@ def test_a_truncated_checkpoint_is_none(store):
 
 def test_documents(any_store):
     assert any_store.document("ledger/k", "round-0") is None
-    any_store.put_document("ledger/k", "round-0", {"epsilon": [0.1]})
-    assert any_store.document("ledger/k", "round-0") == {"epsilon": [0.1]}
+    any_store.put_document("ledger/k", "round-0", {"proposals": [{"epsilon": 0.1}]})
+    assert any_store.document("ledger/k", "round-0") == {"proposals": [{"epsilon": 0.1}]}
     assert any_store.document_names("ledger/k") == ["round-0"]
     assert not any_store.create_document("ledger/k", "round-0", {})
     assert any_store.create_document("ledger/k", "round-1", {"epsilon": []})

@@ -100,7 +100,9 @@ def _token_path(path: Path) -> Iterator[None]:
 def _start(options: ClusterOptions, folder: Path, quiet: dict[str, Any]) -> None:
     """Starts a local Ray with a new token.
 
-    Every user of the machine could read Ray's default token.
+    Every user of the machine could read Ray's default token. Ray opens its folder to all users, so
+    the folder lies in one that is closed to them; its name is short, as paths of sockets must be.
+    An address of a cluster in the environment is ignored.
     """
     try:
         token = Path(os.environ[_TOKEN_PATH])
@@ -110,9 +112,9 @@ def _start(options: ClusterOptions, folder: Path, quiet: dict[str, Any]) -> None
         # as one of our packages. So Ray starts from another folder.
         with contextlib.chdir(folder):
             ray.init(
-                object_store_memory=_OBJECT_STORE_BYTES,
+                address="local", object_store_memory=_OBJECT_STORE_BYTES,
                 num_cpus=options.cpus, num_gpus=options.gpus, include_dashboard=False,
-                _temp_dir=str(folder), **quiet,
+                _temp_dir=str(folder / "r"), **quiet,
             )  # fmt: skip
     except (OSError, RuntimeError) as error:  # e.g. a socket path of more than 107 bytes
         raise InputError(

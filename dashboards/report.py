@@ -8,14 +8,14 @@ samples of every cell, costs and provenance. The command also works while the st
 
 import argparse
 import sys
-from pathlib import Path
 
 from dashboards.web.report_page import render_report
 from scorelib.errors import InputError
 from studies.opening.cli_common import Arguments, add_study_arguments, command_line, run_command
 from studies.opening.open_study import open_study
+from tuning.addresses import local_path
 from tuning.scheduling.amounts import size
-from tuning.store.files import replace_local
+from tuning.store.files import write_output
 
 
 def parser() -> Arguments:
@@ -36,12 +36,12 @@ def main(argv: list[str] | None = None) -> int:
 
 def _command(args: argparse.Namespace) -> int:
     scheduler, store = open_study(args)
-    target = Path(args.output or f"{scheduler.study.name}-{args.scale}.html")
+    target = local_path(args.output or f"{scheduler.study.name}-{args.scale}.html")
     if not target.parent.is_dir() or target.is_dir():
         raise InputError(f"-o must be a file in an existing folder; got {str(target)!r}")
     page = render_report(scheduler, store)
     try:
-        replace_local(str(target.resolve()), page.encode())
+        write_output(target, page.encode())
     except OSError as error:
         raise InputError(f"-o must be writable, but {target}: {error.strerror}") from error
     print(f"{target} ({size(len(page.encode()))})")

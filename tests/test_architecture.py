@@ -48,7 +48,7 @@ scorelib.metrics                data errors exact networks optim seeds spec trai
 scorelib.testing                data errors guidance metrics networks samplers schedules spec
                                 training
 tuning.addresses                scorelib
-tuning.own_modules              scorelib
+tuning.own_modules              scorelib addresses
 tuning.store                    scorelib addresses
 tuning.tracking                 addresses
 tuning.jobs                     scorelib store
@@ -62,7 +62,7 @@ tuning.spaces                   scorelib store jobs stages
 tuning.study                    scorelib store jobs stages spaces
 tuning.search                   scorelib store stages spaces study
 tuning.scheduling               store jobs drivers stages spaces study search
-tuning.execution                scorelib own_modules store jobs stages study scheduling
+tuning.execution                scorelib addresses own_modules store jobs stages study scheduling
 studies.reported
 studies.common                  scorelib tuning reported
 studies.adversarial.step_sizes  scorelib tuning common
@@ -87,7 +87,7 @@ dashboards.report               scorelib tuning studies.opening web
 dashboards.serve                scorelib tuning studies.opening web
 dashboards.sync                 scorelib tuning studies.common studies.opening records
 studies.cli                     scorelib tuning dashboards common definitions registry opening
-studies.run                     cli opening
+studies.run                     cli
 """
 """The components of the packages and their allowed imports.
 

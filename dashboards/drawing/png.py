@@ -1,19 +1,19 @@
-"""Draws figures as PNG files with matplotlib; needs no screen."""
+"""Draws figures as PNG files with matplotlib; needs no screen.
+
+Nothing here uses pyplot, which would draw with the backend of the user's environment (MPLBACKEND).
+"""
 
 import io
 import math
 from typing import Any
 
-import matplotlib
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure as Canvas
+from matplotlib.image import imread
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
 from dashboards.drawing.description import Arrows, Axis, Bars, Figure, Line, Mark, Panel
-
-matplotlib.use("Agg")
-from matplotlib import pyplot as plt
 
 _DASHES = {"solid": "-", "dash": "--", "dot": ":", "": "none"}
 _SCALE = "viridis_r"
@@ -22,7 +22,7 @@ _MOST_UPRIGHT = 30  # characters of all names below a panel; longer names are ro
 
 
 def as_png(canvas: Canvas) -> bytes:
-    """Returns a matplotlib figure as a PNG file and closes the figure.
+    """Returns a matplotlib figure as a PNG file.
 
     The file contains no version and no date, so equal figures give equal files.
     """
@@ -30,17 +30,29 @@ def as_png(canvas: Canvas) -> bytes:
         canvas.tight_layout()
     file = io.BytesIO()
     canvas.savefig(file, format="png", metadata={"Software": None})
-    plt.close(canvas)
     return file.getvalue()
+
+
+def new_figure(size: tuple[float, float], layout: str | None = None) -> Canvas:
+    """Returns an empty matplotlib figure.
+
+    Args:
+        size: width and height in inches.
+        layout: name of a layout engine of matplotlib; None for none.
+    """
+    return Canvas(figsize=size, dpi=120, layout=layout)  # type: ignore[arg-type]
+
+
+def read_png(data: bytes) -> Any:
+    """Returns the pixels of a PNG file as an array (height, width) or (height, width, channels)."""
+    return imread(io.BytesIO(data))
 
 
 def draw_png(figure: Figure) -> bytes:
     """Draws a figure as a PNG file with one legend below all panels."""
     (rows, columns), (width, height) = figure.shape, figure.panel_size
-    canvas, axes = plt.subplots(
-        rows, columns, figsize=(width * columns, height * rows), squeeze=False, dpi=120,
-        layout="constrained",
-    )  # fmt: skip
+    canvas = new_figure((width * columns, height * rows), "constrained")
+    axes = canvas.subplots(rows, columns, squeeze=False)
     colours = ScalarMappable(Normalize(*figure.scale.limits), _SCALE) if figure.scale else None
     for place, (axis, panel) in enumerate(zip(axes.flat, figure.panels, strict=False)):
         is_shared = place % columns > 0 and figure.panels[place - 1].y == panel.y
@@ -53,7 +65,7 @@ def draw_png(figure: Figure) -> bytes:
     shown = list(axes.flat[: len(figure.panels)])
     for unused in axes.flat[len(figure.panels) :]:
         unused.remove()
-    if figure.scale:
+    if figure.scale and colours:
         ticks = MaxNLocator(integer=True) if figure.scale.is_whole else None
         canvas.colorbar(colours, ax=shown, label=figure.scale.label, ticks=ticks, fraction=0.03)
     legends = [axis.get_legend_handles_labels() for axis in shown]

@@ -44,7 +44,7 @@ class Site:
     def __init__(self, store: Store, servers: ChildServers | None) -> None:
         self._store, self._servers = store, servers
         self._observer = Driver(store)
-        self._lock, self._pyplot_lock = threading.Lock(), threading.Lock()
+        self._lock, self._drawing_lock = threading.Lock(), threading.Lock()
         self._overview = Overview([], {})
         self._fresh_until = 0.0
 
@@ -73,7 +73,7 @@ class Site:
             InputError: the study cannot be read.
         """
         scheduler = self._scheduler(name)
-        with self._pyplot_lock:  # pyplot is not thread-safe
+        with self._drawing_lock:  # matplotlib is not thread-safe
             return render_report(scheduler, self._store) if scheduler else None
 
     def link(self, kind: str, name: str) -> str | None:

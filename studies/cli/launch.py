@@ -10,7 +10,6 @@ import contextlib
 import shlex
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -46,7 +45,7 @@ from studies.opening.cli_common import (
 )
 from studies.opening.open_study import configured, record_last_run, require_origin
 from studies.registry import find_study
-from tuning.addresses import without_secrets
+from tuning.addresses import local_path, without_secrets
 from tuning.drivers.driver import Driver
 from tuning.drivers.lease import Leases
 from tuning.drivers.lock import StudyLock
@@ -190,7 +189,7 @@ class _Launch:
         execution = Execution(
             store_url=str(store.folder.resolve()) if store.is_local else store.url,
             data_root=str(data_root(settings).resolve()),
-            inception_weights=str(Path(weights).resolve()) if weights else None,
+            inception_weights=str(local_path(weights).resolve()) if weights else None,
             batch_images=settings.execution.batch_images,
             autocast=settings.execution.autocast,
             compile=settings.execution.compile,

@@ -24,6 +24,7 @@ from typing import Any
 
 import scorelib
 from scorelib.errors import InputError
+from tuning.addresses import local_path
 from tuning.execution.ray_import import AuthenticationTokenLoader, NodeAffinity, ray
 from tuning.execution.resources import Capacity
 from tuning.own_modules import OwnModule, import_all, own_modules
@@ -147,7 +148,7 @@ def _join(address: str, folder: Path, quiet: dict[str, Any]) -> None:
 def _require_private_token() -> None:
     """Raises InputError if the cluster's token is missing or other users can read it."""
     given = os.environ.get(_TOKEN_PATH)
-    path = Path(given) if given else Path.home() / ".ray" / "auth_token"
+    path = local_path(given or "~/.ray/auth_token")
     if os.environ["RAY_AUTH_MODE"] != "token" or "RAY_AUTH_TOKEN" in os.environ:
         return
     if not path.is_file():

@@ -343,8 +343,14 @@ def _read_format(file_system: Any, root: str, url: str) -> Any | None:
     """Returns the content of store.json, or None if there is no such file."""
     try:
         return json.loads(file_system.cat_file(f"{root}/store.json"))
-    except (FileNotFoundError, NotADirectoryError):
+    except FileNotFoundError:
         return None
+    except NotADirectoryError as error:
+        raise InputError(
+            f"the store must be a folder, but {url!r} is a file or lies below a file: name another "
+            "folder",
+            "store",
+        ) from error
     except Exception as error:  # clients of object stores define their own exceptions
         raise InputError(f"store.json of {url!r} cannot be read: {error!r}") from error
 

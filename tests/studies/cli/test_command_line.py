@@ -1,13 +1,16 @@
 """Tests of the command line: fixed options; bad input gives one line, exit code 2, no files."""
 
+import dataclasses
 import json
 import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from rich.console import Console
 
 from dashboards.compare import main as compare
 from dashboards.report import main as report
@@ -27,6 +30,7 @@ from tests.miniature import OPTIONS, miniature_settings, miniature_study
 from tests.tuning.draining import drain
 from tuning.drivers.driver import Driver
 from tuning.drivers.lock import StudyLock
+from tuning.execution.stop import StopRequest
 from tuning.scheduling.scheduler import Scheduler
 from tuning.store.documents import FORMAT
 from tuning.store.store import CorruptObjectError, Store
@@ -224,6 +228,39 @@ def test_settings_of_another_version_are_refused_with_what_to_do(tmp_path, capsy
     store.put_document("studies", f"{NAME}-demo", older)
     assert table([NAME, "--store", store.url]) == 2
     assert "run the study again" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("below", ["", "/inside"])
+def test_a_file_given_as_store_is_said_to_be_one(capsys, tmp_path, below):
+    (tmp_path / "file").write_text("text")
+    given = f"{tmp_path}/file{below}"
+    for command in (main, table, report, sync):
+        assert command([*[NAME] * (command is not sync), "--store", given]) == 2
+        line = capsys.readouterr().err
+        assert line == (
+            f"error: the store must be a folder, but {given!r} is a file or lies below a file: "
+            "name another folder (--store URL)\n"
+        )
+    assert (tmp_path / "file").read_text() == "text"
+
+
+@pytest.mark.parametrize(("failing", "code"), [(4, 1), (1, 0), (0, 0)])
+def test_cells_that_failed_are_said_at_the_end(capsys, store, monkeypatch, failing, code):
+    study = miniature_study()
+    view = read_study(Scheduler(study, store), store)
+    cells = [
+        dataclasses.replace(cell, failed="not finite" if number < failing else None)
+        for number, cell in enumerate(view.cells)
+    ]
+    seen = dataclasses.replace(view, cells=tuple(cells))
+    monkeypatch.setattr(launch, "read_study", lambda *_: seen)
+    complete = SimpleNamespace(given_up={}, is_complete=lambda: True, study=study)
+    args = parser().parse_args([NAME])
+    ended = launch._Launch(args, complete, store, StopRequest(), Console())
+    assert ended._close() == code
+    said = f"{failing} of 4 cells failed; the first is {cells[0].cell.name}: not finite"
+    printed = capsys.readouterr().out
+    assert (said in printed) == bool(failing) and ("Next:" in printed) == (code == 0)
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,8 @@ tuning.spaces                   scorelib store jobs stages
 tuning.study                    scorelib store jobs stages spaces
 tuning.search                   scorelib store stages spaces study
 tuning.scheduling               store jobs drivers stages spaces study search
-tuning.execution                scorelib addresses own_modules store jobs stages study scheduling
+tuning.execution                scorelib addresses own_modules store jobs drivers stages study
+                                scheduling
 studies.reported
 studies.common                  scorelib tuning reported
 studies.adversarial.step_sizes  scorelib tuning common

@@ -123,7 +123,10 @@ def _command(args: argparse.Namespace) -> int:
         record_last_run(store, study)
         if left:
             note_launch(store, study.id, record_data(store, facts))
-        scheduler = Scheduler(study, store, leases=Leases(driver))
+        leases = Leases(driver)
+        leases.remove_dead()
+        driver.remove_dead_drivers()
+        scheduler = Scheduler(study, store, leases=leases)
         return _Launch(args, scheduler, store, stop, console).run(capacity)
 
 

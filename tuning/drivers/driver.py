@@ -52,8 +52,8 @@ class Driver:
     def __init__(self, store: Store, on_lost: Callable[[str], None] | None = None) -> None:
         self.store, self._on_lost = store, on_lost
         self.me: Holder = {
-            "driver": uuid.uuid4().hex[:12], "host": _host(), "pid": os.getpid(),
-            "started": _started(os.getpid()), "place": store.place,
+            "driver": uuid.uuid4().hex[:12], "host": host_name(), "pid": os.getpid(),
+            "started": started(os.getpid()), "place": store.place,
         }  # fmt: skip
         self._stop = threading.Event()
         self._seen: dict[str, tuple[bytes, float]] = {}
@@ -82,7 +82,7 @@ class Driver:
         if holder.get("host") == self.me["host"]:
             if holder.get("place", self.me["place"]) != self.me["place"]:
                 return False  # it runs on the store that this store was copied from
-            return _started(holder["pid"]) == holder.get("started")
+            return started(holder["pid"]) == holder.get("started")
         name, beat, now = holder["driver"], self.beat_of(holder), time.monotonic()
         if beat is None:
             return False
@@ -130,6 +130,15 @@ class Driver:
         """Removes the document of a dead driver; a driver that is still running then stops."""
         self.store.remove_document(_FOLDER, holder["driver"])
 
+    def remove_dead_drivers(self) -> None:
+        """Removes the documents of drivers of this host that were killed."""
+        for name in self.store.document_names(_FOLDER):
+            holder = self.store.document(_FOLDER, name)
+            if holder is None or (holder["host"], holder["driver"]) != (self.me["host"], name):
+                continue
+            if not self.is_alive(holder):
+                self.remove_dead(holder)
+
     def _beat(self) -> None:
         beat = 0
         while not self._stop.wait(_BEAT_SECONDS):
@@ -148,7 +157,7 @@ class Driver:
         self.store.put_document(_FOLDER, self.me["driver"], self.me | {"beat": beat})
 
 
-def _host() -> str:
+def host_name() -> str:
     """Returns the host's name and the PID namespace, because containers may share the name."""
     try:
         numbering = os.stat("/proc/self/ns/pid").st_ino
@@ -157,7 +166,7 @@ def _host() -> str:
     return f"{socket.gethostname()}/{numbering}"
 
 
-def _started(pid: int) -> str | None:
+def started(pid: int) -> str | None:
     """Returns the start time of a process of this host, or None if the process has ended.
 
     The start time distinguishes processes that use the same process id one after the other.

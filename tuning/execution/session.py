@@ -10,11 +10,9 @@ import contextlib
 import logging
 import os
 import secrets
-import shutil
 import stat
 import subprocess
 import sys
-import tempfile
 import uuid
 import warnings
 from collections.abc import Iterator
@@ -25,6 +23,7 @@ from typing import Any
 import scorelib
 from scorelib.errors import InputError
 from tuning.addresses import local_path
+from tuning.drivers.scratch import scratch_folder
 from tuning.execution.ray_import import AuthenticationTokenLoader, NodeAffinity, ray
 from tuning.execution.resources import Capacity
 from tuning.own_modules import OwnModule, import_all, own_modules
@@ -71,8 +70,7 @@ def ray_session(options: ClusterOptions) -> Iterator[Capacity]:
     warnings.filterwarnings("ignore", module=r"ray\..*")
     quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
     with contextlib.ExitStack() as leaving:
-        folder = Path(tempfile.mkdtemp(prefix="ray-"))
-        leaving.callback(shutil.rmtree, folder, ignore_errors=True)
+        folder = leaving.enter_context(scratch_folder("ray-"))
         # Ray caches the first token that it reads, and an earlier session had another token.
         AuthenticationTokenLoader.instance().reset_cache()
         leaving.callback(ray.shutdown)

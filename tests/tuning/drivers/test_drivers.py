@@ -334,3 +334,18 @@ def test_a_driver_on_another_host_is_told_from_one_here(store):
         # Its process number is invalid here or means another process: only its counter counts.
         assert not Leases(driver).take("00ff")
     process.communicate()
+
+
+def test_what_killed_drivers_left_is_removed_and_nothing_else(store, driver, stranger):
+    kill(hold(store, "00ff", "11ff"))
+    living = hold(store, "22ff")
+    store.put_document("leases", "33ff", stranger)
+    store.put_document("leases", "44ff", driver.me)
+    kept = {*store.document_names("drivers")} - {
+        store.document("leases", key)["driver"] for key in ("00ff",)
+    }
+    Leases(driver).remove_dead()
+    driver.remove_dead_drivers()
+    assert store.document_names("leases") == ["22ff", "33ff", "44ff"]
+    assert {*store.document_names("drivers")} == kept and len(kept) == 3
+    living.communicate()

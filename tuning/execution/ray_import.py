@@ -5,6 +5,7 @@ that the variables are set whatever the order of imports.
 """
 
 import os
+import tempfile
 
 os.environ.update(
     {
@@ -29,6 +30,9 @@ os.environ.setdefault("MALLOC_MMAP_THRESHOLD_", str(32 * 2**20))
 os.environ.setdefault("MALLOC_TRIM_THRESHOLD_", str(256 * 2**20))
 # Clusters should have a token too, unless the environment sets RAY_AUTH_MODE=disabled.
 os.environ.setdefault("RAY_AUTH_MODE", "token")
+# Ray cannot be imported without a home folder, although a local session writes nothing there.
+if os.path.expanduser("~") == "~":
+    os.environ["HOME"] = tempfile.gettempdir()
 
 import ray
 from ray import tune

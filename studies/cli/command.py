@@ -85,8 +85,15 @@ def _close(args: argparse.Namespace, launched: Launched, console: Console) -> in
         return STOPPED
     for job, cause in scheduler.given_up.values():
         print(f"\nfailed: {job.title()}: {cause}")
+    cells = [cell for cell in view.cells if cell.cell.is_measured]
+    failed = [cell for cell in cells if cell.failed is not None]
+    if failed:
+        first = f"{failed[0].cell.name}: {failed[0].failed}"
+        print(f"\n{len(failed)} of {len(cells)} cells failed; the first is {first}")
     if not scheduler.is_complete():
         print(f"\nThe study is not complete. To try again: {again}")
+        return 1
+    if len(failed) == len(cells) > 0:
         return 1
     print("\nNext:")
     if args.tracking_uri:

@@ -9,7 +9,6 @@ import contextlib
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -32,6 +31,7 @@ from studies.cli.preflight import (
 from studies.common.execution_settings import require_optuna
 from studies.opening.cli_common import NEXT_TIME, UNREADABLE
 from studies.opening.open_study import record_last_run, require_origin
+from tuning.addresses import local_path
 from tuning.drivers.driver import Driver
 from tuning.drivers.lease import Leases
 from tuning.drivers.lock import StudyLock
@@ -122,7 +122,10 @@ def launched_study(
         record_last_run(store, study)
         if left:
             note_launch(store, study.id, record_data(store, facts))
-        scheduler = Scheduler(study, store, leases=Leases(driver))
+        leases = Leases(driver)
+        leases.remove_dead()
+        driver.remove_dead_drivers()
+        scheduler = Scheduler(study, store, leases=leases)
         _Launch(options, scheduler, store, stop, console, tell).run(capacity)
         yield Launched(scheduler, store, stop)
 
@@ -204,7 +207,7 @@ class _Launch:
         execution = Execution(
             store_url=str(store.folder.resolve()) if store.is_local else store.url,
             data_root=str(data_root(settings).resolve()),
-            inception_weights=str(Path(weights).resolve()) if weights else None,
+            inception_weights=str(local_path(weights).resolve()) if weights else None,
             batch_images=settings.execution.batch_images,
             autocast=settings.execution.autocast,
             compile=settings.execution.compile,

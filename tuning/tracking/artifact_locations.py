@@ -27,7 +27,10 @@ def location_of(artifacts: Path) -> str:
 
 
 def are_outdated(url: str, artifacts: Path) -> bool:
-    """Returns, without writing, whether a database holds locations in another folder of artifacts.
+    """Returns whether a database holds locations in another folder of artifacts.
+
+    The content stays as it is. But if a process was killed while it wrote, SQLite needs the
+    permission to write: the first reader restores the file from the journal beside the file.
 
     Args:
         url: SQLAlchemy URL of an existing MLflow database; the result is False for a database that
@@ -39,7 +42,7 @@ def are_outdated(url: str, artifacts: Path) -> bool:
     """
     if not url.startswith(_FILE):
         return False
-    address = f"{Path(url.removeprefix(_FILE)).resolve().as_uri()}?mode=ro"
+    address = f"{Path(url.removeprefix(_FILE)).resolve().as_uri()}?mode=rw"  # creates no file
     with contextlib.closing(sqlite3.connect(address, uri=True)) as database:
         return bool(_outdated(database, artifacts))
 

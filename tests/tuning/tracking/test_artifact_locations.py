@@ -1,7 +1,10 @@
 """Tests of MLflow's artifacts after the folder of the database was moved or copied."""
 
 import shutil
+import signal
 import sqlite3
+import subprocess
+import sys
 
 import pytest
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
@@ -82,6 +85,31 @@ def test_a_moved_database_shows_its_pictures_and_the_old_folder_stays_away(old, 
     assert not [text for text in texts(new) if old.as_uri() in text or str(old) in text]
     (model,) = MlflowClient(uri(new)).search_logged_models(["1"])
     assert model.artifact_location.startswith(location_of(new / "mlflow-artifacts") + "/models/")
+
+
+_KILLED_IN_A_TRANSACTION = """
+import os, signal, sqlite3, sys
+database = sqlite3.connect(sys.argv[1])
+database.execute("PRAGMA cache_size = 1")  # pages are written before the transaction ends
+rows = ((str(n), str(n)) for n in range(9999))
+database.executemany("INSERT INTO inputs VALUES (?, 'a', ?, 'b', 'c', 0)", rows)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.parametrize("is_moved", [False, True])
+def test_a_database_whose_writer_was_killed_in_a_transaction_is_written_on(old, tmp_path, is_moved):
+    killed = subprocess.run([sys.executable, "-c", _KILLED_IN_A_TRANSACTION, old / "mlflow.db"])
+    assert killed.returncode == -signal.SIGKILL
+    assert (old / "mlflow.db-journal").stat().st_size > 0
+    folder = old
+    if is_moved:
+        folder = tmp_path / "new"
+        shutil.move(old, folder)
+    assert are_outdated(uri(folder), folder / "mlflow-artifacts") == is_moved
+    assert not (folder / "mlflow.db-journal").exists()
+    write(folder, OTHER)
+    assert shown(folder) == SHOWN and shown(folder, "other") == {"later.png": b"later"}
 
 
 @pytest.mark.parametrize("lost", [None, "curve.png", "table.json", "."])

@@ -21,10 +21,11 @@ from studies.cli.options import (
     print_studies,
 )
 from studies.cli.preflight import present_data_notes
-from studies.opening.cli_common import DEFAULT_STORE, STOPPED, command_line, run_command
+from studies.opening.cli_common import DEFAULT_STORE, command_line, run_command
 from studies.opening.open_study import configured, require_origin
 from studies.registry import find_study
 from tuning.addresses import without_secrets
+from tuning.execution.stop import STOPPED, StopRequest, end_at_once
 from tuning.scheduling.forecast import forecast
 from tuning.scheduling.scheduler import Scheduler
 from tuning.store.sources import require_own_sources
@@ -56,7 +57,8 @@ def _command(args: argparse.Namespace) -> int:
     if args.plan:
         _print_plan(study, options, console)
         return 0
-    with launched_study(study, options, console, _print_note) as launched:
+    stop = StopRequest(at_last=end_at_once)
+    with launched_study(study, options, console, _print_note, stop) as launched:
         return _close(args, launched, console)
 
 

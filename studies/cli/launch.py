@@ -17,6 +17,7 @@ from dashboards.figures.registry import png_files, require_figures
 from dashboards.records.projections import Projections
 from scorelib.data import DataSpec
 from scorelib.data.facts import DataFacts
+from scorelib.errors import InputError
 from scorelib.spec import fields_of, is_ours
 from studies.cli.launch_options import LaunchOptions
 from studies.cli.preflight import (
@@ -67,19 +68,25 @@ class Launched:
 
 @contextlib.contextmanager
 def launched_study(
-    study: Study, options: LaunchOptions, console: Console, tell: Callable[[str], None]
+    study: Study,
+    options: LaunchOptions,
+    console: Console,
+    tell: Callable[[str], None],
+    stop: StopRequest,
 ) -> Iterator[Launched]:
     """Runs the unfinished jobs of a study and writes its pictures and displays.
 
-    All checks precede the creation of the store and every write. SIGINT and SIGTERM stop the launch
-    after the running jobs have reported; a second SIGINT raises KeyboardInterrupt at once. Ray and
-    the lock of the study are released on leaving the context.
+    All checks precede the creation of the store and every write. SIGINT, SIGTERM and SIGHUP stop
+    the launch after the running jobs have reported; a second SIGINT raises KeyboardInterrupt at
+    once. The launch also stops if a local Ray dies. Ray and the lock of the study are released on
+    leaving the context.
 
     Args:
         study: the study to run.
         options: where and how the study is run.
         console: console that shows the progress.
         tell: function that receives the notes and warnings of the launch, one line each.
+        stop: request that ends the launch early once it is set.
 
     Yields:
         The study after the launch.
@@ -96,7 +103,6 @@ def launched_study(
     require_servers(options)
     require_optuna(study, options.store)
     require_figures(study)
-    stop = StopRequest()
     with stop.listening(), contextlib.ExitStack() as stack:
         capacity, facts = None, dict[DataSpec, DataFacts]()
         left = not scheduler.is_complete()  # jobs to run, or proposals with all results stored
@@ -108,7 +114,7 @@ def launched_study(
             for note in (note for data, found in facts.items() for note in found.notes(data)):
                 tell(note)
         if left and joins:
-            capacity = stack.enter_context(_ray(options))
+            capacity = stack.enter_context(_ray(options, stop))
             require_enough_gpus(options, study, known, rows, capacity)
             require_visible_store(options.store)
             require_own_modules()
@@ -118,7 +124,7 @@ def launched_study(
         stack.enter_context(StudyLock(driver, study.id))
         require_own_sources(store, study.specs(), note=True)
         if left and capacity is None and not stop.is_set:
-            capacity = stack.enter_context(_ray(options))
+            capacity = _started(stack, _ray(options, stop), stop)
         record_last_run(store, study)
         if left:
             note_launch(store, study.id, record_data(store, facts))
@@ -126,8 +132,25 @@ def launched_study(
         leases.remove_dead()
         driver.remove_dead_drivers()
         scheduler = Scheduler(study, store, leases=leases)
-        _Launch(options, scheduler, store, stop, console, tell).run(capacity)
+        if not (left and stop.is_set):  # else nothing has changed
+            _Launch(options, scheduler, store, stop, console, tell).run(capacity)
         yield Launched(scheduler, store, stop)
+
+
+def _started(
+    stack: contextlib.ExitStack,
+    session: contextlib.AbstractContextManager[Capacity],
+    stop: StopRequest,
+) -> Capacity | None:
+    """Starts Ray and returns its capacity, or None if a stop is requested meanwhile."""
+    if stop.is_set:
+        return None
+    try:
+        return stack.enter_context(session)
+    except InputError:  # a signal to all processes ends a Ray that is starting
+        if stop.is_set:
+            return None
+        raise
 
 
 def existing_store(options: LaunchOptions) -> Store:
@@ -145,11 +168,11 @@ def _has_ray() -> bool:
     return is_connected()
 
 
-def _ray(options: LaunchOptions) -> contextlib.AbstractContextManager[Capacity]:
+def _ray(options: LaunchOptions, stop: StopRequest) -> contextlib.AbstractContextManager[Capacity]:
     # Importing Ray takes a second: a finished study, a plan or an error does without the import.
     from tuning.execution.session import ClusterOptions, ray_session
 
-    return ray_session(ClusterOptions(options.address, options.cpus, options.gpus))
+    return ray_session(ClusterOptions(options.address, options.cpus, options.gpus), stop.require)
 
 
 def assumed_device(options: LaunchOptions, study: Study) -> str:

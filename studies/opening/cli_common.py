@@ -17,6 +17,7 @@ from typing import NoReturn
 
 from scorelib.errors import InputError
 from tuning.addresses import with_home, without_secrets
+from tuning.execution.stop import STOPPED
 from tuning.jobs import MissingInputError
 from tuning.own_modules import import_own
 from tuning.store.store import CorruptObjectError
@@ -28,10 +29,6 @@ UNREADABLE = (CorruptObjectError, MissingInputError)
 
 NEXT_TIME = "the next run of the study computes it again; other results are not affected"
 """Remedy for an exception of `UNREADABLE`, as the end of an error message."""
-
-
-STOPPED = 130
-"""Exit code of a command that was asked to stop."""
 
 _ADDRESSES = {"store", "tracking_uri"}
 """Arguments that are paths or URLs; a ``~`` in them is replaced."""

@@ -57,7 +57,9 @@ def run_until_complete(
         searcher = JobSearcher(scheduler, execution, (shares or GpuShares()) if has_gpus else None)
         try:
             _fit(searcher, stop, concurrent)
-        except (RuntimeError, tune.error.TuneError) as error:
+        except (RuntimeError, tune.error.TuneError, ray.exceptions.RayError) as error:
+            if stop.is_set:  # a Ray that has ended
+                break
             warning = "Ray Tune ended early: %s"
             if isinstance(error.__cause__, ray.exceptions.OutOfMemoryError) and concurrent > 1:
                 concurrent, barren = concurrent // 2, -1

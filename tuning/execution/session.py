@@ -18,7 +18,7 @@ import subprocess
 import sys
 import uuid
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ from tuning.drivers.scratch import scratch_folder
 from tuning.execution.connected import is_connected, require_usable
 from tuning.execution.ray_import import AuthenticationTokenLoader, NodeAffinity, ray
 from tuning.execution.resources import Capacity
+from tuning.execution.watch import guarded, watching
 from tuning.own_modules import OwnModule, import_all, own_modules
 
 _TOKEN_PATH = "RAY_AUTH_TOKEN_PATH"
@@ -55,13 +56,18 @@ class ClusterOptions:
 
 
 @contextlib.contextmanager
-def ray_session(options: ClusterOptions) -> Iterator[Capacity]:
+def ray_session(
+    options: ClusterOptions, on_lost: Callable[[str], None] | None = None
+) -> Iterator[Capacity]:
     """Starts a local Ray or connects to a cluster, and ends the session on leaving.
 
-    A Ray to which this process is connected already is used and not ended.
+    A Ray to which this process is connected already is used and not ended. However this process
+    ends, a local Ray leaves no process and no file (`tuning.execution.watch`).
 
     Args:
         options: address of the cluster and numbers of CPUs and GPUs.
+        on_lost: function that is called with an account, on another thread, if a local Ray dies
+            before the session ends.
 
     Yields:
         The numbers of CPUs and GPUs, including the nodes that may be added according to `options`.
@@ -87,11 +93,14 @@ def ray_session(options: ClusterOptions) -> Iterator[Capacity]:
         # Ray caches the first token that it reads, but each session has a token of its own.
         AuthenticationTokenLoader.instance().reset_cache()
         leaving.callback(AuthenticationTokenLoader.instance().reset_cache)
-        leaving.callback(ray.shutdown)
         if options.address is None:
+            leaving.enter_context(guarded(folder))
             leaving.enter_context(_token_path(folder / "token"))
+            leaving.callback(ray.shutdown)
             _start(options, folder, quiet)
+            leaving.enter_context(watching(on_lost or (lambda account: None)))
         else:
+            leaving.callback(ray.shutdown)
             _join(options.address, folder, quiet)
         yield _capacity(options)
 

@@ -8,12 +8,12 @@ samples of every cell, costs and provenance. The command also works while the st
 
 import argparse
 import sys
-from pathlib import Path
 
 from dashboards.web.pages import require_page_file, write_page
 from dashboards.web.report_page import render_report
 from studies.opening.cli_common import Arguments, add_study_arguments, command_line, run_command
 from studies.opening.open_study import open_study
+from tuning.addresses import local_path
 from tuning.scheduling.amounts import size
 
 
@@ -35,7 +35,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _command(args: argparse.Namespace) -> int:
     scheduler, store = open_study(args)
-    target = Path(args.output or f"{scheduler.study.name}-{args.scale}.html")
+    target = local_path(args.output or f"{scheduler.study.name}-{args.scale}.html")
     require_page_file(target, "-o")
     page = render_report(scheduler, store)
     write_page(target, page, "-o")

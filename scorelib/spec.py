@@ -216,10 +216,18 @@ def from_json(data: dict[str, Any]) -> Any:
         data: the kind under ``spec`` and the fields by name.
 
     Raises:
-        InputError: an unknown kind, an unknown field, or a value that the spec rejects.
+        InputError: an unknown kind, an unknown or missing field, a value that the spec rejects, or
+            too deep nesting.
     """
+    try:
+        return _from_json(data)
+    except RecursionError as error:
+        raise InputError("a spec must be nested less deeply") from error
+
+
+def _from_json(data: dict[str, Any]) -> Any:
     kind = data.get("spec")
-    if kind not in _KINDS:
+    if not isinstance(kind, str) or kind not in _KINDS:
         near = difflib.get_close_matches(str(kind), _KINDS, n=1)
         hint = f"; the nearest is {near[0]!r}" if near else ""
         module = str(kind).partition(":")[0] if ":" in str(kind) else None
@@ -232,6 +240,10 @@ def from_json(data: dict[str, Any]) -> Any:
     if unknown:
         raise InputError(f"{kind} has no field {sorted(unknown)[0]!r}")
     values = {names[name]: from_json_value(value) for name, value in data.items() if name != "spec"}
+    for f in dataclasses.fields(_KINDS[kind]):
+        is_required = f.default is f.default_factory is dataclasses.MISSING
+        if is_required and f.name not in values:
+            raise InputError(f"{kind} must have the field {_stored_name(f)!r}, but it is missing")
     return _KINDS[kind](**values)
 
 

@@ -93,10 +93,20 @@ def require_inside(epsilon: float, interval: tuple[float, float], what: str) -> 
         what: name of the sampler or setting with this interval, for the error message.
     """
     low, high = interval
+    if not low < high:
+        raise InputError(f"some epsilon must be possible, but none is for {what}")
     if not low < epsilon < high:
-        raise InputError(
-            f"epsilon must be in ({low:.4g}, {high:.4g}) for {what}; got {epsilon:.4g}"
-        )
+        least, most, got = _told_apart(low, high, epsilon)
+        raise InputError(f"epsilon must be in ({least}, {most}) for {what}; got {got}")
+
+
+def _told_apart(*numbers: float) -> list[str]:
+    """Returns numbers as text, with four digits or as many as tell different numbers apart."""
+    for digits in range(4, 17):
+        texts = [f"{number:.{digits}g}" for number in numbers]
+        if len(set(texts)) == len(set(numbers)):
+            return texts
+    return [repr(number) for number in numbers]
 
 
 def cas_beta(epsilon: float, sigma_L: float, gamma: float) -> float:

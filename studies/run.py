@@ -12,14 +12,9 @@ never repeated: if all jobs are finished, the command only prints the table.
 import sys
 
 from studies.cli.command import main
-from studies.opening.cli_common import STOPPED
 
 __all__ = ["main"]
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:
-        print("\nStopped. Finished jobs are kept; run the same command to continue.")
-        sys.exit(STOPPED)
+    sys.exit(main())

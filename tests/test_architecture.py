@@ -49,7 +49,7 @@ scorelib.metrics                data errors exact networks optim seeds spec trai
 scorelib.testing                data errors guidance metrics networks samplers schedules spec
                                 training
 tuning.addresses                scorelib
-tuning.own_modules              scorelib
+tuning.own_modules              scorelib addresses
 tuning.store                    scorelib addresses
 tuning.tracking                 addresses
 tuning.jobs                     scorelib store
@@ -65,7 +65,8 @@ tuning.spaces                   scorelib store jobs stages
 tuning.study                    scorelib store jobs stages spaces
 tuning.search                   scorelib store jobs stages spaces study
 tuning.scheduling               store jobs drivers spaces study search
-tuning.execution                scorelib own_modules store jobs stages study scheduling
+tuning.execution                scorelib addresses own_modules store jobs drivers stages study
+                                scheduling
 studies.reported
 studies.common                  scorelib tuning reported
 studies.adversarial.step_sizes  scorelib tuning common
@@ -93,7 +94,7 @@ dashboards.sync                 scorelib tuning studies.common studies.opening r
 studies.cli                     scorelib tuning dashboards common definitions registry opening
 studies.api                     scorelib tuning dashboards registry opening cli
 studies.kit                     scorelib tuning common
-studies.run                     cli opening
+studies.run                     cli
 studies.export                  api opening
 """
 """The components of the packages and their allowed imports.

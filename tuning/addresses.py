@@ -5,8 +5,10 @@ on unchanged, but no message repeats the password: messages name only the host a
 address that cannot be parsed is not quoted at all.
 """
 
+import os
 import re
 import socket
+from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
@@ -14,6 +16,7 @@ from scorelib.errors import InputError
 
 _PROBE_SECONDS = 2.0
 _DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
+_FILE = "sqlite:///"
 _USER = re.compile(r"(?<=://)(?!/)\S*@")
 _SECRET = re.compile(r"(?i)([?&][^=&\s]*(?:pass|secret|token|key|cred|sig)[^=&\s]*=)[^&\s'\"]*")
 
@@ -25,6 +28,38 @@ def without_secrets(text: str) -> str:
         text: any text, such as an address or an error message of a library.
     """
     return _SECRET.sub(r"\1***", _USER.sub("", text))
+
+
+def local_path(text: str) -> Path:
+    """Returns a path that a user gives, with ``~`` and ``~USER`` replaced by home folders.
+
+    Args:
+        text: the path.
+
+    Raises:
+        InputError: the path begins with ``~``, but this user has no home folder.
+    """
+    expanded = os.path.expanduser(text)
+    if expanded == text and text.split("/")[0] == "~":
+        raise InputError(
+            f"a path with ~ needs a home folder, but this user has none, and got {text!r}: write "
+            "the whole path, or set HOME"
+        )
+    return Path(expanded)
+
+
+def with_home(address: str) -> str:
+    """Returns an address with the ``~`` of a local path or of a SQLite file replaced.
+
+    Args:
+        address: a path, or a URL, such as ``sqlite:///~/mlflow.db``.
+
+    Raises:
+        InputError: the path begins with ``~``, but this user has no home folder.
+    """
+    prefix = _FILE if address.startswith(_FILE) else ""
+    path = address.removeprefix(prefix)
+    return prefix + str(local_path(path)) if path.startswith("~") else address
 
 
 def require_server(uri: str) -> None:

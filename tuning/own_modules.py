@@ -17,6 +17,7 @@ from pathlib import Path
 from types import CodeType, ModuleType
 
 from scorelib.errors import InputError
+from tuning.addresses import local_path
 
 _LOADED: dict[str, "OwnModule"] = {}
 
@@ -60,7 +61,7 @@ def import_own(given: str) -> ModuleType:
         InputError: there is no such module, its name is taken by another module, or it cannot be
             imported; the message names file and line.
     """
-    module = _of_file(Path(given).expanduser()) if given.endswith(".py") else _of_name(given)
+    module = _of_file(local_path(given)) if given.endswith(".py") else _of_name(given)
     return _imported(module)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure as Canvas
+from matplotlib.image import imread
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
 from dashboards.drawing.description import (
@@ -43,11 +44,25 @@ def as_png(canvas: Canvas) -> bytes:
     return file.getvalue()
 
 
+def new_figure(size: tuple[float, float], layout: str | None = None) -> Canvas:
+    """Returns an empty matplotlib figure.
+
+    Args:
+        size: width and height in inches.
+        layout: name of a layout engine of matplotlib; None for none.
+    """
+    return Canvas(figsize=size, dpi=120, layout=layout)  # type: ignore[arg-type]
+
+
+def read_png(data: bytes) -> Any:
+    """Returns the pixels of a PNG file as an array (height, width) or (height, width, channels)."""
+    return imread(io.BytesIO(data))
+
+
 def draw_png(figure: Figure) -> bytes:
     """Draws a figure as a PNG file with one legend below all panels."""
     (rows, columns), (width, height) = figure.shape, figure.panel_size
-    size = width * columns, height * rows
-    canvas = Canvas(figsize=size, dpi=120, layout="constrained")
+    canvas = new_figure((width * columns, height * rows), "constrained")
     axes = canvas.subplots(rows, columns, squeeze=False)
     colours = ScalarMappable(Normalize(*figure.scale.limits), _SCALE) if figure.scale else None
     for place, (axis, panel) in enumerate(zip(axes.flat, figure.panels, strict=False)):

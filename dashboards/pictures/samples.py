@@ -3,13 +3,8 @@
 They correspond to the papers' figures of uncurated samples.
 """
 
-import io
 from collections.abc import Sequence
 
-from matplotlib.figure import Figure
-from matplotlib.image import imread
-
-from dashboards.drawing.png import as_png
 from dashboards.results.cells import CellView, read_study
 from dashboards.results.stored_pictures import frames_of, grids
 from tuning.scheduling.scheduler import Scheduler
@@ -68,12 +63,14 @@ def _common(cells: Sequence[CellView]) -> str:
 
 
 def _sheet(name: str, cell: CellView, pictures: dict[str, bytes]) -> bytes:
+    from dashboards.drawing.png import as_png, new_figure, read_png  # local: it is slow to import
+
     drawn = [which for which in OUTPUTS if f"samples/{which}.png" in pictures]
     size = 4.2 * len(drawn), 4.6
-    figure = Figure(figsize=size, dpi=120)
+    figure = new_figure(size)
     axes = figure.subplots(1, len(drawn), squeeze=False)
     for axis, which in zip(axes[0], drawn, strict=True):
-        axis.imshow(imread(io.BytesIO(pictures[f"samples/{which}.png"])), cmap="gray")
+        axis.imshow(read_png(pictures[f"samples/{which}.png"]), cmap="gray")
         title: str = which
         if which in cell.measured and cell.cell.protocol:
             title += f": {cell.cell.protocol.name} {cell.measured[which].mean:.4g}"
@@ -85,13 +82,15 @@ def _sheet(name: str, cell: CellView, pictures: dict[str, bytes]) -> bytes:
 
 def filmstrip(cell: CellView, store: Store) -> bytes | None:
     """Draws a cell's frames, labelled by noise level, as a PNG file; None if there are none."""
+    from dashboards.drawing.png import as_png, new_figure, read_png  # local: it is slow to import
+
     frames = frames_of(cell, store)
     if frames is None:
         return None
     data, sigmas = frames
-    image = imread(io.BytesIO(data))
+    image = read_png(data)
     height, width = image.shape[:2]
-    figure = Figure(figsize=(8.4, 8.4 * height / width + 0.9), dpi=120)
+    figure = new_figure((8.4, 8.4 * height / width + 0.9))
     axis = figure.subplots()
     axis.imshow(image, cmap="gray")
     axis.set_xticks(

@@ -2,7 +2,7 @@
 
 Each child serves a database of the store. A child starts once its database exists and its tables
 are complete, because opening a database earlier can damage it. All children listen on free ports of
-127.0.0.1 and end with this process.
+127.0.0.1 and end with this process, however it ends (`dashboards.web.guard`).
 
 MLflow's database of a store that was moved or copied holds paths of the old folder. They are
 replaced before MLflow starts, because it would show the pictures of the old folder, or none.
@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Self
 
 from dashboards.records.mlflow_records import artifact_folder
+from dashboards.web import guard, optuna_page
 from tuning.addresses import without_secrets
 from tuning.store.store import Store
 from tuning.tracking.artifact_locations import are_outdated, update_locations
@@ -76,9 +77,9 @@ class ChildServer:
         """Starts the server if its database exists; a server that has ended is not restarted."""
         if self._process is None and self._is_ready():
             self._process = subprocess.Popen(
-                [*self._command, str(self.port)],
+                [sys.executable, "-I", guard.__file__, *self._command, str(self.port)],
                 env=os.environ | _MLFLOW, stdout=self._log, stderr=self._log,
-                stdin=subprocess.DEVNULL, start_new_session=True,
+                stdin=subprocess.PIPE, start_new_session=True,
             )  # fmt: skip
 
     def _is_ready(self) -> bool:
@@ -102,6 +103,8 @@ class ChildServer:
                 self._process.wait(_STOP_SECONDS)
             self.signal(signal.SIGKILL)
             self._process.wait()
+            if self._process.stdin:
+                self._process.stdin.close()
 
 
 class ChildServers:
@@ -116,13 +119,11 @@ class ChildServers:
         self._artifacts = artifact_folder(store)
         mlflow, optuna = folder / "mlflow.db", folder / "optuna.db"
         server = (sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--workers", "1")
-        dashboard = (str(Path(sys.executable).parent / "optuna-dashboard"), f"sqlite:///{optuna}")
+        page = (sys.executable, "-m", optuna_page.__name__, f"sqlite:///{optuna}")
         self.mlflow = ChildServer(
             "MLflow", mlflow, (*server, "--backend-store-uri", f"sqlite:///{mlflow}", "--port")
         )
-        self.optuna = ChildServer(
-            "optuna-dashboard", optuna, (*dashboard, "--host", "127.0.0.1", "--port")
-        )
+        self.optuna = ChildServer("optuna-dashboard", optuna, page)
         self.all = (self.mlflow, self.optuna)
         self._stop = threading.Event()
 

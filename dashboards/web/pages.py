@@ -7,7 +7,7 @@ from jinja2 import Environment, PackageLoader
 from markupsafe import Markup
 
 from scorelib.errors import InputError
-from tuning.store.files import replace_local
+from tuning.store.files import write_output
 
 _PAGES = Environment(loader=PackageLoader("dashboards.web"), autoescape=True)
 
@@ -43,6 +43,6 @@ def require_page_file(target: Path, name: str) -> None:
 def write_page(target: Path, page: str, name: str) -> None:
     """Writes a page to a file; raises InputError, with `name` as its subject, if that fails."""
     try:
-        replace_local(str(target.resolve()), page.encode())
+        write_output(target, page.encode())
     except OSError as error:
         raise InputError(f"{name} must be writable, but {target}: {error.strerror}") from error

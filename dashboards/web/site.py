@@ -17,6 +17,7 @@ from dashboards.records import mlflow_records
 from dashboards.records.mlflow_views import CELLS, TRAININGS, TRIALS, view_name
 from dashboards.results.overview import Overview, overview
 from dashboards.web.child_servers import ChildServers
+from dashboards.web.hosts import refusal
 from dashboards.web.pages import css, render
 from dashboards.web.report_page import render_report
 from scorelib.errors import InputError
@@ -44,7 +45,7 @@ class Site:
     def __init__(self, store: Store, servers: ChildServers | None) -> None:
         self._store, self._servers = store, servers
         self._observer = Driver(store)
-        self._lock, self._pyplot_lock = threading.Lock(), threading.Lock()
+        self._lock, self._drawing_lock = threading.Lock(), threading.Lock()
         self._overview = Overview([], {})
         self._fresh_until = 0.0
 
@@ -73,7 +74,7 @@ class Site:
             InputError: the study cannot be read.
         """
         scheduler = self._scheduler(name)
-        with self._pyplot_lock:  # pyplot is not thread-safe
+        with self._drawing_lock:  # matplotlib is not thread-safe
             return render_report(scheduler, self._store) if scheduler else None
 
     def link(self, kind: str, name: str) -> str | None:
@@ -122,12 +123,8 @@ def handler(site: Site) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             port = self.connection.getsockname()[1]
-            own = {f"{name}:{port}" for name in ("127.0.0.1", "localhost")}
-            if self.headers.get("Host") not in own:
-                text = (
-                    f"the address must begin with http://127.0.0.1:{port} or http://localhost:"
-                    f"{port}; through a tunnel, use the same port {port} on your machine\n"
-                )
+            text = refusal(self.headers.get("Host"), port)
+            if text is not None:
                 self._answer(HTTPStatus.FORBIDDEN, text, "plain")
                 return
             try:

@@ -15,6 +15,7 @@ from studies.cli.launch_options import LaunchOptions
 from studies.opening.cli_common import DEFAULT_STORE
 from studies.opening.open_study import changed_settings
 from studies.registry import find_study
+from tuning.execution.stop import StopRequest
 from tuning.scheduling.scheduler import Scheduler
 from tuning.study import Study
 
@@ -72,7 +73,7 @@ def launch(
             fspath(store), tracking_uri, address, cpus, gpus, max_concurrent, allow_cpu
         )
         chosen = _study(study, scale, changes or {})
-        with launched_study(chosen, options, console, _warn) as launched:
+        with launched_study(chosen, options, console, _warn, StopRequest()) as launched:
             stopped, given_up = launched.stop.reason, launched.scheduler.given_up
             # A new scheduler also finds the results of jobs that ended after the stop.
             scheduler = Scheduler(chosen, launched.store)

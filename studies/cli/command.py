@@ -21,10 +21,11 @@ from studies.cli.options import (
     print_studies,
 )
 from studies.cli.preflight import present_data_notes
-from studies.opening.cli_common import DEFAULT_STORE, STOPPED, command_line, run_command
+from studies.opening.cli_common import DEFAULT_STORE, command_line, run_command
 from studies.opening.open_study import configured, require_origin
 from studies.registry import STUDIES, find_study
 from tuning.addresses import without_secrets
+from tuning.execution.stop import STOPPED, StopRequest, end_at_once
 from tuning.scheduling.forecast import forecast
 from tuning.scheduling.scheduler import Scheduler
 from tuning.store.sources import require_own_sources
@@ -56,7 +57,8 @@ def _command(args: argparse.Namespace) -> int:
     if args.plan:
         _print_plan(study, options, console)
         return 0
-    with launched_study(study, options, console, _print_note) as launched:
+    stop = StopRequest(at_last=end_at_once)
+    with launched_study(study, options, console, _print_note, stop) as launched:
         return _close(args, launched, console)
 
 
@@ -101,11 +103,18 @@ def _close(args: argparse.Namespace, launched: Launched, console: Console) -> in
         return STOPPED
     for job, cause in scheduler.given_up.values():
         print(f"\nfailed: {job.title()}: {cause}")
+    cells = [cell for cell in view.cells if cell.cell.is_measured]
+    failed = [cell for cell in cells if cell.failed is not None]
+    if failed:
+        first = f"{failed[0].cell.name}: {failed[0].failed}"
+        print(f"\n{len(failed)} of {len(cells)} cells failed; the first is {first}")
     if not scheduler.is_complete():
         print(f"\nThe study is not complete. To try again: {again}")
         return 1
     if (why := _all_failed(scheduler)) is not None:
         raise InputError(why)
+    if len(failed) == len(cells) > 0:
+        return 1
     print("\nNext:")
     if args.tracking_uri:
         print(f"  open {without_secrets(args.tracking_uri)}, experiment {view.study.full_name}")

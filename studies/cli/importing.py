@@ -5,13 +5,13 @@ written yet, and committed to the store as soon as there is one; workers read th
 """
 
 import time
-from pathlib import Path
 from typing import Any
 
 import torch
 
 from scorelib.errors import InputError
 from studies.cli.preflight import data_root, fixed_left
+from tuning.addresses import local_path
 from tuning.jobs import ExecutionContext, Outcome, committed
 from tuning.stages import ImportedWeights
 from tuning.store.store import Manifest, Store
@@ -72,6 +72,6 @@ def _context(study: Study, store: Store, job: ImportedWeights) -> ExecutionConte
         store=store,
         device="cuda" if wants_gpu else "cpu",
         data_root=data_root(settings),
-        weights=tuple(Path(path).expanduser() for path in settings.data.weights),
+        weights=tuple(local_path(path) for path in settings.data.weights),
         spot_check=settings.data.spot_check,
     )

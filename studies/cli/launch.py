@@ -9,7 +9,6 @@ import contextlib
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -18,6 +17,7 @@ from dashboards.figures.registry import png_files, require_figures
 from dashboards.records.projections import Projections
 from scorelib.data import DataSpec
 from scorelib.data.facts import DataFacts
+from scorelib.errors import InputError
 from scorelib.spec import fields_of, is_ours
 from studies.cli.importing import Imports, read_weights, store_weights
 from studies.cli.launch_options import LaunchOptions
@@ -33,6 +33,7 @@ from studies.cli.preflight import (
 from studies.common.execution_settings import require_optuna
 from studies.opening.cli_common import NEXT_TIME, UNREADABLE
 from studies.opening.open_study import record_last_run, require_origin
+from tuning.addresses import local_path
 from tuning.drivers.driver import Driver
 from tuning.drivers.lease import Leases
 from tuning.drivers.lock import StudyLock
@@ -70,19 +71,25 @@ class Launched:
 
 @contextlib.contextmanager
 def launched_study(
-    study: Study, options: LaunchOptions, console: Console, tell: Callable[[str], None]
+    study: Study,
+    options: LaunchOptions,
+    console: Console,
+    tell: Callable[[str], None],
+    stop: StopRequest,
 ) -> Iterator[Launched]:
     """Runs the unfinished jobs of a study and writes its pictures and displays.
 
-    All checks precede the creation of the store and every write. SIGINT and SIGTERM stop the launch
-    after the running jobs have reported; a second SIGINT raises KeyboardInterrupt at once. Ray and
-    the lock of the study are released on leaving the context.
+    All checks precede the creation of the store and every write. SIGINT, SIGTERM and SIGHUP stop
+    the launch after the running jobs have reported; a second SIGINT raises KeyboardInterrupt at
+    once. The launch also stops if a local Ray dies. Ray and the lock of the study are released on
+    leaving the context.
 
     Args:
         study: the study to run.
         options: where and how the study is run.
         console: console that shows the progress.
         tell: function that receives the notes and warnings of the launch, one line each.
+        stop: request that ends the launch early once it is set.
 
     Yields:
         The study after the launch.
@@ -99,7 +106,6 @@ def launched_study(
     require_servers(options)
     require_optuna(study, options.store)
     require_figures(study)
-    stop = StopRequest()
     with stop.listening(), contextlib.ExitStack() as stack:
         capacity, facts, imports = None, dict[DataSpec, DataFacts](), Imports()
         left = not scheduler.is_complete()  # jobs to run, or proposals with all results stored
@@ -112,7 +118,7 @@ def launched_study(
                 tell(note)
             imports = read_weights(study, known)
         if left and joins:
-            capacity = stack.enter_context(_ray(options))
+            capacity = stack.enter_context(_ray(options, stop))
             require_enough_gpus(options, study, known, rows, capacity)
             require_visible_store(options.store)
             require_own_modules()
@@ -122,16 +128,36 @@ def launched_study(
         stack.enter_context(StudyLock(driver, study.id))
         require_own_sources(store, study.specs(), note=True)
         if left and capacity is None and not stop.is_set:
-            capacity = stack.enter_context(_ray(options))
+            capacity = _started(stack, _ray(options, stop), stop)
         record_last_run(store, study)
         if left:
             note_launch(store, study.id, record_data(store, facts))
         imported = store_weights(imports, study, store)
         for job, manifest in imported:
             tell(f"{job.title()}: {manifest.result[SPOT_CHECK]}")
-        scheduler = Scheduler(study, store, leases=Leases(driver))
-        _Launch(options, scheduler, store, stop, console, tell).run(capacity, imported)
+        leases = Leases(driver)
+        leases.remove_dead()
+        driver.remove_dead_drivers()
+        scheduler = Scheduler(study, store, leases=leases)
+        if not (left and stop.is_set):  # else nothing has changed
+            _Launch(options, scheduler, store, stop, console, tell).run(capacity, imported)
         yield Launched(scheduler, store, stop)
+
+
+def _started(
+    stack: contextlib.ExitStack,
+    session: contextlib.AbstractContextManager[Capacity],
+    stop: StopRequest,
+) -> Capacity | None:
+    """Starts Ray and returns its capacity, or None if a stop is requested meanwhile."""
+    if stop.is_set:
+        return None
+    try:
+        return stack.enter_context(session)
+    except InputError:  # a signal to all processes ends a Ray that is starting
+        if stop.is_set:
+            return None
+        raise
 
 
 def existing_store(options: LaunchOptions) -> Store:
@@ -149,11 +175,11 @@ def _has_ray() -> bool:
     return is_connected()
 
 
-def _ray(options: LaunchOptions) -> contextlib.AbstractContextManager[Capacity]:
+def _ray(options: LaunchOptions, stop: StopRequest) -> contextlib.AbstractContextManager[Capacity]:
     # Importing Ray takes a second: a finished study, a plan or an error does without the import.
     from tuning.execution.session import ClusterOptions, ray_session
 
-    return ray_session(ClusterOptions(options.address, options.cpus, options.gpus))
+    return ray_session(ClusterOptions(options.address, options.cpus, options.gpus), stop.require)
 
 
 def assumed_device(options: LaunchOptions, study: Study) -> str:
@@ -216,8 +242,8 @@ class _Launch:
         execution = Execution(
             store_url=str(store.folder.resolve()) if store.is_local else store.url,
             data_root=str(data_root(settings).resolve()),
-            inception_weights=str(Path(weights).resolve()) if weights else None,
-            weights=tuple(str(Path(file).expanduser().resolve()) for file in settings.data.weights),
+            inception_weights=str(local_path(weights).resolve()) if weights else None,
+            weights=tuple(str(local_path(file).resolve()) for file in settings.data.weights),
             spot_check=settings.data.spot_check,
             batch_images=settings.execution.batch_images,
             autocast=settings.execution.autocast,

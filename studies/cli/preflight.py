@@ -18,7 +18,7 @@ from scorelib.data.facts import DataFacts, facts_of
 from scorelib.errors import InputError
 from scorelib.spec import Spec
 from studies.cli.launch_options import LaunchOptions
-from tuning.addresses import require_listening, require_server
+from tuning.addresses import local_path, require_listening, require_server
 from tuning.execution.resources import Capacity, require_gpus
 from tuning.jobs import Job
 from tuning.scheduling.forecast import StageForecast, total
@@ -150,7 +150,7 @@ def require_data(study: Study, store: Store) -> dict[DataSpec, DataFacts]:
     facts = {spec: _compared(spec, study, store) for spec in specs if isinstance(spec, DataSpec)}
     used = [(s.extractor, s.data.shape) for s in specs if isinstance(s, Chunk | RealJob)]
     for extractor, shape in dict.fromkeys(used):
-        require_extractor(extractor, shape, Path(weights) if weights else None)
+        require_extractor(extractor, shape, local_path(weights) if weights else None)
     return facts
 
 
@@ -198,4 +198,4 @@ def _compared(data: DataSpec, study: Study, store: Store) -> DataFacts:
 
 def data_root(settings: Any) -> Path:
     """Returns the folder that holds the data sets, ./data by default."""
-    return Path(settings.data.root or "data").expanduser()
+    return local_path(settings.data.root or "data")

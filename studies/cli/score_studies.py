@@ -33,12 +33,7 @@ def main(argv: list[str] | None = None) -> int:
         print(f"error: the command must be one of {known}; got {name!r}", file=sys.stderr)
         return 2
     cli_common.use_installed_names()
-    try:
-        code: int = import_module(COMMANDS[name]).main(arguments)
-    except KeyboardInterrupt:
-        print("\nStopped. Nothing finished is lost; the same command continues.")
-        return cli_common.STOPPED
-    return code
+    return cli_common.ended(lambda: import_module(COMMANDS[name]).main(arguments))
 
 
 if __name__ == "__main__":

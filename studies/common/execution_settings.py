@@ -15,7 +15,7 @@ from typing import Any
 
 from scorelib.errors import InputError
 from scorelib.spec import Spec, added_later
-from tuning.addresses import require_database, require_no_password
+from tuning.addresses import require_database, require_no_password, with_home
 from tuning.store.store import Store
 from tuning.study import Study
 
@@ -182,7 +182,7 @@ def optuna_url(study: Study, store: Store) -> str | None:
     """Returns the URL of the Optuna storage to which a study's searches are copied, or None."""
     settings: Any = study.settings
     if settings.projections.optuna or not store.is_local:
-        return settings.projections.optuna  # type: ignore[no-any-return]
+        return with_home(settings.projections.optuna or "") or None
     return f"sqlite:///{store.folder.resolve()}/optuna.db"
 
 
@@ -197,7 +197,7 @@ def require_optuna(study: Study, store_url: str) -> None:
         store_url: folder or URL of its store, which need not exist yet.
     """
     settings: Any = study.settings
-    url: str | None = settings.projections.optuna
+    url = with_home(settings.projections.optuna or "")
     if not url:
         return
     require_database(url, "projections.optuna")

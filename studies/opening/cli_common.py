@@ -1,18 +1,23 @@
 """Shared parts of the command lines: arguments that name a study, one-line errors, exit codes.
 
-Exit codes: 0 if the command succeeded, 1 if a job or a read failed for good, 2 if the input is
-wrong (one line says how to correct the input), 130 if the command was stopped on request.
+Exit codes: 0 if the command succeeded, 1 if a job, a read or the system failed for good, 2 if the
+input is wrong (one line says how to correct the input), 130 if the command was stopped on request.
 """
 
 import argparse
+import contextlib
 import difflib
+import io
 import os
 import sys
+import tempfile
+import traceback
 from collections.abc import Callable
 from typing import NoReturn
 
 from scorelib.errors import InputError
-from tuning.addresses import without_secrets
+from tuning.addresses import with_home, without_secrets
+from tuning.execution.stop import STOPPED
 from tuning.jobs import MissingInputError
 from tuning.own_modules import import_own
 from tuning.store.store import CorruptObjectError
@@ -25,9 +30,8 @@ UNREADABLE = (CorruptObjectError, MissingInputError)
 NEXT_TIME = "the next run of the study computes it again; other results are not affected"
 """Remedy for an exception of `UNREADABLE`, as the end of an error message."""
 
-
-STOPPED = 130
-"""Exit code of a command that was asked to stop."""
+_ADDRESSES = {"store", "tracking_uri"}
+"""Arguments that are paths or URLs; a ``~`` in them is replaced."""
 
 _installed_names = False
 
@@ -107,25 +111,91 @@ def run_command(
     """Parses the arguments, runs a command and returns the exit code.
 
     An InputError becomes one line on stderr and exit code 2, an unreadable result one line and exit
-    code 1. A closed pipe on stdout is not an error.
+    code 1. All other exceptions end as in `ended`.
 
     Args:
         parser: parser of the command line.
         command: function that runs the command and returns its exit code.
         argv: arguments without the program's name; None for those of the process.
     """
+
+    def run() -> int:
+        try:
+            args = parser.parse_args(argv)
+            for name in _ADDRESSES & vars(args).keys():
+                setattr(args, name, with_home(getattr(args, name) or "") or None)
+            for given in getattr(args, "modules", ()):
+                import_own(given)
+            return command(args)
+        except InputError as error:
+            _say(" ".join(str(error).split()) + _options(parser, error.fields))
+            return 2
+        except UNREADABLE as error:
+            _say(f"{error}; {NEXT_TIME}")
+            return 1
+
+    return ended(run)
+
+
+def ended(command: Callable[[], int]) -> int:
+    """Runs a command and returns its exit code, however the command ends: no traceback is printed.
+
+    Ctrl-C gives one line and exit code 130, a fault of the environment (a full disk, a device that
+    fails, no memory) one line and exit code 1. Any other exception is an error of this program: its
+    traceback is written to a file, which one line names. A closed pipe on stdout is not an error.
+    Characters that the encoding of the output lacks are replaced.
+
+    Args:
+        command: function that runs the command and returns its exit code.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+    # matplotlib cannot be imported if the environment names a backend that is not installed.
+    os.environ["MPLBACKEND"] = "agg"
     try:
-        args = parser.parse_args(argv)
-        for given in getattr(args, "modules", ()):
-            import_own(given)
-        return command(args)
-    except InputError as error:
-        line = " ".join(str(error).split()) + _options(parser, error.fields)
-        print(f"error: {without_secrets(line)}", file=sys.stderr)
-        return 2
-    except UNREADABLE as error:
-        print(f"error: {error}; {NEXT_TIME}", file=sys.stderr)
-        return 1
+        code = command()
+        if sys.stdout is not None:
+            sys.stdout.flush()
+        return code
+    except KeyboardInterrupt:
+        print("\nStopped. Finished jobs are kept; the same command continues.")
+        return STOPPED
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         return 0
+    except (OSError, MemoryError) as error:
+        about = f": {error.filename}" if isinstance(error, OSError) and error.filename else ""
+        why = (isinstance(error, OSError) and error.strerror) or str(error) or "no memory is left"
+        _say(
+            f"the system must do what the command needs, but {why}{about}: mend it, then run again"
+        )
+        _drop_output()
+        return 1
+    except Exception as error:
+        _say(
+            f"an error of this program: {type(error).__name__}: {' '.join(str(error).split())}; "
+            f"please report it with {_written(error)}"
+        )
+        return 1
+
+
+def _say(line: str) -> None:
+    print(f"error: {without_secrets(line)}", file=sys.stderr)
+
+
+def _written(error: Exception) -> str:
+    """Writes the traceback of an exception to a file of this user and returns the file's path."""
+    text = without_secrets("".join(traceback.format_exception(error)))
+    with tempfile.NamedTemporaryFile(
+        "w", prefix="score-studies-", suffix=".log", delete=False, encoding="utf-8",
+        errors="replace",
+    ) as file:  # fmt: skip
+        file.write(text)
+    return file.name
+
+
+def _drop_output() -> None:
+    """Sends what is left of the output to nowhere, so that Python does not fail at its exit."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

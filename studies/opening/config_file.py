@@ -15,13 +15,13 @@ import json
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 from scorelib.errors import InputError
 from scorelib.spec_paths import UnknownPathError, replace_paths
 from studies.opening.own_data import with_own_data
 from studies.opening.own_weights import with_own_weights
+from tuning.addresses import local_path
 
 _MOST_NAMED = 3
 _FIELD = "config"
@@ -49,7 +49,7 @@ def with_file(settings: Any, path: str) -> Any:
 
 def _tables(path: str) -> dict[str, Any]:
     try:
-        return tomllib.loads(Path(path).expanduser().read_bytes().decode())
+        return tomllib.loads(local_path(path).read_bytes().decode())
     except OSError as error:
         raise InputError(
             f"the file of settings must be readable, but reading {path} failed ({error.strerror})",

@@ -133,7 +133,7 @@ def last_run_studies(store: Store) -> LastRunStudies:
         name, _, scale = document.rpartition("-")
         try:
             module = find_study(name)  # the import registers the kind of its settings
-            last_run = _last_settings(store, document)
+            last_run = _last_settings(store, document, module.settings(scale))
             if last_run is not None:
                 study = module.study(scale, last_run)
                 require_own_sources(store, study.specs())
@@ -147,11 +147,14 @@ def last_run_studies(store: Store) -> LastRunStudies:
     return LastRunStudies(studies, unreadable)
 
 
-def _last_settings(store: Store, document: str) -> Any | None:
+def _last_settings(store: Store, document: str, default: Any) -> Any | None:
     """Returns the settings of a study's last run, or None if the study was never run."""
     found = store.document("studies", document)
     try:
-        return None if found is None else from_json(found)
+        settings = None if found is None else from_json(found)
+        if settings is not None and type(settings) is not type(default):
+            raise InputError(f"they must be {default.KIND}, but are {settings.KIND}")
+        return settings
     except InputError as error:
         raise InputError(
             f"the settings of {document} in the store must be of this version of the code, but are "
@@ -177,7 +180,7 @@ def open_study(args: argparse.Namespace) -> tuple[Scheduler, Store]:
     module = find_study(args.name)
     default = module.settings(args.scale)
     store = Store(args.store)
-    settings = _last_settings(store, module.id(args.scale)) or default
+    settings = _last_settings(store, module.id(args.scale), default) or default
     study = module.study(args.scale, settings)
     require_own_sources(store, study.specs())
     return Scheduler(study, store), store

@@ -18,6 +18,7 @@ from scorelib.errors import InputError
 from scorelib.field_names import hint
 from scorelib.spec import kinds_below
 from scorelib.spec_paths import component_types, kinds_at, parsed
+from tuning.addresses import local_path
 
 _ROOT, _IMAGES = "data.root", "images"
 
@@ -36,7 +37,7 @@ def with_own_data(settings: Any, changes: Mapping[str, Any]) -> dict[str, Any]:
     changes = _with_data_as_images(settings, changes)
     changed: dict[str, Any] = dict(changes)
     given = parsed(changes[_ROOT]) if _ROOT in changes else None
-    roots = {Path(given).expanduser().absolute()} if isinstance(given, str) else set()
+    roots = {local_path(given).absolute()} if isinstance(given, str) else set()
     for path, value in changes.items():
         found = _folder_of(settings, path, value)
         if found is None:
@@ -82,8 +83,8 @@ def _folder_of(settings: Any, path: str, value: Any) -> tuple[str, dict[str, Any
 
 def _located(place: str, root: str | None) -> Path:
     """Returns the absolute path of a folder that is given as a path or as a name in data.root."""
-    given = Path(place).expanduser()
-    base = Path(root).expanduser() if root else Path("data")
+    given = local_path(place)
+    base = local_path(root) if root else Path("data")
     in_root = base / given
     return (in_root if in_root.is_dir() and not given.is_dir() else given).absolute()
 

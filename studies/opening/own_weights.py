@@ -17,6 +17,7 @@ from scorelib.errors import InputError
 from scorelib.spec import Spec, kinds_below
 from scorelib.spec_paths import component_types, parsed, replace_paths
 from scorelib.weights import PublishedModel, published_model
+from tuning.addresses import local_path
 from tuning.stages import ScoreModel, WeightsFile
 from tuning.stages.models.weights_file import Reading
 
@@ -45,7 +46,7 @@ def with_own_weights(settings: Any, changes: Mapping[str, Any]) -> dict[str, Any
             continue
         for other in [other for other in changed if other.startswith(f"{path}.")]:
             options[other.removeprefix(f"{path}.")] = changed.pop(other)
-        place = Path(file).expanduser().absolute()
+        place = local_path(file).absolute()
         changed[path] = _identified(place, _defaults(model) | options, path)
         found.append(str(place))
     if model is not None and not found:

@@ -15,6 +15,7 @@ from scorelib.step_size import (
     extrapolate_als,
     extrapolate_cas,
     relative_step,
+    require_inside,
     round_significant,
     schedule_step,
 )
@@ -103,3 +104,12 @@ def test_rounding_keeps_two_digits(value):
     assert rounded == pytest.approx(value, rel=0.051)
     mantissa = rounded / 10 ** math.floor(math.log10(rounded) + 1e-9)
     assert mantissa * 10 == pytest.approx(round(mantissa * 10), abs=1e-6)
+
+
+def test_an_interval_is_told_with_digits_that_tell_its_ends_apart():
+    with pytest.raises(InputError, match=r"in \(0\.0099999, 0\.0100001\) for it; got 0\.0100002$"):
+        require_inside(0.0100002, (0.0099999, 0.0100001), "it")
+    with pytest.raises(InputError, match=r"in \(0\.0099999, 0\.01\) for it; got 0\.02$"):
+        require_inside(0.02, (0.0099999, 0.0100001), "it")
+    with pytest.raises(InputError, match=r"none is for it$"):
+        require_inside(0.01, (0.01, 0.01), "it")

@@ -52,11 +52,11 @@ class Driver:
     def __init__(self, store: Store, on_lost: Callable[[str], None] | None = None) -> None:
         self.store, self._on_lost = store, on_lost
         self.me: Holder = {
-            "driver": uuid.uuid4().hex[:12], "host": _host(), "pid": os.getpid(),
-            "started": _started(os.getpid()), "place": store.place,
+            "driver": uuid.uuid4().hex[:12], "host": host_name(), "pid": os.getpid(),
+            "started": started(os.getpid()), "place": store.place,
         }  # fmt: skip
         self._stop = threading.Event()
-        self._seen: dict[str, tuple[Any, float]] = {}
+        self._seen: dict[str, tuple[bytes, float]] = {}
 
     def __enter__(self) -> Self:
         self._write(0)
@@ -82,14 +82,17 @@ class Driver:
         if holder.get("host") == self.me["host"]:
             if holder.get("place", self.me["place"]) != self.me["place"]:
                 return False  # it runs on the store that this store was copied from
-            return _started(int(holder["pid"])) == holder.get("started")
-        name = str(holder.get("driver"))
-        beat, now = self.store.document(_FOLDER, name), time.monotonic()
+            return started(holder["pid"]) == holder.get("started")
+        name, beat, now = holder["driver"], self.beat_of(holder), time.monotonic()
         if beat is None:
             return False
         if name not in self._seen or self._seen[name][0] != beat:
             self._seen[name] = (beat, now)
         return now - self._seen[name][1] < _DEAD_AFTER_SECONDS
+
+    def beat_of(self, holder: Holder) -> bytes | None:
+        """Returns the heartbeat document of a driver, damaged or not; None if there is none."""
+        return self.store.document_bytes(_FOLDER, holder["driver"])
 
     def take_over(self, folder: str, name: str, holder: Holder | None) -> bool:
         """Removes the lock or lease of a dead driver, so that it can be created again.
@@ -109,10 +112,14 @@ class Driver:
         """
         mark = f"{name}.taken-over"
         if not self.store.create_document(folder, mark, self.me):
-            other = self.store.document(folder, mark)
-            if other is None or self.is_alive(other):
+            found, other = (
+                self.store.document_bytes(folder, mark),
+                self.store.document(folder, mark),
+            )
+            is_held = found is None or (other is not None and self.is_alive(other))
+            if is_held or self.store.document_bytes(folder, mark) != found:
                 return False
-            self.store.remove_document(folder, mark)  # the other driver died before it removed this
+            self.store.remove_document(folder, mark)  # it is damaged, or its driver has died
             return True
         if self.store.document(folder, name) == holder:
             self.store.remove_document(folder, name)
@@ -121,8 +128,16 @@ class Driver:
 
     def remove_dead(self, holder: Holder) -> None:
         """Removes the document of a dead driver; a driver that is still running then stops."""
-        if holder.get("driver"):
-            self.store.remove_document(_FOLDER, str(holder["driver"]))
+        self.store.remove_document(_FOLDER, holder["driver"])
+
+    def remove_dead_drivers(self) -> None:
+        """Removes the documents of drivers of this host that were killed."""
+        for name in self.store.document_names(_FOLDER):
+            holder = self.store.document(_FOLDER, name)
+            if holder is None or (holder["host"], holder["driver"]) != (self.me["host"], name):
+                continue
+            if not self.is_alive(holder):
+                self.remove_dead(holder)
 
     def _beat(self) -> None:
         beat = 0
@@ -131,7 +146,7 @@ class Driver:
             # A store that is full or briefly unavailable must not end the heartbeat, or others
             # would consider this driver dead. The jobs use the same store and stop with its error.
             with contextlib.suppress(Exception):
-                if self.store.document(_FOLDER, self.me["driver"]) is None:
+                if self.beat_of(self.me) is None:
                     is_there = Store.exists(self.store.url)
                     if self._on_lost:
                         self._on_lost(_TAKEN_OVER if is_there else _GONE)
@@ -142,7 +157,7 @@ class Driver:
         self.store.put_document(_FOLDER, self.me["driver"], self.me | {"beat": beat})
 
 
-def _host() -> str:
+def host_name() -> str:
     """Returns the host's name and the PID namespace, because containers may share the name."""
     try:
         numbering = os.stat("/proc/self/ns/pid").st_ino
@@ -151,7 +166,7 @@ def _host() -> str:
     return f"{socket.gethostname()}/{numbering}"
 
 
-def _started(pid: int) -> str | None:
+def started(pid: int) -> str | None:
     """Returns the start time of a process of this host, or None if the process has ended.
 
     The start time distinguishes processes that use the same process id one after the other.

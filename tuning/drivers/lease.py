@@ -55,6 +55,14 @@ class Leases:
                 return False
         return True
 
+    def remove_dead(self) -> None:
+        """Removes the leases of drivers that are known to be dead; no job may need them again."""
+        store = self._driver.store
+        for key in store.document_names(_FOLDER):
+            holder = store.document(_FOLDER, key)
+            if holder is not None and not self._driver.is_alive(holder):
+                self._driver.take_over(_FOLDER, key, holder)
+
     def drop(self, key: str) -> None:
         """Removes the lease of a job.
 

@@ -53,14 +53,14 @@ class StudyLock:
     def _require_dead(self, holder: Holder) -> None:
         """Waits until the holder is known to be dead; raises InputError once it is seen running."""
         store, is_local = self._driver.store, holder.get("host") == self._driver.me["host"]
-        first = store.document("drivers", str(holder.get("driver")))
+        first = self._driver.beat_of(holder)
         if not is_local and first is not None:
             logging.getLogger(__name__).warning(
                 "%s was last run on %s; checking for up to a minute whether it still runs there",
                 self._name, holder["host"],
             )  # fmt: skip
         while self._driver.is_alive(holder):
-            if is_local or store.document("drivers", str(holder["driver"])) != first:
+            if is_local or self._driver.beat_of(holder) != first:
                 raise InputError(
                     f"one driver at a time may run {self._name} on {store.url!r}, but process "
                     f"{holder['pid']} on {str(holder['host']).split('/')[0]} runs it: wait until "

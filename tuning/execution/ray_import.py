@@ -6,6 +6,7 @@ that the variables are set whatever the order of imports.
 
 import os
 import sys
+import tempfile
 
 os.environ.update(
     {
@@ -32,6 +33,10 @@ os.environ.setdefault("MALLOC_TRIM_THRESHOLD_", str(256 * 2**20))
 # which this process is connected already keeps its mode.
 if not ("ray" in sys.modules and sys.modules["ray"].is_initialized()):
     os.environ.setdefault("RAY_AUTH_MODE", "token")
+# Ray cannot be imported without a home folder, although a local session writes nothing there.
+if os.path.expanduser("~") == "~":
+    os.environ["HOME"] = tempfile.gettempdir()
+
 import ray
 from ray import tune
 from ray._raylet import AuthenticationTokenLoader  # type: ignore[attr-defined]  # compiled

@@ -8,10 +8,9 @@ next `fit()` then runs half as many jobs at a time.
 
 import contextlib
 import logging
-import shutil
-import tempfile
 from typing import Any
 
+from tuning.drivers.scratch import scratch_folder
 from tuning.execution import actor_cache
 from tuning.execution.ray_import import ray, tune
 from tuning.execution.resources import Capacity, GpuShares, bundle
@@ -58,7 +57,9 @@ def run_until_complete(
         searcher = JobSearcher(scheduler, execution, (shares or GpuShares()) if has_gpus else None)
         try:
             _fit(searcher, stop, concurrent)
-        except (RuntimeError, tune.error.TuneError) as error:
+        except (RuntimeError, tune.error.TuneError, ray.exceptions.RayError) as error:
+            if stop.is_set:  # a Ray that has ended
+                break
             warning = "Ray Tune ended early: %s"
             if isinstance(error.__cause__, ray.exceptions.OutOfMemoryError) and concurrent > 1:
                 concurrent, barren = concurrent // 2, -1
@@ -83,8 +84,7 @@ def _in_one_line(error: Exception) -> str:
 
 def _fit(searcher: JobSearcher, stop: StopRequest, concurrent: int) -> None:
     actor_cache.install()
-    folder = tempfile.mkdtemp(prefix="tune-")
-    try:
+    with scratch_folder("tune-") as folder:
         tuner = tune.Tuner(
             tune.with_resources(JobTrainable, _resources),
             tune_config=tune.TuneConfig(
@@ -96,7 +96,7 @@ def _fit(searcher: JobSearcher, stop: StopRequest, concurrent: int) -> None:
                 trial_dirname_creator=lambda trial: str(trial.trial_id),
             ),
             run_config=tune.RunConfig(
-                storage_path=folder,
+                storage_path=str(folder),
                 name="study",
                 stop=_Stopper(stop, searcher),
                 callbacks=[TrialEnds(searcher)],
@@ -105,8 +105,6 @@ def _fit(searcher: JobSearcher, stop: StopRequest, concurrent: int) -> None:
             ),
         )
         tuner.fit()
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _resources(config: dict[str, Any]) -> tune.PlacementGroupFactory:

@@ -13,23 +13,24 @@ import contextlib
 import logging
 import os
 import secrets
-import shutil
 import stat
 import subprocess
 import sys
-import tempfile
 import uuid
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import scorelib
 from scorelib.errors import InputError
+from tuning.addresses import local_path
+from tuning.drivers.scratch import scratch_folder
 from tuning.execution.connected import is_connected, require_usable
 from tuning.execution.ray_import import AuthenticationTokenLoader, NodeAffinity, ray
 from tuning.execution.resources import Capacity
+from tuning.execution.watch import guarded, watching
 from tuning.own_modules import OwnModule, import_all, own_modules
 
 _TOKEN_PATH = "RAY_AUTH_TOKEN_PATH"
@@ -55,13 +56,18 @@ class ClusterOptions:
 
 
 @contextlib.contextmanager
-def ray_session(options: ClusterOptions) -> Iterator[Capacity]:
+def ray_session(
+    options: ClusterOptions, on_lost: Callable[[str], None] | None = None
+) -> Iterator[Capacity]:
     """Starts a local Ray or connects to a cluster, and ends the session on leaving.
 
-    A Ray to which this process is connected already is used and not ended.
+    A Ray to which this process is connected already is used and not ended. However this process
+    ends, a local Ray leaves no process and no file (`tuning.execution.watch`).
 
     Args:
         options: address of the cluster and numbers of CPUs and GPUs.
+        on_lost: function that is called with an account, on another thread, if a local Ray dies
+            before the session ends.
 
     Yields:
         The numbers of CPUs and GPUs, including the nodes that may be added according to `options`.
@@ -83,16 +89,18 @@ def ray_session(options: ClusterOptions) -> Iterator[Capacity]:
             require_usable(options.address)
             yield _capacity(options)
             return
-        folder = Path(tempfile.mkdtemp(prefix="ray-"))
-        leaving.callback(shutil.rmtree, folder, ignore_errors=True)
+        folder = leaving.enter_context(scratch_folder("ray-"))
         # Ray caches the first token that it reads, but each session has a token of its own.
         AuthenticationTokenLoader.instance().reset_cache()
         leaving.callback(AuthenticationTokenLoader.instance().reset_cache)
-        leaving.callback(ray.shutdown)
         if options.address is None:
+            leaving.enter_context(guarded(folder))
             leaving.enter_context(_token_path(folder / "token"))
+            leaving.callback(ray.shutdown)
             _start(options, folder, quiet)
+            leaving.enter_context(watching(on_lost or (lambda account: None)))
         else:
+            leaving.callback(ray.shutdown)
             _join(options.address, folder, quiet)
         yield _capacity(options)
 
@@ -114,7 +122,9 @@ def _token_path(path: Path) -> Iterator[None]:
 def _start(options: ClusterOptions, folder: Path, quiet: dict[str, Any]) -> None:
     """Starts a local Ray with a new token.
 
-    Every user of the machine could read Ray's default token.
+    Every user of the machine could read Ray's default token. Ray opens its folder to all users, so
+    the folder lies in one that is closed to them; its name is short, as paths of sockets must be.
+    An address of a cluster in the environment is ignored.
     """
     try:
         token = Path(os.environ[_TOKEN_PATH])
@@ -124,9 +134,9 @@ def _start(options: ClusterOptions, folder: Path, quiet: dict[str, Any]) -> None
         # as one of our packages. So Ray starts from another folder.
         with contextlib.chdir(folder):
             ray.init(
-                object_store_memory=_OBJECT_STORE_BYTES,
+                address="local", object_store_memory=_OBJECT_STORE_BYTES,
                 num_cpus=options.cpus, num_gpus=options.gpus, include_dashboard=False,
-                _temp_dir=str(folder), **quiet,
+                _temp_dir=str(folder / "r"), **quiet,
             )  # fmt: skip
     except (OSError, RuntimeError) as error:  # e.g. a socket path of more than 107 bytes
         raise InputError(
@@ -159,7 +169,7 @@ def _join(address: str, folder: Path, quiet: dict[str, Any]) -> None:
 def _require_private_token() -> None:
     """Raises InputError if the cluster's token is missing or other users can read it."""
     given = os.environ.get(_TOKEN_PATH)
-    path = Path(given) if given else Path.home() / ".ray" / "auth_token"
+    path = local_path(given or "~/.ray/auth_token")
     if os.environ.get("RAY_AUTH_MODE", "token") != "token" or "RAY_AUTH_TOKEN" in os.environ:
         return
     if not path.is_file():

@@ -1,22 +1,38 @@
-"""Requests to stop a run: by Ctrl-C, by SIGTERM (preemption), or after a takeover of the study."""
+"""Requests to stop a run: by a signal, after a takeover of the study, or because Ray has ended.
+
+The signals are those of Ctrl-C (SIGINT), of a preemption (SIGTERM) and of a lost terminal (SIGHUP).
+"""
 
 import contextlib
+import os
 import signal
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Self
+
+STOPPED = 130
+"""Exit code of a command that was asked to stop."""
+
+_LAST_SECONDS = 10.0
+_SHOW_CURSOR = b"\x1b[?25h"
 
 
 class StopRequest:
     """A request to stop; once it is set, running jobs stop at their next report.
 
+    Args:
+        at_last: function that is called with the reason, on another thread, ten seconds after
+            `require`; None for none.
+
     Attributes:
         reason: reason of the request; None while no stop is requested.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, at_last: Callable[[str], None] | None = None) -> None:
         self.reason: str | None = None
+        self._at_last = at_last
 
     def request(self, reason: str) -> None:
         """Requests a stop; later requests do not replace the first reason.
@@ -26,6 +42,18 @@ class StopRequest:
         """
         self.reason = self.reason or reason
 
+    def require(self, reason: str) -> None:
+        """Requests a stop of a process that may hang, as it does after the loss of Ray.
+
+        Args:
+            reason: reason of the request, for display.
+        """
+        self.request(reason)
+        if self._at_last:
+            timer = threading.Timer(_LAST_SECONDS, self._at_last, [self.reason])
+            timer.daemon = True
+            timer.start()
+
     @property
     def is_set(self) -> bool:
         """Whether a stop is requested."""
@@ -33,15 +61,19 @@ class StopRequest:
 
     @contextlib.contextmanager
     def listening(self) -> Iterator[Self]:
-        """Turns SIGINT and SIGTERM into stop requests while the context is active.
+        """Turns SIGINT, SIGTERM and SIGHUP into stop requests while the context is active.
 
-        A SIGINT after a first request raises KeyboardInterrupt at once. Python lets only the main
-        thread handle signals: in any other thread the context does nothing.
+        A SIGINT after a first request raises KeyboardInterrupt at once. A SIGHUP that is ignored,
+        as under ``nohup``, stays so. Python lets only the main thread handle signals: in any other
+        thread the context does nothing.
         """
         if threading.current_thread() is not threading.main_thread():
             yield self
             return
-        previous = {s: signal.signal(s, self._note) for s in (signal.SIGINT, signal.SIGTERM)}
+        signals = [signal.SIGINT, signal.SIGTERM]
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+            signals.append(signal.SIGHUP)
+        previous = {number: signal.signal(number, self._note) for number in signals}
         try:
             yield self
         finally:
@@ -52,3 +84,17 @@ class StopRequest:
         if self.is_set and number == signal.SIGINT:
             raise KeyboardInterrupt
         self.request(f"by {signal.Signals(number).name}")
+
+
+def end_at_once(reason: str) -> None:
+    """Ends this process, whatever its other threads do, with one line and exit code 130.
+
+    Args:
+        reason: reason of the stop, for display.
+    """
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        if sys.stdout.isatty():
+            os.write(sys.stdout.fileno(), _SHOW_CURSOR)
+        line = f"\nStopped ({reason}). Finished jobs are kept; the same command continues.\n"
+        os.write(sys.stderr.fileno(), line.encode())
+    os._exit(STOPPED)

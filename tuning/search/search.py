@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 
-from optuna.distributions import BaseDistribution
+from optuna.distributions import BaseDistribution, CategoricalDistribution
 
 from scorelib.errors import InputError
 from scorelib.samplers import AnnealedSampler
@@ -262,7 +262,8 @@ class SearchRun:
             return
         in_order = tuple(tuple(start[name] for name in sorted(start)) for start in starts)
         proposals = Proposals(space=space, starts=in_order)
-        self._rounds = self._ledger.rounds(proposals.key)
+        ranges = space.distributions(starts)
+        self._rounds = self._ledger.rounds(proposals.key, lambda values: _fits(values, ranges))
         self._finished, self._scores = {}, {}
         self._opened, self._starts_of_ledger = proposals, starts
 
@@ -278,6 +279,16 @@ def _seeded_as(proposals: Proposals) -> Proposals:
     ema = model.decays[0] if model.decays else None
     score = template.replace(sample=sample.replace(model=model, ema=ema))
     return proposals.replace(space=proposals.space.replace(template=score))
+
+
+def _fits(values: Values, ranges: Mapping[str, BaseDistribution]) -> bool:
+    """Returns whether a proposal has the parameters of a search, each with a possible value."""
+    return values.keys() == ranges.keys() and all(
+        value in at.choices
+        if isinstance(at := ranges[name], CategoricalDistribution)
+        else not isinstance(value, (bool, str))
+        for name, value in values.items()
+    )
 
 
 def _as_told(trial: Trial) -> Trial:

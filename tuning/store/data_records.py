@@ -36,13 +36,16 @@ def record_data(store: Documents, facts: Mapping[DataSpec, DataFacts]) -> dict[s
 
 
 def recorded_data(store: Documents, data: DataSpec) -> DataFacts | None:
-    """Returns the recorded facts of a data set, or None if there is no usable record."""
+    """Returns the recorded facts of a data set, or None if there is no record.
+
+    Raises:
+        DamagedDocumentError: the record is damaged.
+    """
     body = store.document(_FOLDER, data.key)
-    try:
-        facts = {key: value for key, value in dict(body or {}).items() if key != "name"}
-        return DataFacts(**facts | {"remarks": tuple(facts["remarks"])})
-    except (TypeError, ValueError, KeyError):
+    if body is None:
         return None
+    facts = {key: value for key, value in body.items() if key != "name"}
+    return DataFacts(**facts | {"remarks": tuple(facts["remarks"])})
 
 
 def require_same_data(store: Documents, data: DataSpec, digests: Mapping[str, str]) -> None:

@@ -11,6 +11,7 @@ checked, so that a name such as "../x" cannot lead outside the store.
 
 import contextlib
 import json
+import logging
 import re
 import uuid
 from collections.abc import Iterator, Mapping
@@ -21,9 +22,9 @@ from fsspec.implementations.local import LocalFileSystem
 
 from scorelib.errors import InputError
 from tuning.store.files import create_local, file_system, replace_local
+from tuning.store.shapes import NAME, parsed, shape_of
 
 FORMAT = 2  # since 2, manifests name the code; version 0.2 would take them for corrupt
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._=-]*")
 
 
 class StoreError(InputError):
@@ -36,6 +37,10 @@ class StoreReadError(StoreError):
 
 class StoreWriteError(StoreError):
     """A failed write: the store is full, read-only or no longer there."""
+
+
+class DamagedDocumentError(StoreError):
+    """A document that is damaged and that no run writes again by itself."""
 
 
 class Documents:
@@ -58,6 +63,7 @@ class Documents:
         self._fs, root = file_system(url)
         self.url, self._root = url, root.rstrip("/")
         self.is_local = isinstance(self._fs, LocalFileSystem)
+        self._said: set[str] = set()
         self._check_format(create)
 
     def _check_format(self, create: bool) -> None:
@@ -77,7 +83,7 @@ class Documents:
                 self._put(self._path("store.json"), as_json({"format": FORMAT}))
             return
         found = document.get("format") if isinstance(document, dict) else None
-        if not isinstance(found, int):
+        if not isinstance(found, int) or isinstance(found, bool) or found < 1:
             raise InputError(
                 f"store.json of {self.url!r} cannot be read: it must hold a format number, but got "
                 f"{found!r}"
@@ -163,12 +169,57 @@ class Documents:
         self._put(self._path(f"{folder}/{checked_name(name)}.json"), as_json(body))
 
     def document(self, folder: str, name: str) -> Any | None:
-        """Returns the content of a JSON document, or None if it is missing or corrupt."""
-        data = self._get(self._path(f"{folder}/{checked_name(name)}.json"))
+        """Returns the content of a JSON document, or None if there is none.
+
+        A damaged document that a run writes again is set aside, with a warning of one line. A
+        damaged document of a driver counts as missing and stays in its place.
+
+        Raises:
+            DamagedDocumentError: the document is damaged, and no run writes the document again.
+        """
+        data = self.document_bytes(folder, name)
+        shape = shape_of(folder)
         try:
-            return None if data is None else json.loads(data)
-        except ValueError:
+            return None if data is None else parsed(data, shape)
+        except ValueError as error:
+            if shape.cure:
+                raise DamagedDocumentError(
+                    f"{folder}/{name}.json of the store {self.url!r} must hold {shape.holds}, but "
+                    f"is damaged ({_in_one_line(error)}): {shape.cure}"
+                ) from error
+            if not shape.is_of_drivers:
+                self.set_document_aside(folder, name, _in_one_line(error))
             return None
+
+    def document_bytes(self, folder: str, name: str) -> bytes | None:
+        """Returns the bytes of a document, damaged or not, or None if there is none."""
+        return self._get(self._path(f"{folder}/{checked_name(name)}.json"))
+
+    def set_document_aside(self, folder: str, name: str, why: str) -> None:
+        """Moves a damaged document to ``set-aside/`` and warns in one line.
+
+        In a read-only store the document stays in place, and counts as missing.
+
+        Args:
+            folder: path of the folder in the store.
+            name: name of the document, without ".json".
+            why: the fault of the document, for the warning.
+        """
+        document = f"{folder}/{checked_name(name)}"
+        if document not in self._said:
+            self._said.add(document)
+            logging.getLogger(__name__).warning(
+                "%s.json of the store %r is damaged (%s) and was set aside: the next run writes it "
+                "again", document, self.url, why,
+            )  # fmt: skip
+        self._move_aside(self._path(f"{document}.json"), document.replace("/", "-"))
+
+    def _move_aside(self, path: str, name: str) -> None:
+        target = self._path(f"set-aside/{name}-{uuid.uuid4().hex[:8]}.json")
+        with contextlib.suppress(StoreWriteError), self._writing():
+            self._make_folder(self._path("set-aside"))
+            with contextlib.suppress(FileNotFoundError):  # another process has already moved it
+                self._fs.mv(path, target)
 
     def create_document(self, folder: str, name: str, body: Any) -> bool:
         """Creates a JSON document unless a document of this name exists.
@@ -207,7 +258,7 @@ class Documents:
             except FileNotFoundError:
                 return []
         names = (PurePosixPath(p).name for p in paths)
-        return sorted(name for name in names if _NAME.fullmatch(name))
+        return sorted(name for name in names if NAME.fullmatch(name))
 
     def _path(self, relative: str) -> str:
         return f"{self._root}/{relative}"
@@ -273,14 +324,18 @@ class Documents:
             ) from error
 
 
+def _in_one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
+
+
 def _account(error: Exception) -> str:
     return getattr(error, "strerror", None) or repr(error)
 
 
 def checked_name(name: str) -> str:
     """Returns a name unchanged if it cannot leave its folder; otherwise raises InputError."""
-    if not _NAME.fullmatch(name):
-        raise InputError(f"a stored name must match {_NAME.pattern}, but got {name!r}")
+    if not NAME.fullmatch(name):
+        raise InputError(f"a stored name must match {NAME.pattern}, but got {name!r}")
     return name
 
 
@@ -288,8 +343,14 @@ def _read_format(file_system: Any, root: str, url: str) -> Any | None:
     """Returns the content of store.json, or None if there is no such file."""
     try:
         return json.loads(file_system.cat_file(f"{root}/store.json"))
-    except (FileNotFoundError, NotADirectoryError):
+    except FileNotFoundError:
         return None
+    except NotADirectoryError as error:
+        raise InputError(
+            f"the store must be a folder, but {url!r} is a file or lies below a file: name another "
+            "folder",
+            "store",
+        ) from error
     except Exception as error:  # clients of object stores define their own exceptions
         raise InputError(f"store.json of {url!r} cannot be read: {error!r}") from error
 

@@ -63,6 +63,25 @@ def replace_local(path: str, data: bytes) -> None:
         raise
 
 
+def write_output(path: Path, data: bytes) -> None:
+    """Writes a file that a user names: a regular file atomically, anything else as it stands.
+
+    A device or a pipe is written to and never replaced. A link is followed, so that it stays.
+
+    Args:
+        path: path of the file; its folder must exist.
+        data: new content.
+
+    Raises:
+        OSError: if the file cannot be written.
+    """
+    target = path.resolve()
+    if target.exists() and not target.is_file():
+        target.write_bytes(data)
+    else:
+        replace_local(str(target), data)
+
+
 def create_local(path: str, data: bytes) -> None:
     """Creates a file exclusively and atomically on a POSIX file system.
 

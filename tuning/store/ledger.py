@@ -6,7 +6,7 @@ no proposal is lost, duplicated or changed. The ledger holds no results: the res
 in the store, under the content key of the score that the proposal requires.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from tuning.store.store import Store
 
@@ -25,11 +25,14 @@ class Ledger:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def rounds(self, search_key: str) -> list[list[Values]]:
+    def rounds(self, search_key: str, fits: Callable[[Values], bool]) -> list[list[Values]]:
         """Returns the proposals of all rounds so far, in order.
+
+        A round with a proposal that does not fit is damaged and set aside; it is proposed again.
 
         Args:
             search_key: content key under which the proposals of the search are kept.
+            fits: whether a proposal has the parameters of the search, each with a possible value.
 
         Returns:
             For each round the list of its proposals.
@@ -37,6 +40,10 @@ class Ledger:
         folder = _folder(search_key)
         rounds: list[list[Values]] = []
         while (found := self._store.document(folder, _name(len(rounds)))) is not None:
+            if not all(map(fits, found["proposals"])):
+                why = "its proposals are not those of the search"
+                self._store.set_document_aside(folder, _name(len(rounds)), why)
+                break
             rounds.append(found["proposals"])
         return rounds
 

@@ -6,20 +6,24 @@ up by its digest and verifies a cached file like a downloaded one: a stale, trun
 cache never leads to a wrong result. The cache only saves time: where it cannot be used, files are
 downloaded as without a cache.
 
-The folder is in the user's cache folder (``XDG_CACHE_HOME``, or ``.cache`` in the home folder) and
-is readable only by this user. A lock per file lets one of several workers download the file while
-the others wait. The least recently used files are removed when the folder exceeds its maximum size.
+The folder is in the user's cache folder (``XDG_CACHE_HOME``, or ``.cache`` in the home folder; a
+folder for temporary files if there is no home) and is readable only by this user. A lock per file
+lets one of several workers download the file while the others wait. The least recently used files
+are removed when the folder exceeds its maximum size.
 """
 
 import contextlib
 import hashlib
 import os
 import stat
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from scorelib.errors import InputError
+from tuning.addresses import local_path
 from tuning.store.files import replace_local
 
 MOST_BYTES = 8 * 1024**3
@@ -37,8 +41,7 @@ class NodeCache:
     """
 
     def __init__(self, folder: Path | None = None, most_bytes: int = MOST_BYTES) -> None:
-        caches = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-        self._folder = folder or Path(caches) / "score-studies"
+        self._folder = folder or _user_folder()
         self._most_bytes = most_bytes
 
     def read(self, digest: str, fetch: Callable[[], bytes]) -> bytes:
@@ -112,6 +115,17 @@ class NodeCache:
             # May remove the file of a lock: a worker that waits for it then downloads as well.
             path.unlink(missing_ok=True)
             excess -= found.st_size
+
+
+def _user_folder() -> Path:
+    """Returns the folder of this user's cache: without a home folder, one for temporary files."""
+    caches = os.environ.get("XDG_CACHE_HOME")
+    if caches is None:
+        try:
+            caches = str(local_path("~/.cache"))
+        except InputError:
+            return Path(tempfile.gettempdir()) / f"score-studies-{os.getuid()}"
+    return Path(caches) / "score-studies"
 
 
 def sha256(data: bytes) -> str:

@@ -16,7 +16,7 @@ finished job form an *object*. All files are below one fsspec URL (a folder, ``s
     rates/, gpu-memory/                     measured durations and GPU memory of jobs
     locks/, leases/, drivers/               documents of running drivers (`tuning.drivers`)
     pictures/ID/NAME.png                    figures and samples, for display
-    set-aside/...                           manifests of corrupt objects
+    set-aside/...                           damaged manifests and documents
 
 Invariants:
 
@@ -31,17 +31,16 @@ Invariants:
 - The store never unpickles data.
 """
 
-import contextlib
-import json
 import re
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tuning.store.documents import Documents, StoreWriteError, as_json, checked_name
+from tuning.store.documents import Documents, as_json, checked_name
 from tuning.store.files import files_below
 from tuning.store.node_cache import NodeCache, sha256
+from tuning.store.shapes import MANIFEST, parsed
 from tuning.store.sources import Codes
 
 
@@ -122,12 +121,12 @@ class Store(Documents):
         if data is None:
             return None
         try:
-            body = json.loads(data)
+            body = parsed(data, MANIFEST)
             digest = body.pop("digest")
-            if digest != sha256(as_json(body)):
-                raise ValueError("digest differs")
+            if digest != sha256(as_json(body)) or (body["stage"], body["key"]) != (stage, key):
+                raise ValueError("the digest differs, or the manifest is that of another job")
             return Manifest(**body)
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except ValueError:
             self.set_aside(stage, key)
             return None
 
@@ -210,11 +209,7 @@ class Store(Documents):
 
         In a read-only store the corrupt object stays in place, and the next read fails again.
         """
-        target = self._path(f"set-aside/{stage}-{key}-{uuid.uuid4().hex[:8]}.json")
-        with contextlib.suppress(StoreWriteError), self._writing():
-            self._make_folder(self._path("set-aside"))
-            with contextlib.suppress(FileNotFoundError):  # another process has already moved it
-                self._fs.mv(self._manifest_path(stage, key), target)
+        self._move_aside(self._manifest_path(stage, key), f"{stage}-{key}")
 
     # -- checkpoints: mutable, latest only --------------------------------------------------------
 

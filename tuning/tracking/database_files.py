@@ -22,7 +22,7 @@ def exclusive_open(url: str) -> Iterator[None]:
     if not url.startswith(_FILE):
         yield
         return
-    with open(_lock_of(url), "w") as file:
+    with open(_lock_of(url), "a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 

@@ -4,6 +4,9 @@ A child server starts when its database is complete and is running when it answe
 """
 
 import os
+import select
+import signal
+import subprocess
 import sys
 
 import pytest
@@ -27,6 +30,43 @@ def database(tmp_path):
 
 def child_of(database, code):
     return ChildServer("server", database, (sys.executable, "-c", code))
+
+
+SERVES = """
+import sys, time
+from pathlib import Path
+from dashboards.web.child_servers import ChildServer
+child = ChildServer("server", Path(sys.argv[1]), (sys.executable, "-c", sys.argv[2]))
+child.start_if_ready()
+time.sleep(600)
+"""
+
+HAS_A_CHILD = """
+import os, signal, subprocess, sys
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+with open({gate!r}, "w") as gate:
+    print(os.getppid(), os.getpid(), child.pid, file=gate)
+child.wait()
+"""
+
+
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM])
+def test_children_and_their_children_end_with_their_parent_however_it_ends(database, tmp_path, end):
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    database.touch()
+    parent = subprocess.Popen(
+        [sys.executable, "-c", SERVES, str(database), HAS_A_CHILD.format(gate=str(gate))]
+    )
+    with gate.open() as opened:
+        below = [os.pidfd_open(int(pid)) for pid in opened.read().split()]
+    assert len(below) == 3 and not select.select(below, [], [], 0)[0]
+    parent.send_signal(end)
+    parent.wait()
+    for pidfd in below:  # readable once the process has ended
+        assert select.select([pidfd], [], [], 30)[0], "a child is left"
+        os.close(pidfd)
 
 
 def until(child, state):

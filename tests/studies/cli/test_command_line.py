@@ -1,13 +1,16 @@
 """Tests of the command line: fixed options; bad input gives one line, exit code 2, no files."""
 
+import dataclasses
 import json
 import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from rich.console import Console
 
 from dashboards.compare import main as compare
 from dashboards.report import main as report
@@ -17,7 +20,9 @@ from dashboards.sync import main as sync
 from dashboards.table import main as table
 from dashboards.web.site import Site
 from scorelib.spec_paths import replace_paths
+from studies.cli import command as run_command
 from studies.cli import launch
+from studies.cli.launch import Launched
 from studies.cli.options import parser
 from studies.opening.open_study import record_last_run
 from studies.registry import find_study
@@ -27,6 +32,7 @@ from tests.miniature import OPTIONS, miniature_settings, miniature_study
 from tests.tuning.draining import drain
 from tuning.drivers.driver import Driver
 from tuning.drivers.lock import StudyLock
+from tuning.execution.stop import StopRequest
 from tuning.scheduling.scheduler import Scheduler
 from tuning.store.documents import FORMAT
 from tuning.store.store import CorruptObjectError, Store
@@ -133,9 +139,8 @@ def test_a_store_of_a_newer_version_is_refused(capsys, tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["store.json"]
 
 
-def test_a_store_that_cannot_be_written_is_refused(capsys, tmp_path):
-    (tmp_path / "file").write_text("")
-    line = refused(capsys, NAME, "--store", str(tmp_path / "file" / "store"))
+def test_a_store_that_cannot_be_written_is_refused(capsys):
+    line = refused(capsys, NAME, "--store", "/proc/store")
     assert "must be writable and have free space" in line
 
 
@@ -229,6 +234,62 @@ def test_settings_of_another_version_are_refused_with_what_to_do(tmp_path, capsy
     store.put_document("studies", f"{NAME}-demo", older)
     assert table([NAME, "--store", store.url]) == 2
     assert "run the study again" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("below", ["", "/inside"])
+def test_a_file_given_as_store_is_said_to_be_one(capsys, tmp_path, below):
+    (tmp_path / "file").write_text("text")
+    given = f"{tmp_path}/file{below}"
+    for run in (main, table, report, sync):
+        assert run([*[NAME] * (run is not sync), "--store", given]) == 2
+        line = capsys.readouterr().err
+        assert line == (
+            f"error: the store must be a folder, but {given!r} is a file or lies below a file: "
+            "name another folder (--store URL)\n"
+        )
+    assert (tmp_path / "file").read_text() == "text"
+
+
+@pytest.mark.parametrize(("failing", "code"), [(4, 1), (1, 0), (0, 0)])
+def test_cells_that_failed_are_said_at_the_end(capsys, store, monkeypatch, failing, code):
+    study = miniature_study()
+    view = read_study(Scheduler(study, store), store)
+    cells = [
+        dataclasses.replace(cell, failed="not finite" if number < failing else None)
+        for number, cell in enumerate(view.cells)
+    ]
+    seen = dataclasses.replace(view, cells=tuple(cells))
+    monkeypatch.setattr(run_command, "read_study", lambda *_: seen)
+    complete = SimpleNamespace(given_up={}, is_complete=lambda: True, study=study)
+    args = parser().parse_args([NAME])
+    assert run_command._close(args, Launched(complete, store, StopRequest()), Console()) == code
+    said = f"{failing} of 4 cells failed; the first is {cells[0].cell.name}: not finite"
+    printed = capsys.readouterr().out
+    assert (said in printed) == bool(failing) and ("Next:" in printed) == (code == 0)
+
+
+@pytest.mark.parametrize(
+    ("damaged", "message"),
+    [
+        ("[]", "is damaged (it must hold the settings of a study): run the study again"),
+        ("", "is damaged"),
+        ('{"spec": "SampleSpec"}', "must have the field 'model'"),
+        ('{"spec": "Digits"}', "they must be"),
+        ('{"spec": []}', "is damaged"),
+    ],
+)
+def test_damaged_settings_are_said_and_never_replaced_by_the_default(
+    tmp_path, capsys, damaged, message
+):
+    store = Store(str(tmp_path / "store"), create=True)
+    folder = store.folder / "studies"
+    folder.mkdir()
+    (folder / f"{NAME}-demo.json").write_text(damaged)
+    for command, arguments in ((table, [NAME]), (report, [NAME, "-o", str(tmp_path / "r.html")])):
+        assert command([*arguments, "--store", store.url]) == 2
+        printed = capsys.readouterr()
+        assert printed.out == "" and printed.err.count("\n") == 1 and message in printed.err
+    assert list(overview(store, Driver(store)).unreadable) == [f"{NAME}-demo"]
 
 
 def test_a_study_of_another_version_keeps_no_other_from_being_shown(tmp_path, capsys):

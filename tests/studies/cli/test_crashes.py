@@ -1,10 +1,15 @@
 """Tests of the real driver on real Ray, killed at several points: the table does not change."""
 
+import contextlib
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
+import time
+from pathlib import Path
 
 import pytest
 
@@ -100,3 +105,30 @@ def test_a_stop_is_clean_and_says_how_to_continue(tmp_path, number, moment):
     assert "Traceback" not in output
     assert not left_of(process), "something was left running"
     assert not (store / "locks" / f"{NAME}-demo.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("whom", "number", "moment"),
+    [
+        ("all", signal.SIGTERM, "objects/sample/*/manifest.json"),  # as Slurm and systemd do
+        ("gcs_server", signal.SIGKILL, "checkpoints/*/*"),  # as the memory killer does
+    ],
+)
+def test_whatever_ends_the_parts_the_driver_stops_in_one_line_and_leaves_nothing(
+    tmp_path, whom, number, moment
+):
+    store, temporary = tmp_path / "store", Path(tempfile.mkdtemp(prefix="t-"))
+    process = launch(store, tmp_path, environment={"TMPDIR": str(temporary)})
+    wait_for(store, moment, 1, process)
+    for pid, command in left_of(process):
+        if whom == "all" or whom in command.split("\0")[0]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+    output, _ = process.communicate(timeout=180)
+    assert process.returncode == 130 and output.count("Stopped (") == 1, output
+    assert "Traceback" not in output and "rpc_client" not in output
+    while left_of(process) or [*temporary.glob("ray-*"), *temporary.glob("tune-*")]:
+        time.sleep(
+            0.1
+        )  # the guard is still at work; what stays for good is found by the test's time-out
+    shutil.rmtree(temporary)

@@ -190,18 +190,18 @@ def test_what_ended_the_work_is_told_although_the_lock_cannot_be_given_back(stor
 
 def test_a_store_away_for_a_moment_does_not_end_the_heart(store, monkeypatch):
     monkeypatch.setattr(driver_module, "_BEAT_SECONDS", 0.01)
-    read, asked = store.document, threading.Semaphore(0)
+    read, asked = store.document_bytes, threading.Semaphore(0)
 
     def away(folder, name):
         asked.release()
         raise OSError("the file system is away")
 
     with Driver(store) as alive:
-        monkeypatch.setattr(store, "document", away)
+        monkeypatch.setattr(store, "document_bytes", away)
         assert all(asked.acquire(timeout=30) for _ in range(3)), "it gave up"
-        monkeypatch.setattr(store, "document", read)
-        before = read("drivers", alive.me["driver"])["beat"]
-        while read("drivers", alive.me["driver"])["beat"] == before:
+        monkeypatch.setattr(store, "document_bytes", read)
+        before = read("drivers", alive.me["driver"])
+        while read("drivers", alive.me["driver"]) == before:
             assert alive._thread.is_alive()
             alive._thread.join(0.01)
 
@@ -334,3 +334,18 @@ def test_a_driver_on_another_host_is_told_from_one_here(store):
         # Its process number is invalid here or means another process: only its counter counts.
         assert not Leases(driver).take("00ff")
     process.communicate()
+
+
+def test_what_killed_drivers_left_is_removed_and_nothing_else(store, driver, stranger):
+    kill(hold(store, "00ff", "11ff"))
+    living = hold(store, "22ff")
+    store.put_document("leases", "33ff", stranger)
+    store.put_document("leases", "44ff", driver.me)
+    kept = {*store.document_names("drivers")} - {
+        store.document("leases", key)["driver"] for key in ("00ff",)
+    }
+    Leases(driver).remove_dead()
+    driver.remove_dead_drivers()
+    assert store.document_names("leases") == ["22ff", "33ff", "44ff"]
+    assert {*store.document_names("drivers")} == kept and len(kept) == 3
+    living.communicate()

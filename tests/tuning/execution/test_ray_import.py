@@ -32,3 +32,14 @@ def test_workers_keep_freed_memory_for_the_next_step():
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     pages_of_a_step = 5 * 2**22 // 4096
     assert int(done.stdout) < pages_of_a_step
+
+
+def test_a_user_without_home_and_name_can_import_ray():
+    code = (
+        "import os, pwd\n"
+        "def unknown(*_):\n    raise KeyError('uid not found')\n"
+        "os.environ.pop('HOME', None)\n"
+        "pwd.getpwuid = pwd.getpwnam = unknown\n"
+        "from tuning.execution.ray_import import ray\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

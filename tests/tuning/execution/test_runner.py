@@ -1,7 +1,11 @@
 """Tests of the runner on real Ray in this process: logical GPUs, worker reuse, stops, refusals."""
 
+import contextlib
 import os
+import stat
+import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -22,6 +26,54 @@ def test_the_session_has_a_token_that_only_its_user_can_read(capacity):
     path = os.environ["RAY_AUTH_TOKEN_PATH"]
     assert os.environ["RAY_AUTH_MODE"] == "token"
     assert os.stat(path).st_mode & 0o077 == 0
+
+
+_REACH = """
+import os, sys
+os.setgroups([]); os.setgid(65534); os.setuid(65534)
+for path in sys.stdin.read().splitlines():
+    for use in (os.stat, os.listdir, lambda p: open(p, "rb"), lambda p: os.rename(p, p + "-mine")):
+        try:
+            use(path)
+        except PermissionError:
+            continue
+        print(path)
+"""
+
+
+def test_no_other_user_reaches_anything_of_the_session(capacity):
+    folder = Path(os.environ["RAY_AUTH_TOKEN_PATH"]).parent
+    below = [str(path) for path in folder.rglob("*")]
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert any("/sockets/" in path for path in below), "Ray keeps its sockets elsewhere"
+    used = {target for pid in _processes(folder) for target in _files_of(pid)}
+    outside = {file for file in used if not file.startswith(f"{folder}/")}
+    assert used - outside and outside == set(), "Ray keeps files outside the folder"
+    if os.getuid():
+        pytest.skip("only root can act as another user")
+    found = subprocess.run(
+        [sys.executable, "-S", "-c", _REACH], input="\n".join([f"{folder}/.", *below]), text=True,
+        stdout=subprocess.PIPE, check=True,
+    )  # fmt: skip
+    assert found.stdout == ""
+
+
+def _processes(folder):
+    """Returns the processes whose command names the session's folder."""
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if str(folder).encode() in (process / "cmdline").read_bytes():
+                yield process.name
+
+
+def _files_of(pid):
+    """Returns the named files in folders for temporary files that a process has open."""
+    places = (f"{tempfile.gettempdir()}/", "/dev/shm/", "/tmp/", "/var/tmp/")
+    for entry in Path(f"/proc/{pid}/fd").glob("*"):
+        with contextlib.suppress(OSError):
+            target = os.readlink(entry)
+            if target.startswith(places) and not target.endswith("(deleted)"):
+                yield target
 
 
 def test_gpu_jobs_hold_gpus_and_workers_are_reused(capacity, store, monkeypatch):

@@ -80,7 +80,7 @@ class StandInDriver(Driver):
 
     def __init__(self, store, name, living):
         super().__init__(store)
-        self.me, self._living = {"driver": name}, living
+        self.me, self._living = self.me | {"driver": name}, living
 
     def is_alive(self, holder):
         return holder["driver"] in self._living
@@ -239,8 +239,8 @@ def test_a_display_that_reads_while_a_round_is_proposed_loses_nothing(store):
     gate = Gate()
 
     class Gated(Ledger):
-        def rounds(self, search_key):
-            found = super().rounds(search_key)
+        def rounds(self, search_key, fits):
+            found = super().rounds(search_key, fits)
             if threading.current_thread() is not threading.main_thread():
                 gate.reached.set()
                 assert gate.open.wait(30)

@@ -35,10 +35,15 @@ def test_other_content_is_refused_with_both_digests(store, facts):
 
 
 @pytest.mark.parametrize("body", [[], 3, {"digests": {}}, {"unknown": 1}])
-def test_a_damaged_record_is_no_record(store, body):
+def test_a_damaged_record_is_refused_and_no_other_content_takes_its_place(store, facts, body):
     store.put_document("data", DATA.key, body)
-    assert recorded_data(store, DATA) is None
-    require_same_data(store, DATA, {"train": "a"})
+    for use in (
+        lambda: recorded_data(store, DATA),
+        lambda: require_same_data(store, DATA, {"train": "a"}),
+        lambda: record_data(store, {DATA: facts}),
+    ):
+        with pytest.raises(InputError, match=f"data/{DATA.key}.json .* damaged .* remove the file"):
+            use()
 
 
 def test_a_worker_refuses_examples_that_differ_from_the_record(store, facts):

@@ -146,8 +146,8 @@ def test_a_truncated_checkpoint_is_none(store):
 
 def test_documents(any_store):
     assert any_store.document("ledger/k", "round-0") is None
-    any_store.put_document("ledger/k", "round-0", {"epsilon": [0.1]})
-    assert any_store.document("ledger/k", "round-0") == {"epsilon": [0.1]}
+    any_store.put_document("ledger/k", "round-0", {"proposals": [{"epsilon": 0.1}]})
+    assert any_store.document("ledger/k", "round-0") == {"proposals": [{"epsilon": 0.1}]}
     assert any_store.document_names("ledger/k") == ["round-0"]
     assert not any_store.create_document("ledger/k", "round-0", {})
     assert any_store.create_document("ledger/k", "round-1", {"epsilon": []})
@@ -205,9 +205,13 @@ def test_an_unknown_protocol_is_refused():
 
 
 def test_a_store_that_cannot_be_written_is_refused(tmp_path):
-    (tmp_path / "file").write_text("in the way")
     with pytest.raises(StoreWriteError, match="must be writable and have free space"):
-        Store(str(tmp_path / "file" / "store"), create=True)
+        Store("/proc/self/store", create=True)  # even root makes no folder there
+    (tmp_path / "file").write_text("in the way")
+    for below in ("", "/store"):
+        with pytest.raises(InputError, match=r"must be a folder, but .* is a file") as refusal:
+            Store(f"{tmp_path}/file{below}", create=True)
+        assert "free space" not in str(refusal.value)
 
 
 def test_what_cannot_be_read_is_told_from_what_is_not_there_or_corrupt(store):

@@ -1,0 +1,68 @@
+"""Serves optuna-dashboard for reading: its page answers this machine's names and GET requests only.
+
+    python -m dashboards.web.optuna_page DATABASE_URL PORT
+
+optuna-dashboard's own server answers any host name, and changes and deletes studies at the request
+of any website. Its application is therefore served here, behind a check of each request. No other
+port leads to the application.
+"""
+
+import sys
+from collections.abc import Callable, Iterable
+from http import HTTPStatus
+from socketserver import ThreadingMixIn
+from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+
+from dashboards.web.hosts import refusal
+
+Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
+_READING = ("GET", "HEAD")
+
+
+def read_only(application: Application, port: int) -> Application:
+    """Returns a WSGI application that passes only requests of this machine that read.
+
+    Args:
+        application: the application that answers the requests.
+        port: port of the page.
+    """
+
+    def checked(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        text = refusal(environ.get("HTTP_HOST"), port)
+        status = HTTPStatus.FORBIDDEN
+        if text is None and environ["REQUEST_METHOD"] not in _READING:
+            text, status = "this page only shows the studies\n", HTTPStatus.METHOD_NOT_ALLOWED
+        if text is None:
+            return application(environ, start_response)
+        headers = [("Content-Type", "text/plain; charset=utf-8"), ("Allow", ", ".join(_READING))]
+        start_response(f"{status.value} {status.phrase}", headers)
+        return [text.encode()]
+
+    return checked
+
+
+class _Server(ThreadingMixIn, WSGIServer):
+    daemon_threads = True
+
+
+class _Quiet(WSGIRequestHandler):
+    def log_message(self, *_: Any) -> None:
+        """Logs nothing."""
+
+
+def main(url: str, port: int) -> None:
+    """Serves the dashboard of a database on 127.0.0.1 until the process is ended.
+
+    Args:
+        url: SQLAlchemy URL of the Optuna database.
+        port: port of the page.
+    """
+    from optuna_dashboard import wsgi  # here: its import takes a second
+
+    application = read_only(wsgi(url), port)
+    make_server("127.0.0.1", port, application, _Server, _Quiet).serve_forever()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]))

@@ -1,0 +1,206 @@
+"""Tests of the environments of commands: encodings, backends, devices, homes, faults of the system.
+
+Whatever ends a command, nobody sees a traceback.
+"""
+
+import errno
+import io
+import os
+import pwd
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dashboards.report import main as report
+from dashboards.table import main as table
+from studies.cli import command, score_studies
+from studies.cli.preflight import data_root
+from studies.opening.cli_common import STOPPED
+from studies.opening.open_study import configured
+from studies.run import main
+from tuning.addresses import local_path, with_home
+from tuning.store.node_cache import NodeCache
+from tuning.store.store import Store
+
+NAME = "cifar_sampling_eps"
+
+
+@pytest.fixture
+def home(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    (tmp_path / "home").mkdir()
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def homeless(monkeypatch, tmp_path):
+    def unknown(*_):
+        raise KeyError("uid not found")
+
+    for name in ("HOME", "USER", "LOGNAME", "LNAME", "USERNAME", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+    monkeypatch.setattr(pwd, "getpwnam", unknown)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+# -- the output ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "cp1252", "ascii", "utf-8"])
+def test_a_table_is_printed_in_any_encoding(store, monkeypatch, encoding):
+    printed = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+    with monkeypatch.context() as patched:
+        patched.setattr(sys, "stdout", printed)
+        assert table([NAME, "--store", store.url, "--format", "rich"]) == 0
+    text = printed.buffer.getvalue().decode(encoding)
+    assert "missing: 8 of 8 cells" in text and ("?" in text) == (encoding != "utf-8")
+
+
+def test_what_does_not_fit_on_the_disk_behind_the_output_is_one_line(store):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "dashboards.table", NAME, "--store", store.url],
+            stdout=full, stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+    assert done.returncode == 1 and done.stderr.count("\n") == 1
+    assert "No space left on device" in done.stderr
+
+
+@pytest.mark.parametrize("backend", ["module://matplotlib_inline.no_backend", "nonsense"])
+def test_pictures_do_not_depend_on_the_backend_of_the_user(store, tmp_path, backend):
+    code = (
+        "import sys\nfrom studies.opening.cli_common import ended\n"
+        "import dashboards.report, dashboards.serve, studies.run\n"
+        "from dashboards.drawing.description import Axis, Figure, Line, Panel\n"
+        "def draw():\n"
+        "    from dashboards.drawing.png import as_png, draw_png, new_figure\n"
+        "    line = Line([1, 2], [1, 2], '#000000', width=1, marker='')\n"
+        "    for data in (draw_png(Figure('t', [Panel([line], Axis(), Axis())])),\n"
+        "                 as_png(new_figure((1, 1)))):\n"
+        "        assert data.startswith(b'\\x89PNG')\n"
+        "    return 0\n"
+        "sys.exit(ended(draw))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=os.environ | {"MPLBACKEND": backend},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+# -- files -----------------------------------------------------------------------------------------
+
+
+def test_a_device_or_pipe_is_written_to_and_a_link_is_followed(store, tmp_path, monkeypatch):
+    monkeypatch.setattr("dashboards.report.render_report", lambda *_: "the page")
+
+    def write(target):
+        assert report([NAME, "--store", store.url, "-o", str(target)]) == 0
+
+    null, aside = tmp_path / "null", os.stat("/dev/null")
+    try:
+        os.mknod(null, stat.S_IFCHR | 0o666, aside.st_rdev)
+    except PermissionError:
+        null = Path("/dev/null")  # a user without rights could not replace the device anyway
+    write(null)
+    assert stat.S_ISCHR(null.stat().st_mode) and null.stat().st_rdev == aside.st_rdev
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    write(pipe)
+    assert os.read(reader, 100) == b"the page" and pipe.is_fifo()
+    os.close(reader)
+    for name in ("there.html", "new.html"):
+        link = tmp_path / f"link-{name}"
+        link.symlink_to(tmp_path / name)
+        if name == "there.html":
+            (tmp_path / name).write_text("old")
+        write(link)
+        assert link.is_symlink() and (tmp_path / name).read_text() == "the page"
+
+
+def test_a_tilde_is_the_home_folder_wherever_a_path_is_taken(home, capsys, monkeypatch):
+    monkeypatch.setattr("dashboards.report.render_report", lambda *_: "the page")
+    Store(str(home / "store"), create=True)
+    (home / "changes.toml").write_text("seeds = 7\n")
+    (home / "data").mkdir()
+    assert configured(NAME, "demo", [], "~/changes.toml").seeds == 7
+    assert data_root(configured(NAME, "demo", ["data.root=~/data"])) == home / "data"
+    assert report([NAME, "--store=~/store", "-o=~/page.html"]) == 0
+    assert (home / "page.html").read_text() == "the page"
+    assert with_home("sqlite:///~/a.db") == f"sqlite:///{home}/a.db"
+    assert with_home("http://host/~me") == "http://host/~me" and with_home("s3://~/x") == "s3://~/x"
+    given = []
+    monkeypatch.setattr(command, "_command", lambda args: given.append(args) or 0)
+    assert main([NAME, "--store=~/store", "--tracking-uri=sqlite:///~/mlflow.db"]) == 0
+    assert given[0].store == f"{home}/store"
+    assert given[0].tracking_uri == f"sqlite:///{home}/mlflow.db"
+    assert sorted(p.name for p in home.parent.iterdir()) == ["home"], "a folder named ~ was made"
+
+
+def test_without_home_and_name_a_local_store_works(homeless, capsys):
+    store = Store("store", create=True)
+    assert NodeCache().read("0" * 64, lambda: b"data") == b"data"
+    assert table([NAME, "--store", store.url]) == 0
+    assert table([NAME, "--store", "~/store"]) == 2
+    assert "a path with ~ needs a home folder" in capsys.readouterr().err
+    assert local_path("~nobody-at-all/x") == Path("~nobody-at-all/x")
+    assert sorted(p.name for p in homeless.iterdir()) == ["store"]
+
+
+# -- faults ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "message"),
+    [
+        (OSError(errno.EIO, "Input/output error", "/data/x"), 1, "Input/output error: /data/x: "),
+        (PermissionError(13, "Permission denied", "/data/x"), 1, "Permission denied: /data/x"),
+        (MemoryError(), 1, "no memory is left"),
+        (RecursionError("too deep"), 1, "RecursionError: too deep; please report it with "),
+        (KeyError("x"), 1, "KeyError: 'x'; please report it with "),
+    ],
+)
+@pytest.mark.parametrize("by_name", [False, True])
+def test_no_exception_ends_in_a_traceback(
+    monkeypatch, capsys, tmp_path, error, code, message, by_name
+):
+    def failing(args):
+        raise error
+
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr("dashboards.table._command", failing)
+    run = score_studies.main if by_name else table
+    assert run(["table"] * by_name + [NAME]) == code
+    printed = capsys.readouterr()
+    assert printed.out == "" and printed.err.count("\n") == 1 and message in printed.err
+    for log in tmp_path.iterdir():
+        assert str(log) in printed.err and "Traceback" in log.read_text()
+        assert stat.S_IMODE(log.stat().st_mode) == 0o600
+    assert len(list(tmp_path.iterdir())) == ("report it" in message)
+
+
+def test_a_log_and_its_line_show_no_password(monkeypatch, capsys, tmp_path):
+    def failing(args):
+        raise ValueError("postgresql://me:secret@host/db does not answer")
+
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr("dashboards.table._command", failing)
+    assert table([NAME]) == 1
+    (log,) = tmp_path.iterdir()
+    assert "secret" not in log.read_text() + capsys.readouterr().err
+
+
+def test_ctrl_c_is_one_line_in_every_command(monkeypatch, capsys):
+    def interrupted(args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("dashboards.table._command", interrupted)
+    assert table([NAME]) == STOPPED
+    assert "Stopped" in capsys.readouterr().out

@@ -1,0 +1,56 @@
+"""Removes what a local Ray leaves when the process that started it ends, however that process ends.
+
+The guard is run as a file, in a session of its own. Its standard input is a pipe whose other end
+only the starting process holds: when the pipe closes, even by ``kill -9``, the guard kills all
+processes that were given the token of this Ray, and removes the temporary folders of the starting
+process.
+"""
+
+import contextlib
+import os
+import shutil
+import signal
+import sys
+import time
+from pathlib import Path
+
+_ROUND_SECONDS = 0.05
+_MOST_ROUNDS = 100
+
+
+def main(folder: Path) -> None:
+    """Waits until standard input closes, then kills the processes of a Ray and removes its files.
+
+    Args:
+        folder: the scratch folder of the Ray, whose file "token" the processes were given, and
+            whose file "owner" names the starting process.
+    """
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
+    owner = (folder / "owner").read_bytes()
+    os.read(0, 1)
+    for _ in range(_MOST_ROUNDS):  # a process may start another one meanwhile
+        if not sum(_kill(process, folder / "token") for process in Path("/proc").glob("[0-9]*")):
+            break
+        time.sleep(_ROUND_SECONDS)
+    for scratch in folder.parent.glob("tune-*"):
+        with contextlib.suppress(OSError):
+            if (scratch / "owner").read_bytes() == owner:
+                shutil.rmtree(scratch, ignore_errors=True)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _kill(process: Path, token: Path) -> bool:
+    """Kills a process if it was given a token; returns whether it did."""
+    variable = f"RAY_AUTH_TOKEN_PATH={token}".encode()
+    try:
+        was_given = variable in (process / "environ").read_bytes().split(b"\0")
+        if was_given:
+            os.kill(int(process.name), signal.SIGKILL)
+    except OSError:  # it has ended, or belongs to another user
+        return False
+    return was_given
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,7 +1,7 @@
 """Runs the servers of MLflow and optuna-dashboard as child processes.
 
 Each child serves a database of the store. A child starts once its database exists and its tables
-are complete, because opening a database earlier can damage it. All children listen on free ports of
+are complete, because opening a database earlier can damage it. All children listen on
 127.0.0.1 and end with this process, however it ends (`dashboards.web.guard`).
 
 MLflow's database of a store that was moved or copied holds paths of the old folder. They are
@@ -42,14 +42,15 @@ class ChildServer:
         name: name of the server, for people.
         database: database file that the server shows.
         command: command line without its last argument, the port.
+        port: port of 127.0.0.1 on which the server listens.
     """
 
-    def __init__(self, name: str, database: Path, command: Sequence[str]) -> None:
+    def __init__(self, name: str, database: Path, command: Sequence[str], port: int) -> None:
         self.name, self._database, self._command = name, database, command
         self._process: subprocess.Popen[bytes] | None = None
         self._has_answered = False
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed at exit
-        self.port = free_port()
+        self.port = port
 
     @property
     def url(self) -> str:
@@ -112,18 +113,19 @@ class ChildServers:
 
     Args:
         store: a local store.
+        mlflow_port: port of MLflow.
+        optuna_port: port of optuna-dashboard.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, mlflow_port: int, optuna_port: int) -> None:
         folder = store.folder.resolve()
         self._artifacts = artifact_folder(store)
         mlflow, optuna = folder / "mlflow.db", folder / "optuna.db"
         server = (sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--workers", "1")
         page = (sys.executable, "-m", optuna_page.__name__, f"sqlite:///{optuna}")
-        self.mlflow = ChildServer(
-            "MLflow", mlflow, (*server, "--backend-store-uri", f"sqlite:///{mlflow}", "--port")
-        )
-        self.optuna = ChildServer("optuna-dashboard", optuna, page)
+        command = (*server, "--backend-store-uri", f"sqlite:///{mlflow}", "--port")
+        self.mlflow = ChildServer("MLflow", mlflow, command, mlflow_port)
+        self.optuna = ChildServer("optuna-dashboard", optuna, page, optuna_port)
         self.all = (self.mlflow, self.optuna)
         self._stop = threading.Event()
 

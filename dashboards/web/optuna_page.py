@@ -14,7 +14,7 @@ from socketserver import ThreadingMixIn
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
-from dashboards.web.hosts import refusal
+from dashboards.web.hosts import QuietErrors, QuietHandler, refusal
 
 Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
 _READING = ("GET", "HEAD")
@@ -42,13 +42,12 @@ def read_only(application: Application, port: int) -> Application:
     return checked
 
 
-class _Server(ThreadingMixIn, WSGIServer):
+class _Server(ThreadingMixIn, QuietErrors, WSGIServer):
     daemon_threads = True
 
 
-class _Quiet(WSGIRequestHandler):
-    def log_message(self, *_: Any) -> None:
-        """Logs nothing."""
+class _Quiet(QuietHandler, WSGIRequestHandler):
+    pass
 
 
 def main(url: str, port: int) -> None:

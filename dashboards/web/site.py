@@ -5,19 +5,17 @@ website that a user visits therefore cannot read results through the user's brow
 rebinding).
 """
 
-import contextlib
 import threading
 import time
 from collections.abc import Callable
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
-from typing import Any
 
 from dashboards.records import mlflow_records
 from dashboards.records.mlflow_views import CELLS, TRAININGS, TRIALS, view_name
 from dashboards.results.overview import Overview, overview
 from dashboards.web.child_servers import ChildServers
-from dashboards.web.hosts import refusal
+from dashboards.web.hosts import QuietHandler, refusal
 from dashboards.web.pages import css, render
 from dashboards.web.report_page import render_report
 from scorelib.errors import InputError
@@ -120,7 +118,7 @@ class Site:
 def handler(site: Site) -> type[BaseHTTPRequestHandler]:
     """Returns the request handler class of a site."""
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         def do_GET(self) -> None:
             port = self.connection.getsockname()[1]
             text = refusal(self.headers.get("Host"), port)
@@ -140,7 +138,7 @@ def handler(site: Site) -> type[BaseHTTPRequestHandler]:
             if path in pages:
                 self._answer(HTTPStatus.OK, pages[path]())
                 return
-            _, kind, *rest = path.split("/")
+            _, kind, *rest = path.split("/") if path.startswith("/") else ("", "")
             page = site.report(rest[0]) if kind == "report" and len(rest) == 1 else None
             link = None
             if kind in (CELLS, TRIALS, TRAININGS, "compare") and len(rest) == 1:
@@ -163,10 +161,6 @@ def handler(site: Site) -> type[BaseHTTPRequestHandler]:
             self.send_header("Cache-Control", "no-store")
             self.send_header("X-Content-Type-Options", "nosniff")
             self.end_headers()
-            with contextlib.suppress(BrokenPipeError):
-                self.wfile.write(data)
-
-        def log_message(self, *_: Any) -> None:
-            """Logs nothing."""
+            self.wfile.write(data)
 
     return Handler

@@ -9,7 +9,7 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 from mlflow.tracking import MlflowClient
 
 from dashboards.sync import main
-from dashboards.web.child_servers import ChildServer, ChildServers
+from dashboards.web.child_servers import ChildServer, ChildServers, free_port
 from scorelib.spec_paths import replace_paths
 from studies.opening.open_study import last_run_studies, record_last_run
 from studies.registry import find_study
@@ -102,13 +102,13 @@ def test_serving_a_moved_store_corrects_its_database_before_mlflow_starts(
         ChildServer, "start_if_ready", lambda self: started.append(contents(self._database.parent))
     )
     before, files = pictures(original), contents(original)
-    with ChildServers(Store(str(original))):
+    with ChildServers(Store(str(original)), free_port(), free_port()):
         pass
     assert contents(original) == files, "a store at its place is only read"
     new = tmp_path / "elsewhere"
     shutil.move(original, new)
     started.clear()
-    with ChildServers(Store(str(new))):
+    with ChildServers(Store(str(new)), free_port(), free_port()):
         pass
     assert pictures(new) == before and contents(new) == started[0]
     assert not original.exists() and not caplog.text
@@ -119,7 +119,7 @@ def test_a_copy_that_cannot_be_corrected_is_reported(original, tmp_path, monkeyp
     copy = tmp_path / "copy"
     shutil.copytree(original, copy)
     (copy / "mlflow.db").write_bytes(b"no database at all" * 100)
-    with ChildServers(Store(str(copy))):
+    with ChildServers(Store(str(copy)), free_port(), free_port()):
         pass
     assert "MLflow may show no pictures, or those of another folder" in caplog.text
 

@@ -11,7 +11,7 @@ import sys
 
 import pytest
 
-from dashboards.web.child_servers import ChildServer
+from dashboards.web.child_servers import ChildServer, free_port
 from tuning.tracking.database_files import exclusive_open
 
 WAITS = """
@@ -29,14 +29,14 @@ def database(tmp_path):
 
 
 def child_of(database, code):
-    return ChildServer("server", database, (sys.executable, "-c", code))
+    return ChildServer("server", database, (sys.executable, "-c", code), free_port())
 
 
 SERVES = """
 import sys, time
 from pathlib import Path
-from dashboards.web.child_servers import ChildServer
-child = ChildServer("server", Path(sys.argv[1]), (sys.executable, "-c", sys.argv[2]))
+from dashboards.web.child_servers import ChildServer, free_port
+child = ChildServer("server", Path(sys.argv[1]), (sys.executable, "-c", sys.argv[2]), free_port())
 child.start_if_ready()
 time.sleep(600)
 """

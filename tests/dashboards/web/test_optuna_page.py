@@ -41,10 +41,11 @@ def test_the_page_and_its_data_are_served_to_this_machine(ask):
     assert ask("/dashboard/")[0] == 200 and "<html" in ask("/dashboard/")[1].lower()
     status, studies = ask("/api/studies", host=f"localhost:{PORT}")
     assert status == 200 and '"one"' in studies
+    assert ask("/api/studies", host="localhost:9") == (200, studies)  # through a tunnel
 
 
 @pytest.mark.parametrize(
-    "host", ["evil.com", f"evil.com:{PORT}", "127.0.0.1", f"localhost:{1}", ""]
+    "host", ["evil.com", f"evil.com:{PORT}", "127.0.0.1.evil.com", "localhost:1@evil.com", ""]
 )
 @pytest.mark.parametrize("path", ["/dashboard/", "/api/studies", "/static/bundle.js"])
 def test_another_host_name_is_refused(ask, host, path):

@@ -4,9 +4,9 @@ Run with ``python -m tests.benchmarks speed`` (about ten minutes, 3 GB). Both si
 weights and images and alternate, so a slow machine slows both equally. The ratio is that of our
 time to the reference's: below 1, ours is faster.
 
-The reference of NCSNv2 is written as the published network is (`tests.scorelib.networks.plain_networks`): contiguous
-memory, `torch.nn.functional.elu`, `torch.nn.functional.instance_norm`, `no_grad` in sampling, Adam
-as PyTorch configures it, an average updated parameter by parameter. The references of the U-Net and
+The reference of NCSNv2 is written as the published network is: contiguous memory,
+`torch.nn.functional.elu`, `torch.nn.functional.instance_norm`, `no_grad` in sampling, Adam as
+PyTorch configures it, an average updated parameter by parameter. The references of the U-Net and
 of NCSN++ are our modules in contiguous memory; NCSN++ resamples as published there: zeros inserted,
 then a convolution of every pixel. Ours is the code of the sample and training stages.
 """

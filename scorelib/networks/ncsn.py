@@ -2,9 +2,10 @@
 
 The first noise conditional score network shares its convolutions between all noise levels and
 conditions its normalisations on the level. Each of the L levels has separate scales and shifts
-(`scorelib.networks.instance_norm`) in every residual block, within the refinements and before the
-last convolution. Within the refinements, where NCSNv2 has no normalisation, the normalisations
-stand before each convolution of a unit, before the fusing and before the pooling of the context.
+(`scorelib.networks.layers.instance_norm`) in every residual block, within the refinements and
+before the last convolution. Within the refinements, where NCSNv2 has no normalisation, the
+normalisations stand before each convolution of a unit, before the fusing and before the pooling of
+the context.
 The context uses average pooling instead of max pooling.
 
 Samplers and losses pass sigma, not the index of a level. The spec therefore contains the schedule,
@@ -31,7 +32,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from scorelib.networks.base import ScoreNetwork
-from scorelib.networks.instance_norm import ConditionalInstanceNormPlus
+from scorelib.networks.layers.instance_norm import ConditionalInstanceNormPlus
 from scorelib.networks.ncsnv2 import Ncsnv2, Parts, RefineNet
 from scorelib.schedules import GeometricSchedule, Schedule
 

@@ -21,7 +21,6 @@ References:
 """
 
 import math
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -31,14 +30,12 @@ from torch import Tensor, nn
 
 from scorelib.errors import InputError
 from scorelib.networks.base import NetworkSpec, ScoreNetwork
+from scorelib.networks.layers.resampling import Downsample, Smooth, Upsample
 from scorelib.networks.unet import ALMOST_ZERO, Attention, conv, group_norm, require_levels
 
 _MOST_GROUPS = 32
 _FREQUENCY_SCALE = 16.0
-_FILTER = (1.0, 3.0, 3.0, 1.0)
 _BALANCE = 1 / math.sqrt(2)
-
-Resize = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,17 +93,13 @@ def _n_groups(channels: int) -> int:
     return min(max(1, channels // 4), _MOST_GROUPS)
 
 
-def _same_size(x: Tensor) -> Tensor:
-    return x
-
-
 class _NcsnPp(ScoreNetwork):
     def __init__(self, channels: int, spec: NcsnPp) -> None:
         super().__init__()
         widths = [spec.width * m for m in spec.multipliers]
         n_embedded = 4 * spec.width
 
-        def block(n_in: int, n_out: int, resize: Resize = _same_size) -> _Block:
+        def block(n_in: int, n_out: int, resize: nn.Module | None = None) -> _Block:
             return _Block(n_in, n_out, n_embedded, spec.dropout, resize)
 
         def step(n_in: int, level: int) -> nn.ModuleList:
@@ -123,7 +116,7 @@ class _NcsnPp(ScoreNetwork):
         n, n_image, skipped = spec.width, channels, [spec.width]
         for level, width in enumerate(widths):
             if level > 0:
-                self.shrink.append(block(n, n, downsample))
+                self.shrink.append(block(n, n, Downsample()))
                 self.inputs.append(_DownsamplingConv(n_image, n))
                 n_image = n
                 skipped.append(n)
@@ -144,7 +137,7 @@ class _NcsnPp(ScoreNetwork):
                 n = width
             self.up.append(steps)
             if level > 0:
-                self.enlarge.append(block(n, n, upsample))
+                self.enlarge.append(block(n, n, Upsample()))
         self.norm = group_norm(n, _n_groups(n))
         self.last = conv(n, channels, gain=ALMOST_ZERO)
 
@@ -185,17 +178,17 @@ class _Block(nn.Module):
     """
 
     def __init__(
-        self, n_in: int, n_out: int, n_embedded: int, dropout: float, resize: Resize
+        self, n_in: int, n_out: int, n_embedded: int, dropout: float, resize: nn.Module | None
     ) -> None:
         super().__init__()
-        self.resize = resize
+        self.resize = resize or nn.Identity()
         self.norm1 = group_norm(n_in, _n_groups(n_in))
         self.conv1 = conv(n_in, n_out)
         self.of_level = _linear(n_embedded, n_out)
         self.norm2 = group_norm(n_out, _n_groups(n_out))
         self.dropout = nn.Dropout(dropout)
         self.conv2 = conv(n_out, n_out, gain=ALMOST_ZERO)
-        changes = n_in != n_out or resize is not _same_size
+        changes = n_in != n_out or resize is not None
         self.shortcut = conv(n_in, n_out, size=1) if changes else nn.Identity()
 
     def forward(self, x: Tensor, level: Tensor) -> Tensor:
@@ -216,55 +209,12 @@ class _DownsamplingConv(nn.Module):
 
     def __init__(self, n_in: int, n_out: int) -> None:
         super().__init__()
+        self.smooth = Smooth()
         self.conv = conv(n_in, n_out, stride=2)
 
     def forward(self, x: Tensor) -> Tensor:
         """Returns feature maps, (B, n_out, H / 2, W / 2), of images, (B, n_in, H, W)."""
-        smooth = _filtered(x, (2, 2), gain=1.0)
-        return F.conv2d(smooth, self.conv.weight, self.conv.bias, stride=2)
-
-
-def downsample(x: Tensor) -> Tensor:
-    """Returns images at half their size: filtered, then every second pixel.
-
-    Args:
-        x: images or feature maps, shape (B, C, H, W), H and W even.
-
-    Returns:
-        Shape (B, C, H / 2, W / 2).
-    """
-    return _filtered(x, (1, 1), gain=1.0)[:, :, ::2, ::2]
-
-
-def upsample(x: Tensor) -> Tensor:
-    """Returns images at twice their size: zeros inserted between the pixels, then filtered.
-
-    Args:
-        x: images or feature maps, shape (B, C, H, W).
-
-    Returns:
-        Shape (B, C, 2 H, 2 W).
-    """
-    b, c, h, w = x.shape
-    spread = x.new_zeros(b, c, 2 * h, 2 * w)
-    spread[:, :, ::2, ::2] = x
-    return _filtered(spread, (2, 1), gain=2.0)
-
-
-def _filtered(x: Tensor, padding: Sequence[int], gain: float) -> Tensor:
-    """Returns images filtered along both axes.
-
-    Args:
-        x: images or feature maps, shape (B, C, H, W).
-        padding: numbers of zeros before and after the pixels of each axis.
-        gain: sum of the filter's coefficients along each axis.
-    """
-    taps = torch.tensor(_FILTER, dtype=x.dtype, device=x.device)
-    taps = gain * taps / taps.sum()
-    n_channels = x.shape[1]
-    x = F.pad(x, (*padding, *padding))
-    x = F.conv2d(x, taps.view(1, 1, 1, -1).expand(n_channels, 1, 1, -1), groups=n_channels)
-    return F.conv2d(x, taps.view(1, 1, -1, 1).expand(n_channels, 1, -1, 1), groups=n_channels)
+        return F.conv2d(self.smooth(x), self.conv.weight, self.conv.bias, stride=2)
 
 
 def _linear(n_in: int, n_out: int) -> nn.Linear:

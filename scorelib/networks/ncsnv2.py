@@ -32,7 +32,8 @@ from torch import Tensor, nn
 
 from scorelib.errors import InputError
 from scorelib.networks.base import NetworkSpec, ScoreNetwork
-from scorelib.networks.instance_norm import InstanceNormPlus
+from scorelib.networks.layers.elu import elu
+from scorelib.networks.layers.instance_norm import InstanceNormPlus
 
 _DILATIONS = (2, 4)
 
@@ -146,7 +147,7 @@ class RefineNet(ScoreNetwork):
         h = self.refinements[0]([descended.pop()], level)
         for refinement in self.refinements[1:]:
             h = refinement([descended.pop(), h], level)
-        return self.last(F.elu(self.norm(h, level)))
+        return self.last(elu(self.norm(h, level)))
 
 
 class IdentityNorm(nn.Module):
@@ -218,8 +219,8 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor, level: Tensor | None) -> Tensor:
         """Returns the block's output, at half the size (rounded down) if the block pools."""
-        h = self.conv1(F.elu(self.norm1(x, level)))
-        h = self.conv2(F.elu(self.norm2(h, level))) + self.shortcut(x)
+        h = self.conv1(elu(self.norm1(x, level)))
+        h = self.conv2(elu(self.norm2(h, level))) + self.shortcut(x)
         # Average pooling is linear, so pooling the sum once pools both branches.
         return F.avg_pool2d(h, 2) if self.pools else h
 
@@ -256,7 +257,7 @@ class RefineBlock(nn.Module):
         if len(inputs) > 1:
             fusers = zip(self.fusers, self.fuser_norms, adapted, strict=True)
             adapted = [_resize(fuser(norm(x, level)), size) for fuser, norm, x in fusers]
-        h = pooled = F.elu(functools.reduce(torch.add, adapted))
+        h = pooled = elu(functools.reduce(torch.add, adapted))
         for norm, conv in zip(self.context_norms, self.context, strict=True):
             pooled = conv(self.pool(norm(pooled, level), 5, 1, 2))
             h = h + pooled
@@ -274,8 +275,8 @@ class ResidualUnit(nn.Module):
 
     def forward(self, x: Tensor, level: Tensor | None) -> Tensor:
         """Returns a feature map of the shape of x."""
-        h = self.conv1(F.elu(self.norm1(x, level)))
-        return x + self.conv2(F.elu(self.norm2(h, level)))
+        h = self.conv1(elu(self.norm1(x, level)))
+        return x + self.conv2(elu(self.norm2(h, level)))
 
 
 def _stage(

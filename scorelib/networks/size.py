@@ -100,6 +100,8 @@ class _Counter(TorchFunctionMode):
         elif func is functional.scaled_dot_product_attention:
             pairs = queries.numel() // queries.shape[-1] * keys.shape[-2]
             self.total += pairs * (queries.shape[-1] + values.shape[-1])
+        elif func is functional.conv_transpose2d:
+            self.total += args[0].numel() * args[1][0].numel()  # each input enters all its outputs
         elif func in (torch.matmul, torch.bmm, Tensor.matmul, Tensor.bmm, Tensor.__matmul__):
             self.total += out.numel() * args[0].shape[-1]
         return out

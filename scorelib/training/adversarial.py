@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from scorelib.losses import SCORE_ADAM, Adversarial, dsm_from_output, perturbed
+from scorelib.networks.layout import laid_out
 from scorelib.optim import AdamSpec
 from scorelib.seeds import generator_of, seed_of
 from scorelib.training.base import (
@@ -60,7 +61,7 @@ class AdversarialTraining(Training):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed_of("discriminator weights", self._seed))
             discriminator = objective.discriminator.build(tuple(images.shape[1:]))
-        self.discriminator = discriminator.to(self._device)
+        self.discriminator = laid_out(discriminator.to(self._device), tuple(images.shape[1:]))
         self.discriminator_optimizer = objective.discriminator_optimizer.build(
             self.discriminator.parameters()
         )

@@ -30,6 +30,7 @@ from torch import Tensor, nn
 
 from scorelib.data.files import as_floats
 from scorelib.losses import Dsm, dsm_loss
+from scorelib.networks.layout import channels_last, laid_out
 from scorelib.optim import AdamSpec
 from scorelib.schedules import Schedule
 from scorelib.seeds import generator_of, seed_of
@@ -99,7 +100,7 @@ class Training(ABC):
         autocast: bool = False,
         most_images: int | None = None,
     ) -> None:
-        self.network = network.to(device).train()
+        self.network = laid_out(network.to(device), tuple(images.shape[1:])).train()
         self._adam, self.optimizer = optimizer, optimizer.build(self.network.parameters())
         self.ema = Ema(self.network, ema)
         self.iteration = 0
@@ -197,7 +198,7 @@ class Training(ABC):
             x = torch.where(mirrored, x.flip(-1), x)
         level = torch.randint(len(self._sigmas), (len(x),), generator=draw)
         noise = torch.randn(x.shape, generator=draw)
-        x, sigma = as_floats(x), self._sigmas[level]
+        x, sigma, noise = channels_last(as_floats(x)), self._sigmas[level], channels_last(noise)
         return x.to(self._device), sigma.to(self._device), noise.to(self._device)
 
     def _batch(self, number: int, stream: str = "epoch") -> Tensor:
@@ -275,12 +276,21 @@ def load_adam_moments(optimizer: torch.optim.Optimizer, named: Mapping[str, Tens
         optimizer: optimizer with the same parameters and settings.
         named: result of `adam_moments`.
     """
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
     packed = optimizer.state_dict()
     packed["state"] = defaultdict(dict)
     for name, value in named.items():
         index, moment = name.split(".", 1)
-        packed["state"][int(index)][moment] = value.clone()
+        packed["state"][int(index)][moment] = _like(parameters[int(index)], value)
     optimizer.load_state_dict(packed)
+
+
+def _like(parameter: Tensor, value: Tensor) -> Tensor:
+    """Returns a copy of a moment in the memory format of its parameter, or of a single number."""
+    if value.shape != parameter.shape:
+        return value.clone()
+    # The fused kernel of Adam walks through parameter and moments in the order of their memory.
+    return torch.empty_like(parameter, dtype=value.dtype).copy_(value)
 
 
 def with_prefix(prefix: str, named: Mapping[str, Tensor]) -> dict[str, Tensor]:

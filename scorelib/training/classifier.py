@@ -25,6 +25,7 @@ from scorelib.errors import InputError
 from scorelib.guidance import require_independent_examples
 from scorelib.losses import ClassifierObjective
 from scorelib.networks import ScoreFunction
+from scorelib.networks.layout import laid_out
 from scorelib.seeds import generator_of
 from scorelib.training.base import Training
 
@@ -66,7 +67,8 @@ class ClassifierTraining(Training):
         if objective.reads_score and score is None:
             raise InputError(f"{type(objective).__name__} needs a score network, but got none")
         if isinstance(score, nn.Module):
-            score = score.to(self._device).eval().requires_grad_(False)
+            score = laid_out(score.to(self._device), tuple(images.shape[1:]))
+            score = score.eval().requires_grad_(False)
         self._labels, self._objective, self._score = labels, objective, score
 
     def _update(self, iteration: int) -> dict[str, Tensor]:

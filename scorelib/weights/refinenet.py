@@ -15,7 +15,7 @@ from torch import nn
 
 from scorelib.errors import InputError
 from scorelib.networks import Ncsn, Ncsnv2
-from scorelib.networks.instance_norm import ConditionalInstanceNormPlus
+from scorelib.networks.layers.instance_norm import ConditionalInstanceNormPlus
 from scorelib.networks.ncsnv2 import IdentityNorm, RefineNet, ResidualUnit
 from scorelib.schedules import Schedule
 from scorelib.weights.ties import Shapes, Tensors, Tie, same

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from scorelib.networks.layout import channels_last, laid_out
 from scorelib.samplers import ScaledScore
 from tuning.jobs import ExecutionContext
 from tuning.stages.models.score_model import ScoreModel
@@ -28,18 +29,6 @@ def loaded(model: ScoreModel, ema: float | None, at: ExecutionContext) -> nn.Mod
     return torch.compile(network) if at.compile else network  # type: ignore[return-value]
 
 
-def laid_out(network: nn.Module, shape: tuple[int, ...]) -> nn.Module:
-    """Returns the network with weights in channels-last memory format, if its inputs are images.
-
-    Args:
-        network: network to convert, in place.
-        shape: shape of one input: (C, H, W) for images, (D,) for vectors.
-    """
-    if len(shape) != 3:
-        return network
-    return network.to(memory_format=torch.channels_last)
-
-
 def batched(networks: Sequence[nn.Module], at: ExecutionContext) -> ScaledScore:
     """Returns the scaled score of a network, evaluated in batches that fit on the device.
 
@@ -60,13 +49,9 @@ def batched(networks: Sequence[nn.Module], at: ExecutionContext) -> ScaledScore:
             batches = torch.split(x, at.images_per_call(tuple(x.shape[1:])) or len(x))
             each = networks if len(networks) > 1 else [*networks] * len(batches)
             parts = [
-                network(_channels_last(part), level)
+                network(channels_last(part), level)
                 for network, part in zip(each, batches, strict=True)
             ]
         return torch.cat(parts).to(x.dtype)
 
     return scaled_score
-
-
-def _channels_last(x: Tensor) -> Tensor:
-    return x.contiguous(memory_format=torch.channels_last) if x.dim() == 4 else x

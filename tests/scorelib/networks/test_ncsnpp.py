@@ -7,7 +7,7 @@ from scipy.signal import upfirdn
 
 from scorelib.errors import InputError
 from scorelib.networks import NcsnPp, n_parameters
-from scorelib.networks.ncsnpp import downsample, upsample
+from scorelib.networks.layers.resampling import Downsample, Smooth, Upsample
 
 TINY = NcsnPp(width=8, n_blocks=1)
 
@@ -29,7 +29,7 @@ def along_both(image, up, down, gain):
 
 def test_images_shrink_by_the_filter():
     x = torch.randn(2, 3, 8, 12, dtype=torch.float64)
-    for ours, image in zip(downsample(x).flatten(0, 1), x.flatten(0, 1), strict=True):
+    for ours, image in zip(Downsample().double()(x).flatten(0, 1), x.flatten(0, 1), strict=True):
         # The part of scipy's full result whose window is centred between pixels 2 i and 2 i + 1.
         whole = along_both(image.numpy(), 1, 1, 1.0)[2:, 2:][: image.shape[0] : 2]
         np.testing.assert_allclose(ours, whole[:, : image.shape[1] : 2], atol=1e-12)
@@ -37,16 +37,27 @@ def test_images_shrink_by_the_filter():
 
 def test_images_grow_by_the_filter():
     x = torch.randn(2, 3, 4, 6, dtype=torch.float64)
-    for ours, image in zip(upsample(x).flatten(0, 1), x.flatten(0, 1), strict=True):
+    for ours, image in zip(Upsample().double()(x).flatten(0, 1), x.flatten(0, 1), strict=True):
         whole = along_both(image.numpy(), 2, 1, 2.0)
         rows, columns = ours.shape
         np.testing.assert_allclose(ours, whole[1 : rows + 1, 1 : columns + 1], atol=1e-12)
 
 
+def test_images_are_smoothed_by_the_filter():
+    x = torch.randn(2, 3, 5, 6, dtype=torch.float64)
+    for ours, image in zip(Smooth().double()(x).flatten(0, 1), x.flatten(0, 1), strict=True):
+        whole = along_both(image.numpy(), 1, 1, 1.0)
+        np.testing.assert_allclose(ours, whole[1:-1, 1:-1], atol=1e-12)
+
+
+def test_no_checkpoint_holds_the_filter():
+    assert not [name for name in TINY.build((1, 8, 8)).state_dict() if "taps" in name]
+
+
 def test_an_even_image_stays_even_away_from_its_edges():
     x = torch.full((1, 2, 8, 8), 0.7)
-    torch.testing.assert_close(downsample(x)[:, :, 1:-1, 1:-1], torch.full((1, 2, 2, 2), 0.7))
-    torch.testing.assert_close(upsample(x)[:, :, 2:-2, 2:-2], torch.full((1, 2, 12, 12), 0.7))
+    torch.testing.assert_close(Downsample()(x)[:, :, 1:-1, 1:-1], torch.full((1, 2, 2, 2), 0.7))
+    torch.testing.assert_close(Upsample()(x)[:, :, 2:-2, 2:-2], torch.full((1, 2, 12, 12), 0.7))
 
 
 def test_it_starts_as_nearly_nothing_and_drops_features_in_training_only():

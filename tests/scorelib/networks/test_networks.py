@@ -21,11 +21,12 @@ from scorelib.networks import (
     multiply_adds,
     n_parameters,
 )
-from scorelib.networks.instance_norm import InstanceNormPlus
+from scorelib.networks.layers.instance_norm import InstanceNormPlus
 from scorelib.networks.unet import Attention, ResidualBlock, UNet
 from scorelib.schedules import SCHEDULES, GeometricSchedule, LinearSchedule
 from scorelib.testing import check_score_network
 from tests.components import components
+from tests.scorelib.networks.plain_networks import refinenet
 
 DEEPER = (1, 2, 2, 4, 4)
 NCSNV2S = [Ncsnv2(ngf=4), Ncsnv2(ngf=4, multipliers=DEEPER)]
@@ -232,69 +233,13 @@ def test_instance_norm_plus_initialisation():
 
 
 def refinenet_by_hand(network, x, level=None):
-    """Computes NCSNv2, or NCSN at a level, of four stages as in the papers, from its weights."""
+    """Computes NCSNv2, or NCSN at a level, from its weights, normalised by the formula in numpy."""
+
+    def norm(h, *own):
+        return torch.from_numpy(instance_norm_plus(h.numpy(), *(p.numpy() for p in own)))
+
     w = {name: p.detach() for name, p in network.named_parameters()}
-
-    def conv(h, name, d=1):
-        kernel = w[f"{name}.weight"]
-        pad = d * (kernel.shape[-1] // 2)
-        return F.conv2d(h, kernel, w.get(f"{name}.bias"), padding=pad, dilation=d)
-
-    def norm(h, name):
-        own = [w[f"{name}.{p}"] for p in ("alpha", "gamma", "beta")]
-        own = [(p if level is None else p[level]).numpy() for p in own]
-        return torch.from_numpy(instance_norm_plus(h.numpy(), *own))
-
-    def norm_in_refinements(h, name):
-        return h if level is None else norm(h, name)
-
-    def context(h):
-        if level is None:
-            return F.max_pool2d(h, 5, 1, 2)
-        window = torch.ones(h.shape[1], 1, 5, 5, dtype=h.dtype) / 25  # zeros outside count
-        return F.conv2d(h, window, padding=2, groups=h.shape[1])
-
-    def pool(h):
-        return (h[..., ::2, ::2] + h[..., 1::2, ::2] + h[..., ::2, 1::2] + h[..., 1::2, 1::2]) / 4
-
-    def block(h, name, down, d):
-        pooled = pool if down and d == 1 else (lambda t: t)
-        out = conv(F.elu(norm(h, f"{name}.norm1")), f"{name}.conv1", d)
-        out = pooled(conv(F.elu(norm(out, f"{name}.norm2")), f"{name}.conv2", d))
-        return out + (pooled(conv(h, f"{name}.shortcut", d)) if down else h)
-
-    def unit(h, name):
-        out = conv(F.elu(norm_in_refinements(h, f"{name}.norm1")), f"{name}.conv1")
-        return h + conv(F.elu(norm_in_refinements(out, f"{name}.norm2")), f"{name}.conv2")
-
-    h, layers = conv(2 * x - 1, "first"), []
-    for i, d in enumerate((1, 1, 2, 4)):
-        h = block(h, f"stages.{i}.0", i > 0, d)
-        h = block(h, f"stages.{i}.1", False, d)
-        layers.append(h)
-    refined = None
-    for i, layer in enumerate(reversed(layers)):
-        name = f"refinements.{i}"
-        parts = [layer] if refined is None else [layer, refined]
-        for j in range(len(parts)):
-            for k in range(2):
-                parts[j] = unit(parts[j], f"{name}.adapters.{j}.{k}")
-        if len(parts) == 2:
-            for j in range(2):
-                fused = norm_in_refinements(parts[j], f"{name}.fuser_norms.{j}")
-                fused = conv(fused, f"{name}.fusers.{j}")
-                parts[j] = F.interpolate(
-                    fused, size=layer.shape[2:], mode="bilinear", align_corners=True
-                )
-        total = path = F.elu(sum(parts))
-        for k in range(2):
-            path = context(norm_in_refinements(path, f"{name}.context_norms.{k}"))
-            path = conv(path, f"{name}.context.{k}")
-            total = total + path
-        for k in range(3 if i == 3 else 1):
-            total = unit(total, f"{name}.output.{k}")
-        refined = total
-    return conv(F.elu(norm(refined, "norm")), "last")
+    return refinenet(w, x, norm, level)
 
 
 def test_ncsnv2_against_a_plain_transcription():

@@ -161,7 +161,7 @@ def test_gaussian_images_have_the_datas_moments_however_large_they_are(n):
 
 
 def test_networks_without_images_have_no_channels_to_put_last():
-    from tuning.stages.evaluation import laid_out
+    from scorelib.networks.layout import laid_out
 
     network = ResidualMlp(width=8, depth=1).build((5,))
     assert laid_out(network, (5,)) is network

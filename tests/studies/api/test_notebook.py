@@ -32,6 +32,7 @@ def executed(tmp_path_factory):
     token.write_text(secrets.token_hex(32))
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("RAY_AUTH_TOKEN_PATH", str(token))
+        patched.delenv("MPLBACKEND", raising=False)  # set by the commands that tests call
         interrupted, cells = asyncio.run(_executed(folder))
     assert token.exists()
     return interrupted, {cell.source: cell for cell in cells}, token

@@ -260,7 +260,7 @@ def test_cells_that_failed_are_said_at_the_end(capsys, store, monkeypatch, faili
     ]
     seen = dataclasses.replace(view, cells=tuple(cells))
     monkeypatch.setattr(run_command, "read_study", lambda *_: seen)
-    complete = SimpleNamespace(given_up={}, is_complete=lambda: True, study=study)
+    complete = SimpleNamespace(given_up={}, is_complete=lambda: True, study=study, searches={})
     args = parser().parse_args([NAME])
     assert run_command._close(args, Launched(complete, store, StopRequest()), Console()) == code
     said = f"{failing} of 4 cells failed; the first is {cells[0].cell.name}: not finite"

@@ -70,10 +70,9 @@ def test_every_mlflow_run_is_finished_and_single(undisturbed):
 def test_driver_and_workers_killed_the_table_is_the_undisturbed_ones(undisturbed, tmp_path):
     reference, _ = undisturbed
     store = tmp_path / "store"
-    for pattern, count in (("checkpoints/*/*", 1), ("objects/score/*/manifest.json", 8)):
-        process = launch(store, tmp_path)
-        wait_for(store, pattern, count, process)
-        kill_driver(process)
+    process = launch(store, tmp_path)
+    wait_for(store, "objects/score/*/manifest.json", 8, process)
+    kill_driver(process)  # `make chaos` kills twenty times, also during the training
     process = launch(store, tmp_path)
     wait_for(store, "objects/score/*/manifest.json", 12, process)
     for worker in workers_of(process):
@@ -128,7 +127,5 @@ def test_whatever_ends_the_parts_the_driver_stops_in_one_line_and_leaves_nothing
     assert process.returncode == 130 and output.count("Stopped (") == 1, output
     assert "Traceback" not in output and "rpc_client" not in output
     while left_of(process) or [*temporary.glob("ray-*"), *temporary.glob("tune-*")]:
-        time.sleep(
-            0.1
-        )  # the guard is still at work; what stays for good is found by the test's time-out
+        time.sleep(0.1)  # the guard is at work; what stays for good is found by the time-out
     shutil.rmtree(temporary)

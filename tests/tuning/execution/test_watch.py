@@ -1,5 +1,6 @@
 """Tests of the ends of local Rays: what a guard removes, and the death of a part of Ray."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -36,9 +37,13 @@ def ignored(process):
 
 def guards():
     """Returns the guards among the children of this process."""
-    children = Path(f"/proc/{os.getpid()}/task").glob("*/children")
-    pids = [int(pid) for text in children for pid in text.read_text().split()]
-    return [pid for pid in pids if b"guard.py" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    found = []
+    for status in Path("/proc").glob("[0-9]*/status"):
+        with contextlib.suppress(OSError):  # the process has ended meanwhile
+            is_child = f"PPid:\t{os.getpid()}\n" in status.read_text()
+            if is_child and b"guard.py" in (status.parent / "cmdline").read_bytes():
+                found.append(int(status.parent.name))
+    return found
 
 
 def test_a_guard_ends_the_processes_and_folders_of_one_ray_and_no_other(temporary):
@@ -48,6 +53,8 @@ def test_a_guard_ends_the_processes_and_folders_of_one_ray_and_no_other(temporar
         (other / "owner").write_text("[]")
         ours, others = sleeper(folder / "token"), sleeper(folder / "token2")
         with watch.guarded(folder):
+            while not guards():  # a process has no command line at the moment of its exec
+                time.sleep(0.01)
             (guard,) = guards()
             stops = {signal.SIGTERM, signal.SIGHUP, signal.SIGINT}
             while not stops <= ignored(guard):

@@ -103,7 +103,7 @@ def test_linear_numbers_are_rounded_to_a_thousandth_of_their_range():
         ({"low": 1.0, "high": 1.0}, "low < high must hold, but got low=1, high=1"),
         ({"low": 0.0, "high": 1.0, "log": True}, "low > 0 must hold on a logarithmic scale"),
         ({"low": 0.5, "high": 2.0, "whole": True}, "must be whole"),
-        ({"low": 0.0, "high": 1.0, "points": 1}, "at least 2 points"),
+        ({"low": 0.0, "high": 1.0, "points": 1}, "must have 2 to 10,000 points, but got 1"),
     ],
 )
 def test_bad_ranges_are_refused(fields, message):

@@ -6,7 +6,7 @@ import typing
 
 from scorelib.field_docs import field_docs
 from scorelib.field_names import MEANINGS
-from scorelib.spec import Spec, kinds_below, type_hints
+from scorelib.spec import Spec, is_ours, kinds_below, type_hints
 from studies.opening.setting_list import as_text, settings_list
 from studies.registry import STUDIES, find_study
 
@@ -22,7 +22,7 @@ def reachable():
     while new:
         found |= new
         bases = {t for cls in new for t in _component_types(cls)}
-        new = {k for base in bases for k in kinds_below(base) if _is_ours(k)} - found
+        new = {k for base in bases for k in kinds_below(base) if is_ours(k.__module__)} - found
     return found
 
 
@@ -30,10 +30,6 @@ def _component_types(cls):
     """Returns the types of specs that fields of a class may hold."""
     options = [o for hint in type_hints(cls).values() for o in (*typing.get_args(hint), hint)]
     return {o for o in options if isinstance(o, type) and issubclass(o, Spec)}
-
-
-def _is_ours(cls):
-    return not cls.__module__.startswith("tests.") and ":" not in cls.KIND
 
 
 def test_every_field_of_every_study_s_settings_has_a_meaning():

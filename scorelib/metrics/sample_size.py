@@ -26,7 +26,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scipy.stats import t as student
+from scipy.special import stdtrit
 from torch import Tensor
 
 from scorelib.errors import InputError
@@ -87,7 +87,7 @@ def extrapolated(reference: Moments, features: Tensor, seed: int = 0) -> Extrapo
     groups = torch.arange(n) % _N_GROUPS
     without = [_line(reference, shuffled[groups != g])[0] for g in range(_N_GROUPS)]
     variance = (_N_GROUPS - 1) ** 2 / _N_GROUPS * statistics.variance(without)
-    quantile = float(student.ppf((1 + _CONFIDENCE) / 2, _N_GROUPS - 1))
+    quantile = float(stdtrit(_N_GROUPS - 1, (1 + _CONFIDENCE) / 2))
     return Extrapolation(infinite, quantile * math.sqrt(variance), slope)
 
 

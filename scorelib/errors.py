@@ -11,7 +11,8 @@ class InputError(ValueError):
     Args:
         message: description of the error, without reference to command-line options.
         fields: names of the settings to change, such as "store", or a dotted path in a study's
-            settings, such as "data.root". Each command line translates them to its options.
+            settings, such as "data.root", also with the value that mends the fault, such as
+            "data.spot_check=false". Each command line translates them to its options.
     """
 
     def __init__(self, message: str, *fields: str) -> None:

@@ -145,7 +145,7 @@ def _score_sde(saved: Mapping[str, Any], ema: bool) -> Content:
             f"ema.shadow_params must be the {len(trained)} trained parameters in the order of "
             f"model; got {len(averages)} tensors, or others: give ema=False for the weights "
             "without averaging",
-            "ema",
+            "ema=false",
         )
     averaged = weights | dict(zip(trained, averages, strict=True))
     decay = f"{entry['decay']:g}" if isinstance(entry.get("decay"), float) else "unknown"
@@ -156,7 +156,7 @@ def _no_averages(found: str) -> InputError:
     return InputError(
         "a file must hold averaged weights (EMA), of which all reported numbers are; got "
         f"{found}: give ema=False to take the weights without averaging",
-        "ema",
+        "ema=false",
     )
 
 

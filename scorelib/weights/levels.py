@@ -33,7 +33,7 @@ def levels_of(sigmas: Tensor, *, largest_first: bool = True) -> Tensor:
         raise InputError(
             f"sigmas of the file must strictly {way}; got {_ends(sigmas)}: if the network's level "
             f"0 is the {other}, give first_level={other!r}",
-            "first_level",
+            f"first_level={other}",
         )
     return levels
 

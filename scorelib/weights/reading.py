@@ -274,7 +274,7 @@ def _as_float32(weights: Mapping[str, Tensor], half: bool) -> tuple[dict[str, Te
         raise InputError(
             f"weights must be in single precision, as the published ones; got {names}: give "
             "half=True to take the rounded weights as they are",
-            "half",
+            "half=true",
         )
     state = {name: t.float() for name, t in weights.items()}
     broken = [name for name, t in state.items() if not bool(t.isfinite().all())]

@@ -96,7 +96,7 @@ def _options(parser: argparse.ArgumentParser, fields: tuple[str, ...]) -> str:
     }
     has_settings = "changes" in options  # --set: any other field is the path of a setting
     found = [
-        options.get(field, f"--set {field}=VALUE")
+        options.get(field, f"--set {field}" if "=" in field else f"--set {field}=VALUE")
         for field in fields
         if field in options or has_settings
     ]

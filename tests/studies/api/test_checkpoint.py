@@ -78,7 +78,7 @@ def folder(original, tmp_path_factory):
     return place
 
 
-@pytest.mark.parametrize("file", ["."])
+@pytest.mark.parametrize("file", [".", "checkpoint.pth"])
 def test_what_was_taken_out_gives_the_same_numbers_when_put_in(original, folder, file, store):
     trained, first = original
     again = made(model=str(folder / file))
@@ -214,9 +214,9 @@ def damaged(folder, kind):
 
 REFUSED = {
     "truncated": ({}, "truncated"),
-    "no EMA": ({}, "(--set model.ema=VALUE)"),
-    "half precision": ({}, "(--set model.half=VALUE)"),
-    "increasing levels": ({}, "(--set model.first_level=VALUE)"),
+    "no EMA": ({}, "(--set model.ema=false)"),
+    "half precision": ({}, "(--set model.half=true)"),
+    "increasing levels": ({}, "(--set model.first_level=smallest)"),
     "answers the noise": ({}, "likeliest: scale: it answers the noise itself, change the sign"),
     "another network": ({}, "the nearest here is"),
     "a wrong ngf": ({"model.network": '{"spec": "Ncsnv2", "ngf": 4}'}, "ngf=2"),
@@ -244,6 +244,7 @@ def test_a_bad_file_is_refused_in_one_line_before_anything_is_written(
     assert main(["sampling_eps", "--store", str(tmp_path / "store"), *arguments]) == 2
     printed = capsys.readouterr()
     assert words in printed.err, printed.err
+    assert "likeliest" not in words or "as they are (--set data.spot_check=false)" in printed.err
     assert printed.out == "" and printed.err.count("\n") == 1 and "Traceback" not in printed.err
     assert list(tmp_path.iterdir()) == [file]
 

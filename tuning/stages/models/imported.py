@@ -105,7 +105,7 @@ class ImportedWeights(Job, ScoreModel):
             raise InputError(
                 f"the weights must denoise images of {self.data.name}; got: {check.diagnosis}; "
                 "correct the model's settings, or import the weights as they are",
-                "data.spot_check",
+                "data.spot_check=false",
             )
         result = {
             WEIGHTS_SHA256: checkpoint.weights_sha256,

@@ -21,6 +21,7 @@ from torch.utils.checkpoint import checkpoint
 from scorelib.losses import SCORE_ADAM, Adversarial, dsm_from_output, perturbed
 from scorelib.networks.layout import laid_out
 from scorelib.optim import AdamSpec
+from scorelib.precision import computing_in
 from scorelib.seeds import generator_of, seed_of
 from scorelib.training.base import (
     Training,
@@ -118,7 +119,7 @@ class AdversarialTraining(Training):
         """Returns the output of a network; parts of a batch recompute activations in backward."""
 
         def passed(*part: Tensor) -> Tensor:
-            with torch.autocast(self._device.type, torch.bfloat16, enabled=self._autocast):
+            with computing_in(self._precision, self._device):
                 return network(*part).to(part[0].dtype)
 
         most_images = self._most_images or len(inputs[0])

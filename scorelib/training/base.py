@@ -32,6 +32,7 @@ from scorelib.data.files import as_floats
 from scorelib.losses import Dsm, dsm_loss
 from scorelib.networks.layout import channels_last, laid_out
 from scorelib.optim import AdamSpec
+from scorelib.precision import Precision, computing_in
 from scorelib.schedules import Schedule
 from scorelib.seeds import generator_of, seed_of
 from scorelib.training.ema import Ema
@@ -76,7 +77,7 @@ class Training(ABC):
         flips: whether images are mirrored left to right with probability one half.
         seed: seed of all random streams.
         device: device to train on.
-        autocast: whether networks run in bfloat16 where that is safe; losses stay in float32.
+        precision: precision in which networks compute; losses stay in float32.
         most_images: largest number of examples in one pass through a network. Larger batches are
             split, which changes only rounding and the features that dropout drops. None: no
             batch is split.
@@ -97,7 +98,7 @@ class Training(ABC):
         flips: bool,
         seed: int,
         device: torch.device | str = "cpu",
-        autocast: bool = False,
+        precision: Precision = "float32",
         most_images: int | None = None,
     ) -> None:
         self.network = laid_out(network.to(device), tuple(images.shape[1:])).train()
@@ -105,7 +106,8 @@ class Training(ABC):
         self.ema = Ema(self.network, ema)
         self.iteration = 0
         self._images, self._flips, self._seed = images, flips, seed
-        self._batch_size, self._device, self._autocast = batch_size, torch.device(device), autocast
+        self._batch_size, self._device = batch_size, torch.device(device)
+        self._precision: Precision = precision
         self._most_images = most_images
         sigmas = schedule.sigmas if schedule else ()
         self._sigmas = torch.tensor(sigmas, dtype=torch.float32)
@@ -180,7 +182,7 @@ class Training(ABC):
         self.optimizer.zero_grad(set_to_none=True)
         reported: dict[str, Tensor] = defaultdict(lambda: torch.zeros((), device=self._device))
         for part in zip(*(t.chunk(n_parts) for t in examples), strict=True):
-            with torch.autocast(self._device.type, torch.bfloat16, enabled=self._autocast):
+            with computing_in(self._precision, self._device):
                 minimised, losses = losses_of(*part)
             share = len(part[0]) / self._batch_size
             (minimised * share).backward()

@@ -26,6 +26,7 @@ from scorelib.networks import BigGanDiscriminator, DdpmUNet, NcsnPp, Ncsnv2, Net
 from scorelib.networks.layers.resampling import Downsample, Smooth, Upsample
 from scorelib.networks.layout import laid_out
 from scorelib.optim import AdamSpec
+from scorelib.precision import Precision
 from scorelib.samplers import Cas
 from scorelib.schedules import GeometricSchedule
 from scorelib.training.adversarial import AdversarialTraining
@@ -110,7 +111,7 @@ def sampling(ngf: int) -> Row:
     def in_the_stage() -> Tensor:
         place = ExecutionContext(store=None, batch_images=n_images)  # type: ignore[arg-type]
         with torch.inference_mode():
-            return chain(batched([ours], place))
+            return chain(batched([ours], place, "float32"))
 
     torch.testing.assert_close(in_the_stage(), plainly(), rtol=1e-4, atol=1e-3)
     return Row(f"NCSNv2, ngf {ngf}, {n_images} images: CAS, 4 levels", plainly, in_the_stage)
@@ -129,7 +130,7 @@ def forward(of: tuple[str, NetworkSpec]) -> Row:
 
     def in_the_stage() -> Tensor:
         with torch.inference_mode():
-            return batched([ours], place)(x, 1.0)
+            return batched([ours], place, "float32")(x, 1.0)
 
     torch.testing.assert_close(in_the_stage(), plainly(), rtol=1e-4, atol=1e-4)
     return Row(f"{name}, {len(x)} images: forward", plainly, in_the_stage)
@@ -138,17 +139,14 @@ def forward(of: tuple[str, NetworkSpec]) -> Row:
 def bf16(ngf: int) -> Row:
     """Returns the row of our pass of NCSNv2 in bfloat16 over our pass in float32."""
     network, x = laid_out(built(Ncsnv2(ngf=ngf)), SHAPE), images(8)
-    places = [
-        ExecutionContext(store=None, batch_images=len(x), autocast=autocast)  # type: ignore[arg-type]
-        for autocast in (False, True)
-    ]
+    place = ExecutionContext(store=None, batch_images=len(x))  # type: ignore[arg-type]
 
-    def passed(place: ExecutionContext) -> Tensor:
+    def passed(precision: Precision) -> Tensor:
         with torch.inference_mode():
-            return batched([network], place)(x, 1.0)
+            return batched([network], place, precision)(x, 1.0)
 
     name = f"NCSNv2, ngf {ngf}, {len(x)} images: bfloat16 over our float32"
-    return Row(name, lambda: passed(places[0]), lambda: passed(places[1]))
+    return Row(name, lambda: passed("float32"), lambda: passed("bf16"))
 
 
 def training(ngf: int, batch_size: int) -> Row:

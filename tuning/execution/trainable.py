@@ -47,7 +47,6 @@ class Execution:
     Attributes:
         store_url: URL of the store.
         batch_images: maximum number of images per network call.
-        autocast: whether to sample and train in bfloat16 where that is safe.
         compile: whether to run networks through `torch.compile`.
         data_root: folder of data sets that are read from files; None for the default folder.
         inception_weights: file of the Inception weights; None to let the library download them.
@@ -62,7 +61,6 @@ class Execution:
 
     store_url: str
     batch_images: int = 500
-    autocast: bool = False
     compile: bool = False
     data_root: str | None = None
     inception_weights: str | None = None
@@ -93,7 +91,6 @@ class Execution:
             store=Store(self.store_url),
             device=device,
             batch_images=self.batch_images,
-            autocast=self.autocast,
             compile=self.compile,
             data_root=Path(self.data_root) if self.data_root else None,
             inception_weights=Path(self.inception_weights) if self.inception_weights else None,

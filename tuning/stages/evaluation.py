@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from scorelib.networks.layout import channels_last, laid_out
+from scorelib.precision import Precision, computing_in
 from scorelib.samplers import ScaledScore
 from tuning.jobs import ExecutionContext
 from tuning.stages.models.score_model import ScoreModel
@@ -29,23 +30,25 @@ def loaded(model: ScoreModel, ema: float | None, at: ExecutionContext) -> nn.Mod
     return torch.compile(network) if at.compile else network  # type: ignore[return-value]
 
 
-def batched(networks: Sequence[nn.Module], at: ExecutionContext) -> ScaledScore:
+def batched(
+    networks: Sequence[nn.Module], at: ExecutionContext, precision: Precision
+) -> ScaledScore:
     """Returns the scaled score of a network, evaluated in batches that fit on the device.
 
     Args:
         networks: one network for all batches, or one network per batch, such as guided networks
             that hold the classes of their batch. Networks map (x, sigma) to sigma * score.
-        at: execution context, which gives device, batch size and precision.
+        at: execution context, which gives device and batch size.
+        precision: precision in which the networks compute.
 
     Returns:
         A function from x, (B, ...), and the noise level sigma to sigma * score, of the shape and
         type of x.
     """
-    device_type = torch.device(at.device).type
 
     def scaled_score(x: Tensor, sigma: float) -> Tensor:
         level = torch.tensor(sigma, dtype=x.dtype, device=x.device)
-        with torch.autocast(device_type, torch.bfloat16, enabled=at.autocast):
+        with computing_in(precision, at.device):
             batches = torch.split(x, at.images_per_call(tuple(x.shape[1:])) or len(x))
             each = networks if len(networks) > 1 else [*networks] * len(batches)
             parts = [

@@ -121,4 +121,4 @@ class GuidedSampleSpec(SampleSpec):
             GuidedNetwork(network, ClassGuidance(classifier, part, scale=self.scale))
             for part in torch.split(labels, size)
         ]
-        return batched(parts, at)
+        return batched(parts, at, self.precision)

@@ -26,6 +26,7 @@ from scorelib.data.files import as_floats
 from scorelib.errors import require_input
 from scorelib.metrics.features import Extractor, Pixels, extract, quantize
 from scorelib.pictures import grid_png, scatter_png
+from scorelib.precision import Precision
 from scorelib.samplers import (
     AnnealedSampler,
     Langevin,
@@ -37,7 +38,7 @@ from scorelib.samplers import (
 )
 from scorelib.schedules import GeometricSchedule
 from scorelib.seeds import generator_of
-from scorelib.spec import Spec
+from scorelib.spec import Spec, added_later
 from tuning.jobs import ExecutionContext, Job, Outcome, Progress, Run, Stage, Work
 from tuning.stages.evaluation import batched, loaded
 from tuning.stages.features.extractors import build_extractor, extractor_inputs
@@ -56,6 +57,7 @@ class SampleSpec(Spec):
         start: distribution of the first iterate; see `scorelib.samplers.Start`.
         chunk_images: images per chunk, >= 1.
         seed: seed of the stream; equal seeds share the first iterate and the noise.
+        precision: precision in which networks compute; iterates and noise are in float32.
     """
 
     KIND = "SampleSpec"
@@ -66,6 +68,7 @@ class SampleSpec(Spec):
     start: Start = "noise"
     chunk_images: int = 500
     seed: int = 0
+    precision: Precision = added_later("float32")
 
     def validate(self) -> None:
         """Raises InputError for an inadmissible step size, an unknown EMA decay or empty chunks."""
@@ -154,7 +157,7 @@ class SampleSpec(Spec):
         Raises:
             MissingInputError: weights are not stored, or were found corrupt.
         """
-        return batched([loaded(self.model, self.ema, at)], at)
+        return batched([loaded(self.model, self.ema, at)], at, self.precision)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -193,10 +196,12 @@ class Chunk(Job):
 
     @property
     def rate_name(self) -> str:
-        """Name of the measured rate, by the kinds of networks that are evaluated."""
+        """Name of the measured rate, by the kinds of networks and their precision."""
         if self.pixels:
             return "features of pixels"
-        return " ".join([self.stage, *self.sample.architectures])
+        precision = self.sample.precision
+        named = [] if precision == "float32" else [precision]
+        return " ".join([self.stage, *self.sample.architectures, *named])
 
     def title(self) -> str:
         """Returns the title shown for the job."""

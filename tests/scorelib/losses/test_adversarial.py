@@ -338,7 +338,7 @@ def test_training_on_digits_stays_finite_and_lowers_the_dsm_loss():
 def test_both_networks_run_in_bfloat16(most_images):
     torch.manual_seed(0)
     network = Ncsnv2(ngf=4).build((1, 8, 8))
-    run = training(network=network, batch_size=16, autocast=True, most_images=most_images)
+    run = training(network=network, batch_size=16, precision="bf16", most_images=most_images)
     exact = training(network=copy.deepcopy(network), batch_size=16)
     dtypes = set()
     run.discriminator.blocks[1].conv1.register_forward_hook(

@@ -213,10 +213,10 @@ def test_a_loss_that_is_not_finite_ends_the_run_with_its_cause():
         list(run.steps(100))
 
 
-@pytest.mark.parametrize("autocast", [False, True])
-def test_the_convolutional_network_trains_in_both_precisions(autocast):
+@pytest.mark.parametrize("precision", ["float32", "bf16"])
+def test_the_convolutional_network_trains_in_both_precisions(precision):
     torch.manual_seed(0)
     network = Ncsnv2(ngf=8).build((1, 8, 8))
-    run = training(network=network, batch_size=16, autocast=autocast, flips=False)
+    run = training(network=network, batch_size=16, precision=precision, flips=False)
     losses = [s.losses["dsm"] for s in run.steps(60) if s.losses]
     assert losses[-1] < losses[0] < 60

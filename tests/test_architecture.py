@@ -27,7 +27,7 @@ ROOMS = """\
 scorelib.errors
 scorelib.seeds
 scorelib.pictures
-scorelib.precision
+scorelib.devices
 scorelib.diameter               errors
 scorelib.spec_classes           errors
 scorelib.spec                   errors spec_classes
@@ -45,9 +45,8 @@ scorelib.guidance               errors networks
 scorelib.weights                data errors networks schedules spec
 scorelib.exact                  errors samplers schedules step_size
 scorelib.losses                 errors guidance networks optim spec
-scorelib.training               data errors guidance losses networks optim precision schedules
-                                seeds
-scorelib.metrics                data errors exact networks optim precision seeds spec training
+scorelib.training               data devices errors guidance losses networks optim schedules seeds
+scorelib.metrics                data devices errors exact networks optim seeds spec training
 scorelib.testing                data errors guidance metrics networks samplers schedules spec
                                 training
 tuning.addresses                scorelib

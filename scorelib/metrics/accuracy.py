@@ -22,13 +22,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from scorelib.data.files import as_floats
+from scorelib.devices.precision import Precision
 from scorelib.errors import InputError
 from scorelib.metrics.classifier import Classifier
 from scorelib.optim import AdamSpec
-from scorelib.precision import Precision
 from scorelib.seeds import seed_of
 from scorelib.spec import Spec, added_later
-from scorelib.training.base import Training
+from scorelib.training.base import Draws, Training
 
 _TEST_BATCH_IMAGES = 500
 
@@ -128,12 +128,14 @@ class AccuracyTraining(Training):
             optimizer=spec.optimizer, ema=(), batch_size=spec.batch_size, flips=False,
             seed=spec.seed, device=device, precision=spec.precision,
         )  # fmt: skip
-        self._labels = labels
+        self._labels = labels.to(self._device)
 
-    def _update(self, iteration: int) -> dict[str, Tensor]:
-        batch = self._batch(iteration, "accuracy epoch")
-        x = as_floats(self._images[batch]).to(self._device)
-        return self._gradient_step((x, self._labels[batch].to(self._device)), self._losses)
+    def _draws(self, iteration: int) -> Draws:
+        return self._chosen(self._batch(iteration, "accuracy epoch"))
+
+    def _update(self, draws: Draws) -> dict[str, Tensor]:
+        examples = self._clean(draws), self._labels[draws.indices]
+        return self._gradient_step(examples, self._losses)
 
     def _losses(self, x: Tensor, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         loss = functional.cross_entropy(self.network(x), labels)

@@ -14,8 +14,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from scorelib.devices.precision import Precision
 from scorelib.errors import InputError
-from scorelib.precision import Precision
 from scorelib.spec import Spec, added_later
 from tuning.addresses import require_database, require_no_password, with_home
 from tuning.store.store import Store

@@ -20,13 +20,13 @@ import math
 from dataclasses import dataclass
 
 from scorelib.data import DataSpec
+from scorelib.devices.precision import Precision
 from scorelib.errors import InputError, require_input
 from scorelib.losses import Adversarial, Dsm
 from scorelib.metrics import ClassifierFeatures, ClassifierSpec, RandomConvFeatures
 from scorelib.metrics.features import Extractor
 from scorelib.networks import NetworkSpec
 from scorelib.optim import AdamSpec
-from scorelib.precision import Precision
 from scorelib.samplers import Start
 from scorelib.schedules import GeometricSchedule, Schedule, n_levels_for_coverage
 from scorelib.spec import Spec, added_later

@@ -21,12 +21,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from scorelib.devices.precision import Precision
 from scorelib.losses import Adversarial
 from scorelib.networks import BigGanDiscriminator, DdpmUNet, NcsnPp, Ncsnv2, NetworkSpec
 from scorelib.networks.layers.resampling import Downsample, Smooth, Upsample
 from scorelib.networks.layout import laid_out
 from scorelib.optim import AdamSpec
-from scorelib.precision import Precision
 from scorelib.samplers import Cas
 from scorelib.schedules import GeometricSchedule
 from scorelib.training.adversarial import AdversarialTraining

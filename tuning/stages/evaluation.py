@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from scorelib.devices.precision import Precision, computing_in
 from scorelib.networks.layout import channels_last, laid_out
-from scorelib.precision import Precision, computing_in
 from scorelib.samplers import ScaledScore
 from tuning.jobs import ExecutionContext
 from tuning.stages.models.score_model import ScoreModel
@@ -47,7 +47,8 @@ def batched(
     """
 
     def scaled_score(x: Tensor, sigma: float) -> Tensor:
-        level = torch.tensor(sigma, dtype=x.dtype, device=x.device)
+        # A fill, not a copy from the host, for which the host would wait.
+        level = torch.full((), sigma, dtype=x.dtype, device=x.device)
         with computing_in(precision, at.device):
             batches = torch.split(x, at.images_per_call(tuple(x.shape[1:])) or len(x))
             each = networks if len(networks) > 1 else [*networks] * len(batches)

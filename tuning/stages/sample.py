@@ -11,8 +11,9 @@ of points over the data. If a `SampleSpec` keeps pixels, the images are sampled 
 pixels, and the chunks of other features are computed from the stored pixels.
 """
 
+import contextlib
 import math
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
@@ -23,10 +24,11 @@ from torch import Tensor
 
 from scorelib.data import DataSpec, Perturbed
 from scorelib.data.files import as_floats
+from scorelib.devices.ahead import ahead
+from scorelib.devices.precision import Precision
 from scorelib.errors import require_input
 from scorelib.metrics.features import Extractor, Pixels, extract, quantize
 from scorelib.pictures import grid_png, scatter_png
-from scorelib.precision import Precision
 from scorelib.samplers import (
     AnnealedSampler,
     Langevin,
@@ -44,6 +46,12 @@ from tuning.stages.evaluation import batched, loaded
 from tuning.stages.features.extractors import build_extractor, extractor_inputs
 from tuning.stages.features.reference import PICTURE_POINTS
 from tuning.stages.models.score_model import ScoreModel
+
+CHECK_EVERY_STEPS = 20
+"""Number of steps between two checks for values that are not finite; a check waits for the device.
+
+The check finds the first step with such values, wherever it was.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -236,10 +244,18 @@ class Chunk(Job):
         state: SamplerState | None = None
         spec = self.sample
         total = spec.sampler.n_evaluations(spec.model.levels)
-        for state in walk_chunk(spec, self.index, at):
-            if not torch.isfinite(state.x).all():
-                return Outcome(result={"failed": f"non-finite sample at step {state.step}"})
-            yield Progress(state.step, total, "steps")
+        n_finite = torch.zeros((), dtype=torch.int64, device=at.device)
+        is_finite = torch.ones((), dtype=torch.bool, device=at.device)
+        states = walk_chunk(spec, self.index, at)
+        with contextlib.closing(states):
+            for state in states:
+                is_finite &= torch.isfinite(state.x).all()
+                n_finite += is_finite
+                if state.step % CHECK_EVERY_STEPS == 0 or state.denoised is not None:
+                    found = int(n_finite)
+                    if found < state.step:
+                        return Outcome(result={"failed": f"non-finite sample at step {found + 1}"})
+                yield Progress(state.step, total, "steps")
         assert state is not None and state.denoised is not None
         images = {"raw": state.x.float().cpu(), "denoised": state.denoised.float().cpu()}
         if not torch.isfinite(images["denoised"]).all():
@@ -284,8 +300,12 @@ class Chunk(Job):
         return {name: as_floats(values) for name, values in tensors.items()}
 
 
-def walk_chunk(spec: SampleSpec, index: int, at: ExecutionContext) -> Iterator[SamplerState]:
+def walk_chunk(
+    spec: SampleSpec, index: int, at: ExecutionContext
+) -> Generator[SamplerState, None, None]:
     """Yields the sampler's states of a chunk; all random numbers come from the chunk's own seed.
+
+    On a GPU a thread draws the noise ahead; it ends with the generator.
 
     Args:
         spec: stream of images.
@@ -304,14 +324,17 @@ def walk_chunk(spec: SampleSpec, index: int, at: ExecutionContext) -> Iterator[S
     data = at.images(target, "train")[0] if spec.start == "data" else None
     x = start_images(spec.start, shape, levels.sigma_1, stream, data).to(at.device)
 
-    def draw() -> Tensor:
-        return torch.randn(shape, generator=stream).to(at.device)
+    def noises() -> Iterator[Tensor]:
+        while True:
+            yield torch.randn(shape, generator=stream)
 
-    states = spec.sampler.walk(spec.scaled_score(at, index), x, levels, draw)
-    while True:
-        # Per step, not around the loop: a suspended generator must not leave the mode enabled.
-        with torch.inference_mode():
-            state = next(states, None)
-        if state is None:
-            return
-        yield state
+    with contextlib.closing(ahead(noises(), torch.device(at.device))) as drawn:
+        scaled_score = spec.scaled_score(at, index)
+        states = spec.sampler.walk(scaled_score, x, levels, lambda: next(drawn))
+        while True:
+            # Per step, not around the loop: a suspended generator must not leave the mode enabled.
+            with torch.inference_mode():
+                state = next(states, None)
+            if state is None:
+                return
+            yield state

@@ -173,7 +173,7 @@ def test_pixels_train_bitwise_as_the_same_images_divided_first(objective, flips)
 
 def test_pixels_stay_pixels_and_batches_are_floats():
     run = training(images=EVERY_LEVEL)
-    x, *_ = run._examples(torch.Generator().manual_seed(0), torch.arange(4))
+    x, *_ = run._examples(run._drawn(torch.Generator().manual_seed(0), torch.arange(4)))
     assert run._images is EVERY_LEVEL and EVERY_LEVEL.dtype == torch.uint8
     assert x.dtype == torch.float32 and x.max() <= 1
 
@@ -182,7 +182,7 @@ def test_pixels_stay_pixels_and_batches_are_floats():
 def test_the_levels_are_those_of_any_schedule(family):
     schedule = family(sigma_1=5.0, sigma_L=0.1, n_levels=7)
     run = training(schedule=schedule)
-    _, sigma, _ = run._examples(torch.Generator().manual_seed(0), torch.arange(500))
+    _, sigma, _ = run._examples(run._drawn(torch.Generator().manual_seed(0), torch.arange(500)))
     drawn, counts = sigma.unique(return_counts=True)
     assert drawn.tolist() == pytest.approx(schedule.sigmas[::-1], rel=1e-6)
     assert counts.min() > 40

@@ -22,11 +22,11 @@ import torch
 from torch import Tensor, nn
 
 from scorelib.data import DataSpec
+from scorelib.devices.precision import Precision
 from scorelib.errors import require_input
 from scorelib.losses import Adversarial, ClassifierObjective, Dsm
 from scorelib.networks import NetworkSpec, NoiseClassifierSpec, size_of
 from scorelib.optim import AdamSpec
-from scorelib.precision import Precision
 from scorelib.schedules import Schedule
 from scorelib.seeds import seed_of
 from scorelib.spec import Spec, added_later

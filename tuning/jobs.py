@@ -106,7 +106,7 @@ class ExecutionContext:
         device: torch device, such as "cpu" or "cuda".
         batch_images: maximum number of images per network call. Larger batches are split; in
             training the gradients of the parts are added up.
-        compile: whether to run networks through `torch.compile`.
+        compile: whether score networks run through `torch.compile`, in training and in sampling.
         data_root: folder of data sets that are read from files; None for the default folder.
         inception_weights: file of the Inception weights; None to let the library download them.
         weights: files and folders of weights that may be imported.

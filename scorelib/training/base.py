@@ -100,6 +100,7 @@ class Training(ABC):
         seed: seed of all random streams.
         device: device to train on.
         precision: precision in which networks compute; losses stay in float32.
+        compile: whether the network runs through `torch.compile`, with the same random numbers.
         most_images: largest number of examples in one pass through a network. Larger batches are
             split, which changes only rounding and the features that dropout drops. None: no
             batch is split.
@@ -121,9 +122,12 @@ class Training(ABC):
         seed: int,
         device: torch.device | str = "cpu",
         precision: Precision = "float32",
+        compile: bool = False,
         most_images: int | None = None,
     ) -> None:
         self.network = laid_out(network.to(device), tuple(images.shape[1:])).train()
+        if compile:  # in place, so that names and types of the state stay
+            self.network.compile(options={"fallback_random": True})
         self._adam, self.optimizer = optimizer, optimizer.build(self.network.parameters())
         self.ema = Ema(self.network, ema)
         self.iteration = 0

@@ -103,8 +103,8 @@ class ExecutionSettings(Spec):
         batch_images: largest number of images per network call, >= 1. Larger batches are split into
             several calls. If a job runs out of GPU memory, its worker halves this number for
             further jobs of the same stage.
-        compile: whether networks are compiled by torch.compile, which takes minutes for a large
-            network.
+        compile: whether score networks are compiled by torch.compile, in training and in sampling;
+            compiling takes minutes for a large network.
         timeouts: time-outs after which jobs count as hung.
         gpu_shares: shares of a GPU that jobs request.
     """

@@ -47,7 +47,7 @@ class Execution:
     Attributes:
         store_url: URL of the store.
         batch_images: maximum number of images per network call.
-        compile: whether to run networks through `torch.compile`.
+        compile: whether score networks run through `torch.compile`, in training and in sampling.
         data_root: folder of data sets that are read from files; None for the default folder.
         inception_weights: file of the Inception weights; None to let the library download them.
         weights: files and folders of weights that may be imported.

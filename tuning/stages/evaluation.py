@@ -1,5 +1,6 @@
 """Score networks for samplers: loading, memory layout and evaluation in batches."""
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -50,12 +51,28 @@ def batched(
         # A fill, not a copy from the host, for which the host would wait.
         level = torch.full((), sigma, dtype=x.dtype, device=x.device)
         with computing_in(precision, at.device):
-            batches = torch.split(x, at.images_per_call(tuple(x.shape[1:])) or len(x))
+            batches = parts_of_one_size(x, at.images_per_call(tuple(x.shape[1:])))
             each = networks if len(networks) > 1 else [*networks] * len(batches)
             parts = [
                 network(channels_last(part), level)
                 for network, part in zip(each, batches, strict=True)
             ]
-        return torch.cat(parts).to(x.dtype)
+        return torch.cat(parts)[: len(x)].to(x.dtype)
 
     return scaled_score
+
+
+def parts_of_one_size(x: Tensor, most: int | None) -> tuple[Tensor, ...]:
+    """Splits examples into as few parts as possible, all of one size.
+
+    A network that is compiled is compiled once for each size. The last part is filled up with
+    copies of the last example, fewer than there are parts.
+
+    Args:
+        x: examples or their classes, shape (B, ...).
+        most: largest number of examples in a part, >= 1; None for one part.
+    """
+    size = math.ceil(len(x) / math.ceil(len(x) / (most or len(x))))
+    missing = -len(x) % size
+    whole = torch.cat([x, x[-1:].expand(missing, *x.shape[1:])]) if missing else x
+    return torch.split(whole, size)

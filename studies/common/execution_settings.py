@@ -102,7 +102,7 @@ class ExecutionSettings(Spec):
     Attributes:
         batch_images: largest number of images per network call, >= 1. Larger batches are split into
             several calls. If a job runs out of GPU memory, its worker halves this number for
-            further jobs of the same stage.
+            further jobs of the same stage, and doubles it again if the memory they take allows.
         compile: whether score networks are compiled by torch.compile, in training and in sampling;
             compiling takes minutes for a large network.
         timeouts: time-outs after which jobs count as hung.

@@ -47,17 +47,17 @@ def built(spec, *arguments):
 
 
 def dsm(network=None, **changes):
-    network = network or built(Ncsnv2(ngf=4), PIXELS.shape[1:])
+    network = network or built(ResidualMlp(width=8, depth=1), PIXELS.shape[1:])
     return DsmTraining(network, PIXELS, **SETTINGS | changes)
 
 
 def with_dropout():
-    return dsm(built(NcsnPp(width=8, n_blocks=1, dropout=0.5), PIXELS.shape[1:]))
+    return dsm(built(NcsnPp(width=4, n_blocks=1, dropout=0.5), PIXELS.shape[1:]))
 
 
 def adversarial():
     return AdversarialTraining(
-        built(Ncsnv2(ngf=4), PIXELS.shape[1:]), PIXELS, **SETTINGS,
+        built(Ncsnv2(ngf=2), PIXELS.shape[1:]), PIXELS, **SETTINGS,
         objective=Adversarial(n_d=2, discriminator=BigGanDiscriminator(width=1)),
     )  # fmt: skip
 
@@ -159,7 +159,7 @@ def test_an_error_of_the_draws_comes_when_their_value_is_needed(threaded):
 
 
 def test_a_divergence_is_found_at_the_next_check_and_ends_the_thread(threaded):
-    run = dsm(built(ResidualMlp(width=8, depth=1), PIXELS.shape[1:]))
+    run = dsm()
     with torch.no_grad():
         next(run.network.parameters()).fill_(torch.nan)
     with pytest.raises(NonFiniteError, match="dsm loss is nan at iteration 50"):

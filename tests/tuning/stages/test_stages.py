@@ -65,9 +65,9 @@ def test_batches_have_one_size_and_the_images_of_one_batch(n, most):
     place = ExecutionContext(store=None, batch_images=most or n)
     found = batched([network], place, "float32")(x, 0.5)
     expected = network(x, torch.tensor(0.5))
-    size, n_calls = sizes[0], len(sizes) - 1
-    assert set(sizes[:-1]) == {size} and size <= (most or n)
-    assert n_calls == -(-n // (most or n)) or size * n_calls < n + n_calls
+    *sizes, _ = sizes
+    assert len(set(sizes)) == 1 and sizes[0] <= (most or n)
+    assert len(sizes) == -(-n // (most or n)) and n <= sum(sizes) < n + len(sizes)
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
 
 

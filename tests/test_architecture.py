@@ -40,7 +40,7 @@ scorelib.data                   errors seeds spec
 scorelib.optim                  errors spec
 scorelib.schedules              errors spec
 scorelib.networks               errors schedules spec
-scorelib.samplers               errors schedules spec step_size
+scorelib.samplers               devices errors networks schedules spec step_size
 scorelib.guidance               errors networks
 scorelib.weights                data errors networks schedules spec
 scorelib.exact                  errors samplers schedules step_size

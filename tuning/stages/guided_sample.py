@@ -14,8 +14,9 @@ from scorelib.data import DataSpec, OneClass, Toy
 from scorelib.errors import require_input
 from scorelib.guidance import ClassGuidance, GuidedNetwork
 from scorelib.samplers import ScaledScore
+from scorelib.samplers.batches import batched, parts_of_one_size
 from tuning.jobs import ExecutionContext, Job
-from tuning.stages.evaluation import batched, loaded, parts_of_one_size
+from tuning.stages.evaluation import loaded
 from tuning.stages.sample import SampleSpec
 from tuning.stages.training.noise_classifier import NoiseClassifierSnapshot
 
@@ -121,4 +122,4 @@ class GuidedSampleSpec(SampleSpec):
             GuidedNetwork(network, ClassGuidance(classifier, part, scale=self.scale))
             for part in parts_of_one_size(labels, most)
         ]
-        return batched(parts, at, self.precision)
+        return batched(parts, self.precision, most)

@@ -38,11 +38,12 @@ from scorelib.samplers import (
     Start,
     start_images,
 )
+from scorelib.samplers.batches import batched
 from scorelib.schedules import GeometricSchedule
 from scorelib.seeds import generator_of
 from scorelib.spec import Spec, added_later
 from tuning.jobs import ExecutionContext, Job, Outcome, Progress, Run, Stage, Work
-from tuning.stages.evaluation import batched, loaded
+from tuning.stages.evaluation import loaded
 from tuning.stages.features.extractors import build_extractor, extractor_inputs
 from tuning.stages.features.reference import PICTURE_POINTS
 from tuning.stages.models.score_model import ScoreModel
@@ -165,7 +166,8 @@ class SampleSpec(Spec):
         Raises:
             MissingInputError: weights are not stored, or were found corrupt.
         """
-        return batched([loaded(self.model, self.ema, at)], at, self.precision)
+        network = loaded(self.model, self.ema, at)
+        return batched([network], self.precision, at.images_per_call(self.model.target.shape))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,6 @@ from tests.tuning.miniature import first_score, miniature_study
 from tuning.jobs import ExecutionContext, MissingInputError, execute
 from tuning.stages import SampleSpec, Snapshot
 from tuning.stages.baseline import gaussian_like
-from tuning.stages.evaluation import batched, parts_of_one_size
 from tuning.store.store import Store
 from tuning.testing import finish
 
@@ -53,28 +52,6 @@ def test_bfloat16_changes_a_sample_only_slightly(store, convolutional):
     exact, rough = (job.features(place)["denoised.features"] for job in (chunk, coarse))
     assert not torch.equal(exact, rough)
     assert (exact - rough).norm() < 0.1 * exact.norm()
-
-
-@pytest.mark.parametrize("n", [1, 7, 8, 9, 10])
-@pytest.mark.parametrize("most", [None, 1, 3, 4, 8, 20])
-def test_batches_have_one_size_and_the_images_of_one_batch(n, most):
-    x = torch.rand(n, 1, 8, 8, generator=torch.Generator().manual_seed(n))
-    network = Ncsnv2(ngf=4).build((1, 8, 8)).requires_grad_(False).eval()
-    sizes = []
-    network.register_forward_hook(lambda _module, inputs, _out: sizes.append(len(inputs[0])))
-    place = ExecutionContext(store=None, batch_images=most or n)
-    found = batched([network], place, "float32")(x, 0.5)
-    expected = network(x, torch.tensor(0.5))
-    *sizes, _ = sizes
-    assert len(set(sizes)) == 1 and sizes[0] <= (most or n)
-    assert len(sizes) == -(-n // (most or n)) and n <= sum(sizes) < n + len(sizes)
-    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
-
-
-def test_a_guided_batch_has_one_size_and_its_own_classes():
-    labels = torch.arange(10)
-    parts = parts_of_one_size(labels, 4)
-    assert [part.tolist() for part in parts] == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 9, 9]]
 
 
 def test_a_gpu_that_is_not_there_is_an_error_and_not_a_silent_cpu(store):

@@ -34,7 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 2
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
     found = measured(Machine(device, options.seconds), miniature=options.miniature)
     options.output.write_text(json.dumps(found, indent=1))
     print("\n".join(lines(found)))

@@ -55,12 +55,12 @@ def check_networks(machine: Machine, sizes: Sizes) -> None:
     }
     for name, build in networks.items():
         shape = (2,) if name == "PlaneMlp" else SHAPE
-        torch.manual_seed(0)
-        network = laid_out(build(), shape).eval().requires_grad_(False)
         x = torch.rand(4, *shape, generator=torch.Generator().manual_seed(1))
         sigma = torch.tensor(LEVELS.sigmas[:4])
         arguments = (x,) if name == "BigGanDiscriminator" else (x, sigma)
-        with machine.part(name):
+        with machine.part(f"network {name}"):
+            torch.manual_seed(0)
+            network = laid_out(build(), shape).eval().requires_grad_(False)
             exact = _passed(network, arguments, CPU, "float32")
             for precision, limit in (("float32", 1e-4), ("bf16", 0.05)):
                 found = _passed(network, arguments, machine.device, precision)
@@ -82,7 +82,7 @@ def check_samplers(machine: Machine, sizes: Sizes) -> None:
     torch.manual_seed(0)
     network = laid_out(Ncsnv2(ngf=sizes.width).build(SHAPE), SHAPE).eval().requires_grad_(False)
     for sampler in SAMPLERS:
-        with machine.part(sampler.KIND):
+        with machine.part(f"sampler {sampler.KIND}"):
             ends = [
                 chain(network, sampler, device, n=6, most=4) for device in (CPU, machine.device)
             ]
@@ -134,7 +134,7 @@ def chain(
 def check_trainings(machine: Machine, sizes: Sizes) -> None:
     """Compares the losses of three updates of every training, to one per cent."""
     for name in trainings(sizes, CPU):
-        with machine.part(name):
+        with machine.part(f"training {name}"):
             exact, found = (_losses(trainings(sizes, at)[name]()) for at in (CPU, machine.device))
             for loss, value in exact.items():
                 error = abs(found[loss] - value) / abs(value)

@@ -49,7 +49,8 @@ class Machine:
     def part(self, name: str) -> Iterator[None]:
         """Runs a part of the script: an error in it is a failed check and does not end the script.
 
-        A part that does not fit into the time or the memory is skipped and named.
+        A part that does not fit into the time or the memory, or that needs a package that is not
+        there, is skipped and named.
 
         Args:
             name: name of the part.
@@ -58,6 +59,8 @@ class Machine:
             yield
         except OutOfTime:
             self.skipped.append(f"{name}: no time was left")
+        except ModuleNotFoundError as error:
+            self.skipped.append(f"{name}: {error.name} is missing")
         except torch.OutOfMemoryError:
             self.skipped.append(f"{name}: the memory of the device is too small")
         except Exception as error:  # whatever happens on a machine not seen before
@@ -91,8 +94,12 @@ class Machine:
             return None
         from torch.profiler import ProfilerActivity, profile
 
-        with profile(activities=[ProfilerActivity.CUDA]) as found:
-            seconds = self.time(run)
+        try:
+            with profile(activities=[ProfilerActivity.CUDA]) as found:
+                seconds = self.time(run)
+        except RuntimeError as error:  # a driver may forbid profiling
+            self.skipped.append(f"share of time in which the GPU is busy: {error}")
+            return None
         return sum(e.self_device_time_total for e in found.key_averages()) / 1e6 / seconds
 
     def peak(self, side: int, dtype: torch.dtype) -> float:

@@ -16,7 +16,9 @@ from tests.gpu.rows import TABLE_1, hours_of_table_1
 from tuning.scheduling.forecast import forecast
 from tuning.scheduling.scheduler import Scheduler
 
-MISSING = ("ray", "optuna", "mlflow", "lmdb", "torch_fidelity")
+MISSING = (
+    "ray", "optuna", "mlflow", "lmdb", "torch_fidelity", "scipy", "sklearn", "safetensors",
+)  # fmt: skip
 
 
 def run(code, *arguments, cwd):

@@ -220,3 +220,21 @@ def test_the_convolutional_network_trains_in_both_precisions(precision):
     run = training(network=network, batch_size=16, precision=precision, flips=False)
     losses = [s.losses["dsm"] for s in run.steps(60) if s.losses]
     assert losses[-1] < losses[0] < 60
+
+
+def test_a_compiled_training_is_the_same_training(monkeypatch):
+    """Compiles for PyTorch's own kernels: code of its own would take ten times as long to make."""
+    compiled, asked = torch.compile, []
+
+    def without_code(function, *, options):
+        asked.append(options)
+        return compiled(function, backend="aot_eager")
+
+    monkeypatch.setattr(torch, "compile", without_code)
+    plain, run = training(), training(compile=True)
+    ends = [[step.losses for step in each.steps(5)][-1]["dsm"] for each in (plain, run)]
+    assert asked == [{"fallback_random": True}] and ends[1] == pytest.approx(ends[0], rel=1e-5)
+    state, other = plain.state(), run.state()
+    assert state.keys() == other.keys()
+    for name, value in state.items():
+        torch.testing.assert_close(other[name], value, rtol=1e-3, atol=1e-5)

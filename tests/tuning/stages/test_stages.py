@@ -19,9 +19,7 @@ from tuning.testing import finish
 
 
 @pytest.mark.parametrize("options", [{"batch_images": 7}, {"compile": True}])
-def test_execution_options_change_training_and_sample_by_rounding(
-    store, tmp_path, monkeypatch, options
-):
+def test_execution_options_do_not_change_a_sample(store, tmp_path, monkeypatch, options):
     if "compile" in options and not (shutil.which("g++") or shutil.which("clang++")):
         pytest.skip("torch.compile needs a C++ compiler")
     # Excludes code that another machine with this home folder compiled for its processor.
@@ -30,6 +28,8 @@ def test_execution_options_change_training_and_sample_by_rounding(
     place = ExecutionContext(store=store)
     finish(chunk, place)
     other = ExecutionContext(store=Store(str(tmp_path / "other"), create=True), **options)
+    for needed in chunk.inputs() if "compile" in options else ():  # see the tests of trainings
+        finish(needed, ExecutionContext(store=other.store))
     finish(chunk, other)
     ours, theirs = chunk.features(place), chunk.features(other)
     for name in ours:
@@ -165,3 +165,10 @@ def test_networks_without_images_have_no_channels_to_put_last():
 
     network = ResidualMlp(width=8, depth=1).build((5,))
     assert laid_out(network, (5,)) is network
+
+
+def test_a_training_is_compiled_where_the_context_says_so(store, convolutional):
+    for on in (False, True):
+        place = ExecutionContext(store=store, compile=on)
+        run = convolutional.train.training(place)
+        assert (run.network._compiled_call_impl is not None) == on

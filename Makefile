@@ -39,7 +39,7 @@ chaos: $(READY)
 # Comparisons with a CPU and times on a machine with a GPU, at most eight minutes; installs nothing and
 # needs no network. PYTHON is a Python with PyTorch: the environment of the other targets is not used.
 gpu:
-	$(PYTHON) -m tests.gpu
+	@$(PYTHON) -m tests.gpu
 
 # The tutorial of the documents as a new user follows it, from an installed wheel.
 tutorial: $(READY)

@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 READY := .venv/.installed
 
-.PHONY: study test durations browser chaos tutorial lint audit clean
+.PHONY: study test durations browser chaos gpu tutorial lint audit clean
 .DELETE_ON_ERROR:
 
 $(READY): pyproject.toml constraints.txt
@@ -35,6 +35,11 @@ browser:
 # Injects real faults one after another and prints a table of outcomes; about twenty minutes.
 chaos: $(READY)
 	$(BIN)/python -m tests.chaos
+
+# Comparisons with a CPU and times on a machine with a GPU, at most eight minutes; installs nothing and
+# needs no network. PYTHON is a Python with PyTorch: the environment of the other targets is not used.
+gpu:
+	@$(PYTHON) -m tests.gpu
 
 # The tutorial of the documents as a new user follows it, from an installed wheel.
 tutorial: $(READY)

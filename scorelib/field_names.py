@@ -11,7 +11,9 @@ from collections.abc import Iterable, Sequence
 MOST_SUGGESTED = 3
 
 MEANINGS: dict[str, tuple[str, ...]] = {
+    "amp": ("precision",),
     "augmentation": ("flips",),
+    "autocast": ("precision",),
     "batchsize": ("batch_size", "batch_images"),
     "betas": ("beta1", "beta2"),
     "bs": ("batch_size",),
@@ -19,7 +21,9 @@ MEANINGS: dict[str, tuple[str, ...]] = {
     "checkpoint": ("iteration", "snapshot_every"),
     "ckpt": ("iteration", "snapshot_every"),
     "dataset": ("data", "root"),
+    "bf16": ("precision",),
     "decay": ("ema", "beta1", "beta2"),
+    "dtype": ("precision",),
     "ema_decay": ("ema",),
     "ema_rate": ("ema",),
     "epochs": ("iterations",),

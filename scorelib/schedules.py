@@ -51,8 +51,6 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
-from scipy.special import ndtr
-
 from scorelib.errors import InputError
 from scorelib.spec import Spec, fields_of
 
@@ -340,6 +338,8 @@ def coverage(gamma: float, n_dimensions: int) -> float:
     """
     g = 1 / gamma
     shift = math.sqrt(2 * n_dimensions) * (g - 1)
+    from scipy.special import ndtr  # imported here: only counts of levels need scipy
+
     return float(ndtr(shift + 3 * g) - ndtr(shift - 3 * g))
 
 

@@ -19,7 +19,7 @@ import json
 import math
 import types
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Any, ClassVar, Self, get_args, get_origin
@@ -73,6 +73,8 @@ class Spec(metaclass=SpecType):
             renamed without invalidating its results. A class of another distribution that does not
             declare KIND gets ``module:Class``.
         VERSION: version of the results, raised when they change on purpose; inherited.
+        REMOVED: fields that the class once had, each with the value to which the code without the
+            field corresponds. They stay in the key, and JSON may hold them with this value.
 
     Raises:
         InputError: a field has a value of the wrong type, ``validate`` rejects the fields, or the
@@ -81,6 +83,7 @@ class Spec(metaclass=SpecType):
 
     KIND: ClassVar[str]
     VERSION: ClassVar[int] = 1
+    REMOVED: ClassVar[Mapping[str, Any]] = types.MappingProxyType({})
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -115,7 +118,7 @@ class Spec(metaclass=SpecType):
     @cached_property
     def key(self) -> str:
         """Hash of the spec's content: 32 hexadecimal digits, equal for equal computations."""
-        fields = {
+        fields = dict(self.REMOVED) | {
             _stored_name(f): _keyed(getattr(self, f.name))
             for f in dataclasses.fields(self)
             if not (f.metadata.get(_ADDED_LATER) and getattr(self, f.name) == f.default)
@@ -235,6 +238,7 @@ def _from_json(data: dict[str, Any]) -> Any:
         message = f"a spec must be of a known kind; got {kind!r}{hint}"
         raise InputError(message, *(["modules"] if module else []))
     require_usable(_KINDS[kind])
+    data = {name: v for name, v in data.items() if (name, v) not in _KINDS[kind].REMOVED.items()}
     names = {_stored_name(f): f.name for f in dataclasses.fields(_KINDS[kind])}
     unknown = data.keys() - names.keys() - {"spec"}
     if unknown:

@@ -27,6 +27,7 @@ ROOMS = """\
 scorelib.errors
 scorelib.seeds
 scorelib.pictures
+scorelib.devices
 scorelib.diameter               errors
 scorelib.spec_classes           errors
 scorelib.spec                   errors spec_classes
@@ -39,13 +40,13 @@ scorelib.data                   errors seeds spec
 scorelib.optim                  errors spec
 scorelib.schedules              errors spec
 scorelib.networks               errors schedules spec
-scorelib.samplers               errors schedules spec step_size
+scorelib.samplers               devices errors networks schedules spec step_size
 scorelib.guidance               errors networks
 scorelib.weights                data errors networks schedules spec
 scorelib.exact                  errors samplers schedules step_size
 scorelib.losses                 errors guidance networks optim spec
-scorelib.training               data errors guidance losses networks optim schedules seeds
-scorelib.metrics                data errors exact networks optim seeds spec training
+scorelib.training               data devices errors guidance losses networks optim schedules seeds
+scorelib.metrics                data devices errors exact networks optim seeds spec training
 scorelib.testing                data errors guidance metrics networks samplers schedules spec
                                 training
 tuning.addresses                scorelib

@@ -101,15 +101,12 @@ class MissingInputError(Exception):
 class ExecutionContext:
     """The environment in which a job runs; it changes results only by rounding errors.
 
-    The rounding of `autocast` shows in the third digit.
-
     Attributes:
         store: store from which inputs are read and to which checkpoints are written.
         device: torch device, such as "cpu" or "cuda".
         batch_images: maximum number of images per network call. Larger batches are split; in
             training the gradients of the parts are added up.
-        autocast: whether to sample and train in bfloat16 where that is safe.
-        compile: whether to run networks through `torch.compile`.
+        compile: whether score networks run through `torch.compile`, in training and in sampling.
         data_root: folder of data sets that are read from files; None for the default folder.
         inception_weights: file of the Inception weights; None to let the library download them.
         weights: files and folders of weights that may be imported.
@@ -119,7 +116,6 @@ class ExecutionContext:
     store: Store
     device: str = "cpu"
     batch_images: int = 500
-    autocast: bool = False
     compile: bool = False
     data_root: Path | None = None
     inception_weights: Path | None = None

@@ -55,9 +55,7 @@ class PixelData(DataSpec):
 def as_floats(images: Tensor) -> Tensor:
     """Converts 8-bit pixels to float32 in [0, 1]; returns floating-point examples unchanged.
 
-    On the CPU the results are bitwise the same for batches of any size. A GPU multiplies by the
-    reciprocal instead of dividing, which rounds differently: convert pixels before moving them to a
-    GPU.
+    The results are bitwise the same for batches of any size and on all devices.
 
     Args:
         images: uint8 pixels or floating-point examples, any shape.
@@ -67,4 +65,6 @@ def as_floats(images: Tensor) -> Tensor:
     """
     if images.dtype != torch.uint8:
         return images
-    return images.float().div_(_HIGHEST_LEVEL)
+    # A GPU multiplies by the reciprocal of a plain number, which rounds differently.
+    highest = torch.full((), _HIGHEST_LEVEL, dtype=torch.float32, device=images.device)
+    return images.float().div_(highest)

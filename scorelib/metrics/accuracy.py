@@ -22,12 +22,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from scorelib.data.files import as_floats
+from scorelib.devices.precision import Precision
 from scorelib.errors import InputError
 from scorelib.metrics.classifier import Classifier
 from scorelib.optim import AdamSpec
 from scorelib.seeds import seed_of
-from scorelib.spec import Spec
-from scorelib.training.base import Training
+from scorelib.spec import Spec, added_later
+from scorelib.training.base import Draws, Training
 
 _TEST_BATCH_IMAGES = 500
 
@@ -44,6 +45,7 @@ class AccuracySpec(Spec):
         batch_size: number of images per update, at least 2.
         iterations: number of updates, at least 1.
         seed: seed of the initial weights and of the order of the images.
+        precision: precision in which the classifier is trained.
     """
 
     KIND = "AccuracySpec"
@@ -53,6 +55,7 @@ class AccuracySpec(Spec):
     batch_size: int = 150
     iterations: int = 400_001
     seed: int = 0
+    precision: Precision = added_later("float32")
 
     def validate(self) -> None:
         """Raises InputError unless `iterations` >= 1 and `batch_size` >= 2 (to have a variance)."""
@@ -101,7 +104,6 @@ class AccuracyTraining(Training):
         labels: class of each image, (N,) int64.
         n_classes: number of classes.
         device: device to train on.
-        autocast: see `Training`.
 
     Raises:
         InputError: there are fewer images than a batch needs, or an image has no label.
@@ -115,7 +117,6 @@ class AccuracyTraining(Training):
         n_classes: int,
         *,
         device: torch.device | str = "cpu",
-        autocast: bool = False,
     ) -> None:
         if len(images) < spec.batch_size or labels.shape != images.shape[:1]:
             raise InputError(
@@ -125,14 +126,16 @@ class AccuracyTraining(Training):
         super().__init__(
             spec.build(tuple(images.shape[1:]), n_classes), images, schedule=None,
             optimizer=spec.optimizer, ema=(), batch_size=spec.batch_size, flips=False,
-            seed=spec.seed, device=device, autocast=autocast,
+            seed=spec.seed, device=device, precision=spec.precision,
         )  # fmt: skip
-        self._labels = labels
+        self._labels = labels.to(self._device)
 
-    def _update(self, iteration: int) -> dict[str, Tensor]:
-        batch = self._batch(iteration, "accuracy epoch")
-        x = as_floats(self._images[batch]).to(self._device)
-        return self._gradient_step((x, self._labels[batch].to(self._device)), self._losses)
+    def _draws(self, iteration: int) -> Draws:
+        return self._chosen(self._batch(iteration, "accuracy epoch"))
+
+    def _update(self, draws: Draws) -> dict[str, Tensor]:
+        examples = self._clean(draws), self._labels[draws.indices]
+        return self._gradient_step(examples, self._losses)
 
     def _losses(self, x: Tensor, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         loss = functional.cross_entropy(self.network(x), labels)

@@ -18,11 +18,13 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from scorelib.devices.precision import computing_in
 from scorelib.losses import SCORE_ADAM, Adversarial, dsm_from_output, perturbed
 from scorelib.networks.layout import laid_out
 from scorelib.optim import AdamSpec
 from scorelib.seeds import generator_of, seed_of
 from scorelib.training.base import (
+    Draws,
     Training,
     adam_moments,
     load_adam_moments,
@@ -67,16 +69,28 @@ class AdversarialTraining(Training):
         )
         self._objective = objective
 
-    def _update(self, iteration: int) -> dict[str, Tensor]:
+    def _draws(self, iteration: int) -> tuple[Draws, ...]:
+        """Returns the draws of the updates of the discriminator and of the score network."""
         n_d = self._objective.n_d
-        numbers = range((iteration - 1) * n_d + 1, iteration * n_d + 1)
-        discriminator = torch.stack([self._update_discriminator(number) for number in numbers])
-        dsm, gan = self._update_score(iteration)
+        of_discriminator = [
+            self._drawn(
+                generator_of("discriminator", self._seed, number),
+                self._batch(number, "discriminator epoch"),
+            )
+            for number in range((iteration - 1) * n_d + 1, iteration * n_d + 1)
+        ]
+        draw = generator_of("train", self._seed, iteration)
+        return (*of_discriminator, self._drawn(draw, self._batch(iteration)))
+
+    def _update(self, draws: tuple[Draws, ...]) -> dict[str, Tensor]:
+        *of_discriminator, of_score = draws
+        numbered = enumerate(of_discriminator, start=self.iteration * len(of_discriminator))
+        discriminator = torch.stack([self._update_discriminator(*each) for each in numbered])
+        dsm, gan = self._update_score(of_score)
         return {"dsm": dsm, "gan": gan, "discriminator": discriminator.mean()}
 
-    def _update_discriminator(self, number: int) -> Tensor:
-        draw = generator_of("discriminator", self._seed, number)
-        x, sigma, noise = self._examples(draw, self._batch(number, "discriminator epoch"))
+    def _update_discriminator(self, n_before: int, draws: Draws) -> Tensor:
+        x, sigma, noise = self._examples(draws)
         with torch.no_grad():
             denoised, _ = self._denoised(x, sigma, noise)
         self.discriminator.refresh_norms()
@@ -84,12 +98,11 @@ class AdversarialTraining(Training):
         loss = self._objective.gan_loss.of_discriminator(*answers.chunk(2))
         self.discriminator_optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        self._objective.discriminator_optimizer.step(self.discriminator_optimizer, number - 1)
+        self._objective.discriminator_optimizer.step(self.discriminator_optimizer, n_before)
         return loss.detach()
 
-    def _update_score(self, iteration: int) -> tuple[Tensor, Tensor]:
-        draw = generator_of("train", self._seed, iteration)
-        x, sigma, noise = self._examples(draw, self._batch(iteration))
+    def _update_score(self, draws: Draws) -> tuple[Tensor, Tensor]:
+        x, sigma, noise = self._examples(draws)
         denoised, output = self._denoised(x, sigma, noise)
         self.discriminator.refresh_norms()
         clean_answers = None
@@ -118,7 +131,7 @@ class AdversarialTraining(Training):
         """Returns the output of a network; parts of a batch recompute activations in backward."""
 
         def passed(*part: Tensor) -> Tensor:
-            with torch.autocast(self._device.type, torch.bfloat16, enabled=self._autocast):
+            with computing_in(self._precision, self._device):
                 return network(*part).to(part[0].dtype)
 
         most_images = self._most_images or len(inputs[0])

@@ -10,6 +10,9 @@ and contains no generator.
 
 Images may be 8-bit pixels. They are kept as such, which takes a quarter of the memory, and each
 batch is divided by 255 when it is drawn. The result is bit-identical to dividing all images first.
+Images that take at most a quarter of a GPU's free memory lie there; a batch is then sent as a list
+of indices. The draws of an update are on their way before the update before it has ended (see
+`scorelib.devices.ahead`), and nothing waits for the device except the checks of the losses.
 
 `Training` is the base of all objectives; a subclass implements one update.
 
@@ -23,12 +26,14 @@ from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from scorelib.data.files import as_floats
+from scorelib.devices.ahead import ahead, resident
+from scorelib.devices.precision import Precision, computing_in
 from scorelib.losses import Dsm, dsm_loss
 from scorelib.networks.layout import channels_last, laid_out
 from scorelib.optim import AdamSpec
@@ -61,6 +66,24 @@ class TrainingStep:
     losses: Mapping[str, float]
 
 
+class Draws(NamedTuple):
+    """What is random in a batch of B examples; None for what the training does not draw.
+
+    Attributes:
+        indices: indices of the examples, (B,) int64.
+        images: the examples as stored, (B, ...); None if all examples lie on the device.
+        mirrored: whether each image is mirrored, (B, 1, 1, 1) bool.
+        level: index of the noise level of each example, (B,) int64.
+        noise: standard normal noise, (B, ...) float32.
+    """
+
+    indices: Tensor
+    images: Tensor | None = None
+    mirrored: Tensor | None = None
+    level: Tensor | None = None
+    noise: Tensor | None = None
+
+
 class Training(ABC):
     """Base of all trainings of a network, with Adam and several EMA decays at once.
 
@@ -76,7 +99,8 @@ class Training(ABC):
         flips: whether images are mirrored left to right with probability one half.
         seed: seed of all random streams.
         device: device to train on.
-        autocast: whether networks run in bfloat16 where that is safe; losses stay in float32.
+        precision: precision in which networks compute; losses stay in float32.
+        compile: whether the network runs through `torch.compile`, with the same random numbers.
         most_images: largest number of examples in one pass through a network. Larger batches are
             split, which changes only rounding and the features that dropout drops. None: no
             batch is split.
@@ -97,18 +121,22 @@ class Training(ABC):
         flips: bool,
         seed: int,
         device: torch.device | str = "cpu",
-        autocast: bool = False,
+        precision: Precision = "float32",
+        compile: bool = False,
         most_images: int | None = None,
     ) -> None:
         self.network = laid_out(network.to(device), tuple(images.shape[1:])).train()
+        if compile:  # in place, so that names and types of the state stay
+            self.network.compile(options={"fallback_random": True})
         self._adam, self.optimizer = optimizer, optimizer.build(self.network.parameters())
         self.ema = Ema(self.network, ema)
         self.iteration = 0
-        self._images, self._flips, self._seed = images, flips, seed
-        self._batch_size, self._device, self._autocast = batch_size, torch.device(device), autocast
+        self._batch_size, self._device = batch_size, torch.device(device)
+        self._images, self._flips, self._seed = resident(images, self._device), flips, seed
+        self._precision: Precision = precision
         self._most_images = most_images
         sigmas = schedule.sigmas if schedule else ()
-        self._sigmas = torch.tensor(sigmas, dtype=torch.float32)
+        self._sigmas = torch.tensor(sigmas, dtype=torch.float32, device=self._device)
         self._orders: dict[str, tuple[int, Tensor]] = {}  # per stream: epoch and order of images
 
     def steps(self, until: int) -> Iterator[TrainingStep]:
@@ -121,23 +149,32 @@ class Training(ABC):
             One `TrainingStep` per update.
 
         Raises:
-            NonFiniteError: a loss is not finite.
+            NonFiniteError: a loss is not finite. The iteration of the message is that of the check,
+                at most `CHECK_EVERY_ITERATIONS` - 1 after that of the loss.
         """
         recent: dict[str, list[Tensor]] = defaultdict(list)
-        while self.iteration < until:
-            with self._layers_seeded(self.iteration + 1):
-                found = self._update(self.iteration + 1)
-            for name, value in found.items():
-                recent[name].append(value)
-            self.iteration += 1
-            losses: dict[str, float] = {}
-            if self.iteration % CHECK_EVERY_ITERATIONS == 0 or self.iteration == until:
-                losses = {name: torch.stack(of).mean().item() for name, of in recent.items()}
-                recent.clear()
-                for name, loss in losses.items():
-                    if not math.isfinite(loss):
-                        raise NonFiniteError(f"{name} loss is {loss} at iteration {self.iteration}")
-            yield TrainingStep(self.iteration, losses)
+        numbers = range(self.iteration + 1, until + 1)
+        with contextlib.closing(ahead(map(self._draws, numbers), self._device)) as all_draws:
+            for draws in all_draws:
+                with self._layers_seeded(self.iteration + 1):
+                    found = self._update(draws)
+                for name, value in found.items():
+                    recent[name].append(value)
+                self.iteration += 1
+                losses: Mapping[str, float] = {}
+                if self.iteration % CHECK_EVERY_ITERATIONS == 0 or self.iteration == until:
+                    losses = self._checked(recent)
+                    recent.clear()
+                yield TrainingStep(self.iteration, losses)
+
+    def _checked(self, recent: Mapping[str, list[Tensor]]) -> Mapping[str, float]:
+        """Returns the mean of each loss, read from the device at once; raises NonFiniteError."""
+        means = torch.stack([torch.stack(of).mean() for of in recent.values()]).tolist()
+        losses = dict(zip(recent, means, strict=True))
+        for name, loss in losses.items():
+            if not math.isfinite(loss):
+                raise NonFiniteError(f"{name} loss is {loss} at iteration {self.iteration}")
+        return losses
 
     @contextlib.contextmanager
     def _layers_seeded(self, iteration: int) -> Iterator[None]:
@@ -153,10 +190,24 @@ class Training(ABC):
             yield
 
     @abstractmethod
-    def _update(self, iteration: int) -> dict[str, Tensor]:
-        """Makes the update of an iteration and returns its losses by name, as detached scalars.
+    def _draws(self, iteration: int) -> Any:
+        """Returns what is random in the update of an iteration, on the CPU.
+
+        The draws depend on nothing that an update changes, because they are made before the
+        previous update has ended.
+
+        Returns:
+            A tensor, or a tuple of tensors, of tuples such as `Draws` and of other values.
+        """
+
+    @abstractmethod
+    def _update(self, draws: Any) -> dict[str, Tensor]:
+        """Makes an update and returns its losses by name, as detached scalars.
 
         The first loss is "dsm" for a score network and "ce" for a classifier.
+
+        Args:
+            draws: result of `_draws`, on the device.
         """
 
     def _gradient_step(
@@ -180,7 +231,7 @@ class Training(ABC):
         self.optimizer.zero_grad(set_to_none=True)
         reported: dict[str, Tensor] = defaultdict(lambda: torch.zeros((), device=self._device))
         for part in zip(*(t.chunk(n_parts) for t in examples), strict=True):
-            with torch.autocast(self._device.type, torch.bfloat16, enabled=self._autocast):
+            with computing_in(self._precision, self._device):
                 minimised, losses = losses_of(*part)
             share = len(part[0]) / self._batch_size
             (minimised * share).backward()
@@ -190,16 +241,30 @@ class Training(ABC):
         self.ema.update(self.network)
         return dict(reported)
 
-    def _examples(self, draw: torch.Generator, indices: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def _drawn(self, draw: torch.Generator, indices: Tensor) -> Draws:
+        """Returns the draws for the examples with given indices, on the CPU."""
+        n, shape = len(indices), self._images.shape[1:]
+        mirrored = torch.rand(n, 1, 1, 1, generator=draw) < 0.5 if self._flips else None
+        level = torch.randint(len(self._sigmas), (n,), generator=draw)
+        noise = channels_last(torch.randn(n, *shape, generator=draw))
+        return self._chosen(indices)._replace(mirrored=mirrored, level=level, noise=noise)
+
+    def _chosen(self, indices: Tensor) -> Draws:
+        """Returns indices, with the examples unless all examples lie on the device."""
+        on_device = self._images.device.type == self._device.type
+        return Draws(indices, None if on_device else self._images[indices])
+
+    def _examples(self, draws: Draws) -> tuple[Tensor, Tensor, Tensor]:
         """Returns examples, (B, ...), a noise level for each, (B,), and noise, on the device."""
-        x = self._images[indices]
-        if self._flips:
-            mirrored = torch.rand(len(x), 1, 1, 1, generator=draw) < 0.5
-            x = torch.where(mirrored, x.flip(-1), x)
-        level = torch.randint(len(self._sigmas), (len(x),), generator=draw)
-        noise = torch.randn(x.shape, generator=draw)
-        x, sigma, noise = channels_last(as_floats(x)), self._sigmas[level], channels_last(noise)
-        return x.to(self._device), sigma.to(self._device), noise.to(self._device)
+        assert draws.level is not None and draws.noise is not None
+        return self._clean(draws), self._sigmas[draws.level], draws.noise
+
+    def _clean(self, draws: Draws) -> Tensor:
+        """Returns the examples of a batch, (B, ...) float32, on the device."""
+        x = self._images[draws.indices] if draws.images is None else draws.images
+        if draws.mirrored is not None:
+            x = torch.where(draws.mirrored, x.flip(-1), x)
+        return channels_last(as_floats(x))
 
     def _batch(self, number: int, stream: str = "epoch") -> Tensor:
         """Returns the indices of the examples of a batch.
@@ -254,9 +319,11 @@ class DsmTraining(Training):
         super().__init__(network, images, **settings)
         self._sigma_power = (objective or Dsm()).sigma_power
 
-    def _update(self, iteration: int) -> dict[str, Tensor]:
-        draw = generator_of("train", self._seed, iteration)
-        return self._gradient_step(self._examples(draw, self._batch(iteration)), self._losses)
+    def _draws(self, iteration: int) -> Draws:
+        return self._drawn(generator_of("train", self._seed, iteration), self._batch(iteration))
+
+    def _update(self, draws: Draws) -> dict[str, Tensor]:
+        return self._gradient_step(self._examples(draws), self._losses)
 
     def _losses(self, *examples: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         loss = dsm_loss(self.network, *examples, self._sigma_power)

@@ -27,7 +27,7 @@ from scorelib.losses import ClassifierObjective
 from scorelib.networks import ScoreFunction
 from scorelib.networks.layout import laid_out
 from scorelib.seeds import generator_of
-from scorelib.training.base import Training
+from scorelib.training.base import Draws, Training
 
 
 class ClassifierTraining(Training):
@@ -69,14 +69,16 @@ class ClassifierTraining(Training):
         if isinstance(score, nn.Module):
             score = laid_out(score.to(self._device), tuple(images.shape[1:]))
             score = score.eval().requires_grad_(False)
-        self._labels, self._objective, self._score = labels, objective, score
+        self._labels = labels.to(self._device)
+        self._objective, self._score = objective, score
 
-    def _update(self, iteration: int) -> dict[str, Tensor]:
+    def _draws(self, iteration: int) -> Draws:
         draw = generator_of("classifier", self._seed, iteration)
-        batch = self._batch(iteration, "classifier epoch")
-        x, sigma, noise = self._examples(draw, batch)
-        labels = self._labels[batch].to(self._device)
-        return self._gradient_step((x, labels, sigma, noise), self._losses)
+        return self._drawn(draw, self._batch(iteration, "classifier epoch"))
+
+    def _update(self, draws: Draws) -> dict[str, Tensor]:
+        x, sigma, noise = self._examples(draws)
+        return self._gradient_step((x, self._labels[draws.indices], sigma, noise), self._losses)
 
     def _losses(self, *examples: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         losses = self._objective.losses(self.network, self._score, *examples)

@@ -37,7 +37,7 @@ from scorelib.optim import AdamSpec
 from scorelib.samplers import Cas
 from scorelib.schedules import GeometricSchedule
 from studies.adversarial.step_sizes.table_settings import with_discriminator
-from studies.common.execution_settings import StudySettings
+from studies.common.execution_settings import SamplingSettings
 from studies.common.exhibit import Exhibit
 from studies.common.initial_step_sizes import initial_step_size
 from tuning.spaces import EPSILON, StepSizeSpace
@@ -65,7 +65,7 @@ STATISTICS = {"modes": "modes", "KL": "kl"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class ModesSettings(StudySettings):
+class ModesSettings(SamplingSettings):
     """Settings that define the study at a scale.
 
     Attributes:
@@ -186,6 +186,7 @@ def _search(at: ModesSettings, row: str, is_adversarial: bool) -> Search:
             ema=train.ema[0],
             sampler=Cas(epsilon=start, n_sigma=1),
             chunk_images=at.chunk_images,
+            precision=at.sampling_precision,
         ),
         protocol=_protocol(at, "kl").replace(n_images=at.search_images, seeds="search"),
     )

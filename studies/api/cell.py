@@ -140,7 +140,6 @@ class CellResult:
             store=self._store,
             device="cuda" if wants_gpu and torch.cuda.is_available() else "cpu",
             batch_images=settings.execution.batch_images,
-            autocast=settings.execution.autocast,
             data_root=data_root(settings),
         )
 

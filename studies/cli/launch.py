@@ -246,7 +246,6 @@ class _Launch:
             weights=tuple(str(local_path(file).resolve()) for file in settings.data.weights),
             spot_check=settings.data.spot_check,
             batch_images=settings.execution.batch_images,
-            autocast=settings.execution.autocast,
             compile=settings.execution.compile,
             timeouts=fields_of(settings.execution.timeouts),
             modules=own_modules(),

@@ -5,14 +5,16 @@ changed by path like any other setting, as in ``execution.batch_images=100``.
 
 Stored results are found by a key, a digest of the settings that determine the result. The settings
 of this module are in no key: a result that was computed with one value is reused with any other.
-The values change results at most within rounding errors, except `ExecutionSettings.autocast`.
+The values change results at most within rounding errors.
 """
 
+import types
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from scorelib.devices.precision import Precision
 from scorelib.errors import InputError
 from scorelib.spec import Spec, added_later
 from tuning.addresses import require_database, require_no_password, with_home
@@ -100,20 +102,17 @@ class ExecutionSettings(Spec):
     Attributes:
         batch_images: largest number of images per network call, >= 1. Larger batches are split into
             several calls. If a job runs out of GPU memory, its worker halves this number for
-            further jobs of the same stage.
-        autocast: whether networks compute in bfloat16 where this is safe, which is faster on recent
-            GPUs. Results change in the third digit. No key depends on this setting, so use a
-            separate store for each value if the third digit matters.
-        compile: whether networks are compiled by torch.compile, which pays off for long sampling
-            on GPUs.
+            further jobs of the same stage, and doubles it again if the memory they take allows.
+        compile: whether score networks are compiled by torch.compile, in training and in sampling;
+            compiling takes minutes for a large network.
         timeouts: time-outs after which jobs count as hung.
         gpu_shares: shares of a GPU that jobs request.
     """
 
     KIND = "ExecutionSettings"
+    REMOVED = types.MappingProxyType({"autocast": False})
 
     batch_images: int = 500
-    autocast: bool = False
     compile: bool = False
     timeouts: Timeouts = Timeouts()
     gpu_shares: GpuShareSettings = GpuShareSettings()
@@ -171,6 +170,20 @@ class StudySettings(Spec):
         if all(getattr(self, name) == value for name, value in same.items()):
             return super().key
         return self.replace(**same).key
+
+
+@dataclass(frozen=True, kw_only=True)
+class SamplingSettings(StudySettings):
+    """Base of the settings of studies that sample images.
+
+    Attributes:
+        sampling_precision: precision in which networks compute while images are sampled: float32
+            or bf16, which moves the output of a network by about 1 %.
+    """
+
+    KIND = "SamplingSettings"
+
+    sampling_precision: Precision = added_later("float32")
 
 
 _PASSWORD_HINT = (

@@ -18,7 +18,7 @@ from scorelib.optim import AdamSpec
 from scorelib.samplers import PredictorCorrector
 from scorelib.schedules import GeometricSchedule
 from studies.adversarial.step_sizes import cifar_sampling_eps
-from studies.common.execution_settings import StudySettings
+from studies.common.execution_settings import SamplingSettings
 from tuning.stages import (
     FidProtocol,
     GuidedSampleSpec,
@@ -36,11 +36,11 @@ STATISTICS: tuple[Statistic, ...] = ("precision", "recall", "density", "coverage
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClassSettings(StudySettings):
+class ClassSettings(SamplingSettings):
     """Settings of a study of class-conditional images.
 
     Attributes:
-        train: training run of the score network.
+        train: training run of the score network; the classifiers are trained in its precision.
         iteration: iteration of the score network's snapshot, >= 1.
         ema: EMA decay of the score network, one of `train.ema`.
         classifier: network of the noise-conditional classifiers.
@@ -111,11 +111,13 @@ class ClassSettings(StudySettings):
             objective=objective, optimizer=self.classifier_optimizer, ema=(0.0,),
             batch_size=self.classifier_batch_size, seed=self.train.seed,
             score=score, score_ema=self.ema if score else None,
+            precision=self.train.precision,
         )  # fmt: skip
         classifier = NoiseClassifierSnapshot(train=train, iteration=self.classifier_iterations)
         return GuidedSampleSpec(
             model=self.score, ema=self.ema, sampler=self.sampler, chunk_images=self.chunk_images,
             classifier=classifier, classifier_ema=0.0, scale=alpha,
+            precision=self.sampling_precision,
         )  # fmt: skip
 
     def methods(self) -> dict[str, GuidedSampleSpec]:

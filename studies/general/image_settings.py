@@ -20,6 +20,7 @@ import math
 from dataclasses import dataclass
 
 from scorelib.data import DataSpec
+from scorelib.devices.precision import Precision
 from scorelib.errors import InputError, require_input
 from scorelib.losses import Adversarial, Dsm
 from scorelib.metrics import ClassifierFeatures, ClassifierSpec, RandomConvFeatures
@@ -30,7 +31,7 @@ from scorelib.samplers import Start
 from scorelib.schedules import GeometricSchedule, Schedule, n_levels_for_coverage
 from scorelib.spec import Spec, added_later
 from scorelib.weights import published_model
-from studies.common.execution_settings import StudySettings
+from studies.common.execution_settings import SamplingSettings
 from studies.common.initial_step_sizes import SAMPLERS
 from studies.common.step_size_search import SearchSettings, require_choice, require_n_sigma
 from tuning.stages import ImportedWeights, ScoreModel, Snapshot, TrainSpec, WeightsFile
@@ -52,6 +53,7 @@ class ImageTraining(Spec):
         flips: whether images are mirrored left to right with probability 1/2.
         seed: seed of the initial weights, the order of images and the noise.
         iterations: length of the training, in iterations, >= 1.
+        precision: precision in which networks compute in training: float32 or bf16.
     """
 
     KIND = "ImageTraining"
@@ -65,6 +67,7 @@ class ImageTraining(Spec):
     flips: bool = False
     seed: int = 0
     iterations: int
+    precision: Precision = added_later("float32")
 
     def of(self, images: DataSpec) -> Snapshot:
         """Returns the network that is trained on images, after all iterations."""
@@ -79,6 +82,7 @@ class ImageTraining(Spec):
                 batch_size=min(self.batch_size, images.n_images("train")),
                 flips=self.flips,
                 seed=self.seed,
+                precision=self.precision,
             ),
             iteration=self.iterations,
         )
@@ -116,7 +120,7 @@ class ClassifierOfImages(Spec):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SamplingEpsSettings(StudySettings):
+class SamplingEpsSettings(SamplingSettings):
     """Settings of a search of step sizes on any images.
 
     Attributes:

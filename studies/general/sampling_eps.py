@@ -114,6 +114,7 @@ def study(scale: str, at: SamplingEpsSettings) -> Study:
                 sampler=SAMPLERS[name](epsilon=start, n_sigma=n_sigma),
                 start=at.start,
                 chunk_images=at.chunk_images,
+                precision=at.sampling_precision,
             )
             earlier = step_size_search(row, at.search, sample, protocol, after=earlier)
             cells.append(

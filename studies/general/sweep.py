@@ -55,6 +55,7 @@ PLACES = {
     "iterations": "sample.model.iteration",
     "ema": "sample.ema",
     "sampler": "sample.sampler",
+    "sampling_precision": "sample.precision",
     "images": "protocol.n_images",
     "protocol.k": "protocol.k",
     "protocol.n_real": "protocol.n_real",
@@ -149,7 +150,13 @@ def _score(at: SweepSettings, first: Objective) -> Score:
     assert first.protocol is not None
     sampler = at.sampler or Cas(epsilon=initial_step_size("cas", 1, at.train.schedule), n_sigma=1)
     model = Snapshot(train=_tracking(at), iteration=at.iterations[0])
-    sample = SampleSpec(model=model, ema=at.ema, sampler=sampler, chunk_images=at.chunk_images)
+    sample = SampleSpec(
+        model=model,
+        ema=at.ema,
+        sampler=sampler,
+        chunk_images=at.chunk_images,
+        precision=at.sampling_precision,
+    )
     return Score(sample=sample, protocol=first.protocol)
 
 

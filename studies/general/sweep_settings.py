@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from scorelib.errors import InputError, require_input
 from scorelib.metrics.features import Extractor
 from scorelib.samplers import Sampler
-from studies.common.execution_settings import StudySettings
+from studies.common.execution_settings import SamplingSettings
 from studies.general.image_settings import ClassifierOfImages, features_of, require_classes
 from tuning.jobs import Job
 from tuning.stages import TrainSpec
 
 
 @dataclass(frozen=True, kw_only=True)
-class SweepSettings(StudySettings):
+class SweepSettings(SamplingSettings):
     """Settings of a sweep.
 
     Attributes:

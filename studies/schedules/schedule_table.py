@@ -37,7 +37,7 @@ from scorelib.samplers import Als
 from scorelib.schedules import SCHEDULES, GeometricSchedule, Schedule
 from scorelib.step_size import epsilon_of_langevin_step
 from studies.common.distances import baselines, papers_protocol
-from studies.common.execution_settings import StudySettings
+from studies.common.execution_settings import SamplingSettings
 from studies.common.exhibit import Exhibit
 from studies.common.snapshots import require_snapshot, snapshot_iterations
 from tuning.spaces import OneOf, ParameterSpace, Rung
@@ -50,7 +50,7 @@ FEW_LEVELS = GeometricSchedule(sigma_1=1.0, sigma_L=0.01, n_levels=10)
 
 
 @dataclass(frozen=True, kw_only=True)
-class LevelSettings(StudySettings):
+class LevelSettings(SamplingSettings):
     """Settings of training and sampling that these studies share.
 
     Attributes:
@@ -122,6 +122,7 @@ class LevelSettings(StudySettings):
             ema=train.ema[0],
             sampler=self.sampler,
             chunk_images=self.chunk_images,
+            precision=self.sampling_precision,
             seed=seed,
         )
 

@@ -4,42 +4,40 @@ Run with ``python -m tests.benchmarks speed`` (about ten minutes, 3 GB). Both si
 weights and images and alternate, so a slow machine slows both equally. The ratio is that of our
 time to the reference's: below 1, ours is faster.
 
-The reference of NCSNv2 is written as the published network is: contiguous memory,
-`torch.nn.functional.elu`, `torch.nn.functional.instance_norm`, `no_grad` in sampling, Adam as
-PyTorch configures it, an average updated parameter by parameter. The references of the U-Net and
-of NCSN++ are our modules in contiguous memory; NCSN++ resamples as published there: zeros inserted,
-then a convolution of every pixel. Ours is the code of the sample and training stages.
+The references are those of `tests.benchmarks.plain`, with `no_grad` in sampling. Ours is the code
+of the sample and training stages.
 """
 
 import copy
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
+from scorelib.devices.precision import Precision
 from scorelib.losses import Adversarial
 from scorelib.networks import BigGanDiscriminator, DdpmUNet, NcsnPp, Ncsnv2, NetworkSpec
-from scorelib.networks.layers.resampling import Downsample, Smooth, Upsample
 from scorelib.networks.layout import laid_out
 from scorelib.optim import AdamSpec
 from scorelib.samplers import Cas
-from scorelib.schedules import GeometricSchedule
+from scorelib.samplers.batches import batched
 from scorelib.training.adversarial import AdversarialTraining
 from scorelib.training.base import DsmTraining, Training
-from tests.scorelib.networks.plain_networks import refinenet
-from tuning.jobs import ExecutionContext
-from tuning.stages.evaluation import batched
+from tests.benchmarks.plain import (
+    EMA,
+    SCHEDULE,
+    PlainAdversarialTraining,
+    PlainTraining,
+    as_published,
+    plain,
+)
 
 ROUNDS = 9
 SHAPE = (3, 32, 32)
-SCHEDULE = GeometricSchedule(sigma_1=50, sigma_L=0.01, n_levels=4)
-EMA = 0.999
 Run = Callable[[], object]
-Score = Callable[[Tensor, Tensor], Tensor]
 
 
 @dataclass(frozen=True)
@@ -108,9 +106,8 @@ def sampling(ngf: int) -> Row:
             return chain(lambda y, sigma: reference(y, torch.tensor(sigma)))
 
     def in_the_stage() -> Tensor:
-        place = ExecutionContext(store=None, batch_images=n_images)  # type: ignore[arg-type]
         with torch.inference_mode():
-            return chain(batched([ours], place))
+            return chain(batched([ours], "float32", len(x)))
 
     torch.testing.assert_close(in_the_stage(), plainly(), rtol=1e-4, atol=1e-3)
     return Row(f"NCSNv2, ngf {ngf}, {n_images} images: CAS, 4 levels", plainly, in_the_stage)
@@ -121,7 +118,6 @@ def forward(of: tuple[str, NetworkSpec]) -> Row:
     name, spec = of
     network, x, sigma = built(spec), images(8), torch.tensor(1.0)
     reference, ours = as_published(network), laid_out(copy.deepcopy(network), SHAPE)
-    place = ExecutionContext(store=None, batch_images=len(x))  # type: ignore[arg-type]
 
     def plainly() -> Tensor:
         with torch.no_grad():
@@ -129,7 +125,7 @@ def forward(of: tuple[str, NetworkSpec]) -> Row:
 
     def in_the_stage() -> Tensor:
         with torch.inference_mode():
-            return batched([ours], place)(x, 1.0)
+            return batched([ours], "float32", len(x))(x, 1.0)
 
     torch.testing.assert_close(in_the_stage(), plainly(), rtol=1e-4, atol=1e-4)
     return Row(f"{name}, {len(x)} images: forward", plainly, in_the_stage)
@@ -138,23 +134,19 @@ def forward(of: tuple[str, NetworkSpec]) -> Row:
 def bf16(ngf: int) -> Row:
     """Returns the row of our pass of NCSNv2 in bfloat16 over our pass in float32."""
     network, x = laid_out(built(Ncsnv2(ngf=ngf)), SHAPE), images(8)
-    places = [
-        ExecutionContext(store=None, batch_images=len(x), autocast=autocast)  # type: ignore[arg-type]
-        for autocast in (False, True)
-    ]
 
-    def passed(place: ExecutionContext) -> Tensor:
+    def passed(precision: Precision) -> Tensor:
         with torch.inference_mode():
-            return batched([network], place)(x, 1.0)
+            return batched([network], precision, len(x))(x, 1.0)
 
     name = f"NCSNv2, ngf {ngf}, {len(x)} images: bfloat16 over our float32"
-    return Row(name, lambda: passed(places[0]), lambda: passed(places[1]))
+    return Row(name, lambda: passed("float32"), lambda: passed("bf16"))
 
 
 def training(ngf: int, batch_size: int) -> Row:
     """Returns the row of an update of NCSNv2 by denoising score matching."""
     network = built(Ncsnv2(ngf=ngf)).requires_grad_()
-    reference = PlainTraining(plain(network), network, batch_size)
+    reference = PlainTraining(plain(network), network, batch_size, images(256))
     ours = DsmTraining(copy.deepcopy(network), images(256), **settings(batch_size))
     name = f"NCSNv2, ngf {ngf}, batch {batch_size}: update"
     return Row(name, reference.update, lambda: update(ours))
@@ -165,7 +157,7 @@ def training_of(of: tuple[str, NetworkSpec]) -> Row:
     name, spec = of
     network = built(spec).requires_grad_()
     published = as_published(network)
-    reference = PlainTraining(published, published, batch_size=8)
+    reference = PlainTraining(published, published, 8, images(256))
     ours = DsmTraining(network, images(256), **settings(8))
     return Row(f"{name}, batch 8: update", reference.update, lambda: update(ours))
 
@@ -175,119 +167,15 @@ def adversarial() -> Row:
     network = built(Ncsnv2(ngf=32)).requires_grad_()
     spec = BigGanDiscriminator(width=16)
     torch.manual_seed(1)
-    reference = PlainAdversarialTraining(plain(network), network, 16, spec.build(SHAPE))
+    reference = PlainAdversarialTraining(
+        plain(network), network, 16, images(256), spec.build(SHAPE)
+    )
     ours = AdversarialTraining(
         copy.deepcopy(network), images(256), objective=Adversarial(discriminator=spec, n_d=2),
         **settings(16),
     )  # fmt: skip
     name = "NCSNv2, ngf 32, discriminator width 16, n_d 2, batch 16: update"
     return Row(name, reference.update, lambda: update(ours))
-
-
-class PlainTraining:
-    """Updates by denoising score matching, written in the most direct way."""
-
-    def __init__(self, score: Score, network: nn.Module, batch_size: int) -> None:
-        self.score, self.network, self.images = score, network, images(256)
-        self.adam = torch.optim.Adam(network.parameters(), 1e-4)
-        self.averages = {n: p.detach().clone() for n, p in network.named_parameters()}
-        self.sigmas, self.batch_size = torch.tensor(SCHEDULE.sigmas), batch_size
-
-    def update(self) -> None:
-        """Makes one update."""
-        _, _, noise, output = self.noised()
-        self.step((output + noise).square().sum((1, 2, 3)).mean() / 2)
-
-    def noised(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Returns images, the levels of their noise, the noise and the network's output."""
-        x = self.images[torch.randint(len(self.images), (self.batch_size,))]
-        sigma = self.sigmas[torch.randint(len(self.sigmas), (len(x),))]
-        noise = torch.randn_like(x)
-        return x, sigma, noise, self.score(x + sigma[:, None, None, None] * noise, sigma)
-
-    def step(self, loss: Tensor) -> None:
-        """Makes a step of Adam on a loss and updates the average."""
-        self.adam.zero_grad()
-        loss.backward()
-        self.adam.step()
-        with torch.no_grad():
-            for name, parameter in self.network.named_parameters():
-                self.averages[name] = EMA * self.averages[name] + (1 - EMA) * parameter
-
-
-class PlainAdversarialTraining(PlainTraining):
-    """Updates by adversarial score matching with the least-squares losses."""
-
-    def __init__(
-        self, score: Score, network: nn.Module, batch_size: int, discriminator: nn.Module
-    ) -> None:
-        super().__init__(score, network, batch_size)
-        self.discriminator = discriminator
-        self.other_adam = torch.optim.Adam(discriminator.parameters(), 1e-4, (0.0, 0.9))
-
-    def update(self) -> None:
-        """Makes two updates of the discriminator and one of the score network."""
-        for _ in range(2):
-            with torch.no_grad():
-                x, denoised, _ = self.denoised()
-            self.discriminator.refresh_norms()
-            real, fake = self.discriminator(x), self.discriminator(denoised)
-            self.other_adam.zero_grad()
-            ((real - 1).square().mean() + (fake + 1).square().mean()).backward()
-            self.other_adam.step()
-        _, denoised, dsm = self.denoised()
-        self.discriminator.refresh_norms()
-        self.step((self.discriminator(denoised) - 1).square().mean() + dsm)
-
-    def denoised(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Returns images, the same noised and denoised, and the loss of score matching."""
-        x, sigma, noise, output = self.noised()
-        denoised = x + sigma[:, None, None, None] * (noise + output)
-        return x, denoised.clamp(0, 1), (output + noise).square().sum((1, 2, 3)).mean() / 2
-
-
-def plain(network: nn.Module) -> Score:
-    """Returns NCSNv2 in plain form with the parameters of a network."""
-    weights: Mapping[str, Tensor] = dict(network.named_parameters())
-    return lambda x, sigma: refinenet(weights, x, published_norm)
-
-
-def published_norm(x: Tensor, alpha: Tensor, gamma: Tensor, beta: Tensor) -> Tensor:
-    """Computes InstanceNorm++ in the operations of the published code."""
-    means = x.mean((2, 3))
-    mean, var = means.mean(-1, keepdim=True), means.var(-1, keepdim=True)
-    means = (means - mean) / torch.sqrt(var + 1e-5)
-    h = F.instance_norm(x) + means[..., None, None] * alpha[:, None, None]
-    return gamma[:, None, None] * h + beta[:, None, None]
-
-
-def as_published(network: nn.Module) -> nn.Module:
-    """Returns a copy of a network, in contiguous memory, with the published resampling."""
-    same = copy.deepcopy(network)
-    parts: list[nn.Module] = [module for module in same.modules() if hasattr(module, "taps")]
-    ways = {Downsample: (1, 2, (1, 1)), Upsample: (2, 1, (2, 1)), Smooth: (1, 1, (2, 2))}
-    for part in parts:
-        up, down, pad = ways[type(part)]
-        part.forward = _Resampling(part.taps, up, down, pad)
-    return same
-
-
-@dataclass(frozen=True)
-class _Resampling:
-    """Zeros inserted, margins added, each pixel filtered, and a part of the pixels kept."""
-
-    taps: Tensor
-    up: int
-    down: int
-    pad: tuple[int, int]
-
-    def __call__(self, x: Tensor) -> Tensor:
-        b, c, h, w = x.shape
-        x = F.pad(x.reshape(b, c, h, 1, w, 1), (0, self.up - 1, 0, 0, 0, self.up - 1))
-        x = F.pad(x.reshape(b, c, h * self.up, w * self.up), (*self.pad, *self.pad))
-        x = x.reshape(b * c, 1, *x.shape[2:])
-        x = F.conv2d(x, self.taps * self.up**2)
-        return x.reshape(b, c, *x.shape[2:])[:, :, :: self.down, :: self.down]
 
 
 def built(spec: NetworkSpec) -> nn.Module:

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import ClassVar, Literal
 
 import pytest
@@ -228,3 +229,19 @@ def test_a_field_that_came_later_changes_the_key_only_where_it_is_set():
     assert Grown(old=3).key == before, "what is stored would be lost"
     assert Grown(old=3, new=3.0).key != before
     assert from_json(Grown(old=3, new=3.0).to_json()) == Grown(old=3, new=3.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shrunk(Spec):
+    KIND = "Shrunk"
+    REMOVED = MappingProxyType({"gone": False})
+
+    old: int
+
+
+def test_a_field_that_was_removed_stays_in_the_key_and_in_json_with_its_last_value():
+    body = json.dumps(["Shrunk", 1, {"old": 3, "gone": False}], sort_keys=True)
+    assert Shrunk(old=3).key == hashlib.sha256(body.encode()).hexdigest()[:32]
+    assert from_json({"spec": "Shrunk", "old": 3, "gone": False}) == Shrunk(old=3)
+    with pytest.raises(InputError, match="Shrunk has no field 'gone'"):
+        from_json({"spec": "Shrunk", "old": 3, "gone": True})

@@ -5,7 +5,8 @@ the progress and stop the job promptly. The final report says only that the resu
 an input is missing, or why the run failed; the result itself is in the store.
 
 The worker handles two incidents itself. If a GPU runs out of memory, the batch is halved and the
-job continues from its checkpoint. The batch size changes results only by rounding errors. If a job
+job continues from its checkpoint; a later job may double it again (`tuning.execution.batches`). The
+batch size changes results only by rounding errors. If a job
 hangs, the process ends itself after the stage's time-out. A watchdog in C ends the process,
 because no Python code runs while an extension hangs.
 """
@@ -28,6 +29,7 @@ import torch
 import tuning.stages  # noqa: F401  (registers the jobs, so that they can be read from JSON)
 from scorelib.errors import InputError
 from scorelib.spec import from_json
+from tuning.execution.batches import BatchSizes, memory_of
 from tuning.execution.ray_import import tune
 from tuning.jobs import ExecutionContext, Job, MissingInputError, Progress, execute
 from tuning.own_modules import OwnModule, import_all
@@ -47,8 +49,7 @@ class Execution:
     Attributes:
         store_url: URL of the store.
         batch_images: maximum number of images per network call.
-        autocast: whether to sample and train in bfloat16 where that is safe.
-        compile: whether to run networks through `torch.compile`.
+        compile: whether score networks run through `torch.compile`, in training and in sampling.
         data_root: folder of data sets that are read from files; None for the default folder.
         inception_weights: file of the Inception weights; None to let the library download them.
         weights: files and folders of weights that may be imported.
@@ -62,7 +63,6 @@ class Execution:
 
     store_url: str
     batch_images: int = 500
-    autocast: bool = False
     compile: bool = False
     data_root: str | None = None
     inception_weights: str | None = None
@@ -93,7 +93,6 @@ class Execution:
             store=Store(self.store_url),
             device=device,
             batch_images=self.batch_images,
-            autocast=self.autocast,
             compile=self.compile,
             data_root=Path(self.data_root) if self.data_root else None,
             inception_weights=Path(self.inception_weights) if self.inception_weights else None,
@@ -121,8 +120,8 @@ class JobTrainable(tune.Trainable):  # type: ignore[misc]
     """A Tune trainable that runs the job described by its config."""
 
     _job: Job | None
-    _batch_images: Mapping[str, int] = {}
-    """Reduced maximum number of images per network call, by stage, after exhausted GPU memory."""
+    _batches = BatchSizes()
+    """Maximum numbers of images per network call, of all jobs of this process."""
 
     def setup(self, config: dict[str, Any]) -> None:
         """Reads the config of a new actor; errors of the job's spec are reported by `step`."""
@@ -175,6 +174,8 @@ class JobTrainable(tune.Trainable):  # type: ignore[misc]
             for progress in self._running(job):
                 if time.monotonic() >= deadline:
                     return progress
+            largest = self._execution.batch_images
+            self._batches.grow(job.stage, largest, memory_of(self._device))
         except torch.OutOfMemoryError as error:
             self._halve_batch(job, error)
             return Progress(0, 1, "")
@@ -183,7 +184,8 @@ class JobTrainable(tune.Trainable):  # type: ignore[misc]
     def _running(self, job: Job) -> Generator[Progress, None, Manifest]:
         if self._run is None:
             place = self._execution.context(gpu=self._has_gpu)
-            batch_images = self._batch_images.get(job.stage, place.batch_images)
+            self._device = place.device
+            batch_images = self._batches.of(job.stage, place.batch_images)
             place = dataclasses.replace(place, batch_images=batch_images)
             self._run = execute(job, place)
         return self._run
@@ -195,13 +197,11 @@ class JobTrainable(tune.Trainable):  # type: ignore[misc]
             torch.OutOfMemoryError: if the batch is already a single image.
         """
         self.cleanup()
-        stage = job.stage
-        batch_images = self._batch_images.get(stage, self._execution.batch_images)
-        if batch_images == 1:
+        batch_images = self._batches.halve(job.stage, self._execution.batch_images)
+        if batch_images is None:
             raise error
-        JobTrainable._batch_images = {**self._batch_images, stage: batch_images // 2}
         logging.getLogger(__name__).warning(
-            "out of memory: %s continues with %d images per network call", stage, batch_images // 2
+            "out of memory: %s continues with %d images per network call", job.stage, batch_images
         )
         torch.cuda.empty_cache()
 

@@ -100,7 +100,7 @@ class ClassificationAccuracy(Job):
         data, total = self.sample.model.target, self.classifier.iterations
         training = AccuracyTraining(
             self.classifier, self._images(at), labels, data.n_classes,
-            device=at.device, autocast=at.autocast,
+            device=at.device,
         )  # fmt: skip
         kept = _Checkpoint(at.store, self.key)
         kept.restore(training)

@@ -1,12 +1,9 @@
-"""Score networks for samplers: loading, memory layout and evaluation in batches."""
-
-from collections.abc import Sequence
+"""Score networks for samplers: loading, memory layout and compilation."""
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from scorelib.networks.layout import channels_last, laid_out
-from scorelib.samplers import ScaledScore
+from scorelib.networks.layout import laid_out
 from tuning.jobs import ExecutionContext
 from tuning.stages.models.score_model import ScoreModel
 
@@ -27,31 +24,3 @@ def loaded(model: ScoreModel, ema: float | None, at: ExecutionContext) -> nn.Mod
     """
     network = laid_out(model.score_network(at, ema), model.target.shape)
     return torch.compile(network) if at.compile else network  # type: ignore[return-value]
-
-
-def batched(networks: Sequence[nn.Module], at: ExecutionContext) -> ScaledScore:
-    """Returns the scaled score of a network, evaluated in batches that fit on the device.
-
-    Args:
-        networks: one network for all batches, or one network per batch, such as guided networks
-            that hold the classes of their batch. Networks map (x, sigma) to sigma * score.
-        at: execution context, which gives device, batch size and precision.
-
-    Returns:
-        A function from x, (B, ...), and the noise level sigma to sigma * score, of the shape and
-        type of x.
-    """
-    device_type = torch.device(at.device).type
-
-    def scaled_score(x: Tensor, sigma: float) -> Tensor:
-        level = torch.tensor(sigma, dtype=x.dtype, device=x.device)
-        with torch.autocast(device_type, torch.bfloat16, enabled=at.autocast):
-            batches = torch.split(x, at.images_per_call(tuple(x.shape[1:])) or len(x))
-            each = networks if len(networks) > 1 else [*networks] * len(batches)
-            parts = [
-                network(channels_last(part), level)
-                for network, part in zip(each, batches, strict=True)
-            ]
-        return torch.cat(parts).to(x.dtype)
-
-    return scaled_score

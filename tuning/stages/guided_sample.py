@@ -14,8 +14,9 @@ from scorelib.data import DataSpec, OneClass, Toy
 from scorelib.errors import require_input
 from scorelib.guidance import ClassGuidance, GuidedNetwork
 from scorelib.samplers import ScaledScore
+from scorelib.samplers.batches import batched, parts_of_one_size
 from tuning.jobs import ExecutionContext, Job
-from tuning.stages.evaluation import batched, loaded
+from tuning.stages.evaluation import loaded
 from tuning.stages.sample import SampleSpec
 from tuning.stages.training.noise_classifier import NoiseClassifierSnapshot
 
@@ -116,9 +117,9 @@ class GuidedSampleSpec(SampleSpec):
         classifier = self.classifier.network(at, self.classifier_ema)
         first = index * self.chunk_images
         labels = self.labels(first + self.chunk_images)[first:].to(at.device)
-        size = at.images_per_call(self.model.target.shape) or len(labels)
+        most = at.images_per_call(self.model.target.shape)
         parts = [
             GuidedNetwork(network, ClassGuidance(classifier, part, scale=self.scale))
-            for part in torch.split(labels, size)
+            for part in parts_of_one_size(labels, most)
         ]
-        return batched(parts, at)
+        return batched(parts, self.precision, most)

@@ -11,8 +11,9 @@ of points over the data. If a `SampleSpec` keeps pixels, the images are sampled 
 pixels, and the chunks of other features are computed from the stored pixels.
 """
 
+import contextlib
 import math
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
@@ -23,6 +24,8 @@ from torch import Tensor
 
 from scorelib.data import DataSpec, Perturbed
 from scorelib.data.files import as_floats
+from scorelib.devices.ahead import ahead
+from scorelib.devices.precision import Precision
 from scorelib.errors import require_input
 from scorelib.metrics.features import Extractor, Pixels, extract, quantize
 from scorelib.pictures import grid_png, scatter_png
@@ -35,14 +38,21 @@ from scorelib.samplers import (
     Start,
     start_images,
 )
+from scorelib.samplers.batches import batched
 from scorelib.schedules import GeometricSchedule
 from scorelib.seeds import generator_of
-from scorelib.spec import Spec
+from scorelib.spec import Spec, added_later
 from tuning.jobs import ExecutionContext, Job, Outcome, Progress, Run, Stage, Work
-from tuning.stages.evaluation import batched, loaded
+from tuning.stages.evaluation import loaded
 from tuning.stages.features.extractors import build_extractor, extractor_inputs
 from tuning.stages.features.reference import PICTURE_POINTS
 from tuning.stages.models.score_model import ScoreModel
+
+CHECK_EVERY_STEPS = 20
+"""Number of steps between two checks for values that are not finite; a check waits for the device.
+
+The check finds the first step with such values, wherever it was.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +66,7 @@ class SampleSpec(Spec):
         start: distribution of the first iterate; see `scorelib.samplers.Start`.
         chunk_images: images per chunk, >= 1.
         seed: seed of the stream; equal seeds share the first iterate and the noise.
+        precision: precision in which networks compute; iterates and noise are in float32.
     """
 
     KIND = "SampleSpec"
@@ -66,6 +77,7 @@ class SampleSpec(Spec):
     start: Start = "noise"
     chunk_images: int = 500
     seed: int = 0
+    precision: Precision = added_later("float32")
 
     def validate(self) -> None:
         """Raises InputError for an inadmissible step size, an unknown EMA decay or empty chunks."""
@@ -154,7 +166,8 @@ class SampleSpec(Spec):
         Raises:
             MissingInputError: weights are not stored, or were found corrupt.
         """
-        return batched([loaded(self.model, self.ema, at)], at)
+        network = loaded(self.model, self.ema, at)
+        return batched([network], self.precision, at.images_per_call(self.model.target.shape))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -193,10 +206,12 @@ class Chunk(Job):
 
     @property
     def rate_name(self) -> str:
-        """Name of the measured rate, by the kinds of networks that are evaluated."""
+        """Name of the measured rate, by the kinds of networks and their precision."""
         if self.pixels:
             return "features of pixels"
-        return " ".join([self.stage, *self.sample.architectures])
+        precision = self.sample.precision
+        named = [] if precision == "float32" else [precision]
+        return " ".join([self.stage, *self.sample.architectures, *named])
 
     def title(self) -> str:
         """Returns the title shown for the job."""
@@ -231,10 +246,18 @@ class Chunk(Job):
         state: SamplerState | None = None
         spec = self.sample
         total = spec.sampler.n_evaluations(spec.model.levels)
-        for state in walk_chunk(spec, self.index, at):
-            if not torch.isfinite(state.x).all():
-                return Outcome(result={"failed": f"non-finite sample at step {state.step}"})
-            yield Progress(state.step, total, "steps")
+        n_finite = torch.zeros((), dtype=torch.int64, device=at.device)
+        is_finite = torch.ones((), dtype=torch.bool, device=at.device)
+        states = walk_chunk(spec, self.index, at)
+        with contextlib.closing(states):
+            for state in states:
+                is_finite &= torch.isfinite(state.x).all()
+                n_finite += is_finite
+                if state.step % CHECK_EVERY_STEPS == 0 or state.denoised is not None:
+                    found = int(n_finite)
+                    if found < state.step:
+                        return Outcome(result={"failed": f"non-finite sample at step {found + 1}"})
+                yield Progress(state.step, total, "steps")
         assert state is not None and state.denoised is not None
         images = {"raw": state.x.float().cpu(), "denoised": state.denoised.float().cpu()}
         if not torch.isfinite(images["denoised"]).all():
@@ -279,8 +302,12 @@ class Chunk(Job):
         return {name: as_floats(values) for name, values in tensors.items()}
 
 
-def walk_chunk(spec: SampleSpec, index: int, at: ExecutionContext) -> Iterator[SamplerState]:
+def walk_chunk(
+    spec: SampleSpec, index: int, at: ExecutionContext
+) -> Generator[SamplerState, None, None]:
     """Yields the sampler's states of a chunk; all random numbers come from the chunk's own seed.
+
+    On a GPU a thread draws the noise ahead; it ends with the generator.
 
     Args:
         spec: stream of images.
@@ -299,14 +326,17 @@ def walk_chunk(spec: SampleSpec, index: int, at: ExecutionContext) -> Iterator[S
     data = at.images(target, "train")[0] if spec.start == "data" else None
     x = start_images(spec.start, shape, levels.sigma_1, stream, data).to(at.device)
 
-    def draw() -> Tensor:
-        return torch.randn(shape, generator=stream).to(at.device)
+    def noises() -> Iterator[Tensor]:
+        while True:
+            yield torch.randn(shape, generator=stream)
 
-    states = spec.sampler.walk(spec.scaled_score(at, index), x, levels, draw)
-    while True:
-        # Per step, not around the loop: a suspended generator must not leave the mode enabled.
-        with torch.inference_mode():
-            state = next(states, None)
-        if state is None:
-            return
-        yield state
+    with contextlib.closing(ahead(noises(), torch.device(at.device))) as drawn:
+        scaled_score = spec.scaled_score(at, index)
+        states = spec.sampler.walk(scaled_score, x, levels, lambda: next(drawn))
+        while True:
+            # Per step, not around the loop: a suspended generator must not leave the mode enabled.
+            with torch.inference_mode():
+                state = next(states, None)
+            if state is None:
+                return
+            yield state

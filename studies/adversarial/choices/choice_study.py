@@ -27,7 +27,7 @@ from scorelib.metrics.features import Extractor
 from scorelib.samplers import Cas
 from studies.adversarial.step_sizes import cifar_sampling_eps
 from studies.common.distances import baselines
-from studies.common.execution_settings import StudySettings
+from studies.common.execution_settings import SamplingSettings
 from studies.common.exhibit import Exhibit
 from studies.common.initial_step_sizes import initial_step_size
 from tuning.spaces import LogUniform, OneOf, ParameterSpace, Rung
@@ -43,7 +43,7 @@ BEST_FOUND = "the best found"
 
 
 @dataclass(frozen=True, kw_only=True)
-class ChoiceSettings(StudySettings):
+class ChoiceSettings(SamplingSettings):
     """Settings of a study of this layout.
 
     Attributes:
@@ -132,6 +132,7 @@ def build(
                 ema=at.ema,
                 sampler=at.sampler,
                 chunk_images=at.chunk_images,
+                precision=at.sampling_precision,
             ),
             protocol=protocol.replace(n_images=at.images[0], seeds="search"),
         ),

@@ -132,6 +132,7 @@ class _Table:
                 sampler=Cas(epsilon=initial_step_size("cas", 1, at.train.schedule), n_sigma=1),
                 start=at.start,
                 chunk_images=at.chunk_images,
+                precision=at.sampling_precision,
             ),
             protocol=self.protocol.replace(n_images=at.selection.n_images, seeds="search"),
         )

@@ -23,7 +23,7 @@ from scorelib.metrics.features import Extractor
 from scorelib.optim import AdamSpec
 from scorelib.samplers import Start
 from scorelib.spec import Spec
-from studies.common.execution_settings import StudySettings
+from studies.common.execution_settings import SamplingSettings
 from studies.common.snapshots import require_snapshot, snapshot_iterations
 from studies.common.step_size_search import SearchSettings, require_choice, require_n_sigma
 from tuning.stages import TrainSpec
@@ -55,7 +55,7 @@ class SelectionSettings(Spec):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TableSettings(StudySettings):
+class TableSettings(SamplingSettings):
     """Settings that define such a study at a scale; each field can be set on the command line.
 
     Attributes:

@@ -13,7 +13,6 @@ from scorelib.losses import DISCRIMINATOR_ADAM, SCORE_ADAM, Adversarial, Dsm, Ga
 from scorelib.networks import BigGanDiscriminator, Ncsnv2, ResidualMlp, multiply_adds
 from scorelib.optim import AdamSpec
 from scorelib.schedules import GeometricSchedule
-from scorelib.seeds import generator_of
 from scorelib.spec import from_json
 from scorelib.testing import check_training
 from scorelib.training.adversarial import AdversarialTraining
@@ -164,8 +163,8 @@ def test_the_first_updates_follow_equations_4_and_5(clamp_fakes):
 
     (step,) = run.steps(1)
     # Equation 4 on the images and the noise of the discriminator's first update.
-    draw = generator_of("discriminator", 0, 1)
-    x, sigma, noise = run._examples(draw, run._batch(1, "discriminator epoch"))
+    of_discriminator, of_score = run._draws(1)
+    x, sigma, noise = run._examples(of_discriminator)
     discriminator.refresh_norms()
     h = denoised(x, sigma, noise)[2].detach()
     loss = ((discriminator(x) - 1) ** 2).mean() + ((discriminator(h) + 1) ** 2).mean()
@@ -174,7 +173,7 @@ def test_the_first_updates_follow_equations_4_and_5(clamp_fakes):
     assert_same_gradients(run.discriminator, discriminator)
 
     # Equation 5 with the updated discriminator; its gradient does not reach the discriminator.
-    x, sigma, noise = run._examples(generator_of("train", 0, 1), run._batch(1))
+    x, sigma, noise = run._examples(of_score)
     noised, score, h = denoised(x, sigma, noise)
     gan = ((run.discriminator(h) - 1) ** 2).mean()
     error = column(sigma) * score + (noised - x) / column(sigma)
@@ -338,7 +337,7 @@ def test_training_on_digits_stays_finite_and_lowers_the_dsm_loss():
 def test_both_networks_run_in_bfloat16(most_images):
     torch.manual_seed(0)
     network = Ncsnv2(ngf=4).build((1, 8, 8))
-    run = training(network=network, batch_size=16, autocast=True, most_images=most_images)
+    run = training(network=network, batch_size=16, precision="bf16", most_images=most_images)
     exact = training(network=copy.deepcopy(network), batch_size=16)
     dtypes = set()
     run.discriminator.blocks[1].conv1.register_forward_hook(

@@ -13,7 +13,7 @@ Norm = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
 def refinenet(
     w: Mapping[str, Tensor], x: Tensor, norm_of: Norm, level: int | None = None
 ) -> Tensor:
-    """Computes NCSNv2, or NCSN at a level, of four stages.
+    """Computes NCSNv2, or NCSN at a level, with any number of stages.
 
     Args:
         w: parameters by name.
@@ -54,7 +54,8 @@ def refinenet(
         return h + conv(F.elu(norm_in_refinements(out, f"{name}.norm2")), f"{name}.conv2")
 
     h, layers = conv(2 * x - 1, "first"), []
-    for i, d in enumerate((1, 1, 2, 4)):
+    n_stages = len({name.split(".")[1] for name in w if name.startswith("stages.")})
+    for i, d in enumerate((*[1] * (n_stages - 2), 2, 4)):
         h = block(h, f"stages.{i}.0", i > 0, d)
         h = block(h, f"stages.{i}.1", False, d)
         layers.append(h)
@@ -77,7 +78,7 @@ def refinenet(
             path = context(norm_in_refinements(path, f"{name}.context_norms.{k}"))
             path = conv(path, f"{name}.context.{k}")
             total = total + path
-        for k in range(3 if i == 3 else 1):
+        for k in range(3 if i == n_stages - 1 else 1):
             total = unit(total, f"{name}.output.{k}")
         refined = total
     return conv(F.elu(norm(refined, "norm")), "last")

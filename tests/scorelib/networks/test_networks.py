@@ -8,6 +8,7 @@ from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
+from scorelib.devices.precision import computing_in
 from scorelib.errors import InputError
 from scorelib.networks import (
     Adapted,
@@ -21,7 +22,8 @@ from scorelib.networks import (
     multiply_adds,
     n_parameters,
 )
-from scorelib.networks.layers.instance_norm import InstanceNormPlus
+from scorelib.networks.layers import instance_norm
+from scorelib.networks.layers.instance_norm import InstanceNormPlus, fused_norm
 from scorelib.networks.unet import Attention, ResidualBlock, UNet
 from scorelib.schedules import SCHEDULES, GeometricSchedule, LinearSchedule
 from scorelib.testing import check_score_network
@@ -222,6 +224,61 @@ def test_instance_norm_plus_against_its_formula():
     x = 3 * torch.randn(3, 5, 4, 6, dtype=torch.float64) + torch.arange(5.0)[:, None, None]
     own = [p.detach().numpy() for p in (norm.alpha, norm.gamma, norm.beta)]
     np.testing.assert_allclose(norm(x).detach().numpy(), instance_norm_plus(x.numpy(), *own))
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64])
+@pytest.mark.parametrize("of_images", [False, True])
+def test_the_fused_norm_keeps_layout_and_type_and_equals_the_formula(layout, dtype, of_images):
+    x = 3 * torch.randn(3, 5, 4, 6, dtype=torch.float64) + torch.arange(5.0)[:, None, None]
+    x = x.to(dtype).contiguous(memory_format=layout)
+    shape = (3, 5) if of_images else (5,)
+    kept = torch.float64 if dtype == torch.float64 else torch.float32  # as under autocast
+    alpha, gamma, beta = torch.randn(3, *shape, dtype=kept)
+    found = fused_norm(x, alpha, gamma, beta)
+    assert found.dtype == dtype and found.is_contiguous(memory_format=layout)
+    own = [p.expand(3, 5).double().numpy() for p in (alpha, gamma, beta)]
+    each = zip(x.double().numpy()[:, None], *own, strict=True)
+    expected = np.concatenate([instance_norm_plus(*one) for one in each])
+    error = {torch.float32: 2e-6, torch.bfloat16: 2**-8, torch.float64: 1e-14}[dtype]
+    found = found.double().numpy()
+    np.testing.assert_allclose(found, expected, rtol=error, atol=error * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("spec", [Ncsnv2(ngf=16), Ncsn(ngf=16, schedule=LEVELS)])
+def test_the_fused_norm_moves_a_network_and_its_gradients_by_rounding_only(spec, monkeypatch):
+    network = spec.build((3, 16, 16)).to(memory_format=torch.channels_last)
+    x = torch.rand(4, 3, 16, 16).contiguous(memory_format=torch.channels_last)
+    weights, sigma, results = torch.rand_like(x), torch.full((4,), LEVELS.sigmas[2]), []
+    for fused in (False, True):
+        monkeypatch.setattr(instance_norm, "uses_fused", lambda x, on=fused: on)
+        network.zero_grad()
+        out = network(x, sigma)
+        (out * weights).sum().backward()
+        gradients = [p.grad.clone() for p in network.parameters() if p.grad is not None]
+        results.append((out.detach(), gradients))
+    (plain, slopes), (fused, fused_slopes) = results
+    assert 0 < (plain - fused).norm() < 1e-5 * plain.norm()
+    largest = max(slope.norm() for slope in slopes)  # some biases are normalised away
+    for a, b in zip(slopes, fused_slopes, strict=True):
+        assert (a - b).norm() < 1e-4 * a.norm() + 1e-6 * largest
+
+
+def test_a_network_with_the_fused_norm_keeps_channels_last_and_bfloat16_throughout(monkeypatch):
+    monkeypatch.setattr(instance_norm, "uses_fused", lambda x: True)
+    network = Ncsnv2(ngf=4).build((3, 16, 16)).to(memory_format=torch.channels_last)
+    kept = []
+
+    def note(_module, _inputs, out):
+        kept.append((out.dtype, out.is_contiguous(memory_format=torch.channels_last)))
+
+    for module in network.modules():
+        if isinstance(module, (InstanceNormPlus, torch.nn.Conv2d)):
+            module.register_forward_hook(note)
+    x = torch.rand(2, 3, 16, 16).contiguous(memory_format=torch.channels_last)
+    with computing_in("bf16", "cpu"), torch.inference_mode():
+        network(x, torch.ones(2))
+    assert len(kept) > 30 and set(kept) == {(torch.bfloat16, True)}
 
 
 def test_instance_norm_plus_initialisation():

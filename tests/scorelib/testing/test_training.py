@@ -55,7 +55,7 @@ class Broken(DsmTraining):
         every = super().steps(until)
         return itertools.islice(every, 0, None, 2) if self.how == "fewer" else every
 
-    def _update(self, iteration):
+    def _draws(self, iteration):
         if self.how == "number":
             self._seed = next(NUMBERS)
         if self.how == "unseeded":
@@ -63,7 +63,10 @@ class Broken(DsmTraining):
         if self.how == "state":
             self.made = getattr(self, "made", 0) + 1
             self._seed = 100 * self._first + self.made
-        found = super()._update(iteration)
+        return super()._draws(iteration)
+
+    def _update(self, draws):
+        found = super()._update(draws)
         return {"loss": found["dsm"]} if self.how == "name" else found
 
 

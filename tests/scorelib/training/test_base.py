@@ -173,7 +173,7 @@ def test_pixels_train_bitwise_as_the_same_images_divided_first(objective, flips)
 
 def test_pixels_stay_pixels_and_batches_are_floats():
     run = training(images=EVERY_LEVEL)
-    x, *_ = run._examples(torch.Generator().manual_seed(0), torch.arange(4))
+    x, *_ = run._examples(run._drawn(torch.Generator().manual_seed(0), torch.arange(4)))
     assert run._images is EVERY_LEVEL and EVERY_LEVEL.dtype == torch.uint8
     assert x.dtype == torch.float32 and x.max() <= 1
 
@@ -182,7 +182,7 @@ def test_pixels_stay_pixels_and_batches_are_floats():
 def test_the_levels_are_those_of_any_schedule(family):
     schedule = family(sigma_1=5.0, sigma_L=0.1, n_levels=7)
     run = training(schedule=schedule)
-    _, sigma, _ = run._examples(torch.Generator().manual_seed(0), torch.arange(500))
+    _, sigma, _ = run._examples(run._drawn(torch.Generator().manual_seed(0), torch.arange(500)))
     drawn, counts = sigma.unique(return_counts=True)
     assert drawn.tolist() == pytest.approx(schedule.sigmas[::-1], rel=1e-6)
     assert counts.min() > 40
@@ -213,10 +213,28 @@ def test_a_loss_that_is_not_finite_ends_the_run_with_its_cause():
         list(run.steps(100))
 
 
-@pytest.mark.parametrize("autocast", [False, True])
-def test_the_convolutional_network_trains_in_both_precisions(autocast):
+@pytest.mark.parametrize("precision", ["float32", "bf16"])
+def test_the_convolutional_network_trains_in_both_precisions(precision):
     torch.manual_seed(0)
     network = Ncsnv2(ngf=8).build((1, 8, 8))
-    run = training(network=network, batch_size=16, autocast=autocast, flips=False)
+    run = training(network=network, batch_size=16, precision=precision, flips=False)
     losses = [s.losses["dsm"] for s in run.steps(60) if s.losses]
     assert losses[-1] < losses[0] < 60
+
+
+def test_a_compiled_training_is_the_same_training(monkeypatch):
+    """Compiles for PyTorch's own kernels: code of its own would take ten times as long to make."""
+    compiled, asked = torch.compile, []
+
+    def without_code(function, *, options):
+        asked.append(options)
+        return compiled(function, backend="aot_eager")
+
+    monkeypatch.setattr(torch, "compile", without_code)
+    plain, run = training(), training(compile=True)
+    ends = [[step.losses for step in each.steps(5)][-1]["dsm"] for each in (plain, run)]
+    assert asked == [{"fallback_random": True}] and ends[1] == pytest.approx(ends[0], rel=1e-5)
+    state, other = plain.state(), run.state()
+    assert state.keys() == other.keys()
+    for name, value in state.items():
+        torch.testing.assert_close(other[name], value, rtol=1e-3, atol=1e-5)

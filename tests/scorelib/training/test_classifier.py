@@ -200,15 +200,15 @@ def test_training_finds_the_likelihood_score_of_the_moons(objective):
     assert max(errors[1]) < 0.08
 
 
-@pytest.mark.parametrize("autocast", [False, True])
+@pytest.mark.parametrize("precision", ["float32", "bf16"])
 @pytest.mark.parametrize("objective", [CrossEntropy(), Dlsm()])
-def test_the_residual_classifier_trains_on_images_in_both_precisions(objective, autocast):
+def test_the_residual_classifier_trains_on_images_in_both_precisions(objective, precision):
     images, labels = (t[:8] for t in Digits().load("train"))
     run = ClassifierTraining(
         built(ResNetClassifier(), (1, 8, 8), 10), images, labels, objective=objective,
         score=Recording(), schedule=GeometricSchedule(sigma_1=0.5, sigma_L=0.05, n_levels=5),
         optimizer=AdamSpec(learning_rate=3e-4), ema=(0.0,), batch_size=8, flips=False, seed=0,
-        autocast=autocast, most_images=4,
+        precision=precision, most_images=4,
     )  # fmt: skip
     entropies = [step.losses["ce"] for i in range(1, 5) for step in run.steps(i)]
     assert entropies[-1] < entropies[0]

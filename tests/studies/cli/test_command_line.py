@@ -70,6 +70,8 @@ def test_the_options_are_fixed():
         ([NAME, "--set", "train.seed"], "be PATH=VALUE, but got 'train.seed' (--set PATH=VALUE)"),
         ([NAME, "--set", "train.seed=one"], "must be int; got 'one' (--set train.seed=VALUE)"),
         ([NAME, "--set", "train.seed=1.5"], "TrainSpec.seed must be int; got 1.5"),
+        ([NAME, "--set", "train.precision=fp8"], "must be one of 'float32', 'bf16'; got 'fp8'"),
+        ([NAME, "--set", "execution.autocast=true"], "'train.precision'"),
         ([NAME, "--set", "n_images=1"], "n_images must be above 1, but got 1"),
         ([NAME, "--set", "execution.timeouts.sample=0"], "execution.timeouts.sample must be above"),
         ([NAME, "--set", "execution.gpu_shares.train=2"], "execution.gpu_shares.train must be in"),

@@ -9,6 +9,8 @@ import torch
 
 from scorelib.networks.mlp import ResidualMlp
 from tests.tuning.miniature import first_score, miniature_study
+from tuning.execution import trainable
+from tuning.execution.batches import BatchSizes, Memory
 from tuning.execution.resources import DEFAULT_SHARE, GpuMemory
 from tuning.execution.trainable import Execution, JobTrainable
 from tuning.stages import Chunk
@@ -18,7 +20,7 @@ from tuning.store.store import Manifest, Store
 @pytest.fixture(autouse=True)
 def fresh_process(monkeypatch):
     """Resets the process to a worker that has not run out of memory yet."""
-    monkeypatch.setattr(JobTrainable, "_batch_images", {})
+    monkeypatch.setattr(JobTrainable, "_batches", BatchSizes())
 
 
 def run(job, store, **options):
@@ -72,9 +74,9 @@ def test_out_of_memory_halves_the_batch_and_the_results_are_the_same(
     store, tmp_path, chunk, small_memory, monkeypatch
 ):
     assert run_with_inputs(chunk, store, batch_images=100)["outcome"] == "stored"
-    # 100, 50, 25, 12, 6: training splits its 128 images in 22 parts; sampling has 20 images in 6s.
+    # 100, 50, 25, 12, 6: training splits its 128 images in 22 parts; sampling has 20 images in 5s.
     assert max(small_memory) == 64 and min(small_memory) <= 6
-    assert dict(JobTrainable._batch_images) == {"train": 6, "sample": 6}
+    assert [JobTrainable._batches.of(stage, 100) for stage in ("train", "sample")] == [6, 6]
     monkeypatch.undo()
     plain = Store(str(tmp_path / "plain"), create=True)
     assert run_with_inputs(chunk, plain)["outcome"] == "stored"
@@ -85,6 +87,41 @@ def test_out_of_memory_halves_the_batch_and_the_results_are_the_same(
         )
         for tensor in ours:
             torch.testing.assert_close(ours[tensor], theirs[tensor], rtol=1e-3, atol=1e-5)
+
+
+def test_a_halved_batch_grows_again_with_the_measured_memory(
+    store, tmp_path, chunk, small_memory, monkeypatch
+):
+    chunks = first_score(miniature_study()).sample.chunks(100, chunk.extractor)
+    per_image, device = 1_000, {"available": 10_000}
+
+    def measured(of):
+        peak = per_image * small_memory[-1]
+        return Memory(peak_bytes=peak, available_bytes=device["available"])
+
+    monkeypatch.setattr(trainable, "memory_of", measured)
+    run_with_inputs(chunks[0], store, batch_images=100)
+    assert JobTrainable._batches.of("sample", 100) == 6, "twice five images would not fit"
+    device["available"] = 13_000  # by this measure twice five fit; in truth eight do
+    sizes = []
+    for job in chunks[1:]:
+        assert run(job, store, batch_images=100)["outcome"] == "stored"
+        sizes.append(JobTrainable._batches.of("sample", 100))
+    # 12 images failed on the way down, fail once more, and are not tried a third time.
+    assert sizes == [12, 6, 6, 6]
+
+
+def test_batches_grow_up_to_the_setting_and_not_on_a_cpu():
+    batches, plenty = BatchSizes(), Memory(peak_bytes=1, available_bytes=100)
+    assert [batches.halve("train", 10) for _ in range(4)] == [5, 2, 1, None]
+    batches.grow("train", 10, None)
+    assert batches.of("train", 10) == 1 and batches.of("sample", 10) == 10
+    sizes = []
+    for _ in range(5):
+        batches.grow("train", 10, plenty)
+        sizes.append(batches.of("train", 10))
+    assert sizes == [2, 4, 8, 10, 10]
+    assert batches.of("train", 4) == 4, "the setting of another study is smaller"
 
 
 def test_a_device_too_small_for_one_image_is_an_error(store, chunk, monkeypatch):

@@ -28,28 +28,28 @@ def test_execution_options_do_not_change_a_sample(store, tmp_path, monkeypatch, 
     place = ExecutionContext(store=store)
     finish(chunk, place)
     other = ExecutionContext(store=Store(str(tmp_path / "other"), create=True), **options)
+    for needed in chunk.inputs() if "compile" in options else ():  # see the tests of trainings
+        finish(needed, ExecutionContext(store=other.store))
     finish(chunk, other)
     ours, theirs = chunk.features(place), chunk.features(other)
     for name in ours:
         torch.testing.assert_close(theirs[name], ours[name], rtol=1e-4, atol=1e-5)
 
 
-def test_bfloat16_changes_a_sample_only_slightly(store, tmp_path, convolutional):
+def test_bfloat16_changes_a_sample_only_slightly(store, convolutional):
     sampler = first_score(miniature_study()).sample.sampler
     sample = SampleSpec(model=convolutional, ema=0.9, sampler=sampler, chunk_images=8)
     extractor = miniature_study().cells[0].protocol.extractor
     from tuning.stages import Chunk
 
+    place = ExecutionContext(store=store)
     chunk = Chunk(sample=sample, index=0, extractor=extractor)
-    places = [
-        ExecutionContext(store=Store(str(tmp_path / f"{on}"), create=True), autocast=on)
-        for on in (False, True)
-    ]
+    coarse = chunk.replace(sample=sample.replace(precision="bf16"))
+    assert coarse.key != chunk.key and coarse.rate_name == f"{chunk.rate_name} bf16"
     # Both sample from one snapshot: only the sampling differs.
-    for place in places:
-        finish(convolutional, ExecutionContext(store=place.store))
-        finish(chunk, place)
-    exact, rough = (chunk.features(place)["denoised.features"] for place in places)
+    for job in (convolutional, chunk, coarse):
+        finish(job, place)
+    exact, rough = (job.features(place)["denoised.features"] for job in (chunk, coarse))
     assert not torch.equal(exact, rough)
     assert (exact - rough).norm() < 0.1 * exact.norm()
 
@@ -165,3 +165,10 @@ def test_networks_without_images_have_no_channels_to_put_last():
 
     network = ResidualMlp(width=8, depth=1).build((5,))
     assert laid_out(network, (5,)) is network
+
+
+def test_a_training_is_compiled_where_the_context_says_so(store, convolutional):
+    for on in (False, True):
+        place = ExecutionContext(store=store, compile=on)
+        run = convolutional.train.training(place)
+        assert (run.network._compiled_call_impl is not None) == on

@@ -44,7 +44,7 @@ class TrainSpec(TrainingSpec):
     def training(self, at: ExecutionContext) -> Training:
         """Returns the training at iteration 0; see `TrainingSpec.training`."""
         images, _ = self._examples(at)
-        settings = self._settings(at)
+        settings = self._settings(at) | {"compile": at.compile}
         if isinstance(self.objective, Adversarial):
             return AdversarialTraining(self.build(), images, objective=self.objective, **settings)
         return DsmTraining(self.build(), images, objective=self.objective, **settings)

@@ -22,13 +22,14 @@ import torch
 from torch import Tensor, nn
 
 from scorelib.data import DataSpec
+from scorelib.devices.precision import Precision
 from scorelib.errors import require_input
 from scorelib.losses import Adversarial, ClassifierObjective, Dsm
 from scorelib.networks import NetworkSpec, NoiseClassifierSpec, size_of
 from scorelib.optim import AdamSpec
 from scorelib.schedules import Schedule
 from scorelib.seeds import seed_of
-from scorelib.spec import Spec
+from scorelib.spec import Spec, added_later
 from scorelib.training.base import (
     CHECK_EVERY_ITERATIONS,
     NonFiniteError,
@@ -62,6 +63,7 @@ class TrainingSpec(Spec, ABC):
         flips: whether images are mirrored left to right with probability 1/2.
         seed: seed of the initial weights, the order of images and the noise.
         objective: training loss.
+        precision: precision in which networks compute; weights and losses are in float32.
     """
 
     KIND = "TrainingSpec"
@@ -77,6 +79,7 @@ class TrainingSpec(Spec, ABC):
     flips: bool = False
     seed: int = 0
     objective: Dsm | Adversarial | ClassifierObjective
+    precision: Precision = added_later("float32")
 
     def validate(self) -> None:
         """Raises InputError if the EMA decays or the batch size are out of range."""
@@ -97,8 +100,12 @@ class TrainingSpec(Spec, ABC):
 
     @property
     def method(self) -> str:
-        """Kinds of network and objective, such as "ResidualMlp Dsm", for titles and `rate_name`."""
-        return f"{self.network.KIND} {self.objective.KIND}"
+        """Kinds of network and objective, such as "ResidualMlp Dsm", for titles and `rate_name`.
+
+        The precision follows unless it is float32.
+        """
+        kinds = f"{self.network.KIND} {self.objective.KIND}"
+        return kinds if self.precision == "float32" else f"{kinds} {self.precision}"
 
     @property
     def multiply_adds(self) -> int:
@@ -147,7 +154,7 @@ class TrainingSpec(Spec, ABC):
         return {
             "schedule": self.schedule, "optimizer": self.optimizer, "ema": self.ema,
             "batch_size": self.batch_size, "flips": self.flips, "seed": self.seed,
-            "device": at.device, "autocast": at.autocast,
+            "device": at.device, "precision": self.precision,
             "most_images": at.images_per_call(self.data.shape),
         }  # fmt: skip
 

@@ -8,7 +8,8 @@ brings the noise in ``x`` to the next level, with
     beta = sqrt(1 - (1 - eta)^2 / gamma^2).
 
 Beta is real only for ``sigma_L^2 (1 - gamma) < epsilon < sigma_L^2 (1 + gamma)``, where gamma is
-the ratio of the schedule *dilated by n_sigma*. Annealed Langevin sampling (ALS) is stable for
+the ratio of the schedule *dilated by n_sigma*; where the ratios of a schedule vary, so does beta,
+and the smallest ratio bounds epsilon. Annealed Langevin sampling (ALS) is stable for
 ``0 < epsilon < 2 sigma_L^2``.
 
 The lower bound of CAS is the step that follows the schedule without any new noise. In units of this
@@ -72,6 +73,18 @@ def cas_interval(sigma_L: float, gamma: float) -> tuple[float, float]:
     return sigma_L**2 * (1 - gamma), sigma_L**2 * (1 + gamma)
 
 
+def cas_r_interval(gamma: float) -> tuple[float, float]:
+    """Returns the open interval of r for which beta of CAS is real and positive.
+
+    With ``eta = r (1 - gamma)``, beta is real for ``|1 - eta| <= gamma``. The interval shrinks with
+    gamma, so the smallest ratio of a schedule bounds r for all its levels.
+
+    Args:
+        gamma: smallest ratio of the sampled (dilated) schedule, in (0, 1).
+    """
+    return 1.0, (1 + gamma) / (1 - gamma)
+
+
 def als_interval(sigma_L: float) -> tuple[float, float]:
     """Returns the open interval of step sizes for which ALS is stable, |1 - eta| < 1.
 
@@ -84,20 +97,23 @@ def als_interval(sigma_L: float) -> tuple[float, float]:
     return 0.0, 2 * sigma_L**2
 
 
-def require_inside(epsilon: float, interval: tuple[float, float], what: str) -> None:
-    """Raises InputError unless `epsilon` lies strictly inside the interval.
+def require_inside(
+    step_size: float, interval: tuple[float, float], what: str, name: str = "epsilon"
+) -> None:
+    """Raises InputError unless a step size lies strictly inside the interval.
 
     Args:
-        epsilon: step size.
+        step_size: step size.
         interval: lower and upper bound.
         what: name of the sampler or setting with this interval, for the error message.
+        name: name of the step size.
     """
     low, high = interval
     if not low < high:
-        raise InputError(f"some epsilon must be possible, but none is for {what}")
-    if not low < epsilon < high:
-        least, most, got = _told_apart(low, high, epsilon)
-        raise InputError(f"epsilon must be in ({least}, {most}) for {what}; got {got}")
+        raise InputError(f"some {name} must be possible, but none is for {what}")
+    if not low < step_size < high:
+        least, most, got = _told_apart(low, high, step_size)
+        raise InputError(f"{name} must be in ({least}, {most}) for {what}; got {got}")
 
 
 def _told_apart(*numbers: float) -> list[str]:

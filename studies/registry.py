@@ -54,6 +54,7 @@ _ROOMS = {
         "mnist_initial_noise": "Noise schedules, Figures 11-14: sigma_1 and shares of the digits",
         "cifar_schedules": "Noise schedules, Figures 1, 3, 6, 10: families on CIFAR-10",
         "cars_schedules": "Noise schedules, Figures 8, 15, 16: two families on Stanford Cars",
+        "consistent_schedules": "Across the papers: consistent sampling of five families",
     },
 }
 

@@ -23,7 +23,7 @@ def figures(scheduler: Scheduler, store: Store) -> Iterator[Figure]:
 
 
 def _label(job: NoiseLevel) -> str:
-    name, steps = job.sampler.short_kind().upper(), f"n_sigma = {job.sampler.n_sigma}"
+    name, steps = job.sampler.label, f"n_sigma = {job.sampler.n_sigma}"
     return f"{name}, {steps}, {job.schedule.n_levels:,} levels"
 
 

@@ -34,10 +34,15 @@ def figures(scheduler: Scheduler, store: Store) -> Iterator[Figure]:
         title = textwrap.fill(group.title, _TITLE_CHARACTERS)
         yield Figure(
             f"Distance against step size: {group.title}",
-            [Panel(lines, Axis("epsilon", is_log=True, format=".2g"), y, title)],
-            file="epsilon_curve.png",
+            [Panel(lines, _step_axis(group.runs[0]), y, title)],
+            file=f"{_step_size(group.runs[0])}_curve.png",
             heading=f"{study.name} ({study.scale}): distance against step size",
         )
+
+
+def _step_axis(run: SearchRun) -> Axis:
+    name = _step_size(run)
+    return Axis(name, is_log=True, format=".2g" if name == EPSILON else ".3g")
 
 
 def _axis(label: str, alike: Sequence[SearchRun]) -> Axis:
@@ -57,9 +62,15 @@ def _lines(run: SearchRun, colour: str) -> Iterator[Line]:
 
 def _points(run: SearchRun, which: str) -> tuple[list[float], list[float]]:
     """Returns the tried step sizes in ascending order, and their results."""
-    tried = [(float(t.values[EPSILON]), t.result.of(which)) for t in run.trials if t.result]
+    tried = [(float(t.values[_step_size(run)]), t.result.of(which)) for t in run.trials if t.result]
     pairs = sorted((epsilon, value) for epsilon, value in tried if value is not None)
     return [epsilon for epsilon, _ in pairs], [value for _, value in pairs]
+
+
+def _step_size(run: SearchRun) -> str:
+    space = run.search.space
+    assert isinstance(space, StepSizeSpace)
+    return space.step_size
 
 
 def _sampler(run: SearchRun) -> Any:
@@ -67,7 +78,7 @@ def _sampler(run: SearchRun) -> Any:
 
 
 def _name(run: SearchRun) -> str:
-    return str(_sampler(run).short_kind().upper())
+    return str(_sampler(run).label)
 
 
 @dataclass(frozen=True)
@@ -91,6 +102,8 @@ def comparable_runs(runs: Iterable[SearchRun]) -> list[Group]:
     The other settings are the data, the network, the schedule and the measure. Of one objective,
     groups with fewer steps (n_sigma) come first.
 
+    Searches over epsilon and over r are never in one group.
+
     Args:
         runs: searches; only searches over the step size with a finished trial are grouped.
     """
@@ -100,18 +113,24 @@ def comparable_runs(runs: Iterable[SearchRun]) -> list[Group]:
         if run.best_so_far and isinstance(run.search.space, StepSizeSpace)
     }
     differ = [len(set(texts)) > 1 for texts in zip(*told.values(), strict=True)]
-    shared: dict[tuple[str, int, tuple[str, ...], str], list[SearchRun]] = {}
+    shared: dict[tuple[str, int, tuple[str, ...], str, str], list[SearchRun]] = {}
     for run, texts in told.items():
         way = run.search.space.sample.model.origin
         more = tuple(text for text, is_told in zip(texts, differ, strict=True) if is_told)
-        by = (way, -_sampler(run).n_sigma, more, texts[-1])
+        by = (way, -_sampler(run).n_sigma, more, texts[-1], _step_size(run))
         shared.setdefault(by, []).append(run)
     return [
-        Group(", ".join((f"n_sigma = {-steps}", way, *more)), label, tuple(alike))
-        for (way, steps, more, label), alike in sorted(
+        Group(_title(f"n_sigma = {-steps}", way, *more, unit), label, tuple(alike))
+        for (way, steps, more, label, unit), alike in sorted(
             shared.items(), key=lambda item: item[0][:2], reverse=True
         )
     ]
+
+
+def _title(*settings: str) -> str:
+    """Joins settings; the last, the name of the step size, is left out for the usual epsilon."""
+    *others, unit = settings
+    return ", ".join(others if unit == EPSILON else [*others, f"steps in {unit}"])
 
 
 def _told(run: SearchRun) -> tuple[str, str, str, str]:

@@ -50,18 +50,25 @@ def _step_sizes(runs: Mapping[str, SearchRun], cells: Sequence[Cell]) -> pd.Data
         if not isinstance(run.search.space, StepSizeSpace):
             continue
         cell = next((c for c in cells if c.search is run.search), None)
+        winner = run.winner
         row = {
             "search": name,
-            "epsilon": f"{run.winner.epsilon:.2g}" if run.winner else "",
+            "epsilon": _shown(winner.epsilon if winner else None, ".2g"),
         }
-        if isinstance(run.space.sample.model.levels, GeometricSchedule):
-            row["r"] = f"{run.winner.r:.2f}" if run.winner and run.winner.r else ""
+        if run.search.space.step_size != EPSILON:
+            row["r"] = _shown(winner.r if winner else None, "g")
+        elif isinstance(run.space.sample.model.levels, GeometricSchedule):
+            row["r"] = _shown(winner.r if winner else None, ".2f")
         row["trials"] = f"{sum(t.result is not None for t in run.trials)}"
         if cell and cell.reported_epsilon is not None and cell.reported_r is not None:
             row["paper's epsilon"] = f"{cell.reported_epsilon:g}"
             row["paper's r"] = f"{cell.reported_r:.2f}"
         rows.append(row)
     return pd.DataFrame(rows).fillna("")
+
+
+def _shown(value: float | None, form: str) -> str:
+    return "" if value is None else format(value, form)
 
 
 def search_notes(run: SearchRun) -> list[str]:
@@ -77,7 +84,8 @@ def search_notes(run: SearchRun) -> list[str]:
         ]
     lines = []
     if side := edge(run):
-        lines.append(f"{name}: the best epsilon is at the {side} end of the values tried")
+        what = run.search.space.step_size
+        lines.append(f"{name}: the best {what} is at the {side} end of the values tried")
     if line := _carried_over(run):
         lines.append(line)
     return lines
@@ -104,7 +112,9 @@ def edge(run: SearchRun) -> str | None:
 
     None is also returned before the end of the search and with a single trial.
     """
-    tried = [float(t.values[EPSILON]) for t in run.trials]
+    space = run.search.space
+    assert isinstance(space, StepSizeSpace)
+    tried = [float(t.values[space.step_size]) for t in run.trials]
     if run.winner is None or len(tried) < 2:
         return None
     best = tried[run.winner.number]

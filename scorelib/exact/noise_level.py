@@ -11,7 +11,7 @@ follows a scalar recursion:
 
 The initial value is ``v = sigma_1``, the highest noise level. For annealed Langevin sampling (ALS),
 sigma_i are the levels of the trained schedule. For consistent annealed sampling (CAS), sigma_i are
-the levels of the schedule dilated by n_sigma (`GeometricSchedule.dilated`), and beta is defined in
+the levels of the schedule dilated by n_sigma (`Schedule.dilated`), and beta is defined in
 `scorelib.step_size`; the last update of CAS adds no noise. The recursions are valid for every
 schedule that the sampler admits; the closed forms of ALS below require a geometric schedule.
 
@@ -51,8 +51,8 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from scorelib.samplers import Als, AnnealedSampler, Cas
-from scorelib.schedules import GeometricSchedule, Schedule
+from scorelib.samplers import Als, AnnealedSampler, ConsistentSampler
+from scorelib.schedules import GeometricSchedule, Schedule, as_geometric
 from scorelib.step_size import eta
 
 Levels = NDArray[np.float64]
@@ -69,8 +69,7 @@ def noise_levels(sampler: AnnealedSampler, schedule: Schedule) -> Levels:
         sigma_1, followed by the noise after each update, shape (updates + 1,), data units.
 
     Raises:
-        InputError: epsilon is outside its interval, or CAS is used with a schedule that is not
-            geometric.
+        InputError: the step size is outside its interval.
     """
     sampler.require_admissible(schedule)
     variances = [schedule.sigma_1**2]
@@ -79,28 +78,32 @@ def noise_levels(sampler: AnnealedSampler, schedule: Schedule) -> Levels:
     return np.sqrt(np.array(variances))
 
 
-def closed_form(sampler: AnnealedSampler, schedule: GeometricSchedule) -> Levels:
+def closed_form(sampler: AnnealedSampler, schedule: Schedule) -> Levels:
     """Computes the same as `noise_levels` by the closed forms of the module docstring.
 
     Args:
-        sampler: an `Als` or a `Cas`.
-        schedule: the trained schedule.
+        sampler: an `Als` or a `ConsistentSampler`.
+        schedule: the trained schedule; geometric for an `Als`.
 
     Returns:
         sigma_1, followed by the noise after each update, shape (updates + 1,), data units.
 
     Raises:
-        InputError: epsilon is outside its interval.
-        TypeError: the sampler is neither an `Als` nor a `Cas`.
+        InputError: the step size is outside its interval, or the schedule of an `Als` is not
+            geometric.
+        TypeError: the sampler is of another class.
     """
     sampler.require_admissible(schedule)
-    share = eta(sampler.epsilon, schedule.sigma_L)
     match sampler:
         case Als():
-            return _als_closed_form(share, sampler.n_sigma, schedule)
-        case Cas():
-            final = (1 - share) * schedule.sigma_L
-            return np.array([*schedule.dilated(sampler.n_sigma).sigmas, abs(final)])
+            geometric = as_geometric(schedule, "the closed form of als")
+            return _als_closed_form(
+                eta(sampler.epsilon, schedule.sigma_L), sampler.n_sigma, geometric
+            )
+        case ConsistentSampler():
+            dilated = schedule.dilated(sampler.n_sigma)
+            final = abs(1 - sampler.etas(dilated)[-1]) * schedule.sigma_L
+            return np.array([*dilated.sigmas, final])
     raise _unknown(sampler)
 
 
@@ -111,7 +114,7 @@ def noise_by_level(sampler: AnnealedSampler, schedule: Schedule) -> Levels:
     schedule.
 
     Args:
-        sampler: an `Als` or a `Cas`.
+        sampler: an `Als` or a `ConsistentSampler`.
         schedule: the trained schedule.
 
     Returns:
@@ -119,10 +122,10 @@ def noise_by_level(sampler: AnnealedSampler, schedule: Schedule) -> Levels:
         (n_levels + 1,). CAS: the noise at each trained level, shape (n_levels,).
 
     Raises:
-        InputError: epsilon is outside its interval.
+        InputError: the step size is outside its interval.
     """
     levels = noise_levels(sampler, schedule)
-    if isinstance(sampler, Cas):
+    if isinstance(sampler, ConsistentSampler):
         levels = levels[:-1]
     return levels[:: sampler.n_sigma]
 
@@ -168,4 +171,6 @@ def _sum_of_products(a: float, b: float, n: NDArray[np.int_]) -> Levels:
 
 
 def _unknown(sampler: AnnealedSampler) -> TypeError:
-    return TypeError(f"sampler must be an Als or a Cas, but got {type(sampler).__name__}")
+    return TypeError(
+        f"sampler must be an Als or a ConsistentSampler, but got {type(sampler).__name__}"
+    )

@@ -23,13 +23,13 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from scorelib.samplers.base import AnnealedSampler, Draw, Interpolation, SamplerState, ScaledScore
+from scorelib.samplers.base import Draw, EpsilonSampler, Interpolation, SamplerState, ScaledScore
 from scorelib.schedules import Schedule
 from scorelib.step_size import als_interval, eta, extrapolate_als
 
 
 @dataclass(frozen=True, kw_only=True)
-class Als(AnnealedSampler):
+class Als(EpsilonSampler):
     """Annealed Langevin sampling.
 
     Attributes:

@@ -10,22 +10,22 @@ decides on devices and batch sizes.
 By Proposition 3, a Langevin update interpolates between ``x`` and the expected denoised sample
 ``H(x, sigma) = x + sigma^2 score``, at a fixed noise level as well as in annealing
 (`Interpolation`). An `AnnealedSampler` follows the trained schedule from high to low noise, and
-each update moves x by the same fraction ``eta = epsilon / sigma_L^2`` towards H. The denoised
-result is ``H(x, sigma)`` of the state *before* the last update. It reuses the network evaluation of
-that update, so it costs no further one.
+each update moves x by a fraction eta towards H, in an `EpsilonSampler` by the same ``eta = epsilon
+/ sigma_L^2`` at all levels. The denoised result is ``H(x, sigma)`` of the state *before* the last
+update. It reuses the network evaluation of that update, so it costs no further one.
 """
 
 import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, ClassVar, Literal, Self, cast
 
 import torch
 from torch import Tensor
 
 from scorelib.errors import InputError
-from scorelib.schedules import Schedule, as_geometric
+from scorelib.schedules import GeometricSchedule, Schedule
 from scorelib.spec import Spec
 from scorelib.step_size import relative_step, require_inside
 
@@ -126,6 +126,11 @@ class Sampler(Spec):
         shown = [f"{k}={v:.3g}" if isinstance(v, float) else f"{k}={v}" for k, v in values.items()]
         return " ".join([self.short_kind().lower(), *shown])
 
+    @property
+    def label(self) -> str:
+        """The sampler's name in figures, such as "ALS"."""
+        return self.short_kind().upper()
+
     @abstractmethod
     def n_evaluations(self, schedule: Schedule) -> int:
         """Returns the number of network evaluations per image for the trained schedule.
@@ -172,22 +177,35 @@ class Sampler(Spec):
 class AnnealedSampler(Sampler):
     """Base of the samplers that follow the trained schedule with one step size.
 
+    `STEP_SIZE` names the field that holds the step size.
+
     Attributes:
-        epsilon: step size at the smallest level sigma_L, data units squared, inside `interval`.
         n_sigma: updates per trained noise level, >= 1.
     """
 
     KIND = "AnnealedSampler"
+    STEP_SIZE: ClassVar[str]
 
-    epsilon: float
     n_sigma: int = 1
 
     def validate(self) -> None:
-        """Raises InputError if `n_sigma` is below 1 or `epsilon` is not positive."""
+        """Raises InputError if `n_sigma` is below 1."""
         if self.n_sigma < 1:
             raise InputError(f"n_sigma must be at least 1, but got {self.n_sigma}")
-        if self.epsilon <= 0:
-            raise InputError(f"epsilon must be positive, but got {self.epsilon:g}")
+
+    @property
+    def step_size(self) -> float:
+        """The step size, in the unit of the field that `STEP_SIZE` names."""
+        return float(getattr(self, self.STEP_SIZE))
+
+    @classmethod
+    def of(cls, step_size: float, n_sigma: int) -> Self:
+        """Returns a sampler of this class with the given step size, in the unit of its field."""
+        return cast(Any, cls)(**{cls.STEP_SIZE: step_size, "n_sigma": n_sigma})
+
+    def with_step_size(self, value: float) -> Self:
+        """Returns the sampler with another step size."""
+        return self.replace(**{self.STEP_SIZE: value})
 
     @abstractmethod
     def interval(self, schedule: Schedule) -> tuple[float, float]:
@@ -195,11 +213,11 @@ class AnnealedSampler(Sampler):
 
     @abstractmethod
     def updates(self, schedule: Schedule) -> Sequence[Interpolation]:
-        """Returns updates that all have the same `eta`; see `Sampler.updates`."""
+        """Returns updates towards the denoised sample; see `Sampler.updates`."""
 
     @abstractmethod
     def extrapolated(self, schedule: Schedule, n_sigma: int) -> float:
-        """Returns epsilon for another n_sigma on the trained schedule, by the paper's rule.
+        """Returns the step size for another n_sigma on the trained schedule, by the paper's rule.
 
         Args:
             schedule: noise schedule that the network was trained on.
@@ -207,23 +225,48 @@ class AnnealedSampler(Sampler):
         """
 
     def require_admissible(self, schedule: Schedule) -> None:
-        """Raises InputError, with the interval, if epsilon is outside the admissible interval."""
+        """Raises InputError, with the interval, if the step size is outside `interval`."""
         name = self.short_kind().lower()
         require_inside(
-            self.epsilon,
+            self.step_size,
             self.interval(schedule),
             f"{name} with sigma_L={schedule.sigma_L:g}, n_levels={schedule.n_levels}, "
             f"n_sigma={self.n_sigma}",
+            self.STEP_SIZE,
         )
 
-    def r(self, schedule: Schedule) -> float:
-        """Returns epsilon relative to the step that follows the trained schedule without noise.
+    @abstractmethod
+    def relative_step(self, schedule: Schedule) -> float | None:
+        """Returns r, the step size relative to the step that follows the schedule without noise.
 
-        Raises:
-            InputError: the schedule is not geometric, or has a single level.
+        None if the trained schedule has no single such step.
         """
-        gamma = as_geometric(schedule, "r").gamma
-        return relative_step(self.epsilon, schedule.sigma_L, gamma, self.n_sigma)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EpsilonSampler(AnnealedSampler):
+    """Base of the annealed samplers with the paper's step size epsilon: one eta for all updates.
+
+    Attributes:
+        epsilon: step size at the smallest level sigma_L, data units squared, inside `interval`.
+    """
+
+    KIND = "EpsilonSampler"
+    STEP_SIZE: ClassVar[str] = "epsilon"
+
+    epsilon: float
+
+    def validate(self) -> None:
+        """Raises InputError if `n_sigma` is below 1 or `epsilon` is not positive."""
+        super().validate()
+        if self.epsilon <= 0:
+            raise InputError(f"epsilon must be positive, but got {self.epsilon:g}")
+
+    def relative_step(self, schedule: Schedule) -> float | None:
+        """Returns r of epsilon; None unless the schedule is geometric with several levels."""
+        if not isinstance(schedule, GeometricSchedule) or schedule.n_levels == 1:
+            return None
+        return relative_step(self.epsilon, schedule.sigma_L, schedule.gamma, self.n_sigma)
 
 
 def start_images(

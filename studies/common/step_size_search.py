@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 
 from scorelib.errors import require_input
+from scorelib.samplers import AnnealedSampler
 from scorelib.schedules import Schedule
 from scorelib.spec import Spec
 from studies.common.initial_step_sizes import initial_step_size
-from tuning.spaces import EPSILON, Rung, StepSizeSpace
+from tuning.spaces import Rung, StepSizeSpace
 from tuning.stages import FidProtocol, SampleSpec, Score
 from tuning.study import Search
 
@@ -50,12 +51,12 @@ class SearchSettings(Spec):
         """Returns the step size that a search starts with: the given step size, or by `START_R`.
 
         Args:
-            name: sampler, "als" or "cas".
+            name: sampler, a key of `SAMPLERS`.
             n_sigma: steps per noise level, >= 1.
-            schedule: geometric noise schedule.
+            schedule: noise schedule.
             is_first: whether `n_sigma` is the first value, for which a step size may be given.
         """
-        given = self.als_epsilon if name == "als" else self.cas_epsilon
+        given = {"als": self.als_epsilon, "cas": self.cas_epsilon}.get(name)
         if given is not None and is_first:
             return given
         return initial_step_size(name, n_sigma, schedule)
@@ -81,7 +82,8 @@ def step_size_search(
             such search.
         model_of: search that selects the network; None for the network of `sample`.
     """
-    assert sample.epsilon is not None
+    assert isinstance(sample.sampler, AnnealedSampler)
+    first = {sample.sampler.STEP_SIZE: sample.sampler.step_size}
     return Search(
         name=name,
         space=StepSizeSpace(
@@ -91,7 +93,7 @@ def step_size_search(
             round_size=wanted.round_size,
         ),
         n_trials=wanted.n_trials,
-        starts=({EPSILON: sample.epsilon},),
+        starts=(first,),
         ladder=(Rung(n_images=wanted.top_images, keep=wanted.keep),),
         after=after,
         model_of=model_of,

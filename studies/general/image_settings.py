@@ -32,7 +32,7 @@ from scorelib.schedules import GeometricSchedule, Schedule, n_levels_for_coverag
 from scorelib.spec import Spec, added_later
 from scorelib.weights import published_model
 from studies.common.execution_settings import SamplingSettings
-from studies.common.initial_step_sizes import SAMPLERS
+from studies.common.initial_step_sizes import PAPERS_SAMPLERS, SAMPLERS, START_R
 from studies.common.step_size_search import SearchSettings, require_choice, require_n_sigma
 from tuning.stages import ImportedWeights, ScoreModel, Snapshot, TrainSpec, WeightsFile
 
@@ -133,7 +133,7 @@ class SamplingEpsSettings(SamplingSettings):
             stand beside ours. "" for none.
         extractor: features of the distances; None for the classifier of the images' classes, or
             random convolutions for images of one class.
-        samplers: samplers, of "als" and "cas".
+        samplers: samplers, of "als", "cas" and "cas_r" (CAS with one r; for any schedule).
         n_sigma: numbers of steps per noise level, each >= 1; one row per sampler for each.
         start: distribution that chains start from.
         chunk_images: images per sampling job, >= 1.
@@ -149,7 +149,7 @@ class SamplingEpsSettings(SamplingSettings):
     model: WeightsFile | ScoreModel | None = added_later(None)
     published: str = added_later("")
     extractor: Extractor | ClassifierOfImages | None = None
-    samplers: tuple[str, ...] = tuple(SAMPLERS)
+    samplers: tuple[str, ...] = PAPERS_SAMPLERS
     n_sigma: tuple[int, ...]
     start: Start = "noise"
     chunk_images: int
@@ -201,7 +201,7 @@ class SamplingEpsSettings(SamplingSettings):
         schedule, field = self.score_model.levels, "model" if self.model else "train.schedule"
         for name in self.samplers:
             try:
-                SAMPLERS[name](epsilon=1.0).interval(schedule)
+                SAMPLERS[name].of(START_R[name], 1).interval(schedule)
             except InputError as error:
                 raise InputError(
                     f"samplers must fit the noise levels of {field}, but {error}: leave "
@@ -227,14 +227,6 @@ class SamplingEpsSettings(SamplingSettings):
     def features(self) -> Extractor:
         """The feature extractor, by default the one that the images allow."""
         return features_of(self.extractor, self.images)
-
-    @property
-    def geometric(self) -> GeometricSchedule:
-        """The geometric schedule with the ends and number of levels of the training's."""
-        schedule = self.score_model.levels
-        return GeometricSchedule(
-            sigma_1=schedule.sigma_1, sigma_L=schedule.sigma_L, n_levels=schedule.n_levels
-        )
 
     @property
     def notes(self) -> tuple[str, ...]:

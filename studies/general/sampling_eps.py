@@ -102,16 +102,16 @@ def study(scale: str, at: SamplingEpsSettings) -> Study:
     protocol = FidProtocol(
         extractor=at.features, data=at.images, n_images=at.n_images, seeds="fresh"
     )
-    cells = []
+    levels, cells = at.score_model.levels, []
     for name in at.samplers:
         earlier: Search | None = None
         for n_sigma in at.n_sigma:
             row = row_label(name, n_sigma)
-            start = at.search.start(name, n_sigma, at.geometric, is_first=n_sigma == at.n_sigma[0])
+            start = at.search.start(name, n_sigma, levels, is_first=n_sigma == at.n_sigma[0])
             sample = SampleSpec(
                 model=at.score_model,
                 ema=at.ema,
-                sampler=SAMPLERS[name](epsilon=start, n_sigma=n_sigma),
+                sampler=SAMPLERS[name].of(start, n_sigma),
                 start=at.start,
                 chunk_images=at.chunk_images,
                 precision=at.sampling_precision,

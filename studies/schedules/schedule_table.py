@@ -145,6 +145,18 @@ def of_family(family: str, levels: GeometricSchedule) -> Schedule:
     )
 
 
+def require_families(families: tuple[str, ...], levels: GeometricSchedule) -> None:
+    """Raises InputError unless the setting `families` names families, at least one.
+
+    Args:
+        families: value of the setting.
+        levels: ends and number of levels that the schedules are to have.
+    """
+    require_input(len(families) >= 1, "families must name a family, but got none")
+    for family in families:
+        of_family(family, levels)
+
+
 @dataclass(frozen=True, kw_only=True)
 class ScheduleSettings(LevelSettings):
     """Settings that define such a study at a scale.
@@ -178,9 +190,7 @@ class ScheduleSettings(LevelSettings):
                 `LevelSettings.validate`.
         """
         super().validate()
-        for family in self.families:
-            of_family(family, self.many)
-        require_input(len(self.families) >= 1, "families must name a family, but got none")
+        require_families(self.families, self.many)
         for name in ("keep", "seeds"):
             value = getattr(self, name)
             require_input(value >= 1, f"{name} must be at least 1, but got {value}")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy.stats import chi
 
 from scorelib.errors import InputError
-from scorelib.samplers import Als, Cas
+from scorelib.samplers import Als
 from scorelib.schedules import (
     SCHEDULES,
     CosineSchedule,
@@ -31,6 +31,23 @@ from scorelib.spec import from_json, kinds_below
 from scorelib.testing import check_schedule
 
 CIFAR = GeometricSchedule(sigma_1=50, sigma_L=0.01, n_levels=232)
+
+
+@pytest.mark.parametrize("n_sigma", [2, 5])
+@pytest.mark.parametrize("family", SCHEDULES.values())
+def test_dilation_keeps_every_trained_level_of_every_family(family, n_sigma):
+    schedule = family(sigma_1=5.0, sigma_L=0.1, n_levels=8)
+    listed = ExplicitSchedule(sigmas=schedule.sigmas)
+    for dilated in (schedule.dilated(n_sigma), listed.dilated(n_sigma)):
+        assert dilated.n_levels == 7 * n_sigma + 1 and dilated.sigma_L == 0.1
+        assert dilated.sigmas[::n_sigma] == pytest.approx(schedule.sigmas, rel=1e-12)
+    assert type(schedule.dilated(n_sigma)) is family and listed.dilated(1) is listed
+    # Geometric progressions join listed levels: all ratios of a step are its n-th root.
+    ratios = listed.dilated(n_sigma).ratios
+    wanted = [gamma ** (1 / n_sigma) for gamma in schedule.ratios for _ in range(n_sigma)]
+    assert ratios == pytest.approx(wanted) and min(schedule.ratios) == pytest.approx(
+        schedule.gamma_min
+    )
 
 
 @pytest.mark.parametrize("n_sigma", [1, 2, 5, 100])
@@ -103,11 +120,13 @@ def test_any_family_may_have_a_single_level(family):
 
 def test_a_schedule_may_have_a_single_level():
     single = GeometricSchedule(sigma_1=0.1, sigma_L=0.1, n_levels=1)
+    levels = ExplicitSchedule(sigmas=(0.1,))
+    assert levels.dilated(5) == levels and Als(epsilon=2e-3).relative_step(single) is None
     assert single.sigmas == (0.1,) and single.dilated(5) == single
     still = torch.zeros(3, 2)
     walk = Als(epsilon=2e-3, n_sigma=10).walk(lambda x, _: -x, still, single, lambda: still)
     assert [state.sigma for state in walk] == [0.1] * 10
-    for ask in (lambda: single.gamma, lambda: Als(epsilon=2e-3).r(single)):
+    for ask in (lambda: single.gamma, lambda: single.gamma_min, lambda: levels.gamma_min):
         with pytest.raises(InputError, match="ratio of levels"):
             ask()
     for wrong in ({"sigma_1": 0.2}, {"n_levels": 2}, {"n_levels": 0}):
@@ -267,6 +286,5 @@ def test_a_list_that_is_no_schedule_is_refused(sigmas, words):
 
 def test_what_needs_a_ratio_refuses_a_list_of_levels():
     evenly = ExplicitSchedule(sigmas=(4.0, 2.0, 1.0))  # also where the ratios happen to be equal
-    for ask in (Als(epsilon=0.1).r, Cas(epsilon=0.6).interval, lambda s: as_geometric(s, "it")):
-        with pytest.raises(InputError, match=r"geometric .*; got one of the family 'explicit'"):
-            ask(evenly)
+    with pytest.raises(InputError, match=r"geometric .*; got one of the family 'explicit'"):
+        as_geometric(evenly, "it")

@@ -92,6 +92,13 @@ MINIATURES = {
                 ' "train.network.width = [8, 16]"]',
         "trials": "7", "keep": "[2]", "images": "[10, 20]",
     },
+    "consistent_schedules": MLP | {
+        "iterations": "4", "levels.n_levels": "5", "train.batch_size": "8", "chunk_images": "10",
+        "search.n_trials": "2", "search.n_images": "10", "search.top_images": "20",
+        "search.keep": "1", "n_images": "20", "seeds": "1", "families": '["geometric", "linear"]',
+        "extractor.classifier.iterations": "5", "extractor.classifier.width": "2",
+        "extractor.classifier.n_features": "4",
+    },
     "cifar_schedules": SCHEDULES | MLP | {"families": '["geometric", "sigmoid"]'},
 }  # fmt: skip
 """Changes of the demo settings of each study; a new study needs an entry."""

@@ -24,7 +24,7 @@ from scorelib.seeds import seed_of
 from scorelib.spec import Spec
 from scorelib.step_size import round_significant
 from tuning.jobs import Job
-from tuning.spaces import EPSILON, SearchSpace, StepSizeSpace
+from tuning.spaces import SearchSpace, StepSizeSpace
 from tuning.spaces.trial import Lookup, Result, Trial
 from tuning.stages import Score
 from tuning.store.ledger import Ledger, Values
@@ -232,11 +232,9 @@ class SearchRun:
         space, sampler = self.space, winner.sample.sampler
         assert isinstance(space, StepSizeSpace) and isinstance(sampler, AnnealedSampler)
         try:
-            schedule = space.sample.model.levels
-            carried = sampler.extrapolated(schedule, space.sampler.n_sigma)
+            return (space.carried(sampler), *self.search.starts)
         except InputError:  # the rule does not apply, such as for beta >= 1
             return self.search.starts
-        return ({EPSILON: round_significant(carried)}, *self.search.starts)
 
     @property
     def ledger_key(self) -> str:

@@ -7,9 +7,9 @@ from optuna.distributions import BaseDistribution, FloatDistribution
 
 from scorelib.errors import require_input
 from scorelib.samplers import AnnealedSampler
+from scorelib.step_size import round_significant
 from tuning.spaces.base import Rung, SearchSpace, on_rung
-from tuning.spaces.parameters import EPSILON
-from tuning.spaces.step_size_sampler import propose_step_sizes, searched_interval
+from tuning.spaces.step_size_sampler import digits_for, propose_step_sizes, searched_interval
 from tuning.spaces.trial import Trial
 from tuning.stages import Score
 from tuning.store.ledger import Values
@@ -17,7 +17,7 @@ from tuning.store.ledger import Values
 
 @dataclass(frozen=True, kw_only=True)
 class StepSizeSpace(SearchSpace):
-    """The step size epsilon of a sampler, over its whole admissible interval.
+    """The step size of a sampler, epsilon or r, over its whole admissible interval.
 
     `tuning.spaces.step_size_sampler` proposes the step sizes.
     """
@@ -39,12 +39,33 @@ class StepSizeSpace(SearchSpace):
         assert isinstance(self.sample.sampler, AnnealedSampler)
         return self.sample.sampler
 
+    @property
+    def step_size(self) -> str:
+        """Name of the step size, in values of trials and as a field of the sampler."""
+        return self.sampler.STEP_SIZE
+
+    def carried(self, sampler: AnnealedSampler) -> Values:
+        """Returns the values that carry the step size of a sampler over to this space.
+
+        Args:
+            sampler: sampler of the same class, at its best step size.
+
+        Raises:
+            InputError: the rule of extrapolation does not apply, such as for beta >= 1.
+        """
+        schedule = self.sample.model.levels
+        value = sampler.extrapolated(schedule, self.sampler.n_sigma)
+        return {self.step_size: round_significant(value, self._digits([value]))}
+
     def _interval(self) -> tuple[float, float]:
         return self.sampler.interval(self.sample.model.levels)
 
+    def _digits(self, starts: Sequence[float]) -> int:
+        return digits_for(*searched_interval(*self._interval(), starts))
+
     def score(self, values: Values, rung: Rung | None = None) -> Score:
         """Returns the score spec of a step size; see `SearchSpace.score`."""
-        sampler = self.sampler.replace(epsilon=values[EPSILON])
+        sampler = self.sampler.with_step_size(float(values[self.step_size]))
         sample = self.sample.replace(sampler=sampler)
         return on_rung(Score(sample=sample, protocol=self.protocol), rung)
 
@@ -53,17 +74,19 @@ class StepSizeSpace(SearchSpace):
     ) -> list[Values]:
         """Returns step sizes proposed by the valley model; see `SearchSpace.propose`."""
         low, high = self._interval()
+        first = self._values(starts)
         proposals = propose_step_sizes(
-            finished, low=low, high=high, starts=_epsilons(starts), n=self.round_size, seed=seed,
-            lower_is_better=self.protocol.lower_is_better,
+            finished, low=low, high=high, starts=first, n=self.round_size, seed=seed,
+            digits=self._digits(first), lower_is_better=self.protocol.lower_is_better,
+            name=self.step_size,
         )  # fmt: skip
-        return [{EPSILON: epsilon} for epsilon in proposals]
+        return [{self.step_size: value} for value in proposals]
 
     def distributions(self, starts: Sequence[Values]) -> dict[str, BaseDistribution]:
-        """Returns the searched interval of epsilon, on a logarithmic scale."""
+        """Returns the searched interval of the step size, on a logarithmic scale."""
         low, high = self._interval()
-        interval = searched_interval(low, high, _epsilons(starts))
-        return {EPSILON: FloatDistribution(*interval, log=True)}
+        interval = searched_interval(low, high, self._values(starts))
+        return {self.step_size: FloatDistribution(*interval, log=True)}
 
     def placeholder_values(self, n: int, tried: Sequence[Values]) -> list[Values]:
         """Returns step sizes that differ from every real proposal and from those of other spaces.
@@ -72,8 +95,9 @@ class StepSizeSpace(SearchSpace):
         """
         share = (1 + int(self.key[:8], 16)) / 16**8
         low, high = self._interval()
-        return [{EPSILON: low + (high - low) * (i + 1 + share) / (i + n + 99)} for i in range(n)]
+        return [
+            {self.step_size: low + (high - low) * (i + 1 + share) / (i + n + 99)} for i in range(n)
+        ]
 
-
-def _epsilons(starts: Sequence[Values]) -> list[float]:
-    return [float(start[EPSILON]) for start in starts]
+    def _values(self, starts: Sequence[Values]) -> list[float]:
+        return [float(start[self.step_size]) for start in starts]

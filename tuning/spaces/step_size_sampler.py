@@ -60,6 +60,7 @@ _LEFT, _RIGHT, _PLATEAU = (0.15, 0.6), (0.15, 1.7), (0.1, 3.0)  # ranges, log-un
 _OFFSET, _MISFIT, _MISFIT_LENGTH = 0.7, 0.08, 0.25  # deviations of constant and process; its length
 _ERROR, _ERROR_GROWTH = 0.005, 0.2  # the standard error of y is 0.005 + 0.2 y
 _FIRST_GAP, _GAP_EVERY = 9, 4
+_DIGITS, _FEWEST, _RESOLUTION = 2, 20, 100
 
 # Every call creates a study in memory, which would write a line to the user's log.
 optuna.logging.get_logger("optuna.storages._in_memory").setLevel(optuna.logging.WARNING)
@@ -75,6 +76,7 @@ def propose_step_sizes(
     seed: int,
     digits: int = 2,
     lower_is_better: bool = True,
+    name: str = EPSILON,
 ) -> list[float]:
     """Returns the next step sizes to try, all new and different.
 
@@ -92,6 +94,7 @@ def propose_step_sizes(
         digits: significant digits of the proposals; small, because all numbers with so many digits
             are evaluated.
         lower_is_better: whether lower values are better.
+        name: name of the step size among the values of a trial.
 
     Returns:
         n step sizes strictly inside the interval; fewer if all numbers with so many digits are
@@ -106,7 +109,7 @@ def propose_step_sizes(
     if not 0 <= low < high < math.inf:
         raise InputError(f"`0 <= low < high < inf` must hold, but got ({low=:g}, {high=:g})")
     low, high = searched_interval(low, high, starts)
-    tried = [float(trial.values[EPSILON]) for trial in finished]
+    tried = [float(trial.values[name]) for trial in finished]
     for epsilon in tried:
         if not low < epsilon < high:
             raise InputError(f"trials must lie in ({low:g}, {high:g}), but got {epsilon:g}")
@@ -114,14 +117,14 @@ def propose_step_sizes(
     n_free = len(set(grid) - {round_significant(epsilon, digits) for epsilon in tried})
     if not n_free:
         return []
-    space: Space = {EPSILON: FloatDistribution(low, high, log=True)}
+    space: Space = {name: FloatDistribution(low, high, log=True)}
     study = optuna.create_study(
         direction="minimize" if lower_is_better else "maximize",
         sampler=ValleySampler(grid, starts, seed, digits),
     )
     study.add_trials([as_optuna_trial(trial, space) for trial in finished])
     asked = [study.ask(space) for _ in range(min(n, n_free))]
-    return [float(trial.params[EPSILON]) for trial in asked]
+    return [float(trial.params[name]) for trial in asked]
 
 
 def searched_interval(low: float, high: float, starts: Sequence[float]) -> tuple[float, float]:
@@ -134,6 +137,22 @@ def searched_interval(low: float, high: float, starts: Sequence[float]) -> tuple
         starts: step sizes to propose first, at least one.
     """
     return low or min(min(starts), high) / _FLOOR, high
+
+
+def digits_for(low: float, high: float) -> int:
+    """Returns the number of significant digits to which step sizes in an interval are rounded.
+
+    Two, the paper's precision, unless fewer than 20 numbers of two digits lie inside: then as many
+    as make steps of at most a hundredth of the interval.
+
+    Args:
+        low: lower end of the searched interval, > 0.
+        high: upper end, > low.
+    """
+    if len(_rounded_between(low, high, _DIGITS)) >= _FEWEST:
+        return _DIGITS
+    first = math.floor(math.log10(high)) + 1
+    return max(_DIGITS, first - math.floor(math.log10((high - low) / _RESOLUTION)))
 
 
 def _rounded_between(low: float, high: float, digits: int) -> list[float]:

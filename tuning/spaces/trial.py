@@ -108,7 +108,7 @@ class Trial:
 
         None if the search does not vary the step size, or if no single step follows the schedule.
         """
-        return self.sample.r if self.sample and EPSILON in self.values else None
+        return self.sample.r if self.sample and {EPSILON, "r"} & self.values.keys() else None
 
 
 def as_optuna_trial(

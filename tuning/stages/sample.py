@@ -31,6 +31,7 @@ from scorelib.metrics.features import Extractor, Pixels, extract, quantize
 from scorelib.pictures import grid_png, scatter_png
 from scorelib.samplers import (
     AnnealedSampler,
+    EpsilonSampler,
     Langevin,
     Sampler,
     SamplerState,
@@ -39,7 +40,6 @@ from scorelib.samplers import (
     start_images,
 )
 from scorelib.samplers.batches import batched
-from scorelib.schedules import GeometricSchedule
 from scorelib.seeds import generator_of
 from scorelib.spec import Spec, added_later
 from tuning.jobs import ExecutionContext, Job, Outcome, Progress, Run, Stage, Work
@@ -128,19 +128,19 @@ class SampleSpec(Spec):
 
     @property
     def epsilon(self) -> float | None:
-        """Step size epsilon; None unless the sampler is annealed."""
-        return self.sampler.epsilon if isinstance(self.sampler, AnnealedSampler) else None
+        """Step size epsilon; None for samplers without one."""
+        return self.sampler.epsilon if isinstance(self.sampler, EpsilonSampler) else None
 
     @property
     def r(self) -> float | None:
-        """Epsilon in units of the step that just follows the schedule; see `scorelib.step_size`.
+        """Step size in units of the step that just follows the schedule; `scorelib.step_size`.
 
-        None unless the sampler is annealed and the schedule is geometric with several levels.
+        None unless the sampler is annealed, and for a sampler with one epsilon unless the schedule
+        is geometric with several levels.
         """
-        schedule = self.model.levels
-        if not isinstance(schedule, GeometricSchedule) or schedule.n_levels == 1:
+        if not isinstance(self.sampler, AnnealedSampler):
             return None
-        return self.sampler.r(schedule) if isinstance(self.sampler, AnnealedSampler) else None
+        return self.sampler.relative_step(self.model.levels)
 
     def chunks(self, n_images: int, extractor: Extractor) -> "tuple[Chunk, ...]":
         """Returns the jobs that together hold the first images of the stream, as features.

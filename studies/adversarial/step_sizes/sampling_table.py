@@ -26,7 +26,7 @@ from scorelib.step_size import relative_step
 from studies.adversarial.step_sizes.table_settings import COLUMNS, REPORTED_N_SIGMA, TableSettings
 from studies.common.distances import baselines, papers_protocol
 from studies.common.exhibit import Exhibit
-from studies.common.initial_step_sizes import SAMPLERS, initial_step_size
+from studies.common.initial_step_sizes import PAPERS_SAMPLERS, SAMPLERS, initial_step_size
 from studies.common.step_size_search import step_size_search
 from tuning.spaces import OneOf, ParameterSpace
 from tuning.stages import FidProtocol, Output, SampleSpec, Score, Snapshot
@@ -71,7 +71,7 @@ def build(exhibit: SamplingTable, scale: str, at: TableSettings, prefix: str = "
     for column in at.columns:
         selection = table.selection(column)
         searches[selection.name] = selection
-        for name in SAMPLERS:
+        for name in PAPERS_SAMPLERS:
             earlier = searches.get(table.search_name(name, at.n_sigma[0], COLUMNS[0]))
             for n_sigma in at.n_sigma:
                 search = table.step_size_search(name, n_sigma, column, selection, earlier)
@@ -170,7 +170,7 @@ class _Table:
         """
         at, schedule = self._at, self._at.train.schedule
         start = at.search.start(name, n_sigma, schedule, is_first=n_sigma == at.n_sigma[0])
-        sampler = SAMPLERS[name](epsilon=start, n_sigma=n_sigma)
+        sampler = SAMPLERS[name].of(start, n_sigma)
         return step_size_search(
             self.search_name(name, n_sigma, column),
             at.search,

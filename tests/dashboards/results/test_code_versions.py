@@ -77,7 +77,7 @@ def test_seeds_of_equal_code_get_no_note(store):
     ("module", "old", "new", "said"),
     [
         ("scorelib.samplers.cas", "def updates", "def updated", "the seeds of cas, after 2"),
-        ("scorelib.samplers.cas", "Algorithm 2.\n\nThe", "Algorithm 2.\n\nThis", None),
+        ("scorelib.samplers.cas", "on any schedule.\n\nThe", "on any schedule.\n\nThis", None),
         ("scorelib.samplers.langevin", "class Langevin(", "class Langevins(", None),
         ("scorelib.metrics.frechet", "_SVD_LIMIT = ", "_SVD_LIMIT = 1 + ",
          "the seeds of als, after 2; the seeds of cas, after 2"),

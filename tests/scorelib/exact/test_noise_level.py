@@ -11,7 +11,7 @@ from scipy.stats import chi2
 
 from scorelib.errors import InputError
 from scorelib.exact.noise_level import closed_form, noise_at, noise_by_level, noise_levels
-from scorelib.samplers import Als, Cas
+from scorelib.samplers import Als, Cas, CasInR
 from scorelib.schedules import SCHEDULES, GeometricSchedule
 from scorelib.step_size import eta
 
@@ -25,6 +25,8 @@ SAMPLERS = [
     Cas(epsilon=1.5 * STEP),
     Cas(epsilon=1.7 * SCHEDULE.sigma_L**2),
     Cas(epsilon=0.4 * STEP, n_sigma=4),
+    CasInR(r=1.7),
+    CasInR(r=1.2, n_sigma=3),
 ]
 
 FIGURE_1 = GeometricSchedule(sigma_1=50.0, sigma_L=0.01, n_levels=232)
@@ -68,10 +70,20 @@ def test_the_recursion_of_als_is_that_of_its_walk_on_any_schedule(family):
     np.testing.assert_array_equal(noise_by_level(sampler, schedule), levels[::3])
 
 
-def test_cas_has_no_noise_level_on_other_schedules():
+@pytest.mark.parametrize("sampler", [Cas(epsilon=0.0101), CasInR(r=1.01), CasInR(r=1.1, n_sigma=2)])
+@pytest.mark.parametrize("name", sorted(SCHEDULES))
+def test_cas_follows_the_levels_of_any_schedule(name, sampler):
+    schedule = SCHEDULES[name](sigma_1=5.0, sigma_L=0.1, n_levels=9)
+    levels = noise_levels(sampler, schedule)
+    np.testing.assert_allclose(levels[: -1 : sampler.n_sigma], schedule.sigmas, rtol=1e-9)
+    np.testing.assert_allclose(levels, closed_form(sampler, schedule), rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(noise_by_level(sampler, schedule), schedule.sigmas, rtol=1e-9)
+
+
+def test_als_has_a_closed_form_on_geometric_schedules_alone():
     other = SCHEDULES["cosine"](sigma_1=5.0, sigma_L=0.1, n_levels=30)
-    with pytest.raises(InputError, match="cas needs a geometric schedule"):
-        noise_levels(Cas(epsilon=1.5 * STEP), other)
+    with pytest.raises(InputError, match="the closed form of als needs a geometric schedule"):
+        closed_form(Als(epsilon=1.5 * STEP), other)
 
 
 @pytest.mark.parametrize("sampler", [s for s in KNOWN if s.n_sigma < 20], ids=str)

@@ -4,6 +4,7 @@ They check properties of all samplers, the propositions of the paper, moments an
 and refused settings.
 """
 
+import itertools
 import math
 
 import pytest
@@ -13,12 +14,14 @@ from scorelib.errors import InputError
 from scorelib.samplers import (
     Als,
     Cas,
+    CasInR,
+    ConsistentSampler,
     Langevin,
     PredictorCorrector,
     Sampler,
     start_images,
 )
-from scorelib.schedules import SCHEDULES, GeometricSchedule
+from scorelib.schedules import SCHEDULES, ExplicitSchedule, GeometricSchedule
 from scorelib.step_size import cas_beta, epsilon_of_langevin_step, eta
 from scorelib.testing import check_gaussian_samples, check_sampler
 from tests.components import components
@@ -31,6 +34,8 @@ ANNEALED = [
     Als(epsilon=1 * STEP, n_sigma=4),
     Cas(epsilon=1.5 * STEP, n_sigma=1),
     Cas(epsilon=0.4 * STEP, n_sigma=4),
+    CasInR(r=1.5, n_sigma=1),
+    CasInR(r=1.6, n_sigma=4),
 ]
 SAMPLERS = [
     *ANNEALED,
@@ -50,19 +55,72 @@ def point_mass(x, sigma):
     return (0.3 - x) / sigma
 
 
-def walk(sampler, scaled_score, x, seed=1):
-    return list(sampler.walk(scaled_score, x, SCHEDULE, noise_source(x.shape, seed)))
+def walk(sampler, scaled_score, x, seed=1, schedule=SCHEDULE):
+    return list(sampler.walk(scaled_score, x, schedule, noise_source(x.shape, seed)))
 
 
-def test_cas_keeps_the_noise_exactly_on_schedule():
-    # Proposition 2: the std is sigma_i before update i, and (1 - eta) sigma_L after the last.
-    for sampler in (s for s in ANNEALED if isinstance(s, Cas)):
-        x = 0.3 + SCHEDULE.sigma_1 * noise_source((N,))()
-        states = walk(sampler, point_mass, x)
-        sigmas = SCHEDULE.dilated(sampler.n_sigma).sigmas
-        wanted = [*sigmas[1:], (1 - eta(sampler.epsilon, SCHEDULE.sigma_L)) * SCHEDULE.sigma_L]
-        found = [(state.x - 0.3).std().item() for state in states]
-        assert found == pytest.approx(wanted, rel=0.03)
+LEVELS = ExplicitSchedule(sigmas=(5.0, 3.5, 1.0, 0.9, 0.3, 0.1))
+VARIED = [family(sigma_1=5.0, sigma_L=0.1, n_levels=12) for family in SCHEDULES.values()]
+
+
+@pytest.mark.parametrize("schedule", [*VARIED, LEVELS], ids=lambda schedule: schedule.name)
+@pytest.mark.parametrize("n_sigma", [1, 3])
+@pytest.mark.parametrize("kind", [Cas, CasInR])
+def test_cas_keeps_the_noise_exactly_on_any_schedule(kind, n_sigma, schedule):
+    # Proposition 2: the std is sigma_i before update i, and |1 - eta| sigma_L after the last.
+    low, high = kind.of(1.5, n_sigma).interval(schedule)
+    sampler = kind.of(low + 0.6 * (high - low), n_sigma)
+    x = 0.3 + schedule.sigma_1 * noise_source((N,))()
+    states = walk(sampler, point_mass, x, schedule=schedule)
+    dilated = schedule.dilated(n_sigma)
+    gammas = [after / before for before, after in itertools.pairwise(dilated.sigmas)]
+    last = eta(sampler.epsilon, 0.1) if kind is Cas else sampler.r * (1 - gammas[-1])
+    found = [(state.x - 0.3).std().item() for state in states]
+    assert found[:-1] == pytest.approx(dilated.sigmas[1:], rel=0.03)
+    assert found[-1] == pytest.approx(abs(1 - last) * 0.1, rel=0.03, abs=1e-12)
+
+
+@pytest.mark.parametrize("n_sigma", [1, 4])
+def test_both_forms_of_cas_are_one_on_geometric_schedules(n_sigma):
+    gamma = SCHEDULE.dilated(n_sigma).gamma
+    x = 5 * noise_source((50,))()
+    in_r = walk(CasInR(r=1.4, n_sigma=n_sigma), point_mass, x)
+    other = walk(Cas(epsilon=1.4 * 0.1**2 * (1 - gamma), n_sigma=n_sigma), point_mass, x)
+    for state, wanted in zip(in_r, other, strict=True):
+        assert torch.allclose(state.x, wanted.x, rtol=1e-9, atol=1e-9)
+    low, high = CasInR(r=1.4, n_sigma=n_sigma).interval(SCHEDULE)
+    of_epsilon = Cas(epsilon=1, n_sigma=n_sigma).interval(SCHEDULE)
+    assert of_epsilon == pytest.approx([r * 0.1**2 * (1 - gamma) for r in (low, high)], rel=1e-9)
+
+
+@pytest.mark.parametrize("kind", [Cas, CasInR])
+@pytest.mark.parametrize("n_sigma", [1, 2])
+@pytest.mark.parametrize("schedule", [*VARIED, LEVELS], ids=lambda schedule: schedule.name)
+def test_the_interval_of_cas_is_where_every_beta_is_real(schedule, n_sigma, kind):
+    low, high = kind.of(1.5, n_sigma).interval(schedule)
+
+    def least(step_size):
+        dilated = schedule.dilated(n_sigma)
+        etas = kind.of(step_size, n_sigma).etas(dilated)
+        steps = zip(etas[:-1], itertools.pairwise(dilated.sigmas), strict=True)
+        return min(1 - ((1 - share) * a / b) ** 2 for share, (a, b) in steps)  # beta^2
+
+    width = 1e-6 * (high - low)
+    assert least(low + width) > 0 and least(high - width) > 0
+    assert least(high + width) < 0
+    assert kind is CasInR or least(low - width) < 0
+    with pytest.raises(InputError, match=f"{kind.STEP_SIZE} must be"):
+        kind.of(high + width, n_sigma).require_admissible(schedule)
+    with pytest.raises(InputError, match=f"{kind.STEP_SIZE} must be"):
+        kind.of(low - width, n_sigma).require_admissible(schedule)
+
+
+def test_r_of_a_step_that_follows_the_schedule_is_one_at_every_level():
+    etas = CasInR(r=1 + 1e-12).etas(LEVELS)
+    ratios = [b / a for a, b in itertools.pairwise(LEVELS.sigmas)]
+    assert etas == pytest.approx([1 - gamma for gamma in (*ratios, ratios[-1])])
+    assert CasInR(r=1.3, n_sigma=2).extrapolated(LEVELS, 5) == 1.3
+    assert CasInR(r=1.3).relative_step(LEVELS) == 1.3
 
 
 def test_als_noise_follows_its_recursion_and_stays_above_the_schedule():
@@ -91,11 +149,20 @@ def test_a_gaussians_moments_come_out():
     slow = GeometricSchedule(sigma_1=20.0, sigma_L=0.05, n_levels=400)
     for sampler in (
         Cas(epsilon=1.5 * slow.sigma_L**2 * (1 - slow.gamma)),
+        CasInR(r=1.5),
         Als(epsilon=0.04 * slow.sigma_L**2, n_sigma=5),
         Langevin(sigma=0.7, epsilon=0.05, n_steps=100),
         PredictorCorrector(n_steps=300, snr=0.05),
     ):
         check_gaussian_samples(sampler, slow)
+
+
+def _epsilon(sampler):
+    """Returns epsilon, which for CAS in r follows from the ratio of the geometric schedule."""
+    if isinstance(sampler, CasInR):
+        gamma = SCHEDULE.dilated(sampler.n_sigma).gamma
+        return sampler.r * SCHEDULE.sigma_L**2 * (1 - gamma)
+    return sampler.epsilon
 
 
 def test_proposition_3_the_interpolation_form_gives_the_same_iterates():
@@ -105,7 +172,8 @@ def test_proposition_3_the_interpolation_form_gives_the_same_iterates():
         return sigma * torch.tanh(target - x) / (1 + sigma)
 
     for sampler in ANNEALED:
-        share = eta(sampler.epsilon, SCHEDULE.sigma_L)
+        epsilon = _epsilon(sampler)
+        share = eta(epsilon, SCHEDULE.sigma_L)
         draw = noise_source((2,), seed=5)
         x = 5 * noise_source((2,), seed=4)()
         start = x.clone()
@@ -115,7 +183,7 @@ def test_proposition_3_the_interpolation_form_gives_the_same_iterates():
         else:
             dilated = SCHEDULE.dilated(sampler.n_sigma)
             levels = dilated.sigmas
-            beta = cas_beta(sampler.epsilon, SCHEDULE.sigma_L, dilated.gamma)
+            beta = cas_beta(epsilon, SCHEDULE.sigma_L, dilated.gamma)
             added = [beta * s for s in (*levels[1:], 0.0)]
         states = walk(sampler, score, start, seed=5)
         for state, sigma, spread in zip(states, levels, added, strict=True):
@@ -138,7 +206,7 @@ def test_the_network_is_called_once_per_step_at_decreasing_levels(sampler):
     match sampler:
         case Als(n_sigma=n):
             expected = 30 * n
-        case Cas(n_sigma=n):
+        case ConsistentSampler(n_sigma=n):
             expected = 29 * n + 1
         case Langevin(n_steps=n):
             expected = n
@@ -231,20 +299,11 @@ def test_als_is_song_and_ermons_algorithm_at_half_their_step():
 @pytest.mark.parametrize("name", sorted(SCHEDULES.keys() - {"geometric"}))
 def test_what_needs_one_ratio_of_levels_refuses_other_schedules(name):
     schedule = SCHEDULES[name](sigma_1=5.0, sigma_L=0.1, n_levels=30)
-    cas, als = Cas(epsilon=1.5 * STEP), Als(epsilon=5 * STEP)
-    zero = torch.zeros(1, dtype=torch.float64)
+    cas, als = Cas(epsilon=0.01), Als(epsilon=5 * STEP)
     why = rf"needs a geometric schedule \(one ratio gamma .*\); got one of the family {name!r}"
-    for ask in (
-        cas.interval,
-        cas.n_evaluations,
-        cas.require_admissible,
-        lambda at: cas.extrapolated(at, 5),
-        lambda at: list(cas.walk(point_mass, zero, at, lambda: zero)),
-    ):
-        with pytest.raises(InputError, match=f"^cas {why}$"):
-            ask(schedule)
-    with pytest.raises(InputError, match=f"^r {why}$"):
-        als.r(schedule)
+    with pytest.raises(InputError, match=f"^the extrapolation of cas {why}$"):
+        cas.extrapolated(schedule, 5)
+    assert als.relative_step(schedule) is None and cas.relative_step(schedule) is None
     assert als.interval(schedule) == als.interval(SCHEDULE) and als.n_evaluations(schedule) == 30
     assert als.extrapolated(schedule, 5) == als.epsilon / 5
     als.require_admissible(schedule)
@@ -252,11 +311,11 @@ def test_what_needs_one_ratio_of_levels_refuses_other_schedules(name):
 
 @pytest.mark.parametrize(
     "sampler",
-    [Als(epsilon=2.1 * 0.01), Cas(epsilon=0.9 * STEP), Cas(epsilon=STEP, n_sigma=1)],
+    [Als(epsilon=2.1 * 0.01), Cas(epsilon=0.9 * STEP), Cas(epsilon=STEP), CasInR(r=1e3)],
     ids=str,
 )
 def test_inadmissible_step_sizes_are_refused_with_the_interval(sampler):
-    with pytest.raises(InputError, match=r"epsilon must be in \(.*\) for (als|cas)"):
+    with pytest.raises(InputError, match=r"(epsilon|r) must be in \(.*\) for (als|cas)"):
         walk(sampler, point_mass, torch.zeros(1, dtype=torch.float64))
 
 

@@ -11,12 +11,13 @@ from itertools import pairwise
 import pytest
 import torch
 
-from scorelib.samplers import Als, Cas, Langevin, PredictorCorrector, start_images
-from scorelib.schedules import SCHEDULES, GeometricSchedule
+from scorelib.samplers import Als, Cas, CasInR, Langevin, PredictorCorrector, start_images
+from scorelib.schedules import SCHEDULES, ExplicitSchedule, GeometricSchedule
 
 SHAPE = (3, 2, 4, 4)
 ENDS = {"sigma_1": 5.0, "sigma_L": 0.1, "n_levels": 12}
 SCHEDULE = GeometricSchedule(**ENDS)
+LEVELS = ExplicitSchedule(sigmas=(5.0, 3.0, 1.2, 0.5))
 
 
 class Asked:
@@ -63,6 +64,18 @@ def cas(at, x, sigmas, epsilon):
     yield x + move
 
 
+def cas_in_r(at, x, sigmas, r):
+    """Runs consistent annealed sampling with one r; the last update repeats the ratio before."""
+    for sigma, following in pairwise(sigmas):
+        share = r * (1 - following / sigma)
+        spread = math.sqrt(following**2 - ((1 - share) * sigma) ** 2)
+        x = x + share * (sigma * at.net(x, sigma)) + spread * at.draw()
+        yield x, sigma
+    move = sigmas[-1] * at.net(x, sigmas[-1])
+    yield x + share * move, sigmas[-1]
+    yield x + move
+
+
 def predictor_corrector(at, x, sigmas, snr, first):
     def norm(batch):
         return batch.reshape(len(batch), -1).norm(dim=1).mean()
@@ -94,6 +107,13 @@ def cases():
         epsilon = eta * 0.1**2
         sampler = Cas(epsilon=epsilon, n_sigma=n_sigma)
         yield sampler, SCHEDULE, cas, {"sigmas": sigmas, "epsilon": epsilon}
+    for name, schedule in {"levels": LEVELS, "cosine": SCHEDULES["cosine"](**ENDS)}.items():
+        sigmas = schedule.sigmas
+        share = 1.02
+        epsilon = share * sigmas[-1] ** 2
+        yield Cas(epsilon=epsilon), schedule, cas, {"sigmas": sigmas, "epsilon": epsilon}
+        r = 1.02 if name == "cosine" else 1.5
+        yield CasInR(r=r), schedule, cas_in_r, {"sigmas": sigmas, "r": r}
     langevin = Langevin(sigma=0.7, epsilon=0.05, n_steps=9)
     at_one_level = {"sigmas": (0.7,), "epsilon": 0.05, "n_sigma": 9}
     yield langevin, SCHEDULES["linear"](**ENDS), als, at_one_level

@@ -109,9 +109,9 @@ def test_als_works_with_any_schedule():
     assert len(study("demo", at).searches) == 2
 
 
-LINEAR = 'train.schedule={"spec": "LinearSchedule", "sigma_1": 9, "sigma_L": 1, "n_levels": 5}'
+SINGLE = 'train.schedule={"spec": "GeometricSchedule", "sigma_1": 1, "sigma_L": 1, "n_levels": 1}'
 REFUSED = {
-    "a sampler that does not fit": ([LINEAR], "leave 'cas' out"),
+    "a sampler that does not fit": ([SINGLE], "leave 'cas' out"),
     "an unknown sampler": (['samplers=["hmc"]'], "samplers must hold samplers of the table"),
     "no sampler": (["samplers=[]"], "samplers must hold samplers of the table"),
     "no steps": (["n_sigma=[0]"], "n_sigma must hold step counts"),

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from scorelib.errors import InputError
 from scorelib.losses import Adversarial, Dsm, GanLoss
+from scorelib.samplers import Cas, CasInR
+from scorelib.schedules import GeometricSchedule, LinearSchedule
 from scorelib.spec import from_json
 from tests.tuning.miniature import miniature_study
 from tuning.scheduling.forecast import total_work
@@ -159,6 +161,45 @@ def test_a_step_size_is_searched_by_a_number_that_should_be_high():
             tried.append(Trial(len(tried), values, numbers=(score,)))
     best = max(tried, key=lambda trial: trial.numbers)
     assert of.lower_is_better == (False,) and abs(np.log(best.values[EPSILON] / peak)) < 0.1
+
+
+NARROW = {
+    "ten linear levels": LinearSchedule(sigma_1=1.0, sigma_L=0.01, n_levels=10),
+    "232 linear levels": LinearSchedule(sigma_1=50.0, sigma_L=0.01, n_levels=232),
+    "geometric": GeometricSchedule(sigma_1=50.0, sigma_L=0.01, n_levels=232),
+}
+
+
+@pytest.mark.parametrize("name", NARROW)
+@pytest.mark.parametrize("kind", [Cas, CasInR])
+def test_cas_is_searched_on_any_schedule_in_epsilon_and_in_r(name, kind):
+    schedule = NARROW[name]
+    low, high = kind.of(1.5, 1).interval(schedule)
+    start = 0.55 * low + 0.45 * high
+    template = STUDY.searches[1].space.template
+    train = template.sample.model.train.replace(schedule=schedule)
+    sample = template.sample.replace(
+        model=template.sample.model.replace(train=train), sampler=kind.of(start, 1)
+    )
+    of = StepSizeSpace(template=template.replace(sample=sample))
+    peak, field = 0.3 * low + 0.7 * high, of.step_size
+    assert field == {Cas: "epsilon", CasInR: "r"}[kind]
+    tried = []
+    while len(tried) < 12:
+        for values in of.propose(tried, [{field: start}], len(tried)):
+            assert values.keys() == {field} and low < values[field] < high
+            at = of.score(values).sample.sampler
+            assert at == kind.of(values[field], 1)
+            value = 1 + 9 * ((values[field] - peak) / (high - low)) ** 2
+            tried.append(Trial(len(tried), values, numbers=(value,)))
+    best = min(tried, key=lambda trial: trial.numbers)
+    assert abs(best.values[field] - peak) < 0.1 * (high - low)
+    winner = kind.of(best.values[field], 1)
+    if kind is CasInR:
+        assert of.carried(winner) == best.values
+    elif name != "geometric":
+        with pytest.raises(InputError, match="needs a geometric schedule"):
+            of.carried(winner)
 
 
 # -- rungs -----------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from scorelib.step_size import round_significant
 from tests.benchmarks.search import MOST_TRIALS, SHIFTS, synthetic_curves, trials_of_ours
 from tests.tuning.trials import at_step
 from tuning.spaces import step_size_sampler
-from tuning.spaces.step_size_sampler import ValleySampler, propose_step_sizes
+from tuning.spaces.step_size_sampler import ValleySampler, digits_for, propose_step_sizes
 
 LOW, HIGH, START = 3.62e-6, 1.96e-4, 5.43e-6
 CURVES = list(synthetic_curves())
@@ -90,6 +90,27 @@ def test_the_starts_come_first_in_order():
 def test_a_start_that_is_not_admissible_gives_way_to_the_nearest_that_is():
     assert ask([], starts=(1e-6,)) == [3.7e-6]
     assert ask([], starts=(1.0,)) == [1.9e-4]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "digits"),
+    [
+        (LOW, HIGH, 2),
+        (2.6e-5, 1.74e-4, 2),
+        (1.0, 1.0833 / 0.9167, 4),  # r on ten linear levels from 1 to .01: 1.1 alone has two digits
+        (1.0, 1.0921, 5),  # r on 232 linear levels from 50: no number of two digits
+        (0.9560e-4, 1.0440e-4, 5),
+        (9.56e-5, 9.64e-5, 5),
+    ],
+)
+def test_narrow_intervals_are_searched_in_steps_of_at_most_a_hundredth(low, high, digits):
+    assert digits_for(low, high) == digits
+    grid = step_size_sampler._rounded_between(low, high, digits)
+    steps = np.diff(sorted([low, *grid, high]))
+    assert digits == 2 or steps.max() <= (high - low) / 100 * (1 + 1e-9)
+    assert len(grid) == len(set(grid)) >= 20
+    asked = ask([], n=3, low=low, high=high, starts=((low + high) / 2,), digits=digits)
+    assert set(asked) <= set(grid)
 
 
 def test_an_exhausted_interval_gives_what_is_left_and_then_nothing():

@@ -51,7 +51,7 @@ scorelib.testing                data errors guidance metrics networks samplers s
 tuning.addresses                scorelib
 tuning.own_modules              scorelib addresses
 tuning.store                    scorelib addresses
-tuning.tracking                 addresses
+tuning.tracking                 scorelib addresses
 tuning.jobs                     scorelib store
 tuning.drivers                  scorelib store
 tuning.stages.features          scorelib jobs

@@ -12,7 +12,9 @@ import sys
 import pytest
 
 from dashboards.web.child_servers import ChildServer, free_port
+from tuning.addresses import sqlite_url
 from tuning.tracking.database_files import exclusive_open
+from tuning.tracking.faults import MLFLOW, require_database_of
 
 WAITS = """
 import socket, sys
@@ -109,3 +111,14 @@ def test_a_server_that_ended_says_why(database):
     until(child, "ended")
     assert child.state == "ended with exit code 1: no <such> table"
     child.wait()
+
+
+def test_no_server_is_started_on_a_database_with_a_fault(database):
+    database.write_bytes(b"x" * 5000)
+    child = ChildServer(
+        "MLflow", database, ("false",), free_port(),
+        lambda: require_database_of(MLFLOW, sqlite_url(database), None),
+    )  # fmt: skip
+    child.start_if_ready()
+    child.start_if_ready()
+    assert child.state.startswith(f"cannot start: {database} must be") and "delete" in child.state

@@ -29,10 +29,11 @@ scorelib.seeds
 scorelib.pictures
 scorelib.diameter               errors
 scorelib.spec_classes           errors
-scorelib.spec                   errors spec_classes
+scorelib.limits
+scorelib.spec                   errors limits spec_classes
 scorelib.field_names
 scorelib.field_docs
-scorelib.spec_paths             errors field_names spec
+scorelib.spec_paths             errors field_names limits spec
 scorelib.sources                spec
 scorelib.step_size              errors
 scorelib.data                   errors seeds spec

@@ -9,6 +9,7 @@ import contextlib
 import difflib
 import io
 import os
+import re
 import sys
 import tempfile
 import traceback
@@ -32,6 +33,9 @@ NEXT_TIME = "the next run of the study computes it again; other results are not 
 
 _ADDRESSES = {"store", "tracking_uri"}
 """Arguments that are paths or URLs; a ``~`` in them is replaced."""
+
+_NO_MEMORY = re.compile("(?:can't allocate|out of) memory")
+"""What torch's RuntimeError says where Python would raise MemoryError."""
 
 _installed_names = False
 
@@ -173,6 +177,9 @@ def ended(command: Callable[[], int]) -> int:
         _drop_output()
         return 1
     except Exception as error:
+        if isinstance(error, RuntimeError) and _NO_MEMORY.search(str(error)):
+            _say("the system must have memory for these settings, but has none left: lower them")
+            return 1
         _say(
             f"an error of this program: {type(error).__name__}: {' '.join(str(error).split())}; "
             f"please report it with {_written(error)}"

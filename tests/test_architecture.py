@@ -54,7 +54,7 @@ tuning.own_modules              scorelib addresses
 tuning.store                    scorelib addresses
 tuning.tracking                 scorelib addresses
 tuning.jobs                     scorelib store
-tuning.drivers                  scorelib store
+tuning.drivers                  scorelib addresses store
 tuning.stages.features          scorelib jobs
 tuning.stages.models            scorelib jobs
 tuning.stages.training          scorelib jobs stages.models
@@ -68,6 +68,7 @@ tuning.search                   scorelib store jobs stages spaces study
 tuning.scheduling               store jobs drivers spaces study search
 tuning.execution                scorelib addresses own_modules store jobs drivers stages study
                                 scheduling
+studies.early
 studies.reported
 studies.common                  scorelib tuning reported
 studies.adversarial.step_sizes  scorelib tuning common

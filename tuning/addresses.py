@@ -38,6 +38,7 @@ def local_path(text: str) -> Path:
     Raises:
         InputError: the path begins with ``~``, but this user has no home folder.
     """
+    require_utf8(text)
     expanded = os.path.expanduser(text)
     if expanded == text and text.split("/")[0] == "~":
         raise InputError(
@@ -45,6 +46,22 @@ def local_path(text: str) -> Path:
             "the whole path, or set HOME"
         )
     return Path(expanded)
+
+
+def require_utf8(path: str) -> None:
+    """Raises InputError for a path with bytes that are not UTF-8.
+
+    Documents, databases and other machines get paths as text, which cannot hold such bytes.
+
+    Args:
+        path: a path, in which Python writes such bytes as lone surrogates.
+    """
+    try:
+        path.encode()
+    except UnicodeEncodeError as error:
+        raise InputError(
+            f"a path must be UTF-8, but got {os.fsencode(path)!r}: rename the folder or file"
+        ) from error
 
 
 def with_home(address: str) -> str:
@@ -58,6 +75,7 @@ def with_home(address: str) -> str:
     """
     prefix = "sqlite:///" if address.startswith("sqlite:///") else ""
     path = address.removeprefix(prefix)
+    require_utf8(path)
     return prefix + str(local_path(path)) if path.startswith("~") else address
 
 

@@ -127,7 +127,7 @@ def run_command(
         try:
             args = parser.parse_args(argv)
             for name in _ADDRESSES & vars(args).keys():
-                setattr(args, name, with_home(getattr(args, name) or "") or None)
+                setattr(args, name, _address(name, getattr(args, name)))
             for given in getattr(args, "modules", ()):
                 import_own(given)
             return command(args)
@@ -141,6 +141,15 @@ def run_command(
     return ended(run)
 
 
+def _address(name: str, given: str | None) -> str | None:
+    """Returns a given address with its ``~`` replaced; None for no address."""
+    if given is not None and not given.strip():
+        raise InputError(
+            f"{name} must not be empty, but got {given!r}: is a variable of the shell unset?", name
+        )
+    return None if given is None else with_home(given)
+
+
 def ended(command: Callable[[], int]) -> int:
     """Runs a command and returns its exit code, however the command ends: no traceback is printed.
 
@@ -152,13 +161,21 @@ def ended(command: Callable[[], int]) -> int:
     Args:
         command: function that runs the command and returns its exit code.
     """
+    if sys.stdout is None:  # the next file that is opened would be printed into
+        _say("standard output must be open, but it is closed: send it to /dev/null instead")
+        return 2
+    if not os.environ.get("COLUMNS", "1").strip("0").isdecimal():
+        del os.environ["COLUMNS"]  # a width of 0 columns would print nothing
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
     # matplotlib cannot be imported if the environment names a backend that is not installed.
     os.environ["MPLBACKEND"] = "agg"
     try:
-        code = command()
+        try:
+            code = command()
+        except SystemExit as left:  # --help
+            code = left.code if isinstance(left.code, int) else 0
         if sys.stdout is not None:
             sys.stdout.flush()
         return code

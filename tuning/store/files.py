@@ -5,6 +5,7 @@ disk and renamed. On an object store, a PUT is atomic by itself. Names of tempor
 a dot, so that listings of the store leave them out.
 """
 
+import errno
 import os
 import uuid
 from pathlib import Path
@@ -13,7 +14,10 @@ from typing import Any
 import fsspec
 
 from scorelib.errors import InputError
-from tuning.addresses import require_no_password
+from tuning.addresses import require_no_password, require_utf8
+
+_NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV)
+"""What file systems without hard links, such as exFAT and gcsfuse, answer to a link."""
 
 
 def file_system(url: str) -> tuple[Any, str]:
@@ -26,6 +30,8 @@ def file_system(url: str) -> tuple[Any, str]:
         InputError: if the protocol is unknown, if its package is not installed, or if the URL holds
             a password.
     """
+    if not url.strip():
+        raise InputError(f"the store must have a name, but got {url!r}", "store")
     require_no_password(url, "store", "give it in the settings of that file system")
     try:
         # Other processes write to the same store, so listings of folders must not be cached.
@@ -39,6 +45,7 @@ def file_system(url: str) -> tuple[Any, str]:
         raise InputError(
             f"the store must be a folder or an fsspec URL, but got {url!r}: {error}", "store"
         ) from error
+    require_utf8(str(root))
     return found, str(root)
 
 
@@ -96,9 +103,27 @@ def create_local(path: str, data: bytes) -> None:
     temporary = _temporary(path)
     try:
         _write(temporary, data)
-        os.link(temporary, path)
+        try:
+            os.link(temporary, path)
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                raise
+            _rename_to_new(temporary, path)
     finally:
         Path(temporary).unlink(missing_ok=True)
+
+
+def _rename_to_new(temporary: str, path: str) -> None:
+    """Renames a file to a name that must be new, on a file system without hard links.
+
+    A process that is killed between the two steps leaves an empty file, which counts as damaged.
+    """
+    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+    try:
+        os.replace(temporary, path)
+    except OSError:
+        Path(path).unlink(missing_ok=True)
+        raise
 
 
 def files_below(folder: str) -> list[str]:

@@ -35,6 +35,11 @@ _STOP_SECONDS = 10.0
 _MOST_CHARACTERS = 300
 _MLFLOW = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
 
+_SECURITY = {
+    "MLFLOW_SERVER_ALLOWED_HOSTS", "MLFLOW_SERVER_CORS_ALLOWED_ORIGINS",
+    "MLFLOW_SERVER_DISABLE_SECURITY_MIDDLEWARE", "MLFLOW_SERVER_X_FRAME_OPTIONS",
+}  # fmt: skip
+
 
 class ChildServer:
     """A child process that serves a database, started once the database exists.
@@ -96,7 +101,7 @@ class ChildServer:
                 return
             self._process = subprocess.Popen(
                 [sys.executable, "-I", guard.__file__, *self._command, str(self.port)],
-                env=os.environ | _MLFLOW, stdout=self._log, stderr=self._log,
+                env=_environment(), stdout=self._log, stderr=self._log,
                 stdin=subprocess.PIPE, start_new_session=True,
             )  # fmt: skip
 
@@ -185,6 +190,16 @@ class ChildServers:
                 server.start_if_ready()
             if self._stop.wait(_POLL_SECONDS):
                 return
+
+
+def _environment() -> dict[str, str]:
+    """Returns the environment of a server; MLflow's checks of hosts and origins stay as they are.
+
+    By default MLflow answers the names of this machine, and pages of this machine on any port. A
+    user's settings for another server must not open this one to other websites.
+    """
+    kept = {name: value for name, value in os.environ.items() if name not in _SECURITY}
+    return kept | _MLFLOW
 
 
 def free_port() -> int:

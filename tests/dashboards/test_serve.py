@@ -110,20 +110,21 @@ def test_it_follows_a_study_from_nothing_to_done_and_leads_to_mlflow(tmp_path):
         browser.get(links["searches in optuna-dashboard"])
         wait.until(lambda _: "cas n_sigma=1, non-adversarial" in browser.page_source)
 
-        refuses_other_sites(mlflow)
+        refuses_other_sites(mlflow, page)
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 0
         assert not any(map(listens, (page, mlflow, optuna)))
 
 
-def refuses_other_sites(mlflow):
-    """Checks that MLflow answers no foreign name and takes no change from a foreign page."""
+def refuses_other_sites(mlflow, page):
+    """Checks that MLflow answers no foreign name, and takes changes from this machine's pages."""
     assert answer(mlflow)[0] == 200 and answer(mlflow, host="evil.example")[0] == 403
     place, path = mlflow.removeprefix("http://").rstrip("/"), "/api/2.0/mlflow/experiments/create"
-    for origin, expected in (("http://evil.example", 403), (mlflow.rstrip("/"), 200)):
+    ours = ((address.rstrip("/"), 200) for address in (mlflow, page))
+    for origin, expected in (("http://evil.example", 403), *ours):
         connection = http.client.HTTPConnection(place, timeout=60)
         headers = {"Origin": origin, "Content-Type": "application/json"}
-        connection.request("POST", path, body=f'{{"name": "{expected}"}}', headers=headers)
+        connection.request("POST", path, body=f'{{"name": "{origin}"}}', headers=headers)
         assert connection.getresponse().status == expected
 
 

@@ -5,8 +5,10 @@ disk and renamed. On an object store, a PUT is atomic by itself. Names of tempor
 a dot, so that listings of the store leave them out.
 """
 
+import contextlib
 import errno
 import os
+import time
 import uuid
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,8 @@ from tuning.addresses import require_no_password, require_utf8
 
 _NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV)
 """What file systems without hard links, such as exFAT and gcsfuse, answer to a link."""
+_STALE_SECONDS = 10.0
+_POLL_SECONDS = 0.01
 
 
 def file_system(url: str) -> tuple[Any, str]:
@@ -116,14 +120,27 @@ def create_local(path: str, data: bytes) -> None:
 def _rename_to_new(temporary: str, path: str) -> None:
     """Renames a file to a name that must be new, on a file system without hard links.
 
-    A process that is killed between the two steps leaves an empty file, which counts as damaged.
+    A folder, which only one process can make, excludes all others between look and rename. The
+    folder of a process that was killed in between is removed after some seconds.
     """
-    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+    folder, _, name = path.rpartition("/")
+    guard = f"{folder}/.{name}.creating"
+    while True:
+        try:
+            os.mkdir(guard)
+            break
+        except FileExistsError:
+            with contextlib.suppress(FileNotFoundError):
+                if time.time() - os.stat(guard).st_mtime > _STALE_SECONDS:
+                    os.rmdir(guard)
+            time.sleep(_POLL_SECONDS)
     try:
+        if os.path.lexists(path):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), path)
         os.replace(temporary, path)
-    except OSError:
-        Path(path).unlink(missing_ok=True)
-        raise
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.rmdir(guard)
 
 
 def files_below(folder: str) -> list[str]:

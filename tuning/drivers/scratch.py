@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tuning.addresses import require_utf8
-from tuning.drivers.driver import host_name, started
+from tuning.store.processes import host_name, started
 
 _OWNER = "owner"
 

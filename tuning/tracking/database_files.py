@@ -2,6 +2,8 @@
 
 import contextlib
 import fcntl
+import glob
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -42,6 +44,8 @@ def create_database(url: str, make: Callable[[str], None]) -> None:
     path = database_file(url)
     if path is None or path.exists():
         return
+    for left in path.parent.glob(f".{glob.escape(path.name)}-*"):
+        shutil.rmtree(left, ignore_errors=True)  # of a process that was killed in the next lines
     with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as folder:
         aside = Path(folder) / path.name
         make(sqlite_url(aside.absolute()))

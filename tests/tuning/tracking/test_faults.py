@@ -15,6 +15,7 @@ from scorelib.errors import InputError
 from tests.displays import empty_database
 from tuning.addresses import database_file, require_server, sqlite_url
 from tuning.tracking import faults
+from tuning.tracking.database_files import create_database, exclusive_open
 from tuning.tracking.faults import (
     MLFLOW,
     OPTUNA,
@@ -211,3 +212,13 @@ def test_a_database_lies_where_its_url_says_whatever_the_folder_is_named(tmp_pat
     client = MlflowClient(url)
     (run,) = client.search_runs([client.get_experiment_by_name(NAME).experiment_id])
     assert [a.path for a in client.list_artifacts(run.info.run_id)] == ["a.txt"]
+
+
+def test_the_folder_of_a_killed_creation_of_a_database_is_removed_by_the_next(tmp_path):
+    (tmp_path / ".x.db-abc").mkdir()
+    (tmp_path / ".x.db-abc" / "x.db").write_bytes(b"half")
+    (tmp_path / ".y.db-abc").mkdir()
+    url = sqlite_url(tmp_path / "x.db")
+    with exclusive_open(url):
+        create_database(url, lambda aside: database_file(aside).write_bytes(b"whole"))
+    assert {p.name for p in tmp_path.iterdir()} == {"x.db", "x.db.lock", ".y.db-abc"}

@@ -221,13 +221,14 @@ def test_the_ports_can_be_given(store, capsys):
         assert line == f"elsewhere, first  ssh -N {tunnel} {socket.gethostname()}\n"
 
 
-def test_a_child_that_ends_is_said_to_have(address):
+def test_a_child_that_cannot_start_is_said_so_with_the_cure(address):
     page, *_ = address
     deadline = time.monotonic() + WAIT_SECONDS
-    while "optuna-dashboard: ended with exit code" not in (text := answer(page, "/studies")[1]):
+    while "optuna-dashboard: cannot start" not in (text := answer(page, "/studies")[1]):
         assert time.monotonic() < deadline, text
         time.sleep(0.2)
     assert "searches in optuna-dashboard" not in text
+    assert re.search(r"file is not a database: delete .*optuna\.db, which only shows", text)
 
 
 def test_a_busy_or_impossible_port_is_refused_in_one_line(address, tmp_path, capsys):

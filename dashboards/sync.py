@@ -9,7 +9,7 @@ the store, each once. Runs and trials that agree with the store are left unchang
 import argparse
 import sys
 
-from dashboards.records.projections import Projections
+from dashboards.records.projections import Projections, require_displays
 from scorelib.errors import InputError
 from studies.common.execution_settings import require_optuna
 from studies.opening.cli_common import (
@@ -72,6 +72,7 @@ def _command(args: argparse.Namespace) -> int:
 def _write(study: Study, store: Store, tracking_uri: str | None) -> list[str]:
     """Writes all records of a study; returns one line for each display that failed."""
     require_optuna(study, store.url)
+    require_displays(study, store, tracking_uri)
     # The lock prevents two simultaneous writers from creating the same run twice.
     with (
         Driver(store) as driver,

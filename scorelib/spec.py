@@ -12,6 +12,7 @@ Specs are serialised as plain JSON (`Spec.to_json`, `from_json`) and never pickl
 filled when the classes are defined, maps each kind to its class.
 """
 
+import contextlib
 import dataclasses
 import difflib
 import hashlib
@@ -25,6 +26,7 @@ from functools import cache, cached_property
 from typing import Any, ClassVar, Self, get_args, get_origin
 
 from scorelib.errors import InputError
+from scorelib.limits import LARGEST_SEED, largest, shown
 from scorelib.spec_classes import SpecType, require_usable
 
 _KINDS: dict[str, type["Spec"]] = {}
@@ -103,7 +105,9 @@ class Spec(metaclass=SpecType):
 
     def __post_init__(self) -> None:
         for name, annotation in type_hints(type(self)).items():
-            value = _coerce(getattr(self, name), annotation, f"{type(self).__name__}.{name}")
+            most = largest(name) if is_ours(type(self).__module__) else LARGEST_SEED
+            where = f"{type(self).__name__}.{name}"
+            value = _coerce(getattr(self, name), annotation, where, most)
             object.__setattr__(self, name, value)
         self.validate()
 
@@ -283,40 +287,54 @@ def type_hints(cls: type) -> dict[str, Any]:
     return {f.name: hints[f.name] for f in dataclasses.fields(cls)}
 
 
-def _coerce(value: Any, annotation: Any, where: str) -> Any:
+class _TooLargeError(InputError):
+    """A whole number beyond the limit of its field, which is of the right type otherwise."""
+
+
+def _coerce(value: Any, annotation: Any, where: str, most: int) -> Any:
     """Returns the value converted to its annotated type: an int to float, a list to a tuple.
 
     Args:
         value: the value of a field.
         annotation: the type annotation of the field.
         where: name of the field, for the error message.
+        most: largest whole number; its negative is the smallest one.
 
     Raises:
-        InputError: the value does not have the annotated type, or is not finite.
+        InputError: the value does not have the annotated type, is not finite or is too large.
     """
     origin = get_origin(annotation)
     if origin in (types.UnionType, typing.Union):
         for option in get_args(annotation):
             try:
-                return _coerce(value, option, where)
+                return _coerce(value, option, where, most)
+            except _TooLargeError:
+                raise
             except InputError:
                 continue
     elif origin is typing.Literal:
         if value in get_args(annotation):
             return value
         choices = ", ".join(map(repr, get_args(annotation)))
-        raise InputError(f"{where} must be one of {choices}; got {value!r}")
+        raise InputError(f"{where} must be one of {choices}; got {shown(value)}")
     elif origin is tuple and isinstance(value, (tuple, list)):
         items = get_args(annotation)
         if items[-1] is Ellipsis:
             items = (items[0],) * len(value)
         if len(items) != len(value):
-            raise InputError(f"{where} must have {len(items)} values; got {list(value)}")
-        return tuple(_coerce(v, item, where) for v, item in zip(value, items, strict=True))
+            raise InputError(f"{where} must have {len(items)} values; got {shown(list(value))}")
+        return tuple(_coerce(v, item, where, most) for v, item in zip(value, items, strict=True))
     elif annotation is float and isinstance(value, (int, float)) and not isinstance(value, bool):
-        if math.isfinite(value):
-            return float(value)
-    elif (annotation is int and isinstance(value, int) and not isinstance(value, bool)) or (
+        with contextlib.suppress(OverflowError):  # a whole number of more than 308 digits
+            if math.isfinite(value):
+                return float(value)
+    elif annotation is int and isinstance(value, int) and not isinstance(value, bool):
+        if abs(value) > most:
+            raise _TooLargeError(
+                f"{where} must be at most {most:,} in magnitude, but got {shown(value)}"
+            )
+        return value
+    elif (
         annotation not in (int, float)
         and isinstance(annotation, type)
         and isinstance(value, annotation)
@@ -325,4 +343,4 @@ def _coerce(value: Any, annotation: Any, where: str) -> Any:
     wanted = getattr(annotation, "__name__", str(annotation))
     if origin is tuple:
         wanted = 'a list, in JSON such as [3] or ["a", "b"]'
-    raise InputError(f"{where} must be {wanted}; got {value!r}")
+    raise InputError(f"{where} must be {wanted}; got {shown(value)}")

@@ -15,6 +15,7 @@ from typing import Any
 
 from scorelib.errors import InputError
 from scorelib.field_names import hint, suggestions
+from scorelib.limits import shown
 from scorelib.spec import Spec, from_json_value, kinds_below, type_hints
 
 
@@ -176,7 +177,10 @@ def _values(spec: Spec) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    return from_json_value(value) if isinstance(value, list) else value
+    try:
+        return from_json_value(value) if isinstance(value, list) else value
+    except RecursionError as error:
+        raise InputError("a value must be a flat list, but got deeply nested lists") from error
 
 
 def _choices(bases: tuple[type[Spec], ...]) -> str:
@@ -201,6 +205,11 @@ def parsed(value: Any) -> Any:
         return json.loads(value)
     except json.JSONDecodeError:
         return value
+    except (ValueError, RecursionError) as error:  # thousands of digits, or of brackets
+        raise InputError(
+            f"a value must be short enough to be read, but {shown(value)} is not "
+            f"({type(error).__name__}): write fewer digits and brackets"
+        ) from error
 
 
 def replaced(spec: Any, changes: Mapping[str, Any]) -> Any:

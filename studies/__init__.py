@@ -16,6 +16,8 @@ import logging
 import warnings
 from typing import TYPE_CHECKING, Any
 
+from studies import early as early  # first: Ctrl-C may come during the imports below
+
 if TYPE_CHECKING:
     from studies.api import CellResult, Run, StoreContents, launch, open
 

@@ -16,7 +16,6 @@ from scorelib.errors import InputError
 
 _PROBE_SECONDS = 2.0
 _DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
-_FILE = "sqlite:///"
 _USER = re.compile(r"(?<=://)(?!/)\S*@")
 _SECRET = re.compile(r"(?i)([?&][^=&\s]*(?:pass|secret|token|key|cred|sig)[^=&\s]*=)[^&\s'\"]*")
 
@@ -39,6 +38,7 @@ def local_path(text: str) -> Path:
     Raises:
         InputError: the path begins with ``~``, but this user has no home folder.
     """
+    require_utf8(text)
     expanded = os.path.expanduser(text)
     if expanded == text and text.split("/")[0] == "~":
         raise InputError(
@@ -46,6 +46,22 @@ def local_path(text: str) -> Path:
             "the whole path, or set HOME"
         )
     return Path(expanded)
+
+
+def require_utf8(path: str) -> None:
+    """Raises InputError for a path with bytes that are not UTF-8.
+
+    Documents, databases and other machines get paths as text, which cannot hold such bytes.
+
+    Args:
+        path: a path, in which Python writes such bytes as lone surrogates.
+    """
+    try:
+        path.encode()
+    except UnicodeEncodeError as error:
+        raise InputError(
+            f"a path must be UTF-8, but got {os.fsencode(path)!r}: rename the folder or file"
+        ) from error
 
 
 def with_home(address: str) -> str:
@@ -57,9 +73,42 @@ def with_home(address: str) -> str:
     Raises:
         InputError: the path begins with ``~``, but this user has no home folder.
     """
-    prefix = _FILE if address.startswith(_FILE) else ""
+    prefix = "sqlite:///" if address.startswith("sqlite:///") else ""
     path = address.removeprefix(prefix)
+    require_utf8(path)
     return prefix + str(local_path(path)) if path.startswith("~") else address
+
+
+def sqlite_url(file: Path) -> str:
+    """Returns the SQLAlchemy URL of a SQLite file, whose path may hold any characters.
+
+    Args:
+        file: absolute path of the file.
+    """
+    from sqlalchemy import URL  # here, because the import takes 0.3 s
+
+    # With the name of the driver, because MLflow makes the folder of a "sqlite:///..." as the
+    # folder is written in the URL, which is another folder if a character is escaped.
+    return URL.create("sqlite+pysqlite", database=str(file)).render_as_string()
+
+
+def is_database(uri: str) -> bool:
+    """Returns whether a tracking URI is the SQLAlchemy URL of a database, and not of a server."""
+    return uri.partition(":")[0].partition("+")[0] in _DATABASES
+
+
+def database_file(url: str) -> Path | None:
+    """Returns the file of a SQLite database; None for the URL of any other database or server.
+
+    Args:
+        url: a URL that SQLAlchemy can parse, or the URL of a server.
+    """
+    if not url.startswith("sqlite"):
+        return None
+    from sqlalchemy import make_url  # here, because the import takes 0.3 s
+
+    file = make_url(url).database
+    return Path(file) if file and file != ":memory:" else None
 
 
 def require_server(uri: str) -> None:
@@ -72,11 +121,10 @@ def require_server(uri: str) -> None:
         InputError: if `uri` is no URL or a URL of another kind, or if nothing answers there.
     """
     parts = _split(uri, "tracking_uri")
-    kind = parts.scheme.partition("+")[0]
-    if kind in _DATABASES:
+    if is_database(uri):
         require_database(uri, "tracking_uri")
-    elif kind in ("http", "https"):
-        port = parts.port or (443 if kind == "https" else 80)
+    elif parts.scheme in ("http", "https"):
+        port = parts.port or (443 if parts.scheme == "https" else 80)
         require_listening(parts.hostname or "", port, "tracking_uri")
     else:
         raise _wrong(
@@ -132,6 +180,12 @@ def require_database(url: str, field: str) -> None:
         cause = getattr(error, "orig", None) or "SQLAlchemy cannot use this URL"
         account = f"got {_quoted(url)}: {without_secrets(str(cause))}"
         raise _wrong(field, f"must be a database that answers, but {account}") from error
+    file = database_file(url)
+    if parts.scheme.startswith("sqlite") and (file is None or not file.parent.is_dir()):
+        raise _wrong(
+            field, f"must be a SQLite file in a folder that is there, but got {_quoted(url)}: make "
+            "the folder or correct the address",
+        )  # fmt: skip
 
 
 def require_no_password(url: str, field: str, instead: str) -> None:

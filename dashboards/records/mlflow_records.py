@@ -30,6 +30,7 @@ from dashboards.results.stored_pictures import grids
 from dashboards.results.verdicts import half_interval
 from dashboards.text.table import heading, render, table_data
 from studies.common.execution_settings import WHERE_AND_HOW
+from tuning.addresses import database_file, sqlite_url
 from tuning.jobs import Job
 from tuning.scheduling.scheduler import Scheduler
 from tuning.search.search import SearchRun
@@ -45,12 +46,19 @@ Model = TrainedWeights | ImportedWeights
 
 def tracking_uri(store: Store, given: str | None) -> str:
     """Returns the given tracking URI, or by default that of a database in the store's folder."""
-    return given or f"sqlite:///{store.folder.resolve()}/mlflow.db"
+    return given or sqlite_url(store.folder.resolve() / "mlflow.db")
 
 
-def artifact_folder(store: Store) -> Path:
-    """Returns the folder of a local store in which MLflow's default database has its artifacts."""
-    return store.folder.resolve() / "mlflow-artifacts"
+def artifact_folder(uri: str) -> Path | None:
+    """Returns the folder of the artifacts of new experiments; None for the server's default.
+
+    The artifacts of a SQLite file lie beside the file: MLflow's own default is the current folder.
+
+    Args:
+        uri: tracking URI of MLflow.
+    """
+    file = database_file(uri)
+    return file and file.resolve().parent / "mlflow-artifacts"
 
 
 def records(scheduler: Scheduler, store: Store) -> Iterator[RunRecord]:

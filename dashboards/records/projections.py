@@ -12,14 +12,32 @@ from dashboards.records import mlflow_records
 from dashboards.records.mlflow_searches import trial_records
 from dashboards.records.mlflow_views import views
 from dashboards.records.optuna_records import optuna_records
-from studies.common.execution_settings import optuna_url
+from studies.common.execution_settings import optuna_field, optuna_url
 from tuning.jobs import Job
 from tuning.scheduling.scheduler import Scheduler
 from tuning.stages import ImportedWeights, Score, TrainedWeights
 from tuning.store.store import Manifest, Store
+from tuning.study import Study
+from tuning.tracking.faults import OPTUNA, require_database_of, require_mlflow
 from tuning.tracking.mlflow_writer import MlflowWriter
 from tuning.tracking.optuna_writer import OptunaWriter
 from tuning.tracking.writer import ProjectionError
+
+
+def require_displays(study: Study, store: Store, tracking_uri: str | None) -> None:
+    """Raises LastingFaultError if a display could never be written to; the message says the cure.
+
+    Args:
+        study: the study whose results the displays show.
+        store: store of the study.
+        tracking_uri: tracking URI of MLflow; None for a database in the store's folder.
+    """
+    if tracking_uri or store.is_local:
+        uri = mlflow_records.tracking_uri(store, tracking_uri)
+        require_mlflow(uri, "tracking_uri" if tracking_uri else None, study.full_name)
+    url = optuna_url(study, store)
+    if url:
+        require_database_of(OPTUNA, url, optuna_field(study))
 
 
 class Projections:
@@ -39,18 +57,20 @@ class Projections:
     """
 
     def __init__(self, scheduler: Scheduler, store: Store, tracking_uri: str | None) -> None:
-        study = scheduler.study
+        study, field = scheduler.study, "tracking_uri" if tracking_uri else None
+        uri = mlflow_records.tracking_uri(store, tracking_uri)
         self.failures: list[str] = []
         self._scheduler, self._store = scheduler, store
         self._mlflow = MlflowWriter(
-            mlflow_records.tracking_uri(store, tracking_uri),
+            uri,
             study.full_name,
             mlflow_records.experiment_description(study),
-            None if tracking_uri else mlflow_records.artifact_folder(store),
+            mlflow_records.artifact_folder(uri),
             views(study),
+            field,
         )
         url = optuna_url(study, store)
-        self._optuna = OptunaWriter(url) if url else None
+        self._optuna = OptunaWriter(url, optuna_field(study)) if url else None
 
     def __enter__(self) -> Self:
         for writer in self._writers():

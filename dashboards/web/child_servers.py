@@ -18,21 +18,27 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Self
 
-from dashboards.records.mlflow_records import artifact_folder
+from dashboards.records.mlflow_records import artifact_folder, tracking_uri
 from dashboards.web import guard, optuna_page
-from tuning.addresses import without_secrets
+from tuning.addresses import sqlite_url, without_secrets
 from tuning.store.store import Store
 from tuning.tracking.artifact_locations import are_outdated, update_locations
 from tuning.tracking.database_files import exclusive_open, is_being_opened
+from tuning.tracking.faults import MLFLOW, OPTUNA, LastingFaultError, Tool, require_database_of
 
 _POLL_SECONDS = 0.5
 _STOP_SECONDS = 10.0
 _MOST_CHARACTERS = 300
 _MLFLOW = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
+
+_SECURITY = {
+    "MLFLOW_SERVER_ALLOWED_HOSTS", "MLFLOW_SERVER_CORS_ALLOWED_ORIGINS",
+    "MLFLOW_SERVER_DISABLE_SECURITY_MIDDLEWARE", "MLFLOW_SERVER_X_FRAME_OPTIONS",
+}  # fmt: skip
 
 
 class ChildServer:
@@ -43,10 +49,19 @@ class ChildServer:
         database: database file that the server shows.
         command: command line without its last argument, the port.
         port: port of 127.0.0.1 on which the server listens.
+        check: function that raises LastingFaultError if the server could not use the database.
     """
 
-    def __init__(self, name: str, database: Path, command: Sequence[str], port: int) -> None:
+    def __init__(
+        self,
+        name: str,
+        database: Path,
+        command: Sequence[str],
+        port: int,
+        check: Callable[[], None] = lambda: None,
+    ) -> None:
         self.name, self._database, self._command = name, database, command
+        self._check, self._fault = check, ""
         self._process: subprocess.Popen[bytes] | None = None
         self._has_answered = False
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed at exit
@@ -59,7 +74,9 @@ class ChildServer:
 
     @property
     def state(self) -> str:
-        """State of the server: "runs", "starts", why it ended, or which file it waits for."""
+        """State of the server: "runs", "starts", why it ended or cannot start, what it awaits."""
+        if self._fault:
+            return f"cannot start: {self._fault}"
         if self._process is None:
             return f"waits for {self._database.name}: nothing was run on this store yet"
         code = self._process.poll()
@@ -76,10 +93,15 @@ class ChildServer:
 
     def start_if_ready(self) -> None:
         """Starts the server if its database exists; a server that has ended is not restarted."""
-        if self._process is None and self._is_ready():
+        if self._process is None and not self._fault and self._is_ready():
+            try:
+                self._check()  # the servers themselves try a damaged database for two minutes
+            except LastingFaultError as error:
+                self._fault = str(error)
+                return
             self._process = subprocess.Popen(
                 [sys.executable, "-I", guard.__file__, *self._command, str(self.port)],
-                env=os.environ | _MLFLOW, stdout=self._log, stderr=self._log,
+                env=_environment(), stdout=self._log, stderr=self._log,
                 stdin=subprocess.PIPE, start_new_session=True,
             )  # fmt: skip
 
@@ -87,7 +109,7 @@ class ChildServer:
         """Returns whether the database exists and no process is creating its tables."""
         try:
             is_there = self._database.is_file()
-            return is_there and not is_being_opened(f"sqlite:///{self._database}")
+            return is_there and not is_being_opened(self._database)
         except OSError:  # the file system is unavailable for a moment: the next poll tries again
             return False
 
@@ -119,13 +141,19 @@ class ChildServers:
 
     def __init__(self, store: Store, mlflow_port: int, optuna_port: int) -> None:
         folder = store.folder.resolve()
-        self._artifacts = artifact_folder(store)
         mlflow, optuna = folder / "mlflow.db", folder / "optuna.db"
+        self._url, self._database = tracking_uri(store, None), mlflow
         server = (sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--workers", "1")
-        page = (sys.executable, "-m", optuna_page.__name__, f"sqlite:///{optuna}")
-        command = (*server, "--backend-store-uri", f"sqlite:///{mlflow}", "--port")
-        self.mlflow = ChildServer("MLflow", mlflow, command, mlflow_port)
-        self.optuna = ChildServer("optuna-dashboard", optuna, page, optuna_port)
+        page = (sys.executable, "-m", optuna_page.__name__, sqlite_url(optuna))
+        command = (*server, "--backend-store-uri", self._url, "--port")
+
+        def check(tool: Tool, file: Path) -> Callable[[], None]:
+            return lambda: require_database_of(tool, sqlite_url(file), None)
+
+        self.mlflow = ChildServer("MLflow", mlflow, command, mlflow_port, check(MLFLOW, mlflow))
+        self.optuna = ChildServer(
+            "optuna-dashboard", optuna, page, optuna_port, check(OPTUNA, optuna)
+        )
         self.all = (self.mlflow, self.optuna)
         self._stop = threading.Event()
 
@@ -145,12 +173,11 @@ class ChildServers:
 
     def _follow_moved_store(self) -> None:
         """Corrects the paths in MLflow's database if the store was moved; else writes nothing."""
-        database = self._artifacts.parent / "mlflow.db"
-        url = f"sqlite:///{database}"
+        url, artifacts = self._url, artifact_folder(self._url)
         try:
-            if database.is_file() and are_outdated(url, self._artifacts):
+            if artifacts and self._database.is_file() and are_outdated(url, artifacts):
                 with exclusive_open(url):
-                    update_locations(url, self._artifacts)
+                    update_locations(url, artifacts)
         except (OSError, sqlite3.Error) as error:
             logging.getLogger(__name__).warning(
                 "MLflow may show no pictures, or those of another folder: this store was moved or "
@@ -163,6 +190,16 @@ class ChildServers:
                 server.start_if_ready()
             if self._stop.wait(_POLL_SECONDS):
                 return
+
+
+def _environment() -> dict[str, str]:
+    """Returns the environment of a server; MLflow's checks of hosts and origins stay as they are.
+
+    By default MLflow answers the names of this machine, and pages of this machine on any port. A
+    user's settings for another server must not open this one to other websites.
+    """
+    kept = {name: value for name, value in os.environ.items() if name not in _SECURITY}
+    return kept | _MLFLOW
 
 
 def free_port() -> int:

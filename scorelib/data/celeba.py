@@ -22,6 +22,7 @@ from scorelib.data.base import Split
 from scorelib.data.files import DEFAULT_ROOT, PixelData
 from scorelib.data.reading.checks import (
     missing_data,
+    read_file,
     require_count,
     require_dimensions,
     require_natural,
@@ -88,7 +89,7 @@ class CelebA(PixelData):
                 f"img_align_celeba.zip again in {folder}"
             )
         images = decode(
-            ((str(path), path.read_bytes()) for path in paths),
+            ((str(path), read_file(path)) for path in paths),
             len(paths),
             self.size,
             lambda image: resize(center_crop(image, _CROP), [self.size, self.size]),

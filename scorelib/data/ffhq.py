@@ -21,6 +21,7 @@ from scorelib.data.base import Split
 from scorelib.data.files import DEFAULT_ROOT, PixelData
 from scorelib.data.reading.checks import (
     missing_data,
+    read_file,
     require_dimensions,
     require_natural,
     require_size,
@@ -87,7 +88,7 @@ class Ffhq(PixelData):
                 f"{len(missing) - 1:,} other images are missing: fetch them with download_ffhq.py "
                 f"of https://github.com/NVlabs/ffhq-dataset"
             )
-        files = ((str(path), path.read_bytes()) for path in paths)
+        files = ((str(path), read_file(path)) for path in paths)
         images = decode(
             files, n, self.size, resize_and_crop(self.size),
             check=lambda name, image: require_dimensions(

@@ -139,5 +139,10 @@ def _database(folder: Path) -> Iterator["Environment"]:
                 f"http://dl.yf.io/lsun/scenes/{folder.name}.zip in {folder.parent} again"
             )
         yield database
+    except lmdb.Error as error:
+        raise missing_data(
+            f"{path} must be a sound database, but reading it failed ({one_line(error)}): unpack "
+            f"http://dl.yf.io/lsun/scenes/{folder.name}.zip in {folder.parent} again"
+        ) from error
     finally:
         database.close()

@@ -14,7 +14,7 @@ from typing import Any
 from rich.console import Console
 
 from dashboards.figures.registry import png_files, require_figures
-from dashboards.records.projections import Projections
+from dashboards.records.projections import Projections, require_displays
 from scorelib.data import DataSpec
 from scorelib.data.facts import DataFacts
 from scorelib.errors import InputError
@@ -105,6 +105,7 @@ def launched_study(
     require_origin(known, study)
     require_servers(options)
     require_optuna(study, options.store)
+    require_displays(study, known, options.tracking_uri)
     require_figures(study)
     with stop.listening(), contextlib.ExitStack() as stack:
         capacity, facts, imports = None, dict[DataSpec, DataFacts](), Imports()

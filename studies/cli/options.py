@@ -5,6 +5,7 @@ import shlex
 from typing import Any
 
 from scorelib.errors import require_input
+from scorelib.limits import shown
 from studies.definitions import own_studies
 from studies.opening.cli_common import DEFAULT_STORE, Arguments, add_study_arguments, command_line
 from studies.opening.setting_list import as_text, as_toml
@@ -16,6 +17,7 @@ RUN_FLAGS = (
     "max_concurrent",
     "seeds", "allow_cpu",
 )  # fmt: skip
+_MOST_DIGITS = 10
 _DEFAULTS = {"scale": "demo", "store": DEFAULT_STORE}
 
 
@@ -79,8 +81,11 @@ def print_studies(name: str | None) -> None:
 
 
 def _count(text: str) -> int:
-    if not text.isdigit():
-        raise argparse.ArgumentTypeError(f"must be a whole number of at least 0, but got {text!r}")
+    if not (text.isdecimal() and len(text) < _MOST_DIGITS):
+        raise argparse.ArgumentTypeError(
+            f"must be a whole number of at least 0, with fewer than {_MOST_DIGITS} digits, but got "
+            f"{shown(text)}"
+        )
     return int(text)
 
 

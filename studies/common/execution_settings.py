@@ -17,7 +17,13 @@ from typing import Any
 from scorelib.devices.precision import Precision
 from scorelib.errors import InputError
 from scorelib.spec import Spec, added_later
-from tuning.addresses import require_database, require_no_password, with_home
+from tuning.addresses import (
+    database_file,
+    require_database,
+    require_no_password,
+    sqlite_url,
+    with_home,
+)
 from tuning.store.store import Store
 from tuning.study import Study
 
@@ -196,7 +202,13 @@ def optuna_url(study: Study, store: Store) -> str | None:
     settings: Any = study.settings
     if settings.projections.optuna or not store.is_local:
         return with_home(settings.projections.optuna or "") or None
-    return f"sqlite:///{store.folder.resolve()}/optuna.db"
+    return sqlite_url(store.folder.resolve() / "optuna.db")
+
+
+def optuna_field(study: Study) -> str | None:
+    """Returns the setting that names a study's Optuna storage; None for the file in the store."""
+    settings: Any = study.settings
+    return "projections.optuna" if settings.projections.optuna else None
 
 
 def require_optuna(study: Study, store_url: str) -> None:
@@ -214,9 +226,10 @@ def require_optuna(study: Study, store_url: str) -> None:
     if not url:
         return
     require_database(url, "projections.optuna")
-    if url.startswith("sqlite:///"):
+    file = database_file(url)
+    if file is not None:
         own = Path(store_url).resolve()
-        above = Path(url.removeprefix("sqlite:///")).resolve().parents
+        above = file.resolve().parents
         inside = [folder for folder in above if folder == own or (folder / "store.json").exists()]
         if inside:
             raise InputError(

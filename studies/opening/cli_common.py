@@ -9,6 +9,7 @@ import contextlib
 import difflib
 import io
 import os
+import re
 import sys
 import tempfile
 import traceback
@@ -32,6 +33,9 @@ NEXT_TIME = "the next run of the study computes it again; other results are not 
 
 _ADDRESSES = {"store", "tracking_uri"}
 """Arguments that are paths or URLs; a ``~`` in them is replaced."""
+
+_NO_MEMORY = re.compile("(?:can't allocate|out of) memory")
+"""What torch's RuntimeError says where Python would raise MemoryError."""
 
 _installed_names = False
 
@@ -123,7 +127,7 @@ def run_command(
         try:
             args = parser.parse_args(argv)
             for name in _ADDRESSES & vars(args).keys():
-                setattr(args, name, with_home(getattr(args, name) or "") or None)
+                setattr(args, name, _address(name, getattr(args, name)))
             for given in getattr(args, "modules", ()):
                 import_own(given)
             return command(args)
@@ -137,6 +141,15 @@ def run_command(
     return ended(run)
 
 
+def _address(name: str, given: str | None) -> str | None:
+    """Returns a given address with its ``~`` replaced; None for no address."""
+    if given is not None and not given.strip():
+        raise InputError(
+            f"{name} must not be empty, but got {given!r}: is a variable of the shell unset?", name
+        )
+    return None if given is None else with_home(given)
+
+
 def ended(command: Callable[[], int]) -> int:
     """Runs a command and returns its exit code, however the command ends: no traceback is printed.
 
@@ -148,13 +161,21 @@ def ended(command: Callable[[], int]) -> int:
     Args:
         command: function that runs the command and returns its exit code.
     """
+    if sys.stdout is None:  # the next file that is opened would be printed into
+        _say("standard output must be open, but it is closed: send it to /dev/null instead")
+        return 2
+    if not os.environ.get("COLUMNS", "1").strip("0").isdecimal():
+        del os.environ["COLUMNS"]  # a width of 0 columns would print nothing
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
     # matplotlib cannot be imported if the environment names a backend that is not installed.
     os.environ["MPLBACKEND"] = "agg"
     try:
-        code = command()
+        try:
+            code = command()
+        except SystemExit as left:  # --help
+            code = left.code if isinstance(left.code, int) else 0
         if sys.stdout is not None:
             sys.stdout.flush()
         return code
@@ -173,6 +194,9 @@ def ended(command: Callable[[], int]) -> int:
         _drop_output()
         return 1
     except Exception as error:
+        if isinstance(error, RuntimeError) and _NO_MEMORY.search(str(error)):
+            _say("the system must have memory for these settings, but has none left: lower them")
+            return 1
         _say(
             f"an error of this program: {type(error).__name__}: {' '.join(str(error).split())}; "
             f"please report it with {_written(error)}"

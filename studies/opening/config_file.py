@@ -55,7 +55,7 @@ def _tables(path: str) -> dict[str, Any]:
             f"the file of settings must be readable, but reading {path} failed ({error.strerror})",
             _FIELD,
         ) from error
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # no TOML, or thousands of digits or brackets
         raise InputError(f"{path} must hold TOML, but does not: {error}", _FIELD) from error
 
 

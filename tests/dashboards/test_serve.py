@@ -110,20 +110,21 @@ def test_it_follows_a_study_from_nothing_to_done_and_leads_to_mlflow(tmp_path):
         browser.get(links["searches in optuna-dashboard"])
         wait.until(lambda _: "cas n_sigma=1, non-adversarial" in browser.page_source)
 
-        refuses_other_sites(mlflow)
+        refuses_other_sites(mlflow, page)
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 0
         assert not any(map(listens, (page, mlflow, optuna)))
 
 
-def refuses_other_sites(mlflow):
-    """Checks that MLflow answers no foreign name and takes no change from a foreign page."""
+def refuses_other_sites(mlflow, page):
+    """Checks that MLflow answers no foreign name, and takes changes from this machine's pages."""
     assert answer(mlflow)[0] == 200 and answer(mlflow, host="evil.example")[0] == 403
     place, path = mlflow.removeprefix("http://").rstrip("/"), "/api/2.0/mlflow/experiments/create"
-    for origin, expected in (("http://evil.example", 403), (mlflow.rstrip("/"), 200)):
+    ours = ((address.rstrip("/"), 200) for address in (mlflow, page))
+    for origin, expected in (("http://evil.example", 403), *ours):
         connection = http.client.HTTPConnection(place, timeout=60)
         headers = {"Origin": origin, "Content-Type": "application/json"}
-        connection.request("POST", path, body=f'{{"name": "{expected}"}}', headers=headers)
+        connection.request("POST", path, body=f'{{"name": "{origin}"}}', headers=headers)
         assert connection.getresponse().status == expected
 
 
@@ -220,13 +221,14 @@ def test_the_ports_can_be_given(store, capsys):
         assert line == f"elsewhere, first  ssh -N {tunnel} {socket.gethostname()}\n"
 
 
-def test_a_child_that_ends_is_said_to_have(address):
+def test_a_child_that_cannot_start_is_said_so_with_the_cure(address):
     page, *_ = address
     deadline = time.monotonic() + WAIT_SECONDS
-    while "optuna-dashboard: ended with exit code" not in (text := answer(page, "/studies")[1]):
+    while "optuna-dashboard: cannot start" not in (text := answer(page, "/studies")[1]):
         assert time.monotonic() < deadline, text
         time.sleep(0.2)
     assert "searches in optuna-dashboard" not in text
+    assert re.search(r"file is not a database: delete .*optuna\.db, which only shows", text)
 
 
 def test_a_busy_or_impossible_port_is_refused_in_one_line(address, tmp_path, capsys):

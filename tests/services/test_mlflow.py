@@ -157,10 +157,16 @@ def test_a_server_that_stays_away_costs_a_warning_and_sync_writes_the_rest(
     monkeypatch.setattr(writer_module, "_GIVE_UP_SECONDS", 0.5)
     monkeypatch.setattr(writer_module, "_RETRY_SECONDS", 0.1)
     with broken_server() as uri:
-        code = main(
-            [NAME, *OPTIONS, "--set", "n_sigma=[1]", "--set", f"projections.optuna={searches}",
-             "--store", finished.url, "--tracking-uri", uri]
-        )  # fmt: skip
+        command = [
+            NAME, *OPTIONS, "--set", "n_sigma=[1]", "--set", f"projections.optuna={searches}",
+            "--store", finished.url, "--tracking-uri", uri,
+        ]  # fmt: skip
+        assert main(command) == 2, "a broken server is refused before any work"
+        assert "must be a MLflow server that answers" in capsys.readouterr().err
+        for command_module in ("studies.cli.launch", "dashboards.sync"):
+            # From here on, the server breaks after the check.
+            monkeypatch.setattr(f"{command_module}.require_displays", lambda *_: None)
+        code = main(command)
         printed = capsys.readouterr()
         assert code == 0
         assert printed.err.count("\n") == 1 and printed.err.startswith("warning: MLflow at http")

@@ -16,6 +16,7 @@ from dashboards.records.optuna_records import optuna_records
 from studies.common.execution_settings import optuna_url
 from tests.miniature import miniature_study
 from tests.tuning.draining import drain
+from tuning.addresses import sqlite_url
 from tuning.scheduling.scheduler import Scheduler
 from tuning.spaces.trial import Trial, as_optuna_trial
 from tuning.store.store import Store
@@ -179,7 +180,7 @@ def test_the_time_of_a_trial_does_not_grow_with_those_before(url):
 
 def test_a_store_in_a_folder_has_a_storage_of_its_own_and_one_elsewhere_none(finished):
     elsewhere = Store("memory://optuna", create=True)
-    assert optuna_url(miniature_study(), finished) == f"sqlite:///{finished.url}/optuna.db"
+    assert optuna_url(miniature_study(), finished) == sqlite_url(finished.folder / "optuna.db")
     assert optuna_url(miniature_study(), elsewhere) is None
     given = miniature_study(projections__optuna="postgresql://user@host/x")
     for store in (finished, elsewhere):

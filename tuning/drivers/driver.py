@@ -14,15 +14,15 @@ process was suspended, and which finds that another driver has mistaken it for d
 
 import contextlib
 import os
-import socket
 import threading
 import time
 import uuid
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Self
 
 from tuning.store.documents import StoreError
+from tuning.store.files import remove_litter
+from tuning.store.processes import host_name, started
 from tuning.store.store import Store
 
 _BEAT_SECONDS = 10.0
@@ -127,8 +127,13 @@ class Driver:
         return True
 
     def remove_dead(self, holder: Holder) -> None:
-        """Removes the document of a dead driver; a driver that is still running then stops."""
+        """Removes the document of a dead driver, and what dead processes of this host half wrote.
+
+        A driver that is still running then stops.
+        """
         self.store.remove_document(_FOLDER, holder["driver"])
+        if self.store.is_local:
+            remove_litter(str(self.store.folder))
 
     def remove_dead_drivers(self) -> None:
         """Removes the documents of drivers of this host that were killed."""
@@ -155,35 +160,3 @@ class Driver:
 
     def _write(self, beat: int) -> None:
         self.store.put_document(_FOLDER, self.me["driver"], self.me | {"beat": beat})
-
-
-def host_name() -> str:
-    """Returns the host's name and the PID namespace, because containers may share the name."""
-    try:
-        numbering = os.stat("/proc/self/ns/pid").st_ino
-    except OSError:
-        numbering = 0
-    return f"{socket.gethostname()}/{numbering}"
-
-
-def started(pid: int) -> str | None:
-    """Returns the start time of a process of this host, or None if the process has ended.
-
-    The start time distinguishes processes that use the same process id one after the other.
-    """
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return None if not _exists(pid) else "unknown"
-    state, *fields = stat.rpartition(")")[2].split()
-    return None if state == "Z" else fields[18]
-
-
-def _exists(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -12,7 +12,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from tuning.drivers.driver import host_name, started
+from tuning.addresses import require_utf8
+from tuning.store.processes import host_name, started
 
 _OWNER = "owner"
 
@@ -29,7 +30,9 @@ def scratch_folder(prefix: str) -> Iterator[Path]:
 
     Raises:
         OSError: if the folder cannot be made.
+        InputError: the folder of temporary files has a name that is not UTF-8.
     """
+    require_utf8(tempfile.gettempdir())
     for folder in Path(tempfile.gettempdir()).glob(f"{prefix}*"):
         if _is_left(folder):
             shutil.rmtree(folder, ignore_errors=True)

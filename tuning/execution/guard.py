@@ -16,6 +16,7 @@ from pathlib import Path
 
 _ROUND_SECONDS = 0.05
 _MOST_ROUNDS = 100
+_EMPTY_ROUNDS = 2
 
 
 def main(folder: Path) -> None:
@@ -29,15 +30,30 @@ def main(folder: Path) -> None:
         signal.signal(number, signal.SIG_IGN)
     owner = (folder / "owner").read_bytes()
     os.read(0, 1)
-    for _ in range(_MOST_ROUNDS):  # a process may start another one meanwhile
-        if not sum(_kill(process, folder / "token") for process in Path("/proc").glob("[0-9]*")):
-            break
-        time.sleep(_ROUND_SECONDS)
+    end_all(folder / "token")
     for scratch in folder.parent.glob("tune-*"):
         with contextlib.suppress(OSError):
             if (scratch / "owner").read_bytes() == owner:
                 shutil.rmtree(scratch, ignore_errors=True)
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def end_all(token: Path) -> None:
+    """Kills the processes that were given a token, until none is found twice in a row.
+
+    A process may start another one meanwhile, and a process in the middle of its exec shows an
+    empty environment, so one round that finds none says nothing.
+
+    Args:
+        token: file whose path the processes have in their environment.
+    """
+    empty = 0
+    for _ in range(_MOST_ROUNDS):
+        found = sum(_kill(process, token) for process in Path("/proc").glob("[0-9]*"))
+        empty = 0 if found else empty + 1
+        if empty == _EMPTY_ROUNDS:
+            return
+        time.sleep(_ROUND_SECONDS)
 
 
 def _kill(process: Path, token: Path) -> bool:

@@ -10,7 +10,7 @@ import io
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 from rich.console import Console, Group, RenderableType
@@ -21,6 +21,8 @@ from rich.text import Text
 from tuning.jobs import Job
 from tuning.scheduling.amounts import duration
 from tuning.scheduling.forecast import StageForecast, forecast, total
+from tuning.scheduling.pace import Pace
+from tuning.scheduling.rates import Rates
 from tuning.scheduling.scheduler import Scheduler
 from tuning.store.documents import StoreError
 from tuning.store.store import Store
@@ -87,6 +89,7 @@ class Display:
     ) -> None:
         self._scheduler, self._store, self._device, self._gpus = scheduler, store, device, gpus
         self._concurrent, self._console = max(1, concurrent), console
+        self._pace = Pace(self._predicted_seconds)
         self._started = time.monotonic()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._loop, daemon=True, name="display")
@@ -122,7 +125,11 @@ class Display:
             pause = max(shortest, 20 * (time.thread_time() - started))
 
     def _draw(self) -> None:
-        rows = forecast(self._scheduler, self._store, self._device)
+        self._pace.note(list(self._scheduler.progress.values()), time.monotonic())
+        rows = [
+            replace(row, hours=row.hours * self._pace.factor(row.stage)) if row.is_estimate else row
+            for row in forecast(self._scheduler, self._store, self._device)
+        ]
         if self._console.is_terminal:
             self._live.update(self._panel(rows), refresh=True)
         elif self._console.is_jupyter:
@@ -141,8 +148,15 @@ class Display:
 
     def _line(self, rows: list[StageForecast]) -> str:
         done = " ".join(
-            f"{r.stage} {r.n_stored}/{r.n_jobs} {self._rate(r.stage)}".rstrip() for r in rows
-        )
+            " ".join(
+                part
+                for part in (
+                    f"{r.stage} {r.n_stored}/{r.n_jobs}", self._inside(r.stage), self._rate(r.stage)
+                )
+                if part
+            )
+            for r in rows
+        )  # fmt: skip
         best = " ".join(text.plain for text in self._searches())
         elapsed = duration(time.monotonic() - self._started)
         rest = (*self._failures(), *self._gpus_in_use(), f"ETA {self._eta(rows)}")
@@ -172,6 +186,20 @@ class Display:
                 share = f"{progress.done:,}/{progress.total:,} {progress.unit}"
                 lines.append(Text(f"  {job.title()}: {share}", style="dim"))
         return lines
+
+    def _inside(self, stage: str) -> str:
+        """Returns how far the running jobs of a stage are, as text; "" without progress."""
+        running = [p for job, p in list(self._scheduler.progress.values()) if job.stage == stage]
+        known = [progress for progress in running if progress is not None]
+        if len(known) == 1:
+            return f"({known[0].done:,}/{known[0].total:,} {known[0].unit})"
+        mean = sum(p.done / max(1, p.total) for p in known) / max(1, len(known))
+        return f"({len(known)} running, {mean:.0%} on average)" if known else ""
+
+    def _predicted_seconds(self, job: Job) -> float:
+        rates = Rates(self._store)
+        hours, _ = rates.hours(job.rate_name, job.STAGE, job.work(), 1, self._device)
+        return hours * 3600
 
     def _searches(self) -> list[Text]:
         """Returns a line for each running search, after the number of complete searches."""

@@ -13,6 +13,7 @@ import contextlib
 import json
 import logging
 import re
+import unicodedata
 import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
@@ -72,7 +73,8 @@ class Documents:
             if not create:
                 raise InputError(
                     f"{self.url!r} must be a store, but it has no store.json: correct the name, "
-                    "mount the folder, or run a study, which creates a store",
+                    "mount the folder, or run a study, which creates a store"
+                    f"{self._same_letters()}",
                     "store",
                 )
             if self.is_local:
@@ -95,6 +97,17 @@ class Documents:
             )
         if found < FORMAT and create:
             self._put(self._path("store.json"), as_json({"format": FORMAT}))
+
+    def _same_letters(self) -> str:
+        """Returns a hint at a folder whose name differs from the store's in its Unicode form."""
+        path = Path(self._root)
+        if not self.is_local or not path.parent.is_dir():
+            return ""
+        wanted = unicodedata.normalize("NFC", path.name)
+        for other in sorted(path.parent.iterdir()):
+            if other.name != path.name and unicodedata.normalize("NFC", other.name) == wanted:
+                return f"; the folder {other.name!a} has the same letters in another Unicode form"
+        return ""
 
     @staticmethod
     def exists(url: str) -> bool:

@@ -5,7 +5,10 @@ disk and renamed. On an object store, a PUT is atomic by itself. Names of tempor
 a dot, so that listings of the store leave them out.
 """
 
+import contextlib
+import errno
 import os
+import time
 import uuid
 from pathlib import Path
 from typing import Any
@@ -13,7 +16,13 @@ from typing import Any
 import fsspec
 
 from scorelib.errors import InputError
-from tuning.addresses import require_no_password
+from tuning.addresses import require_no_password, require_utf8
+from tuning.store.processes import has_ended, mark
+
+_NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV)
+"""What file systems without hard links, such as exFAT and gcsfuse, answer to a link."""
+_STALE_SECONDS = 10.0
+_POLL_SECONDS = 0.01
 
 
 def file_system(url: str) -> tuple[Any, str]:
@@ -26,6 +35,8 @@ def file_system(url: str) -> tuple[Any, str]:
         InputError: if the protocol is unknown, if its package is not installed, or if the URL holds
             a password.
     """
+    if not url.strip():
+        raise InputError(f"the store must have a name, but got {url!r}", "store")
     require_no_password(url, "store", "give it in the settings of that file system")
     try:
         # Other processes write to the same store, so listings of folders must not be cached.
@@ -39,6 +50,7 @@ def file_system(url: str) -> tuple[Any, str]:
         raise InputError(
             f"the store must be a folder or an fsspec URL, but got {url!r}: {error}", "store"
         ) from error
+    require_utf8(str(root))
     return found, str(root)
 
 
@@ -96,9 +108,40 @@ def create_local(path: str, data: bytes) -> None:
     temporary = _temporary(path)
     try:
         _write(temporary, data)
-        os.link(temporary, path)
+        try:
+            os.link(temporary, path)
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                raise
+            _rename_to_new(temporary, path)
     finally:
         Path(temporary).unlink(missing_ok=True)
+
+
+def _rename_to_new(temporary: str, path: str) -> None:
+    """Renames a file to a name that must be new, on a file system without hard links.
+
+    A folder, which only one process can make, excludes all others between look and rename. The
+    folder of a process that was killed in between is removed after some seconds.
+    """
+    folder, _, name = path.rpartition("/")
+    guard = f"{folder}/.{name}.creating"
+    while True:
+        try:
+            os.mkdir(guard)
+            break
+        except FileExistsError:
+            with contextlib.suppress(FileNotFoundError):
+                if time.time() - os.stat(guard).st_mtime > _STALE_SECONDS:
+                    os.rmdir(guard)
+            time.sleep(_POLL_SECONDS)
+    try:
+        if os.path.lexists(path):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), path)
+        os.replace(temporary, path)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.rmdir(guard)
 
 
 def files_below(folder: str) -> list[str]:
@@ -125,4 +168,16 @@ def _write(path: str, data: bytes) -> None:
 def _temporary(path: str) -> str:
     """Returns a temporary name in a path's folder; its leading dot keeps it out of listings."""
     folder, _, name = path.rpartition("/")
-    return f"{folder}/.{name}.{uuid.uuid4().hex[:8]}"
+    return f"{folder}/.{name}.{mark(os.getpid())}.{uuid.uuid4().hex[:8]}"
+
+
+def remove_litter(folder: str) -> None:
+    """Removes the temporary files of killed processes of this host below a folder, and no others.
+
+    Args:
+        folder: folder of a store.
+    """
+    for path in files_below(folder):
+        parts = path.rpartition("/")[2].split(".")
+        if parts[0] == "" and len(parts) > 3 and has_ended(parts[-2]):
+            Path(path).unlink(missing_ok=True)

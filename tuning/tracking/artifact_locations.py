@@ -10,7 +10,8 @@ import contextlib
 import sqlite3
 from pathlib import Path
 
-_FILE = "sqlite:///"
+from tuning.addresses import database_file
+
 _COLUMNS = (
     ("experiments", "artifact_location"),
     ("runs", "artifact_uri"),
@@ -40,9 +41,10 @@ def are_outdated(url: str, artifacts: Path) -> bool:
     Raises:
         sqlite3.Error: if the file cannot be read or is no MLflow database.
     """
-    if not url.startswith(_FILE):
+    file = database_file(url)
+    if file is None:
         return False
-    address = f"{Path(url.removeprefix(_FILE)).resolve().as_uri()}?mode=rw"  # creates no file
+    address = f"{file.resolve().as_uri()}?mode=rw"  # creates no file
     with contextlib.closing(sqlite3.connect(address, uri=True)) as database:
         return bool(_outdated(database, artifacts))
 
@@ -61,10 +63,11 @@ def update_locations(url: str, artifacts: Path) -> None:
     Raises:
         sqlite3.Error: if the file cannot be written or is no MLflow database.
     """
-    if not are_outdated(url, artifacts):
+    file = database_file(url)
+    if file is None or not are_outdated(url, artifacts):
         return
     new = location_of(artifacts)
-    with contextlib.closing(sqlite3.connect(url.removeprefix(_FILE))) as database, database:
+    with contextlib.closing(sqlite3.connect(file)) as database, database:
         for old in _outdated(database, artifacts):
             for table, column in _COLUMNS:
                 database.execute(

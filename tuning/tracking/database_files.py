@@ -2,11 +2,13 @@
 
 import contextlib
 import fcntl
+import glob
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-_FILE = "sqlite:///"
+from tuning.addresses import database_file, sqlite_url
 
 
 @contextlib.contextmanager
@@ -19,11 +21,12 @@ def exclusive_open(url: str) -> Iterator[None]:
     Args:
         url: SQLAlchemy URL of the database.
     """
-    if not url.startswith(_FILE):
+    file = database_file(url)
+    if file is None:
         yield
         return
-    with open(_lock_of(url), "a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    with open(_lock_of(file), "a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
@@ -38,24 +41,26 @@ def create_database(url: str, make: Callable[[str], None]) -> None:
         url: SQLAlchemy URL of the database; other databases than SQLite files are left alone.
         make: function that creates the database at a given URL and closes it.
     """
-    path = Path(url.removeprefix(_FILE))
-    if not url.startswith(_FILE) or path.exists():
+    path = database_file(url)
+    if path is None or path.exists():
         return
+    for left in path.parent.glob(f".{glob.escape(path.name)}-*"):
+        shutil.rmtree(left, ignore_errors=True)  # of a process that was killed in the next lines
     with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as folder:
         aside = Path(folder) / path.name
-        make(f"{_FILE}{aside}")
+        make(sqlite_url(aside.absolute()))
         aside.replace(path)
 
 
-def is_being_opened(url: str) -> bool:
+def is_being_opened(database: Path) -> bool:
     """Returns, without waiting, whether a process of this host holds `exclusive_open` of a file.
 
     Args:
-        url: SQLAlchemy URL of a SQLite file.
+        database: the SQLite file.
     """
     try:
-        with open(_lock_of(url)) as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        with open(_lock_of(database)) as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except FileNotFoundError:
         return False
     except BlockingIOError:
@@ -63,5 +68,5 @@ def is_being_opened(url: str) -> bool:
     return False
 
 
-def _lock_of(url: str) -> str:
-    return f"{url.removeprefix(_FILE)}.lock"
+def _lock_of(database: Path) -> str:
+    return f"{database}.lock"

@@ -24,9 +24,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from tuning.addresses import without_secrets
+from tuning.addresses import is_database, without_secrets
 from tuning.tracking.artifact_locations import location_of, update_locations
 from tuning.tracking.database_files import create_database, exclusive_open
+from tuning.tracking.faults import MLFLOW, require_database_of
 from tuning.tracking.mlflow_lineage import DatasetUse, Lineage
 from tuning.tracking.writer import ProjectionWriter
 
@@ -138,6 +139,7 @@ class MlflowWriter(ProjectionWriter[RunRecord]):
         artifacts: folder for the artifacts of a new experiment, in the folder of the database;
             None for the server's default. Locations in the database follow a moved folder.
         views: states of MLflow's pages by view name; `view_link` opens a page in such a state.
+        field: setting that holds the URI; None for the database of a store.
     """
 
     def __init__(
@@ -147,6 +149,7 @@ class MlflowWriter(ProjectionWriter[RunRecord]):
         description: str,
         artifacts: Path | None = None,
         views: Mapping[str, Mapping[str, Any]] | None = None,
+        field: str | None = None,
     ) -> None:
         # Imported here and not on the thread: two threads that import at the same time can find
         # partly initialised modules.
@@ -157,6 +160,8 @@ class MlflowWriter(ProjectionWriter[RunRecord]):
                 logging.getLogger(noisy).setLevel(logging.ERROR)
             with exclusive_open(uri):
                 create_database(uri, _make_database)
+                if is_database(uri):
+                    require_database_of(MLFLOW, uri, field, experiment)
                 if artifacts is not None:
                     update_locations(uri, artifacts)
                 return _Experiment(uri, experiment, description, artifacts, views or {})

@@ -20,6 +20,7 @@ from optuna.trial import FrozenTrial
 
 from tuning.addresses import without_secrets
 from tuning.tracking.database_files import create_database, exclusive_open
+from tuning.tracking.faults import OPTUNA, require_database_of
 from tuning.tracking.writer import ProjectionWriter
 
 IDENTITY = "score"
@@ -57,13 +58,15 @@ class OptunaWriter(ProjectionWriter[TrialRecord]):
 
     Args:
         url: SQLAlchemy URL of the storage.
+        field: setting that holds the URL; None for the file of a store.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, field: str | None = None) -> None:
 
         def connect() -> _Storage:
             with exclusive_open(url):
                 create_database(url, lambda aside: RDBStorage(aside).engine.dispose())
+                require_database_of(OPTUNA, url, field)
                 return _Storage(url)
 
         super().__init__(f"Optuna's storage {without_secrets(url)}", connect)

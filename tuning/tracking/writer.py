@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable
 from typing import Generic, Protocol, Self, TypeVar
 
 from tuning.addresses import without_secrets
+from tuning.tracking.faults import LastingFaultError
 
 _RETRY_SECONDS = 2.0
 _GIVE_UP_SECONDS = 60.0
@@ -43,8 +44,8 @@ class ProjectionWriter(Generic[Record]):
 
     If a record cannot be written, the writer connects again and retries until it succeeds. Leaving
     the context waits until all records are written, but gives up when the display has not answered
-    for a minute. After an error, such as a full disk that may also hold the display's database, it
-    gives up within seconds.
+    for a minute, and at once if its fault lasts. After an error, such as a full disk that may also
+    hold the display's database, it gives up within seconds.
 
     Args:
         name: name and address of the display, for messages.
@@ -131,6 +132,8 @@ class ProjectionWriter(Generic[Record]):
             except Exception as error:
                 # The cached list of entries may be wrong now, because the display may be empty.
                 self._sink, self._unwritten = None, _in_one_line(error)
+                if isinstance(error, LastingFaultError) and self._leaving.is_set():
+                    return False  # nothing that waiting would mend
             if self._leaving.wait(_RETRY_SECONDS):
                 if self._silent_seconds() >= self._give_up_seconds:
                     return False

@@ -14,6 +14,7 @@ References:
 import gzip
 import hashlib
 import struct
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -159,7 +160,7 @@ def _values(file: Path, axes: int) -> Tensor:
     try:
         content = file.read_bytes()
         content = gzip.decompress(content) if file.suffix == ".gz" else content
-    except (OSError, EOFError, ValueError) as error:
+    except (OSError, EOFError, ValueError, zlib.error) as error:
         raise missing_data(f"{file} must be readable, but is not ({one_line(error)})") from error
     n_header = 4 * (1 + axes)
     is_format = content[:4] == bytes([0, 0, _UNSIGNED_BYTE, axes]) and len(content) >= n_header

@@ -19,7 +19,7 @@ from scorelib.data.base import Split
 from scorelib.data.own.folders import OwnFolder
 from scorelib.data.own.listing import SPLITS, Listing, list_images
 from scorelib.data.own.splitting import chosen, n_held_out
-from scorelib.data.reading.checks import missing_data, require_size
+from scorelib.data.reading.checks import missing_data, read_file, require_size
 from scorelib.data.reading.decoding import decode, remarks_on, resize_and_crop
 from scorelib.errors import InputError, MissingDataError
 from scorelib.spec import added_later
@@ -99,7 +99,7 @@ class ImageFolder(OwnFolder):
         digest = hashlib.sha256()
         for found in listing.images.values():
             for _, file in found:
-                content = hashlib.sha256((path / file).read_bytes()).hexdigest()
+                content = hashlib.sha256(read_file(path / file)).hexdigest()
                 digest.update(f"{content} {file.as_posix()!r}\n".encode(errors="surrogateescape"))
         return cls(
             folder=path.absolute().name,
@@ -123,7 +123,7 @@ class ImageFolder(OwnFolder):
         self._require_same_content(path)
         files, labels = self._of_split(list_images(path), split)
         images = decode(
-            ((str(path / file), (path / file).read_bytes()) for file in files),
+            ((str(path / file), read_file(path / file)) for file in files),
             len(files),
             self.size,
             resize_and_crop(self.size),

@@ -8,7 +8,9 @@ Hidden files and folders and those that editors and file managers make are never
 links are followed, both of files and of folders.
 """
 
+import itertools
 import os
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -79,6 +81,7 @@ def _by_class(folder: Path, below: Path, left_out: Counter[str]) -> list[tuple[s
     """Returns class and relative path of each image below a folder of classes or of images."""
     entries = list(_entries(folder / below, left_out))
     classes = [entry.name for entry in entries if entry.is_dir()]
+    _require_different(classes, folder / below)
     loose = [below / e.name for e in entries if not e.is_dir() and _is_image(e.name, left_out)]
     found = [
         (name, path) for name in sorted(classes) for path in _below(folder, below / name, left_out)
@@ -87,6 +90,20 @@ def _by_class(folder: Path, below: Path, left_out: Counter[str]) -> list[tuple[s
         left_out["images beside the folders of classes"] += len(loose)
         return found
     return found or [("", path) for path in sorted(loose)]
+
+
+def _require_different(names: list[str], folder: Path) -> None:
+    """Refuses names of classes that look the same and differ in their Unicode form alone."""
+    for one, other in itertools.pairwise(sorted(names, key=_letters)):
+        if _letters(one) == _letters(other):
+            raise missing_data(
+                f"the folders of {folder} must have different names, but {one!a} and {other!a} are "
+                f"{_letters(one)!r} in two Unicode forms: put their images into one folder"
+            )
+
+
+def _letters(name: str) -> str:
+    return unicodedata.normalize("NFC", name)
 
 
 def _below(folder: Path, below: Path, left_out: Counter[str]) -> list[Path]:

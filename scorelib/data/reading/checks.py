@@ -6,6 +6,7 @@ and from repeated images.
 """
 
 import hashlib
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,6 +22,7 @@ _LEAST_CORRELATION = 0.3
 _MEAN_TOLERANCE = 0.08
 """Largest difference of a channel's mean from the published mean, in units of the range [0, 1]."""
 _CHUNK = 1000
+_OBJECT = re.compile(r"<[\w.]+ object at 0x[0-9a-fA-F]+>")
 
 
 def require_size(size: int) -> None:
@@ -52,7 +54,7 @@ def require_md5(file: Path, expected: str, what: str) -> None:
         expected: the MD5 sum, 32 hexadecimal digits.
         what: name of the published data set, for the error message.
     """
-    found = hashlib.md5(file.read_bytes(), usedforsecurity=False).hexdigest()
+    found = hashlib.md5(read_file(file), usedforsecurity=False).hexdigest()
     if found != expected:
         raise missing_data(
             f"{file} must be the published file of {what} with the MD5 sum {expected}, but has "
@@ -128,5 +130,21 @@ def missing_data(message: str) -> MissingDataError:
 
 
 def one_line(error: Exception) -> str:
-    """Returns the error's message without line breaks, or its class name if it has no message."""
-    return " ".join(str(error).split()) or type(error).__name__
+    """Returns an error's message without line breaks, or the error's class if there is no message.
+
+    What Python prints for an object without a name, such as ``<_io.BytesIO object at 0x7f>``, tells
+    a user nothing and is left out.
+    """
+    text = " ".join(_OBJECT.sub("the file", str(error)).split())
+    return text or type(error).__name__
+
+
+def read_file(path: Path) -> bytes:
+    """Returns the content of a user's file; raises MissingDataError with its name if that fails."""
+    try:
+        return path.read_bytes()
+    except OSError as error:  # no permission, or a device that fails in the middle
+        raise missing_data(
+            f"{path} must be readable, but reading it failed ({error.strerror or one_line(error)}):"
+            f" mend its permissions or the disk"
+        ) from error

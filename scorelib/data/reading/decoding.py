@@ -13,6 +13,7 @@ A decoder that guesses makes data sets that look right and are wrong. The rules 
 `remarks_on` says which rules a file needs, from the header alone.
 """
 
+import re
 from collections.abc import Callable, Iterable
 from io import BytesIO
 from pathlib import Path
@@ -28,6 +29,7 @@ from scorelib.errors import MissingDataError
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+_LIMIT = re.compile("MAX_TEXT|too large|exceeds")
 _DEEP = ("I", "F")
 _SIXTEEN_BITS = 257
 """Factor between the highest levels of 16 and of 8 bits, 65535 / 255."""
@@ -109,6 +111,11 @@ def to_8_bits(name: str, content: bytes, mode: str = "RGB") -> "Image":
     except (OSError, ValueError, SyntaxError) as error:
         if isinstance(error, MissingDataError):
             raise
+        if _LIMIT.search(str(error)):
+            raise missing_data(
+                f"{name} must keep to Pillow's limits for one file, but {one_line(error)}: the "
+                f"file may be good; save the image without its texts and profiles, or remove it"
+            ) from error
         raise MissingDataError(
             f"{name} must be an image, but cannot be decoded ({_account(error)}): replace the file "
             f"or remove it"

@@ -12,7 +12,9 @@ import sys
 import pytest
 
 from dashboards.web.child_servers import ChildServer, free_port
+from tuning.addresses import sqlite_url
 from tuning.tracking.database_files import exclusive_open
+from tuning.tracking.faults import MLFLOW, require_database_of
 
 WAITS = """
 import socket, sys
@@ -108,4 +110,28 @@ def test_a_server_that_ended_says_why(database):
     child.start_if_ready()
     until(child, "ended")
     assert child.state == "ended with exit code 1: no <such> table"
+    child.wait()
+
+
+def test_no_server_is_started_on_a_database_with_a_fault(database):
+    database.write_bytes(b"x" * 5000)
+    child = ChildServer(
+        "MLflow", database, ("false",), free_port(),
+        lambda: require_database_of(MLFLOW, sqlite_url(database), None),
+    )  # fmt: skip
+    child.start_if_ready()
+    child.start_if_ready()
+    assert child.state.startswith(f"cannot start: {database} must be") and "delete" in child.state
+
+
+def test_a_server_keeps_mlflows_own_checks_whatever_the_user_has_set(database, monkeypatch):
+    monkeypatch.setenv("MLFLOW_SERVER_DISABLE_SECURITY_MIDDLEWARE", "true")
+    monkeypatch.setenv("MLFLOW_SERVER_ALLOWED_HOSTS", "*")
+    monkeypatch.setenv("MLFLOW_SERVER_CORS_ALLOWED_ORIGINS", "*")
+    database.touch()
+    code = "import os; print([n for n in os.environ if n.startswith('MLFLOW_SERVER')])"
+    child = child_of(database, code)
+    child.start_if_ready()
+    until(child, "ended")
+    assert child.state == ("ended with exit code 0: ['MLFLOW_SERVER_ENABLE_JOB_EXECUTION']")
     child.wait()

@@ -4,20 +4,23 @@ The tests have no published images, so the published counts and MD5 sums are rep
 the created files. Images are compared with those that torchvision reads and transforms.
 """
 
+import errno
 import hashlib
 import io
 import json
 import os
 import pickle
+import shutil
 import struct
 import urllib.request
+from pathlib import Path
 from urllib.error import URLError
 
 import lmdb
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, PngImagePlugin
 from torchvision import datasets as published
 from torchvision import transforms
 
@@ -36,6 +39,8 @@ from scorelib.data import (
     lsun,
     mnist,
 )
+from scorelib.data.reading import checks
+from scorelib.data.reading.decoding import to_8_bits
 from scorelib.errors import InputError, MissingDataError
 from scorelib.spec import from_json
 from scorelib.testing import check_data_set
@@ -681,3 +686,74 @@ def test_ffhq_missing_names_the_first_piece_and_its_place(ffhq_root):
     missing = ffhq_root / "ffhq" / "images1024x1024" / "00000" / "00003.png"
     with pytest.raises(MissingDataError, match=rf"{missing} and 1 other.*download_ffhq"):
         Ffhq(size=8, most_images=5).load("train", ffhq_root)
+
+
+# -- errors of reading -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def failing_disk(monkeypatch):
+    """Makes reading the content of any image fail as a broken disk does, without a file name."""
+    known = Path.read_bytes
+
+    def read(path):
+        if path.suffix in (".jpg", ".png"):
+            raise OSError(errno.EIO, "Input/output error")
+        return known(path)
+
+    return lambda: monkeypatch.setattr(Path, "read_bytes", read)
+
+
+def test_an_error_of_reading_names_the_file_of_a_folder(cats, failing_disk):
+    data = ImageFolder.of(cats, size=8)
+    failing_disk()
+    for read in (lambda: data.load("train", cats.parent), lambda: ImageFolder.of(cats, size=8)):
+        with pytest.raises(MissingDataError, match=r"must be readable.*Input/output error") as at:
+            read()
+        one_line(at, cats)
+
+
+def test_an_error_of_reading_names_the_file_of_celeba(celeba_root, failing_disk):
+    failing_disk()
+    with pytest.raises(MissingDataError, match=r"\.jpg must be readable.*Input/output error"):
+        CelebA().load("train", celeba_root)
+
+
+def test_a_damaged_page_of_lsun_names_the_database(lsun_root):
+    path = lsun_root / "church_outdoor_val_lmdb" / "data.mdb"
+    data = bytearray(path.read_bytes())
+    page = 4096
+    for start in range(2 * page, len(data), page):  # all pages but the two of the head
+        data[start : start + 16] = b"\xff" * 16
+    path.write_bytes(data)
+    with pytest.raises(MissingDataError, match="must be a sound database, but reading") as caught:
+        Lsun().load("test", lsun_root)
+    one_line(caught, path)
+
+
+def test_a_good_image_over_a_limit_of_the_decoder_is_called_so():
+    texts = PngImagePlugin.PngInfo()
+    texts.add_text("history", "x" * (PngImagePlugin.MAX_TEXT_CHUNK + 1), zip=True)
+    content = encoded(picture(0, 8, 8), "png", pnginfo=texts)
+    with pytest.raises(MissingDataError, match="the file may be good; save the image without"):
+        to_8_bits("a.png", content)
+    Image.open(io.BytesIO(encoded(picture(0, 8, 8), "png"))).load()
+
+
+def test_a_message_never_shows_an_object_of_the_program():
+    assert checks.one_line(OSError(f"cannot read {io.BytesIO()}")) == "cannot read the file"
+    with pytest.raises(MissingDataError) as caught:
+        to_8_bits("a.png", b"no image")
+    assert "object at 0x" not in str(caught.value)
+
+
+def test_classes_of_the_same_letters_in_two_unicode_forms_are_refused(tmp_path):
+    for name in ("caf\u00e9", "cafe", "cafe\u0301"):
+        (tmp_path / name).mkdir()
+        for i in range(3):
+            picture(i, 8, 8).save(tmp_path / name / f"{i}.png")
+    with pytest.raises(MissingDataError, match="two Unicode forms") as caught:
+        ImageFolder.of(tmp_path, size=8)
+    one_line(caught, r"'caf\xe9'", r"'cafe\u0301'")
+    shutil.rmtree(tmp_path / "cafe\u0301")
+    assert ImageFolder.of(tmp_path, size=8).n_classes == 2

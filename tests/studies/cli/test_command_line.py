@@ -99,6 +99,7 @@ def test_the_options_are_fixed():
         ([NAME, "--address", "ray://somewhere:10001"], "use `ray job submit` instead"),
         ([NAME, "--address", "somewhere"], "--address must be auto or HOST:PORT"),
         ([NAME, "--tracking-uri", "mlruns"], "tracking_uri must be a server"),
+        ([NAME, "--tracking-uri", "sqlite:///no/x.db"], "a SQLite file in a folder that is there"),
         ([NAME, "--store", "nonsense://x"], "the store must be a folder or an fsspec URL"),
         ([NAME, "--store", "ftp://127.0.0.1:1/x"], "the store must be a folder or an fsspec URL"),
         ([NAME, "--tracking-uri", "http://a..b"], "tracking_uri a..b:80 must answer"),

@@ -7,6 +7,7 @@ import errno
 import io
 import os
 import pwd
+import signal
 import stat
 import subprocess
 import sys
@@ -16,12 +17,14 @@ import pytest
 
 from dashboards.report import main as report
 from dashboards.table import main as table
+from scorelib.errors import InputError
 from studies.cli import command, score_studies
 from studies.cli.preflight import data_root
-from studies.opening.cli_common import STOPPED
+from studies.opening.cli_common import STOPPED, ended
 from studies.opening.open_study import configured
 from studies.run import main
 from tuning.addresses import local_path, with_home
+from tuning.drivers.scratch import scratch_folder
 from tuning.store.node_cache import NodeCache
 from tuning.store.store import Store
 
@@ -203,3 +206,79 @@ def test_ctrl_c_is_one_line_in_every_command(monkeypatch, capsys):
     monkeypatch.setattr("dashboards.table._command", interrupted)
     assert table([NAME]) == STOPPED
     assert "Stopped" in capsys.readouterr().out
+
+
+# -- bytes, streams and widths ---------------------------------------------------------------------
+
+
+BYTES = os.fsdecode(b"b\xff\xfe")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--store", f"{BYTES}/store"], ["--set", f"data.root={BYTES}"], ["--config", f"{BYTES}.toml"],
+     ["--tracking-uri", f"sqlite:///{BYTES}/mlflow.db"]],
+)  # fmt: skip
+def test_bytes_that_are_not_utf8_are_refused_in_one_line(home, capsys, arguments):
+    assert main([NAME, *arguments]) == 2
+    line = capsys.readouterr().err
+    assert "a path must be UTF-8, but got b'" in line and "b\\xff\\xfe" in line
+    assert line.count("\n") == 1 and list(home.parent.iterdir()) == [home]
+
+
+def test_a_folder_of_temporary_files_that_is_not_utf8_is_refused(home, monkeypatch):
+    (home / BYTES).mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(home / BYTES))
+    with pytest.raises(InputError, match="a path must be UTF-8"), scratch_folder("ray-"):
+        pass
+    monkeypatch.chdir(home / BYTES)
+    assert main([NAME]) == 2  # a store in the current folder
+    assert list((home / BYTES).iterdir()) == []
+
+
+@pytest.mark.parametrize("given", ["", " "])
+def test_an_empty_name_from_an_unset_variable_is_refused(home, capsys, given):
+    for run, arguments in (
+        (main, [NAME, "--store", given]), (main, [NAME, "--tracking-uri", given]),
+        (table, [NAME, "--store", given]), (report, [NAME, "--store", given]),
+    ):  # fmt: skip
+        assert run(arguments) == 2
+        assert "is a variable of the shell unset?" in capsys.readouterr().err
+    with pytest.raises(InputError, match="the store must have a name"):
+        Store(given, create=True)
+    assert list(home.parent.iterdir()) == [home]
+
+
+@pytest.mark.parametrize("columns", ["0", "-5", "x", ""])
+def test_a_width_of_no_columns_prints_the_table_all_the_same(store, monkeypatch, capsys, columns):
+    monkeypatch.setenv("COLUMNS", columns)
+    assert table([NAME, "--store", store.url, "--format", "rich"]) == 0
+    assert "missing: 8 of 8 cells" in capsys.readouterr().out
+
+
+def test_a_closed_output_is_one_line_before_any_work(monkeypatch, capsys):
+    called = []
+    monkeypatch.setattr(sys, "stdout", None)
+    assert ended(lambda: called.append(1) or 0) == 2 and called == []
+    assert capsys.readouterr().err.startswith("error: standard output must be open")
+
+
+def test_help_that_does_not_fit_on_a_disk_is_one_line():
+    def help_is_printed():
+        raise SystemExit(0)
+
+    assert ended(help_is_printed) == 0
+    assert ended(lambda: sys.exit(3)) == 3
+
+
+@pytest.mark.parametrize("package", ["studies", "dashboards"])
+def test_ctrl_c_during_the_imports_of_a_command_is_one_line(tmp_path, package):
+    # A module of PyTorch's name stands for its import, which takes seconds.
+    (tmp_path / "torch.py").write_text("raise KeyboardInterrupt")
+    command = "run" if package == "studies" else "table"
+    done = subprocess.run(
+        [sys.executable, "-m", f"{package}.{command}", "--help"], capture_output=True, text=True,
+        env=os.environ | {"PYTHONPATH": f"{tmp_path}:{Path.cwd()}"}, check=False,
+    )  # fmt: skip
+    assert done.returncode in (130, -signal.SIGINT)
+    assert done.stderr.strip() == "Stopped before anything was started." and done.stdout == ""

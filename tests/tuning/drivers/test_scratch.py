@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-from tuning.drivers.driver import host_name
 from tuning.drivers.scratch import scratch_folder
+from tuning.store.processes import host_name
 
 HOLD = """
 import sys

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 import pytest
 
 from tuning.drivers.scratch import scratch_folder
+from tuning.execution import guard as guard_module
 from tuning.execution import watch
 from tuning.execution.ray_import import ray
 
@@ -111,3 +112,14 @@ def test_the_death_of_a_part_of_ray_is_reported_once_and_a_normal_end_is_not(mon
     for process in parts.values():
         process.kill()
         process.wait()
+
+
+def test_a_process_in_the_middle_of_its_exec_is_found_by_the_next_round(monkeypatch, tmp_path):
+    # In the first round after a kill, the last process shows the empty environment of an exec.
+    rounds = iter([["1"], [], ["2"], [], []])
+    killed = []
+    monkeypatch.setattr(guard_module, "_ROUND_SECONDS", 0.0)
+    monkeypatch.setattr(guard_module.Path, "glob", lambda *_: next(rounds))
+    monkeypatch.setattr(guard_module, "_kill", lambda process, _: killed.append(process) or True)
+    guard_module.end_all(tmp_path / "token")
+    assert killed == ["1", "2"] and next(rounds, None) is None

@@ -12,6 +12,7 @@ from tuning.jobs import ExecutionContext, Progress, Work, execute
 from tuning.scheduling import progress
 from tuning.scheduling.amounts import duration
 from tuning.scheduling.forecast import StageForecast
+from tuning.scheduling.pace import Pace
 from tuning.scheduling.progress import Display, Gpus
 from tuning.scheduling.scheduler import Failure, Scheduler
 from tuning.store.documents import StoreReadError
@@ -135,3 +136,51 @@ def test_what_a_running_job_has_done_is_taken_off_its_own_share_alone(store):
     assert display._eta(rows) == "1h00m"
     scheduler.report_progress(job.key, Progress(30, 60, "iterations"))
     assert display._eta(rows) == "52m30s", "half of one of four trainings"
+
+
+def test_a_line_says_how_far_inside_a_long_job_it_is(store):
+    scheduler = Scheduler(miniature_study(), store)
+    display = Display(scheduler, store, "cpu x1", 1, Console(file=io.StringIO()))
+    rows = [StageForecast("train", 0, 2, Work(), 1.0, False)]
+    assert " train 0/2 | ETA" in display._line(rows)
+    while (job := scheduler.next_job()).stage != "train":
+        pass
+    scheduler.report_progress(job.key, Progress(1234, 6000, "iterations"))
+    assert " train 0/2 (1,234/6,000 iterations) | ETA" in display._line(rows)
+    scheduler.progress["another"] = job, Progress(1, 4, "steps")
+    assert " train 0/2 (2 running, 23% on average) | ETA" in display._line(rows)
+
+
+def test_a_wrong_estimate_is_corrected_by_the_progress_of_what_runs(store):
+    study = miniature_study()
+    job = next(job for job in study.fixed_jobs if job.stage == "train")
+    pace = Pace(lambda job: 100.0)
+    assert pace.factor("train") == 1.0
+    pace.note([(job, None)], 0.0)
+    pace.note([(job, Progress(10, 100, "steps"))], 50.0)
+    pace.note([(job, Progress(10, 100, "steps"))], 60.0)
+    assert pace.factor("train") == 1.0, "nothing is measured yet"
+    pace.note([(job, Progress(30, 100, "steps"))], 110.0)  # 20 of 100 steps in 60 s: 300 s in all
+    assert pace.factor("train") == pytest.approx(3.0) and pace.factor("sample") == 1.0
+    pace.note([(job, Progress(5, 100, "steps"))], 120.0)  # started again
+    pace.note([(job, Progress(55, 100, "steps"))], 170.0)
+    assert pace.factor("train") == pytest.approx(1.0)
+
+
+def test_the_remaining_time_follows_what_was_measured(store, monkeypatch):
+    out = io.StringIO()
+    scheduler = Scheduler(miniature_study(), store)
+    display = Display(scheduler, store, "cpu x1", 1, Console(file=out, width=300))
+    while (job := scheduler.next_job()).stage != "train":
+        pass
+    monkeypatch.setattr(
+        progress, "forecast", lambda *_: [StageForecast("train", 0, 2, Work(), 2.0, True)]
+    )
+    monkeypatch.setattr(display._pace, "_predicted", lambda job: 3600.0)
+    for now, done in ((1000.0, 0), (1000.0 + 1080, 10)):
+        monkeypatch.setattr(progress.time, "monotonic", lambda now=now: now)
+        scheduler.report_progress(job.key, Progress(done, 100, "steps"))
+        display._draw()
+    lines = out.getvalue().splitlines()
+    assert lines[0].endswith("ETA est. 2h00m")  # 2 jobs of an hour each
+    assert lines[1].endswith("ETA est. 5h42m")  # 2 jobs of 3 hours each, without a tenth of one

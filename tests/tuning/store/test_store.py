@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,8 @@ import pytest
 from scorelib.errors import InputError
 from tests.services.servers import s3_server
 from tuning.store.documents import FORMAT, StoreReadError, StoreWriteError
+from tuning.store.files import remove_litter
+from tuning.store.processes import mark
 from tuning.store.store import CorruptObjectError, Store
 
 KEY = "0" * 32
@@ -323,3 +326,68 @@ def test_nothing_is_unpickled(store, tmp_path):
         with pytest.raises(Exception, match=r"HeaderTooLarge|header"):
             safetensors.torch.load(data)
     assert not (tmp_path / "owned").exists()
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS])
+def test_without_hard_links_exactly_one_process_creates_a_document(tmp_path, monkeypatch, number):
+    def refuse(*_):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "link", refuse)
+    store, bodies = Store(str(tmp_path / "s"), create=True), range(8)
+    with ThreadPoolExecutor(8) as threads:
+        made = list(threads.map(lambda i: store.create_document("code", "one", {"me": i}), bodies))
+    assert sum(made) == 1
+    assert json.loads(store.document_bytes("code", "one")) == {"me": made.index(True)}
+    assert not store.create_document("code", "one", {})
+    stale = tmp_path / "s" / "code" / ".two.json.creating"  # of a process that was killed
+    stale.mkdir()
+    os.utime(stale, (0, 0))
+    assert store.create_document("code", "two", {}) and not stale.exists()
+    store.remove_document("code", "two")
+    assert [p.name for p in (tmp_path / "s" / "code").iterdir()] == ["one.json"]
+
+
+def test_a_full_disk_is_no_lack_of_hard_links(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "link", refuse)
+    store = Store(str(tmp_path / "s"), create=True)
+    with pytest.raises(StoreWriteError, match="No space left"):
+        store.create_document("code", "one", {})
+    assert list((tmp_path / "s" / "code").iterdir()) == []
+
+
+def test_a_store_whose_name_has_another_unicode_form_is_pointed_at(tmp_path):
+    Store(str(tmp_path / "caf\u00e9"), create=True)
+    with pytest.raises(
+        InputError, match=r"'caf\\xe9' has the same letters in another Unicode form"
+    ):
+        Store(str(tmp_path / "cafe\u0301"))
+    with pytest.raises(InputError, match=r"creates a store$"):
+        Store(str(tmp_path / "cafe"))
+
+
+DIES_WHILE_IT_WRITES = """
+import os, signal, sys
+from tuning.store.store import Store
+os.replace = os.link = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+Store(sys.argv[1]).put_document("code", "one", {})
+"""
+
+
+def test_the_half_written_file_of_a_killed_process_is_removed_and_no_other(tmp_path):
+    store = Store(str(tmp_path / "s"), create=True)
+    subprocess.run([sys.executable, "-c", DIES_WHILE_IT_WRITES, store.url], check=False)
+    (left,) = (tmp_path / "s" / "code").iterdir()
+    assert left.name.startswith(".one.json.")
+    alive = left.with_name(f".two.json.{mark(os.getpid())}.0a1b2c3d")
+    elsewhere = left.with_name(f".two.json.{'0' * 8}-1-1.0a1b2c3d")
+    mine = left.with_name(".a.users.hidden.file")
+    for kept in (alive, elsewhere, mine):
+        kept.touch()
+    store.put_document("code", "three", {})
+    remove_litter(str(store.folder))
+    names = {alive.name, elsewhere.name, mine.name, "three.json"}
+    assert {p.name for p in left.parent.iterdir()} == names

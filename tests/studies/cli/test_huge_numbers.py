@@ -1,0 +1,90 @@
+"""Tests of huge but well-formed input: refused in one line within seconds, before any work."""
+
+import dataclasses
+import sys
+import time
+
+import pytest
+
+from scorelib.errors import InputError
+from scorelib.limits import LARGEST, largest, shown
+from scorelib.schedules import GeometricSchedule
+from scorelib.spec import Spec
+from studies.opening.cli_common import ended
+from studies.run import main
+
+NAME = "cifar_sampling_eps"
+LONG = "9" * 5001
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("seeds=100000000", "Settings.seeds must be at most 1,000 in magnitude, but got 100000000"),
+        ("n_images=100000000", "n_images must be at most 1,000,000 in magnitude"),
+        ("search.n_trials=100000000", "n_trials must be at most 1,000 in magnitude"),
+        ("train.schedule.n_levels=1000000000", "n_levels must be at most 100,000 in magnitude"),
+        ("train.network.depth=1000000000", "depth must be at most 1,000 in magnitude"),
+        ("train.network.width=1000000000000", "width must be at most 2,000 in magnitude"),
+        ("train.network.width=1e12", "width must be int; got 1000000000000.0"),
+        ("n_sigma=[1,1000000000]", "n_sigma must be at most 10,000 in magnitude"),
+        (f"seeds={'9' * 31}", f"must be at most 1,000 in magnitude, but got {'9' * 31}"),
+        (f"seeds=-{'9' * 31}", f"must be at most 1,000 in magnitude, but got -{'9' * 31}"),
+        (f"train.seed={'9' * 31}", "TrainSpec.seed must be at most 9,223,372,036,854,775,807"),
+        (f"seeds={LONG}", f"must be short enough to be read, but '{LONG[:79]}... is not"),
+        (f"train.schedule.sigma_1={'9' * 401}", "must be float; got a whole number of about 401"),
+        (f"train.schedule.sigma_1={'9' * 401}.0", "sigma_1 must be float; got inf"),
+        ("seeds=" + "[" * 100_000, "must be short enough to be read"),
+        ("seeds=" + "[" * 900 + "]" * 900, "must be a flat list"),
+    ],
+)
+@pytest.mark.parametrize("by_file", [False, True])
+def test_a_huge_number_is_one_line_within_seconds(
+    capsys, tmp_path, monkeypatch, change, message, by_file
+):
+    monkeypatch.chdir(tmp_path)
+    given = ["--set", change]
+    if by_file:
+        (tmp_path / "x.toml").write_text(change + "\n")
+        given = ["--config", "x.toml"]
+    began = time.monotonic()
+    assert main([NAME, "--plan", *given]) == 2
+    assert time.monotonic() - began < 5
+    printed = capsys.readouterr()
+    assert printed.out == "" and printed.err.count("\n") == 1 and len(printed.err) < 600
+    if not by_file:
+        assert message in printed.err
+
+
+@pytest.mark.parametrize("option", ["--seeds", "--cpus", "--gpus", "--max-concurrent"])
+@pytest.mark.parametrize("value", [LONG, "²"])
+def test_a_huge_number_of_an_option_is_one_line(capsys, option, value):
+    assert main([NAME, "--plan", option, value]) == 2
+    printed = capsys.readouterr().err
+    assert printed.count("\n") == 1 and "must be a whole number" in printed and len(printed) < 300
+
+
+def test_every_whole_number_has_a_largest_value_and_large_seeds_are_good():
+    assert largest("n_levels") == 100_000 and largest("a new count") == LARGEST
+    schedule = GeometricSchedule(sigma_1=50.0, sigma_L=0.01, n_levels=100_000)
+    assert schedule.n_levels == 100_000
+    with pytest.raises(InputError, match="must be at most 100,000 in magnitude, but got 100001"):
+        dataclasses.replace(schedule, n_levels=100_001)
+    assert shown(10**5000) == "a whole number of about 5,000 digits"
+
+    @dataclasses.dataclass(frozen=True, kw_only=True)
+    class Own(Spec):
+        n_levels: int
+
+    assert Own(n_levels=2**63 - 1).n_levels == 2**63 - 1
+    with pytest.raises(InputError, match=r"Own\.n_levels must be at most"):
+        Own(n_levels=2**63)
+    assert sys.maxsize > LARGEST
+
+
+def test_what_torch_cannot_allocate_is_no_error_of_this_program(capsys):
+    def failing():
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to ...")
+
+    assert ended(failing) == 1
+    assert "must have memory for these settings" in capsys.readouterr().err

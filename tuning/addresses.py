@@ -123,6 +123,7 @@ def require_server(uri: str) -> None:
     parts = _split(uri, "tracking_uri")
     if is_database(uri):
         require_database(uri, "tracking_uri")
+        require_database_folder(uri, "tracking_uri")
     elif parts.scheme in ("http", "https"):
         port = parts.port or (443 if parts.scheme == "https" else 80)
         require_listening(parts.hostname or "", port, "tracking_uri")
@@ -180,8 +181,17 @@ def require_database(url: str, field: str) -> None:
         cause = getattr(error, "orig", None) or "SQLAlchemy cannot use this URL"
         account = f"got {_quoted(url)}: {without_secrets(str(cause))}"
         raise _wrong(field, f"must be a database that answers, but {account}") from error
+
+
+def require_database_folder(url: str, field: str) -> None:
+    """Raises InputError if a SQLite file would lie in a folder that is not there.
+
+    Args:
+        url: a SQLAlchemy URL that passed `require_database`.
+        field: the name of the setting that holds the URL.
+    """
     file = database_file(url)
-    if parts.scheme.startswith("sqlite") and (file is None or not file.parent.is_dir()):
+    if url.startswith("sqlite") and (file is None or not file.parent.is_dir()):
         raise _wrong(
             field, f"must be a SQLite file in a folder that is there, but got {_quoted(url)}: make "
             "the folder or correct the address",

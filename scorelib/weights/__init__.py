@@ -12,7 +12,7 @@ from scorelib.weights.layouts import FORMATS, Origin
 from scorelib.weights.published import PUBLISHED, PublishedModel, Reported, published_model
 from scorelib.weights.publishing import as_published, to_published
 from scorelib.weights.reading import Checkpoint, read
-from scorelib.weights.spot_check import SpotCheck, denoises
+from scorelib.weights.spot_check import SpotCheck, Used, denoises
 
 __all__ = [
     "FORMATS",
@@ -22,6 +22,7 @@ __all__ = [
     "PublishedModel",
     "Reported",
     "SpotCheck",
+    "Used",
     "as_published",
     "denoises",
     "load",

@@ -120,7 +120,7 @@ def _list(saved: Any, ema: bool) -> Content:
     if not ema:
         return Content(format, weights, sigmas, ("the weights without averaging",))
     if not is_state(averages):
-        raise _no_averages("None as entry 5" if len(saved) == 5 else "a list of 4 entries")
+        raise no_averages("None as entry 5" if len(saved) == 5 else "a list of 4 entries")
     averaged, _ = _without_sigmas(_plain_names(averages))
     return Content(format, averaged, sigmas, ("the averaged weights (EMA)",))
 
@@ -137,7 +137,7 @@ def _score_sde(saved: Mapping[str, Any], ema: bool) -> Content:
     entry = entry if isinstance(entry, dict) else {}
     averages = entry.get("shadow_params")
     if not isinstance(averages, list) or not averages:
-        raise _no_averages("no list ema.shadow_params")
+        raise no_averages("no list ema.shadow_params")
     trained = [name for name in weights if name != FREQUENCIES]
     shapes = [tuple(weights[name].shape) for name in trained]
     if [tuple(getattr(t, "shape", ())) for t in averages] != shapes:
@@ -152,7 +152,8 @@ def _score_sde(saved: Mapping[str, Any], ema: bool) -> Content:
     return Content("score-sde", averaged, sigmas, (f"the averaged weights (EMA, decay {decay})",))
 
 
-def _no_averages(found: str) -> InputError:
+def no_averages(found: str) -> InputError:
+    """Returns the error for a file that must hold averaged weights and does not."""
     return InputError(
         "a file must hold averaged weights (EMA), of which all reported numbers are; got "
         f"{found}: give ema=False to take the weights without averaging",

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from scorelib.errors import InputError
-from scorelib.schedules import SCHEDULES, Schedule
+from scorelib.schedules import SCHEDULES, ExplicitSchedule, Schedule
 
 _TOLERANCE = 1e-4
 """Relative difference of levels that are the same but for the arithmetic that made them."""
@@ -39,31 +39,22 @@ def levels_of(sigmas: Tensor, *, largest_first: bool = True) -> Tensor:
 
 
 def schedule_of(levels: Tensor) -> Schedule:
-    """The schedule with given levels.
+    """The schedule with given levels: of a family if one has these levels, or else the list.
 
     Args:
-        levels: strictly decreasing, (L,).
-
-    Raises:
-        InputError: the levels are of no family known.
+        levels: strictly decreasing, (L,), in the precision of the file.
     """
     first, last = (_shortest(float(x), levels.dtype) for x in (levels[0], levels[-1]))
     for family in SCHEDULES.values():
         schedule = family(sigma_1=first, sigma_L=last, n_levels=len(levels))
-        if np.allclose(schedule.sigmas, levels.numpy(), rtol=_TOLERANCE, atol=0):
+        if _are_close(schedule, levels):
             return schedule
-    raise InputError(
-        f"sigmas of the file must be of a family known ({', '.join(SCHEDULES)}); got "
-        f"{_ends(levels)} in steps of another: no schedule here has these levels",
-        "schedule",
-    )
+    return ExplicitSchedule(sigmas=tuple(_shortest(float(x), levels.dtype) for x in levels))
 
 
 def require_same(given: Schedule, levels: Tensor) -> None:
     """Raises InputError unless a schedule has the levels of a file, but for rounding."""
-    if given.n_levels != len(levels) or not np.allclose(
-        given.sigmas, levels.numpy(), rtol=_TOLERANCE, atol=0
-    ):
+    if given.n_levels != len(levels) or not _are_close(given, levels):
         raise InputError(
             f"the schedule must be the one that the file tells, {_ends(levels)}; got "
             f"{given.n_levels} levels, {given.sigma_1:g} to {given.sigma_L:g}, {given.title}: "
@@ -83,13 +74,19 @@ def require_within(given: Schedule, levels: Tensor) -> None:
         )
 
 
+def _are_close(schedule: Schedule, levels: Tensor) -> bool:
+    """Whether a schedule has the levels of a file, but for the rounding of the file's type."""
+    tolerance = max(_TOLERANCE, 2 * torch.finfo(levels.dtype).eps)
+    return np.allclose(schedule.sigmas, levels.double().numpy(), rtol=tolerance, atol=0)
+
+
 def _ends(levels: Tensor) -> str:
     return f"{len(levels)} levels, {float(levels[0]):g} to {float(levels[-1]):g}"
 
 
 def _shortest(sigma: float, dtype: torch.dtype) -> float:
     """The number of fewest digits that exp(log(sigma)), rounded to a type, may have come from."""
-    accuracy = 2**-22 if dtype == torch.float32 else 2**-47 if dtype == torch.float64 else 2**-9
+    accuracy = 2**-47 if dtype == torch.float64 else 2 * torch.finfo(dtype).eps
     for n_digits in range(1, 17):
         rounded = float(f"{sigma:.{n_digits}g}")
         if abs(rounded - sigma) <= accuracy * sigma:

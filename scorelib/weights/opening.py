@@ -9,6 +9,7 @@ import hashlib
 import pickle
 import re
 import warnings
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,8 @@ def opened(path: Path, sha256: str | None = None) -> tuple[Any, str]:
                 return _safetensors(path, file.read()), digest
             start = file.read(2)
             file.seek(0)
+            if start == _ZIP:
+                _require_undamaged(path, file)
             return _saved_by_torch(path, file, start), digest
     except OSError as error:
         reason = error.strerror or str(error)
@@ -73,6 +76,22 @@ def opened(path: Path, sha256: str | None = None) -> tuple[Any, str]:
             "the file again, or name another",
             "path",
         ) from error
+
+
+def _require_undamaged(path: Path, file: Any) -> None:
+    """Raises InputError if a part of a zip container is not what was written (its checksum)."""
+    try:
+        damaged = zipfile.ZipFile(file).testzip()
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError) as error:
+        raise _no_weights(path, error) from error
+    finally:
+        file.seek(0)
+    if damaged is not None:
+        raise InputError(
+            f"{path} must be a whole file of weights; the checksum of its part {damaged} is wrong: "
+            "the file is damaged, fetch the file again",
+            "path",
+        )
 
 
 def _safetensors(path: Path, content: bytes) -> dict[str, torch.Tensor]:

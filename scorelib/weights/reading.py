@@ -26,7 +26,7 @@ from scorelib.networks.adapted import in_range
 from scorelib.schedules import Schedule
 from scorelib.weights.architectures import Published, identified, n_channels_of
 from scorelib.weights.folder import read_folder
-from scorelib.weights.layouts import FORMATS, Origin, content_of
+from scorelib.weights.layouts import FORMATS, Origin, content_of, no_averages
 from scorelib.weights.levels import levels_of, require_same, require_within, schedule_of
 from scorelib.weights.opening import opened
 
@@ -178,6 +178,8 @@ def read(
     weights, notes = _as_float32(content.weights, half)
     largest_first = first_level == "largest"
     network, schedule = _resolved(network, schedule, content.sigmas, weights, largest_first)
+    if content.format == "ncsn" and ema and not isinstance(network, Ncsn):
+        raise no_averages(f"a list of two with weights of {network.short_kind()}")
     n_channels = n_channels_of(network, weights)
     state = Published(network, n_channels, largest_first).imported(weights)
     _require_not_centred(network, content.format)

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from scorelib.errors import require_input
-from scorelib.networks import ScoreFunction
+from scorelib.networks import UNIT_RANGE, ScoreFunction
 
 _N_SHOWN = 3
 _CLEARLY = 0.85
@@ -25,31 +25,72 @@ _CLEARLY = 0.85
 Corrected = Callable[[ScoreFunction, Tensor, Tensor, Tensor], Tensor]
 """Of the function, noised data, sigma and the level that mirrors sigma in the schedule."""
 
-_CORRECTIONS: dict[str, Corrected] = {
-    "range: it takes data as they are, do not centre them (half the value_range)": (
-        lambda f, x, s, _: f((x + 1) / 2, s)
-    ),
-    "range: it takes data in [-1, 1], give it 2x - 1 at 2 sigma (value_range [-1, 1])": (
-        lambda f, x, s, _: f(2 * x - 1, 2 * s)
-    ),
-    "scale: it answers the score, multiply by sigma (answer score)": (
-        lambda f, x, s, _: s * f(x, s)
-    ),
-    "scale: its answer was multiplied by sigma once too often, divide (answer residual)": (
-        lambda f, x, s, _: f(x, s) / s
-    ),
-    "scale: it answers the noise itself, change the sign (answer noise)": (
-        lambda f, x, s, _: -f(x, s)
-    ),
-    "schedule: its levels are stored the other way round": lambda f, x, s, m: f(x, m),
-    "schedule: its levels are stored the other way round, in tables (first_level smallest)": (
-        lambda f, x, s, m: f(x, m) * s / m
-    ),
-    "schedule: its levels are for data in [-1, 1], double them (a schedule of half the levels)": (
-        lambda f, x, s, _: f(x, 2 * s)
-    ),
+_ANSWERS = {"scaled score": (0, 1), "score": (1, 1), "noise": (0, -1), "residual": (-1, 1)}
+"""Power of sigma and sign by which what a network answers is sigma * score."""
+
+_SCALES = {
+    (1, 1): "it answers the score, multiply by sigma",
+    (-1, 1): "its answer was multiplied by sigma once too often, divide",
+    (0, -1): "it answers the noise itself, change the sign",
 }
-"""By what to correct, with the setting that corrects it."""
+
+
+@dataclass(frozen=True)
+class Used:
+    """How a function is used, so that corrections can be told as settings to give instead.
+
+    Attributes:
+        answer: what the network is said to answer, one of `Answer`.
+        value_range: range of the images that the network is given.
+        first_level: what the first level in the file is said to be.
+        centres_input: whether the network itself centres its input.
+    """
+
+    answer: str = "scaled score"
+    value_range: tuple[float, float] = UNIT_RANGE
+    first_level: str = "largest"
+    centres_input: bool = False
+
+    def corrections(self) -> dict[str, tuple[Corrected, str]]:
+        """Returns the usual corrections by their words, each with the setting that makes it.
+
+        The setting is a path and a value, such as "answer=noise", or a path alone.
+        """
+        found: dict[str, tuple[Corrected, str]] = {}
+        low, high = self.value_range
+        if self.centres_input:
+            found["range: it takes data as they are, do not centre them"] = (
+                lambda f, x, s, _: f((x + 1) / 2, s), "network.centres_input=false",
+            )  # fmt: skip
+        elif (low, high) == (-1, 1):
+            found["range: it takes data as they are, do not centre them"] = (
+                lambda f, x, s, _: f((x + 1) / 2, s / 2), "value_range=[0, 1]",
+            )  # fmt: skip
+        else:
+            found["range: it takes data in [-1, 1], give it 2x - 1 at 2 sigma"] = (
+                lambda f, x, s, _: f(2 * x - 1, 2 * s),
+                f"value_range=[{2 * low - high:g}, {high:g}]",
+            )
+        power, sign = _ANSWERS[self.answer]
+        for answer, (own_power, own_sign) in _ANSWERS.items():
+            change = own_power - power, own_sign * sign
+            if change in _SCALES:
+                found[f"scale: {_SCALES[change]}"] = (_scaled(*change), f"answer={answer}")
+        other = "largest" if self.first_level == "smallest" else "smallest"
+        found["schedule: its levels are stored the other way round"] = (
+            lambda f, x, s, m: f(x, m), f"first_level={other}",
+        )  # fmt: skip
+        found["schedule: its levels are stored the other way round, in tables"] = (
+            lambda f, x, s, m: f(x, m) * s / m, f"first_level={other}",
+        )  # fmt: skip
+        found["schedule: its levels are for data in [-1, 1], double them"] = (
+            lambda f, x, s, _: f(x, 2 * s), "schedule",
+        )  # fmt: skip
+        return found
+
+
+def _scaled(power: int, sign: int) -> Corrected:
+    return lambda f, x, s, _: sign * s**power * f(x, s)
 
 
 @dataclass(frozen=True)
@@ -58,6 +99,7 @@ class Correction:
 
     Attributes:
         words: what to correct.
+        setting: path and value that correct it, such as "answer=noise", or a path alone.
         n_better: levels at which the denoised sample is closer to the data than the noised one.
         error: error left, relative to the noise, a geometric mean over the levels.
         clearly_better: the error left is smaller than without the correction at most levels, and
@@ -65,6 +107,7 @@ class Correction:
     """
 
     words: str
+    setting: str
     n_better: int
     error: float
     clearly_better: bool
@@ -91,6 +134,11 @@ class SpotCheck:
         return _n_better(self.errors)
 
     @property
+    def likeliest(self) -> tuple[Correction, ...]:
+        """The corrections that leave the least, at most three."""
+        return self.corrections[:_N_SHOWN]
+
+    @property
     def passed(self) -> bool:
         """Whether the function is better than nothing at most levels, and no correction better."""
         most = 2 * self.n_better > len(self.sigmas)
@@ -103,13 +151,13 @@ class SpotCheck:
         found = (
             f"the denoised sample is closer to the data than the noised at {self.n_better} of {n}"
         )
-        if self.passed:
-            return f"{found} levels"
-        tried = "; ".join(
-            f"{c.words} ({c.n_better} of {n}, error {c.error:.2g})"
-            for c in self.corrections[:_N_SHOWN]
-        )
         own = _mean(self.errors)
+        if self.passed:
+            return f"{found} levels, with {own:.2g} of the noise left as error"
+        tried = "; ".join(
+            f"{c.words}: {c.setting} ({c.n_better} of {n}, error {c.error:.2g})"
+            for c in self.likeliest
+        )
         return (
             f"{found} levels, with {own:.2g} of the noise left as error: range, scale or schedule "
             f"are probably wrong; likeliest: {tried}"
@@ -122,18 +170,21 @@ def denoises(
     images: Tensor,
     sigmas: tuple[float, ...],
     *,
+    used: Used | None = None,
     most_levels: int = 10,
     seed: int = 0,
 ) -> SpotCheck:
     """Denoises noised data at levels spread over a schedule, and tries the usual corrections.
 
-    The cost is nine evaluations of all images at each level; a few images are enough, for only
-    gross errors are looked for.
+    The cost is at most nine evaluations of all images at each level; a few images are enough, for
+    only gross errors are looked for.
 
     Args:
         score: (x, sigma) -> sigma * score, such as a network in evaluation mode.
         images: data, (B, C, H, W) in [0, 1] or (B, D), on the device of the function.
         sigmas: the levels of the schedule, decreasing.
+        used: how the function is used, for the settings of corrections; None for a function of
+            images in [0, 1] that answers sigma * score.
         most_levels: how many of the levels are tried at most, at least 2.
         seed: of the noise.
 
@@ -149,18 +200,21 @@ def denoises(
     n = min(most_levels, len(sigmas))
     places = [round(k * last / max(1, n - 1)) for k in range(n)]
     noise = torch.randn(images.shape, generator=torch.Generator().manual_seed(seed)).to(images)
-    used: dict[str, list[float]] = {words: [] for words in ("", *_CORRECTIONS)}
+    known = (used or Used()).corrections()
+    own: list[float] = []
+    errors: dict[str, list[float]] = {words: [] for words in known}
     for place in places:
         sigma, mirrored = (images.new_tensor(sigmas[k]) for k in (place, last - place))
         x = images + sigma * noise
-        used[""].append(_error(score(x, sigma), noise))
-        for words, corrected in _CORRECTIONS.items():
-            used[words].append(_error(corrected(score, x, sigma, mirrored), noise))
-    own = tuple(used.pop(""))
-    corrections = [_correction(words, errors, own) for words, errors in used.items()]
+        own.append(_error(score(x, sigma), noise))
+        for words, (corrected, _) in known.items():
+            errors[words].append(_error(corrected(score, x, sigma, mirrored), noise))
+    corrections = [
+        _correction(words, known[words][1], found, tuple(own)) for words, found in errors.items()
+    ]
     return SpotCheck(
         sigmas=tuple(sigmas[place] for place in places),
-        errors=own,
+        errors=tuple(own),
         corrections=tuple(sorted(corrections, key=lambda c: c.error)),
     )
 
@@ -171,11 +225,13 @@ def _error(answer: Tensor, noise: Tensor) -> float:
     return float(left) if bool(left.isfinite()) else math.inf
 
 
-def _correction(words: str, errors: list[float], own: tuple[float, ...]) -> Correction:
+def _correction(
+    words: str, setting: str, errors: list[float], own: tuple[float, ...]
+) -> Correction:
     n_smaller = sum(e < o for e, o in zip(errors, own, strict=True))
     error = _mean(errors)
     clearly = 2 * n_smaller > len(own) and error < _CLEARLY * _mean(own)
-    return Correction(words, _n_better(errors), error, clearly)
+    return Correction(words, setting, _n_better(errors), error, clearly)
 
 
 def _n_better(errors: tuple[float, ...] | list[float]) -> int:

@@ -20,6 +20,7 @@ from scorelib.spec import Spec, added_later
 from tuning.addresses import (
     database_file,
     require_database,
+    require_database_folder,
     require_no_password,
     sqlite_url,
     with_home,
@@ -237,3 +238,4 @@ def require_optuna(study: Study, store_url: str) -> None:
                 f"{str(inside[0])!r}: leave the setting out, and optuna.db of the store is written",
                 "projections.optuna",
             )
+    require_database_folder(url, "projections.optuna")

@@ -10,6 +10,7 @@ import difflib
 import io
 import os
 import re
+import shlex
 import sys
 import tempfile
 import traceback
@@ -100,7 +101,7 @@ def _options(parser: argparse.ArgumentParser, fields: tuple[str, ...]) -> str:
     }
     has_settings = "changes" in options  # --set: any other field is the path of a setting
     found = [
-        options.get(field, f"--set {field}" if "=" in field else f"--set {field}=VALUE")
+        options.get(field, f"--set {shlex.quote(field) if '=' in field else f'{field}=VALUE'}")
         for field in fields
         if field in options or has_settings
     ]

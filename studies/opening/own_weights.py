@@ -47,13 +47,26 @@ def with_own_weights(settings: Any, changes: Mapping[str, Any]) -> dict[str, Any
         for other in [other for other in changed if other.startswith(f"{path}.")]:
             options[other.removeprefix(f"{path}.")] = changed.pop(other)
         place = local_path(file).absolute()
-        changed[path] = _identified(place, _defaults(model) | options, path)
+        try:
+            changed[path] = _identified(place, _defaults(model) | options, path)
+        except InputError as error:
+            if model is None or not place.exists():
+                raise
+            raise InputError(
+                f"{place} must be the published model {model.name}, but {error}", path, _PUBLISHED
+            ) from error
         found.append(str(place))
     if model is not None and not found:
         raise InputError(
             f"published names the model {model.name}, whose file must be given as the model: "
             f"{model.place}",
             "model",
+        )
+    if found and hasattr(settings, _IMAGES) and _IMAGES not in changed:
+        raise InputError(
+            "images must be given together with a model: the data set or the folder that its "
+            "samples should resemble",
+            _IMAGES,
         )
     if found and _PATHS not in changes:
         changed[_PATHS] = found

@@ -205,7 +205,7 @@ class Small(Spec):
 def test_a_sampler_consists_of_its_module_its_base_and_the_step_sizes():
     modules = {name.partition(":")[0] for name in definitions(Cas)}
     assert modules == {
-        "scorelib.samplers.cas", "scorelib.samplers.base", "scorelib.schedules",
+        "scorelib.samplers.cas", "scorelib.samplers.base", "scorelib.schedules.families",
         "scorelib.step_size",
     }  # fmt: skip
     assert "scorelib.samplers.als:Als" in definitions(Als)

@@ -9,7 +9,7 @@ import torch
 
 from scorelib.errors import InputError
 from scorelib.networks import DdpmUNet, Ncsn, Ncsnv2
-from scorelib.schedules import GeometricSchedule, LinearSchedule
+from scorelib.schedules import ExplicitSchedule, GeometricSchedule, LinearSchedule
 from scorelib.weights import read
 from tests.scorelib.weights.formula import content, levels, prefixed, sigmas, weights, write
 
@@ -232,14 +232,32 @@ def test_another_schedule_than_the_files_is_refused(file):
 
 
 @pytest.mark.parametrize("family", [LinearSchedule, GeometricSchedule])
-@pytest.mark.parametrize("kind", [torch.float32, torch.float64])
+@pytest.mark.parametrize("kind", [torch.float32, torch.float64, torch.float16, torch.bfloat16])
 def test_levels_tell_their_schedule(file, family, kind):
     schedule = family(sigma_1=12.3, sigma_L=0.07, n_levels=7)
     saved = content(V2, "ncsnv2")
     saved[0] = saved[0] | {"module.sigmas": torch.tensor(schedule.sigmas, dtype=kind)}
-    assert read(file(saved)).schedule == schedule
+    half = kind in (torch.float16, torch.bfloat16)
+    assert read(file(saved), half=half).schedule == schedule
+    assert read(file(saved), schedule=schedule, half=half).schedule == schedule
     uneven = torch.tensor([3.0, 2.9, 1.0, 0.4])
-    refusal(file([saved[0] | {"module.sigmas": uneven}, *saved[1:]]), "of a family known")
+    found = read(file([saved[0] | {"module.sigmas": uneven}, *saved[1:]])).schedule
+    assert found == ExplicitSchedule(sigmas=(3.0, 2.9, 1.0, 0.4))
+
+
+def test_a_flipped_byte_is_found_by_the_checksum_of_its_part(file):
+    path = file(content(V2, "ncsnv2"))
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 4
+    path.write_bytes(data)
+    refusal(path, "the checksum of its part", "is damaged")
+
+
+def test_a_list_of_two_has_no_averages_unless_its_network_is_ncsn(file):
+    saved = content(V2, "ncsnv2")
+    path = file(saved[:2])
+    refusal(path, "a list of two with weights of Ncsnv2")
+    assert read(path, ema=False).network == read(file(saved)).network
 
 
 def test_a_centring_unet_is_refused(file):

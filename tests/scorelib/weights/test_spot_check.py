@@ -9,7 +9,7 @@ from scorelib.errors import InputError
 from scorelib.exact.parzen import Parzen
 from scorelib.networks import Ncsnv2
 from scorelib.schedules import GeometricSchedule
-from scorelib.weights import denoises
+from scorelib.weights import Used, denoises
 
 SCHEDULE = GeometricSchedule(sigma_1=10.0, sigma_L=0.05, n_levels=60)
 
@@ -49,8 +49,8 @@ def blind(x, sigma):
     return (level[:, None] * PARZEN.prior_score(rows, level)).reshape(x.shape).to(x)
 
 
-def checked(score, images):
-    return denoises(score, images, SCHEDULE.sigmas)
+def checked(score, images, used=None):
+    return denoises(score, images, SCHEDULE.sigmas, used=used)
 
 
 def test_right_use_passes(images):
@@ -62,7 +62,6 @@ def test_right_use_passes(images):
 
 
 WRONG = {
-    "range: it takes data as they are": lambda f: lambda x, s: f(2 * x - 1, s),
     "range: it takes data in [-1, 1]": lambda f: lambda x, s: f((x + 1) / 2, s / 2),
     "scale: it answers the score": lambda f: lambda x, s: f(x, s) / s,
     "scale: its answer was multiplied": lambda f: lambda x, s: f(x, s) * s,
@@ -86,6 +85,41 @@ def test_wrong_use_is_found_and_named(words, images):
     assert not check.passed, check.diagnosis
     assert words in check.diagnosis and "\n" not in check.diagnosis
     assert check.corrections[0].words.startswith(words), check.diagnosis
+
+
+FACTORS = {
+    "scaled score": lambda s: s**0, "score": lambda s: s,
+    "noise": lambda s: -(s**0), "residual": lambda s: 1 / s,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("said", "true"),
+    [
+        *((said, "scaled score") for said in ("score", "noise", "residual")),
+        *(("scaled score", true) for true in ("score", "noise", "residual")),
+    ],
+)
+def test_the_setting_is_told_as_it_is_to_be_given(said, true, images):
+    # The network answers sigma * score over the true factor, and is used by the one that is said.
+    check = checked(
+        lambda x, s: FACTORS[said](s) * exact(x, s) / FACTORS[true](s), images, Used(answer=said)
+    )
+    assert not check.passed and check.corrections[0].setting == f"answer={true}", check.diagnosis
+    assert f"answer={said} " not in check.diagnosis
+
+
+@pytest.mark.parametrize(
+    ("used", "wrong", "setting"),
+    [
+        (Used(value_range=(-1.0, 1.0)), lambda x, s: exact(2 * x - 1, 2 * s), "value_range=[0, 1]"),
+        (Used(centres_input=True), lambda x, s: exact(2 * x - 1, s), "network.centres_input=false"),
+        (Used(), lambda x, s: exact((x + 1) / 2, s / 2), "value_range=[-1, 1]"),
+    ],
+)
+def test_a_wrong_range_is_told_as_the_range_to_give(used, wrong, setting, images):
+    check = checked(wrong, images, used)
+    assert not check.passed and check.corrections[0].setting == setting, check.diagnosis
 
 
 @pytest.mark.parametrize("words", [word for word in WRONG if not word.startswith("schedule")])

@@ -244,7 +244,9 @@ def test_a_bad_file_is_refused_in_one_line_before_anything_is_written(
     assert main(["sampling_eps", "--store", str(tmp_path / "store"), *arguments]) == 2
     printed = capsys.readouterr()
     assert words in printed.err, printed.err
-    assert "likeliest" not in words or "as they are (--set data.spot_check=false)" in printed.err
+    if "likeliest" in words:
+        assert "(--set model.answer=noise, " in printed.err, printed.err
+        assert ", --set data.spot_check=false)" in printed.err
     assert printed.out == "" and printed.err.count("\n") == 1 and "Traceback" not in printed.err
     assert list(tmp_path.iterdir()) == [file]
 
@@ -275,6 +277,18 @@ def test_what_does_not_denoise_is_imported_if_wanted(folder, tmp_path, store):
     assert drained and right.key != job.key
     accepting = ExecutionContext(store=store, weights=(file,), spot_check=False)
     assert list(job.run(accepting))
+
+
+def test_a_model_needs_images_that_its_samples_should_resemble(folder):
+    with pytest.raises(InputError, match="images must be given together with a model") as caught:
+        changed_settings("sampling_eps", "demo", {"model": str(folder)})
+    assert caught.value.fields == ("images",)
+
+
+def test_the_file_of_another_model_than_the_published_is_said_to_be_one(folder):
+    changes = {"model": str(folder / "checkpoint.pth"), "published": "acsm-cifar10-unet"}
+    with pytest.raises(InputError, match="must be the published model acsm-cifar10-unet, but"):
+        changed_settings("sampling_eps", "demo", changes)
 
 
 def test_the_issue_s_own_words_work(folder):

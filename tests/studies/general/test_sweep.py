@@ -117,7 +117,7 @@ def test_a_wrong_line_is_refused_by_one_line_and_nothing_is_written(
         ({"strategy": "cma-es"}, "cma-es searches ranges of numbers"),
         ({"vary": ("train.seed = 0..1000000000",), "strategy": "grid"}, "at most 10,000 points"),
         ({"vary": ("train.optimizer.learning_rate = 1e-3..1e-2 1000000000 points",)},
-         "must have 2 to 10,000 points, but got 1000000000"),
+         "points must be at most 10,000"),
         ({"vary": ("train.seed = 0..9999", "ema = [0.9, 0.99]"), "strategy": "grid"},
          "a grid must have at most 10,000 points, but got 20,000"),
         ({"strategy": "bayes"}, "strategy must be one of grid"),

@@ -158,9 +158,7 @@ def test_the_code_of_a_score_changes_with_a_sampler_and_not_with_its_words(
     edited(monkeypatch, tmp_path, "scorelib.samplers.als", "def updates", "def updated")
     assert note_code(store, score.parts()) == before
     with monkeypatch.context() as today:
-        edited(
-            today, tmp_path, "scorelib.samplers.cas", "Algorithm 2.\n\nThe", "Algorithm 2.\n\nThis"
-        )
+        edited(today, tmp_path, "scorelib.samplers.cas", "any schedule.\n\nThe", "any one.\n\nThe")
         assert note_code(store, score.parts()) == before
     edited(monkeypatch, tmp_path, "scorelib.samplers.cas", "def updates", "def updated")
     after = note_code(store, score.parts())

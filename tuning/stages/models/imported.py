@@ -7,7 +7,7 @@ else, and nothing but bad samples would tell.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import ClassVar
 
@@ -17,9 +17,9 @@ from torch import Tensor, nn
 
 from scorelib.data import DataSpec
 from scorelib.errors import InputError
-from scorelib.networks import NetworkSpec, size_of
+from scorelib.networks import Adapted, NetworkSpec, size_of
 from scorelib.schedules import Schedule
-from scorelib.weights import Checkpoint, Origin, SpotCheck, denoises
+from scorelib.weights import Checkpoint, Origin, SpotCheck, Used, denoises
 from tuning.jobs import ExecutionContext, Job, Outcome, Progress, Run, Stage
 from tuning.stages.models.score_model import ScoreModel
 from tuning.stages.models.weights_file import WeightsFile, weights_path
@@ -104,7 +104,8 @@ class ImportedWeights(Job, ScoreModel):
         if at.spot_check and not check.passed:
             raise InputError(
                 f"the weights must denoise images of {self.data.name}; got: {check.diagnosis}; "
-                "correct the model's settings, or import the weights as they are",
+                "correct one of the model's settings, or import the weights as they are",
+                *dict.fromkeys(f"model.{c.setting}" for c in check.likeliest),
                 "data.spot_check=false",
             )
         result = {
@@ -127,8 +128,16 @@ class ImportedWeights(Job, ScoreModel):
         spread = torch.linspace(0, len(images) - 1, n).long()  # not all of one class
         network = checkpoint.build(self.data.shape).to(at.device)
         return denoises(
-            network, images[spread].to(at.device), self.levels.sigmas, most_levels=_CHECKED_LEVELS
-        )
+            network, images[spread].to(at.device), self.levels.sigmas, used=self._used(),
+            most_levels=_CHECKED_LEVELS,
+        )  # fmt: skip
+
+    def _used(self) -> Used:
+        network, used = self.weights.network, Used(first_level=self.weights.first_level)
+        if isinstance(network, Adapted):
+            used = replace(used, answer=network.answer, value_range=network.value_range)
+            network = network.network
+        return replace(used, centres_input=getattr(network, "centres_input", False))
 
     def exported(
         self, at: ExecutionContext, ema: float | None = None

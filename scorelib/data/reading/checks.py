@@ -144,7 +144,12 @@ def read_file(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:  # no permission, or a device that fails in the middle
-        raise missing_data(
-            f"{path} must be readable, but reading it failed ({error.strerror or one_line(error)}):"
-            f" mend its permissions or the disk"
-        ) from error
+        raise unreadable(path, error) from error
+
+
+def unreadable(path: Path | str, error: OSError) -> MissingDataError:
+    """Returns the error for a user's file or folder that cannot be read."""
+    return missing_data(
+        f"{path} must be readable, but reading it failed ({error.strerror or one_line(error)}):"
+        f" mend its permissions or the disk"
+    )

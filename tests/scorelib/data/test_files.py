@@ -39,6 +39,7 @@ from scorelib.data import (
     lsun,
     mnist,
 )
+from scorelib.data.own import own_data
 from scorelib.data.reading import checks
 from scorelib.data.reading.decoding import to_8_bits
 from scorelib.errors import InputError, MissingDataError
@@ -711,6 +712,16 @@ def test_an_error_of_reading_names_the_file_of_a_folder(cats, failing_disk):
         with pytest.raises(MissingDataError, match=r"must be readable.*Input/output error") as at:
             read()
         one_line(at, cats)
+
+
+def test_a_folder_that_must_not_be_entered_is_named(cats, monkeypatch):
+    def closed(path, **_):
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "stat", closed)
+    with pytest.raises(MissingDataError, match=r"must be readable.*Permission denied") as at:
+        own_data(cats)
+    one_line(at, cats)
 
 
 def test_an_error_of_reading_names_the_file_of_celeba(celeba_root, failing_disk):

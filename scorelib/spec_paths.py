@@ -8,6 +8,7 @@ import dataclasses
 import difflib
 import inspect
 import json
+import re
 import typing
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -87,7 +88,9 @@ def _made(
     try:
         return cls(**made)
     except InputError as error:  # caused by one of the changed fields, which the message names
-        fields = error.fields or [f"{prefix}{path}" for path in changes]
+        words = set(re.findall(r"\w+", str(error)))
+        named = [path for path in changes if path.rpartition(".")[2] in words]
+        fields = error.fields or [f"{prefix}{path}" for path in named or changes]
         raise InputError(str(error), *fields) from error
 
 
@@ -117,7 +120,7 @@ def kinds_at(spec: Any, path: str) -> list[str]:
 
 def _kinds(bases: tuple[type[Spec], ...]) -> list[str]:
     every = {cls for base in bases for cls in kinds_below(base) if not inspect.isabstract(cls)}
-    return sorted(cls.KIND for cls in every)
+    return sorted(cls.KIND for cls in every if not cls.KIND.startswith("_"))
 
 
 def _spec_types(annotation: Any) -> tuple[type[Spec], ...]:

@@ -4,6 +4,7 @@ import argparse
 import shlex
 import sys
 from dataclasses import fields
+from typing import Any
 
 from rich.console import Console
 
@@ -47,8 +48,7 @@ def _command(args: argparse.Namespace) -> int:
         return 0
     if args.name is None:
         raise InputError("the following arguments are required: NAME")
-    changes = args.changes + ([f"seeds={args.seeds}"] if args.seeds else [])
-    settings = configured(args.name, args.scale, changes, args.config)
+    settings = _settings(args, args.scale)
     if args.show_settings or args.toml:
         return print_settings(settings, args)
     study = find_study(args.name).study(args.scale, settings)
@@ -60,6 +60,12 @@ def _command(args: argparse.Namespace) -> int:
     stop = StopRequest(at_last=end_at_once)
     with launched_study(study, options, console, _print_note, stop) as launched:
         return _close(args, launched, console)
+
+
+def _settings(args: argparse.Namespace, scale: str) -> Any:
+    """Returns the settings of the study at a scale, with the changes that are given."""
+    changes = args.changes + ([f"seeds={args.seeds}"] if args.seeds else [])
+    return configured(args.name, scale, changes, args.config)
 
 
 def _print_note(line: str) -> None:
@@ -122,7 +128,19 @@ def _close(args: argparse.Namespace, launched: Launched, console: Console) -> in
     serve, report = command_line("dashboards.serve"), command_line("dashboards.report")
     print(f"  {serve}{elsewhere}   # shows results and MLflow in a browser")
     print(f"  {report} {options_given(args, ('module', 'scale', 'store'))}")
-    if args.scale == "demo" and "paper" in find_study(args.name).scales:
-        again = options_given(args, ("module",))
+    if args.scale == "demo" and _is_at_paper_scale(args, view.study.settings):
+        again = options_given(args, ("module", "config", "set", "seeds", "store"))
         print(f"  {command_line('studies.run')} {again} --scale paper --plan")
     return 0
+
+
+def _is_at_paper_scale(args: argparse.Namespace, settings: Any) -> bool:
+    """Returns whether the study also exists at paper scale with the options that are given."""
+    definition = find_study(args.name)
+    if "paper" not in definition.scales or getattr(settings, "job", None) is not None:
+        return False  # the sweep of a user's job is the same at both scales
+    try:
+        definition.study("paper", _settings(args, "paper"))
+    except InputError:
+        return False
+    return True

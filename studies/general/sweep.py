@@ -21,6 +21,7 @@ explains most of the variance between trials.
 
 import dataclasses
 import itertools
+import math
 from collections.abc import Sequence
 
 from scorelib.errors import InputError
@@ -198,8 +199,18 @@ def _search(at: SweepSettings, space: SweepSpace, ladder: tuple[Rung, ...]) -> S
     n_trials = at.trials
     if at.strategy == "grid":
         n_trials = max(1, len(_grid(space)))
+    lists = [p.shown for p in space.parameters if isinstance(p, OneOf)]
+    n_first = n_trials
+    if len(lists) == len(space.parameters):
+        n_first = min(n_trials, math.prod(map(len, lists)))
     if not space.placeholder_values(1, ()):
         raise InputError("vary must have values that fit together, but no combination does", "vary")
+    if ladder and ladder[0].keep > n_first:
+        raise InputError(
+            f"keep must be at most the number of trials on the first rung, which is {n_first}, but "
+            f"got {list(at.keep)}",
+            "keep",
+        )
     return Search(name=_NAME, space=space, n_trials=n_trials, starts=(), ladder=ladder)
 
 

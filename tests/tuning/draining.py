@@ -27,7 +27,7 @@ def drain(study, store, *, scheduler=None, most=None, choose=None, **workplace):
             return ran
         job = out.pop(choose(len(out)) if choose else 0)
         try:
-            for _ in execute(job, place):
+            for _ in execute(job, place, is_trial=scheduler.is_trial(job)):
                 pass
         except MissingInputError:
             scheduler.report_missing_input(job.key)

@@ -51,6 +51,8 @@ class Quadratic(Job):
             return None
         if self.returns == "nan" and self.x > 0.5:
             return Outcome({"value": math.nan})
+        if self.returns == "raises":
+            raise ValueError("no bowl")
         if self.returns == "text":
             return Outcome({"value": "low", "other": 1.0})
         return Outcome({"value": value, "negative": -value, "x": self.x})

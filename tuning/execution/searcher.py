@@ -87,7 +87,7 @@ class JobSearcher(NotPickled, Searcher):  # type: ignore[misc]
             return None
         self._jobs[trial_id], self._heard[trial_id] = job, time.monotonic()
         gpus = gpu_share(job, self._shares) if self._shares else 0.0
-        return self._execution.config(job, gpus=gpus)
+        return self._execution.config(job, gpus=gpus, is_trial=self._scheduler.is_trial(job))
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
         """Forwards the progress of a job to the scheduler."""

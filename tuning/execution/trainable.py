@@ -100,12 +100,13 @@ class Execution:
             spot_check=self.spot_check,
         )
 
-    def config(self, job: Job, *, gpus: float) -> dict[str, Any]:
+    def config(self, job: Job, *, gpus: float, is_trial: bool = False) -> dict[str, Any]:
         """Returns the Tune config with which a worker runs a job.
 
         Args:
             job: job to run.
             gpus: share of a GPU that the job requests; 0 for a CPU job.
+            is_trial: whether exceptions of the job are results; see `tuning.jobs.execute`.
         """
         return {
             "key": job.key,
@@ -113,6 +114,7 @@ class Execution:
             "job": json.dumps(job.to_json()),
             "execution": json.dumps(dataclasses.asdict(self)),
             "gpus": gpus,
+            "is_trial": is_trial,
         }
 
 
@@ -128,7 +130,7 @@ class JobTrainable(tune.Trainable):  # type: ignore[misc]
         self._run: Generator[Progress, None, Manifest] | None = None
         self._job_json, self._job = config["job"], None
         self._execution = Execution.from_json(config["execution"])
-        self._has_gpu = config["gpus"] > 0
+        self._has_gpu, self._is_trial = config["gpus"] > 0, config["is_trial"]
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Replaces the config of an actor that is reused; returns True, as Tune requires."""
@@ -187,7 +189,7 @@ class JobTrainable(tune.Trainable):  # type: ignore[misc]
             self._device = place.device
             batch_images = self._batches.of(job.stage, place.batch_images)
             place = dataclasses.replace(place, batch_images=batch_images)
-            self._run = execute(job, place)
+            self._run = execute(job, place, is_trial=self._is_trial)
         return self._run
 
     def _halve_batch(self, job: Job, error: torch.OutOfMemoryError) -> None:

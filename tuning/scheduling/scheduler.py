@@ -109,6 +109,10 @@ class Scheduler:
         """Returns whether the result of a job is stored."""
         return self._planner.is_done(job)
 
+    def is_trial(self, job: Job) -> bool:
+        """Returns whether a job is one that a search tries or measures again."""
+        return isinstance(job, self._searched)
+
     def lookup(self, job: Job) -> Result | None:
         """Returns the result of a finished job; None if the job is not finished."""
         with self._lock:

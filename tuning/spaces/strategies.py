@@ -199,7 +199,11 @@ def _own_sampler(name: str, seed: int) -> optuna.samplers.BaseSampler:
     found = sys.modules.get(module)
     if found is None:
         raise InputError(f"strategy {name!r} needs the module {module}: give its file", "modules")
-    made = getattr(found, attribute, None)
+    require_input(
+        hasattr(found, attribute),
+        f"strategy must be a class of Optuna samplers, but {name!r} does not exist",
+    )
+    made = getattr(found, attribute)
     is_sampler = isinstance(made, type) and issubclass(made, optuna.samplers.BaseSampler)
     require_input(
         is_sampler, f"strategy must be a class of Optuna samplers, but {name!r} is {made!r}"

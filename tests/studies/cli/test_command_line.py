@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shlex
 import socket
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from PIL import Image
 from rich.console import Console
 
 from dashboards.compare import main as compare
@@ -19,17 +21,20 @@ from dashboards.results.overview import overview
 from dashboards.sync import main as sync
 from dashboards.table import main as table
 from dashboards.web.site import Site
+from scorelib import spec
 from scorelib.spec_paths import replace_paths
 from studies.cli import command as run_command
 from studies.cli import launch
 from studies.cli.launch import Launched
 from studies.cli.options import parser
+from studies.opening.cli_common import command_line
 from studies.opening.open_study import record_last_run
 from studies.registry import find_study
 from studies.run import main
 from tests.displays import empty_database
 from tests.miniature import OPTIONS, miniature_settings, miniature_study
 from tests.tuning.draining import drain
+from tuning import own_modules
 from tuning.drivers.driver import Driver
 from tuning.drivers.lock import StudyLock
 from tuning.execution.stop import StopRequest
@@ -269,6 +274,59 @@ def test_cells_that_failed_are_said_at_the_end(capsys, store, monkeypatch, faili
     said = f"{failing} of 4 cells failed; the first is {cells[0].cell.name}: not finite"
     printed = capsys.readouterr().out
     assert (said in printed) == bool(failing) and ("Next:" in printed) == (code == 0)
+
+
+OWN_JOB = """
+from studies import kit
+
+@kit.spec
+class Quick(kit.Job):
+    STAGE = kit.Stage("quick", 5, "score")
+    x: float = 0.5
+    def title(self):
+        return "a number"
+    def run(self, at):
+        yield kit.Progress(0, 1, "steps")
+        return kit.Outcome({"y": self.x})
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["sampling_eps", "--set", "images=my pictures"], True),
+        (["sampling_eps", "--config", "my.toml", "--seeds", "3", "--store", "my store"], True),
+        (["sampling_eps", "--set", "train.network.width=8"], False),  # no setting at paper scale
+        (["sweep", "--module", "quick.py", "--set", "job=Quick", "--set",
+          'vary=["job.x = 0..1"]', "--set", 'objectives=["lower y"]'], False),
+    ],
+)  # fmt: skip
+def test_the_larger_scale_is_planned_with_the_options_of_the_run(
+    capsys, store, tmp_path, monkeypatch, words, expected
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(own_modules, "_LOADED", {})
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    Path("quick.py").write_text(OWN_JOB)
+    Path("my.toml").write_text("n_images = 300\n")
+    Path("my pictures").mkdir()
+    for i in range(60):
+        Image.new("L", (8, 8), 4 * i).save(f"my pictures/{i}.png")
+    args = parser().parse_args(words)
+    for module in args.modules:
+        own_modules.import_own(module)
+    settings = run_command._settings(args, "demo")
+    study = find_study(args.name).study("demo", settings)
+    view = dataclasses.replace(read_study(Scheduler(miniature_study(), store), store), study=study)
+    monkeypatch.setattr(run_command, "read_study", lambda *_: view)
+    monkeypatch.setattr(run_command, "render", lambda *_: "")
+    complete = SimpleNamespace(given_up={}, is_complete=lambda: True, study=study, searches={})
+    assert run_command._close(args, Launched(complete, store, StopRequest()), Console()) == 0
+    sys.modules.pop("quick", None)
+    spec._KINDS.pop("quick:Quick", None)
+    line = f"  {command_line('studies.run')} {shlex.join(words)} --scale paper --plan\n"
+    printed = capsys.readouterr().out
+    assert (line in printed) == expected == ("--scale paper" in printed)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from scorelib.data import DataSpec, Digits, Photographs
 from scorelib.errors import InputError
 from scorelib.metrics import ClassifierFeatures, InceptionFeatures, RandomConvFeatures
 from scorelib.schedules import LinearSchedule, coverage
+from scorelib.spec_paths import replace_paths
 from studies.general.image_settings import ClassifierOfImages, schedule_of
 from studies.general.sampling_eps import demo, paper, study
 from studies.opening.open_study import configured
@@ -70,6 +71,35 @@ def test_the_features_follow_the_images(pictures, classes):
     assert wanted.features == InceptionFeatures() == paper().features
     column, *_ = study("demo", wanted).cells
     assert column.protocol.name == "fid"
+
+
+@pytest.mark.parametrize("wrong", ["n_sigma=[0]", 'samplers=["ddim"]', "train.network.width=[]"])
+def test_a_refusal_names_the_wrong_setting_and_no_other(pictures, wrong):
+    with pytest.raises(InputError) as caught:
+        settings_of(f"images={pictures}", "chunk_images=100", wrong, "train.network.depth=2")
+    assert caught.value.fields == (wrong.partition("=")[0],)
+
+
+def test_private_kinds_are_never_listed():
+    with pytest.raises(InputError, match=r"one of the kinds .*Cifar10, Cifar100, Digits") as caught:
+        settings_of("images=Cifra10")
+    assert "_Cifar" not in str(caught.value)
+
+
+def test_a_network_that_numbers_its_levels_is_trained_at_them_alone():
+    levels = ["train.schedule=LinearSchedule", "train.schedule.sigma_1=9",
+              "train.schedule.sigma_L=0.05", "train.schedule.n_levels=12"]  # fmt: skip
+    with pytest.raises(InputError, match=r"Ncsn knows its noise levels by number, so") as caught:
+        settings_of("train.network=Ncsn", *levels)
+    assert caught.value.fields == ("train.network.schedule", "train.schedule")
+    assert "n_levels=10" in str(caught.value) and "n_levels=12" in str(caught.value)
+    both = [*levels, *(each.replace("train.", "train.network.") for each in levels)]
+    at = settings_of("train.network=Ncsn", 'samplers=["als"]', *both)
+    train = at.score_model.train
+    assert train.network.schedule == train.schedule == at.train.schedule
+    as_list = {"spec": "ExplicitSchedule", "sigmas": train.schedule.sigmas}
+    same = replace_paths(at, {"train.network.schedule": as_list})
+    assert same.score_model.levels == train.schedule  # equal levels of another kind
 
 
 def test_rows_are_the_samplers_and_steps_of_ones_choice():

@@ -73,7 +73,7 @@ def test_lines_of_text_become_parameters():
     [
         ("train.optimizer.learning_rate = 1e-2..1e-3", r"low < high must hold.*low=0\.01"),
         ("train.optimizer.learning_rate = 0..1e-3 log", "low > 0 must hold"),
-        ("train.optimizer.learning_rate = []", "must have different values, but got ()"),
+        ("train.optimizer.learning_rate = []", "must have a value, but its list is empty"),
         ("train.lr = 1e-3..1e-2", r"nearest is 'train\.optimizer\.learning_rate' "),
         ("job.x = 0..1", "a path must be a field to vary, but 'job.x' is none"),
         ("train.network.width = 8..many", "must have a list .* but got '8..many'"),
@@ -111,15 +111,19 @@ def test_a_wrong_line_is_refused_by_one_line_and_nothing_is_written(
         ({"images": (10, 20, 30)}, "images must have one value >= 2, or one for each of 2 rungs"),
         ({"images": ()}, "images must have one value"),
         ({"keep": (0,)}, "keep must have values >= 1"),
+        ({"trials": 4, "keep": (8,)}, r"on the first rung, which is 4, but got \[8\]"),
+        ({"vary": ("ema = [0.9, 0.99]",), "strategy": "grid", "keep": (3,)}, "is 2, but got"),
+        ({"vary": ("ema = [0.9, 0.99]",), "keep": (3,)}, "rung, which is 2, but got"),
         ({"objectives": ("fidelity",)}, "objectives must be among distance, precision"),
         ({"objectives": ()}, "objectives must have a number to optimise"),
         ({"objectives": ("distance", "distance")}, "needs objectives of different names"),
         ({"strategy": "cma-es"}, "cma-es searches ranges of numbers"),
         ({"vary": ("train.seed = 0..1000000000",), "strategy": "grid"}, "at most 10,000 points"),
         ({"vary": ("train.optimizer.learning_rate = 1e-3..1e-2 1000000000 points",)},
-         "points must be at most 10,000"),
+         "points must be at most 10,000 in magnitude, but got 1000000000"),
         ({"vary": ("train.seed = 0..9999", "ema = [0.9, 0.99]"), "strategy": "grid"},
          "a grid must have at most 10,000 points, but got 20,000"),
+        ({"strategy": "optuna.samplers:Nope"}, "but 'optuna.samplers:Nope' does not exist"),
         ({"strategy": "bayes"}, "strategy must be one of grid"),
         ({"vary": (RATE, RATE)}, "each path must be given once"),
         ({"vary": ("train.objective = [\"Dsm\"]", "train.objective.x = [1]")}, "must be a field"),
@@ -210,6 +214,11 @@ def test_the_features_follow_the_folder(tmp_path):
         assert find_study("sweep").study("demo", with_inception).cells[0].protocol.name == "fid"
 
 
+def test_all_trials_of_a_rung_may_be_kept():
+    made = sweep("train.network.width = [8, 16]", "ema = [0.9, 0.99]", strategy="grid", keep=(4,))
+    assert [rung.keep for rung in made.searches[0].ladder] == [4]
+
+
 def test_a_grid_has_as_many_trials_as_points():
     made = sweep("train.network.width = [8, 16]", "train.network.depth = 1..3", strategy="grid")
     assert made.searches[0].n_trials == 6
@@ -251,6 +260,8 @@ def test_the_job_of_the_page_is_swept_by_its_command(here, capsys):
 
 
 BROKEN = """
+import numpy as np
+import torch
 from studies import kit
 
 @kit.spec
@@ -273,6 +284,12 @@ class Broken(kit.Job):
         ("kit.Outcome({})", "must hold the number 'y', but its numbers are: none"),
         ("None", "must return an Outcome, but returned NoneType"),
         ("0.5", "must return an Outcome, but returned float"),
+        ("kit.Outcome(0.5)", "an Outcome must map names to numbers, but holds float"),
+        ('kit.Outcome({"y": 1j})', "must be int or float, but y is builtins.complex"),
+        ('kit.Outcome({"y": torch.zeros(2)})', "int or float, but y is torch.Tensor"),
+        ('kit.Outcome({"y": np.float32("inf")})', "must be finite, but y is inf"),
+        ("int('no number')", "ValueError: invalid literal for int() with base 10: 'no number' (my"),
+        ("torch.linalg.inv(torch.zeros(2, 2))", "LinAlgError: linalg.inv: The diagonal"),
     ],
 )
 def test_a_job_without_a_number_ends_in_one_line(here, capsys, returned, cause):
@@ -286,6 +303,53 @@ def test_a_job_without_a_number_ends_in_one_line(here, capsys, returned, cause):
     printed = capsys.readouterr()
     assert "all 2 trials failed" in printed.err and cause in printed.err
     assert printed.err.count("\n") == 1 and "failed" in printed.out
+
+
+def own_sweep(source):
+    """Returns the sweep of the job of a source text, written to a file and imported."""
+    Path("my_job.py").write_text(source)
+    own_modules.import_own("my_job.py")
+    changes = ["job=Broken", 'vary=["job.x = 0..1"]', 'objectives=["lower y"]', "trials=8"]
+    return find_study("sweep").study("demo", configured("sweep", "demo", changes))
+
+
+@pytest.mark.parametrize("number", ["np.float32(self.x)", "torch.tensor(self.x)", "np.ones(1)"])
+def test_a_job_that_raises_for_some_values_is_a_failed_trial_there_alone(here, number):
+    raising = f"kit.Outcome({{'y': {number} if self.x < 0.5 else 1 / 0}})"
+    made, store = own_sweep(BROKEN.replace("RETURNED", raising)), Store("store", create=True)
+    drain(made, store)
+    scheduler = Scheduler(made, store)
+    (run,) = scheduler.searches.values()
+    causes = {t.result.failed for t in run.trials if t.values["x"] >= 0.5}
+    assert causes == {"ZeroDivisionError: division by zero (my_job.py:14)"}
+    good = [t for t in run.trials if t.values["x"] < 0.5]
+    assert good and run.winner in good and scheduler.is_complete()
+    assert all(type(t.value) is float for t in good)
+
+
+def test_a_run_without_a_yield_is_said_to_have_none(here):
+    without = BROKEN.replace('        yield kit.Progress(0, 1, "steps")\n', "")
+    made, store = own_sweep(without.replace("RETURNED", "kit.Outcome()")), Store("s", create=True)
+    drain(made, store)
+    (run,) = Scheduler(made, store).searches.values()
+    assert "but has no yield" in run.trials[0].result.failed
+
+
+@pytest.mark.parametrize(
+    "error",
+    ['OSError("away")', "MemoryError()", 'ModuleNotFoundError("sklearn")',
+     'torch.OutOfMemoryError("")', 'RuntimeError("CUDA error: an illegal memory access")'],
+)  # fmt: skip
+def test_a_fault_of_the_machine_is_no_result(here, error):
+    raising = f"raise_({error})"
+    source = BROKEN.replace("RETURNED", raising) + "\ndef raise_(error):\n    raise error\n"
+    made, store = own_sweep(source), Store("store", create=True)
+    with pytest.raises((OSError, MemoryError, ImportError, RuntimeError)):
+        drain(made, store)
+    scheduler = Scheduler(made, store)
+    assert not scheduler.is_complete() and scheduler.wanted()
+    (run,) = scheduler.searches.values()
+    assert all(trial.result is None for trial in run.trials)
 
 
 def test_a_missing_module_of_a_sampler_is_named_by_its_option(tmp_path, capsys):

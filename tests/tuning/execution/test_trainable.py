@@ -9,10 +9,13 @@ import torch
 
 from scorelib.networks.mlp import ResidualMlp
 from tests.tuning.miniature import first_score, miniature_study
+from tests.tuning.quadratic import Quadratic, space, study
 from tuning.execution import trainable
 from tuning.execution.batches import BatchSizes, Memory
 from tuning.execution.resources import DEFAULT_SHARE, GpuMemory
+from tuning.execution.searcher import JobSearcher
 from tuning.execution.trainable import Execution, JobTrainable
+from tuning.scheduling.scheduler import Scheduler
 from tuning.stages import Chunk
 from tuning.store.store import Manifest, Store
 
@@ -48,6 +51,25 @@ def test_a_job_that_the_worker_cannot_read_is_told_with_its_cause(store, chunk):
     report = JobTrainable(config=config).train()
     assert report["outcome"] == "refused" and report["done"]
     assert "known kind; got 'Chunck'; the nearest is 'Chunk'" in report["cause"]
+
+
+@pytest.mark.parametrize(("is_trial", "outcome"), [(True, "stored"), (False, "error")])
+def test_an_exception_of_a_trial_is_stored_and_any_other_is_reported(store, is_trial, outcome):
+    job = Quadratic(returns="raises")
+    config = Execution(store_url=store.url).config(job, gpus=0.0, is_trial=is_trial)
+    worker = JobTrainable(config=config)
+    while not (report := worker.train())["done"]:
+        pass
+    assert report["outcome"] == outcome
+    found = store.manifest(job.stage, job.key)
+    assert (found is not None and "ValueError: no bowl (quad" in found.result["failed"]) == is_trial
+
+
+@pytest.mark.parametrize(("job", "is_trial"), [(Quadratic(), True), (None, False)])
+def test_the_searcher_says_which_jobs_are_trials(store, job, is_trial):
+    made = study(space("random", job=job), 4) if job else miniature_study()
+    searcher = JobSearcher(Scheduler(made, store), Execution(store_url=store.url), None)
+    assert searcher.suggest("0")["is_trial"] == is_trial
 
 
 @pytest.fixture

@@ -7,8 +7,9 @@ from typing import Any, ClassVar
 from torch import Tensor, nn
 
 from scorelib.data import DataSpec
+from scorelib.errors import InputError
 from scorelib.losses import Adversarial, Dsm
-from scorelib.networks import NetworkSpec
+from scorelib.networks import Ncsn, NetworkSpec
 from scorelib.schedules import Schedule
 from scorelib.training.adversarial import AdversarialTraining
 from scorelib.training.base import DsmTraining, Training
@@ -61,6 +62,19 @@ class Snapshot(TrainedWeights, ScoreModel):
     KIND = "Snapshot"
 
     train: TrainSpec
+
+    def validate(self) -> None:
+        """Raises InputError if a network that knows levels by number is trained at other levels."""
+        super().validate()
+        network, trained = self.train.network, self.train.schedule
+        if isinstance(network, Ncsn) and network.schedule.sigmas != trained.sigmas:
+            raise InputError(
+                f"{network.short_kind()} knows its noise levels by number, so "
+                "train.network.schedule must have the levels of train.schedule, but got "
+                f"{network.schedule} and {trained}: give both the same schedule",
+                "train.network.schedule",
+                "train.schedule",
+            )
 
     @property
     def target(self) -> DataSpec:

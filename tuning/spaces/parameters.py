@@ -42,7 +42,7 @@ class OneOf(Spec):
     def validate(self) -> None:
         """Raises InputError unless there are values and their labels are all different."""
         shown = self.shown
-        require_input(len(self.values) > 0, f"{self.name} must have a value, but its list is empty")
+        require_input(len(self.values) > 0, f"{self.name} must have different values, but is empty")
         is_good = len(set(shown)) == len(self.values)
         require_input(is_good, f"{self.name} must have different values, but got {shown}")
 

@@ -58,7 +58,7 @@ def commands():
             if found := OF_THE_PROJECT.search(line):
                 yield page.name, found[1], shlex.split(found[2], comments=True)
             elif found := INSTALLED.match(line.strip()):
-                yield page.name, COMMANDS_OF[found[1]], shlex.split(found[2], comments=True)
+                yield page.name, COMMANDS_OF[found[1]][0], shlex.split(found[2], comments=True)
 
 
 def is_example(arguments):

@@ -12,10 +12,15 @@ from importlib import import_module
 from studies.opening import cli_common
 
 COMMANDS = {
-    "run": "studies.run",
-    "export": "studies.export",
-    **{name: f"dashboards.{name}" for name in ("table", "report", "compare", "serve", "sync")},
+    "run": ("studies.run", "run a study, or continue it; run --list lists all studies"),
+    "export": ("studies.export", "write a cell's network, numbers and images to a folder"),
+    "table": ("dashboards.table", "print the table of a study"),
+    "report": ("dashboards.report", "write the table and the figures of a study as one page"),
+    "compare": ("dashboards.compare", "compare the tables of two stores"),
+    "serve": ("dashboards.serve", "show all studies of a store in a browser"),
+    "sync": ("dashboards.sync", "rebuild the databases of MLflow and Optuna from a store"),
 }
+"""Module of each command, and what the command does."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -28,12 +33,14 @@ def main(argv: list[str] | None = None) -> int:
     if name not in COMMANDS:
         known = "|".join(COMMANDS)
         if name in ("-h", "--help"):
-            print(f"usage: score-studies {known} ARGUMENTS; --help after a name says more")
+            print(f"usage: score-studies {known} ARGUMENTS\n")
+            print(*(f"  {command:8} {about}" for command, (_, about) in COMMANDS.items()), sep="\n")
+            print("\nscore-studies COMMAND --help lists the arguments of a command.")
             return 0
         print(f"error: the command must be one of {known}; got {name!r}", file=sys.stderr)
         return 2
     cli_common.use_installed_names()
-    return cli_common.ended(lambda: import_module(COMMANDS[name]).main(arguments))
+    return cli_common.ended(lambda: import_module(COMMANDS[name][0]).main(arguments))
 
 
 if __name__ == "__main__":

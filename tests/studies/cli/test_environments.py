@@ -188,6 +188,13 @@ def test_no_exception_ends_in_a_traceback(
     assert len(list(tmp_path.iterdir())) == ("report it" in message)
 
 
+def test_the_installed_command_says_what_each_command_does(capsys):
+    assert score_studies.main([]) == score_studies.main(["--help"]) == 0
+    printed = capsys.readouterr().out
+    for name, (_, about) in score_studies.COMMANDS.items():
+        assert printed.count(f"  {name:8} {about}\n") == 2
+
+
 def test_a_log_and_its_line_show_no_password(monkeypatch, capsys, tmp_path):
     def failing(args):
         raise ValueError("postgresql://me:secret@host/db does not answer")

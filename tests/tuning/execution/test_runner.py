@@ -82,9 +82,9 @@ def test_gpu_jobs_hold_gpus_and_workers_are_reused(capacity, store, monkeypatch)
     handed, processes = {}, set()
     config = Execution.config
 
-    def noting(self, job, *, gpus):
+    def noting(self, job, *, gpus, **more):
         handed[job.key] = (job, gpus)
-        return config(self, job, gpus=gpus)
+        return config(self, job, gpus=gpus, **more)
 
     monkeypatch.setattr(Execution, "config", noting)
     scheduler = Scheduler(miniature_study(search__n_trials="1"), store)

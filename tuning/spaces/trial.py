@@ -9,8 +9,8 @@ from typing import Any
 from optuna.distributions import BaseDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from scorelib.samplers import AnnealedSampler
 from tuning.jobs import Job
-from tuning.spaces.parameters import EPSILON
 from tuning.stages import SampleSpec, Score
 from tuning.store.ledger import Values
 
@@ -108,7 +108,10 @@ class Trial:
 
         None if the search does not vary the step size, or if no single step follows the schedule.
         """
-        return self.sample.r if self.sample and {EPSILON, "r"} & self.values.keys() else None
+        sample = self.sample
+        if sample is None or not isinstance(sample.sampler, AnnealedSampler):
+            return None
+        return sample.r if sample.sampler.STEP_SIZE in self.values else None
 
 
 def as_optuna_trial(

@@ -72,7 +72,8 @@ def _command(args: argparse.Namespace) -> int:
             print(f"{child.name:<17} {child.url}", flush=True)
         used = [page, *ports] if servers else [page]
         tunnel = " ".join(f"-L {port}:127.0.0.1:{port}" for port in used)
-        print(f"elsewhere, first  ssh -N {tunnel} {socket.gethostname()}", flush=True)
+        ssh = f"ssh -N {tunnel} {socket.gethostname()}"
+        print(f"To see the pages on another machine, run there first: {ssh}", flush=True)
         print("Press Ctrl-C to stop.", flush=True)
         while not stop.is_set:
             time.sleep(_POLL_SECONDS)

@@ -1,4 +1,4 @@
-"""What the docstring of a spec says of each field: its meaning and its range.
+"""Reads the meaning and the range of each field of a spec from the docstring of its class.
 
 Every spec describes its fields in the section ``Attributes`` or ``Args`` of its docstring. The
 first sentence of such an entry gives the meaning, and often a range, such as ``> 0`` or ``in [0,
@@ -20,7 +20,7 @@ _RANGE = re.compile(rf"(?:, |, each )((?:{_BOUND}|{_WORDS})(?: (?:and|or) [^,;(]
 
 @dataclass(frozen=True)
 class FieldDoc:
-    """What a docstring says of a field.
+    """The meaning and the range of a field, from a docstring.
 
     Attributes:
         meaning: first sentence of the entry, on one line, without range and full stop.
@@ -33,7 +33,7 @@ class FieldDoc:
 
 @cache
 def field_docs(cls: type) -> dict[str, FieldDoc]:
-    """Returns what the docstrings of a class and of its bases say of its fields, by name.
+    """Returns the meaning and range of each field, from the docstrings of a class and its bases.
 
     Args:
         cls: class of a spec; its own entries come before those of its bases.

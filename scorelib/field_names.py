@@ -1,8 +1,9 @@
-"""Finds the fields that a wrong name may mean: by the field's words, and by spelling.
+"""Suggests fields for a name that does not exist: by synonyms, else by the nearest spelling.
 
-Each field of research has several words for one thing: ``lr`` is the learning rate, and a diffusion
-model's ``sigma_max`` is sigma_1 here. A name that is such a word, or a word of a field's name, is
-answered by the fields of that meaning, wherever they are; any other name by the nearest spelling.
+Researchers use several words for one thing: ``lr`` is the learning rate, and ``sigma_max`` of a
+diffusion model is sigma_1 here. For such a word, and for a word that is part of a field's name, the
+suggestions are the fields with that meaning, at any path. For any other name, the suggestions are
+the fields with the nearest spelling.
 """
 
 import difflib

@@ -1,14 +1,13 @@
 """The largest value of every whole number of a spec, by the name of the field.
 
-A count beyond its limit is a slip of the keyboard: a plan with that many jobs, or a list with that
-many levels, would take hours and all memory before anything could refuse it. The limits are far
-above all published settings.
+A number above its limit is a typing error: a plan with that many jobs, or a list with that many
+levels, would take hours and all memory. The limits are far above all published settings.
 """
 
 from typing import Any
 
 LARGEST = 1_000_000_000
-"""Largest whole number of a field without an entry below."""
+"""Largest whole number of a field that `_BY_NAME` does not list."""
 
 LARGEST_SEED = 2**63 - 1
 """Largest seed, and largest whole number of a class of another distribution."""

@@ -1,4 +1,4 @@
-"""The rules for classes of specs, each checked at the first moment when Python allows the check.
+"""Checks that a class of specs is a frozen, keyword-only dataclass without abstract methods.
 
 ``@dataclass`` acts after ``__init_subclass__``. A dataclass that is not frozen is refused when the
 decorator is applied. A class without the decorator, or without a method, is refused when its first

@@ -54,7 +54,7 @@ def noise_figure(curves: dict[str, list[float]], sigmas: tuple[float, ...]) -> F
     left, right = Axis("standard deviation of the noise", True), Axis("noise minus schedule", True)
     panels = [
         Panel(noise, across, left, "Noise in x"),
-        Panel(gaps, across, right, "How far above the schedule"),
+        Panel(gaps, across, right, "Noise minus schedule"),
     ]
     title = "Noise through sampling with a perfect score"
     return Figure(title, panels, file="noise_levels.png", heading=title)

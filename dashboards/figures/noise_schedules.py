@@ -41,7 +41,7 @@ def schedule_figure(schedules: Sequence[tuple[Schedule, int]], file: str) -> Fig
     about = f"{first.n_levels} levels from {first.sigma_1:g} to {first.sigma_L:g}"
     dimensions = ", ".join(sorted({f"{n:,}" for _, n in schedules}))
     x = Axis("level", limits=(0.5, first.n_levels + 0.5), format="")
-    left, right = Axis("sigma", True), Axis("share in reach of the level before", limits=_WHOLE)
+    left, right = Axis("sigma", True), Axis("coverage by the level before", limits=_WHOLE)
     panels = [
         Panel([_line(s, 1, s.sigmas, colour) for s, _ in schedules], x, left, about),
         Panel(

@@ -60,14 +60,14 @@ def rows(case: TwoNormals, x: Array) -> tuple[list[Line], list[Line], list[Line]
     for y, colour in enumerate(_CLASSES):
         meant, scaled = case.posterior(x, y), case.scaled_posterior(x, y)
         scaled = scaled / np.trapezoid(scaled, x)
-        densities.append(line(meant.tolist(), colour, f"meant, y = {y}"))
+        densities.append(line(meant.tolist(), colour, f"intended, y = {y}"))
         densities.append(line(scaled.tolist(), colour, f"scaled, y = {y}", dash="dash"))
         label = f"p(y = {y} | x)^alpha / Z"
         likelihoods.append(line(case.likelihood(x, y).tolist(), colour, label))
     likelihoods.append(line(case.normaliser(x).tolist(), GREY, "Z(x)", dash="dot"))
     meant, scaled = case.posterior_score(x, 1).tolist(), case.scaled_score(x, 1).tolist()
     scores = [
-        line(meant, _CLASSES[1], "meant, y = 1"),
+        line(meant, _CLASSES[1], "intended, y = 1"),
         line(scaled, _CLASSES[1], "scaled, y = 1", dash="dash"),
     ]
     return densities, likelihoods, scores

@@ -191,7 +191,7 @@ def _cell_record(
 ) -> RunRecord:
     own, study = cell.cell, view.study
     tags = _cell_tags(study, own) | {"cell_key": jobs[0].key}
-    about = "measured at settings of its own"
+    about = "measured at fixed settings"
     if own.protocol:
         tags["protocol"] = about = own.protocol.describe()
         samples = [score.sample for score in cell.scores]
@@ -205,7 +205,7 @@ def _cell_record(
     if cell.failed:
         tags["failed"] = cell.failed
     if cell.winner:
-        about = f"the search's best, measured again on images no choice has seen: {about}"
+        about = f"the best trial of the search, measured again on images of fresh seeds: {about}"
     return RunRecord(
         # The name is part of the key: two columns may show different quantities of one job.
         key=f"cell-{jobs[0].key}-{as_name(own.name)}",
@@ -236,7 +236,7 @@ def _reported_record(view: StudyView, cell: CellView) -> RunRecord:
         name=f"{study.exhibit}: {own.name}",
         tags=_cell_tags(study, own),
         metrics={n: v for n, v in _cell_metrics(cell).items() if n.startswith("reported_")},
-        description=f"Cell of {study.exhibit}: {own.name}; the paper's only, not measured here.",
+        description=f"Cell of {study.exhibit}: {own.name}; reported number, not measured here.",
     )
 
 

@@ -84,8 +84,8 @@ def savings(scheduler: Scheduler, others: Iterable[Scheduler]) -> list[str]:
     made = sum(chunk.sample.chunk_images for chunk in sampled)
     if measured > made > 0:
         lines.append(
-            f"{measured:,} scored images needed only {made:,} generated images: larger samples "
-            "extend smaller ones, and several measures share their images"
+            f"{measured:,} measured images needed only {made:,} generated images: larger samples "
+            "extend smaller samples, and several metrics are measured on the same images"
         )
     for other in others:
         keys = {job.key for job in stored_jobs(other)}
@@ -96,7 +96,8 @@ def savings(scheduler: Scheduler, others: Iterable[Scheduler]) -> list[str]:
     if spared:
         took, in_full = (sum(e.evaluations for e in spared), sum(e.in_full for e in spared))
         lines.append(
-            f"successive halving in {len(spared)} searches took {took:,} network evaluations; all "
-            f"trials on the last rung would have taken {in_full:,}: {1 - took / in_full:.0%} saved"
+            f"successive halving in {len(spared)} searches took {took:,} network evaluations; to "
+            f"measure all trials on the last rung would take {in_full:,}. Halving saved "
+            f"{1 - took / in_full:.0%}"
         )
     return lines

@@ -69,8 +69,8 @@ def _images(run: SearchRun) -> str:
 
 
 def _rung(rung: Rung) -> str:
-    longer = f" of {rung.iteration:,} iterations" if rung.iteration else ""
-    return f"best {rung.keep} on {rung.n_images:,}{longer}"
+    longer = f" after {rung.iteration:,} iterations" if rung.iteration else ""
+    return f"then the best {rung.keep} on {rung.n_images:,} images{longer}"
 
 
 def _row(row: StageForecast) -> tuple[str, ...]:

@@ -30,8 +30,9 @@ def search_tables(
         tried = sum(t.result is not None for t in run.trials)
         about, most = f"the best of {tried} trials, and the starting trials", _SHOWN_TRIALS
         if isinstance(run.search.space, SweepSpace):
-            about, most = f"all {tried} trials, best first", tried
-        found.append((f"Search {run.search.name}: {about}", trial_table(run, most)))
+            about, most = f"all {tried} trials", tried
+        order = "later rungs first, best first on each rung" if run.search.ladder else "best first"
+        found.append((f"Search {run.search.name}: {about}, {order}", trial_table(run, most)))
         shares = [f"{name} {share:.0%}" for name, share in importances(run).items()]
         if shares:
             data = pd.DataFrame({"share of the variance (fANOVA)": [", ".join(shares)]})
@@ -79,8 +80,9 @@ def search_notes(run: SearchRun) -> list[str]:
         if spared is None:
             return []
         return [
-            f"{name}: successive halving took {spared.evaluations:,} network evaluations; all "
-            f"trials on the last rung would have taken {spared.in_full:,}: {spared.saved:.0%} saved"
+            f"{name}: successive halving took {spared.evaluations:,} network evaluations; to "
+            f"measure all trials on the last rung would take {spared.in_full:,}. Halving saved "
+            f"{spared.saved:.0%}"
         ]
     lines = []
     if side := edge(run):
@@ -100,10 +102,10 @@ def _carried_over(run: SearchRun) -> str | None:
     known = [value for value in values if value is not None]
     if not known or values[0] is None or min(known) <= 0:
         return None
-    excess = values[0] / min(known) - 1
     return (
-        f"{search.name}: the result of the first step size, carried over from "
-        f"{search.after.name}, is within {excess:.0%} of the best of {len(known)} trials"
+        f"{search.name}: {search.space.output} {search.space.protocol.name} is {values[0]:.4g} in "
+        f"the first trial, at the step size carried over from {search.after.name!r}; the lowest "
+        f"of {len(known)} trials is {min(known):.4g}"
     )
 
 

@@ -48,7 +48,7 @@ def _note(cells: tuple[CellView, ...], of: ClassifierFeatures, real: float | Non
 
 
 def _images(cell: CellView) -> tuple[object, ...]:
-    """Returns what tells the images of a cell from those of others: stream and number of images."""
+    """Returns an identity of the images of a cell: the stream and the number of images."""
     return (cell.cell.job or cell.sample, cell.cell.n_images)
 
 

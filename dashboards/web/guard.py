@@ -1,4 +1,4 @@
-"""Runs a command that ends together with the process that started the guard, however that ends.
+"""Runs a command, and kills the command when the process that started the guard ends.
 
 The guard is run as a file, in a process group of its own. Its standard input is a pipe whose other
 end only the starting process holds: when the pipe closes, even by ``kill -9``, the guard kills its

@@ -1,7 +1,7 @@
-"""What a launch notes about a data set: digests of its examples, and what a reader should know.
+"""Facts that a launch records about a data set: digests, numbers of distinct examples, remarks.
 
-A data set is known by its content. The digests of the examples are compared at each launch and in
-each worker, so results of one key never come from two contents.
+A data set is identified by its content. Each launch and each worker compares the digests of the
+examples with the recorded digests, so results of one key never come from two contents.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ from scorelib.data.base import DataSpec, Split
 SPLITS: tuple[Split, ...] = ("train", "test")
 
 _FEWEST_DISTINCT = 0.98
-"""Share of distinct examples below which a reader is warned; patches and digits repeat a few."""
+"""Share of distinct examples below which a warning is shown; a few patches and digits repeat."""
 
 
 @dataclass(frozen=True)

@@ -1,1 +1,1 @@
-"""What differs between devices: the precision of networks, and the way of draws to a GPU."""
+"""Code that depends on the device: the precision of networks, random numbers sent to a GPU."""

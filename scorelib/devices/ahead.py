@@ -1,10 +1,10 @@
-"""Draws that are on a GPU when they are needed.
+"""Draws random numbers on the CPU one step ahead and copies them to a GPU.
 
 Random numbers are drawn on the CPU (see `scorelib.seeds`). If they were drawn and copied when a
-step needs them, the GPU would wait. A thread therefore draws one step ahead, into page-locked
-memory, from which copies run beside the computation. The thread makes the same calls in the same
-order as a loop would, so the numbers are the same. On a CPU, where a second thread would take time
-from the computation, values are made when they are needed.
+step needs them, the GPU would wait. A thread therefore draws the numbers of the next step while the
+GPU computes, into page-locked memory, from which copies run beside the computation. The thread
+makes the same calls in the same order as a loop would, so the numbers are the same. On a CPU, a
+second thread would take time from the computation, so the numbers are drawn when a step needs them.
 """
 
 from collections.abc import Callable, Generator, Iterator
@@ -21,7 +21,7 @@ _END = object()
 
 
 def draws_ahead(device: torch.device) -> bool:
-    """Returns whether values for a device are made by a thread: whether it works by itself."""
+    """Returns whether a thread makes the values for a device: true for a CUDA device."""
     return device.type == "cuda"
 
 
@@ -37,7 +37,7 @@ def ahead(values: Iterator[T], device: torch.device) -> Generator[T, None, None]
         device: device to copy the tensors to.
 
     Raises:
-        BaseException: whatever `values` raises, when its value is needed.
+        BaseException: any exception that `values` raises, at the step that needs the value.
     """
     if not draws_ahead(device):
         for value in values:

@@ -1,4 +1,4 @@
-r"""How much of a Frechet distance is due to the number of images alone.
+r"""The part of a Frechet distance that is due to the number of images alone.
 
 The estimated distance falls with the number n of images although the images stay the same. From
 about as many images as features on, the bias is nearly linear in 1 / n,
@@ -9,10 +9,10 @@ so a line through the distances of subsets gives FID_infinity, the distance of i
 images, and the distance at any other n. The interval comes from the jackknife over groups of
 images, since subsets of the same images are no independent measurements.
 
-Below that, sample covariances are nearly singular, the line does not hold, and its intercept is far
-too low. What can be said then is what *perfect* samples of that number would score: samples of a
-normal distribution with the mean and covariance of the reference. Their covariance is drawn by
-Bartlett's decomposition, so no samples are drawn.
+With fewer images than features, sample covariances are nearly singular, the line does not hold, and
+its intercept is far too low. `perfect_distance` then gives the distance of as many *perfect*
+samples: samples of a normal distribution with the mean and covariance of the reference. Bartlett's
+decomposition draws the covariance of such samples directly.
 
 References:
     Chong and Forsyth (2020), Effectively unbiased FID and inception score and where to find them,
@@ -56,7 +56,7 @@ class Extrapolation:
     slope: float
 
     def at(self, n_images: int) -> float:
-        """Returns the distance that such images have in a given number."""
+        """Returns the expected distance of a given number of such images."""
         return self.infinite + self.slope / n_images
 
 

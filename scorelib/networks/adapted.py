@@ -1,8 +1,8 @@
-"""A network of another range of values or of another output, as a network of sigma * score.
+"""Converts networks with another range of inputs or another output to networks of sigma * score.
 
-Weights that were trained elsewhere may be of data in [-1, 1], and may answer the score, the noise
-or what is to be added to denoise. With y = low + (high - low) x and s = (high - low) sigma, a score
-in x is (high - low) times the score in y, so sigma * score is the same number in both.
+A network that was trained elsewhere may take data in [-1, 1], and may return the score, the noise,
+or the denoised sample minus its input. With y = low + (high - low) x and s = (high - low) sigma,
+the score in x is (high - low) times the score in y, so sigma * score is the same number in both.
 """
 
 from dataclasses import dataclass
@@ -15,8 +15,8 @@ from scorelib.networks.base import NetworkSpec, ScoreNetwork
 from scorelib.schedules import ExplicitSchedule, Schedule, SpacedSchedule
 
 Answer = Literal["scaled score", "score", "noise", "residual"]
-"""What a network answers: sigma * score, the score, the noise in x in units of sigma (minus the
-first), or the denoised sample minus x (sigma times the first)."""
+"""Output of a network: sigma * score ("scaled score"); the score; the noise in x in units of sigma,
+which is -sigma * score; or the denoised sample minus x, which is sigma^2 * score ("residual")."""
 
 UNIT_RANGE = (0.0, 1.0)
 """Range of images in this program."""
@@ -29,7 +29,7 @@ class Adapted(NetworkSpec):
     Attributes:
         network: the network itself; a schedule that it holds is in units of its own range.
         value_range: least and greatest value of the images that the network takes.
-        answer: what the network answers.
+        answer: output of the network, one of `Answer`.
     """
 
     KIND = "Adapted"
@@ -45,12 +45,12 @@ class Adapted(NetworkSpec):
 
     @property
     def conditional(self) -> bool:
-        """Whether the network, or the conversion of its answer, takes sigma as an input."""
+        """Whether the network, or the conversion of its output, takes sigma as an input."""
         return self.network.conditional or self.answer in ("score", "residual")
 
     @property
     def width(self) -> float:
-        """Width of the range, the factor from our units to those of the network."""
+        """Width of `value_range`, the factor from data units to units of the network's input."""
         return self.value_range[1] - self.value_range[0]
 
     def build(self, shape: tuple[int, ...]) -> ScoreNetwork:

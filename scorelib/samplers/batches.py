@@ -1,4 +1,4 @@
-"""The evaluation of score networks in sampling: in batches of one size, in a precision."""
+"""Evaluates score networks in sampling: in batches of one size and in a given precision."""
 
 import math
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Modules as files: their definitions, what these refer to, and digests of their syntax."""
+"""Parses modules: their definitions, the names that definitions use, and digests of the syntax."""
 
 import ast
 import hashlib
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 WHOLE = ""
-"""In a reference, instead of a name: the whole module."""
+"""The name in a reference to a whole module."""
 
 Reference = tuple[str, str]
 """A module and a name in the module."""
@@ -28,8 +28,8 @@ class Source:
         module: dotted name of the module.
         is_package: whether the module is the ``__init__`` of a package.
         definitions: statements by the name that they bind.
-        always: other statements, which take effect whatever is used.
-        imports: what an imported name refers to.
+        always: statements that bind no name, which take effect on every import of the module.
+        imports: module and name that each imported name refers to.
     """
 
     module: str
@@ -40,7 +40,7 @@ class Source:
     _known: dict[str, tuple[str, list[Reference]]] = field(default_factory=dict)
 
     def definition(self, name: str) -> tuple[str, list[Reference]]:
-        """Returns the digest of a definition and what it refers to; of `always` for no name."""
+        """Returns the digest and the references of a definition; those of `always` for ""."""
         if name not in self._known:
             statements = self.definitions[name] if name else self.always
             uses = _Uses(self)

@@ -20,7 +20,7 @@ def require(condition: bool, message: str) -> None:
 
 
 def name_of(component: object) -> str:
-    """Returns how messages call a component: the name of its class."""
+    """Returns the name of a component in messages: the name of its class."""
     return type(component).__qualname__
 
 
@@ -74,7 +74,7 @@ def _states() -> tuple[Any, ...]:
 
 
 def check_spec(spec: Spec) -> None:
-    """Checks what every spec must do, whatever the spec describes.
+    """Checks the rules that hold for every spec.
 
     The class is a frozen, keyword-only dataclass. The fields are values that cannot change. JSON
     gives an equal spec with the same key. Default values are the same each time.

@@ -8,11 +8,11 @@ stream for each update and restored after it. A run resumed from the state of it
 continues exactly as an uninterrupted run. The state consists of weights, optimizer moments and EMA,
 and contains no generator.
 
-Images may be 8-bit pixels. They are kept as such, which takes a quarter of the memory, and each
-batch is divided by 255 when it is drawn. The result is bit-identical to dividing all images first.
-Images that take at most a quarter of a GPU's free memory lie there; a batch is then sent as a list
-of indices. The draws of an update are on their way before the update before it has ended (see
-`scorelib.devices.ahead`), and nothing waits for the device except the checks of the losses.
+Images may be 8-bit pixels. They stay 8-bit pixels in memory, which takes a quarter of the memory,
+and each batch is divided by 255 when it is drawn. The result is bit-identical to dividing all
+images first. Images that take at most a quarter of a GPU's free memory are kept on the GPU; a batch
+is then sent as a list of indices. The random numbers of an update are sent to the GPU during the
+update before (see `scorelib.devices.ahead`). Only the checks of the losses wait for the device.
 
 `Training` is the base of all objectives; a subclass implements one update.
 
@@ -67,7 +67,7 @@ class TrainingStep:
 
 
 class Draws(NamedTuple):
-    """What is random in a batch of B examples; None for what the training does not draw.
+    """The random numbers and examples of a batch of B examples; None for fields not in use.
 
     Attributes:
         indices: indices of the examples, (B,) int64.

@@ -177,7 +177,7 @@ def test_reuse_is_counted(finished, tmp_path):
     other = dataclasses.replace(scheduler.study, name="other", cells=(), searches=())
     lines = savings(scheduler, [Scheduler(other, store)])
     assert any(
-        re.match(r"[\d,]+ scored images needed only [\d,]+ generated images", x) for x in lines
+        re.match(r"[\d,]+ measured images needed only [\d,]+ generated images", x) for x in lines
     )
     shared = len(other.snapshots) + len(other.baselines) + 2  # reference and classifier
     assert any(x.startswith(f"{shared} of ") and x.endswith("are shared with other") for x in lines)

@@ -162,7 +162,7 @@ def test_a_server_that_stays_away_costs_a_warning_and_sync_writes_the_rest(
             "--store", finished.url, "--tracking-uri", uri,
         ]  # fmt: skip
         assert main(command) == 2, "a broken server is refused before any work"
-        assert "must be a MLflow server that answers" in capsys.readouterr().err
+        assert "must be an MLflow server that answers" in capsys.readouterr().err
         for command_module in ("studies.cli.launch", "dashboards.sync"):
             # From here on, the server breaks after the check.
             monkeypatch.setattr(f"{command_module}.require_displays", lambda *_: None)

@@ -1,4 +1,4 @@
-"""Removes what a local Ray leaves when the process that started it ends, however that process ends.
+"""Kills the processes of a local Ray and removes its files when the process that started Ray ends.
 
 The guard is run as a file, in a session of its own. Its standard input is a pipe whose other end
 only the starting process holds: when the pipe closes, even by ``kill -9``, the guard kills all

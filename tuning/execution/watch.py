@@ -1,4 +1,4 @@
-"""Watches the processes of a local Ray: whatever ends them, the driver and its Ray end in seconds.
+"""Watches the processes of a local Ray; the driver stops within seconds if one of them ends.
 
 Signals to all processes of a job (Slurm, systemd, ``timeout``) and the memory killer end Ray's
 control service or node manager before the driver. A call into Ray then waits for a minute, after

@@ -1,7 +1,8 @@
-"""How long running jobs really take, as a correction of times that nobody has measured yet.
+"""Corrects predicted times of jobs by the progress of the jobs that run now.
 
-The first job of a stage may run for hours before its rate is known (`rates`), and an assumed
-throughput may be wrong by a factor of three. The progress inside the job tells after a minute.
+The first job of a stage may run for hours before its rate is measured (`rates`), and an assumed
+throughput may be wrong by a factor of three. The progress inside the job gives the rate after a
+minute.
 """
 
 from collections import defaultdict

@@ -13,10 +13,10 @@ from tuning.stages.protocols import FidProtocol
 from tuning.stages.score import OUTPUTS, SCORING, Output, Score
 
 PERFECT = "perfect"
-"""Name of a result: the distance of perfect samples, in our number."""
+"""Name of a result: the distance of as many perfect samples as our distance has images."""
 
 PERFECT_REPORTED = "perfect, reported number"
-"""Name of a result: the distance of perfect samples, in the number of the reported distance."""
+"""Name of a result: the distance of as many perfect samples as the reported number has images."""
 
 
 def infinite(which: Output) -> str:
@@ -30,20 +30,20 @@ def half_width(which: Output) -> str:
 
 
 def at_reported(which: Output) -> str:
-    """Returns the name of a result: what our images would have in the reported number."""
+    """Returns the name of a result: the distance of our images, had we as many as reported."""
     return f"{which}, reported number"
 
 
 @dataclass(frozen=True, kw_only=True)
 class SampleSize(Job):
-    """What a distance of ours would be on another number of images.
+    """An estimate of one of our distances for the number of images of a reported distance.
 
-    The result has the distance of perfect samples in both numbers and, if there are enough images
-    (`scorelib.metrics.sample_size.LEAST_RATIO`), FID-infinity of our images with its interval and
-    the distance in the reported number.
+    The result has the distance of perfect samples for both numbers of images. If there are enough
+    images (`scorelib.metrics.sample_size.LEAST_RATIO`), the result also has FID-infinity of our
+    images with its interval, and their distance for the reported number of images.
 
     Attributes:
-        score: a distance of ours.
+        score: our distance.
         n_reported: number of images of the reported distance, >= 2.
     """
 

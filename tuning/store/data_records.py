@@ -1,8 +1,8 @@
-"""What a store knows of the data sets that its results were made with.
+"""Records of the data sets with which the results of a store were computed.
 
-A data set is known by its content. The first launch that reads a data set records the digests of
-its examples under the key of its spec; every later launch and every worker compares. So results of
-one key never come from two contents, whatever lies in the folder of the data files.
+A data set is identified by its content. The first launch that reads a data set records the digests
+of its examples under the key of its spec. Every later launch and every worker compares its digests
+with the record. So results of one key never come from two contents, even if files are replaced.
 """
 
 from collections.abc import Mapping

@@ -1,8 +1,9 @@
 """The shapes of a store's documents: every document is read against the shape of its folder.
 
-A document is *damaged* if it is no JSON or has another shape, as after a fault of the disk or an
-edit by hand. Damage is always said in one line and never replaced by a default. A document that the
-program writes again by itself is set aside; for any other, the line says what to do.
+A document is *damaged* if it is not JSON or has another shape, as after a fault of the disk or an
+edit by hand. A damaged document is reported in one line and never replaced by a default. A document
+that the program writes again by itself is set aside; for any other document, the line says what the
+user must do.
 """
 
 import json
@@ -66,7 +67,7 @@ def shape_of(folder: str) -> Shape:
 
 
 def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no number of JSON")
+    raise ValueError(f"{constant} is not a number in JSON")
 
 
 # -- parts of shapes -----------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""The locations of artifacts in a MLflow database whose folder was moved or copied.
+"""The locations of artifacts in an MLflow database whose folder was moved or copied.
 
 MLflow stores an absolute path for each experiment, run and model. The database and the folder of
 artifacts are in one folder, the store's. When that folder is moved or copied, the paths still lead

@@ -1,8 +1,8 @@
-"""Finds faults of displays that last: repeating a write does not mend them, but a user can.
+"""Finds lasting faults of displays: faults that a user must mend, since retries cannot succeed.
 
-A display with such a fault answers, or could never answer: a deleted experiment, a damaged
-database, a database of a newer version, a server that is no MLflow. A launch refuses it before any
-work, and a writer does not wait for its end, as it waits for the end of an outage.
+Examples are a deleted experiment, a damaged database, a database of a newer version, and a server
+that is not an MLflow server. A launch refuses a display with such a fault before any work. A writer
+gives up at once, whereas it waits for the end of an outage.
 """
 
 import os
@@ -116,7 +116,7 @@ def require_mlflow(uri: str, field: str | None, experiment: str) -> None:
         require_database_of(MLFLOW, uri, field, experiment)
         return
     shown = without_secrets(uri)
-    must = f"the tracking server {shown} must be a MLflow server that answers within seconds"
+    must = f"the tracking server {shown} must be an MLflow server that answers within seconds"
     try:
         found = _within(_PROBE_SECONDS, lambda: _experiment(uri, experiment))
     except Exception as error:  # requests, MLflow and its parser of messages have their own
@@ -131,7 +131,7 @@ def require_mlflow(uri: str, field: str | None, experiment: str) -> None:
 
 
 def _experiment(uri: str, name: str) -> Any:
-    """Returns an experiment of a server, or None if a MLflow server has no such experiment."""
+    """Returns an experiment of a server, or None if an MLflow server has no such experiment."""
     from mlflow.entities import ViewType  # here, because the import takes two seconds
     from mlflow.tracking import MlflowClient
 

@@ -28,7 +28,9 @@ def own_data(path: Path, options: Mapping[str, Any] | None = None) -> IdxFiles |
     """
     try:
         if not path.is_dir():
-            raise MissingDataError(f"a data set must be a folder, but {path} is none", "data.root")
+            raise MissingDataError(
+                f"a data set must be a folder, but {path} is not a folder", "data.root"
+            )
         kind = IdxFiles if is_idx_folder(path) else ImageFolder
         return kind.of(path, **(options or {}))
     except OSError as error:  # no permission, or a device that fails

@@ -1,11 +1,11 @@
-"""Which files of a folder are images of a data set, which are left out and why.
+"""Lists the images in a folder, and counts the files that are left out, by reason.
 
     FOLDER/train/CLASS/any/name.png     FOLDER/test/CLASS/any/name.jpg
     FOLDER/train/name.png               FOLDER/test/name.jpg              one class
     FOLDER/CLASS/any/name.png           or FOLDER/name.png                to be split by a seed
 
-Hidden files and folders and those that editors and file managers make are never taken. Symbolic
-links are followed, both of files and of folders.
+Hidden files and folders, and the files and folders that editors and file managers create, are left
+out. Symbolic links to files and to folders are followed.
 """
 
 import itertools

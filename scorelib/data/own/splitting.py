@@ -1,4 +1,4 @@
-"""The seeded split of a data set that has none: which of its examples are held out."""
+"""Splits the examples of a data set into training and held-out examples by a seed."""
 
 import torch
 from torch import Tensor
@@ -8,7 +8,7 @@ from scorelib.errors import InputError
 from scorelib.seeds import generator_of
 
 _SHARE_HELD_OUT = 5
-"""One in so many examples is held out by default."""
+"""One of this many examples is held out by default."""
 
 
 def n_held_out(n: int) -> int:

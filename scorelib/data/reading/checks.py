@@ -1,4 +1,4 @@
-"""Checks of image files, with errors for files that are absent, damaged or not what they claim.
+"""Checks of image files, with errors for files that are absent, damaged or of another data set.
 
 The checks of a published data set end with `require_natural`: where no digest of the pixels is
 public, sizes and statistics of the pixels at least tell the data set from noise, from blank images

@@ -18,14 +18,14 @@ def lines(alpha):
 @pytest.mark.parametrize("alpha", [0.2, 1.0, 10.0])
 def test_densities_have_area_one_and_scores_are_their_slopes(alpha):
     densities, likelihoods, scores = lines(alpha)
-    for name in ("meant, y = 0", "meant, y = 1", "scaled, y = 0", "scaled, y = 1", "prior"):
+    for name in ("intended, y = 0", "intended, y = 1", "scaled, y = 0", "scaled, y = 1", "prior"):
         assert np.trapezoid(densities[name], X) == pytest.approx(1, abs=1e-3)
     both = [likelihoods[f"p(y = {y} | x)^alpha / Z"] for y in (0, 1)]
     np.testing.assert_allclose(sum(both), 1)
-    for name in ("meant, y = 1", "scaled, y = 1"):
+    for name in ("intended, y = 1", "scaled, y = 1"):
         slope = np.gradient(np.log(densities[name]), X)
         np.testing.assert_allclose(scores[name][5:-5], slope[5:-5], atol=0.02)
-    assert np.allclose(scores["meant, y = 1"], scores["scaled, y = 1"]) == (alpha == 1)
+    assert np.allclose(scores["intended, y = 1"], scores["scaled, y = 1"]) == (alpha == 1)
 
 
 def test_every_example_has_a_column_of_three_panels():

@@ -6,6 +6,7 @@ The searches are real, with a ledger in a real store; only the value of a score 
 import itertools
 import math
 import uuid
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -200,6 +201,13 @@ def test_nothing_is_said_to_be_saved_without_a_ladder_or_before_the_end():
 # -- the table of trials ---------------------------------------------------------------------------
 
 
+def test_the_title_says_in_which_order_trials_are_listed():
+    ladder = (Rung(n_images=80, keep=3),)
+    for rungs, order in ((), "best first"), (ladder, "later rungs first, best first on each rung"):
+        ((title, _), *_) = search_tables({"": run_of(by_lambda, LAMBDA, ladder=rungs)}, [])
+        assert title.endswith(f"starting trials, {order}")
+
+
 def test_trials_are_shown_by_rung_and_then_by_value_with_failures_last():
     def fragile(score):
         return None if lambda_of(score) > 30 else by_lambda(score)
@@ -323,6 +331,17 @@ def test_an_optimum_at_the_edge_of_what_was_tried_is_told():
         told = told if side else []
         assert search_notes(run) == told
     assert edge(run_of(bowl(0.01), space=STEPS, starts=start, n_trials=1)) is None
+
+
+def test_the_note_on_a_carried_over_step_size_names_both_numbers():
+    run = run_of(bowl(1e-9), space=STEPS, starts=({EPSILON: 0.01},))
+    run.search = replace(run.search, after=replace(run.search, name="earlier"))
+    first, *others = (trial.value for trial in run.trials)
+    assert min(others) < first
+    assert search_notes(run)[-1] == (
+        f"planted: {STEPS.output} {STEPS.protocol.name} is {first:.4g} in the first trial, at the "
+        f"step size carried over from 'earlier'; the lowest of 8 trials is {min(others):.4g}"
+    )
 
 
 # -- distance against step size --------------------------------------------------------------------

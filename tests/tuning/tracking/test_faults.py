@@ -179,7 +179,7 @@ def test_a_server_that_is_no_mlflow_is_refused_within_seconds(
     with server(status, body, **headers) as uri:
         require_server(uri)  # it listens
         began = time.monotonic()
-        with pytest.raises(LastingFaultError, match="must be a MLflow server") as found:
+        with pytest.raises(LastingFaultError, match="must be an MLflow server") as found:
             require_mlflow(uri, "tracking_uri", NAME)
         assert time.monotonic() - began < 5
     assert said in str(found.value) and "\n" not in str(found.value)

@@ -1,1 +1,1 @@
-"""What is sampled: score models, and among them weights that were trained elsewhere."""
+"""Score models, from which samplers draw images; imported weights are score models too."""

@@ -1,9 +1,9 @@
 """The import of weights that were trained elsewhere: a job that reads the file once.
 
 The job checks the file, gives every tensor our name and commits the weights to the store as
-safetensors, so no later job needs the file. A spot check denoises images of the data set: weights
-whose names and shapes fit can still be fed another range of values, or be taken to answer something
-else, and nothing but bad samples would tell.
+safetensors, so no later job needs the file. A spot check denoises images of the data set. The
+reason is that names and shapes of the tensors do not show a wrong range of inputs or a wrong
+meaning of the output; without the check, only bad samples would show such a mistake.
 """
 
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ from tuning.stages.models.score_model import ScoreModel
 from tuning.stages.models.weights_file import WeightsFile, weights_path
 
 WEIGHTS_SHA256 = "weights_sha256"
-"""Name of a result: the digest of the weights as safetensors, the same in every format."""
+"""Name of a result: the digest of the weights as safetensors, whatever the format of the file."""
 
 SPOT_CHECK = "spot_check"
 """Name of a result: how well the weights denoise images of the data set, in one line."""
@@ -74,7 +74,7 @@ class ImportedWeights(Job, ScoreModel):
 
     @property
     def origin(self) -> str:
-        """That the weights were imported, with the first digits of the file's digest."""
+        """The words "imported from" with the first digits of the file's digest."""
         return f"imported from {self.weights.sha256[:8]}"
 
     @property
@@ -155,7 +155,7 @@ class ImportedWeights(Job, ScoreModel):
 
 @dataclass(frozen=True, kw_only=True)
 class Exported(ScoreModel):
-    """The stand-in for a model that was exported and is imported again: its key and its levels.
+    """A placeholder for a model that was exported and is imported again, with the model's key.
 
     Attributes:
         imported: the imported weights.

@@ -1,8 +1,8 @@
 """The interface between sampling and the origin of a score.
 
-Sampling, scoring and searching ask a `ScoreModel` what it is to resemble, at which noise levels it
-is to be sampled, and for sigma * score on a device. None of them asks how the model came to be: a
-snapshot of a training, imported weights and a class of one's own are score models alike.
+Sampling, scoring and searching need three things of a `ScoreModel`: the data set that samples
+should resemble, the noise levels, and a module that computes sigma * score. The origin of the model
+does not matter: a snapshot of a training, imported weights and a user's class are score models.
 """
 
 from abc import ABC, abstractmethod
@@ -70,7 +70,7 @@ class ScoreModel(Spec, ABC):
 
     @property
     def exported_as(self) -> Origin:
-        """What an export of the model notes about its origin, without an EMA decay."""
+        """The origin that an export of the model records, without an EMA decay."""
         return Origin(self.key)
 
     def needed_jobs(self) -> tuple[Job, ...]:
@@ -89,7 +89,7 @@ class ScoreModel(Spec, ABC):
 
     @property
     def origin(self) -> str:
-        """How the model came to be, in a few words, such as "trained by dsm", for titles."""
+        """Origin of the model in a few words, such as "trained by dsm", for titles of jobs."""
         return self.short_kind()
 
     def wants_gpu(self) -> bool:

@@ -1,8 +1,8 @@
-"""Files of weights: how one is read, and what identifies the weights in the file.
+"""Files of weights: the options with which a file is read, and the identity of its weights.
 
-A file is known by its SHA-256, never by its name. The architecture and the noise levels are read
-from the file where the file tells them, and asked for where it does not; both are then part of the
-identity, together with the choices on which the weights depend.
+A file is identified by its SHA-256, never by its name. The architecture and the noise levels come
+from the file if it contains them, otherwise from the user. Both are part of the identity, together
+with the options on which the weights depend.
 """
 
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class WeightsFile(Spec):
         schedule: noise levels of the training, for data in [0, 1].
         ema: whether the averaged weights are taken, if the format has a choice.
         half: whether weights in half precision are accepted.
-        first_level: what the first level in the file is.
+        first_level: whether the first level in the file is the largest or the smallest.
         exported_from: key of the model of this program that the file was exported from; "" for
             weights from elsewhere. Searches then draw the same random numbers as for that model.
         exported_ema: EMA decay of the exported weights; None if there was none.
@@ -70,19 +70,20 @@ class WeightsFile(Spec):
 
 @dataclass(frozen=True, kw_only=True)
 class Reading(Spec):
-    """How a file of weights is read; what is None is read from the file.
+    """The options with which a file of weights is read; None means that the file gives the value.
 
     Attributes:
         format: layout that the file must have, one of `scorelib.weights.FORMATS`; None for any.
-        network: architecture; None for what names and shapes of the tensors tell.
-        schedule: noise levels of the training, in units of `value_range`; None for what the file
-            tells.
+        network: architecture; None for the architecture that fits the names and shapes of the
+            tensors.
+        schedule: noise levels of the training, in units of `value_range`; None for the levels in
+            the file.
         sha256: digest that the file must have; None for any.
         ema: whether the averaged weights are taken, if the format has a choice.
         half: whether weights in half precision are accepted.
-        first_level: what the first level in the file is.
+        first_level: whether the first level in the file is the largest or the smallest.
         value_range: least and greatest value of the images that the network takes.
-        answer: what the network answers.
+        answer: output of the network, one of `scorelib.networks.Answer`.
     """
 
     KIND = "Reading"
@@ -98,13 +99,14 @@ class Reading(Spec):
     answer: Answer = "scaled score"
 
     def identified(self, path: Path) -> WeightsFile:
-        """Reads a file and returns what identifies its weights.
+        """Reads a file and returns the identity of its weights.
 
         Args:
             path: the file or the folder.
 
         Raises:
-            InputError: the file cannot be used as asked, or does not tell its noise levels.
+            InputError: the file does not fit these options, or noise levels are neither in the file
+                nor given.
         """
         found = read(
             path, self.format, network=self.network, schedule=self.schedule, sha256=self.sha256,

@@ -1,10 +1,10 @@
-"""Weights that were trained elsewhere, read; weights that were trained here, written.
+"""Reads weights that were trained elsewhere, and writes weights that were trained here.
 
 `read` opens a published file (`opening`), finds the weights in the authors' layout (`layouts`),
-which network they are of (`architectures`) and at what levels it was trained (`levels`), and gives
-every tensor our name (`refinenet`, `unet`, `ncsnpp`). `save` and `load` keep a network in a folder
-of our own, `to_published` writes the authors' layouts. `denoises` checks that weights are used as
-they were trained, and `PUBLISHED` lists what others have published.
+identifies the network (`architectures`) and its noise levels (`levels`), and gives every tensor our
+name (`refinenet`, `unet`, `ncsnpp`). `save` and `load` write and read a folder with a network, and
+`to_published` writes the authors' layouts. `denoises` checks that weights are used as they were
+trained, and `PUBLISHED` lists published models.
 """
 
 from scorelib.weights.folder import load, require_new_folder, save

@@ -1,8 +1,9 @@
-"""Which of our networks a published state is of, and its tensors under our names.
+"""Identifies the network of a published state, and gives its tensors our names.
 
-Names tell the family, shapes the sizes. The network so found, or one that is asked for, says which
-tensors there must be and of which shapes; what is missing, unexpected or of another shape is bad
-input, since a network with some tensors left as they were would answer wrongly without any error.
+The names of the tensors determine the family of the network, the shapes its sizes. This network, or
+the network that the user names, determines all names and shapes. A missing or unexpected tensor, or
+another shape, is an error of the input: a network with some initial weights would give wrong
+results without any error.
 """
 
 from collections import Counter
@@ -28,7 +29,7 @@ _ABSENT = {
     "model.diffusion_model.": "a latent diffusion model",
     "net.model.": "a network of EDM",
 }
-"""By the first letters of their names, networks that do not exist here."""
+"""Networks that are not available here, by the beginning of the names of their tensors."""
 
 _NEAREST: tuple[NetworkSpec, ...] = (
     Ncsn(), Ncsnv2(), Ncsnv2(multipliers=(1, 2, 2, 4, 4)), Ncsnv2(multipliers=(1, 2, 2, 2, 4, 4)),
@@ -37,7 +38,7 @@ _NEAREST: tuple[NetworkSpec, ...] = (
 
 
 def identified(published: Mapping[str, Tensor], schedule: Schedule | None) -> NetworkSpec:
-    """The network whose weights a published state holds.
+    """Returns the network whose weights a published state holds.
 
     Args:
         published: tensors by published name.
@@ -65,7 +66,7 @@ def identified(published: Mapping[str, Tensor], schedule: Schedule | None) -> Ne
 
 
 def _nearest(shapes: Shapes) -> str:
-    """The published network that shares most shapes, whatever the names, in words."""
+    """Returns the published network that shares most shapes, whatever the names, in words."""
     found = Counter(shapes.values())
     best, n_shared, n_all = _NEAREST[0], -1, 1
     for network in _NEAREST:
@@ -81,7 +82,7 @@ def _shapes(network: NetworkSpec) -> Counter[tuple[int, ...]]:
 
 
 def n_channels_of(network: NetworkSpec, published: Mapping[str, Tensor]) -> int:
-    """Channels of the images that a published state is for; 3 where the state does not tell."""
+    """Returns the number of channels of images; 3 if the published state does not determine it."""
     first = "all_modules.3" if isinstance(network, NcsnPp) else "begin_conv"
     first = "downblocks.0" if isinstance(network, DdpmUNet) else first
     weight = published.get(f"{first}.weight")
@@ -93,9 +94,9 @@ class Published:
     """The published form of a network's state.
 
     Attributes:
-        network: the network; of a kind that nobody published, using the form raises InputError.
-        n_channels: channels of an image.
-        largest_first: tables of levels begin with the largest sigma.
+        network: the network; the properties raise InputError for a kind that was never published.
+        n_channels: number of channels of an image.
+        largest_first: whether tables of levels begin with the largest sigma.
     """
 
     network: NetworkSpec
@@ -122,7 +123,7 @@ class Published:
         return _tied(self.network, self.n_channels, self.largest_first)
 
     def imported(self, published: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """The state of our network from a published state.
+        """Returns the state of our network for a published state.
 
         Raises:
             InputError: tensors are missing, unexpected or of another shape.
@@ -132,7 +133,7 @@ class Published:
         return to_ours(self.ties, given)
 
     def exported(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """The published state from a state of our network, with zeros for unused tensors."""
+        """Returns the published state for a state of our network; unused tensors are zero."""
         unused = unet.unused(self.network) if isinstance(self.network, DdpmUNet) else {}
         return to_theirs(self.ties, state) | unused
 
@@ -156,14 +157,14 @@ class Published:
             return f"{error}"
         if nearest == self.network:
             return "this is the nearest architecture here, so fetch the whole file again"
-        return f"the nearest architecture here is {nearest}; give that network, or none"
+        return f"the nearest architecture here is {nearest}; give that network, or leave it out"
 
 
 @lru_cache(maxsize=16)
 def _tied(
     network: NetworkSpec, n_channels: int, largest_first: bool
 ) -> tuple[list[Tie], dict[str, Tensor]]:
-    """The ties of a network and the state of the network, without values."""
+    """Returns the ties of a network, and its state without values."""
     side = max(_LEAST_SIDE, 2 ** len(getattr(network, "multipliers", ())))  # any side does
     with torch.device("meta"):
         built = network.build((n_channels, side, side))
@@ -175,8 +176,8 @@ def _tied(
         ties = ncsnpp.ties(built)
     else:
         raise InputError(
-            f"a network must be one that others published; got {network}: save the network as "
-            "safetensors instead",
+            f"the network must have an authors' layout, but {network.KIND} has none: save the "
+            "network as safetensors instead",
             "network",
         )
     return list(ties), built.state_dict()

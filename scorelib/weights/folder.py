@@ -1,4 +1,4 @@
-"""A folder of our own: weights as safetensors, ``config.json``, a model card, other files.
+"""Writes and reads a folder with a network: safetensors, ``config.json``, a model card, images.
 
 ``config.json`` holds the specs of the network and of the schedule, the shape of one example and the
 digest of the weights. A folder is written under another name and renamed when complete, so a folder
@@ -34,7 +34,7 @@ _VERSION = 1
 
 @dataclass(frozen=True, eq=False)
 class Kept:
-    """What a folder holds.
+    """The content of a folder.
 
     Attributes:
         network: the architecture.
@@ -64,7 +64,7 @@ def save(
     files: Mapping[str, bytes] | None = None,
     origin: Origin | None = None,
 ) -> str:
-    """Writes a folder that `load` and `read` take, all of it or nothing.
+    """Writes a folder for `load` and `read`; the folder appears whole or not at all.
 
     Args:
         folder: the new folder, absent or empty.
@@ -96,7 +96,7 @@ def save(
 
 
 def load(folder: Path | str) -> tuple[ScoreNetwork, Schedule | None]:
-    """The network of a folder, in evaluation mode on the CPU, and its schedule.
+    """Returns the network of a folder, in evaluation mode on the CPU, and its schedule.
 
     Raises:
         InputError: there is no such folder, or the folder is damaged.
@@ -109,7 +109,7 @@ def load(folder: Path | str) -> tuple[ScoreNetwork, Schedule | None]:
 
 
 def read_folder(folder: Path, sha256: str | None = None) -> Kept:
-    """What a folder of `save` holds.
+    """Returns the content of a folder that `save` has written.
 
     Args:
         folder: the folder.
@@ -127,7 +127,7 @@ def read_folder(folder: Path, sha256: str | None = None) -> Kept:
         missing = f"{error.args[0]} is missing" if isinstance(error, KeyError) else str(error)
         raise _bad_config(folder, missing) from error
     if not isinstance(network, NetworkSpec) or not isinstance(schedule, Schedule | None):
-        raise _bad_config(folder, "other specs than of a network and a schedule")
+        raise _bad_config(folder, "specs other than a network and a schedule")
     state, digest = opened(folder / WEIGHTS, sha256 or config.get("sha256"))
     _require_state(network, shape, state, f"export {folder} again")
     origin = Origin.from_json(config.get(ORIGIN))
@@ -151,7 +151,7 @@ def _config(folder: Path) -> dict[str, Any]:
         raise _bad_config(folder, str(error)) from error
     if not isinstance(config, dict) or config.get("format") != _FORMAT:
         found = config.get("_class_name", "no format") if isinstance(config, dict) else "no object"
-        raise _bad_config(folder, f"{found}, so another program's")
+        raise _bad_config(folder, f"{found}, so another program's file")
     if config.get("version") != _VERSION:
         raise _bad_config(folder, f"version {config.get('version')!r}, which is not {_VERSION}")
     return config

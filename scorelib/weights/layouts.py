@@ -1,4 +1,4 @@
-"""What the authors' files hold beside the weights: averages, levels, and where they lie.
+"""The layouts of the authors' files: where weights, averages and noise levels are stored.
 
     ncsn                         [weights, Adam]
     ncsnv2                       [weights, Adam, epoch, step, averages or None], with ``sigmas``
@@ -57,7 +57,7 @@ class Origin:
 
 @dataclass(frozen=True)
 class Content:
-    """What of a file is used.
+    """The parts of a file that are used.
 
     Attributes:
         format: the file's layout.
@@ -75,7 +75,7 @@ class Content:
 
 
 def content_of(saved: Any, ema: bool) -> Content:
-    """The weights and the levels in what a file holds.
+    """Returns the weights and the noise levels of a file.
 
     Args:
         saved: what was read from the file.
@@ -103,7 +103,7 @@ def _origin(optimizer: Any) -> Origin | None:
 
 
 def is_state(saved: Any) -> TypeGuard[dict[str, Tensor]]:
-    """Whether something is a dictionary of tensors by name, and not empty."""
+    """Returns whether a value is a dictionary of tensors by name, and not empty."""
     return (
         isinstance(saved, dict)
         and bool(saved)
@@ -172,7 +172,7 @@ def _without_sigmas(state: dict[str, Tensor]) -> tuple[dict[str, Tensor], Tensor
 
 
 def _outline(saved: Any) -> str:
-    """What something is, in a few words."""
+    """Returns a description of a value in a few words, for messages."""
     if isinstance(saved, dict):
         return f"a dictionary of {', '.join(map(str, list(saved)[:5]))}" if saved else "nothing"
     if isinstance(saved, (list, tuple)):

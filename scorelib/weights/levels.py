@@ -1,4 +1,4 @@
-"""The noise schedule that a file tells: from levels stored beside the weights to a `Schedule`."""
+"""Converts the noise levels stored beside the weights to a `Schedule`."""
 
 import numpy as np
 import torch
@@ -8,18 +8,18 @@ from scorelib.errors import InputError
 from scorelib.schedules import SCHEDULES, ExplicitSchedule, Schedule
 
 _TOLERANCE = 1e-4
-"""Relative difference of levels that are the same but for the arithmetic that made them."""
+"""Largest relative difference of levels that differ by rounding only."""
 
 
 def levels_of(sigmas: Tensor, *, largest_first: bool = True) -> Tensor:
-    """The levels that a file stores, (L,), strictly decreasing.
+    """Returns the levels stored in a file, (L,), in strictly decreasing order.
 
     Args:
         sigmas: the levels, (L,), as stored.
-        largest_first: the first level is the largest one.
+        largest_first: whether the first level is the largest level.
 
     Raises:
-        InputError: the levels go the other way, or are not positive.
+        InputError: the levels are in the opposite order, or are not positive.
     """
     if sigmas.dim() != 1 or not len(sigmas) or not bool((sigmas > 0).all()):
         raise InputError(
@@ -39,7 +39,7 @@ def levels_of(sigmas: Tensor, *, largest_first: bool = True) -> Tensor:
 
 
 def schedule_of(levels: Tensor) -> Schedule:
-    """The schedule with given levels: of a family if one has these levels, or else the list.
+    """Returns the schedule with given levels: of a family with these levels, else a list.
 
     Args:
         levels: strictly decreasing, (L,), in the precision of the file.
@@ -58,7 +58,7 @@ def require_same(given: Schedule, levels: Tensor) -> None:
         raise InputError(
             f"the schedule must be the one that the file tells, {_ends(levels)}; got "
             f"{given.n_levels} levels, {given.sigma_1:g} to {given.sigma_L:g}, {given.title}: "
-            "give that schedule, or none",
+            "give that schedule, or leave the schedule out",
             "schedule",
         )
 
@@ -69,13 +69,13 @@ def require_within(given: Schedule, levels: Tensor) -> None:
     if given.sigma_1 > most * (1 + _TOLERANCE) or given.sigma_L < least * (1 - _TOLERANCE):
         raise InputError(
             f"levels must lie where the network was trained, {least:g} to {most:g}; got "
-            f"{given.sigma_L:g} to {given.sigma_1:g}: give a schedule within",
+            f"{given.sigma_L:g} to {given.sigma_1:g}: give a schedule in this range",
             "schedule",
         )
 
 
 def _are_close(schedule: Schedule, levels: Tensor) -> bool:
-    """Whether a schedule has the levels of a file, but for the rounding of the file's type."""
+    """Returns whether a schedule has the levels of a file, up to rounding in the file's type."""
     tolerance = max(_TOLERANCE, 2 * torch.finfo(levels.dtype).eps)
     return np.allclose(schedule.sigmas, levels.double().numpy(), rtol=tolerance, atol=0)
 
@@ -85,7 +85,7 @@ def _ends(levels: Tensor) -> str:
 
 
 def _shortest(sigma: float, dtype: torch.dtype) -> float:
-    """The number of fewest digits that exp(log(sigma)), rounded to a type, may have come from."""
+    """Returns sigma rounded to as few digits as the accuracy of exp(log(sigma)) allows."""
     accuracy = 2**-47 if dtype == torch.float64 else 2 * torch.finfo(dtype).eps
     for n_digits in range(1, 17):
         rounded = float(f"{sigma:.{n_digits}g}")

@@ -1,4 +1,4 @@
-"""Names of the continuous NCSN++ of score_sde_pytorch, and what their shapes tell.
+"""Maps the tensors of the continuous NCSN++ of score_sde_pytorch to those of our network.
 
 The published network is one flat list, ``all_modules``, in the order of use: frequencies, two
 linear layers, the first convolution; per level the blocks (an attention after each where the level
@@ -25,7 +25,7 @@ _FIRST_BLOCK = 4
 
 
 def identified(shapes: Shapes) -> NcsnPp:
-    """The network that such tensors are of; dropout, which no tensor tells, is the default.
+    """Returns the network with such tensors; its dropout, which no tensor shows, is the default.
 
     Raises:
         InputError: NCSN++ with skips of input and output, or blocks that make no levels.
@@ -67,7 +67,7 @@ def identified(shapes: Shapes) -> NcsnPp:
 
 
 def ties(network: Any) -> Iterator[Tie]:
-    """The ties of a network's tensors, in the published order; the network is one of `NcsnPp`."""
+    """Returns the ties of the tensors of an `NcsnPp` network, in the published order."""
     yield Tie(("frequencies",), (FREQUENCIES,))
     for number, (name, module) in enumerate(_in_order_of_use(network), 1):
         yield from _module(module, name, f"all_modules.{number}")

@@ -1,8 +1,8 @@
-"""Opens files of weights: tensors, numbers, lists and dictionaries come out, and no code runs.
+"""Opens files of weights as tensors, numbers, lists and dictionaries, without running code.
 
-A file of ``torch.save`` is a pickle, and a pickle is a program. Files are read with the
-weights-only unpickler of torch or as safetensors; a file that needs more is refused. Programs that
-would have to run the code inside a file, such as those that read EDM's pickles, have no place here.
+A file of ``torch.save`` is a pickle, and a pickle is a program. Files are read by the weights-only
+unpickler of torch or as safetensors. A file whose pickle needs to run code, such as those of EDM,
+is refused.
 """
 
 import hashlib
@@ -27,7 +27,7 @@ WEIGHTS = "model.safetensors"
 
 
 def file_sha256(path: Path) -> str | None:
-    """The SHA-256 of a file, or of the file of weights in a folder; None if there is no such file.
+    """Returns the SHA-256 of a file, or of the weights in a folder; None if there is no such file.
 
     Args:
         path: a file or a folder.
@@ -40,7 +40,7 @@ def file_sha256(path: Path) -> str | None:
 
 
 def opened(path: Path, sha256: str | None = None) -> tuple[Any, str]:
-    """The content of a file of weights and the file's digest, both from one opening.
+    """Returns the content of a file of weights and the digest of the same bytes.
 
     Args:
         path: a file of ``torch.save``, in its zip container or the older one, or of safetensors.
@@ -58,7 +58,7 @@ def opened(path: Path, sha256: str | None = None) -> tuple[Any, str]:
             if sha256 is not None and digest != sha256.lower():
                 raise InputError(
                     f"{path} must have the SHA-256 {sha256}; got {digest}: fetch that file, or "
-                    "give this digest if this is the file meant",
+                    "give the digest of this file if the file is right",
                     "sha256",
                 )
             file.seek(0)
@@ -138,6 +138,6 @@ def _no_weights(path: Path, error: Exception) -> InputError:
 
 
 def _one_line(error: Exception) -> str:
-    """The first sentence of an error's message, or the error's kind."""
+    """Returns the first sentence of an error's message, or the error's class."""
     text = " ".join(str(error).split())
     return text.partition(". ")[0].removesuffix(".") or type(error).__name__

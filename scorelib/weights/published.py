@@ -1,8 +1,8 @@
-"""Published weights whose network exists here: what they are, and what was reported of them.
+"""The published models whose networks exist here, with the numbers reported for them.
 
-A user names one of these and gives the file. No digest stands here, since no published file was at
-hand; the numbers are as reported, and comparable only with numbers of the same protocol. Levels are
-in units of data in [0, 1], which all of these networks take.
+A user gives the name of a model and the authors' file. The table has no digests of the files, since
+no published file was at hand. The numbers are those reported, comparable only with numbers of the
+same protocol. All of these networks take data in [0, 1], and levels are in these units.
 
 References:
     Song and Ermon 2019, https://arxiv.org/abs/1907.05600 (ncsn).
@@ -25,7 +25,7 @@ from scorelib.weights.layouts import PublishedFormat
 from scorelib.weights.reading import Checkpoint, read
 
 DATA_RANGE = (0.0, 1.0)
-"""Of the data that all of these networks were trained on, before the noise."""
+"""Range of the data on which all of these networks were trained, before noise is added."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class PublishedModel:
     """A published file of weights.
 
     Attributes:
-        name: what a user calls the model.
+        name: name of the model on the command line.
         format: layout of the file.
         network: the architecture.
         schedule: the noise levels of the training.
@@ -84,7 +84,7 @@ class PublishedModel:
         return self.data.shape
 
     def read(self, path: Path | str, *, sha256: str | None = None) -> Checkpoint:
-        """The weights in a file of this model.
+        """Returns the weights in a file of this model.
 
         Args:
             path: the file.
@@ -186,7 +186,7 @@ _ACSM_FIDS: dict[str, dict[tuple[str, int], tuple[float, float]]] = {
         ("als", 5): (5.6, 6.1), ("cas", 5): (6.1, 6.5),
     },
 }  # fmt: skip
-"""Denoised, of 10,000 samples: trained plainly, trained adversarially."""
+"""Reported numbers of denoised samples, 10,000 each: without and with adversarial training."""
 
 _ACSM_UNET_50K = (3.65, 4.02)
 
@@ -249,11 +249,11 @@ def _ve() -> Iterator[PublishedModel]:
 PUBLISHED: dict[str, PublishedModel] = {
     model.name: model for models in (_ncsn(), _ncsnv2(), _acsm(), _ve()) for model in models
 }
-"""All of them by name."""
+"""The published models by name."""
 
 
 def published_model(name: str) -> PublishedModel:
-    """The published model of a name; raises InputError if there is none."""
+    """Returns the published model of a name; raises InputError if there is none."""
     if name not in PUBLISHED:
         near = difflib.get_close_matches(name, PUBLISHED, n=1)
         hint = f"; the nearest is {near[0]}" if near else ""

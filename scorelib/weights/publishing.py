@@ -38,7 +38,7 @@ def to_published(
     step: int = 0,
     origin: Origin | None = None,
 ) -> None:
-    """Writes a file as an authors' program does, all of it or nothing.
+    """Writes a file in an authors' layout; the file appears whole or not at all.
 
     The entry of the optimiser is empty: such a file is for sampling, not for more training.
 
@@ -75,7 +75,7 @@ def as_published(
     step: int = 0,
     origin: Origin | None = None,
 ) -> bytes:
-    """The content of the file that `to_published` writes; arguments and errors are the same."""
+    """Returns the content of the file that `to_published` writes; see there for the arguments."""
     _require_publishable(format, network, schedule)
     n_channels = int(state["first.weight"].shape[1]) if "first.weight" in state else 3
     published = Published(network, n_channels)
@@ -125,7 +125,7 @@ def _layout(
     step: int,
     origin: Origin | None,
 ) -> Any:
-    """What a program of a format gives to ``torch.save``."""
+    """Returns the value that the authors' program of a format passes to ``torch.save``."""
     adam: dict[str, Any] = {"state": {}, "param_groups": []}
     adam |= {ORIGIN: origin.to_json()} if origin else {}
     levels = torch.tensor(schedule.sigmas, dtype=torch.float64)

@@ -1,4 +1,4 @@
-"""From a published file, or a folder of ours, to a network's weights under our names."""
+"""Reads a network's weights, under our names, from a published file or a folder of `save`."""
 
 import hashlib
 from collections.abc import Mapping
@@ -64,14 +64,14 @@ class Checkpoint:
 
     @cached_property
     def weights_sha256(self) -> str:
-        """Digest of the weights as safetensors: equal for equal tensors, whatever file they fill.
+        """Returns the digest of the weights as safetensors, equal for equal tensors in any file.
 
         A folder of `scorelib.weights.save` holds the weights in a file of this digest.
         """
         return hashlib.sha256(safetensors.torch.save(dict(self.state))).hexdigest()
 
     def require_schedule(self) -> Schedule:
-        """The schedule; raises InputError if the schedule is not known."""
+        """Returns the schedule; raises InputError if the schedule is not known."""
         if self.schedule is None:
             raise InputError(
                 f"a schedule must be given for weights of {self.network}, whose file does not tell "
@@ -84,11 +84,11 @@ class Checkpoint:
     def adapted(
         self, value_range: tuple[float, float], answer: Answer, schedule: Schedule | None = None
     ) -> "Checkpoint":
-        """The same weights as those of a network of another range or another answer.
+        """Returns the same weights for a network with another range of inputs or another output.
 
         Args:
             value_range: range of the images that the network takes; the schedule is in its units.
-            answer: what the network answers.
+            answer: output of the network, one of `Answer`.
             schedule: the levels for data in [0, 1]; None for those of the range, converted.
 
         Raises:
@@ -103,7 +103,7 @@ class Checkpoint:
         return replace(self, network=network, schedule=schedule, state=state)
 
     def build(self, shape: tuple[int, ...] | None = None) -> ScoreNetwork:
-        """The network with these weights, in evaluation mode.
+        """Returns the network with these weights, in evaluation mode.
 
         Args:
             shape: shape of one example; None for the file's.
@@ -114,8 +114,8 @@ class Checkpoint:
         shape = shape or self.shape
         if shape is None or shape[0] != self.n_channels:
             raise InputError(
-                f"weights of {self.n_channels} channels must be built for examples of as many; got "
-                f"the shape {shape}: give a data set of such examples",
+                f"weights for {self.n_channels} channels need examples with {self.n_channels} "
+                f"channels; got the shape {shape}: give a data set of such examples",
                 "shape",
             )
         with torch.random.fork_rng(devices=[]):  # initial weights, which are replaced
@@ -152,12 +152,13 @@ def read(
             in all published programs.
 
     Raises:
-        InputError: the file cannot be used as asked.
+        InputError: the file is damaged, or does not fit the other arguments.
     """
     path = Path(path)
     if format is not None and format not in FORMATS:
         raise InputError(
-            f"format must be one of {', '.join(FORMATS)}; got {format!r}: give one, or none",
+            f"format must be one of {', '.join(FORMATS)}; got {format!r}: give one of these, or "
+            "leave it out",
             "format",
         )
     if path.is_dir() or (
@@ -203,7 +204,7 @@ def _resolved(
     weights: Mapping[str, Tensor],
     largest_first: bool,
 ) -> tuple[NetworkSpec, Schedule | None]:
-    """The network and the schedule: those asked for, which must fit the file, or the file's."""
+    """Returns the given network and schedule, which must fit the file, or those of the file."""
     if isinstance(network, Ncsn):
         schedule = schedule or network.schedule
         if schedule != network.schedule:
@@ -230,7 +231,8 @@ def _of_folder(
     for name, (asked, told) in given.items():
         if asked is not None and told is not None and asked != told:
             raise InputError(
-                f"the {name} must be the one of {folder}, {told}; got {asked}: give that, or none",
+                f"the {name} must be the one of {folder}, {told}; got {asked}: give that {name}, "
+                "or leave it out",
                 name,
             )
     return Checkpoint(
@@ -251,7 +253,7 @@ def _require_format(asked: str | None, found: str) -> None:
     if asked is not None and asked != found and not {asked, found} <= _LISTS_OF_FIVE:
         raise InputError(
             f"the file must be of the format {asked}; got the layout of {found}: give that format, "
-            "or none",
+            "or leave the format out",
             "format",
         )
 

@@ -1,4 +1,4 @@
-"""Names of NCSN, NCSNv2, NCSNv2Deeper and NCSNv2Deepest, and what their shapes tell.
+"""Maps the tensors of NCSN, NCSNv2, NCSNv2Deeper and NCSNv2Deepest to those of our networks.
 
 The programs of Song and Ermon (ncsn, ncsnv2) and of Jolicoeur-Martineau et al. give the same names
 to the same layers, in different orders. NCSN keeps the scales and shifts of all levels in one table
@@ -30,18 +30,18 @@ _REFINEMENTS = {
     5: ("refine1", "refine2", "refine3", "refine4", "refine5"),
     6: ("refine1", "refine2", "refine31", "refine3", "refine4", "refine5"),
 }
-"""In the order of use, by the number of stages."""
+"""Published names of the blocks in the order of use, by the number of stages."""
 
 TABLE = "normalizer.embed.weight"
 """The table of NCSN's last norm, (L, 3C); NCSNv2 has none."""
 
 
 def identified(shapes: Shapes, schedule: Schedule | None) -> Ncsnv2:
-    """The network that such tensors are of.
+    """Returns the network with such tensors.
 
     Args:
-        shapes: of the published tensors.
-        schedule: the levels, which NCSN's spec holds; None if not known.
+        shapes: shapes of the published tensors, by name.
+        schedule: the levels, which the spec of an NCSN contains; None if not known.
 
     Raises:
         InputError: NCSN's schedule is not known or has another number of levels.
@@ -72,14 +72,14 @@ def identified(shapes: Shapes, schedule: Schedule | None) -> Ncsnv2:
 
 
 def ties(network: RefineNet, *, largest_first: bool = True) -> Iterator[Tie]:
-    """The ties of a network's tensors.
+    """Returns the ties of a network's tensors.
 
     Args:
         network: a network of `Ncsnv2` or `Ncsn`.
-        largest_first: row 0 of NCSN's tables is the largest sigma.
+        largest_first: whether row 0 of NCSN's tables belongs to the largest sigma.
 
     Raises:
-        InputError: the network has a number of stages that nobody published.
+        InputError: no network with this number of stages was published.
     """
     n_stages = len(network.stages)
     if n_stages not in _STAGES:

@@ -1,4 +1,4 @@
-"""A spot check of a score function: whether denoising brings noised data closer to the data.
+"""A spot check of a score function: does denoising bring noised data closer to the data?
 
 Weights whose names and shapes fit can still be used wrongly: fed another range of values, read with
 another meaning of the output, told other levels. Such mistakes raise no error. Noise is removed by
@@ -20,29 +20,29 @@ from scorelib.networks import UNIT_RANGE, ScoreFunction
 
 _N_SHOWN = 3
 _CLEARLY = 0.85
-"""A correction speaks against the function if it leaves less than this share of the error."""
+"""A correction is clearly better if it leaves less than this share of the error."""
 
 Corrected = Callable[[ScoreFunction, Tensor, Tensor, Tensor], Tensor]
-"""Of the function, noised data, sigma and the level that mirrors sigma in the schedule."""
+"""A function of (f, x, sigma, m), where m is the level opposite to sigma in the schedule."""
 
 _ANSWERS = {"scaled score": (0, 1), "score": (1, 1), "noise": (0, -1), "residual": (-1, 1)}
-"""Power of sigma and sign by which what a network answers is sigma * score."""
+"""Power of sigma and sign by which the output of a network is multiplied to get sigma * score."""
 
 _SCALES = {
-    (1, 1): "it answers the score, multiply by sigma",
-    (-1, 1): "its answer was multiplied by sigma once too often, divide",
-    (0, -1): "it answers the noise itself, change the sign",
+    (1, 1): "the output is the score, so multiply it by sigma",
+    (-1, 1): "the output has one factor of sigma too many, so divide it by sigma",
+    (0, -1): "the output is the noise, so change its sign",
 }
 
 
 @dataclass(frozen=True)
 class Used:
-    """How a function is used, so that corrections can be told as settings to give instead.
+    """The settings with which a function is used; corrections are given as changes of these.
 
     Attributes:
-        answer: what the network is said to answer, one of `Answer`.
+        answer: stated output of the network, one of `Answer`.
         value_range: range of the images that the network is given.
-        first_level: what the first level in the file is said to be.
+        first_level: stated first level in the file, "largest" or "smallest".
         centres_input: whether the network itself centres its input.
     """
 
@@ -59,15 +59,15 @@ class Used:
         found: dict[str, tuple[Corrected, str]] = {}
         low, high = self.value_range
         if self.centres_input:
-            found["range: it takes data as they are, do not centre them"] = (
+            found["range: the network takes data in [0, 1], so do not centre them"] = (
                 lambda f, x, s, _: f((x + 1) / 2, s), "network.centres_input=false",
             )  # fmt: skip
         elif (low, high) == (-1, 1):
-            found["range: it takes data as they are, do not centre them"] = (
+            found["range: the network takes data in [0, 1], so do not centre them"] = (
                 lambda f, x, s, _: f((x + 1) / 2, s / 2), "value_range=[0, 1]",
             )  # fmt: skip
         else:
-            found["range: it takes data in [-1, 1], give it 2x - 1 at 2 sigma"] = (
+            found["range: the network takes data in [-1, 1], so give it 2x - 1 at 2 sigma"] = (
                 lambda f, x, s, _: f(2 * x - 1, 2 * s),
                 f"value_range=[{2 * low - high:g}, {high:g}]",
             )
@@ -77,13 +77,13 @@ class Used:
             if change in _SCALES:
                 found[f"scale: {_SCALES[change]}"] = (_scaled(*change), f"answer={answer}")
         other = "largest" if self.first_level == "smallest" else "smallest"
-        found["schedule: its levels are stored the other way round"] = (
+        found["schedule: the levels are stored in reverse order"] = (
             lambda f, x, s, m: f(x, m), f"first_level={other}",
         )  # fmt: skip
-        found["schedule: its levels are stored the other way round, in tables"] = (
+        found["schedule: the tables of levels are stored in reverse order"] = (
             lambda f, x, s, m: f(x, m) * s / m, f"first_level={other}",
         )  # fmt: skip
-        found["schedule: its levels are for data in [-1, 1], double them"] = (
+        found["schedule: the levels are for data in [-1, 1], so double them"] = (
             lambda f, x, s, _: f(x, 2 * s), "schedule",
         )  # fmt: skip
         return found
@@ -95,15 +95,16 @@ def _scaled(power: int, sign: int) -> Corrected:
 
 @dataclass(frozen=True)
 class Correction:
-    """What would be left of the noise if a function were used in another way.
+    """A correction of the use of a function, and the error that is left with the correction.
 
     Attributes:
-        words: what to correct.
+        words: description of the correction.
         setting: path and value that correct it, such as "answer=noise", or a path alone.
-        n_better: levels at which the denoised sample is closer to the data than the noised one.
-        error: error left, relative to the noise, a geometric mean over the levels.
-        clearly_better: the error left is smaller than without the correction at most levels, and
-            clearly smaller in the mean.
+        n_better: number of levels at which the denoised sample is closer to the data than the
+            noised sample.
+        error: remaining error relative to the noise, a geometric mean over the levels.
+        clearly_better: whether the remaining error is smaller than without the correction at most
+            levels, and clearly smaller in the mean.
     """
 
     words: str
@@ -115,13 +116,13 @@ class Correction:
 
 @dataclass(frozen=True)
 class SpotCheck:
-    """How well a function denoises.
+    """The result of a spot check: the errors of denoised samples, as used and as corrected.
 
     Attributes:
-        sigmas: the levels tried, from the largest down.
-        errors: of each level, the root-mean-square error of the denoised sample over that of the
-            noised one; below 1 is better than doing nothing.
-        corrections: what was tried instead, the likeliest first.
+        sigmas: the levels tried, in decreasing order.
+        errors: root-mean-square error of the denoised sample divided by that of the noised sample,
+            for each level; below 1, denoising helps.
+        corrections: all corrections that were tried, the smallest error first.
     """
 
     sigmas: tuple[float, ...]
@@ -130,37 +131,38 @@ class SpotCheck:
 
     @property
     def n_better(self) -> int:
-        """Levels at which the function is better than doing nothing."""
+        """Number of levels at which denoising with the function helps."""
         return _n_better(self.errors)
 
     @property
     def likeliest(self) -> tuple[Correction, ...]:
-        """The corrections that leave the least, at most three."""
+        """The corrections with the smallest remaining errors, at most three."""
         return self.corrections[:_N_SHOWN]
 
     @property
     def passed(self) -> bool:
-        """Whether the function is better than nothing at most levels, and no correction better."""
+        """Whether denoising helps at most levels, and no correction is clearly better."""
         most = 2 * self.n_better > len(self.sigmas)
         return most and not any(c.clearly_better for c in self.corrections)
 
     @property
     def diagnosis(self) -> str:
-        """One line on what was found, with the likeliest corrections if the check is not passed."""
+        """The result in one line, with the likeliest corrections if the check failed."""
         n = len(self.sigmas)
         found = (
-            f"the denoised sample is closer to the data than the noised at {self.n_better} of {n}"
+            "the denoised sample is closer to the data than the noised sample at "
+            f"{self.n_better} of {n}"
         )
         own = _mean(self.errors)
         if self.passed:
-            return f"{found} levels, with {own:.2g} of the noise left as error"
+            return f"{found} levels; the remaining error is {own:.2g} of the noise"
         tried = "; ".join(
             f"{c.words}: {c.setting} ({c.n_better} of {n}, error {c.error:.2g})"
             for c in self.likeliest
         )
         return (
-            f"{found} levels, with {own:.2g} of the noise left as error: range, scale or schedule "
-            f"are probably wrong; likeliest: {tried}"
+            f"{found} levels; the remaining error is {own:.2g} of the noise: range, scale or "
+            f"schedule is probably wrong; likeliest: {tried}"
         )
 
 
@@ -176,8 +178,8 @@ def denoises(
 ) -> SpotCheck:
     """Denoises noised data at levels spread over a schedule, and tries the usual corrections.
 
-    The cost is at most nine evaluations of all images at each level; a few images are enough, for
-    only gross errors are looked for.
+    The cost is at most nine evaluations of all images at each level. A few images are enough,
+    because the check finds gross errors only.
 
     Args:
         score: (x, sigma) -> sigma * score, such as a network in evaluation mode.
@@ -220,7 +222,7 @@ def denoises(
 
 
 def _error(answer: Tensor, noise: Tensor) -> float:
-    """What x + sigma * answer leaves of the noise in x, root mean squares compared."""
+    """Returns the root mean square of (x + sigma * answer - clean) over that of the noise."""
     left = ((answer + noise).double().square().mean() / noise.double().square().mean()).sqrt()
     return float(left) if bool(left.isfinite()) else math.inf
 

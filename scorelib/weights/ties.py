@@ -1,8 +1,8 @@
-"""Ties between the tensors of a published network and the tensors of ours.
+"""Ties: the correspondence between the tensors of a published network and those of our network.
 
-A tie says which tensors of either side hold the same numbers, and how one side is made from the
-other. Both directions and the expected names and shapes follow from one list of ties, so what can
-be imported can be exported, and every tensor is accounted for.
+A tie names tensors of both networks that hold the same numbers, and converts them in both
+directions. One list of ties gives the import, the export, and the expected names and shapes. So
+every network that can be imported can be exported, and no tensor is left out.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -73,7 +73,7 @@ def as_convolution(
 
 
 def to_ours(ties: Iterable[Tie], published: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The state of our network, new tensors, from a published state that has all names tied."""
+    """Returns the state of our network, in new tensors, for a published state with all names."""
     state: dict[str, Tensor] = {}
     for tie in ties:
         made = tie.imported([published[name] for name in tie.theirs])
@@ -82,7 +82,7 @@ def to_ours(ties: Iterable[Tie], published: Mapping[str, Tensor]) -> dict[str, T
 
 
 def to_theirs(ties: Iterable[Tie], state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The published state, new tensors, from a state of our network; in the order of the ties."""
+    """Returns the published state, in new tensors and the order of the ties, for our state."""
     published: dict[str, Tensor] = {}
     for tie in ties:
         made = tie.exported([state[name] for name in tie.ours])
@@ -91,7 +91,7 @@ def to_theirs(ties: Iterable[Tie], state: Mapping[str, Tensor]) -> dict[str, Ten
 
 
 def mismatch(wanted: Mapping[str, tuple[int, ...]], given: Mapping[str, Tensor]) -> str:
-    """What tensors are missing, unexpected or of another shape, in words; empty if none is.
+    """Returns the missing, unexpected and differently shaped tensors in words; "" if none.
 
     Args:
         wanted: shapes by name.
@@ -113,7 +113,7 @@ def mismatch(wanted: Mapping[str, tuple[int, ...]], given: Mapping[str, Tensor])
 
 
 def some(names: list[str]) -> str:
-    """The first few of some names."""
+    """Returns the first few of some names as text, for messages."""
     shown = ", ".join(names[:_MOST_NAMES])
     return f"{shown}, ..." if len(names) > _MOST_NAMES else shown
 

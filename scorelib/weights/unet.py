@@ -1,4 +1,4 @@
-"""Names of the U-Net of adversarial score matching, and what their shapes tell.
+"""Maps the tensors of the U-Net of adversarial score matching to those of our network.
 
 The published network has three flat lists, ``downblocks``, ``middleblocks`` and ``upblocks``, in
 which blocks, attentions and changes of size stand in the order of use. The embedding of time that
@@ -22,7 +22,7 @@ _EMBEDDING = 4
 
 
 def identified(shapes: Shapes) -> DdpmUNet:
-    """The network that such tensors are of.
+    """Returns the network with such tensors.
 
     Raises:
         InputError: the tensors do not make levels of equally many blocks.
@@ -62,7 +62,7 @@ def _entries(shapes: Shapes) -> set[str]:
 
 
 def unused(spec: DdpmUNet) -> dict[str, Tensor]:
-    """The tensors that the program saves and never uses, as zeros."""
+    """Returns zeros for the tensors that the authors' program saves and never uses."""
     wide = _EMBEDDING * spec.width
     shapes = {"0.weight": (wide, spec.width), "0.bias": (wide,)}
     shapes |= {"2.weight": (wide, wide), "2.bias": (wide,)}
@@ -70,7 +70,7 @@ def unused(spec: DdpmUNet) -> dict[str, Tensor]:
 
 
 def ties(network: Any) -> Iterator[Tie]:
-    """The ties of a network's tensors; the network is one of `DdpmUNet`."""
+    """Returns the ties of the tensors of a `DdpmUNet` network."""
     yield from same("first", "downblocks.0")
     yield from _flat(network.down, "down", "downblocks", 1)
     yield from _flat([network.middle], "middle", "middleblocks", 0)

@@ -93,7 +93,7 @@ def change(folder, **changes):
     ("changes", "words"),
     [
         ({"network": {"spec": "Nscn"}}, "of a known kind"),
-        ({"network": SCHEDULE.to_json()}, "other specs"),
+        ({"network": SCHEDULE.to_json()}, "specs other than"),
         ({"network": Ncsnv2(ngf=6).to_json()}, "of another shape"),
         ({"shape": 3}, "export the folder again"),
         ({"shape": [1, 16, 16]}, "of another shape"),

@@ -62,20 +62,20 @@ def test_right_use_passes(images):
 
 
 WRONG = {
-    "range: it takes data in [-1, 1]": lambda f: lambda x, s: f((x + 1) / 2, s / 2),
-    "scale: it answers the score": lambda f: lambda x, s: f(x, s) / s,
-    "scale: its answer was multiplied": lambda f: lambda x, s: f(x, s) * s,
-    "scale: it answers the noise": lambda f: lambda x, s: -f(x, s),
-    "schedule: its levels are stored the other way round": (
+    "range: the network takes data in [-1, 1]": lambda f: lambda x, s: f((x + 1) / 2, s / 2),
+    "scale: the output is the score": lambda f: lambda x, s: f(x, s) / s,
+    "scale: the output has one factor": lambda f: lambda x, s: f(x, s) * s,
+    "scale: the output is the noise": lambda f: lambda x, s: -f(x, s),
+    "schedule: the levels are stored in reverse": (
         lambda f: lambda x, s: f(x, SCHEDULE.sigma_1 * SCHEDULE.sigma_L / s)
     ),
-    "schedule: its levels are stored the other way round, in": (
+    "schedule: the tables of levels are stored in reverse": (
         lambda f: lambda x, s: (
             f(x, SCHEDULE.sigma_1 * SCHEDULE.sigma_L / s)
             * s**2 / (SCHEDULE.sigma_1 * SCHEDULE.sigma_L)
         )
     ),
-    "schedule: its levels are for data in": lambda f: lambda x, s: f(x, s / 2),
+    "schedule: the levels are for data in": lambda f: lambda x, s: f(x, s / 2),
 }  # fmt: skip
 
 

@@ -217,7 +217,7 @@ REFUSED = {
     "no EMA": ({}, "(--set model.ema=false)"),
     "half precision": ({}, "(--set model.half=true)"),
     "increasing levels": ({}, "(--set model.first_level=smallest)"),
-    "answers the noise": ({}, "likeliest: scale: it answers the noise itself, change the sign"),
+    "answers the noise": ({}, "likeliest: scale: the output is the noise, so change its sign"),
     "another network": ({}, "the nearest here is"),
     "a wrong ngf": ({"model.network": '{"spec": "Ncsnv2", "ngf": 4}'}, "ngf=2"),
     "a wrong digest": ({"model.sha256": "ab" * 32}, "(--set model.sha256=VALUE)"),

@@ -76,14 +76,16 @@ def open_side(given: str, name: str | None, other: str) -> Side:
         common = sorted(studies.keys() & {s.name for s in others if s.scale == other_scale})
         if len(common) != 1:
             raise InputError(
-                f"NAME must be given unless {given!r} and {other!r} have one study in common; "
-                f"they have {', '.join(common) or 'none'} in common"
+                f"NAME must be given unless {given!r} and {other!r} have exactly one study in "
+                f"common; the studies in common are: {', '.join(common) or 'none'}"
             )
         (name,) = common
     last_run.require_readable(name, scale)
     if name not in studies:
         known = ", ".join(studies) or "none"
-        raise InputError(f"{given!r} must hold the study {name} at scale {scale}; it has {known}")
+        raise InputError(
+            f"{given!r} must hold the study {name} at scale {scale}; its studies are: {known}"
+        )
     study = studies[name]
     made = launches(store, study.id)
     codes = (f"commit {m.commit}" if m.commit else "code outside a checkout" for m in made)
@@ -236,9 +238,12 @@ def parser() -> Arguments:
     """Returns the parser of the command line."""
     about = (__doc__ or "").split("\n")[0]
     made = Arguments(prog=command_line("dashboards.compare"), description=about)
-    made.add_argument("a", metavar="A", help="a store, or STORE@SCALE")
-    made.add_argument("b", metavar="B", help="another store, or STORE@SCALE")
-    made.add_argument("name", metavar="NAME", nargs="?", help="study; default: the common one")
+    made.add_argument("a", metavar="A", help="store, or STORE@SCALE; default scale: demo")
+    made.add_argument("b", metavar="B", help="other store, or STORE@SCALE")
+    made.add_argument(
+        "name", metavar="NAME", nargs="?",
+        help="name of the study; default: the only study that both stores have",
+    )  # fmt: skip
     made.add_argument("--format", choices=FORMATS, default="rich", help="format; default: rich")
     add_module_argument(made)
     return made

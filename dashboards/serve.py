@@ -40,7 +40,7 @@ def parser() -> Arguments:
     made = Arguments(prog=command_line("dashboards.serve"), description=about)
     made.add_argument("--store", default=DEFAULT_STORE, metavar="URL", help="default: ./store")
     made.add_argument(
-        "--port", type=int, metavar="N", help="ports N, N+1 and N+2; default: free ports"
+        "--port", type=int, metavar="N", help="use ports N, N+1 and N+2; default: free ports"
     )
     add_module_argument(made)
     return made

@@ -1,4 +1,4 @@
-"""What a module with a study offers, and studies in modules of the user's own.
+"""The functions of a module with a study, and studies in modules of the user's own.
 
 The least that a user's module holds is one function:
 
@@ -92,7 +92,7 @@ def own_study(module: ModuleType) -> StudyDefinition:
     if not callable(function):
         raise InputError(
             f"a module with a study must have a function study() that returns a Study, but {file} "
-            f"has none"
+            "has no function study"
         )
     given = getattr(module, "SCALES", None)
     scales = given or {n: getattr(module, n) for n in ("demo", "paper") if hasattr(module, n)}
@@ -111,7 +111,7 @@ def own_study(module: ModuleType) -> StudyDefinition:
 
 
 def _settings_of(make: Callable[[], Any], file: str) -> Callable[[], Any]:
-    """Returns a function that returns a scale's settings and refuses what are no settings."""
+    """Returns a function that returns a scale's settings and refuses values of other classes."""
 
     def settings() -> Any:
         with error_of(file):

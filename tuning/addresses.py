@@ -42,8 +42,8 @@ def local_path(text: str) -> Path:
     expanded = os.path.expanduser(text)
     if expanded == text and text.split("/")[0] == "~":
         raise InputError(
-            f"a path with ~ needs a home folder, but this user has none, and got {text!r}: write "
-            "the whole path, or set HOME"
+            f"a path with ~ needs a home folder, but got {text!r}, and this user has no home "
+            "folder: write the whole path, or set HOME"
         )
     return Path(expanded)
 

@@ -42,8 +42,8 @@ def _note(cells: tuple[CellView, ...], of: ClassifierFeatures, real: float | Non
     labelled = zip(_labels([*groups.values()]), groups.values(), strict=True)
     each = [f"{_texts(group[0].certainty)} on {label}" for label, group in labelled]
     return (
-        f"{about}: {'; '.join([given, *each])} (classes of images with a much lower probability "
-        "than real images are hardly more than guesses)"
+        f"{about}: {'; '.join([given, *each])} (if the probability is much lower than on real "
+        "images, the classes are hardly more than guesses)"
     )
 
 

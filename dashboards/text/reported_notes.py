@@ -1,4 +1,4 @@
-"""Notes under the table on reported numbers that were measured otherwise than ours.
+"""Notes under the table on reported numbers with another number of images than ours.
 
 A difference is shown only between equal protocols. For other numbers a note says what differs, and
 how much of the distance is due to the number of images alone (`tuning.stages.sample_size`).
@@ -33,11 +33,11 @@ def _note(cell: CellView) -> str:
 
 
 def _differing(ours: Protocol, reported: Reported) -> str:
-    """Returns in which settings two protocols differ, in words."""
+    """Returns the settings in which two protocols differ, in words."""
     words = [f"the number of images ({reported.n_images:,}, ours {ours.n_images:,})"]
     theirs = reported.protocol
     if theirs is None:
-        return ", ".join([*words, "the reference and its features, which do not exist here"])
+        return ", ".join([*words, "the reference and its features (not part of this program)"])
     if theirs.extractor != ours.extractor:
         words.append(f"the features ({theirs.name}, ours {ours.name})")
     if theirs.about != ours.about:
@@ -48,10 +48,10 @@ def _differing(ours: Protocol, reported: Reported) -> str:
 
 
 def _explained(cell: CellView) -> Iterator[str]:
-    """Yields what the number of images explains, for each output with a reported number."""
+    """Yields the part due to the number of images, for each output with a reported number."""
     numbers, own = cell.sample_size, cell.cell
     if not numbers or own.protocol is None:
-        yield "what the number of images explains is not known yet"
+        yield "the effect of the number of images is not computed yet"
         return
     n_reported = own.sample_size
     outputs: list[Output] = [which for which in OUTPUTS if which in own.reported]

@@ -33,13 +33,15 @@ def parser() -> argparse.ArgumentParser:
         help="change a setting, such as train.seed=1 or data.root=FOLDER (repeatable)",
     )  # fmt: skip
     made.add_argument(
-        "--config", metavar="FILE", help="change the settings of a TOML file; --set comes after it"
+        "--config", metavar="FILE", help="change settings by a TOML file; --set overrides the file"
     )
     made.add_argument(
         "--show-settings", action="store_true",
-        help="print all settings with value, type, range and meaning; --toml: as a file",
+        help="print all settings with value, type, range and meaning",
     )  # fmt: skip
-    made.add_argument("--toml", action="store_true", help="print a file for --config")
+    made.add_argument(
+        "--toml", action="store_true", help="with --show-settings: print a TOML file for --config"
+    )
     made.add_argument("--list", action="store_true", help="list the studies and exit")
     made.add_argument("--plan", action="store_true", help="print the jobs to run and their cost")
     made.add_argument(
@@ -48,18 +50,21 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--address", metavar="auto|HOST:PORT", help="Ray cluster; default: a local cluster"
     )
-    growth = "; with --address, the most that the cluster may grow to"
+    growth = "; with --address: the largest number that the cluster may have"
     made.add_argument(
         "--cpus", type=_positive, metavar="N", help=f"number of CPUs; default: all{growth}"
     )
     made.add_argument(
         "--gpus", type=_count, metavar="N", help=f"number of GPUs; default: all{growth}"
     )
-    made.add_argument("--max-concurrent", type=_positive, metavar="N", help="most jobs at a time")
     made.add_argument(
-        "--seeds", type=_positive, metavar="N", help="number of seeds that each cell averages over"
+        "--max-concurrent", type=_positive, metavar="N",
+        help="largest number of jobs that run at the same time",
+    )  # fmt: skip
+    made.add_argument(
+        "--seeds", type=_positive, metavar="N", help="number of seeds of each cell of the table"
     )
-    made.add_argument("--allow-cpu", action="store_true", help="run GPU jobs on CPUs")
+    made.add_argument("--allow-cpu", action="store_true", help="run jobs that need a GPU on CPUs")
     return made
 
 

@@ -1,4 +1,4 @@
-"""Settings of general studies of images: whatever depends on the images follows one setting.
+"""Settings of general studies of images; one setting names the images for all parts of a study.
 
 `SamplingEpsSettings.images` is the only data set. The training reads it, the distances are
 measured against it, and the classifier of the features, if any, is trained on it. Three defaults
@@ -184,15 +184,15 @@ class SamplingEpsSettings(SamplingSettings):
             published_model(self.published)
             if not isinstance(self.model, WeightsFile):
                 raise InputError(
-                    f"published names the model {self.published}, whose file must be given as the "
-                    "model",
+                    f"the file of the published model {self.published} must be given as the model, "
+                    "but no model is given",
                     "model",
                 )
         shape = self.score_model.target.shape
         if shape != self.images.shape:
             raise InputError(
-                f"the model must be of examples of shape {self.images.shape}, as the images are, "
-                f"but is of {shape}",
+                f"the model must take examples of the images' shape {self.images.shape}, but takes "
+                f"{shape}",
                 "model",
             )
 

@@ -1,4 +1,4 @@
-"""A sweep of your own: any settings of training, sampling or measuring, or of a job of your own.
+"""A sweep of any settings of training, sampling or measuring, or of the fields of your own job.
 
 Question: which of the values are best, and which of the settings matter?
 
@@ -171,8 +171,8 @@ def _of_job(scale: str, at: SweepSettings, job: Job) -> Study:
     has_seed = isinstance(getattr(job, "seed", None), int)
     if not has_seed and at.training_seeds > 1:
         raise InputError(
-            f"training_seeds must be 1 for a job without a field `seed`, as {job.KIND} is, but got "
-            f"{at.training_seeds}",
+            f"training_seeds must be 1 for a job without a field `seed`, such as {job.KIND}, but "
+            f"got {at.training_seeds}",
             "training_seeds",
         )
     found = parameters(at.vary, job, {"job": ""})
@@ -204,7 +204,9 @@ def _search(at: SweepSettings, space: SweepSpace, ladder: tuple[Rung, ...]) -> S
     if len(lists) == len(space.parameters):
         n_first = min(n_trials, math.prod(map(len, lists)))
     if not space.placeholder_values(1, ()):
-        raise InputError("vary must have values that fit together, but no combination does", "vary")
+        raise InputError(
+            "vary must have a combination of values that the job accepts, but has none", "vary"
+        )
     if ladder and ladder[0].keep > n_first:
         raise InputError(
             f"keep must be at most the number of trials on the first rung, which is {n_first}, but "

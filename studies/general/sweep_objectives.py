@@ -32,8 +32,8 @@ def _image_objective(text: str, distance: FidProtocol) -> Objective:
     *before, name = text.split() or [""]
     if name not in METRICS or before not in ([], ["raw"]):
         raise InputError(
-            f"objectives must be among {', '.join(METRICS)}, perhaps after 'raw', but got {text!r}"
-            f"{hint(suggestions(name, METRICS))}",
+            f"an objective must be one of {', '.join(METRICS)}, or 'raw' followed by one of them, "
+            f"but got {text!r}{hint(suggestions(name, METRICS))}",
             _FIELD,
         )
     protocol: Protocol = distance

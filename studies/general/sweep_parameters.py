@@ -57,8 +57,8 @@ def parameters(lines: tuple[str, ...], job: Job, places: Mapping[str, str]) -> l
             the job itself.
 
     Raises:
-        InputError: a line cannot be read, a path is none of the job, a range is empty, or the job
-            refuses a value.
+        InputError: a line cannot be read, a path is not a field of the job, a range is empty, or
+            the job refuses a value.
     """
     given = [split(line) for line in lines]
     known = _known(job, places)
@@ -67,7 +67,7 @@ def parameters(lines: tuple[str, ...], job: Job, places: Mapping[str, str]) -> l
     for (path, values), short in zip(given, last, strict=True):
         if path not in known:
             near = suggestions(path, list(known))
-            raise _error(f"a path must be a field to vary, but {path!r} is none{hint(near)}")
+            raise _error(f"a path must be a field to vary, but {path!r} is not{hint(near)}")
         _require_apart(path, [other for other, _ in given])
         name = short if last.count(short) == 1 else path
         found.append(_parameter(name, known[path], values, job))
@@ -105,7 +105,8 @@ def _require_apart(path: str, others: list[str]) -> None:
     """Raises InputError if a path is given twice, or lies below another path."""
     if others.count(path) > 1 or any(path.startswith(f"{other}.") for other in others):
         raise _error(
-            f"each path must be given once, and none below another, but got {', '.join(others)}"
+            "each path must be given once, and no path may lie below another, but got "
+            f"{', '.join(others)}"
         )
 
 

@@ -75,7 +75,7 @@ def add_study_arguments(parser: argparse.ArgumentParser, *, name_is_needed: bool
     """Adds the arguments NAME, --module, --scale and --store to a parser."""
     parser.add_argument(
         "name", metavar="NAME", nargs=None if name_is_needed else "?",
-        help="study, see `python -m studies.run --list`, or a file FILE.py or module with one",
+        help="study (`python -m studies.run --list`), or a file FILE.py or module with a study",
     )  # fmt: skip
     add_module_argument(parser)
     parser.add_argument("--scale", default="demo", help="demo (default) or paper")

@@ -1,4 +1,4 @@
-"""Turns the folder of a user's data set, given as the value of a setting, into the data's spec.
+"""Replaces the folder of a user's data set, given as the value of a setting, by the data's spec.
 
     --set train.data=/home/me/pictures
     --set 'train.data={"folder": "/home/me/pictures", "size": 32, "n_test": 50}'
@@ -97,7 +97,7 @@ def _require_folder(settings: Any, path: str, place: str, folder: Path) -> None:
     near = difflib.get_close_matches(place, kinds, n=1, cutoff=0.5)
     raise InputError(
         f"{path} must be a folder of images, or one of the kinds {', '.join(kinds)}, but {place!r} "
-        f"is none and there is no {folder}{hint(near)}",
+        f"is not a kind and there is no folder {folder}{hint(near)}",
         path,
     )
 

@@ -1,4 +1,4 @@
-"""Turns a file of weights, given as the value of a setting, into what identifies the weights.
+"""Replaces a file of weights, given as the value of a setting, by the spec of the weights.
 
     --set model=/home/me/checkpoint.pth
     --set model=/home/me/checkpoint.pth --set model.ema=false --set model.schedule=...
@@ -58,8 +58,8 @@ def with_own_weights(settings: Any, changes: Mapping[str, Any]) -> dict[str, Any
         found.append(str(place))
     if model is not None and not found:
         raise InputError(
-            f"published names the model {model.name}, whose file must be given as the model: "
-            f"{model.place}",
+            f"the file of the published model {model.name} must be given as the model; in the "
+            f"authors' archive, the file is {model.place}",
             "model",
         )
     if found and hasattr(settings, _IMAGES) and _IMAGES not in changed:

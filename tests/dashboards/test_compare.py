@@ -151,7 +151,7 @@ def test_scales_are_told_by_what_stands_behind_the_at(stores, tmp_path, capsys):
     [
         (("{a}", "{a}/none"), "must be a store"),
         (("{a}", "{b}", "cifar_sampling_eps"), "must hold the study cifar_sampling_eps at scale"),
-        (("{a}", "{b}@paper"), "unless .* have one study in common; they have none"),
+        (("{a}", "{b}@paper"), "unless .* exactly one study in common; the .* common are: none"),
         (("{a}", "{b}", EXACT, "--format", "pdf"), "invalid choice"),
     ],
 )

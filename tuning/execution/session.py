@@ -199,8 +199,9 @@ def _require_answer(address: str) -> None:
         return
     if "InvalidAuthToken" in asked.stderr:
         raise InputError(
-            f"the cluster at {address!r} must be given its own token, but got another token or "
-            "none: set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN_PATH to a file that holds the token"
+            f"the token must be that of the cluster at {address!r}, but the cluster got another "
+            "token or no token: set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN_PATH to a file with the "
+            "cluster's token"
         )
     why = (asked.stderr.strip() or asked.stdout.strip() or "no reason given").splitlines()[-1]
     raise _no_cluster(f"got {address!r}: {why}")

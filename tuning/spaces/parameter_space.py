@@ -49,7 +49,7 @@ class ParameterSpace(SearchSpace):
             except (AttributeError, TypeError) as error:
                 raise InputError(
                     f"{parameter.name} must set a field of the score, but {parameter.path!r} is "
-                    "none"
+                    "not a field"
                 ) from error
             except InputError:
                 continue  # the field exists but does not accept None

@@ -126,8 +126,8 @@ def require_own_sources(store: Documents, specs: Iterable[Spec], *, note: bool =
             known = store.document(_KINDS, name)  # another process was faster
         if known is not None and known != body:
             raise InputError(
-                f"a class must have the source with which the store {store.url!r} keeps results of "
-                f"its kind and version, but {cls.__qualname__} of {source_file(cls)} has other "
-                f"source than {cls.KIND!r}, version {cls.VERSION}: raise VERSION in the class, or "
-                "declare another KIND if it is another class"
+                f"the source of {cls.__qualname__} in {source_file(cls)} must be that which the "
+                f"store {store.url!r} keeps for the kind {cls.KIND!r}, version {cls.VERSION}, but "
+                "differs: raise VERSION in the class, or declare another KIND if this is another "
+                "class"
             )

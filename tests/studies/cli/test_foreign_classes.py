@@ -111,11 +111,11 @@ def test_another_persons_file_of_the_same_name_is_refused(store, person, tmp_pat
         assert command([*arguments, "--store", store.url]) == 2
         printed = capsys.readouterr()
         assert printed.out == "" and printed.err.count("\n") == 1
-        assert f"Power of {tmp_path / 'his' / 'my_study.py'} has other source" in printed.err
+        assert f"the source of Power in {tmp_path / 'his' / 'my_study.py'} must be" in printed.err
         assert "raise VERSION in the class" in printed.err and "another KIND" in printed.err
     assert contents(tmp_path / "store") == before
     found = last_run_studies(store)
-    assert found.studies == [] and "has other source" in found.unreadable["my_study-demo"]
+    assert found.studies == [] and "the source of Power in" in found.unreadable["my_study-demo"]
 
 
 def test_it_is_accepted_once_its_version_is_raised(store, person, capsys):
@@ -135,4 +135,4 @@ def test_a_worker_refuses_a_class_with_other_source(store, person):
     job = person("his", CUBES).Power(number=3)
     report = JobTrainable(config=Execution(store_url=store.url).config(job, gpus=0.0)).train()
     assert report["outcome"] == "refused" and report["done"]
-    assert "has other source than 'my_study:Power', version 1" in report["cause"]
+    assert "for the kind 'my_study:Power', version 1, but differs" in report["cause"]

@@ -54,7 +54,7 @@ def test_a_wrong_token_or_none_is_one_line_and_no_wait(join, tmp_path, mode, cap
     token = tmp_path / "token"
     token.touch(mode=0o600)
     token.write_text("ab" * 32)
-    with pytest.raises(InputError, match="must be given its own token") as refused:
+    with pytest.raises(InputError, match="must be that of the cluster") as refused:
         join(RAY_AUTH_TOKEN_PATH=str(token), RAY_AUTH_MODE=mode)
     assert "\n" not in str(refused.value) and "abab" not in str(refused.value)
     assert capfd.readouterr() == ("", "")

@@ -1,7 +1,8 @@
-"""Tests of the README and the pages in ``docs``: commands, links and length."""
+"""Tests of the README and the pages in ``docs``: commands, links, length and version."""
 
 import re
 import shlex
+import tomllib
 from importlib import import_module
 from pathlib import Path
 
@@ -93,6 +94,28 @@ def test_the_readme_is_short():
     assert len((ROOT / "README.md").read_text().splitlines()) <= MOST_LINES
 
 
+def test_the_readme_links_each_page_once():
+    links = re.findall(r"\]\(docs/(\w+\.md)[)#]", (ROOT / "README.md").read_text())
+    assert sorted(links) == sorted(page.name for page in ROOT.glob("docs/*.md"))
+
+
+def test_the_readme_counts_the_studies():
+    text = (ROOT / "README.md").read_text()
+    assert f"lists the {len(STUDIES)} studies" in text
+
+
+def test_the_version_is_the_same_in_every_file():
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert re.search(
+        rf"^## \[{re.escape(version)}\] - \d{{4}}-\d\d-\d\d$",
+        (ROOT / "CHANGELOG.md").read_text(),
+        re.M,
+    )
+    files = [*ROOT.glob("docs/*.md"), *(ROOT / "tuning" / "cluster").iterdir()]
+    tags = [t for file in files for t in re.findall(r"/score-studies:([\d.]+\d)", file.read_text())]
+    assert set(tags) == {version}
+
+
 def test_there_are_commands_of_every_kind():
     assert {module for _, module, _ in COMMANDS} >= {*COMMAND_LINES, "tests.benchmarks"}
 
@@ -106,14 +129,16 @@ def test_commands_are_taken_by_their_parsers(
     if module not in COMMAND_LINES:
         import_module(module)  # tests.benchmarks and tests.chaos take a name or nothing
         return
-    if not is_example(arguments) or not arguments or page == "your_own.md":
-        return  # tests.tutorial runs the commands of that page
+    if not is_example(arguments) or not arguments:
+        return
     parser = import_module(COMMAND_LINES[module]).parser()
     try:
         args = parser.parse_args(arguments)
     except SystemExit as end:  # --help and --list print and exit
         assert end.code == 0
         return
+    if page == "your_own.md":
+        return  # tests.tutorial runs these commands with the files of that page
     if getattr(args, "modules", None):
         return  # with components of a user's own
     if getattr(args, "name", None) and ("my_" in args.name or args.name.endswith(".py")):

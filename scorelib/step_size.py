@@ -110,7 +110,7 @@ def require_inside(
     """
     low, high = interval
     if not low < high:
-        raise InputError(f"some {name} must be possible, but none is for {what}")
+        raise InputError(f"{name} must have an admissible value, but has none for {what}")
     if not low < step_size < high:
         least, most, got = _told_apart(low, high, step_size)
         raise InputError(f"{name} must be in ({least}, {most}) for {what}; got {got}")
@@ -238,5 +238,10 @@ def extrapolate_als(epsilon: float, *, n_from: int, n_to: int) -> float:
 
 
 def round_significant(value: float, digits: int = 2) -> float:
-    """Returns the value rounded to significant decimal digits (the paper gives two of epsilon)."""
+    """Returns the value rounded to significant decimal digits.
+
+    Args:
+        value: any finite number.
+        digits: number of significant digits, >= 1; the paper gives epsilon with two digits.
+    """
     return float(f"{value:.{digits - 1}e}")

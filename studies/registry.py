@@ -85,7 +85,7 @@ class Entry:
 
     @property
     def scales(self) -> Mapping[str, str]:
-        """What each scale means, by its name."""
+        """Meaning of each scale in a few words, by name of the scale."""
         return _GENERAL if self.is_general else _OF_A_PAPER
 
 

@@ -72,7 +72,7 @@ def import_all(modules: Sequence[OwnModule]) -> None:
 
 
 def adopt(names: Iterable[str]) -> None:
-    """Makes modules travel to the workers that the user's own process has imported already.
+    """Registers modules that the user's process has imported already, to be sent to the workers.
 
     Args:
         names: dotted names of imported modules that are not part of this distribution.

@@ -153,7 +153,14 @@ Mark = Line | Bars | Arrows | Contours
 
 @dataclass(frozen=True)
 class Panel:
-    """Marks on a pair of axes, drawn in order; a figure of several panels shows their titles."""
+    """Marks on a pair of axes, drawn in order.
+
+    Attributes:
+        marks: lines, bars, arrows or contours; a later mark covers earlier marks.
+        x: horizontal axis.
+        y: vertical axis.
+        title: title of the panel, shown in a figure of several panels.
+    """
 
     marks: Sequence[Mark]
     x: Axis

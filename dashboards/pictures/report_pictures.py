@@ -58,7 +58,12 @@ class Picture:
 
 @dataclass(frozen=True)
 class Samples:
-    """The samples of a cell: raw and denoised images of the same chains."""
+    """The samples of a cell: raw and denoised images of the same chains.
+
+    Attributes:
+        title: names of the cells that share the images.
+        images: one sheet for each kind of images.
+    """
 
     title: str
     images: tuple[Picture, ...]

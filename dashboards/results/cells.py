@@ -84,7 +84,7 @@ class CellView:
         certainty: how sure the classifier is of the raw or denoised images that the cell shows; the
             number is None if the results lack it, as those of version 0.2 and earlier. Empty if
             the cell rests on no classifier or is not measured yet.
-        sample_size: what the number of images explains of a reported number, by the names of
+        sample_size: distances for our and for the reported number of images, by the names of
             `tuning.stages.sample_size`; empty if the cell has no such job or its result is missing.
         frames: job of the cell's frames along the sampling chain; None if the cell has no frames.
         n_missing: number of missing results; the number of seeds while the search has no winner.

@@ -17,7 +17,7 @@ from tuning.store.store import Store
 def code_notes(scheduler: Scheduler, store: Store) -> tuple[str, ...]:
     """Returns a note for each set of modules whose versions differ within a group of results.
 
-    Nothing is said about results whose code is unknown, such as those of version 0.2.
+    Results whose code is unknown, such as those of version 0.2, cause no note.
 
     Args:
         scheduler: scheduler of the study.

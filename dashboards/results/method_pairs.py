@@ -38,6 +38,11 @@ def method_row(ours: Measured, base: Measured, lower_is_better: bool) -> dict[st
 
     The outcome is "better" or "worse", or "open" if the interval contains 0. If the numbers of
     seeds differ or are 1, the means count as one pair and are open if equal to four digits.
+
+    Args:
+        ours: numbers of the paper's method, by seed.
+        base: numbers of the baseline, by seed.
+        lower_is_better: whether lower numbers are better.
     """
     differences, is_open = [ours.mean - base.mean], ours.is_level(base)
     if ours.n_seeds == base.n_seeds > 1:  # studies always use the first n seeds

@@ -67,6 +67,10 @@ def beyond_noise(a: Measured, b: Measured) -> bool | None:
 
     If both numbers have zero spread, any difference counts. The result is None if one of the
     numbers has a single seed.
+
+    References:
+        B. L. Welch, The generalization of "Student's" problem when several different population
+        variances are involved, 1947.
     """
     if a.spread is None or b.spread is None:
         return None

@@ -74,7 +74,7 @@ class ChildServer:
 
     @property
     def state(self) -> str:
-        """State of the server: "runs", "starts", why it ended or cannot start, what it awaits."""
+        """State of the server: "runs", "starts", or the reason why the server does not run."""
         if self._fault:
             return f"cannot start: {self._fault}"
         if self._process is None:

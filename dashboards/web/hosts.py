@@ -1,4 +1,4 @@
-"""The HTTP servers of this machine's pages: which hosts they answer, and how their faults end.
+"""Parts of the local HTTP servers: a check of the requested host, and errors of one line.
 
 A website that a user visits can give its own name the address 127.0.0.1 (DNS rebinding). The
 browser then sends the requests of this website to a local server, with the name of the website as

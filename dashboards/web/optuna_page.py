@@ -1,4 +1,4 @@
-"""Serves optuna-dashboard for reading: its page answers this machine's names and GET requests only.
+"""Serves optuna-dashboard for reading only, to requests that are addressed to this machine.
 
     python -m dashboards.web.optuna_page DATABASE_URL PORT
 
@@ -21,7 +21,7 @@ _READING = ("GET", "HEAD")
 
 
 def read_only(application: Application, port: int) -> Application:
-    """Returns a WSGI application that passes only requests of this machine that read.
+    """Returns a WSGI application that passes on only GET and HEAD requests to this machine.
 
     Args:
         application: the application that answers the requests.

@@ -61,7 +61,7 @@ class Extrapolation:
 
 
 def is_extrapolated(n_images: int, n_features: int) -> bool:
-    """Returns whether there are enough images for a line in 1 / n."""
+    """Returns whether there are enough images for a line in 1 / n: `LEAST_RATIO` per feature."""
     return n_images >= LEAST_RATIO * n_features
 
 

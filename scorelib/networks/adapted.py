@@ -77,6 +77,10 @@ class _Adapted(ScoreNetwork):
 def in_range(schedule: Schedule, factor: float) -> Schedule:
     """Returns the schedule with all levels multiplied by a factor.
 
+    Args:
+        schedule: a schedule of a family, or a list of levels.
+        factor: factor of all levels, > 0.
+
     Raises:
         InputError: the schedule is of a kind whose levels cannot be scaled.
     """

@@ -265,7 +265,12 @@ class RefineBlock(nn.Module):
 
 
 class ResidualUnit(nn.Module):
-    """Residual unit: two times normalisation, ELU and convolution without bias, plus the input."""
+    """Residual unit: two times normalisation, ELU and convolution without bias, plus the input.
+
+    Args:
+        parts: source of the normalisations.
+        channels: number of channels of the input and of the output.
+    """
 
     def __init__(self, parts: Parts, channels: int) -> None:
         super().__init__()

@@ -87,7 +87,7 @@ class PlaneMlpClassifier(NoiseClassifierSpec):
         _validate(self.width, self.data_scale)
 
     def build(self, shape: tuple[int, ...], n_classes: int) -> NoiseClassifier:
-        """Returns a classifier with initial weights for vectors of shape (D,)."""
+        """Returns a classifier with initial weights; see `NoiseClassifierSpec.build`."""
         return _Classifier(_trunk(shape, n_classes, self.width, self.data_scale))
 
 

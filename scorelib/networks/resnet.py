@@ -59,7 +59,7 @@ class ResNetClassifier(NoiseClassifierSpec):
             raise InputError(f"width must be at least 1, but got {self.width}")
 
     def build(self, shape: tuple[int, ...], n_classes: int) -> NoiseClassifier:
-        """Returns a classifier with initial weights for images of shape (C, H, W)."""
+        """Returns a classifier with initial weights for images; see `NoiseClassifierSpec.build`."""
         if len(shape) != 3:
             raise InputError(f"ResNetClassifier needs images (C, H, W), but got shape {shape}")
         return ResNet(shape[0], n_classes, _BLOCKS[self.depth], self.width)

@@ -172,6 +172,11 @@ class ResidualBlock(nn.Module):
     """Residual block: group normalisation, swish and convolution, twice, plus a shortcut.
 
     At initialisation the output is almost that of the shortcut.
+
+    Args:
+        n_in: number of input channels.
+        n_out: number of output channels.
+        groups: number of groups of the normalisations, a divisor of `n_in` and of `n_out`.
     """
 
     def __init__(self, n_in: int, n_out: int, groups: int) -> None:
@@ -190,7 +195,12 @@ class ResidualBlock(nn.Module):
 
 
 class Attention(nn.Module):
-    """Single-head self-attention over the pixels of an image, plus the input."""
+    """Single-head self-attention over the pixels of an image, plus the input.
+
+    Args:
+        channels: number of channels.
+        groups: number of groups of the normalisation, a divisor of `channels`.
+    """
 
     def __init__(self, channels: int, groups: int) -> None:
         super().__init__()
@@ -221,14 +231,21 @@ class Upsample(nn.Module):
 
 
 def group_norm(channels: int, groups: int) -> nn.GroupNorm:
-    """Returns a group normalisation as in Ho et al."""
+    """Returns a group normalisation as in Ho et al., with 1e-6 added to the variance."""
     return nn.GroupNorm(groups, channels, eps=1e-6)
 
 
 def conv(n_in: int, n_out: int, *, size: int = 3, stride: int = 1, gain: float = 1) -> nn.Conv2d:
     """Returns a convolution initialised as in Ho et al.
 
-    Weights have Glorot's uniform distribution with the given gain; biases are zero.
+    Weights have Glorot's uniform distribution; biases are zero.
+
+    Args:
+        n_in: number of input channels.
+        n_out: number of output channels.
+        size: height and width of the kernel in pixels, odd; the image is padded with zeros.
+        stride: step of the kernel in pixels.
+        gain: factor of the initial weights.
     """
     made = nn.Conv2d(n_in, n_out, size, stride=stride, padding=size // 2)
     nn.init.xavier_uniform_(made.weight, gain)

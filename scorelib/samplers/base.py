@@ -200,7 +200,12 @@ class AnnealedSampler(Sampler):
 
     @classmethod
     def of(cls, step_size: float, n_sigma: int) -> Self:
-        """Returns a sampler of this class with the given step size, in the unit of its field."""
+        """Returns a sampler of this class.
+
+        Args:
+            step_size: value of the field that `STEP_SIZE` names, inside `interval`.
+            n_sigma: updates per trained noise level, >= 1.
+        """
         return cast(Any, cls)(**{cls.STEP_SIZE: step_size, "n_sigma": n_sigma})
 
     def with_step_size(self, value: float) -> Self:

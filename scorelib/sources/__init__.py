@@ -4,8 +4,8 @@ A *definition* is a statement at the top level of a module that binds a name: a 
 a constant. The source of a class consists of its own definition and of all definitions that it
 uses, directly or through others. Therefore a change of a definition that a class does not use, in
 the same module or elsewhere, leaves the digests of the class as they are. Comments, the layout and
-docstrings are no part of a digest. Neither is a name used only in an annotation or as the class in
-a type test: it computes nothing.
+docstrings are no part of a digest. A name that is used only in an annotation, or as the class in a
+type test, computes nothing and is no part of a digest either.
 
 Definitions are followed into these modules:
 

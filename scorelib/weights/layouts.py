@@ -26,7 +26,7 @@ FORMATS: tuple[str, ...] = (*get_args(PublishedFormat), "state-dict", "safetenso
 
 PREFIX = "module."
 ORIGIN = "exported_from"
-"""Where an export of ours notes, in the entry of the optimiser, which model was exported."""
+"""Key, in the entry of the optimiser, under which our exports record the exported model."""
 SIGMAS = "sigmas"
 
 

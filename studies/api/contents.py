@@ -1,4 +1,4 @@
-"""What a store holds, for reading only."""
+"""The contents of a store, for reading only: the studies that were run on the store."""
 
 from os import PathLike, fspath
 
@@ -89,7 +89,7 @@ def _named(study_id: str) -> tuple[str, str]:
 
 
 def open(store: str | PathLike[str] = DEFAULT_STORE) -> StoreContents:
-    """Returns what a store holds, for reading only.
+    """Returns the contents of a store, for reading only.
 
     Args:
         store: folder or URL of the store.

@@ -74,7 +74,7 @@ class Run:
 
     @property
     def state(self) -> str:
-        """How far the study is, in one line."""
+        """Progress of the study in one line: finished jobs, the reason of a stop, failed jobs."""
         jobs = total(forecast(self._scheduler, self._store, likely_device(self.study)))
         done = f"{self.study.name} ({self.study.scale}): {jobs.n_stored} of {jobs.n_jobs} jobs done"
         failed = [f"failed: {title}: {cause}" for title, cause in self.failures.items()]

@@ -1,4 +1,4 @@
-"""Where and how a study is run: options of the command line and of the Python interface."""
+"""The options of a launch that the command line and the Python interface share."""
 
 from dataclasses import dataclass
 

@@ -230,7 +230,7 @@ class SamplingEpsSettings(SamplingSettings):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What the distances are measured in, if they are no FIDs."""
+        """Notes on the features in which distances are measured; empty for FIDs."""
         return notes_of(self.features)
 
 
@@ -261,7 +261,7 @@ def require_classes(features: Extractor) -> None:
 
 
 def notes_of(features: Extractor) -> tuple[str, ...]:
-    """Returns what distances are measured in, if they are no FIDs."""
+    """Returns notes on the features in which distances are measured; empty for FIDs."""
     if not isinstance(features, RandomConvFeatures):
         return ()
     return (

@@ -36,7 +36,7 @@ _ADDRESSES = {"store", "tracking_uri"}
 """Arguments that are paths or URLs; a ``~`` in them is replaced."""
 
 _NO_MEMORY = re.compile("(?:can't allocate|out of) memory")
-"""What torch's RuntimeError says where Python would raise MemoryError."""
+"""Pattern of the messages of torch's RuntimeError if memory is exhausted."""
 
 _installed_names = False
 

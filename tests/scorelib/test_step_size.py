@@ -111,5 +111,5 @@ def test_an_interval_is_told_with_digits_that_tell_its_ends_apart():
         require_inside(0.0100002, (0.0099999, 0.0100001), "it")
     with pytest.raises(InputError, match=r"in \(0\.0099999, 0\.01\) for it; got 0\.02$"):
         require_inside(0.02, (0.0099999, 0.0100001), "it")
-    with pytest.raises(InputError, match=r"none is for it$"):
+    with pytest.raises(InputError, match=r"has none for it$"):
         require_inside(0.01, (0.01, 0.01), "it")

@@ -92,7 +92,7 @@ class SearchSpace(Spec):
 
     @property
     def described(self) -> str:
-        """How the first objective is measured, in one line."""
+        """Description of the measurement of the first objective, in one line."""
         job = self.template
         return job.protocol.describe() if isinstance(job, Score) else job.summary()
 
@@ -173,7 +173,13 @@ class SearchSpace(Spec):
 
 
 def scores_of(sample: SampleSpec, protocol: Protocol, n_seeds: int) -> tuple[Score, ...]:
-    """Returns the scores of the images of fresh seeds, which are 1 to `n_seeds`."""
+    """Returns the scores of images of the fresh seeds 1 to `n_seeds`.
+
+    Args:
+        sample: images to measure; the seed is replaced.
+        protocol: metric of the images.
+        n_seeds: number of fresh seeds, >= 1.
+    """
     seeds = range(1, n_seeds + 1)
     return tuple(Score(sample=sample.replace(seed=seed), protocol=protocol) for seed in seeds)
 

@@ -98,7 +98,12 @@ def tpe_sampler(seed: int) -> optuna.samplers.TPESampler:
 def failed_as_worst(finished: Sequence[Trial], lower_is_better: Sequence[bool]) -> list[Trial]:
     """Returns the trials, with the worst value of each objective in place of failures.
 
-    The list is empty if all trials failed.
+    Args:
+        finished: finished trials, with numbers or failed.
+        lower_is_better: whether each objective is minimised.
+
+    Returns:
+        As many trials as given; an empty list if all trials failed.
     """
     known = [trial.numbers for trial in finished if trial.has_numbers]
     if not known:

@@ -83,7 +83,7 @@ class Trial:
 
     @property
     def described(self) -> str:
-        """How the first objective is measured, in one line."""
+        """Description of the measurement of the first objective, in one line."""
         job = self.score
         return job.protocol.describe() if isinstance(job, Score) else job.summary()
 

@@ -20,7 +20,7 @@ from tuning.addresses import require_no_password, require_utf8
 from tuning.store.processes import has_ended, mark
 
 _NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV)
-"""What file systems without hard links, such as exFAT and gcsfuse, answer to a link."""
+"""Errors by which file systems without hard links, such as exFAT and gcsfuse, refuse a link."""
 _STALE_SECONDS = 10.0
 _POLL_SECONDS = 0.01
 

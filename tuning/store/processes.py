@@ -1,4 +1,4 @@
-"""Identities of processes of this host: which one wrote a file, and whether it has ended."""
+"""Identifies processes of this host: the process that wrote a file, and whether it has ended."""
 
 import hashlib
 import os

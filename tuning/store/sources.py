@@ -1,4 +1,4 @@
-"""The source code of stored results: which code computed a result, and whose class a kind names.
+"""Records of the source code that computed each stored result, and of the classes behind kinds.
 
 Every result names the code that computed it, by stage: the code of the result's own job, and that
 of the results that the job read. A *code* is a document in ``code/`` with the digests of the

@@ -3,9 +3,9 @@
     FOLDER/train-images-idx3-ubyte     FOLDER/train-labels-idx1-ubyte
     FOLDER/t10k-images-idx3-ubyte      FOLDER/t10k-labels-idx1-ubyte      optional
 
-Any number of images of any size works, so a subset of MNIST, or digits of one's own, are a data
-set with a name and a key of their own. Without the ``t10k`` files a seed splits the images. Files
-may be compressed by gzip (``.gz``).
+Any number of images of any size works, so a subset of MNIST, or digits of the user's own, are a
+data set with a name and a key of their own. Without the ``t10k`` files a seed splits the images.
+Files may be compressed by gzip (``.gz``).
 
 References:
     Y. LeCun et al., Gradient-based learning applied to document recognition, 1998: the format.

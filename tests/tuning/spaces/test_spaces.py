@@ -116,7 +116,7 @@ def test_numbers_that_round_alike_are_one_score_and_are_proposed_once():
 )
 @pytest.mark.parametrize("kind", [EMA, LAMBDA])
 def test_a_path_that_is_no_field_of_the_score_is_refused_and_named(kind, path):
-    with pytest.raises(InputError, match=rf"{kind.name} must set a field .*{path!r} is not a field"):
+    with pytest.raises(InputError, match=rf"{kind.name} must set .*{path!r} is not a field"):
         space(kind.replace(path=path))
 
 

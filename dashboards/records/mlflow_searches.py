@@ -150,8 +150,8 @@ def search_record(scheduler: Scheduler, run: SearchRun) -> RunRecord:
         metrics={"trials_done": float(done), **shares},
         curves={f"best_{name}": history},
         description=(
-            f"The search *{search.name}* over {varied}: {done} of {search.n_trials} trials, which "
-            f"stand below it. `best_{name}` is the best so far after each trial, by "
+            f"The search *{search.name}* over {varied}: {done} of {search.n_trials} trials, each a "
+            f"nested run. `best_{name}` is the best value after each trial, measured by "
             f"{search.space.described}."
         ),
     )

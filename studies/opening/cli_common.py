@@ -190,13 +190,14 @@ def ended(command: Callable[[], int]) -> int:
         about = f": {error.filename}" if isinstance(error, OSError) and error.filename else ""
         why = (isinstance(error, OSError) and error.strerror) or str(error) or "no memory is left"
         _say(
-            f"the system must do what the command needs, but {why}{about}: mend it, then run again"
+            f"the command needs a working system, but got: {why}{about}: mend this fault, then run "
+            "again"
         )
         _drop_output()
         return 1
     except Exception as error:
         if isinstance(error, RuntimeError) and _NO_MEMORY.search(str(error)):
-            _say("the system must have memory for these settings, but has none left: lower them")
+            _say("these settings must fit into memory, but no memory is left: lower the settings")
             return 1
         _say(
             f"an error of this program: {type(error).__name__}: {' '.join(str(error).split())}; "

@@ -125,7 +125,7 @@ def require_mlflow(uri: str, field: str | None, experiment: str) -> None:
             f"{must}, but got: {why}: correct the address or mend the server", field
         ) from error
     if found is not None and found.name != experiment:
-        raise LastingFaultError(f"{must}, but its answer is not MLflow's: correct it", field)
+        raise LastingFaultError(f"{must}, but another program answered: correct the address", field)
     if found is not None and found.lifecycle_stage != "active":
         raise _deleted(experiment, found.experiment_id, uri, field)
 

@@ -164,7 +164,7 @@ def server(status, body, **headers):
         (500, b"oops", {}, "500"),
         (401, b"who?", {"WWW-Authenticate": "Basic"}, "401"),
         (302, b"<html>log in</html>", {"Location": "/login"}, "not in a valid JSON format"),
-        (200, b"{}", {}, "not MLflow's"),
+        (200, b"{}", {}, "another program answered"),
         (200, b"[1, 2]", {}, "valid JSON"),
         (200, b'{"experiments": 3}', {}, "got: "),
         (200, None, {}, "no answer within"),

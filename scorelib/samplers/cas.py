@@ -15,8 +15,8 @@ After the last update the standard deviation is |1 - eta_n| sigma_L. There are t
 - `Cas` has one epsilon: ``eta = epsilon / sigma_L^2`` at all levels. The levels with the smallest
   ratio bound epsilon.
 - `CasInR` has one r: ``eta_i = r (1 - gamma_i)``. At r = 1 each update follows the schedule without
-  new noise, however far the next level is. The last update, to which no level follows, repeats the
-  ratio before.
+  new noise, however far the next level is. No level follows the last update, so the last update has
+  the same eta as the update before.
 
 On a geometric schedule both are the paper's Algorithm 2, with ``epsilon = r sigma_L^2 (1 -
 gamma)``. The paper remarks that beta depends on the level where the schedule is not geometric, and
@@ -105,7 +105,8 @@ class CasInR(ConsistentSampler):
     """Consistent annealed sampling with one r: the natural form where the ratios of levels vary.
 
     Attributes:
-        r: each update in units of the update that just follows the schedule, inside `interval`.
+        r: size of each update in units of the update that just follows the schedule, inside
+            `interval`.
     """
 
     KIND = "CasInR"

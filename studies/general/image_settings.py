@@ -13,7 +13,7 @@ depend on the images:
 - The batch has at most as many images as there are training images.
 
 A model that was trained elsewhere may take the place of the training: weights in a file, or a score
-model of one's own. Its noise levels are its own.
+model of your own. The study then uses the noise levels of this model.
 """
 
 import math
@@ -127,7 +127,7 @@ class SamplingEpsSettings(SamplingSettings):
         images: data set; a folder of pictures, or the kind of a data set. The training, the
             features and the distances follow it.
         train: training of the score network, unless a model is given.
-        model: model that was trained elsewhere: a file of weights, or a score model of one's own;
+        model: model that was trained elsewhere: a file of weights, or a score model of your own;
             None to train one.
         published: name of the published model whose file is given as `model`; its reported numbers
             stand beside ours. "" for none.

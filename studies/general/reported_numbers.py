@@ -1,7 +1,8 @@
 """Reported numbers of published models, beside those that a study measures on their weights.
 
-A number is compared only if it was measured by our protocol (`tuning.stages.Protocol`); for other
-numbers the notes under the table say what differs, and how much the number of images explains.
+A number is compared only if it was measured by our protocol (`tuning.stages.Protocol`). For other
+numbers, the notes under the table say how the protocols differ, and how much of the difference is
+due to the number of images.
 """
 
 from collections.abc import Sequence
@@ -29,7 +30,7 @@ def row_label(name: str, n_sigma: int) -> str:
 def reported_fields(
     published: str, name: str, n_sigma: int, protocol: FidProtocol
 ) -> dict[str, Any]:
-    """Returns what is reported for a row, as keyword arguments of `Cell`.
+    """Returns the reported numbers of a row, as keyword arguments of `Cell`.
 
     Args:
         published: name of the published model; "" for none.

@@ -1,8 +1,8 @@
-"""The step size of annealed sampling on any images: how do the samplers compare, each at its best?
+"""The step size of annealed sampling on any images: compares samplers, each at its best step size.
 
 Rows are samplers with some steps per noise level. The step size epsilon of every row is found by a
-search and measured again with fresh seeds. The images are named once, and the training, the
-features of the distances and the protocol follow:
+search and measured again with fresh seeds. One setting names the images; the training, the features
+of the distances and the protocol use these images:
 
     python -m studies.run sampling_eps --set images=/home/me/pictures
 
@@ -13,8 +13,8 @@ A checkpoint that was trained elsewhere takes the place of the training (docs/yo
 Demo scale: small and on a CPU. Photographs embedded in scikit-learn replace the user's images, of
 16 x 16 pixels; a residual perceptron is trained for 2,000 iterations, and each cell is measured on
 400 images for each of two seeds. A folder of 400 pictures took 165 CPU seconds, of all processes
-together; two workers share them. The numbers compare samplers; the images are no better than so
-small a network makes them.
+together; two workers share them. The numbers compare samplers; a network of this size does not make
+good images.
 
 Paper scale: the published network and settings of "Adversarial score matching and improved sampling
 for image generation" (NCSNv2, 300,000 iterations, FID on 10,000 images), by default on CIFAR-10. A

@@ -1,15 +1,15 @@
-"""Across the papers: does consistent annealed sampling save the schedules that a report found bad?
+"""Combines two papers: consistent annealed sampling on schedules that a report found to be bad.
 
 The report named in `schedule_table` samples with annealed Langevin sampling (ALS) at one step for
 all families and finds that only the geometric schedule makes good images. "Adversarial score
-matching and improved sampling for image generation" samples consistently (CAS), on geometric
-schedules alone. Neither paper tries the other's half. Here every family is sampled in three ways,
-each at its own best step size:
+matching and improved sampling for image generation" uses consistent annealed sampling (CAS), on
+geometric schedules alone. Neither paper samples the other families by CAS. Here every family is
+sampled in three ways, each at its own best step size:
 
 - ALS, with one epsilon;
 - CAS, with one epsilon for all levels, as the paper remarks on schedules that are not geometric;
-- CAS in r, which moves by the same multiple of the step to the next level everywhere
-  (`scorelib.samplers.cas`). On the geometric schedule this is CAS, and the numbers of the two
+- CAS in r, with the same r at all levels: the step in units of the step that follows the schedule
+  to the next level (`scorelib.samplers.cas`). On the geometric schedule this is CAS, and the two
   columns differ by the resolution of the searched step sizes alone.
 
 Command: ``python -m studies.run consistent_schedules [--scale paper]``
@@ -43,7 +43,7 @@ EXHIBIT = Exhibit(
     paper="",
     label="Schedules and samplers",
     title="Families of noise schedules by sampler, each at its best step size, raw / denoised",
-    question="Does consistent sampling save the schedules that are bad for annealed Langevin?",
+    question="Does consistent sampling make good images on schedules that are bad for ALS?",
     figures=("noise_schedules", "step_sizes", "searches", "losses"),
 )
 COLUMNS = {"als": "ALS", "cas": "CAS", "cas_r": "CAS in r"}

@@ -1,6 +1,7 @@
 """The base class of data sets in a folder of the user's: known by name, numbers and content."""
 
 import re
+from abc import abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,6 +56,21 @@ class OwnFolder(PixelData):
     def is_present(self, root: Path | None = None) -> bool:
         """Returns whether the folder is there; see `DataSpec.is_present`."""
         return self.path(root).exists()
+
+    def remarks(self, root: Path | None = None) -> list[str]:
+        """Returns how many images were taken, and what was left out; see `DataSpec.remarks`."""
+        taken = f"{self.n_train:,} training and {self.n_test:,} held-out images"
+        classes = f"{self.n_classes:,} class{'es' if self.n_classes > 1 else ''}"
+        left_out = self.left_out(root)
+        return [f"{taken} of {classes} taken"] + ([f"left out: {left_out}"] if left_out else [])
+
+    @abstractmethod
+    def left_out(self, root: Path | None = None) -> str:
+        """Returns what was left out of the data set, such as "3 .txt files"; "" for nothing.
+
+        Args:
+            root: folder that contains the folder; ``./data`` if None.
+        """
 
     def path(self, root: Path | None = None) -> Path:
         """Returns the absolute path of the folder.

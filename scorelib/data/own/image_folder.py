@@ -131,19 +131,20 @@ class ImageFolder(OwnFolder):
         )
         return images, labels
 
+    def left_out(self, root: Path | None = None) -> str:
+        """Returns which files and folders are no images of the data set; see `OwnFolder`."""
+        return list_images(self.path(root)).account()
+
     def remarks(self, root: Path | None = None) -> list[str]:
-        """Returns what was left out, and which rules of decoding the images needed."""
+        """Returns what was taken and left out, and which rules of decoding the images needed."""
         path = self.path(root)
-        listing = list_images(path)
-        files = [path / file for found in listing.images.values() for _, file in found]
+        files = [path / file for found in list_images(path).images.values() for _, file in found]
         counts = Counter(remark for file in files for remark in remarks_on(file))
-        lines = [f"{self.n_train:,} training and {self.n_test:,} held-out images taken"]
-        lines += [f"left out: {listing.account()}"] if listing.left_out else []
-        lines += [f"{n:,} of {len(files):,} images {what}" for what, n in sorted(counts.items())]
+        lines = [f"{n:,} of {len(files):,} images {what}" for what, n in sorted(counts.items())]
         small = sum(min(_size_of(file)) < self.size for file in files)
-        return lines + (
-            [f"{small:,} of {len(files):,} images enlarged to {self.size} pixels"] if small else []
-        )
+        if small:
+            lines.append(f"{small:,} of {len(files):,} images enlarged to {self.size} pixels")
+        return super().remarks(root) + lines
 
     def _require_same_content(self, path: Path) -> None:
         """Raises MissingDataError if the folder holds other images than the spec describes."""

@@ -614,7 +614,7 @@ def test_facts_are_the_published_ones():
 
 IN_FILES = [
     (Cifar100(), "cifar100_root"), (Mnist(), "mnist_root"), (CelebA(), "celeba_root"),
-    (Lsun(), "lsun_root"), (Ffhq(size=8, most_images=3), "ffhq_root"),
+    (Lsun(), "lsun_root"), (Ffhq(size=16, most_images=3), "ffhq_root"),
 ]  # fmt: skip
 
 
@@ -667,10 +667,10 @@ def ffhq_root(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(("split", "first"), [("train", 0), ("test", 60_000)])
 def test_ffhq_is_read_by_number_and_resized(ffhq_root, split, first):
-    images, labels = Ffhq(size=8, most_images=3).load(split, ffhq_root)
+    images, labels = Ffhq(size=16, most_images=3).load(split, ffhq_root)
     folder = ffhq_root / "ffhq" / "images1024x1024" / f"{first:05d}"
     theirs = transforms.Compose(
-        [transforms.Resize(8), transforms.CenterCrop(8), transforms.ToTensor()]
+        [transforms.Resize(16), transforms.CenterCrop(16), transforms.ToTensor()]
     )
     expected = [theirs(Image.open(folder / f"{first + i:05d}.png")) for i in range(3)]
     assert torch.equal(images, torch.stack(expected)) and labels.tolist() == [0, 0, 0]
@@ -680,13 +680,13 @@ def test_ffhq_is_read_by_number_and_resized(ffhq_root, split, first):
 def test_ffhq_thumbnails_are_refused(ffhq_root, monkeypatch):
     monkeypatch.undo()
     with pytest.raises(MissingDataError, match="1024 x 1024 pixels, as published, but has 96 x 96"):
-        Ffhq(size=8, most_images=3).load("train", ffhq_root)
+        Ffhq(size=16, most_images=3).load("train", ffhq_root)
 
 
 def test_ffhq_missing_names_the_first_piece_and_its_place(ffhq_root):
     missing = ffhq_root / "ffhq" / "images1024x1024" / "00000" / "00003.png"
     with pytest.raises(MissingDataError, match=rf"{missing} and 1 other.*download_ffhq"):
-        Ffhq(size=8, most_images=5).load("train", ffhq_root)
+        Ffhq(size=16, most_images=5).load("train", ffhq_root)
 
 
 # -- errors of reading -----------------------------------------------------------------------------

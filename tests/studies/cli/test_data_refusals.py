@@ -72,7 +72,7 @@ def test_a_plan_says_what_was_left_out_and_what_misleads(tmp_path, capsys):
     options = [word for change in changes for word in ("--set", change)]
     assert main([NAME, *OPTIONS, *options, "--plan", "--store", str(tmp_path / "store")]) == 0
     printed = capsys.readouterr().out
-    assert "data pics: 8 training and 2 held-out images taken" in printed
+    assert "data pics: 8 training and 2 held-out images of 1 class taken" in printed
     assert "data pics: left out: 1 .txt files" in printed
     assert "training images of pics" in printed and "training images too" in printed
 

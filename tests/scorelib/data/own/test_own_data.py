@@ -83,10 +83,10 @@ def test_what_decoding_needed_and_what_was_left_out_is_said(tmp_path):
     Image.new("RGB", (30, 20)).save(tmp_path / "pics" / "turned.jpg", exif=exif)
     (tmp_path / "pics" / "notes.txt").write_text("")
     assert own_data(tmp_path / "pics", {"size": 8}).remarks(tmp_path) == [
-        "5 training and 2 held-out images taken",
+        "5 training and 2 held-out images of 1 class taken",
         "left out: 1 .txt files",
-        "2 of 7 images transparent, composed on white",
         "1 of 7 images turned as their EXIF orientation says",
+        "2 of 7 images with transparency, composed on white",
         "2 of 7 images enlarged to 8 pixels",
     ]
 
@@ -135,6 +135,30 @@ def test_idx_files_without_a_test_part_are_split_by_a_seed(tmp_path):
     train, test = (data.load(split, tmp_path) for split in ("train", "test"))
     check_data_set(data, tmp_path)
     assert len(train[0]) == 14 and len(test[0]) == 6 and int(test[1].sum()) == 3
+
+
+def test_idx_files_say_what_was_taken_and_left_alone(tmp_path):
+    write_idx(tmp_path / "few", "train", pictures(20), np.arange(20) % 2)
+    write_idx(tmp_path / "few", "train", pictures(20, seed=2), np.arange(20) % 2, ".gz")
+    (tmp_path / "few" / "1.png").write_bytes(b"")
+    assert own_data(tmp_path / "few").remarks(tmp_path) == [
+        "16 training and 4 held-out images of 2 classes taken",
+        "left out: 2 .gz files, 1 .png files",
+    ]
+    write_idx(tmp_path / "one", "train", pictures(5), np.zeros(5))
+    write_idx(tmp_path / "one", "t10k", pictures(3), np.zeros(3))
+    assert own_data(tmp_path / "one").remarks(tmp_path) == [
+        "5 training and 3 held-out images of 1 class taken"
+    ]
+
+
+@pytest.mark.parametrize("part", ["train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1"])
+def test_one_idx_file_of_a_pair_alone_is_refused(tmp_path, part):
+    for name in ("train", "t10k"):
+        write_idx(tmp_path / "few", name, pictures(6), np.arange(6) % 2)
+    (tmp_path / "few" / f"{part}-ubyte").rename(tmp_path / "few" / f"{part}.ubyte")
+    with pytest.raises(MissingDataError, match=f"{part}-ubyte must be readable"):
+        own_data(tmp_path / "few")
 
 
 def test_idx_files_of_other_content_are_refused(tmp_path):

@@ -61,6 +61,15 @@ def test_a_plan_says_what_is_not_there_yet_and_refuses_what_is_wrong(tmp_path, c
     assert "CIFAR-10 must be in" in capsys.readouterr().err
 
 
+def test_a_plan_refuses_a_named_file_of_weights_that_a_run_would_refuse(tmp_path, capsys):
+    (tmp_path / "weights.pth").write_bytes(b"cut short")
+    named = ["--set", f"data.inception_weights={tmp_path / 'weights.pth'}"]
+    arguments = [NAME, "--scale", "paper", "--plan", "--store", str(tmp_path / "store")]
+    assert main([*arguments, *named, "--set", f"data.root={tmp_path}"]) == 2
+    printed = capsys.readouterr()
+    assert "weights.pth must have the SHA-256 sum" in printed.err and printed.out == ""
+
+
 def test_a_plan_says_what_was_left_out_and_what_misleads(tmp_path, capsys):
     folder = tmp_path / "pics"
     folder.mkdir()

@@ -98,8 +98,8 @@ def commit_of(*folders: Path) -> str | None:
     Returns:
         40 hexadecimal digits; followed by "+changes" if tracked files differ from the commit or the
         folders hold untracked modules; followed by `UNKNOWN_CHANGES` if git could not compare them
-        within seconds, or was told to overlook changes of some files. `UNKNOWN` if there is a checkout but no git that can read it. None if there
-        is no checkout of the folders.
+        within seconds, or was told to overlook changes of some files. `UNKNOWN` if there is a
+        checkout but no git that can read it. None if there is no checkout of the folders.
     """
     folders = tuple(folder.resolve() for folder in folders)
     if not any((above / ".git").exists() for above in (folders[0], *folders[0].parents)):

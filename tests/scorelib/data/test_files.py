@@ -12,6 +12,7 @@ import os
 import pickle
 import shutil
 import struct
+import sys
 import urllib.request
 from pathlib import Path
 from urllib.error import URLError
@@ -681,6 +682,31 @@ def test_ffhq_thumbnails_are_refused(ffhq_root, monkeypatch):
     monkeypatch.undo()
     with pytest.raises(MissingDataError, match="1024 x 1024 pixels, as published, but has 96 x 96"):
         Ffhq(size=16, most_images=3).load("train", ffhq_root)
+
+
+@pytest.mark.parametrize(
+    ("data", "root"),
+    [
+        (CelebA(size=32), "celeba_root"),
+        (Lsun(size=32), "lsun_root"),
+        (Ffhq(size=32, most_images=3), "ffhq_root"),
+    ],
+)
+def test_noise_of_the_published_sizes_and_numbers_is_refused(data, root, request, monkeypatch):
+    def noise(seed, height, width):
+        pixels = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+        return Image.fromarray(pixels)
+
+    monkeypatch.setattr(sys.modules[__name__], "picture", noise)
+    folder = request.getfixturevalue(root)
+    with pytest.raises(MissingDataError, match="neighbouring pixels of 100% of the images are unc"):
+        data.load("train", folder)
+
+
+def test_celeba_of_other_colours_is_refused(celeba_root, monkeypatch):
+    monkeypatch.setattr(celeba, "_MEAN", (0.1, 0.1, 0.1))
+    with pytest.raises(MissingDataError, match="the channels have the means"):
+        CelebA(size=32).load("train", celeba_root)
 
 
 def test_ffhq_missing_names_the_first_piece_and_its_place(ffhq_root):

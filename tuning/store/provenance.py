@@ -121,8 +121,8 @@ def commit_of(*folders: Path) -> str | None:
 def _has_unseen(tracked: str) -> bool:
     """Returns whether git was told not to look for changes of some of the files that it lists.
 
-    Git marks such files by a lower-case letter (``--assume-unchanged``) or by S
-    (``--skip-worktree``).
+    Git marks such files by a lower-case letter ("assume unchanged") or by S
+    ("skip worktree").
     """
     return any(line[:1].islower() or line.startswith("S ") for line in tracked.splitlines())
 

@@ -9,13 +9,18 @@ from scorelib.data.base import Split
 from scorelib.data.files import DEFAULT_ROOT, PixelData
 from scorelib.errors import InputError
 
+_TAKEN = re.compile(
+    r"(stacked-)?(mnist|cifar10|cifar100|celeba|lsun-\w+|ffhq\d+|digits|photographs)", re.IGNORECASE
+)
+"""Names of data sets of images that this program knows by their published or embedded files."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class OwnFolder(PixelData):
     """A data set in a folder of the user's.
 
     Args:
-        folder: name of the folder, without a path; also the name of the data set.
+        folder: name of the folder, without a path.
         digest: SHA-256 sum of the content, 64 hexadecimal digits.
         n_train: number of training images, at least 2.
         n_test: number of held-out images, at least 2.
@@ -46,8 +51,8 @@ class OwnFolder(PixelData):
 
     @property
     def name(self) -> str:  # type: ignore[override]
-        """The name of the folder."""
-        return self.folder
+        """The name of the folder; after ``own-`` if a data set of this program has that name."""
+        return f"own-{self.folder}" if _TAKEN.fullmatch(self.folder) else self.folder
 
     def n_images(self, split: Split) -> int:
         """Returns the number of images: `n_train` or `n_test`."""

@@ -41,7 +41,7 @@ class IdxFiles(OwnFolder):
     """Grey images in the IDX format; use `of` to create the spec.
 
     Args:
-        folder: name of the folder, without a path; also the name of the data set.
+        folder: name of the folder, without a path.
         digest: SHA-256 sum of the contents of the files, 64 hexadecimal digits.
         n_train: number of training images, at least 2.
         n_test: number of held-out images, at least 2.

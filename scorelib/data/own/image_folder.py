@@ -34,7 +34,7 @@ class ImageFolder(OwnFolder):
     read. The labels number the classes in the order of their names.
 
     Args:
-        folder: name of the folder, without a path; also the name of the data set.
+        folder: name of the folder, without a path.
         digest: SHA-256 sum of the names and contents of the images, 64 hexadecimal digits.
         n_train: number of training images, at least 2.
         n_test: number of held-out images, at least 2.

@@ -70,6 +70,17 @@ def test_a_plan_refuses_a_named_file_of_weights_that_a_run_would_refuse(tmp_path
     assert "weights.pth must have the SHA-256 sum" in printed.err and printed.out == ""
 
 
+def test_a_plan_refuses_images_of_another_shape_than_the_classifiers(tmp_path, capsys):
+    for i in range(10):
+        pixels = np.random.default_rng(i).integers(0, 256, (7, 7), dtype=np.uint8)
+        (tmp_path / "pics").mkdir(exist_ok=True)
+        Image.fromarray(pixels).save(tmp_path / "pics" / f"{i}.png")
+    data = f'train.data={{"folder": "{tmp_path / "pics"}", "size": 7}}'
+    changes = ["--set", data, "--set", "train.batch_size=2"]
+    line = refused(capsys, "--plan", "--store", str(tmp_path / "store"), *changes)
+    assert "must have the shape (1, 8, 8)" in line and "but have (1, 7, 7)" in line
+
+
 def test_a_plan_says_what_was_left_out_and_what_misleads(tmp_path, capsys):
     folder = tmp_path / "pics"
     folder.mkdir()

@@ -8,7 +8,20 @@ import pytest
 import torch
 from PIL import Image
 
-from scorelib.data import IdxFiles, ImageFolder, Stacked, own_data
+from scorelib.data import (
+    CelebA,
+    Cifar10,
+    Cifar100,
+    Digits,
+    Ffhq,
+    IdxFiles,
+    ImageFolder,
+    Lsun,
+    Mnist,
+    Photographs,
+    Stacked,
+    own_data,
+)
 from scorelib.data.own.splitting import chosen, n_held_out
 from scorelib.errors import InputError, MissingDataError
 from scorelib.testing import check_data_set
@@ -196,6 +209,20 @@ def test_idx_files_that_do_not_fit_each_other_are_refused(tmp_path):
     write_idx(tmp_path / "few", "t10k", pictures(4, size=(8, 8)), np.arange(4) % 2)
     with pytest.raises(MissingDataError, match="must have one size"):
         own_data(tmp_path / "few")
+
+
+PUBLISHED = [
+    Mnist(), Cifar10(), Cifar100(), CelebA(), Lsun(), Lsun(category="tower"), Ffhq(size=64),
+    Digits(), Photographs(), Stacked(of=Digits()),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("published", PUBLISHED, ids=lambda data: data.name)
+def test_a_folder_never_has_the_name_of_a_published_data_set(tmp_path, published):
+    for name in (published.name, f"my-{published.name}", published.name.upper()):
+        save(tmp_path / name, 4)
+        found = own_data(tmp_path / name, {"size": 8}).name
+        assert found == (name if name.startswith("my-") else f"own-{name}")
 
 
 def test_a_folder_that_is_not_there_is_refused(tmp_path):

@@ -31,6 +31,9 @@ from scorelib.errors import MissingDataError
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+UNREADABLE = (OSError, ValueError, SyntaxError, TypeError, RuntimeError)
+"""What Pillow's decoders raise for damaged files, found by changing bytes of 20 kinds of files."""
+
 _LIMIT = re.compile("MAX_TEXT|too large|exceeds")
 _DEEP = ("I", "F")
 _ORIENTATION = 0x0112  # EXIF tag
@@ -111,7 +114,7 @@ def to_8_bits(name: str, content: bytes, mode: str = "RGB") -> "Image":
             f"{name} must have fewer pixels than Pillow's limit, but {one_line(error)}: make the "
             f"image smaller or remove the file"
         ) from error
-    except (OSError, ValueError, SyntaxError) as error:
+    except UNREADABLE as error:
         if isinstance(error, MissingDataError):
             raise
         if _LIMIT.search(str(error)):
@@ -144,7 +147,7 @@ def remarks_on(path: Path) -> list[str]:
             found += [colours] if colours else []
             found += [SCALED] if _has_16_bits(image) else []
             return found + ([FIRST_FRAME] if getattr(image, "n_frames", 1) > 1 else [])
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+    except (*UNREADABLE, Image.DecompressionBombError):
         return []  # decoding refuses the file with its name
 
 

@@ -1,6 +1,7 @@
 """Tests of decoding: each rule on a small file, against pixels that are known exactly."""
 
 import io
+import struct
 
 import numpy as np
 import pytest
@@ -133,6 +134,17 @@ def test_what_is_no_image_is_refused_without_a_representation_of_an_object():
     assert "notes.png must be an image" in str(caught.value) and "object at" not in str(
         caught.value
     )
+
+
+@pytest.mark.parametrize("damage", ["avif cut short", "tiff without a width"])
+def test_damage_for_which_pillow_raises_other_errors_is_refused(tmp_path, damage):
+    if damage == "avif cut short":
+        content = encoded(Image.new("RGB", (16, 16)), "AVIF")[:-30]
+    else:  # the tag of the width becomes an unknown one
+        content = tiff(RAMP, 16).replace(struct.pack("<HH", 256, 3), struct.pack("<HH", 65000, 3))
+    with pytest.raises(MissingDataError, match="damaged must be an image, but cannot be decoded"):
+        to_8_bits("damaged", content)
+    assert remarks(tmp_path, content) == []
 
 
 def test_an_image_over_the_decoders_limit_is_told_from_a_damaged_one(monkeypatch):

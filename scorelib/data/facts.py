@@ -9,11 +9,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from scorelib.data.base import DataSpec, Split
 
 SPLITS: tuple[Split, ...] = ("train", "test")
+_WORDS: Mapping[Split, str] = {"train": "training", "test": "held-out"}
+
+_DARKEST = 64
+"""Levels 0 .. 255 below which all pixels are suspicious: deep files are scaled by their depth."""
 
 _FEWEST_DISTINCT = 0.98
 """Share of distinct examples below which a warning is shown; a few patches and digits repeat."""
@@ -43,7 +48,7 @@ class DataFacts:
     def warnings(self, data: DataSpec) -> list[str]:
         """Returns one line for each fact that makes numbers on this data set misleading."""
         lines = []
-        for split, words in (("train", "training"), ("test", "held-out")):
+        for split, words in _WORDS.items():
             n, distinct = data.n_images(split), self.n_distinct[split]
             if distinct == 1:
                 lines.append(f"all {n:,} {words} images of {data.name} are equal")
@@ -68,18 +73,33 @@ def facts_of(data: DataSpec, root: Path | None = None) -> DataFacts:
     Raises:
         MissingDataError: the files are absent, corrupt or not what they claim to be.
     """
-    digests, distinct = {}, {}
+    digests, distinct, remarks = {}, {}, list(data.remarks(root))
     for split in SPLITS:
         examples, labels = data.stored(split, root)
         digests[split] = digest_of(examples, labels)
         distinct[split] = {hashlib.blake2b(e.numpy().tobytes()).digest() for e in examples}
+        remarks += _remarks(_WORDS[split], examples, labels, data.n_classes)
         del examples
     return DataFacts(
         digests=digests,
         n_distinct={split: len(found) for split, found in distinct.items()},
         n_shared=len(distinct["train"] & distinct["test"]),
-        remarks=tuple(data.remarks(root)),
+        remarks=tuple(remarks),
     )
+
+
+def _remarks(words: str, examples: Tensor, labels: Tensor, n_classes: int) -> list[str]:
+    """Returns what examples of a split show by themselves, one line each."""
+    lines = []
+    absent = n_classes - len(labels.unique())
+    if absent > 0:
+        lines.append(f"{absent:,} of {n_classes:,} classes have no {words} images")
+    if examples.dtype == torch.uint8 and 0 < examples.max() < _DARKEST:
+        lines.append(
+            f"the {words} images are dark: their highest level is {int(examples.max())} of 255 "
+            f"(files of 16 bits may hold levels of 12 or fewer)"
+        )
+    return lines
 
 
 def digest_of(*tensors: Tensor) -> str:

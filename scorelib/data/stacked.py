@@ -94,10 +94,6 @@ class Stacked(DataSpec):
         """Returns whether the single images are there; see `DataSpec.is_present`."""
         return self.of.is_present(root)
 
-    def remarks(self, root: Path | None = None) -> list[str]:
-        """Returns the remarks on the single images; see `DataSpec.remarks`."""
-        return self.of.remarks(root)
-
     def load(self, split: Split, root: Path | None = None) -> tuple[Tensor, Tensor]:
         """Returns all stacks and labels of a split; see `DataSpec.load`."""
         images, labels = self.of.load(split, root)

@@ -176,6 +176,11 @@ class ClassifierFeatures(Extractor):
         return f"{self.classifier.data.name}-cnn"
 
     @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the images that the classifier is for, (C, H, W)."""
+        return self.classifier.data.shape
+
+    @property
     def n_features(self) -> int:
         """Size of the last hidden layer of the classifier."""
         return self.classifier.n_features

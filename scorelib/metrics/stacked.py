@@ -70,6 +70,11 @@ class StackedClassifierFeatures(ClassifierFeatures):
         return f"stacked-{super().name}"
 
     @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the stacks, (C, H, W)."""
+        return (CHANNELS, *super().shape[1:])
+
+    @property
     def n_features(self) -> int:
         """Number of features of the classifier times the number of channels."""
         return CHANNELS * super().n_features

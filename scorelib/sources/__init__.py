@@ -11,10 +11,12 @@ Definitions are followed into these modules:
 
 - from a class of this distribution: into ``scorelib`` and ``tuning.stages``, which compute all
   numbers, except the modules that only check, name or draw (`_WITHOUT_NUMBERS` in `digests`);
-- from any other class: also into its own package, and into the modules in the folder of its
-  top-level module, except installed packages.
+- from any other class: also into its own package, and into all modules except Python's own and
+  those of installed packages. A package that is installed in place ("editable") counts as a
+  user's own.
 
-A module is read as a file and not executed. Digests are equal on all machines and versions of
+What a class reads from files, and modules that it imports by a computed name, are no part. A module
+is read as a file and not executed. Digests are equal on all machines and versions of
 Python, because they are made of the names and values in the syntax tree, without positions.
 """
 

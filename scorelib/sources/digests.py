@@ -1,8 +1,8 @@
 """The digests of a class: its definition, and all definitions that it uses."""
 
+import sys
 from collections.abc import Mapping
 from functools import cache
-from pathlib import Path
 
 from scorelib.sources.modules import WHOLE, Reference, Source, digest_of, file_of, source_of
 from scorelib.spec import Spec, is_ours
@@ -56,7 +56,7 @@ class _Walk:
     """
 
     def __init__(self, home: str) -> None:
-        self._home, self._root = home, _root_of(home)
+        self._home = home
         self._found: dict[str, str] = {}
         self._waiting: list[Reference] = []
 
@@ -76,6 +76,8 @@ class _Walk:
                 self._waiting.append((f"{module}.{name}", WHOLE))
             else:  # the whole module, or a name that is bound in a way that cannot be seen
                 self._add(source, WHOLE, *source.definitions)
+                for imported in source.imports.values():  # what a package passes on
+                    self._waiting += imported
         return dict(sorted(self._found.items()))
 
     def _add(self, source: Source, *names: str) -> None:
@@ -92,17 +94,10 @@ class _Walk:
             return True
         if is_ours(module) or is_ours(self._home):
             return False
-        if module.partition(".")[0] == self._home.partition(".")[0]:
+        top = module.partition(".")[0]
+        if top == self._home.partition(".")[0]:
             return True
         path = file_of(module)
-        if path is None or self._root is None or not path.is_relative_to(self._root):
+        if path is None or top in sys.stdlib_module_names:
             return False
-        return not _INSTALLED & {self._root.name, *path.relative_to(self._root).parts}
-
-
-def _root_of(module: str) -> Path | None:
-    """Returns the folder that holds the top-level package or module of a module."""
-    path = file_of(module)
-    if path is None:
-        return None
-    return path.parents[module.count(".") + (path.name == "__init__.py")]
+        return not _INSTALLED & set(path.parts)

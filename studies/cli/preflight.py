@@ -24,7 +24,7 @@ from tuning.jobs import Job
 from tuning.scheduling.forecast import StageForecast, total
 from tuning.scheduling.planner import Planner
 from tuning.stages import Chunk
-from tuning.stages.features.extractors import require_extractor
+from tuning.stages.features.extractors import extractor_training, require_extractor
 from tuning.stages.features.reference import RealJob
 from tuning.store.data_records import recorded_data, require_same_data
 from tuning.store.files import file_system
@@ -144,33 +144,44 @@ def require_data(study: Study, store: Store) -> dict[DataSpec, DataFacts]:
         InputError: a file is missing or not as expected, an extractor cannot be built, or the
             images are not those that the store's results were made with.
     """
-    settings: Any = study.settings
-    weights = settings.data.inception_weights
     specs = list(_inputs(study, store))
     facts = {spec: _compared(spec, study, store) for spec in specs if isinstance(spec, DataSpec)}
-    used = [(s.extractor, s.data.shape) for s in specs if isinstance(s, Chunk | RealJob)]
-    for extractor, shape in dict.fromkeys(used):
-        require_extractor(extractor, shape, local_path(weights) if weights else None)
+    _require_extractors(study, specs)
     return facts
 
 
 def present_data_notes(study: Study, store: Store) -> list[str]:
-    """Checks the data sets whose files are there, as `require_data` does, for a plan.
+    """Checks the data sets and Inception weights that are there, as `require_data` does.
 
     Returns:
         What the user should know of the data sets of unfinished jobs, one line each.
 
     Raises:
-        InputError: a data set is there and a run would refuse the data set.
+        InputError: a data set is there and a run would refuse the data set; or a file of weights
+            is named and a run would refuse an extractor.
     """
-    notes = []
-    for spec in _inputs(study, store):
+    notes, specs = [], list(_inputs(study, store))
+    for spec in specs:
         if isinstance(spec, DataSpec):
             if spec.is_present(data_root(study.settings)):
                 notes += _compared(spec, study, store).notes(spec)
             else:
                 notes.append(f"data {spec.name}: no files yet")
+    _require_extractors(study, specs, is_plan=True)
     return notes
+
+
+def _require_extractors(study: Study, specs: Iterable[Spec], *, is_plan: bool = False) -> None:
+    """Raises InputError if an extractor of the specs cannot be built or applied.
+
+    A plan leaves out those whose weights a run may have to download.
+    """
+    settings: Any = study.settings
+    weights = settings.data.inception_weights
+    used = [(s.extractor, s.data.shape) for s in specs if isinstance(s, Chunk | RealJob)]
+    for extractor, shape in dict.fromkeys(used):
+        if not is_plan or weights or extractor_training(extractor) is not None:
+            require_extractor(extractor, shape, local_path(weights) if weights else None)
 
 
 def _inputs(study: Study, store: Store) -> Iterable[Spec]:

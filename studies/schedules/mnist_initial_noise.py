@@ -29,6 +29,7 @@ the few levels is therefore trained separately.
 from dataclasses import dataclass
 
 from scorelib.data import Mnist
+from scorelib.errors import require_input
 from scorelib.metrics.classifier import ClassifierFeatures, ClassifierSpec
 from scorelib.spec import fields_of
 from studies.common.exhibit import Exhibit
@@ -67,6 +68,16 @@ class InitialNoiseSettings(LevelSettings):
     KIND = "InitialNoiseSettings"
 
     classifier: ClassifierSpec
+
+    def validate(self) -> None:
+        """Raises InputError unless the classifier has as many classes as the training images."""
+        super().validate()
+        data, own = self.train.data, self.classifier.data
+        require_input(
+            own.n_classes == data.n_classes,
+            f"classifier.data must have the {data.n_classes} classes of {data.name}, but "
+            f"{own.name} has {own.n_classes}",
+        )
 
 
 def demo() -> InitialNoiseSettings:

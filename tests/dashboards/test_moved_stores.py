@@ -46,10 +46,11 @@ def original(written, tmp_path):
 
 
 def pictures(folder):
-    """Returns the pictures and tables that MLflow lists for each run, by key of the run."""
+    """Returns the pictures and tables that MLflow lists in a folder for each run, by its key."""
     client = MlflowClient(f"sqlite:///{folder}/mlflow.db")
     found = {}
     for run in client.search_runs(["1"], max_results=1000):
+        assert run.info.artifact_uri.startswith(f"{folder.as_uri()}/")
         artifacts = get_artifact_repository(run.info.artifact_uri)
         found[run.data.tags["key"]] = sorted(f.path for f in artifacts.list_artifacts())
     return found

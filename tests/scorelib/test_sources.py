@@ -170,6 +170,31 @@ def test_a_base_class_is_a_part(monkeypatch, tmp_path):
     assert {"mine_of_sources:Derived", "mine_of_sources:Mine", "beside:third"} <= found.keys()
 
 
+@pytest.mark.parametrize(
+    ("place", "is_part"), [("lib", True), ("venv/site-packages", False), ("dist-packages", False)]
+)
+def test_a_library_elsewhere_is_a_part_unless_it_is_installed(
+    monkeypatch, tmp_path, place, is_part
+):
+    found = []
+    for person in ("hers", "his"):
+        library = tmp_path / person / place
+        write(library, "beside", BESIDE if person == "hers" else BESIDE.replace("3", "4"))
+        monkeypatch.syspath_prepend(str(library))
+        monkeypatch.delitem(sys.modules, "beside", raising=False)
+        write(tmp_path / person, "elsewhere", ELSEWHERE)
+        write(tmp_path / person, "mine_of_sources", TEXT)
+        found.append(own_source(imported(monkeypatch, tmp_path / person, "mine_of_sources").Mine))
+    assert (found[0] != found[1]) == is_part
+
+
+def test_what_a_package_passes_on_is_a_part(monkeypatch, tmp_path, before):
+    write(tmp_path / "after", "third_of_sources", BESIDE)
+    text = [(BESIDE, "from third_of_sources import third\n")]
+    found, _ = digests(monkeypatch, tmp_path / "after", beside=text)
+    assert found.keys() - before[0].keys() == {"third_of_sources:third"}
+
+
 def test_a_digest_is_that_of_the_syntax_without_positions(monkeypatch, tmp_path, before):
     # `ast.dump` differs between versions of Python.
     plain = "[['Assign', ('targets', [['Name', ('id', 'SCALE'), ('ctx', ['Store'])]]), " \

@@ -98,13 +98,13 @@ def commit_of(*folders: Path) -> str | None:
     Returns:
         40 hexadecimal digits; followed by "+changes" if tracked files differ from the commit or the
         folders hold untracked modules; followed by `UNKNOWN_CHANGES` if git could not compare them
-        within seconds. `UNKNOWN` if there is a checkout but no git that can read it. None if there
-        is no checkout of the folders.
+        within seconds, or was told to overlook changes of some files. `UNKNOWN` if there is a
+        checkout but no git that can read it. None if there is no checkout of the folders.
     """
     folders = tuple(folder.resolve() for folder in folders)
     if not any((above / ".git").exists() for above in (folders[0], *folders[0].parents)):
         return None
-    tracked = _git(folders, "ls-files", "--", *map(str, folders))
+    tracked = _git(folders, "ls-files", "-v", "--", *map(str, folders))
     if tracked == "":
         return None
     commit = _git(folders, "rev-parse", "HEAD")
@@ -114,7 +114,17 @@ def commit_of(*folders: Path) -> str | None:
     others = _git(folders, "ls-files", "--others", "-z", "--", *map(str, folders))
     if changed or any(name.endswith(_SOURCES) for name in (others or "").split("\0")):
         return f"{commit}+changes"
-    return commit if changed is not None and others is not None else commit + UNKNOWN_CHANGES
+    is_compared = changed is not None and others is not None and not _has_unseen(tracked)
+    return commit if is_compared else commit + UNKNOWN_CHANGES
+
+
+def _has_unseen(tracked: str) -> bool:
+    """Returns whether git was told not to look for changes of some of the files that it lists.
+
+    Git marks such files by a lower-case letter ("assume unchanged") or by S
+    ("skip worktree").
+    """
+    return any(line[:1].islower() or line.startswith("S ") for line in tracked.splitlines())
 
 
 def _git(folders: tuple[Path, ...], *arguments: str) -> str | None:

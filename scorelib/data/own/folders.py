@@ -1,6 +1,7 @@
 """The base class of data sets in a folder of the user's: known by name, numbers and content."""
 
 import re
+from abc import abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,13 +9,18 @@ from scorelib.data.base import Split
 from scorelib.data.files import DEFAULT_ROOT, PixelData
 from scorelib.errors import InputError
 
+_TAKEN = re.compile(
+    r"(stacked-)?(mnist|cifar10|cifar100|celeba|lsun-\w+|ffhq\d+|digits|photographs)", re.IGNORECASE
+)
+"""Names of data sets of images that this program knows by their published or embedded files."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class OwnFolder(PixelData):
     """A data set in a folder of the user's.
 
     Args:
-        folder: name of the folder, without a path; also the name of the data set.
+        folder: name of the folder, without a path.
         digest: SHA-256 sum of the content, 64 hexadecimal digits.
         n_train: number of training images, at least 2.
         n_test: number of held-out images, at least 2.
@@ -45,8 +51,8 @@ class OwnFolder(PixelData):
 
     @property
     def name(self) -> str:  # type: ignore[override]
-        """The name of the folder."""
-        return self.folder
+        """The name of the folder; after ``own-`` if a data set of this program has that name."""
+        return f"own-{self.folder}" if _TAKEN.fullmatch(self.folder) else self.folder
 
     def n_images(self, split: Split) -> int:
         """Returns the number of images: `n_train` or `n_test`."""
@@ -55,6 +61,21 @@ class OwnFolder(PixelData):
     def is_present(self, root: Path | None = None) -> bool:
         """Returns whether the folder is there; see `DataSpec.is_present`."""
         return self.path(root).exists()
+
+    def remarks(self, root: Path | None = None) -> list[str]:
+        """Returns how many images were taken, and what was left out; see `DataSpec.remarks`."""
+        taken = f"{self.n_train:,} training and {self.n_test:,} held-out images"
+        classes = f"{self.n_classes:,} class{'es' if self.n_classes > 1 else ''}"
+        left_out = self.left_out(root)
+        return [f"{taken} of {classes} taken"] + ([f"left out: {left_out}"] if left_out else [])
+
+    @abstractmethod
+    def left_out(self, root: Path | None = None) -> str:
+        """Returns what was left out of the data set, such as "3 .txt files"; "" for nothing.
+
+        Args:
+            root: folder that contains the folder; ``./data`` if None.
+        """
 
     def path(self, root: Path | None = None) -> Path:
         """Returns the absolute path of the folder.

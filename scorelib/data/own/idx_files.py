@@ -15,6 +15,7 @@ import gzip
 import hashlib
 import struct
 import zlib
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -25,6 +26,7 @@ from torch import Tensor
 
 from scorelib.data.base import Split
 from scorelib.data.own.folders import OwnFolder
+from scorelib.data.own.listing import Listing, kind_of
 from scorelib.data.own.splitting import chosen, n_held_out
 from scorelib.data.reading.checks import missing_data, one_line, require_size
 from scorelib.errors import InputError, MissingDataError
@@ -39,7 +41,7 @@ class IdxFiles(OwnFolder):
     """Grey images in the IDX format; use `of` to create the spec.
 
     Args:
-        folder: name of the folder, without a path; also the name of the data set.
+        folder: name of the folder, without a path.
         digest: SHA-256 sum of the contents of the files, 64 hexadecimal digits.
         n_train: number of training images, at least 2.
         n_test: number of held-out images, at least 2.
@@ -107,6 +109,14 @@ class IdxFiles(OwnFolder):
         """One channel, `height` x `width` pixels."""
         return (1, self.height, self.width)
 
+    def left_out(self, root: Path | None = None) -> str:
+        """Returns which files beside those of the data set are left alone; see `OwnFolder`."""
+        path = self.path(root)
+        parts = [_PARTS["train"]] if self.split_seed is not None else _PARTS.values()
+        taken = {_file(path, part, what).name for part in parts for what in _FILES}
+        others = Counter(kind_of(entry.name) for entry in path.iterdir() if entry.name not in taken)
+        return Listing({}, others).account()
+
     def pixels(self, split: Split, root: Path | None = None) -> tuple[Tensor, Tensor]:
         """Returns all images and labels of a split; see `PixelData.pixels`."""
         path = self.path(root)
@@ -126,7 +136,7 @@ class IdxFiles(OwnFolder):
 
 def is_idx_folder(path: Path) -> bool:
     """Returns whether a folder holds training images in the IDX format."""
-    return _has(path, _PARTS["train"])
+    return _file(path, _PARTS["train"], "images").exists()
 
 
 def _file(path: Path, part: str, what: str) -> Path:
@@ -136,7 +146,7 @@ def _file(path: Path, part: str, what: str) -> Path:
 
 
 def _has(path: Path, part: str) -> bool:
-    return _file(path, part, "images").exists()
+    return any(_file(path, part, what).exists() for what in _FILES)
 
 
 def _read(path: Path, part: str) -> tuple[Tensor, Tensor]:

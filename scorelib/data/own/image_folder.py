@@ -20,7 +20,7 @@ from scorelib.data.own.folders import OwnFolder
 from scorelib.data.own.listing import SPLITS, Listing, list_images
 from scorelib.data.own.splitting import chosen, n_held_out
 from scorelib.data.reading.checks import missing_data, read_file, require_size
-from scorelib.data.reading.decoding import decode, remarks_on, resize_and_crop
+from scorelib.data.reading.decoding import UNREADABLE, decode, remarks_on, resize_and_crop
 from scorelib.errors import InputError, MissingDataError
 from scorelib.spec import added_later
 
@@ -34,7 +34,7 @@ class ImageFolder(OwnFolder):
     read. The labels number the classes in the order of their names.
 
     Args:
-        folder: name of the folder, without a path; also the name of the data set.
+        folder: name of the folder, without a path.
         digest: SHA-256 sum of the names and contents of the images, 64 hexadecimal digits.
         n_train: number of training images, at least 2.
         n_test: number of held-out images, at least 2.
@@ -131,19 +131,20 @@ class ImageFolder(OwnFolder):
         )
         return images, labels
 
+    def left_out(self, root: Path | None = None) -> str:
+        """Returns which files and folders are no images of the data set; see `OwnFolder`."""
+        return list_images(self.path(root)).account()
+
     def remarks(self, root: Path | None = None) -> list[str]:
-        """Returns what was left out, and which rules of decoding the images needed."""
+        """Returns what was taken and left out, and which rules of decoding the images needed."""
         path = self.path(root)
-        listing = list_images(path)
-        files = [path / file for found in listing.images.values() for _, file in found]
+        files = [path / file for found in list_images(path).images.values() for _, file in found]
         counts = Counter(remark for file in files for remark in remarks_on(file))
-        lines = [f"{self.n_train:,} training and {self.n_test:,} held-out images taken"]
-        lines += [f"left out: {listing.account()}"] if listing.left_out else []
-        lines += [f"{n:,} of {len(files):,} images {what}" for what, n in sorted(counts.items())]
+        lines = [f"{n:,} of {len(files):,} images {what}" for what, n in sorted(counts.items())]
         small = sum(min(_size_of(file)) < self.size for file in files)
-        return lines + (
-            [f"{small:,} of {len(files):,} images enlarged to {self.size} pixels"] if small else []
-        )
+        if small:
+            lines.append(f"{small:,} of {len(files):,} images enlarged to {self.size} pixels")
+        return super().remarks(root) + lines
 
     def _require_same_content(self, path: Path) -> None:
         """Raises MissingDataError if the folder holds other images than the spec describes."""
@@ -194,5 +195,5 @@ def _size_of(file: Path) -> tuple[int, int]:
     try:
         with Image.open(file) as image:
             return image.size
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+    except (*UNREADABLE, Image.DecompressionBombError):
         return (1 << 30, 1 << 30)  # decoding refuses the file with its name

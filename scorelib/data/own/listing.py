@@ -25,7 +25,13 @@ SUFFIXES = frozenset({
 """File name suffixes of images, in lower case."""
 
 SPLITS = ("train", "test")
-_NEVER = {"__macosx", "__pycache__", "@eadir", "lost+found", "thumbs.db", "desktop.ini"}
+_NEVER = frozenset({
+    "__macosx", "__pycache__", "@eadir", "lost+found", "thumbs.db", "desktop.ini", "#recycle",
+    "$recycle.bin", "system volume information",
+})  # fmt: skip
+_LIKE_SPLITS = frozenset({
+    "train", "training", "test", "testing", "val", "valid", "validation", "dev", "eval",
+})  # fmt: skip
 _DEEPEST = 20  # folders below the data set's
 
 
@@ -55,7 +61,8 @@ def list_images(folder: Path) -> Listing:
         folder: the folder, laid out as the module docstring shows.
 
     Raises:
-        MissingDataError: the folder is absent, or has one of the folders train and test alone.
+        MissingDataError: the folder is absent, has one of the folders train and test alone, or has
+            folders that are splits by their names, such as Train and Val.
     """
     if not folder.is_dir():
         raise missing_data(f"{folder} must be a folder of images, but there is none")
@@ -74,6 +81,7 @@ def list_images(folder: Path) -> Listing:
                 left_out["entries beside train and test"] += 1
     else:
         images = {"": _by_class(folder, Path(), left_out)}
+        _require_no_splits({name for name, _ in images[""]}, folder)
     return Listing(images, left_out)
 
 
@@ -92,6 +100,16 @@ def _by_class(folder: Path, below: Path, left_out: Counter[str]) -> list[tuple[s
     return found or [("", path) for path in sorted(loose)]
 
 
+def _require_no_splits(classes: set[str], folder: Path) -> None:
+    """Refuses a folder whose classes are splits by their names: their labels would mean nothing."""
+    alike = sorted(name for name in classes if name.lower() in _LIKE_SPLITS)
+    if len(alike) > 1:
+        raise missing_data(
+            f"the splits of {folder} must be named train and test, but it holds "
+            f"{' and '.join(alike)}: rename these folders"
+        )
+
+
 def _require_different(names: list[str], folder: Path) -> None:
     """Refuses names of classes that look the same and differ in their Unicode form alone."""
     for one, other in itertools.pairwise(sorted(names, key=_letters)):
@@ -106,15 +124,29 @@ def _letters(name: str) -> str:
     return unicodedata.normalize("NFC", name)
 
 
-def _below(folder: Path, below: Path, left_out: Counter[str]) -> list[Path]:
-    """Returns the relative paths of all images below a folder, however deep, sorted."""
-    if len(below.parts) > _DEEPEST:  # a link that leads back to a folder above
+def _below(
+    folder: Path, below: Path, left_out: Counter[str], above: frozenset[str] = frozenset()
+) -> list[Path]:
+    """Returns the relative paths of all images below a folder, however deep, sorted.
+
+    Args:
+        folder: the data set's folder.
+        below: relative path of the folder whose images are listed.
+        left_out: reasons, to which those found here are added.
+        above: real paths of the folders that lead to this one, from the data set's folder on.
+    """
+    above = above or frozenset(map(os.path.realpath, (folder, folder / below.parent)))
+    here = os.path.realpath(folder / below)
+    if here in above:
+        left_out["links to a folder above"] += 1
+        return []
+    if len(below.parts) > _DEEPEST:
         left_out["folders deeper than 20"] += 1
         return []
     found = []
     for entry in _entries(folder / below, left_out):
         if entry.is_dir():
-            found += _below(folder, below / entry.name, left_out)
+            found += _below(folder, below / entry.name, left_out, above | {here})
         elif _is_image(entry.name, left_out):
             found.append(below / entry.name)
     return sorted(found)
@@ -135,8 +167,13 @@ def _entries(folder: Path, left_out: Counter[str]) -> Iterator["os.DirEntry[str]
 
 
 def _is_image(name: str, left_out: Counter[str]) -> bool:
-    suffix = Path(name).suffix.lower()
-    if suffix in SUFFIXES:
+    if Path(name).suffix.lower() in SUFFIXES:
         return True
-    left_out[f"{suffix} files" if suffix else "files without a suffix"] += 1
+    left_out[kind_of(name)] += 1
     return False
+
+
+def kind_of(name: str) -> str:
+    """Returns the kind of a file that is left out, such as ".txt files"."""
+    suffix = Path(name).suffix.lower()
+    return f"{suffix} files" if suffix else "files without a suffix"

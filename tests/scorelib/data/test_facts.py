@@ -37,7 +37,7 @@ def test_the_digests_are_of_examples_and_labels():
 def test_plain_data_has_no_notes(tmp_path):
     data, found = facts(tmp_path, range(6), range(10, 14))
     assert found.n_distinct == {"train": 6, "test": 4} and not found.warnings(data)
-    assert found.notes(data) == ["data pics: 6 training and 4 held-out images taken"]
+    assert found.notes(data) == ["data pics: 6 training and 4 held-out images of 1 class taken"]
 
 
 def test_equal_images_are_said(tmp_path):
@@ -58,6 +58,31 @@ def test_held_out_images_that_are_training_images_are_said(tmp_path, test, n):
     assert found.warnings(data) == [
         f"{n} of 4 distinct held-out images of pics are training images too, so held-out numbers "
         f"are too good"
+    ]
+
+
+def test_classes_without_images_are_said(tmp_path):
+    for name, seeds in {"train/a": range(3), "train/b": range(3, 6), "test/b": range(6, 9)}.items():
+        save(tmp_path / "pics" / name, seeds)
+    data = own_data(tmp_path / "pics", {"size": 8})
+    assert facts_of(data, tmp_path).remarks == (
+        "6 training and 3 held-out images of 2 classes taken",
+        "1 of 2 classes have no held-out images",
+    )
+
+
+@pytest.mark.parametrize(("highest", "said"), [(63, True), (64, False)])
+def test_dark_images_are_said(tmp_path, highest, said):
+    for split in ("train", "test"):
+        (tmp_path / "pics" / split).mkdir(parents=True)
+        for i in range(3):
+            pixels = np.full((8, 8, 3), highest - i, dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "pics" / split / f"{i}.png")
+    _, *found = facts_of(own_data(tmp_path / "pics", {"size": 8}), tmp_path).remarks
+    assert [remark.partition(" (")[0] for remark in found] == [
+        f"the {words} images are dark: their highest level is {highest} of 255"
+        for words in ("training", "held-out")
+        if said
     ]
 
 

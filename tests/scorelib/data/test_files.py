@@ -12,6 +12,7 @@ import os
 import pickle
 import shutil
 import struct
+import sys
 import urllib.request
 from pathlib import Path
 from urllib.error import URLError
@@ -614,7 +615,7 @@ def test_facts_are_the_published_ones():
 
 IN_FILES = [
     (Cifar100(), "cifar100_root"), (Mnist(), "mnist_root"), (CelebA(), "celeba_root"),
-    (Lsun(), "lsun_root"), (Ffhq(size=8, most_images=3), "ffhq_root"),
+    (Lsun(), "lsun_root"), (Ffhq(size=16, most_images=3), "ffhq_root"),
 ]  # fmt: skip
 
 
@@ -667,10 +668,10 @@ def ffhq_root(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(("split", "first"), [("train", 0), ("test", 60_000)])
 def test_ffhq_is_read_by_number_and_resized(ffhq_root, split, first):
-    images, labels = Ffhq(size=8, most_images=3).load(split, ffhq_root)
+    images, labels = Ffhq(size=16, most_images=3).load(split, ffhq_root)
     folder = ffhq_root / "ffhq" / "images1024x1024" / f"{first:05d}"
     theirs = transforms.Compose(
-        [transforms.Resize(8), transforms.CenterCrop(8), transforms.ToTensor()]
+        [transforms.Resize(16), transforms.CenterCrop(16), transforms.ToTensor()]
     )
     expected = [theirs(Image.open(folder / f"{first + i:05d}.png")) for i in range(3)]
     assert torch.equal(images, torch.stack(expected)) and labels.tolist() == [0, 0, 0]
@@ -680,13 +681,38 @@ def test_ffhq_is_read_by_number_and_resized(ffhq_root, split, first):
 def test_ffhq_thumbnails_are_refused(ffhq_root, monkeypatch):
     monkeypatch.undo()
     with pytest.raises(MissingDataError, match="1024 x 1024 pixels, as published, but has 96 x 96"):
-        Ffhq(size=8, most_images=3).load("train", ffhq_root)
+        Ffhq(size=16, most_images=3).load("train", ffhq_root)
+
+
+@pytest.mark.parametrize(
+    ("data", "root"),
+    [
+        (CelebA(size=32), "celeba_root"),
+        (Lsun(size=32), "lsun_root"),
+        (Ffhq(size=32, most_images=3), "ffhq_root"),
+    ],
+)
+def test_noise_of_the_published_sizes_and_numbers_is_refused(data, root, request, monkeypatch):
+    def noise(seed, height, width):
+        pixels = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+        return Image.fromarray(pixels)
+
+    monkeypatch.setattr(sys.modules[__name__], "picture", noise)
+    folder = request.getfixturevalue(root)
+    with pytest.raises(MissingDataError, match="neighbouring pixels of 100% of the images are unc"):
+        data.load("train", folder)
+
+
+def test_celeba_of_other_colours_is_refused(celeba_root, monkeypatch):
+    monkeypatch.setattr(celeba, "_MEAN", (0.1, 0.1, 0.1))
+    with pytest.raises(MissingDataError, match="the channels have the means"):
+        CelebA(size=32).load("train", celeba_root)
 
 
 def test_ffhq_missing_names_the_first_piece_and_its_place(ffhq_root):
     missing = ffhq_root / "ffhq" / "images1024x1024" / "00000" / "00003.png"
     with pytest.raises(MissingDataError, match=rf"{missing} and 1 other.*download_ffhq"):
-        Ffhq(size=8, most_images=5).load("train", ffhq_root)
+        Ffhq(size=16, most_images=5).load("train", ffhq_root)
 
 
 # -- errors of reading -----------------------------------------------------------------------------

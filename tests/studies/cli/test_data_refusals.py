@@ -61,6 +61,26 @@ def test_a_plan_says_what_is_not_there_yet_and_refuses_what_is_wrong(tmp_path, c
     assert "CIFAR-10 must be in" in capsys.readouterr().err
 
 
+def test_a_plan_refuses_a_named_file_of_weights_that_a_run_would_refuse(tmp_path, capsys):
+    (tmp_path / "weights.pth").write_bytes(b"cut short")
+    named = ["--set", f"data.inception_weights={tmp_path / 'weights.pth'}"]
+    arguments = [NAME, "--scale", "paper", "--plan", "--store", str(tmp_path / "store")]
+    assert main([*arguments, *named, "--set", f"data.root={tmp_path}"]) == 2
+    printed = capsys.readouterr()
+    assert "weights.pth must have the SHA-256 sum" in printed.err and printed.out == ""
+
+
+def test_a_plan_refuses_images_of_another_shape_than_the_classifiers(tmp_path, capsys):
+    for i in range(10):
+        pixels = np.random.default_rng(i).integers(0, 256, (7, 7), dtype=np.uint8)
+        (tmp_path / "pics").mkdir(exist_ok=True)
+        Image.fromarray(pixels).save(tmp_path / "pics" / f"{i}.png")
+    data = f'train.data={{"folder": "{tmp_path / "pics"}", "size": 7}}'
+    changes = ["--set", data, "--set", "train.batch_size=2"]
+    line = refused(capsys, "--plan", "--store", str(tmp_path / "store"), *changes)
+    assert "must have the shape (1, 8, 8)" in line and "but have (1, 7, 7)" in line
+
+
 def test_a_plan_says_what_was_left_out_and_what_misleads(tmp_path, capsys):
     folder = tmp_path / "pics"
     folder.mkdir()
@@ -72,7 +92,7 @@ def test_a_plan_says_what_was_left_out_and_what_misleads(tmp_path, capsys):
     options = [word for change in changes for word in ("--set", change)]
     assert main([NAME, *OPTIONS, *options, "--plan", "--store", str(tmp_path / "store")]) == 0
     printed = capsys.readouterr().out
-    assert "data pics: 8 training and 2 held-out images taken" in printed
+    assert "data pics: 8 training and 2 held-out images of 1 class taken" in printed
     assert "data pics: left out: 1 .txt files" in printed
     assert "training images of pics" in printed and "training images too" in printed
 

@@ -88,6 +88,14 @@ def test_folders_and_options_that_cannot_be_are_refused(pics, value, words):
         settings_of(f"train.data={value.replace('PICS', str(pics))}")
 
 
+def test_shares_of_classes_need_a_classifier_of_as_many_classes(pics):
+    changes = ["train.batch_size=2", f"train.data={pics}"]
+    with pytest.raises(InputError, match="the 1 classes of pics, but digits has 10"):
+        configured("mnist_initial_noise", "demo", changes)
+    changes.append(f"classifier.data={pics}")
+    assert configured("mnist_initial_noise", "demo", changes).classifier.data.name == "pics"
+
+
 def test_a_folder_may_stand_in_a_file_and_later_folders_are_looked_up_beside_it(pics, tmp_path):
     file = tmp_path / "my.toml"
     file.write_text(f'train.batch_size = 2\n[train.data]\nfolder = "{pics}"\nn_test = 3\n')

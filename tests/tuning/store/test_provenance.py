@@ -102,6 +102,16 @@ def test_changes_that_git_cannot_tell_are_unknown(checkout, monkeypatch, slow, f
     assert found(root) == f"{commit}+changes", "one of the two calls still tells"
 
 
+@pytest.mark.parametrize("told", ["assume-unchanged", "skip-worktree"])
+def test_changes_that_git_was_told_to_overlook_are_unknown(checkout, told):
+    root, commit = checkout
+    git(root, "update-index", f"--{told}", "two/code.py")
+    (root / "two" / "code.py").write_text("x = 2\n")
+    assert found(root) == f"{commit}{UNKNOWN_CHANGES}"
+    git(root, "update-index", f"--no-{told}", "two/code.py")
+    assert found(root) == f"{commit}+changes"
+
+
 def test_a_checkout_that_git_cannot_read_is_unknown(checkout, tmp_path, monkeypatch):
     root, _ = checkout
     with monkeypatch.context() as without_git:

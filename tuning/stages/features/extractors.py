@@ -123,14 +123,23 @@ def require_extractor(
     """Builds an extractor that needs no training, and applies it to two images.
 
     Args:
-        extractor: feature extractor; with a registered training, nothing is checked.
+        extractor: feature extractor; of one with a registered training, only the shape of images
+            that a classifier is for is compared.
         shape: shape of an image, (C, H, W), or of a point, (D,).
         weights_path: file of Inception weights; None if there is none.
 
     Raises:
-        InputError: the extractor cannot be built or applied, or returns tensors of other shapes
-            than it declares.
+        InputError: the extractor cannot be built or applied, returns tensors of other shapes than
+            it declares, or is a classifier for images of another shape.
     """
+    if isinstance(extractor, ClassifierFeatures):
+        data = extractor.classifier.data
+        require_input(
+            extractor.shape == shape,
+            f"images must have the shape {extractor.shape}, for which the classifier of "
+            f"{extractor.name} is trained, but have {shape}: train the classifier on such images "
+            f"(its setting data, now {data.name}), or use another extractor",
+        )
     if extractor_training(extractor) is not None:
         return
     wanted = [(2, extractor.n_features), (2, extractor.n_classes)]

@@ -48,12 +48,45 @@ def test_links_to_files_and_to_folders_are_followed_alike(tmp_path):
     assert listing.account() == "1 broken links"
 
 
-def test_a_link_to_a_folder_above_ends(tmp_path):
-    touch(tmp_path, "a/0.png")
-    (tmp_path / "a" / "loop").symlink_to(tmp_path / "a")
+@pytest.mark.parametrize("target", [".", "a", "a/deep"])
+def test_a_link_to_a_folder_above_takes_no_image_twice(tmp_path, target):
+    touch(tmp_path, "a/0.png", "a/deep/1.png")
+    (tmp_path / "a" / "deep" / "loop").symlink_to(tmp_path / target)
     listing = list_images(tmp_path)
-    assert listing.left_out["folders deeper than 20"] == 1
-    assert names(listing)[0] == ("a", "a/0.png")
+    assert names(listing) == [("a", "a/0.png"), ("a", "a/deep/1.png")]
+    assert listing.account() == "1 links to a folder above"
+
+
+def test_two_folders_that_link_to_each_other_end(tmp_path):
+    touch(tmp_path, "a/0.png", "b/1.png")
+    (tmp_path / "a" / "to_b").symlink_to(tmp_path / "b")
+    (tmp_path / "b" / "to_a").symlink_to(tmp_path / "a")
+    listing = list_images(tmp_path)
+    assert names(listing) == [
+        ("a", "a/0.png"), ("a", "a/to_b/1.png"), ("b", "b/1.png"), ("b", "b/to_a/0.png"),
+    ]  # fmt: skip
+    assert listing.account() == "2 links to a folder above"
+
+
+def test_folders_of_recycled_files_are_no_classes(tmp_path):
+    touch(tmp_path, "a/0.png", "$RECYCLE.BIN/1.png", "#recycle/1.png")
+    touch(tmp_path, "System Volume Information/1.png", "lost+found/1.png")
+    listing = list_images(tmp_path)
+    assert names(listing) == [("a", "a/0.png")]
+    assert listing.account() == "4 hidden or system entries"
+
+
+@pytest.mark.parametrize("splits", [("Train", "Test"), ("training", "validation"), ("dev", "VAL")])
+def test_splits_of_other_names_are_no_classes(tmp_path, splits):
+    touch(tmp_path, *(f"{split}/{i}.png" for split in splits for i in range(4)))
+    first, second = sorted(splits)
+    with pytest.raises(MissingDataError, match=f"but it holds {first} and {second}: rename"):
+        list_images(tmp_path)
+
+
+def test_a_class_may_be_named_like_a_split(tmp_path):
+    touch(tmp_path, "dev/1.png", "ops/2.png")
+    assert names(list_images(tmp_path)) == [("dev", "dev/1.png"), ("ops", "ops/2.png")]
 
 
 def test_a_flat_folder_is_one_class(tmp_path):

@@ -8,7 +8,20 @@ import pytest
 import torch
 from PIL import Image
 
-from scorelib.data import IdxFiles, ImageFolder, Stacked, own_data
+from scorelib.data import (
+    CelebA,
+    Cifar10,
+    Cifar100,
+    Digits,
+    Ffhq,
+    IdxFiles,
+    ImageFolder,
+    Lsun,
+    Mnist,
+    Photographs,
+    Stacked,
+    own_data,
+)
 from scorelib.data.own.splitting import chosen, n_held_out
 from scorelib.errors import InputError, MissingDataError
 from scorelib.testing import check_data_set
@@ -83,10 +96,10 @@ def test_what_decoding_needed_and_what_was_left_out_is_said(tmp_path):
     Image.new("RGB", (30, 20)).save(tmp_path / "pics" / "turned.jpg", exif=exif)
     (tmp_path / "pics" / "notes.txt").write_text("")
     assert own_data(tmp_path / "pics", {"size": 8}).remarks(tmp_path) == [
-        "5 training and 2 held-out images taken",
+        "5 training and 2 held-out images of 1 class taken",
         "left out: 1 .txt files",
-        "2 of 7 images transparent, composed on white",
         "1 of 7 images turned as their EXIF orientation says",
+        "2 of 7 images with transparency, composed on white",
         "2 of 7 images enlarged to 8 pixels",
     ]
 
@@ -137,6 +150,30 @@ def test_idx_files_without_a_test_part_are_split_by_a_seed(tmp_path):
     assert len(train[0]) == 14 and len(test[0]) == 6 and int(test[1].sum()) == 3
 
 
+def test_idx_files_say_what_was_taken_and_left_alone(tmp_path):
+    write_idx(tmp_path / "few", "train", pictures(20), np.arange(20) % 2)
+    write_idx(tmp_path / "few", "train", pictures(20, seed=2), np.arange(20) % 2, ".gz")
+    (tmp_path / "few" / "1.png").write_bytes(b"")
+    assert own_data(tmp_path / "few").remarks(tmp_path) == [
+        "16 training and 4 held-out images of 2 classes taken",
+        "left out: 2 .gz files, 1 .png files",
+    ]
+    write_idx(tmp_path / "one", "train", pictures(5), np.zeros(5))
+    write_idx(tmp_path / "one", "t10k", pictures(3), np.zeros(3))
+    assert own_data(tmp_path / "one").remarks(tmp_path) == [
+        "5 training and 3 held-out images of 1 class taken"
+    ]
+
+
+@pytest.mark.parametrize("part", ["train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1"])
+def test_one_idx_file_of_a_pair_alone_is_refused(tmp_path, part):
+    for name in ("train", "t10k"):
+        write_idx(tmp_path / "few", name, pictures(6), np.arange(6) % 2)
+    (tmp_path / "few" / f"{part}-ubyte").rename(tmp_path / "few" / f"{part}.ubyte")
+    with pytest.raises(MissingDataError, match=f"{part}-ubyte must be readable"):
+        own_data(tmp_path / "few")
+
+
 def test_idx_files_of_other_content_are_refused(tmp_path):
     write_idx(tmp_path / "few", "train", pictures(20), np.arange(20) % 2)
     data = own_data(tmp_path / "few")
@@ -172,6 +209,20 @@ def test_idx_files_that_do_not_fit_each_other_are_refused(tmp_path):
     write_idx(tmp_path / "few", "t10k", pictures(4, size=(8, 8)), np.arange(4) % 2)
     with pytest.raises(MissingDataError, match="must have one size"):
         own_data(tmp_path / "few")
+
+
+PUBLISHED = [
+    Mnist(), Cifar10(), Cifar100(), CelebA(), Lsun(), Lsun(category="tower"), Ffhq(size=64),
+    Digits(), Photographs(), Stacked(of=Digits()),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("published", PUBLISHED, ids=lambda data: data.name)
+def test_a_folder_never_has_the_name_of_a_published_data_set(tmp_path, published):
+    for name in (published.name, f"my-{published.name}", published.name.upper()):
+        save(tmp_path / name, 4)
+        found = own_data(tmp_path / name, {"size": 8}).name
+        assert found == (name if name.startswith("my-") else f"own-{name}")
 
 
 def test_a_folder_that_is_not_there_is_refused(tmp_path):

@@ -23,10 +23,17 @@ def test_photographs_pass_with_their_own_mean_and_fail_with_another(photographs)
         require_natural(photographs, "photographs", Path("here"), [m + 0.1 for m in mean])
 
 
+def test_small_photographs_are_no_repetitions():
+    pixels = (Photographs(size=4, n=2000).load("train")[0] * 255).round().to(torch.uint8)
+    require_natural(pixels, "photographs", Path("here"))
+
+
 @pytest.mark.parametrize(
     ("what", "words"),
     [
-        ("noise", "neighbouring pixels have a correlation of"),
+        ("noise", "neighbouring pixels of 100% of the images are uncorrelated"),
+        ("half noise", "neighbouring pixels of 5.% of the images are uncorrelated"),
+        ("a quarter noise", "neighbouring pixels of 2.% of the images are uncorrelated"),
         ("zeros", "100% of the images are repeated"),
         ("half zeros", "50% of the images are repeated"),
         ("repeated", "50% of the images are repeated"),
@@ -35,8 +42,10 @@ def test_photographs_pass_with_their_own_mean_and_fail_with_another(photographs)
 def test_what_is_no_set_of_photographs_is_refused(photographs, what, words):
     pixels = photographs.clone()
     half = len(pixels) // 2
-    if what == "noise":
-        pixels = torch.randint(0, 256, pixels.shape, dtype=torch.uint8)
+    noise = torch.randint(0, 256, pixels.shape, dtype=torch.uint8)
+    if "noise" in what:
+        step = {"noise": 1, "half noise": 2, "a quarter noise": 4}[what]
+        pixels[::step] = noise[::step]
     elif what == "zeros":
         pixels[:] = 0
     elif what == "half zeros":

@@ -5,19 +5,14 @@ import io
 import numpy as np
 import pytest
 import torch
-from PIL import Image, ImageCms
+from PIL import Image
 
 from scorelib.data.reading import decoding
 from scorelib.data.reading.decoding import decode, remarks_on, to_8_bits
 from scorelib.errors import MissingDataError
+from tests.scorelib.data.reading.files import encoded, png, tiff
 
 RAMP = np.linspace(0, 65535, 64).round().astype(np.uint16).reshape(8, 8)
-
-
-def encoded(image, kind, **options):
-    file = io.BytesIO()
-    image.save(file, kind, **options)
-    return file.getvalue()
 
 
 def remarks(tmp_path, content, name="image"):
@@ -51,6 +46,28 @@ def test_depths_without_a_defined_range_are_refused_with_mode_and_range(values, 
     message = str(caught.value)
     assert f"deep.tif must have 8 or 16 bits per channel, but its mode is {mode}" in message
     assert f"from {values.min():g} to {values.max():g}" in message and "\n" not in message
+
+
+def test_a_tiff_file_whose_zero_is_white_is_no_negative():
+    content = tiff(RAMP, 16, photometric=0)
+    np.testing.assert_array_equal(
+        np.asarray(to_8_bits("ramp", content, "L")), np.round(255 - RAMP / 257)
+    )
+
+
+def test_grey_of_12_bits_is_scaled_by_its_own_range(tmp_path):
+    values = np.linspace(0, 4095, 64).round().astype(np.uint16)
+    pairs = zip(values[::2].tolist(), values[1::2].tolist(), strict=True)
+    packed = b"".join((a << 12 | b).to_bytes(3, "big") for a, b in pairs)
+    content = tiff(values.reshape(8, 8), 12, packed=packed)
+    expected = np.round(values / 4095 * 255).reshape(8, 8)
+    np.testing.assert_array_equal(np.asarray(to_8_bits("ramp", content, "L")), expected)
+    assert remarks(tmp_path, content) == [decoding.SCALED]
+
+
+def test_signed_values_of_8_bits_are_refused():
+    with pytest.raises(MissingDataError, match="must have unsigned values"):
+        to_8_bits("x.tif", tiff(RAMP.astype(np.uint8), 8, sample_format=2))
 
 
 @pytest.mark.parametrize(("orientation", "turns"), [(1, 0), (6, 3), (3, 2), (8, 1)])
@@ -87,50 +104,19 @@ def test_palettes_and_grey_with_transparency_are_composed_too(tmp_path):
     assert remarks(tmp_path, grey) == [decoding.ON_WHITE]
 
 
-def test_an_srgb_profile_changes_nothing(tmp_path):
-    pixels = np.random.default_rng(0).integers(0, 256, (4, 4, 3), dtype=np.uint8)
-    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    content = encoded(Image.fromarray(pixels), "PNG", icc_profile=profile)
-    np.testing.assert_array_equal(np.asarray(to_8_bits("x", content)), pixels)
-    assert remarks(tmp_path, content) == []
+@pytest.mark.parametrize(("bits", "hidden"), [(1, 0), (1, 1), (2, 1), (4, 7), (8, 200), (16, 1040)])
+def test_the_hidden_level_of_a_png_file_is_compared_at_the_files_depth(tmp_path, bits, hidden):
+    highest = 2**bits - 1
+    values = np.array([[0, highest], [hidden, min(hidden + 257, highest)]])
+    content = png(values, bits, hidden)
+    expected = np.where(values == hidden, 255, np.round(values * 255 / highest))
+    np.testing.assert_array_equal(np.asarray(to_8_bits("x", content, "L")), expected)
+    assert decoding.ON_WHITE in remarks(tmp_path, content)
 
 
-def test_a_profile_that_cannot_be_read_is_said(tmp_path):
-    pixels = np.full((4, 4, 3), 99, dtype=np.uint8)
-    content = encoded(Image.fromarray(pixels), "PNG", icc_profile=b"no profile")
-    np.testing.assert_array_equal(np.asarray(to_8_bits("x", content)), pixels)
-    assert remarks(tmp_path, content) == [decoding.BAD_PROFILE]
-
-
-def test_other_profiles_are_converted_to_srgb(tmp_path):
-    pixels = np.random.default_rng(1).integers(0, 256, (4, 4, 3), dtype=np.uint8)
-    profile = gamma_one_profile()
-    content = encoded(Image.fromarray(pixels), "PNG", icc_profile=profile)
-    found = np.asarray(to_8_bits("x", content)).astype(float)
-    linear = pixels / 255
-    srgb = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
-    assert np.abs(found - 255 * srgb).max() < 3
-    assert remarks(tmp_path, content) == [decoding.TO_SRGB]
-
-
-def gamma_one_profile():
-    """Returns sRGB's ICC profile with linear tone curves, under another name."""
-    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
-    n_tags = int.from_bytes(profile[128:132], "big")
-    for i in range(n_tags):
-        entry = 132 + 12 * i
-        name, offset = (
-            bytes(profile[entry : entry + 4]),
-            int.from_bytes(profile[entry + 4 : entry + 8], "big"),
-        )
-        if name in (b"rTRC", b"gTRC", b"bTRC"):
-            # A parametric curve of type 0 with gamma 1: y = x.
-            profile[offset : offset + 16] = (
-                b"para" + bytes(4) + bytes(4) + (1 << 16).to_bytes(4, "big")
-            )
-    while (at := profile.find("sRGB".encode("utf-16-be"))) >= 0:
-        profile[at : at + 8] = "line".encode("utf-16-be")
-    return bytes(profile).replace(b"sRGB", b"line")
+def test_one_transparent_colour_of_16_bits_is_refused():
+    with pytest.raises(MissingDataError, match="an alpha channel instead of one transparent colo"):
+        to_8_bits("x", png(np.zeros((2, 2, 3), dtype=int), 16, 0))
 
 
 def test_the_first_of_several_frames_is_taken_and_said(tmp_path):
@@ -147,6 +133,19 @@ def test_what_is_no_image_is_refused_without_a_representation_of_an_object():
     assert "notes.png must be an image" in str(caught.value) and "object at" not in str(
         caught.value
     )
+
+
+def test_a_damaged_avif_file_is_refused(tmp_path):
+    content = encoded(Image.new("RGB", (16, 16)), "AVIF").replace(b"iloc", b"lost")
+    with pytest.raises(MissingDataError, match="damaged must be an image, but cannot be decoded"):
+        to_8_bits("damaged", content)
+    assert remarks(tmp_path, content) == []
+
+
+def test_a_tiff_file_whose_second_frame_is_damaged_is_read(tmp_path):
+    content = tiff(RAMP, 16)[:-4] + (1).to_bytes(4, "little")  # a second frame in the first bytes
+    np.testing.assert_array_equal(np.asarray(to_8_bits("x", content, "L")), np.round(RAMP / 257))
+    assert remarks(tmp_path, content) == []
 
 
 def test_an_image_over_the_decoders_limit_is_told_from_a_damaged_one(monkeypatch):

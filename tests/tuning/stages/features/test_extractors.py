@@ -125,6 +125,19 @@ def test_only_inception_wants_a_gpu_and_only_stacks_have_several_classes():
     assert [c for c in every if not c.one_class_per_image] == [StackedClassifierFeatures]
 
 
+@pytest.mark.parametrize("shape", [(1, 7, 7), (1, 16, 16), (3, 8, 8), (2,)])
+def test_a_classifier_for_images_of_another_shape_is_refused(shape):
+    features = miniature_study().settings.extractor
+    stacked = StackedClassifierFeatures(classifier=features.classifier)
+    require_extractor(features, DIGITS, None)
+    require_extractor(stacked, (3, 8, 8), None)
+    wrong = [features] if shape[0] == 3 else [features, stacked]
+    for extractor in wrong:
+        with pytest.raises(InputError, match="images must have the shape") as refusal:
+            require_extractor(extractor, shape, None)
+        assert f"but have {shape}" in str(refusal.value)
+
+
 def test_inception_without_its_file_is_refused_by_its_own_message(tmp_path):
     with pytest.raises(InputError, match=r"data\.inception_weights must name a readable copy"):
         require_extractor(InceptionFeatures(), (3, 32, 32), tmp_path / "none.pth")

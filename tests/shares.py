@@ -13,13 +13,19 @@ ROOT = Path(__file__).parent.parent
 DURATIONS = Path(__file__).with_name("durations.json")
 
 
-def share(nodeid):
-    """Returns the share of a test: its file, or all tests that need the servers of a team.
+TOGETHER = ("tests/services", "tests/tuning/execution/runner")
+"""Folders whose tests run in one process, one after another."""
 
-    One share for these tests starts the servers only once. It also runs
+
+def share(nodeid):
+    """Returns the share of a test: its folder, if in `TOGETHER`, or else its file.
+
+    One share for the tests that need the servers of a team starts the servers only once, and one
+    for the tests of the runner starts Ray once. The share of the servers also runs
     tests/services/test_mlflow.py, which counts all runs, before test_secrets.py, which adds runs.
     """
-    return "tests/services" if nodeid.startswith("tests/services/") else nodeid.split("::")[0]
+    file = nodeid.split("::")[0]
+    return next((folder for folder in TOGETHER if file.startswith(f"{folder}/")), file)
 
 
 def recorded():

@@ -15,8 +15,10 @@ def test_the_longest_share_begins_first_and_a_new_one_before_all():
     assert longest_first([], seconds) == []
 
 
-def test_tests_of_the_team_s_servers_are_one_share_and_others_are_their_files():
+def test_tests_that_share_servers_or_ray_are_one_share_and_others_are_their_files():
     assert share("tests/services/test_mlflow.py::test_x[1]") == "tests/services"
+    runner = "tests/tuning/execution/runner"
+    assert share(f"{runner}/test_runner.py::test_x") == runner
     assert share("tests/scorelib/test_optim.py::TestIt::test_x") == "tests/scorelib/test_optim.py"
 
 

@@ -23,15 +23,15 @@ def importances(run: SearchRun) -> dict[str, float]:
         Hutter, Hoos and Leyton-Brown. An efficient approach for assessing hyperparameter
         importance. ICML 2014.
     """
-    from optuna.importance import (  # local: takes half a second
-        FanovaImportanceEvaluator,
-        get_param_importances,
-    )
-
     study = as_optuna(run)
     values = [trial.values[0] for trial in study.trials]
     if len(values) < _LEAST_FOR_IMPORTANCE or not (spread := statistics.pstdev(values)):
         return {}
+    from optuna.importance import (  # here, because the import of its forests takes a second
+        FanovaImportanceEvaluator,
+        get_param_importances,
+    )
+
     mean = statistics.fmean(values)
     evaluator = FanovaImportanceEvaluator(seed=seed_of("importance") % 2**32)
     # Standardised, because the evaluator's trees treat a variance below 1e-16 as zero.

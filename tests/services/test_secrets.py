@@ -1,7 +1,5 @@
 """Tests that a password in an address is sent only to the server at this address."""
 
-import os
-import subprocess
 import sys
 
 import fsspec
@@ -130,20 +128,22 @@ def test_the_command_that_continues_is_printed_without_the_password():
     )
 
 
-def test_a_study_run_by_the_command_line_with_all_services(tmp_path, s3, mlflow, postgres):
+def test_a_study_run_by_the_command_line_with_all_services(
+    capfd, tmp_path, monkeypatch, s3, mlflow, postgres
+):
+    monkeypatch.chdir(tmp_path)
     postgres.create("searches")
     searches = postgres.url("searches")
     before = len(runs(mlflow.uri, NAME))
-    done = subprocess.run(
-        [sys.executable, "-m", "studies.run", NAME, *OPTIONS, *SMALLER, "--cpus", "2",
-         "--store", "s3://bucket/team", "--set", f"projections.optuna={searches}",
+    done = main(
+        [NAME, *OPTIONS, *SMALLER, "--cpus", "1", "--store", "s3://bucket/team",
+         "--set", f"projections.optuna={searches}",
          "--tracking-uri", mlflow.uri.replace("//", f"//user:{PASSWORD}@")],
-        cwd=tmp_path, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
-        env=os.environ | {"OMP_NUM_THREADS": "1", "COLUMNS": "120"},
     )  # fmt: skip
-    assert done.returncode == 0, done.stdout
-    assert f"open {mlflow.uri}, experiment {NAME}" in done.stdout
-    assert "warning" not in done.stdout and "Traceback" not in done.stdout
+    printed = "".join(capfd.readouterr())
+    assert done == 0, printed
+    assert f"open {mlflow.uri}, experiment {NAME}" in printed
+    assert "warning" not in printed and "Traceback" not in printed
     assert list(tmp_path.iterdir()) == [], "something was written beside the store"
 
     kinds = [run.data.tags["kind"] for run in runs(mlflow.uri, NAME)[before:]]
@@ -155,7 +155,7 @@ def test_a_study_run_by_the_command_line_with_all_services(tmp_path, s3, mlflow,
     bucket = fsspec.filesystem("s3", use_listings_cache=False)
     stored = {path: bucket.cat_file(path) for path in bucket.find("bucket/team")}
     assert sum(path.endswith("manifest.json") for path in stored) > 10
-    said = [done.stdout, mlflow.log, *rows(postgres.url("mlflow")), *rows(searches)]
+    said = [printed, mlflow.log, *rows(postgres.url("mlflow")), *rows(searches)]
     said += [data.decode("latin1") for data in stored.values()]
     for text in said:
         assert PASSWORD not in text and BASE64 not in text, text[:2000]

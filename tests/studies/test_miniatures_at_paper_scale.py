@@ -34,17 +34,17 @@ def random_inception(tmp_path, monkeypatch):
 def test_ncsnv2_and_inception_fill_a_cell(store, random_inception):
     paper = cifar_sampling_eps.paper()
     train = paper.train.replace(
-        data=Photographs(size=32, n=12),
+        data=Photographs(size=32, n=6),
         network=Ncsnv2(ngf=8),
         schedule=GeometricSchedule(sigma_1=50, sigma_L=0.01, n_levels=8),
-        batch_size=8,
+        batch_size=6,
     )
     small = paper.replace(
         train=train,
-        iterations=4, iteration=4, snapshot_every=2, chunk_images=3, n_images=6, seeds=1,
+        iterations=4, iteration=4, snapshot_every=2, chunk_images=2, n_images=4, seeds=1,
         extractor=InceptionFeatures(weights_sha256=sha256(random_inception)), n_sigma=(1,),
-        search=SearchSettings(n_trials=1, round_size=1, n_images=3, top_images=3, keep=1),
-        selection=SelectionSettings(n_trials=2, n_images=3), columns=("non-adversarial",),
+        search=SearchSettings(n_trials=1, round_size=1, n_images=2, top_images=2, keep=1),
+        selection=SelectionSettings(n_trials=2, n_images=2), columns=("non-adversarial",),
     )  # fmt: skip
     require_extractor(small.extractor, train.data.shape, random_inception)
     drain(study("paper", small), store, inception_weights=random_inception)

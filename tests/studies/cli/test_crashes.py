@@ -28,16 +28,20 @@ from tests.launches import (
 from tests.miniature import OPTIONS
 
 
+SETTINGS = [*OPTIONS, "--set", "n_sigma=[1]"]
+"""Settings of half of the miniature's searches; `make chaos` kills the whole miniature."""
+
+
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory):
     folder = tmp_path_factory.mktemp("undisturbed")
-    output = finish(folder / "store", folder)
+    output = finish(folder / "store", folder, settings=SETTINGS)
     return folder / "store", output
 
 
 def test_an_undisturbed_run_prints_its_table_and_what_to_do_next(undisturbed):
     _, output = undisturbed
-    assert "fd[digits-cnn]" in output and "consistent (n_sigma = 5)" in output
+    assert "fd[digits-cnn]" in output and "consistent (n_sigma = 1)" in output
     assert "fd(train, held-out)" in output and "dashboards.serve" in output
     assert "\x1b" not in output, "escape codes where the output is not a terminal"
     assert "Traceback" not in output
@@ -51,7 +55,7 @@ def test_a_second_run_does_nothing_and_starts_no_ray(undisturbed):
         "import sys; from studies.run import main; code = main(sys.argv[1:]); "
         "assert 'ray' not in sys.modules, 'Ray was imported'; sys.exit(code)"
     )
-    arguments = [NAME, *OPTIONS, "--store", str(store)]
+    arguments = [NAME, *SETTINGS, "--store", str(store)]
     subprocess.run([sys.executable, "-c", code, *arguments], check=True, stdout=subprocess.DEVNULL)
     assert manifests(store) == before and mlflow_runs(store) == runs
     assert csv(store) == table
@@ -63,18 +67,18 @@ def test_every_mlflow_run_is_finished_and_single(undisturbed):
     keys = [key for key, _ in runs]
     assert len(set(keys)) == len(keys)
     assert {status for _, status in runs} == {"FINISHED"}
-    # 2 snapshots, a search of 2 trials and 4 of 3, 4 cells, 1 table.
-    assert len(keys) == 2 + 5 + 2 + 12 + 4 + 1
+    # 2 snapshots, a search of 2 trials and 2 of 3, 2 cells, 1 table.
+    assert len(keys) == 2 + 3 + 2 + 6 + 2 + 1
 
 
 def test_driver_and_workers_killed_the_table_is_the_undisturbed_ones(undisturbed, tmp_path):
     reference, _ = undisturbed
     store = tmp_path / "store"
-    process = launch(store, tmp_path)
-    wait_for(store, "objects/score/*/manifest.json", 8, process)
+    process = launch(store, tmp_path, settings=SETTINGS)
+    wait_for(store, "objects/score/*/manifest.json", 4, process)
     kill_driver(process)  # `make chaos` kills twenty times, also during the training
-    process = launch(store, tmp_path)
-    wait_for(store, "objects/score/*/manifest.json", 12, process)
+    process = launch(store, tmp_path, settings=SETTINGS)
+    wait_for(store, "objects/score/*/manifest.json", 7, process)
     for worker in workers_of(process):
         os.kill(worker, signal.SIGKILL)
     output, _ = process.communicate(timeout=240)
@@ -86,7 +90,7 @@ def test_driver_and_workers_killed_the_table_is_the_undisturbed_ones(undisturbed
 
 def test_an_interrupt_while_ray_starts_is_clean_and_says_how_to_continue(tmp_path):
     store = tmp_path / "store"
-    process = launch(store, tmp_path)
+    process = launch(store, tmp_path, settings=SETTINGS)
     wait_for(store, "locks/*", 1, process)
     os.kill(process.pid, signal.SIGINT)
     output, _ = process.communicate(timeout=180)
@@ -110,7 +114,7 @@ def test_whatever_ends_the_parts_the_driver_stops_in_one_line_and_leaves_nothing
     tmp_path, whom, number, moment
 ):
     store, temporary = tmp_path / "store", Path(tempfile.mkdtemp(prefix="t-"))
-    process = launch(store, tmp_path, environment={"TMPDIR": str(temporary)})
+    process = launch(store, tmp_path, settings=SETTINGS, environment={"TMPDIR": str(temporary)})
     wait_for(store, moment, 1, process)
     for pid, command in left_of(process):
         if whom == "all" or whom in command.split("\0")[0]:

@@ -72,6 +72,12 @@ def test_an_address_that_does_not_answer_is_refused(join, monkeypatch, listens, 
     assert capfd.readouterr() == ("", "")
 
 
+def test_a_cluster_without_cpus_asks_how_far_it_may_grow(join):
+    with pytest.raises(InputError, match="must have CPUs, but it has none now") as refused:
+        join()
+    assert refused.value.fields == ("cpus", "gpus")
+
+
 def test_the_code_of_this_driver_reaches_the_workers(cluster, tmp_path):
     code = (
         "import sys\n"

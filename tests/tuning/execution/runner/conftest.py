@@ -1,13 +1,13 @@
-"""One Ray instance for the tests of a file that need it."""
+"""One Ray instance for the tests of this folder that need one."""
 
 import pytest
 
 from tuning.execution.session import ClusterOptions, ray_session
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def capacity():
-    """Yields one Ray session per module: two CPUs, and one GPU that exists only as a number."""
+    """Yields one Ray session: two CPUs, and one GPU that exists only as a number."""
     with pytest.MonkeyPatch.context() as patched:
         # A local session is asked for: the address of a cluster in the environment is ignored.
         patched.setenv("RAY_ADDRESS", "127.0.0.1:1")

@@ -5,9 +5,11 @@ from studies.adversarial.step_sizes.cifar_sampling_eps import demo, study
 from tuning.spaces import EPSILON, Rung
 
 MINIATURE = {
-    "iterations": "60", "iteration": "60", "snapshot_every": "30", "search.n_trials": "3",
-    "search.n_images": "40", "search.top_images": "60", "search.keep": "1", "chunk_images": "20",
-    "n_images": "60", "seeds": "1", "train.schedule.n_levels": "6", "train.network.width": "16",
+    "train.data": "Digits", "train.flips": "false", "train.schedule.sigma_1": "4.8",
+    "extractor.classifier.data": "Digits", "iterations": "60", "iteration": "60",
+    "snapshot_every": "30", "search.n_trials": "3", "search.n_images": "40",
+    "search.top_images": "60", "search.keep": "1", "chunk_images": "20", "n_images": "60",
+    "seeds": "1", "train.schedule.n_levels": "6", "train.network.width": "16",
     "train.network.depth": "1", "extractor.classifier.iterations": "30",
     "extractor.classifier.width": "4", "extractor.classifier.n_features": "8",
     "columns": '["non-adversarial"]', "selection.n_trials": "2", "selection.n_images": "40",

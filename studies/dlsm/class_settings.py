@@ -17,7 +17,7 @@ from scorelib.networks import NcsnPp, NoiseClassifierSpec, ResNetClassifier
 from scorelib.optim import AdamSpec
 from scorelib.samplers import PredictorCorrector
 from scorelib.schedules import GeometricSchedule
-from studies.adversarial.step_sizes import cifar_sampling_eps
+from studies.adversarial.step_sizes.demo_settings import digits
 from studies.common.execution_settings import SamplingSettings
 from tuning.stages import (
     FidProtocol,
@@ -164,8 +164,8 @@ def require_positive(values: tuple[float, ...], field: str) -> None:
 
 
 def demo() -> ClassSettings:
-    """Returns settings for digits, with the score network of the demo of `cifar_sampling_eps`."""
-    data, shared = Digits(), cifar_sampling_eps.demo()
+    """Returns settings for digits, with the score network of the digits of Tables 1 to 3."""
+    data, shared = Digits(), digits()
     return ClassSettings(
         train=shared.train, iteration=shared.iteration, ema=0.999,
         classifier=ResNetClassifier(depth=18, width=8),

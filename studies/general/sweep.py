@@ -27,6 +27,7 @@ from collections.abc import Sequence
 from scorelib.errors import InputError
 from scorelib.samplers import Cas
 from studies.adversarial.step_sizes import cifar_sampling_eps
+from studies.adversarial.step_sizes.demo_settings import digits
 from studies.common.distances import baselines
 from studies.common.exhibit import Exhibit
 from studies.common.initial_step_sizes import initial_step_size
@@ -68,7 +69,7 @@ _BEST, _NAME = "the best found", "sweep"
 
 def demo() -> SweepSettings:
     """Returns settings for digits: 12 short trainings, of which four continue."""
-    table = cifar_sampling_eps.demo()
+    table = digits()
     return SweepSettings(
         vary=(
             "train.optimizer.learning_rate = 3e-4..1e-2 log",

@@ -26,6 +26,7 @@ from scorelib.errors import require_input
 from scorelib.metrics.features import Extractor
 from scorelib.samplers import Cas
 from studies.adversarial.step_sizes import cifar_sampling_eps
+from studies.adversarial.step_sizes.demo_settings import digits
 from studies.common.distances import baselines
 from studies.common.execution_settings import SamplingSettings
 from studies.common.exhibit import Exhibit
@@ -166,12 +167,12 @@ def build(
 
 
 def demo(*, keep: tuple[int, ...] = (16, 4)) -> ChoiceSettings:
-    """Returns settings with the digits and networks of the demo of Table 1, and two rungs.
+    """Returns settings with the digits and networks of Tables 1 to 3, and two rungs.
 
     Args:
         keep: number of trials on each rung.
     """
-    table = cifar_sampling_eps.demo()
+    table = digits()
     return ChoiceSettings(
         train=table.training("adversarial").replace(batch_size=64),
         ema=0.99,

@@ -8,22 +8,19 @@ see `sampling_table`.
 
 Command: ``python -m studies.run church_sampling_eps [--scale paper]``
 
-Demo scale: 8 x 8 patches of scikit-learn's two photographs, a residual perceptron, Frechet
-distances in the features of a classifier that distinguishes the two photographs. sigma_1 is the
-largest distance between two patches (13.6); sigma_L is .1 for the reason given in
-`cifar_sampling_eps`.
+Demo scale: scikit-learn's digits of 8 x 8 pixels (`demo_settings`).
 
 Paper scale: LSUN-churches at 64 x 64, NCSNv2Deeper (83,445,379 parameters), 200k iterations, sigma
 140 to .01 in 788 levels, one discriminator step per score step, Inception FID of 10k images against
 the training split. Expected numbers (reported): see `reported.csv`.
 """
 
-from scorelib.data import Lsun, Photographs
+from scorelib.data import Lsun
 from scorelib.losses import Adversarial
-from scorelib.metrics.classifier import ClassifierFeatures, ClassifierSpec
 from scorelib.networks import Ncsnv2
 from scorelib.schedules import GeometricSchedule
 from studies.adversarial.step_sizes import cifar_sampling_eps
+from studies.adversarial.step_sizes.demo_settings import digits
 from studies.adversarial.step_sizes.sampling_table import SamplingTable, build
 from studies.adversarial.step_sizes.table_settings import TableSettings
 from tuning.study import Study
@@ -38,14 +35,8 @@ EXHIBIT = SamplingTable(
 
 
 def demo() -> TableSettings:
-    """Returns settings for patches of photographs, otherwise as for CIFAR-10: minutes on a CPU."""
-    at, data = cifar_sampling_eps.demo(), Photographs(size=8)
-    schedule = at.train.schedule.replace(sigma_1=13.6)
-    return at.replace(
-        train=at.train.replace(data=data, schedule=schedule, flips=True),
-        extractor=ClassifierFeatures(classifier=ClassifierSpec(data=data)),
-        n_images=2000,
-    )
+    """Returns settings for digits, with which the study takes minutes on a CPU."""
+    return digits()
 
 
 def paper() -> TableSettings:

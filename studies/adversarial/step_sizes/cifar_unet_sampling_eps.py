@@ -23,6 +23,7 @@ import dataclasses
 
 from scorelib.networks import DdpmUNet
 from studies.adversarial.step_sizes import cifar_sampling_eps
+from studies.adversarial.step_sizes.demo_settings import digits
 from studies.adversarial.step_sizes.sampling_table import SamplingTable, build, row_label
 from studies.adversarial.step_sizes.table_settings import TableSettings
 from studies.common.distances import papers_protocol
@@ -40,7 +41,7 @@ MORE_IMAGES = {"demo": 5_000, "paper": 50_000}
 
 def demo() -> TableSettings:
     """Returns settings for digits, with half the iterations of Table 1: minutes on a CPU."""
-    at = cifar_sampling_eps.demo()
+    at = digits()
     return at.replace(
         train=at.train.replace(
             network=DdpmUNet(width=8, multipliers=(1, 2), n_blocks=1, attention_levels=(1,)),

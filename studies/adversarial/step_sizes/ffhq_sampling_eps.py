@@ -23,6 +23,7 @@ from scorelib.networks import Ncsnv2
 from scorelib.optim import AdamSpec
 from scorelib.schedules import GeometricSchedule
 from studies.adversarial.step_sizes import church_sampling_eps
+from studies.adversarial.step_sizes.demo_settings import photographs
 from studies.adversarial.step_sizes.sampling_table import SamplingTable, build
 from studies.adversarial.step_sizes.table_settings import COLUMNS, SelectionSettings, TableSettings
 from tuning.study import Study
@@ -39,9 +40,9 @@ EXHIBIT = SamplingTable(
 def demo() -> TableSettings:
     """Returns settings for patches of photographs, with which the study takes minutes on a CPU.
 
-    Other settings are as for LSUN-churches, without the adversarial column.
+    Other settings are as for the smaller patches of Table 1, without the adversarial column.
     """
-    at, data = church_sampling_eps.demo(), Photographs(size=12)
+    at, data = photographs(), Photographs(size=12)
     schedule = at.train.schedule.replace(sigma_1=20.0)
     return at.replace(
         train=at.train.replace(data=data, schedule=schedule),

@@ -15,6 +15,7 @@ score is named after the classifier.
 import dataclasses
 
 from studies.adversarial.step_sizes import cifar_sampling_eps
+from studies.adversarial.step_sizes.demo_settings import digits
 from studies.adversarial.step_sizes.table_settings import COLUMNS, TableSettings
 from studies.common.exhibit import Exhibit
 from tuning.stages import InceptionScoreProtocol
@@ -31,8 +32,8 @@ EXHIBIT = Exhibit(
 
 
 def demo() -> TableSettings:
-    """Returns the settings of Table 1 without the adversarial column."""
-    return cifar_sampling_eps.demo().replace(columns=COLUMNS[:1])
+    """Returns the settings of Table 1 for digits, without the adversarial column."""
+    return digits().replace(columns=COLUMNS[:1])
 
 
 def paper() -> TableSettings:

@@ -78,7 +78,7 @@ def test_the_best_cell_is_named_with_how_surely_it_is(store):
     def first(value, **how):
         return answer(filled(shown, lambda cell, _: value[place(shown, cell) == 4], **how))[0]
 
-    start = r"Consistent \(n_sigma = 1\), non-adversarial has the best fd\[digits-cnn\] after "
+    start = r"Consistent \(n_sigma = 1\), non-adversarial has the best fd\[photographs-cnn\] after "
     start += r"denoising: 5( ±\d\S*)?, against [59]( ±\d\S*)? for .*; "
     single = r"with a single seed, the difference may be chance\."
     assert re.fullmatch(start + single, first((9.0, 5.0)))
@@ -215,7 +215,7 @@ def test_denoising_is_judged_by_each_measures_direction(store):
     shown = study_view("cifar_sampling_eps", store)
     numbers = filled(shown, lambda cell, q: place(shown, cell) + {"raw": 2.0, "denoised": 1.0}[q])
     assert answer(numbers)[1] == (
-        "Denoising the images improves fd[digits-cnn] in 8 of 8 cells; the median over cells is "
+        "Denoising the images improves fd[photographs-cnn] in 8 of 8 cells; the median over cells is "
         "5.5 raw and 4.5 denoised."
     )
     # Two data sets: each is compared with its own baseline, and there is no common median.

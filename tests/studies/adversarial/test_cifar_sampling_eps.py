@@ -1,9 +1,10 @@
-"""Tests of the demo's results in shorter form: the baselines, and the claims of the paper."""
+"""Tests of a table's results on digits in shorter form: the baselines, and the paper's claims."""
 
 import pytest
 
 from scorelib.spec_paths import replace_paths
-from studies.adversarial.step_sizes.cifar_sampling_eps import demo, paper, study
+from studies.adversarial.step_sizes.cifar_sampling_eps import paper, study
+from studies.adversarial.step_sizes.demo_settings import digits
 from studies.registry import find_study
 from tests.tuning.draining import drain, results
 from tuning.store.store import Store
@@ -18,9 +19,9 @@ SHORTER = {
 
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory):
-    """Returns the results of the demo with smaller network, training, searches and image counts."""
+    """Returns the results on digits with smaller network, training, searches and image counts."""
     store = Store(str(tmp_path_factory.mktemp("demo")), create=True)
-    shorter = study("demo", replace_paths(demo(), SHORTER))
+    shorter = study("demo", replace_paths(digits(), SHORTER))
     drain(shorter, store)
     found = {name: result for (name, _), result in results(shorter, store).items()}
     cells = {cell.search.name: found[cell.name] for cell in shorter.cells}

@@ -215,8 +215,8 @@ def test_denoising_is_judged_by_each_measures_direction(store):
     shown = study_view("cifar_sampling_eps", store)
     numbers = filled(shown, lambda cell, q: place(shown, cell) + {"raw": 2.0, "denoised": 1.0}[q])
     assert answer(numbers)[1] == (
-        "Denoising the images improves fd[photographs-cnn] in 8 of 8 cells; the median over cells is "
-        "5.5 raw and 4.5 denoised."
+        "Denoising the images improves fd[photographs-cnn] in 8 of 8 cells; the median over cells "
+        "is 5.5 raw and 4.5 denoised."
     )
     # Two data sets: each is compared with its own baseline, and there is no common median.
     shown = study_view("synthetic_2d", store)

@@ -27,7 +27,6 @@ from tests.launches import (
 )
 from tests.miniature import OPTIONS
 
-
 SETTINGS = [*OPTIONS, "--set", "n_sigma=[1]"]
 """Settings of half of the miniature's searches; `make chaos` kills the whole miniature."""
 

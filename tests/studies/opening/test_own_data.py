@@ -31,7 +31,7 @@ def test_a_folder_becomes_the_data_and_its_parent_the_root(pics):
     settings = settings_of(f"train.data={pics}")
     data = settings.train.data
     assert isinstance(data, ImageFolder) and data.folder == "pics"
-    assert (data.size, data.channels) == (8, 1)  # those of the digits
+    assert (data.size, data.channels) == (8, 3)  # those of the photographs
     assert settings.data.root == str(pics.parent)
 
 

@@ -184,7 +184,10 @@ def _kind_of(cls: type[Spec]) -> str:
             f"a spec class of this distribution must declare KIND in its body; {cls} does not"
         )
     if cls.__module__ == "__main__":  # the name of every script: two scripts would share keys
-        raise TypeError(f"a spec of a script must declare KIND, or be moved to a module; got {cls}")
+        raise TypeError(
+            f"a spec class must be in a file that workers can import, but {cls} is in a script or "
+            "a notebook: put the class in a file"
+        )
     return f"{cls.__module__}:{cls.__qualname__}"
 
 

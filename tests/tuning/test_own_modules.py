@@ -148,7 +148,7 @@ def test_two_files_of_one_name_are_refused(tmp_path):
      "sys", "os"],
 )  # fmt: skip
 def test_modules_that_are_not_there_or_built_in_are_refused(given):
-    with pytest.raises(InputError, match="a module must be .* but") as refusal:
+    with pytest.raises(InputError, match=r"a module must be .* but") as refusal:
         import_own(given)
     assert "<frozen" not in str(refusal.value) and "/frozen" not in str(refusal.value)
 

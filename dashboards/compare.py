@@ -69,24 +69,25 @@ def open_side(given: str, name: str | None, other: str) -> Side:
     store = Store(url)
     name = study_name(name) if name else None
     last_run = last_run_studies(store)
-    studies = {s.name: s for s in last_run.studies if s.scale == scale}
+    names = {s.full_name for s in last_run.studies if s.scale == scale}
     if name is None:
         other_url, other_scale = _store_and_scale(other)
         others = last_run_studies(Store(other_url)).studies
-        common = sorted(studies.keys() & {s.name for s in others if s.scale == other_scale})
+        common = sorted(names & {s.full_name for s in others if s.scale == other_scale})
         if len(common) != 1:
             raise InputError(
                 f"NAME must be given unless {given!r} and {other!r} have exactly one study in "
                 f"common; the studies in common are: {', '.join(common) or 'none'}"
             )
         (name,) = common
-    last_run.require_readable(name, scale)
-    if name not in studies:
-        known = ", ".join(studies) or "none"
+    found = last_run.named(name, scale)
+    if len(found) != 1:
+        known = ", ".join(sorted(names)) or "none"
+        which = f"{len(found)} of that name: {known}" if found else known
         raise InputError(
-            f"{given!r} must hold the study {name} at scale {scale}; its studies are: {known}"
+            f"{given!r} must hold the study {name} at scale {scale}; its studies are: {which}"
         )
-    study = studies[name]
+    (study,) = found
     made = launches(store, study.id)
     codes = (f"commit {m.commit}" if m.commit else "code outside a checkout" for m in made)
     commits = tuple(dict.fromkeys(codes))
@@ -95,7 +96,8 @@ def open_side(given: str, name: str | None, other: str) -> Side:
 
 def _store_and_scale(given: str) -> tuple[str, str]:
     url, at, scale = given.rpartition("@")
-    return (url, scale) if at and scale in ("demo", "paper") else (given, "demo")
+    is_scale = scale in ("demo", "paper") or (scale.isidentifier() and not Store.exists(given))
+    return (url, scale) if at and is_scale else (given, "demo")
 
 
 def cells(a: Side, b: Side) -> pd.DataFrame:

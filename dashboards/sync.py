@@ -18,6 +18,7 @@ from studies.opening.cli_common import (
     add_module_argument,
     command_line,
     run_command,
+    with_options,
 )
 from studies.opening.open_study import last_run_studies
 from tuning.addresses import require_server, without_secrets
@@ -53,7 +54,7 @@ def _command(args: argparse.Namespace) -> int:
     store = Store(args.store)
     last_run = last_run_studies(store)
     for name, why in last_run.unreadable.items():
-        print(f"error: {name} cannot be written: {why}", file=sys.stderr)
+        print(f"error: {name} cannot be written: {with_options(parser(), why)}", file=sys.stderr)
     incomplete = bool(last_run.unreadable)
     for study in last_run.studies:
         try:

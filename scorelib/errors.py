@@ -24,6 +24,16 @@ class MissingDataError(InputError):
     """An error raised for a data file or folder that is absent, unreadable or corrupt."""
 
 
+def about(name: str, message: str) -> str:
+    """Returns a message after the name that the message is about, unless it begins with the name.
+
+    Args:
+        name: name of a field, a parameter or a file.
+        message: the message of an error.
+    """
+    return message if message.startswith(f"{name} ") else f"{name}: {message}"
+
+
 def require_input(condition: bool, message: str) -> None:
     """Raises InputError with `message` unless `condition` holds."""
     if not condition:

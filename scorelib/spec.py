@@ -184,7 +184,10 @@ def _kind_of(cls: type[Spec]) -> str:
             f"a spec class of this distribution must declare KIND in its body; {cls} does not"
         )
     if cls.__module__ == "__main__":  # the name of every script: two scripts would share keys
-        raise TypeError(f"a spec of a script must declare KIND, or be moved to a module; got {cls}")
+        raise TypeError(
+            f"a spec class must be in a file that workers can import, but {cls} is in a script or "
+            "a notebook: put the class in a file"
+        )
     return f"{cls.__module__}:{cls.__qualname__}"
 
 
@@ -287,6 +290,21 @@ def type_hints(cls: type) -> dict[str, Any]:
     return {f.name: hints[f.name] for f in dataclasses.fields(cls)}
 
 
+def require_types(described: Any) -> None:
+    """Converts the fields of a dataclass to their annotated types, as those of a spec.
+
+    Args:
+        described: object of a dataclass that is no spec, such as a study.
+
+    Raises:
+        InputError: a field has a value of the wrong type.
+    """
+    for name, annotation in type_hints(type(described)).items():
+        where = f"{type(described).__name__}.{name}"
+        value = _coerce(getattr(described, name), annotation, where, LARGEST_SEED)
+        object.__setattr__(described, name, value)
+
+
 class _TooLargeError(InputError):
     """A whole number beyond the limit of its field, which is of the right type otherwise."""
 
@@ -336,8 +354,9 @@ def _coerce(value: Any, annotation: Any, where: str, most: int) -> Any:
         return value
     elif (
         annotation not in (int, float)
-        and isinstance(annotation, type)
-        and isinstance(value, annotation)
+        and isinstance(kind := origin or annotation, type)
+        and kind is not tuple
+        and isinstance(value, kind)
     ):
         return value
     wanted = getattr(annotation, "__name__", str(annotation))

@@ -13,6 +13,7 @@ from other people's studies in files of the same name on one store; the default 
 name.
 """
 
+import contextlib
 import dataclasses
 import inspect
 import sys
@@ -97,13 +98,18 @@ def own_study(module: ModuleType) -> StudyDefinition:
     given = getattr(module, "SCALES", None)
     scales = given or {n: getattr(module, n) for n in ("demo", "paper") if hasattr(module, n)}
     scales = scales or {"demo": StudySettings}
-    if not isinstance(scales, Mapping) or not all(callable(of) for of in scales.values()):
-        raise InputError(f"SCALES of {file} must map names to functions, but got {scales!r}")
+    if not isinstance(scales, Mapping) or not all(
+        callable(make) and isinstance(scale, str) and scale.isidentifier()
+        for scale, make in scales.items()
+    ):
+        raise InputError(
+            f"SCALES of {file} must map names, such as 'small', to functions, but got {scales!r}"
+        )
     name = module.__name__.rpartition(".")[2]
     kind = str(getattr(module, "KIND", module.__name__))
     return StudyDefinition(
         name,
-        {str(scale): _settings_of(make, file) for scale, make in scales.items()},
+        {scale: _settings_of(make, file) for scale, make in scales.items()},
         _builder(function, file, name, kind),
         kind,
         module.__name__,
@@ -114,7 +120,7 @@ def _settings_of(make: Callable[[], Any], file: str) -> Callable[[], Any]:
     """Returns a function that returns a scale's settings and refuses values of other classes."""
 
     def settings() -> Any:
-        with error_of(file):
+        with error_of(file, "a scale must return settings"):
             made = make()
         if not isinstance(made, StudySettings):
             raise InputError(
@@ -126,21 +132,43 @@ def _settings_of(make: Callable[[], Any], file: str) -> Callable[[], Any]:
     return settings
 
 
+def _number_of_arguments(function: Callable[..., Any], place: str) -> int:
+    """Returns how many of scale and settings a user's function ``study`` takes: 0, 1 or 2.
+
+    Raises:
+        InputError: the function takes neither none, one nor two arguments.
+    """
+    for n in (2, 1, 0):
+        with contextlib.suppress(TypeError, ValueError):  # ValueError: a class that is built in
+            inspect.signature(function).bind(*range(n))
+            return n
+    raise InputError(
+        "a function study must be study(), study(settings) or study(scale, settings), but the "
+        f"function at {place} takes other arguments"
+    )
+
+
 def _builder(
     function: Callable[..., Any], file: str, name: str, kind: str
 ) -> Callable[[str, Any], Study]:
     """Returns a function of scale and settings that returns the user's study, completed."""
-    n_arguments = len(inspect.signature(function).parameters)
+    code = getattr(function, "__code__", None)  # none of a class or a partial function
+    place = file if code is None else f"{file}:{code.co_firstlineno}"
+    n_arguments = _number_of_arguments(function, place)
 
     def build(scale: str, settings: Any) -> Study:
         arguments = (scale, settings)[2 - n_arguments :] if n_arguments else ()
-        with error_of(file):
+        with error_of(file, "study() must not fail"):
             made = function(*arguments)
         if not isinstance(made, Study):
-            line = inspect.getsourcelines(function)[1]
             raise InputError(
-                f"study() must return a tuning.study.Study, but the function at {file}:{line} "
-                f"returned {type(made).__name__}"
+                f"study() must return a tuning.study.Study, but the function at {place} returned "
+                f"{type(made).__name__}"
+            )
+        if not (made.cells or made.searches or made.snapshots or made.baselines or made.curves):
+            raise InputError(
+                f"a study must have at least one cell, but the function at {place} returned a "
+                f"study without any: check the settings"
             )
         own = settings if isinstance(made.settings, NoSettings) else made.settings
         return dataclasses.replace(made, name=name, scale=scale, settings=own, kind=kind)

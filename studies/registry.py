@@ -10,9 +10,10 @@ from typing import Any, Protocol, cast
 from scorelib.errors import InputError
 from studies.definitions import StudyDefinition, own_studies, own_study
 from tuning.own_modules import import_own
-from tuning.study import Study, full_name
+from tuning.study import OWN_DIGEST, Study, full_name
 
-_OWN_NAME = re.compile(r"\w+\.[0-9a-f]{8}")
+_MODULES = "modules"
+_OWN_NAME = re.compile(rf"\w+{OWN_DIGEST}")
 """The name of a user's study in a store: see `tuning.study.full_name`."""
 
 _ROOMS = {
@@ -132,8 +133,7 @@ def find_study(name: str) -> StudyDefinition:
         return own_study(import_own(name))
     if _OWN_NAME.fullmatch(name):
         raise InputError(
-            f"the study {name.partition('.')[0]} is a user's own: give its file or module with "
-            f"--module FILE.py"
+            f"the study {name.partition('.')[0]} is a user's own: give its file or module", _MODULES
         )
     near = difflib.get_close_matches(name, STUDIES, n=1, cutoff=0.3)
     hint = f"; the nearest is {near[0]!r}" if near else ""

@@ -95,7 +95,7 @@ dashboards.report               tuning studies.opening web
 dashboards.serve                scorelib tuning studies.opening web
 dashboards.sync                 scorelib tuning studies.common studies.opening records
 studies.cli                     scorelib tuning dashboards common definitions registry opening
-studies.api                     scorelib tuning dashboards registry opening cli
+studies.api                     scorelib tuning dashboards common registry opening cli
 studies.kit                     scorelib tuning common
 studies.run                     cli
 studies.export                  api opening

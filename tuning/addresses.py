@@ -48,6 +48,22 @@ def local_path(text: str) -> Path:
     return Path(expanded)
 
 
+def path_text(given: str | os.PathLike[str], field: str) -> str:
+    """Returns a name, a path or a URL as text.
+
+    Args:
+        given: what the user gave.
+        field: name of the field, for the message.
+
+    Raises:
+        InputError: what is given is none of these.
+    """
+    try:
+        return os.fspath(given)
+    except TypeError as error:
+        raise InputError(f"{field} must be a name or a path, but got {given!r}", field) from error
+
+
 def require_utf8(path: str) -> None:
     """Raises InputError for a path with bytes that are not UTF-8.
 

@@ -5,6 +5,7 @@ they run what the driver has read, even if the file is edited during the run or 
 machine. A package is imported by name on each worker; on a cluster it travels with the code.
 """
 
+import ast
 import contextlib
 import importlib
 import importlib.abc
@@ -17,6 +18,7 @@ from pathlib import Path
 from types import CodeType, ModuleType
 
 from scorelib.errors import InputError
+from scorelib.spec import Spec
 from tuning.addresses import local_path
 
 _LOADED: dict[str, "OwnModule"] = {}
@@ -110,9 +112,11 @@ def _of_file(path: Path) -> OwnModule:
 
 
 def _of_name(name: str) -> OwnModule:
-    with error_of(name):
-        spec = importlib.util.find_spec(name)
-    if spec is None or spec.origin is None:
+    spec = None
+    if all(part.isidentifier() for part in name.split(".")):
+        with error_of(name):
+            spec = importlib.util.find_spec(name)
+    if spec is None or spec.origin is None or not spec.has_location:  # a folder, or built in
         raise InputError(
             f"a module must be a file FILE.py or an importable name, but got {name!r}: give the "
             "file's path, or install the package"
@@ -145,6 +149,24 @@ def _imported(module: OwnModule) -> ModuleType:
     return imported
 
 
+def _require_single_classes(module: ModuleType, source: str) -> None:
+    """Raises InputError if a file defines two classes of specs of one name, thus of one kind.
+
+    The second class hides the first, whose specs may be in use under the same keys.
+    """
+    places: dict[str, int] = {}
+    for node in ast.parse(source).body:
+        if not isinstance(node, ast.ClassDef):
+            continue
+        made = getattr(module, node.name, None)
+        if node.name in places and isinstance(made, type) and issubclass(made, Spec):
+            raise InputError(
+                f"spec classes must have different kinds, but lines {places[node.name]} and "
+                f"{node.lineno} of {module.__file__} both define {node.name}: rename one of them"
+            )
+        places[node.name] = node.lineno
+
+
 def _executed(module: OwnModule, source: str) -> ModuleType:
     """Returns a new module made of the text of a file, registered under its name."""
     _require_free(module)
@@ -157,6 +179,7 @@ def _executed(module: OwnModule, source: str) -> ModuleType:
     try:
         with error_of(module.file):
             loader.exec_module(made)
+        _require_single_classes(made, source)
     except BaseException:
         del sys.modules[module.name]
         raise
@@ -192,11 +215,12 @@ class _TextLoader(importlib.abc.InspectLoader):
 
 
 @contextlib.contextmanager
-def error_of(what: str) -> Iterator[None]:
+def error_of(what: str, rule: str = "a module must be importable") -> Iterator[None]:
     """Turns errors of a user's code into an InputError with file and line; prints go to stderr.
 
     Args:
         what: the user's file or module.
+        rule: what must hold, for the message.
 
     Raises:
         InputError: the code raised an exception.
@@ -211,10 +235,27 @@ def error_of(what: str) -> Iterator[None]:
             f"a module must be valid Python, but {error.filename}:{error.lineno}: {error.msg}"
         ) from error
     except (Exception, SystemExit) as error:
-        raise InputError(
-            f"a module must be importable, but {_line_of(error, what)}: "
-            f"{type(error).__name__}: {' '.join(str(error).split())}"
-        ) from error
+        raise InputError(f"{rule}, but {_line_of(error, what)}: {_described(error)}") from error
+
+
+def fault_of_own_code(error: BaseException) -> str | None:
+    """Returns file, line and words of an error that code of the user has raised.
+
+    Args:
+        error: an exception that has been raised.
+
+    Returns:
+        The innermost line of the modules in `own_modules`, with the error; None if the error has
+        passed through none of them.
+    """
+    files = {own.file for own in _LOADED.values()}
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename in files]
+    return f"{frames[-1].filename}:{frames[-1].lineno}: {_described(error)}" if frames else None
+
+
+def _described(error: BaseException) -> str:
+    words = " ".join(str(error).split())
+    return f"{type(error).__name__}: {words}" if words else type(error).__name__
 
 
 def _line_of(error: BaseException, what: str) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from scorelib.errors import require_input
-from scorelib.spec import Spec
+from scorelib.spec import Spec, require_types
 from tuning.jobs import Job
 from tuning.spaces import Rung, SearchSpace
 from tuning.spaces.base import scores_of
@@ -20,6 +20,8 @@ from tuning.stages import OUTPUTS, Baseline, Frames, Protocol, SampleSize, Sampl
 from tuning.store.ledger import Values
 
 _DIGITS = 8
+OWN_DIGEST = rf"\.[0-9a-f]{{{_DIGITS}}}"
+"""What follows the name of a user's study in a store, as a regular expression."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +50,10 @@ class Search:
     after: "Search | None" = None
     model_of: "Search | None" = None
     starts_from: str = ""
+
+    def __post_init__(self) -> None:
+        """Raises InputError if a field has a value of the wrong type."""
+        require_types(self)
 
 
 @dataclass(frozen=True)
@@ -123,6 +129,7 @@ class Cell:
 
     def __post_init__(self) -> None:
         """Raises InputError unless the fields describe at most one complete way to measure."""
+        require_types(self)
         given = [way for way in (self.search, self.sample, self.job) if way is not None]
         searched = self.search.space.template if self.search else None
         needs_protocol = isinstance(searched, Score) or self.sample is not None
@@ -227,6 +234,10 @@ class Curve:
     quantity: str
     points: Mapping[int, tuple[Job, ...]]
 
+    def __post_init__(self) -> None:
+        """Raises InputError if a field has a value of the wrong type."""
+        require_types(self)
+
 
 @dataclass(frozen=True, kw_only=True)
 class NoSettings(Spec):
@@ -281,6 +292,10 @@ class Study:
     curves: tuple[Curve, ...] = ()
     figures: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Raises InputError if a field has a value of the wrong type."""
+        require_types(self)
 
     @property
     def id(self) -> str:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from dashboards.results.cells import read_study
+from scorelib.errors import InputError
 from studies.opening.open_study import last_run_studies
 from tuning.drivers.driver import Driver, Holder
 from tuning.drivers.lock import holder_of
@@ -63,11 +64,12 @@ class Overview:
 
     Attributes:
         rows: progress of each study.
-        unreadable: studies of another version, by name, with the reason why they cannot be shown.
+        unreadable: errors that say why studies cannot be shown, by name, such as studies of another
+            version.
     """
 
     rows: list[StudyRow]
-    unreadable: dict[str, str]
+    unreadable: dict[str, InputError]
 
 
 def overview(store: Store, observer: Driver) -> Overview:

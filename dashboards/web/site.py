@@ -19,12 +19,21 @@ from dashboards.web.hosts import QuietHandler, refusal
 from dashboards.web.pages import css, render
 from dashboards.web.report_page import render_report
 from scorelib.errors import InputError
-from studies.opening.cli_common import NEXT_TIME, UNREADABLE
+from studies.opening.cli_common import (
+    NEXT_TIME,
+    UNREADABLE,
+    Arguments,
+    add_module_argument,
+    with_options,
+)
 from studies.opening.open_study import last_run_studies
 from tuning.drivers.driver import Driver
 from tuning.scheduling.scheduler import Scheduler
 from tuning.store.store import Store
 from tuning.tracking.mlflow_writer import compare_link, view_link
+
+_OPTIONS = Arguments()  # those that mend what a page cannot show
+add_module_argument(_OPTIONS)
 
 _FRESH_SECONDS = 1.0
 # Counting thousands of jobs is slow. After a count that took t seconds, the result is kept for 10 t
@@ -60,7 +69,12 @@ class Site:
                 now = time.monotonic()
                 self._fresh_until = now + max(_FRESH_SECONDS, _SHARE_OF_TIME * (now - started))
             servers = self._servers.all if self._servers else ()
-            return render("studies.html", overview=self._overview, servers=servers)
+            unreadable = {
+                name: with_options(_OPTIONS, why) for name, why in self._overview.unreadable.items()
+            }
+            return render(
+                "studies.html", rows=self._overview.rows, unreadable=unreadable, servers=servers
+            )
 
     def report(self, name: str) -> str | None:
         """Renders a study's report; None if the study does not exist.
@@ -111,7 +125,7 @@ class Site:
             if study.id == name:
                 return Scheduler(study, self._store)
         if name in last_run.unreadable:
-            raise InputError(last_run.unreadable[name])
+            raise last_run.unreadable[name]
         return None
 
 
@@ -128,7 +142,11 @@ def handler(site: Site) -> type[BaseHTTPRequestHandler]:
             try:
                 self._route(self.path.partition("?")[0])
             except InputError as error:
-                self._answer(HTTPStatus.INTERNAL_SERVER_ERROR, f"error: {error}\n", "plain")
+                self._answer(
+                    HTTPStatus.INTERNAL_SERVER_ERROR,
+                    f"error: {with_options(_OPTIONS, error)}\n",
+                    "plain",
+                )
             except UNREADABLE as error:
                 text = f"error: {error}; {NEXT_TIME}\n"
                 self._answer(HTTPStatus.INTERNAL_SERVER_ERROR, text, "plain")

@@ -7,12 +7,14 @@ examples with the recorded digests, so results of one key never come from two co
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import inf, isfinite
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from scorelib.data.base import DataSpec, Split
+from scorelib.errors import require_input
 
 SPLITS: tuple[Split, ...] = ("train", "test")
 _WORDS: Mapping[Split, str] = {"train": "training", "test": "held-out"}
@@ -72,10 +74,11 @@ def facts_of(data: DataSpec, root: Path | None = None) -> DataFacts:
 
     Raises:
         MissingDataError: the files are absent, corrupt or not what they claim to be.
+        InputError: the examples or labels are not what the data set declares.
     """
     digests, distinct, remarks = {}, {}, list(data.remarks(root))
     for split in SPLITS:
-        examples, labels = data.stored(split, root)
+        examples, labels = _declared(data, split, root)
         digests[split] = digest_of(examples, labels)
         distinct[split] = {hashlib.blake2b(e.numpy().tobytes()).digest() for e in examples}
         remarks += _remarks(_WORDS[split], examples, labels, data.n_classes)
@@ -100,6 +103,46 @@ def _remarks(words: str, examples: Tensor, labels: Tensor, n_classes: int) -> li
             f"(files of 16 bits may hold levels of 12 or fewer)"
         )
     return lines
+
+
+def _declared(data: DataSpec, split: Split, root: Path | None) -> tuple[Tensor, Tensor]:
+    """Returns the examples and labels of a split if they are as the data set declares them."""
+    loaded = data.stored(split, root)
+    named = f"data {data.name}, split {split}"
+    pair = isinstance(loaded, tuple) and len(loaded) == 2
+    require_input(
+        pair and all(isinstance(part, Tensor) for part in loaded),
+        f"{named}: load must return two tensors, examples and labels, but returned "
+        f"{type(loaded).__name__}",
+    )
+    examples, labels = loaded
+    shape = (data.n_images(split), *data.shape)
+    require_input(
+        examples.shape == shape and examples.dtype in (torch.float32, torch.uint8),
+        f"{named}: examples must be float32 of shape {shape}, as n_images and shape say, but are "
+        f"{_words(examples)}",
+    )
+    require_input(
+        labels.shape == shape[:1] and labels.dtype == torch.int64,
+        f"{named}: labels must be int64 of shape {shape[:1]}, but are {_words(labels)}",
+    )
+    _require_range(f"{named}: labels", labels, 0, data.n_classes - 1)
+    if examples.dtype == torch.float32:
+        is_image = len(data.shape) == 3
+        _require_range(f"{named}: examples", examples, *((0, 1) if is_image else (-inf, inf)))
+    return examples, labels
+
+
+def _require_range(what: str, values: Tensor, low: float, high: float) -> None:
+    least, most = values.min().item(), values.max().item()
+    require_input(
+        low <= least <= most <= high and isfinite(least) and isfinite(most),
+        f"{what} must be finite and from {low:g} to {high:g}, but reach from {least:g} to {most:g}",
+    )
+
+
+def _words(tensor: Tensor) -> str:
+    return f"{str(tensor.dtype).removeprefix('torch.')} of shape {tuple(tensor.shape)}"
 
 
 def digest_of(*tensors: Tensor) -> str:

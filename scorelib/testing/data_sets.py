@@ -8,9 +8,17 @@ from torch import Tensor
 
 from scorelib.data import DataSpec, Split
 from scorelib.data.files import as_floats
-from scorelib.testing.specs import check_spec, global_generators, name_of, require, require_line
+from scorelib.testing.specs import (
+    check_spec,
+    contract,
+    global_generators,
+    name_of,
+    require,
+    require_line,
+)
 
 
+@contract
 def check_data_set(data: DataSpec, root: Path | None = None) -> None:
     """Checks a data set: its facts, both splits, their order, and the form kept in memory.
 

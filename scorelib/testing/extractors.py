@@ -7,12 +7,20 @@ from torch import Tensor, nn
 
 from scorelib.metrics import extract
 from scorelib.metrics.features import Extractor
-from scorelib.testing.specs import check_spec, global_generators, name_of, require, require_line
+from scorelib.testing.specs import (
+    check_spec,
+    contract,
+    global_generators,
+    name_of,
+    require,
+    require_line,
+)
 
 _N = 3
 _ROUNDING = 1e-4
 
 
+@contract
 def check_extractor(
     extractor: Extractor, weights: Mapping[str, Tensor], shape: tuple[int, ...]
 ) -> None:

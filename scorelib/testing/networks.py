@@ -9,13 +9,14 @@ from torch import Tensor, nn
 from scorelib.errors import InputError
 from scorelib.guidance import require_independent_examples
 from scorelib.networks import NetworkSpec, NoiseClassifier, NoiseClassifierSpec, ScoreNetwork
-from scorelib.testing.specs import check_spec, global_generators, name_of, require
+from scorelib.testing.specs import check_spec, contract, global_generators, name_of, require
 
 _LEVELS = 0.01, 0.1, 0.5, 1.0, 5.0, 50.0
 _ROUNDING = 1e-4
 """Largest difference by rounding, relative to the largest output."""
 
 
+@contract
 def check_score_network(spec: NetworkSpec, *shapes: tuple[int, ...]) -> None:
     """Checks the architecture of a score network on data of some shapes.
 
@@ -49,6 +50,7 @@ def check_score_network(spec: NetworkSpec, *shapes: tuple[int, ...]) -> None:
         )
 
 
+@contract
 def check_noise_classifier(spec: NoiseClassifierSpec, shape: tuple[int, ...], k: int) -> None:
     """Checks the architecture of a noise-conditional classifier on data of a shape.
 

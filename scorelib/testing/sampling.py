@@ -9,12 +9,20 @@ from torch import Tensor
 
 from scorelib.samplers import Sampler, SamplerState
 from scorelib.schedules import Schedule
-from scorelib.testing.specs import check_spec, global_generators, name_of, require, require_line
+from scorelib.testing.specs import (
+    check_spec,
+    contract,
+    global_generators,
+    name_of,
+    require,
+    require_line,
+)
 
 _MEAN, _STD = 2.0, 0.7
 """The Gaussian data of the oracle."""
 
 
+@contract
 def check_schedule(schedule: Schedule) -> None:
     """Checks a noise schedule: strictly decreasing, positive levels, as many as stated.
 
@@ -51,6 +59,7 @@ def check_schedule(schedule: Schedule) -> None:
     require(schedule.sigmas == sigmas, f"{who}.sigmas must be the same each time")
 
 
+@contract
 def check_sampler(sampler: Sampler, schedule: Schedule) -> None:
     """Checks a sampler: its states, network evaluations, denoised result and random numbers.
 
@@ -128,6 +137,7 @@ def _check_denoised(
     )
 
 
+@contract
 def check_gaussian_samples(sampler: Sampler, schedule: Schedule, tolerance: float = 0.05) -> None:
     """Checks that the moments of Gaussian data come out of a sampler with the exact score.
 

@@ -2,15 +2,44 @@
 
 import contextlib
 import dataclasses
+import functools
+import inspect
 import json
 import random
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, ParamSpec
 
 import numpy as np
 import torch
 
 from scorelib.spec import Spec, from_json
+
+_P = ParamSpec("_P")
+
+
+def contract(check: Callable[_P, None]) -> Callable[_P, None]:
+    """Makes a contract report an exception of its component as a broken rule, in one line.
+
+    Args:
+        check: the contract; its first argument is the component.
+    """
+    signature = inspect.signature(check)
+
+    @functools.wraps(check)
+    def checked(*args: _P.args, **kwargs: _P.kwargs) -> None:
+        component = next(iter(signature.bind(*args, **kwargs).arguments.values()))
+        try:
+            check(*args, **kwargs)
+        except AssertionError:
+            raise
+        except Exception as error:
+            name = getattr(component, "__qualname__", name_of(component))
+            words = " ".join(str(error).split())
+            raise AssertionError(
+                f"{name}: no call must fail, but got {type(error).__name__}: {words}"
+            ) from error
+
+    return checked
 
 
 def require(condition: bool, message: str) -> None:
@@ -73,6 +102,7 @@ def _states() -> tuple[Any, ...]:
     return torch.get_rng_state().tolist(), list(words), position
 
 
+@contract
 def check_spec(spec: Spec) -> None:
     """Checks the rules that hold for every spec.
 

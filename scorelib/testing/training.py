@@ -5,12 +5,13 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from scorelib.testing.specs import global_generators, name_of, require
+from scorelib.testing.specs import contract, global_generators, name_of, require
 from scorelib.training.base import Training
 
 _UNTIL, _INTERRUPTED = 4, 2
 
 
+@contract
 def check_loss(loss: Callable[[], Tensor], module: nn.Module) -> None:
     """Checks the loss of a batch: a finite scalar, given by its arguments, that trains a module.
 
@@ -47,6 +48,7 @@ def check_loss(loss: Callable[[], Tensor], module: nn.Module) -> None:
     module.zero_grad(set_to_none=True)
 
 
+@contract
 def check_training(start: Callable[[int], Training]) -> None:
     """Checks a training: finite losses, all parameters trained, the seed, and resumption.
 

@@ -1,6 +1,7 @@
 """The contents of a store, for reading only: the studies that were run on the store."""
 
-from os import PathLike, fspath
+from collections.abc import Sequence
+from os import PathLike
 
 import pandas as pd
 
@@ -9,8 +10,10 @@ from dashboards.text.formats import html_table
 from scorelib.errors import InputError
 from studies.api.results import Run
 from studies.opening.cli_common import DEFAULT_STORE
-from studies.opening.open_study import last_run_studies
+from studies.opening.open_study import last_run_studies, study_name
+from tuning.addresses import path_text
 from tuning.drivers.driver import Driver
+from tuning.own_modules import import_own
 from tuning.scheduling.scheduler import Scheduler
 from tuning.store.store import Store
 
@@ -48,26 +51,29 @@ class StoreContents:
             }
             for row in found.rows
         }
-        rows |= {_named(name): {"state": why} for name, why in found.unreadable.items()}
+        rows |= {_named(name): {"state": _said(why)} for name, why in found.unreadable.items()}
         columns = ["title", "state", "jobs_done", "jobs", "cells_done", "cells"]
         index = pd.MultiIndex.from_tuples(list(rows), names=["name", "scale"])
         return pd.DataFrame(list(rows.values()), index=index, columns=columns)
 
-    def run(self, name: str, scale: str = "demo") -> Run:
+    def run(self, name: str | PathLike[str], scale: str = "demo") -> Run:
         """Returns the results of a study so far; call again for newer results.
 
         Args:
-            name: name of the study.
-            scale: "demo" or "paper".
+            name: name of the study, or the file or module of a user's own study.
+            scale: "demo", "paper", or a scale of a user's own study.
 
         Raises:
             InputError: the study was not run on the store, or cannot be read by this version.
         """
+        name = study_name(path_text(name, "name"))
         found = last_run_studies(self._store)
-        found.require_readable(name, scale)
-        for study in found.studies:
-            if (study.name, study.scale) == (name, scale):
-                return Run(Scheduler(study, self._store), self._store)
+        try:
+            named = found.named(name, scale)
+        except InputError as error:
+            raise InputError(_said(error), *error.fields) from error
+        if len(named) == 1:
+            return Run(Scheduler(named[0], self._store), self._store)
         held = ", ".join(study.id for study in found.studies) or "no study"
         raise InputError(
             f"the study must have been run on the store, which holds {held}, but got {name!r} at "
@@ -88,13 +94,25 @@ def _named(study_id: str) -> tuple[str, str]:
     return name, scale
 
 
-def open(store: str | PathLike[str] = DEFAULT_STORE) -> StoreContents:
+def _said(error: InputError) -> str:
+    """Returns an error with the argument of `open` that mends it, as a command adds its option."""
+    return f'{error} (modules=["FILE.py"])' if "modules" in error.fields else str(error)
+
+
+def open(
+    store: str | PathLike[str] = DEFAULT_STORE, *, modules: Sequence[str | PathLike[str]] = ()
+) -> StoreContents:
     """Returns the contents of a store, for reading only.
 
     Args:
         store: folder or URL of the store.
+        modules: files or modules of users' own studies, which are imported; a store never causes an
+            import.
 
     Raises:
-        InputError: there is no store, or another version of the code made the store.
+        InputError: there is no store, another version of the code made the store, or a module
+            cannot be imported.
     """
-    return StoreContents(Store(fspath(store)))
+    for module in modules:
+        import_own(path_text(module, "modules"))
+    return StoreContents(Store(path_text(store, "store")))

@@ -67,7 +67,7 @@ def export(
     spec = cell.sampled
     shape, levels = spec.model.target.shape, spec.model.levels
     if n_images and images_as == "png" and len(shape) != 3:
-        raise InputError(f"points of shape {shape} have no picture: give --as npz", "images_as")
+        raise InputError(f"points of shape {shape} have no picture: write them as npz", "images_as")
     try:
         network, state = spec.model.exported(cell.context(), spec.ema)
     except UNREADABLE as error:

@@ -1,6 +1,6 @@
 """Launches a study from Python."""
 
-import re
+import dataclasses
 import warnings
 from collections.abc import Mapping
 from os import PathLike, fspath
@@ -8,20 +8,23 @@ from typing import Any
 
 from rich.console import Console
 
-from scorelib.errors import InputError
+from scorelib.errors import InputError, require_input
+from scorelib.limits import shown
 from studies.api.results import Run
 from studies.cli.launch import launched_study
 from studies.cli.launch_options import LaunchOptions
+from studies.common.execution_settings import StudySettings
 from studies.opening.cli_common import DEFAULT_STORE
 from studies.opening.open_study import changed_settings
 from studies.registry import find_study
+from tuning.addresses import path_text
 from tuning.execution.stop import StopRequest
 from tuning.scheduling.scheduler import Scheduler
-from tuning.study import Study
+from tuning.study import NoSettings, Study
 
 
 def launch(
-    study: str | Study,
+    study: str | PathLike[str] | Study,
     *,
     store: str | PathLike[str] = DEFAULT_STORE,
     changes: Mapping[str, Any] | None = None,
@@ -46,7 +49,8 @@ def launch(
     the launch are Python warnings.
 
     Args:
-        study: name of a study (`python -m studies.run --list`), or a study.
+        study: name of a study (`python -m studies.run --list`), file or module of a study of your
+            own, or a study.
         store: folder or URL that keeps the results.
         changes: new values of settings by dotted path, such as ``{"train.seed": 1}``. The value of
             a component is a spec, its kind, or a dictionary with the kind as "spec" and fields.
@@ -67,26 +71,23 @@ def launch(
             was scheduled.
         KeyboardInterrupt: a second interrupt.
     """
-    console = Console()
-    try:
-        options = LaunchOptions(
-            fspath(store), tracking_uri, address, cpus, gpus, max_concurrent, allow_cpu
-        )
-        chosen = _study(study, scale, changes or {})
-        with launched_study(chosen, options, console, _warn, StopRequest()) as launched:
-            stopped, given_up = launched.stop.reason, launched.scheduler.given_up
-            # A new scheduler also finds the results of jobs that ended after the stop.
-            scheduler = Scheduler(chosen, launched.store)
-    except InputError as error:
-        error.args = (_for_python(str(error)),)
-        raise
+    options = LaunchOptions(
+        path_text(store, "store"), tracking_uri, address, cpus, gpus, max_concurrent, allow_cpu
+    )
+    chosen = _study(study, scale, {} if changes is None else changes)
+    with launched_study(chosen, options, Console(), _warn, StopRequest()) as launched:
+        stopped, given_up = launched.stop.reason, launched.scheduler.given_up
+        # A new scheduler also finds the results of jobs that ended after the stop.
+        scheduler = Scheduler(chosen, launched.store)
     run = Run(scheduler, launched.store, stopped=stopped, given_up=given_up)
     if run.stopped:
         print(f"{run.state}. Finished jobs are kept; the same call continues.")
     return run
 
 
-def _study(study: str | Study, scale: str | None, changes: Mapping[str, Any]) -> Study:
+def _study(
+    study: str | PathLike[str] | Study, scale: str | None, changes: Mapping[str, Any]
+) -> Study:
     """Returns the study to launch."""
     if isinstance(study, Study):
         if changes:
@@ -99,7 +100,18 @@ def _study(study: str | Study, scale: str | None, changes: Mapping[str, Any]) ->
             raise InputError(
                 f"the scale must be that of the study, {study.scale!r}, but got {scale!r}", "scale"
             )
-        return study
+        require_input(
+            study.name.isidentifier(),
+            "a study that is given as an object must have a name, such as 'my_study', but got "
+            f"{study.name!r}",
+        )
+        has_none = isinstance(study.settings, NoSettings)
+        return dataclasses.replace(study, settings=StudySettings()) if has_none else study
+    study = path_text(study, "study")
+    require_input(
+        isinstance(changes, Mapping) and all(isinstance(path, str) for path in changes),
+        'changes must be a dictionary such as {"train.seed": 1}, but got ' + shown(changes),
+    )
     as_given = {path: _plain(value) for path, value in changes.items()}
     settings = changed_settings(study, scale or "demo", as_given)
     return find_study(study).study(scale or "demo", settings)
@@ -112,8 +124,3 @@ def _plain(value: Any) -> Any:
 
 def _warn(line: str) -> None:
     warnings.warn(line.removeprefix("warning: "), stacklevel=2)
-
-
-def _for_python(message: str) -> str:
-    """Returns a message with the names of arguments in place of command-line options."""
-    return re.sub(r"--([a-z][a-z-]*)", lambda found: found[1].replace("-", "_"), message)

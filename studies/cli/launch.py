@@ -115,8 +115,6 @@ def launched_study(
             if not joins:
                 require_local_gpus(options, study, known, rows)
             facts = require_data(study, known)
-            for note in (note for data, found in facts.items() for note in found.notes(data)):
-                tell(note)
             imports = read_weights(study, known)
         if left and joins:
             capacity = stack.enter_context(_ray(options, stop))
@@ -131,6 +129,8 @@ def launched_study(
         if left and capacity is None and not stop.is_set:
             capacity = _started(stack, _ray(options, stop), stop)
         record_last_run(store, study)
+        for note in (note for data, found in facts.items() for note in found.notes(data)):
+            tell(note)  # not before: a refusal is one line
         if left:
             note_launch(store, study.id, record_data(store, facts))
         imported = store_weights(imports, study, store)

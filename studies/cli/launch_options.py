@@ -31,7 +31,11 @@ class LaunchOptions:
     allow_cpu: bool = False
 
     def __post_init__(self) -> None:
-        """Raises InputError if a number is no whole number or is out of range."""
+        """Raises InputError if a number is no whole number or out of range, or a text is none."""
+        for name in ("tracking_uri", "address"):
+            value = getattr(self, name)
+            if value is not None and not isinstance(value, str):
+                raise InputError(f"{name} must be text, but got {value!r}", name)
         for name, least in (("cpus", 1), ("gpus", 0), ("max_concurrent", 1)):
             value = getattr(self, name)
             if value is not None and (type(value) is not int or value < least):

@@ -43,24 +43,29 @@ def require_servers(options: LaunchOptions) -> None:
         require_server(options.tracking_uri)
     elif not isinstance(file_system(options.store)[0], LocalFileSystem):
         raise InputError(
-            "a store that is not a local folder needs --tracking-uri URI of an MLflow server, but "
-            f"got only the store {options.store!r}"
+            "a store that is not a local folder needs an MLflow server, but got only the store "
+            f"{options.store!r}",
+            "tracking_uri",
         )
     is_relative = "://" not in options.store and not Path(options.store).is_absolute()
     if is_relative and "RAY_JOB_CONFIG_JSON_ENV_VAR" in os.environ:
         raise InputError(
-            f"--store must be absolute in a submitted job, because Ray deletes the job's working "
-            f"folder, but got {options.store!r}"
+            f"the store must be absolute in a submitted job, because Ray deletes the job's working "
+            f"folder, but got {options.store!r}",
+            "store",
         )
     if options.address and options.address.startswith("ray://"):
         raise InputError(
-            "--address must be auto or HOST:PORT of a cluster that this machine belongs to; ray:// "
-            "would separate the driver from its store and lock: use `ray job submit` instead"
+            "address must be auto or HOST:PORT of a cluster that this machine belongs to; ray:// "
+            "would separate the driver from its store and lock: use `ray job submit` instead",
+            "address",
         )
     if options.address and options.address != "auto":
         host, _, port = options.address.rpartition(":")
         if not host or not port.isdigit():
-            raise InputError(f"--address must be auto or HOST:PORT, but got {options.address!r}")
+            raise InputError(
+                f"address must be auto or HOST:PORT, but got {options.address!r}", "address"
+            )
         require_listening(host, int(port), "address")
 
 
@@ -96,7 +101,7 @@ def require_local_gpus(
     found = torch.cuda.device_count()
     if options.gpus is not None and options.gpus > found:
         raise InputError(
-            f"--gpus must be at most {found}, the GPUs found here, but got {options.gpus}"
+            f"gpus must be at most {found}, the GPUs found here, but got {options.gpus}", "gpus"
         )
     gpus = found if options.gpus is None else options.gpus
     require_enough_gpus(options, study, store, rows, Capacity(1, gpus))

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from scorelib.errors import InputError
+from scorelib.errors import InputError, about
 from scorelib.field_names import hint, suggestions
 from scorelib.spec import Spec
 from scorelib.spec_paths import paths, replace_paths, replaced
@@ -148,7 +148,7 @@ def _choices(name: str, path: str, text: str, job: Job) -> OneOf:
         labels = [v if isinstance(v, str) else json.dumps(v) for v in given]
         return OneOf(name=name, path=path, values=tuple(values), labels=tuple(labels))
     except InputError as error:
-        raise _error(f"{name}: {error}") from error
+        raise _error(about(name, str(error))) from error
 
 
 def _require_accepted(parameter: OneOf | Range, others: Sequence[OneOf | Range], job: Job) -> None:

@@ -21,7 +21,7 @@ from scorelib.errors import InputError
 from tuning.addresses import with_home, without_secrets
 from tuning.execution.stop import STOPPED
 from tuning.jobs import MissingInputError
-from tuning.own_modules import import_own
+from tuning.own_modules import fault_of_own_code, import_own
 from tuning.store.store import CorruptObjectError
 
 DEFAULT_STORE = "store"
@@ -32,7 +32,7 @@ UNREADABLE = (CorruptObjectError, MissingInputError)
 NEXT_TIME = "the next run of the study computes it again; other results are not affected"
 """Remedy for an exception of `UNREADABLE`, as the end of an error message."""
 
-_ADDRESSES = {"store", "tracking_uri"}
+_ADDRESSES = {"store", "tracking_uri", "config"}
 """Arguments that are paths or URLs; a ``~`` in them is replaced."""
 
 _NO_MEMORY = re.compile("(?:can't allocate|out of) memory")
@@ -108,6 +108,11 @@ def _options(parser: argparse.ArgumentParser, fields: tuple[str, ...]) -> str:
     return f" ({', '.join(found)})" if found else ""
 
 
+def with_options(parser: argparse.ArgumentParser, error: InputError) -> str:
+    """Returns an error in one line, with the options of a parser that set its fields."""
+    return " ".join(str(error).split()) + _options(parser, error.fields)
+
+
 def run_command(
     parser: argparse.ArgumentParser,
     command: Callable[[argparse.Namespace], int],
@@ -133,7 +138,7 @@ def run_command(
                 import_own(given)
             return command(args)
         except InputError as error:
-            _say(" ".join(str(error).split()) + _options(parser, error.fields))
+            _say(with_options(parser, error))
             return 2
         except UNREADABLE as error:
             _say(f"{error}; {NEXT_TIME}")
@@ -155,7 +160,8 @@ def ended(command: Callable[[], int]) -> int:
     """Runs a command and returns its exit code, however the command ends: no traceback is printed.
 
     Ctrl-C gives one line and exit code 130, a fault of the environment (a full disk, a device that
-    fails, no memory) one line and exit code 1. Any other exception is an error of this program: its
+    fails, no memory) one line and exit code 1, an error in a module of the user's one line with the
+    line of the module and exit code 2. Any other exception is an error of this program: its
     traceback is written to a file, which one line names. A closed pipe on stdout is not an error.
     Characters that the encoding of the output lacks are replaced.
 
@@ -186,24 +192,33 @@ def ended(command: Callable[[], int]) -> int:
     except BrokenPipeError:
         _drop_output()
         return 0
-    except (OSError, MemoryError) as error:
+    except Exception as error:
+        return _fault(error)
+
+
+def _fault(error: Exception) -> int:
+    """Says in one line what ended a command, and returns the exit code."""
+    own = fault_of_own_code(error)
+    if own is not None:
+        _say(f"your code must not fail, but {own}")
+        return 2
+    words = " ".join(str(error).split())
+    if isinstance(error, OSError | MemoryError):
         about = f": {error.filename}" if isinstance(error, OSError) and error.filename else ""
-        why = (isinstance(error, OSError) and error.strerror) or str(error) or "no memory is left"
+        why = (isinstance(error, OSError) and error.strerror) or words or "no memory is left"
         _say(
             f"the command needs a working system, but got: {why}{about}: mend this fault, then run "
             "again"
         )
         _drop_output()
-        return 1
-    except Exception as error:
-        if isinstance(error, RuntimeError) and _NO_MEMORY.search(str(error)):
-            _say("these settings must fit into memory, but no memory is left: lower the settings")
-            return 1
+    elif isinstance(error, RuntimeError) and _NO_MEMORY.search(str(error)):
+        _say("these settings must fit into memory, but no memory is left: lower the settings")
+    else:
         _say(
-            f"an error of this program: {type(error).__name__}: {' '.join(str(error).split())}; "
-            f"please report it with {_written(error)}"
+            f"an error of this program: {type(error).__name__}: {words}; please report it with "
+            f"{_written(error)}"
         )
-        return 1
+    return 1
 
 
 def _say(line: str) -> None:

@@ -17,7 +17,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from scorelib.errors import InputError
+from scorelib.errors import InputError, about
 from scorelib.spec_paths import UnknownPathError, replace_paths
 from studies.opening.own_data import with_own_data
 from studies.opening.own_weights import with_own_weights
@@ -44,7 +44,7 @@ def with_file(settings: Any, path: str) -> Any:
     except UnknownPathError as error:
         raise InputError(f"{path}: {error}", _FIELD) from error
     except InputError as error:
-        raise InputError(f"{path}{_named(error)}: {error}", _FIELD) from error
+        raise InputError(f"{path}{_named(error)}", _FIELD) from error
 
 
 def _tables(path: str) -> dict[str, Any]:
@@ -88,8 +88,9 @@ def _json(value: Any, path: str, file: str) -> str:
 
 
 def _named(error: InputError) -> str:
-    """Returns the keys that an error concerns, such as ", train.seed"; at most three."""
-    named = [f for f in error.fields if re.search(rf"\b{f.rpartition('.')[2]}\b", str(error))]
-    keys = named or list(error.fields)
+    """Returns an error after the keys that it concerns, at most three: ", train.seed: ..."."""
+    meant = [f for f in error.fields if re.search(rf"\b{f.rpartition('.')[2]}\b", str(error))]
+    keys = meant or list(error.fields)
     more = ["..."] if len(keys) > _MOST_NAMED else []
-    return "".join(f", {key}" for key in [*keys[:_MOST_NAMED], *more])
+    named = ", ".join([*keys[:_MOST_NAMED], *more])
+    return f", {text}" if (text := about(named, str(error))) != str(error) else f": {text}"

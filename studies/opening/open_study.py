@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from scorelib.errors import InputError
 from scorelib.spec import from_json
 from scorelib.spec_paths import replace_paths
-from studies.definitions import own_studies
+from studies.definitions import StudyDefinition, own_studies
 from studies.opening.config_file import with_file
 from studies.opening.own_data import with_own_data
 from studies.opening.own_weights import with_own_weights
@@ -19,7 +20,7 @@ from tuning.scheduling.scheduler import Scheduler
 from tuning.store.documents import StoreReadError
 from tuning.store.sources import require_own_sources
 from tuning.store.store import Store
-from tuning.study import Study
+from tuning.study import OWN_DIGEST, Study, full_name
 
 _ORIGINS = "own-studies"
 """Folder of the store's documents that name the files of users' studies."""
@@ -96,8 +97,15 @@ def _origin(study: Study) -> str | None:
 
 
 def study_name(given: str) -> str:
-    """Returns the name of a study given by its name or by a file of a user's study."""
-    return find_study(given).name if given.endswith(".py") else given
+    """Returns the name of a study that is given by its name, or by the file or module of a user's.
+
+    Raises:
+        InputError: a file or a module cannot be imported or holds no study.
+    """
+    if "." in given and not re.fullmatch(rf"\w+{OWN_DIGEST}", given):
+        found = find_study(given)
+        return full_name(found.name, found.kind)
+    return given
 
 
 @dataclass(frozen=True)
@@ -106,18 +114,29 @@ class LastRunStudies:
 
     Attributes:
         studies: studies that this version of the code can read.
-        unreadable: reasons why the other studies cannot be read, by study id (name and scale, such
-            as "cifar_sampling_eps-demo").
+        unreadable: errors that say why the other studies cannot be read, by study id (name and
+            scale, such as "cifar_sampling_eps-demo").
     """
 
     studies: list[Study]
-    unreadable: dict[str, str]
+    unreadable: dict[str, InputError]
 
-    def require_readable(self, name: str, scale: str) -> None:
-        """Raises InputError if a study was run on the store but cannot be read."""
-        why = self.unreadable.get(f"{name}-{scale}")
-        if why is not None:
-            raise InputError(why)
+    def named(self, name: str, scale: str) -> list[Study]:
+        """Returns the studies of a name: at most one, or several users' of equal names.
+
+        Args:
+            name: name of the study, without or with the digest of a user's study.
+            scale: name of the scale.
+
+        Raises:
+            InputError: the only study of the name that was run on the store cannot be read.
+        """
+        wanted = re.compile(rf"{re.escape(name)}({OWN_DIGEST})?-{re.escape(scale)}")
+        found = [study for study in self.studies if wanted.fullmatch(study.id)]
+        for study_id, why in self.unreadable.items():
+            if wanted.fullmatch(study_id) and not found:
+                raise why
+        return found
 
 
 def last_run_studies(store: Store) -> LastRunStudies:
@@ -143,7 +162,7 @@ def last_run_studies(store: Store) -> LastRunStudies:
         except InputError as error:
             origin = (store.document(_ORIGINS, document) or {}).get("file")
             hint = f" (it was run from {origin})" if origin else ""
-            unreadable[document] = str(error) + hint
+            unreadable[document] = InputError(str(error) + hint, *error.fields)
     return LastRunStudies(studies, unreadable)
 
 
@@ -163,6 +182,16 @@ def _last_settings(store: Store, document: str, default: Any) -> Any | None:
         ) from error
 
 
+def _named(name: str, scale: str, url: str) -> StudyDefinition:
+    """Returns the definition of a study; a name that the store knows alone is a user's own."""
+    try:
+        return find_study(name)
+    except InputError:
+        if Store.exists(url):
+            last_run_studies(Store(url)).named(name, scale)
+        raise
+
+
 def open_study(args: argparse.Namespace) -> tuple[Scheduler, Store]:
     """Opens a study for reading, with the settings of its last run on an existing store.
 
@@ -177,7 +206,7 @@ def open_study(args: argparse.Namespace) -> tuple[Scheduler, Store]:
         InputError: an argument is wrong, the store does not exist, or it holds results of other
             classes of the same kinds.
     """
-    module = find_study(args.name)
+    module = _named(args.name, args.scale, args.store)
     default = module.settings(args.scale)
     store = Store(args.store)
     settings = _last_settings(store, module.id(args.scale), default) or default

@@ -28,6 +28,11 @@ KNOWN = [
         ("batch-size", ["train.batch_size"]),
         ("steps", ["n_sigma", "iterations"]),
         ("width", ["train.network.width"]),
+        ("beta", ["train.optimizer.beta1"]),
+        (
+            "gamma",
+            ["train.schedule.n_levels", "train.schedule.sigma_1", "train.schedule.sigma_L"],
+        ),
         ("sigma_max", ["train.schedule.sigma_1"]),
         ("dataset", ["train.data"]),
         ("train.sede", ["train.seed"]),

@@ -132,7 +132,7 @@ def test_a_kind_of_a_module_that_is_not_imported_names_the_module():
 
 def test_a_class_of_a_script_must_declare_its_kind():
     """Every script is called __main__, so classes of two scripts would share keys."""
-    with pytest.raises(TypeError, match="a spec of a script must declare KIND"):
+    with pytest.raises(TypeError, match="in a script or a notebook: put the class in a file"):
         type("Mine", (Leaf,), {"__module__": "__main__"})
     declared = {"__module__": "__main__", "KIND": "my script's leaf"}
     assert type("Mine", (Leaf,), declared).KIND == "my script's leaf"

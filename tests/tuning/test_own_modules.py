@@ -103,6 +103,10 @@ def test_what_a_module_prints_goes_to_stderr(tmp_path, capsys):
             r"mine_bad\.py:\d+: TypeError: .*twice",
         ),
         ("\0", "must be"),
+        (
+            COMPONENT.format(name="A", n=1) + COMPONENT.format(name="A", n=2),
+            r"different kinds, but lines 6 and 13 of .*mine_bad\.py both define A: rename one",
+        ),
     ],
 )  # fmt: skip
 def test_what_cannot_be_imported_is_refused_with_file_and_line(tmp_path, text, words):
@@ -138,10 +142,32 @@ def test_two_files_of_one_name_are_refused(tmp_path):
         import_own(str(tmp_path / "b" / "mine_two.py"))
 
 
-@pytest.mark.parametrize("given", ["nowhere/mine.py", "no_such_package.part", "no_such_name"])
-def test_modules_that_are_not_there_are_refused(given):
-    with pytest.raises(InputError, match="a module must be"):
+@pytest.mark.parametrize(
+    "given",
+    ["nowhere/mine.py", "no_such_package.part", "no_such_name", "", ".", "..up", "a/b", "a..b",
+     "sys", "os"],
+)  # fmt: skip
+def test_modules_that_are_not_there_or_built_in_are_refused(given):
+    with pytest.raises(InputError, match=r"a module must be .* but") as refusal:
         import_own(given)
+    assert "<frozen" not in str(refusal.value) and "/frozen" not in str(refusal.value)
+
+
+def test_a_class_that_is_no_component_may_be_defined_again(tmp_path):
+    file = tmp_path / "mine_again.py"
+    file.write_text("class A:\n    n = 1\nclass A(A):\n    m = 2\n")
+    assert import_own(str(file)).A.n == 1
+
+
+def test_a_fault_in_code_of_the_user_is_known_by_its_line(tmp_path):
+    file = tmp_path / "mine_faulty.py"
+    file.write_text("def f():\n    return g()\n\ndef g():\n    raise KeyError('two\\nlines')\n")
+    with pytest.raises(KeyError) as raised:
+        import_own(str(file)).f()
+    assert own_modules.fault_of_own_code(raised.value) == f"{file}:5: KeyError: 'two\\nlines'"
+    with pytest.raises(KeyError) as raised:
+        {}["ours"]
+    assert own_modules.fault_of_own_code(raised.value) is None
 
 
 def test_a_file_that_is_no_text_is_refused(tmp_path):

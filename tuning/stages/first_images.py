@@ -9,7 +9,8 @@ import math
 import torch
 from torch import Tensor
 
-from scorelib.errors import InputError
+from scorelib.errors import InputError, require_input
+from scorelib.limits import largest, shown
 from scorelib.metrics.features import Pixels, quantize
 from tuning.jobs import ExecutionContext, MissingInputError
 from tuning.stages.sample import Chunk, SampleSpec, walk_chunk
@@ -21,8 +22,8 @@ def first_images(spec: SampleSpec, n_images: int, which: Output, at: ExecutionCo
 
     Args:
         spec: stream of images.
-        n_images: number of images, >= 1. Whole chunks are sampled, so that the time is that of the
-            next multiple of `spec.chunk_images`.
+        n_images: number of images, 1 to 1,000,000. Whole chunks are sampled, so that the time is
+            that of the next multiple of `spec.chunk_images`.
         which: "raw" images, which still contain a little noise, or "denoised" images.
         at: execution context that holds the weights.
 
@@ -31,11 +32,16 @@ def first_images(spec: SampleSpec, n_images: int, which: Output, at: ExecutionCo
         returned as they are. The tensor is float32 on the CPU.
 
     Raises:
-        InputError: `n_images` is below 1, or the sampler yields values that are not finite.
+        InputError: `n_images` is no whole number from 1 to a million, or the sampler yields values
+            that are not finite.
         MissingInputError: weights are not stored, or were found corrupt.
     """
-    if n_images < 1:
-        raise InputError(f"the number of images must be at least 1, but got {n_images}")
+    most = largest("n_images")
+    require_input(
+        isinstance(n_images, int) and 1 <= n_images <= most,
+        f"the number of images must be a whole number from 1 to {most:,}, but got "
+        f"{shown(n_images)}",
+    )
     n_chunks = math.ceil(n_images / spec.chunk_images)
     chunks = [_images(spec, index, which, at) for index in range(n_chunks)]
     return torch.cat(chunks)[:n_images]

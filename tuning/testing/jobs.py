@@ -6,7 +6,14 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from scorelib.testing.specs import check_spec, global_generators, name_of, require, require_line
+from scorelib.testing.specs import (
+    check_spec,
+    contract,
+    global_generators,
+    name_of,
+    require,
+    require_line,
+)
 from tuning.jobs import ExecutionContext, Job, Outcome, Progress, Stage, Work, execute
 from tuning.store.store import Manifest, Store
 
@@ -32,6 +39,7 @@ def finish(job: Job, at: ExecutionContext) -> Manifest:
             return manifest
 
 
+@contract
 def check_job(job: Job, folder: Path, **settings: Any) -> None:
     """Checks a job: its texts, its inputs, its progress, and that a killed run can be resumed.
 

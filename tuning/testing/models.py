@@ -4,7 +4,7 @@ import torch
 
 from scorelib.data import DataSpec
 from scorelib.schedules import Schedule
-from scorelib.testing.specs import check_spec, name_of, require, require_line
+from scorelib.testing.specs import check_spec, contract, name_of, require, require_line
 from tuning.jobs import ExecutionContext, Job
 from tuning.stages.models.score_model import ScoreModel
 from tuning.testing.jobs import finish
@@ -13,6 +13,7 @@ _ROUNDING = 1e-4
 """Largest difference by rounding, relative to the largest output."""
 
 
+@contract
 def check_score_model(model: ScoreModel, at: ExecutionContext) -> None:
     """Checks a score model: its texts, its needed jobs, and sigma * score at all its ends.
 

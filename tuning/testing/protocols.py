@@ -8,7 +8,14 @@ from typing import get_args
 import torch
 from torch import Tensor
 
-from scorelib.testing.specs import check_spec, global_generators, name_of, require, require_line
+from scorelib.testing.specs import (
+    check_spec,
+    contract,
+    global_generators,
+    name_of,
+    require,
+    require_line,
+)
 from tuning.jobs import ExecutionContext, Job
 from tuning.stages.protocols.base import Images, Measurement, Protocol, Reads
 from tuning.testing.jobs import finish
@@ -17,6 +24,7 @@ _OF_MLFLOW = re.compile(r"[\w\-. /:]+")
 """The names of metrics that MLflow accepts."""
 
 
+@contract
 def check_protocol(
     protocol: Protocol, at: ExecutionContext, labels: Sequence[int] | None = None
 ) -> None:

@@ -1,12 +1,15 @@
 """Tests of what is noted about data sets: digests, distinct examples, shared examples."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from scorelib.data import Digits, own_data
+from scorelib.data import DataSpec, Digits, own_data
 from scorelib.data.facts import digest_of, facts_of
+from scorelib.errors import InputError
 
 
 def save(folder, seeds):
@@ -91,3 +94,46 @@ def test_digests_tell_shapes_types_and_values_apart():
     different = {digest_of(t) for t in (one, one + 1, one.reshape(2, 3), one.double())}
     assert len(different) == 4 and digest_of(one) == digest_of(one.clone())
     assert digest_of(one, one) != digest_of(one)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Declared(DataSpec):
+    """Declares eight images of one pixel in two classes, and loads what it is told."""
+
+    KIND = "test-declared"
+    name, n_classes, shape = "declared", 2, (1, 1, 1)
+    loads = None
+
+    def n_images(self, split):
+        return 8
+
+    def load(self, split, root=None):
+        return self.loads
+
+
+IMAGES, LABELS = torch.arange(8.0).reshape(8, 1, 1, 1) / 8, torch.arange(8) % 2
+
+
+@pytest.mark.parametrize(
+    ("loads", "words"),
+    [
+        (IMAGES, "load must return two tensors, examples and labels, but returned Tensor"),
+        ((IMAGES, LABELS, LABELS), "load must return two tensors"),
+        ((IMAGES.numpy(), LABELS), "load must return two tensors"),
+        ((IMAGES[:7], LABELS[:7]), r"float32 of shape \(8, 1, 1, 1\).*float32 of shape \(7, 1"),
+        ((IMAGES[:, 0], LABELS), "examples must be float32"),
+        ((IMAGES.double(), LABELS), "but are float64"),
+        ((IMAGES, LABELS[:, None]), "labels must be int64"),
+        ((IMAGES, LABELS.float()), "labels must be int64"),
+        ((IMAGES, LABELS + 1), "labels must be finite and from 0 to 1, but reach from 1 to 2"),
+        ((IMAGES * 3, LABELS), "examples must be finite and from 0 to 1, but reach .* to 2.625"),
+        ((IMAGES - 1, LABELS), "examples must be finite and from 0 to 1"),
+        ((IMAGES * float("nan"), LABELS), "examples must be finite"),
+    ],
+)
+def test_examples_that_are_not_as_declared_are_refused(monkeypatch, loads, words):
+    monkeypatch.setattr(Declared, "loads", (IMAGES, LABELS))
+    assert facts_of(Declared()).n_distinct == {"train": 8, "test": 8}
+    monkeypatch.setattr(Declared, "loads", loads)
+    with pytest.raises(InputError, match=f"data declared, split train: .*{words}"):
+        facts_of(Declared())

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -203,6 +204,14 @@ def test_jobs_that_were_given_up_are_named(store):
     ("arguments", "message"),
     [
         ({"study": "cifar_samplin_eps"}, "the nearest is 'cifar_sampling_eps'"),
+        ({"study": 3}, "study must be a name or a path, but got 3"),
+        ({"store": None}, "store must be a name or a path, but got None"),
+        ({"address": 3}, "address must be text, but got 3"),
+        ({"tracking_uri": 3}, "tracking_uri must be text, but got 3"),
+        ({"changes": 3}, "changes must be a dictionary such as"),
+        ({"changes": ["seeds=3"]}, "changes must be a dictionary such as"),
+        ({"changes": {3: 3}}, "changes must be a dictionary such as"),
+        ({"study": replace(miniature_study(), name="")}, "must have a name, such as"),
         ({"scale": "huge"}, "the scale must be one of demo, paper, but got 'huge'"),
         ({"changes": {"train.sede": 1}}, "the nearest is 'train.seed'"),
         ({"changes": {"train.seed": "one"}}, "TrainSpec.seed must be int"),
@@ -215,7 +224,7 @@ def test_jobs_that_were_given_up_are_named(store):
         ({"max_concurrent": True}, "max_concurrent must be a whole number"),
         ({"address": "somewhere"}, "^address must be auto or HOST:PORT"),
         ({"tracking_uri": "mlruns"}, "tracking_uri must be a server"),
-        ({"store": "memory://x"}, "needs tracking_uri URI"),
+        ({"store": "memory://x"}, "needs an MLflow server, but got only the store 'memory://x'"),
         ({"scale": "paper"}, "jobs need a GPU, but there is none"),
         (
             {"study": miniature_study(), "changes": {"seeds": 1}},
@@ -241,6 +250,8 @@ def test_what_is_not_there_is_named_with_the_nearest(run, tmp_path):
         (lambda: run.trials("cas"), "the search must be one of"),
         (lambda: run.figure("cas"), "the figure must be one of"),
         (lambda: run.cell(ROW, COLUMN).samples(3, "clean"), "must be one of 'raw', 'denoised'"),
+        (lambda: run.cell(ROW, COLUMN).samples(2.5), "a whole number from 1 to 1,000,000, but got"),
+        (lambda: run.cell(ROW, COLUMN).samples(10**9), "a whole number from 1 to 1,000,000"),
         (lambda: run.report(tmp_path / "none" / "x.html"), "must be a file in an existing folder"),
     ):
         with pytest.raises(InputError, match=re.escape(message)):

@@ -96,13 +96,22 @@ def test_the_options_are_fixed():
         ([NAME, "--set", "train.ema=[0.999, 0.999]"], "ema must contain each decay only once"),
         ([NAME, "--set", 'seeds={"spec": "Digits"}'], "Settings.seeds must be int"),
         ([NAME, "--tracking-uri", "http://localhost:abc"], "tracking_uri must be a URL"),
-        ([NAME, "--gpus", "4"], "--gpus must be at most 0, the GPUs found here, but got 4"),
+        (
+            [NAME, "--gpus", "4"],
+            "gpus must be at most 0, the GPUs found here, but got 4 (--gpus N)",
+        ),
         ([NAME, "--set", "n_sigma=[0]"], "at least 1 and each once, but got (0,)"),
-        ([NAME, "--store", "memory://x"], "needs --tracking-uri"),
+        (
+            [NAME, "--store", "memory://x"],
+            "needs an MLflow server, but got only the store 'memory://x' (--tracking-uri URI)",
+        ),
         ([NAME, "--seeds", "0"], "must be at least 1, but got '0'"),
         ([NAME, "--cpus", "two"], "must be a whole number"),
         ([NAME, "--address", "ray://somewhere:10001"], "use `ray job submit` instead"),
-        ([NAME, "--address", "somewhere"], "--address must be auto or HOST:PORT"),
+        (
+            [NAME, "--address", "somewhere"],
+            "address must be auto or HOST:PORT, but got 'somewhere' (--address",
+        ),
         ([NAME, "--tracking-uri", "mlruns"], "tracking_uri must be a server"),
         ([NAME, "--tracking-uri", "sqlite:///no/x.db"], "a SQLite file in a folder that is there"),
         ([NAME, "--store", "nonsense://x"], "the store must be a folder or an fsspec URL"),
@@ -178,7 +187,7 @@ def offline(self):
 
 def test_a_submitted_job_must_not_write_into_the_folder_that_ray_throws_away(capsys, monkeypatch):
     monkeypatch.setenv("RAY_JOB_CONFIG_JSON_ENV_VAR", "{}")
-    assert "--store must be absolute in a submitted job" in refused(capsys, NAME)
+    assert "the store must be absolute in a submitted job" in refused(capsys, NAME)
 
 
 def test_a_second_driver_on_the_same_study_is_refused_with_the_holder(capsys, tmp_path):

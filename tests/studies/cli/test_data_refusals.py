@@ -10,6 +10,8 @@ from dashboards.results.cells import read_study
 from dashboards.text.table import foot
 from scorelib.data import Digits, digits
 from scorelib.data.facts import facts_of
+from scorelib.errors import InputError
+from studies.cli import launch
 from studies.run import main
 from tests.miniature import OPTIONS, miniature_study
 from tuning.scheduling.scheduler import Scheduler
@@ -25,6 +27,22 @@ def refused(capsys, *arguments):
     printed = capsys.readouterr()
     assert printed.out == "" and printed.err.count("\n") == 1 and "Traceback" not in printed.err
     return printed.err
+
+
+def test_a_refusal_after_the_data_were_read_is_one_line(tmp_path, capsys, monkeypatch):
+    (tmp_path / "pics").mkdir()
+    for i in range(8):
+        pixels = np.random.default_rng(i).integers(0, 256, (8, 8, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "pics" / f"{i}.png")
+
+    def refuse(*_):
+        raise InputError("weights must denoise")
+
+    monkeypatch.setattr(launch, "read_weights", refuse)
+    words = ["--set", f"images={tmp_path / 'pics'}", "--store", str(tmp_path / "store")]
+    assert main(["sampling_eps", *words]) == 2
+    assert capsys.readouterr() == ("", "error: weights must denoise\n")
+    assert [path.name for path in tmp_path.iterdir()] == ["pics"]
 
 
 @pytest.fixture

@@ -115,7 +115,8 @@ def test_another_persons_file_of_the_same_name_is_refused(store, person, tmp_pat
         assert "raise VERSION in the class" in printed.err and "another KIND" in printed.err
     assert contents(tmp_path / "store") == before
     found = last_run_studies(store)
-    assert found.studies == [] and "the source of Power in" in found.unreadable["my_study-demo"]
+    assert found.studies == []
+    assert "the source of Power in" in str(found.unreadable["my_study-demo"])
 
 
 def test_it_is_accepted_once_its_version_is_raised(store, person, capsys):

@@ -7,13 +7,19 @@ from pathlib import Path
 
 import pytest
 
+import studies
 from dashboards.compare import main as compare
 from dashboards.report import main as report
 from dashboards.sync import main as sync
 from dashboards.table import main as table
+from dashboards.web.site import Site
+from scorelib.errors import InputError
 from studies.run import main
 from tests.studies.own_study import TEXT
 from tuning import own_modules
+from tuning.store.store import Store
+
+KIT = "from studies import kit\n\ndef study():\n    return kit.Study("
 
 
 def command(folder, *arguments):
@@ -104,6 +110,21 @@ def test_settings_are_changed_by_path(here, capsys):
         ("def study():\n    return 3\n", "returned int"),
         ("def study():\n    return 1 / 0\n", "ZeroDivisionError"),
         ("SCALES = {'demo': 3}\ndef study(at):\n    pass\n", "SCALES of"),
+        ("SCALES = {'de-mo': dict}\ndef study(at):\n    pass\n", "SCALES of"),
+        ("SCALES = {'demo': lambda x: 3}\ndef study(at):\n    pass\n", "must return settings, but"),
+        ("def study():\n    return 1 / 0\n", "study() must not fail, but"),
+        ("def study(a, b, c):\n    pass\n", "or study(scale, settings), but the function at"),
+        ("from functools import partial\nstudy = partial(lambda x: x, 3)\n", "returned int"),
+        ("study = dict\n", "a function study must be study(), study(settings) or"),
+        ("class study:\n    pass\n", "returned study"),
+        (KIT + "cells=())\n", "a study must have at least one cell"),
+        (KIT + "cells=3)\n", "Study.cells must be a list"),
+        (KIT + "cells=(3,))\n", "Study.cells must be Cell; got 3"),
+        (KIT + "cells=[kit.Cell(row='a', column=3)])\n", "my_bad.py:4: Cell.column must be str"),
+        (KIT + "cells=[kit.Cell(row='a', column='b', n_seeds='2')])\n", "Cell.n_seeds must be int"),
+        (KIT + "cells=[kit.Cell(row='a', column='b', job=3)])\n", "Cell.job must be"),
+        (KIT + "cells=[], searches=[3])\n", "Study.searches must be Search; got 3"),
+        (KIT + "sells=3)\n", "unexpected keyword argument 'sells'"),
         ("SCALES = {'demo': dict}\ndef study(at):\n    pass\n", "derive the class from"),
     ],
 )
@@ -116,6 +137,57 @@ def test_files_without_a_study_are_refused_in_one_line(
     said = capsys.readouterr()
     assert said.out == "" and said.err.count("\n") == 1 and words in said.err
     assert [p.name for p in tmp_path.iterdir()] == ["my_bad.py"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("self.net(u)", "self.net(u @ u)", "your code must not fail, but"),
+        ("return Eps(", "return 1 / 0 + Eps(", "ZeroDivisionError"),
+    ],
+)
+def test_a_component_that_fails_before_any_job_is_refused_with_its_line(
+    here, tmp_path, monkeypatch, capsys, old, new, words
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my_bad.py").write_text(TEXT.replace(old, new))
+    assert main(["my_bad.py"]) == 2
+    said = capsys.readouterr()
+    assert said.out == "" and said.err.count("\n") == 1 and words in said.err
+    assert "my_bad.py:" in said.err and "please report" not in said.err
+    assert [p.name for p in tmp_path.iterdir()] == ["my_bad.py"]
+
+
+def test_a_module_of_a_name_and_scales_of_a_user_are_compared(here, capsys):
+    assert compare(["store", "store@demo", "my_study", "--module", "my_study.py"]) == 0
+    assert "width 4" in capsys.readouterr().out
+    assert compare(["store", "store@large", "my_study.py"]) == 2
+    assert "'store@large' must hold the study my_study." in capsys.readouterr().err
+
+
+def test_a_short_name_that_the_store_knows_names_the_module_to_give(here, capsys):
+    for command, words in (
+        (table, ["my_study"]), (report, ["my_study"]), (compare, ["store", "store", "my_study"])
+    ):  # fmt: skip
+        assert command(words) == 2
+        said = capsys.readouterr().err
+        assert "user's own: give its file or module (it was run from" in said
+        assert str(here / "my_study.py") in said and said.endswith(" (--module FILE.py|NAME)\n")
+    page = Site(Store("store"), None).index()
+    assert "--module FILE.py|NAME" in page and "user&#39;s own" in page
+    assert "my_study" not in sys.modules
+
+
+def test_python_names_its_argument_and_opens_a_study_of_a_user(here):
+    contents = studies.open("store")
+    (state,) = contents.table()["state"]
+    assert "user's own" in state and 'modules=["FILE.py"]' in state and "--" not in state
+    with pytest.raises(InputError, match=r'modules=\["FILE\.py"\]') as refusal:
+        contents.run("my_study")
+    assert "--" not in str(refusal.value) and "my_study" not in sys.modules
+    assert contents.run(Path("my_study.py")).is_complete
+    assert studies.open("store", modules=["my_study.py"]).run("my_study").is_complete
+    assert contents.table()["state"].tolist() == ["done"]
 
 
 @pytest.mark.parametrize(

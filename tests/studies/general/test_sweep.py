@@ -73,7 +73,11 @@ def test_lines_of_text_become_parameters():
     [
         ("train.optimizer.learning_rate = 1e-2..1e-3", r"low < high must hold.*low=0\.01"),
         ("train.optimizer.learning_rate = 0..1e-3 log", "low > 0 must hold"),
-        ("train.optimizer.learning_rate = []", "must have different values, but is empty"),
+        (
+            "train.optimizer.learning_rate = []",
+            "^error: learning_rate must have different values, but is empty",
+        ),
+        ("train.network.width = [8, 8]", "^error: width must have different values, but got"),
         ("train.lr = 1e-3..1e-2", r"nearest is 'train\.optimizer\.learning_rate' "),
         ("job.x = 0..1", "a path must be a field to vary, but 'job.x' is not"),
         ("train.network.width = 8..many", "must have a list .* but got '8..many'"),

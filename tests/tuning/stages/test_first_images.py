@@ -48,8 +48,8 @@ def test_images_that_were_kept_need_no_network(store):
         first_images(sample, 8, "raw", place)  # the second chunk was not made
 
 
-@pytest.mark.parametrize("n_images", [0, -1])
-def test_there_must_be_an_image(store, n_images):
+@pytest.mark.parametrize("n_images", [0, -1, 2.5, "x", 1_000_001])
+def test_there_must_be_a_number_of_images(store, n_images):
     sample = first_score(miniature_study()).sample
-    with pytest.raises(InputError, match=f"at least 1, but got {n_images}"):
+    with pytest.raises(InputError, match=f"from 1 to 1,000,000, but got {n_images!r}"):
         first_images(sample, n_images, "raw", ExecutionContext(store=store))

@@ -265,7 +265,7 @@ class Documents:
     # -- paths and bytes ---------------------------------------------------------------------------
 
     def _names(self, folder: str) -> list[str]:
-        with self._reading():
+        with self._reading(self._path(folder)):
             try:
                 paths = self._fs.ls(self._path(folder), detail=False)
             except FileNotFoundError:
@@ -278,7 +278,7 @@ class Documents:
 
     def _get(self, path: str) -> bytes | None:
         """Returns the content of a file, or None if the file is missing."""
-        with self._reading():
+        with self._reading(path):
             try:
                 return bytes(self._fs.cat_file(path))
             except FileNotFoundError:
@@ -314,9 +314,16 @@ class Documents:
         with self._writing(), contextlib.suppress(FileNotFoundError):
             self._fs.rm_file(path)
 
-    def _reading(self) -> contextlib.AbstractContextManager[None]:
-        """Returns a context that turns every exception of a file system into a StoreReadError."""
-        return self._guarded(StoreReadError, "be readable", "fix permissions or the connection")
+    def _reading(self, path: str = "") -> contextlib.AbstractContextManager[None]:
+        """Returns a context that turns every exception of a file system into a StoreReadError.
+
+        Args:
+            path: the file or folder that is read, for the message; "" for the whole store.
+        """
+        where = f" of {path.removeprefix(self._root + '/')}" if path else ""
+        return self._guarded(
+            StoreReadError, "be readable", "fix permissions, the disk or the connection", where
+        )
 
     def _writing(self) -> contextlib.AbstractContextManager[None]:
         """Returns a context that turns every exception of a file system into a StoreWriteError."""
@@ -325,15 +332,17 @@ class Documents:
         )
 
     @contextlib.contextmanager
-    def _guarded(self, kind: type[StoreError], must: str, mend: str) -> Iterator[None]:
+    def _guarded(
+        self, kind: type[StoreError], must: str, mend: str, where: str = ""
+    ) -> Iterator[None]:
         try:
             yield
         except StoreError:
             raise
         except Exception as error:  # clients of object stores define their own exceptions
             raise kind(
-                f"the store {self.url!r} must {must}, but access failed ({_account(error)}): "
-                f"{mend}, then run again"
+                f"the store {self.url!r} must {must}, but access{where} failed "
+                f"({_account(error)}): {mend}, then run again"
             ) from error
 
 
@@ -365,7 +374,10 @@ def _read_format(file_system: Any, root: str, url: str) -> Any | None:
             "store",
         ) from error
     except Exception as error:  # clients of object stores define their own exceptions
-        raise InputError(f"store.json of {url!r} cannot be read: {error!r}") from error
+        raise InputError(
+            f"store.json of {url!r} cannot be read: {_account(error)}: mend the file, its "
+            "permissions, the disk or the connection, then run again"
+        ) from error
 
 
 def as_name(text: str) -> str:

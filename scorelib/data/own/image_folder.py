@@ -20,7 +20,7 @@ from scorelib.data.own.folders import OwnFolder
 from scorelib.data.own.listing import SPLITS, Listing, list_images
 from scorelib.data.own.splitting import chosen, n_held_out
 from scorelib.data.reading.checks import missing_data, read_file, require_size
-from scorelib.data.reading.decoding import decode, remarks_on, resize_and_crop
+from scorelib.data.reading.decoding import decode, opened, remarks_on, resize_and_crop
 from scorelib.errors import InputError, MissingDataError
 from scorelib.spec import added_later
 
@@ -192,7 +192,7 @@ def _size_of(file: Path) -> tuple[int, int]:
     from PIL import Image
 
     try:
-        with Image.open(file) as image:
+        with opened(file) as image:
             return image.size
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         return (1 << 30, 1 << 30)  # decoding refuses the file with its name

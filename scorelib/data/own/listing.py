@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from scorelib.data.reading.checks import missing_data
+from scorelib.data.reading.checks import is_there, missing_data, unreadable
 
 SUFFIXES = frozenset({
     ".avif", ".bmp", ".dib", ".gif", ".j2k", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm",
@@ -57,7 +57,7 @@ def list_images(folder: Path) -> Listing:
     Raises:
         MissingDataError: the folder is absent, or has one of the folders train and test alone.
     """
-    if not folder.is_dir():
+    if not (is_there(folder) and folder.is_dir()):
         raise missing_data(f"{folder} must be a folder of images, but there is none")
     left_out: Counter[str] = Counter()
     here = [split for split in SPLITS if (folder / split).is_dir()]
@@ -122,16 +122,20 @@ def _below(folder: Path, below: Path, left_out: Counter[str]) -> list[Path]:
 
 def _entries(folder: Path, left_out: Counter[str]) -> Iterator["os.DirEntry[str]"]:
     """Yields the entries of a folder that are neither hidden, nor an editor's, nor broken links."""
-    with os.scandir(folder) as entries:
-        for entry in sorted(entries, key=lambda e: e.name):
-            if entry.name.startswith(".") or entry.name.lower() in _NEVER:
-                left_out["hidden or system entries"] += 1
-            elif entry.is_symlink() and not os.path.exists(entry.path):
-                left_out["broken links"] += 1
-            elif not (entry.is_dir() or entry.is_file()):
-                left_out["entries that are neither files nor folders"] += 1
-            else:
-                yield entry
+    try:
+        with os.scandir(folder) as found:
+            entries = sorted(found, key=lambda e: e.name)
+    except OSError as error:
+        raise unreadable(folder, error) from error
+    for entry in entries:
+        if entry.name.startswith(".") or entry.name.lower() in _NEVER:
+            left_out["hidden or system entries"] += 1
+        elif entry.is_symlink() and not os.path.exists(entry.path):
+            left_out["broken links"] += 1
+        elif not (entry.is_dir() or entry.is_file()):
+            left_out["entries that are neither files nor folders"] += 1
+        else:
+            yield entry
 
 
 def _is_image(name: str, left_out: Counter[str]) -> bool:

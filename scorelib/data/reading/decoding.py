@@ -14,7 +14,9 @@ A decoder that guesses makes data sets that look right and are wrong. The rules 
 """
 
 import re
-from collections.abc import Callable, Iterable
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 _LIMIT = re.compile("MAX_TEXT|too large|exceeds")
+_PIXELS = re.compile(r"\((\d+) pixels\)")
 _DEEP = ("I", "F")
 _SIXTEEN_BITS = 257
 """Factor between the highest levels of 16 and of 8 bits, 65535 / 255."""
@@ -99,14 +102,16 @@ def to_8_bits(name: str, content: bytes, mode: str = "RGB") -> "Image":
     from PIL import Image, ImageOps
 
     try:
-        with Image.open(BytesIO(content)) as image:
+        with opened(BytesIO(content)) as image:
             image.load()
             shown = ImageOps.exif_transpose(_with_8_bits(name, image))
             return _without_transparency(_in_srgb(shown)).convert(mode)
     except Image.DecompressionBombError as error:
-        raise missing_data(
-            f"{name} must have fewer pixels than Pillow's limit, but {one_line(error)}: make the "
-            f"image smaller or remove the file"
+        has = _PIXELS.search(str(error))
+        raise MissingDataError(
+            f"{name} must have at most {2 * (Image.MAX_IMAGE_PIXELS or 0):,} pixels, Pillow's "
+            f"limit against files that fill the memory, but has {int(has[1]) if has else 0:,}; the "
+            "file may be good: make the image smaller, or remove it"
         ) from error
     except (OSError, ValueError, SyntaxError) as error:
         if isinstance(error, MissingDataError):
@@ -122,6 +127,24 @@ def to_8_bits(name: str, content: bytes, mode: str = "RGB") -> "Image":
         ) from error
 
 
+@contextmanager
+def opened(file: Path | BytesIO) -> Iterator["Image"]:
+    """Opens an image file, without Pillow's warning of files that have half the pixels it allows.
+
+    Args:
+        file: path or content of the file.
+
+    Yields:
+        The image, whose pixels are not yet read.
+    """
+    from PIL import Image
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        with Image.open(file) as image:
+            yield image
+
+
 def remarks_on(path: Path) -> list[str]:
     """Returns which rules of this module the file needs, judged from the file's header.
 
@@ -134,7 +157,7 @@ def remarks_on(path: Path) -> list[str]:
     from PIL import Image
 
     try:
-        with Image.open(path) as image:
+        with opened(path) as image:
             found = [TURNED] if image.getexif().get(_ORIENTATION, 1) != 1 else []
             found += [ON_WHITE] if _is_transparent(image) else []
             if _has_other_profile(image):

@@ -80,7 +80,7 @@ studies.schedules               scorelib tuning common
 studies.general                 scorelib tuning common adversarial.step_sizes
 studies.definitions             scorelib tuning common
 studies.registry                scorelib tuning definitions
-studies.opening                 scorelib tuning definitions registry
+studies.opening                 scorelib tuning early definitions registry
 dashboards.results              scorelib tuning studies.opening
 dashboards.text                 scorelib tuning results
 dashboards.drawing

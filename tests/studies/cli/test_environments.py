@@ -3,6 +3,7 @@
 Whatever ends a command, nobody sees a traceback.
 """
 
+import ast
 import errno
 import io
 import os
@@ -18,6 +19,7 @@ import pytest
 from dashboards.report import main as report
 from dashboards.table import main as table
 from scorelib.errors import InputError
+from studies import early
 from studies.cli import command, score_studies
 from studies.cli.preflight import data_root
 from studies.opening.cli_common import STOPPED, ended
@@ -65,14 +67,38 @@ def test_a_table_is_printed_in_any_encoding(store, monkeypatch, encoding):
     assert "missing: 8 of 8 cells" in text and ("?" in text) == (encoding != "utf-8")
 
 
-def test_what_does_not_fit_on_the_disk_behind_the_output_is_one_line(store):
+def full_device(is_buffered):
+    """Returns a stream on a full device: writes fail at once, or when the buffer is written out."""
+    if is_buffered:
+        return open("/dev/full", "w")
+    return io.TextIOWrapper(open("/dev/full", "wb", buffering=0), write_through=True)
+
+
+@pytest.mark.parametrize("is_buffered", [True, False])
+@pytest.mark.parametrize(
+    ("run", "arguments"),
+    [(table, [NAME]), (main, ["--help"]), (main, ["--list"]), (score_studies.main, [])],
+    ids=["table", "help", "list", "help of all"],
+)  # fmt: skip
+def test_an_output_that_takes_nothing_is_one_line(
+    store, monkeypatch, capsys, run, arguments, is_buffered
+):
+    given = [*arguments, "--store", store.url] if run is table else arguments
+    with full_device(is_buffered) as full, monkeypatch.context() as patched:
+        patched.setattr(sys, "stdout", full)
+        assert run(given) == 2
+    assert capsys.readouterr().err == (
+        "error: standard output must take what is printed, but No space left on device: send it "
+        "elsewhere\n"
+    )
+
+
+def test_wrong_input_keeps_its_exit_code_where_no_line_can_be_printed():
+    command = [sys.executable, "-m", "studies.cli.score_studies", "no-command"]
+    environment = os.environ | {"PYTHONUNBUFFERED": ""}
     with open("/dev/full", "w") as full:
-        done = subprocess.run(
-            [sys.executable, "-m", "dashboards.table", NAME, "--store", store.url],
-            stdout=full, stderr=subprocess.PIPE, text=True, check=False,
-        )  # fmt: skip
-    assert done.returncode == 1 and done.stderr.count("\n") == 1
-    assert "No space left on device" in done.stderr
+        done = subprocess.run(command, stdout=full, stderr=full, check=False, env=environment)
+    assert done.returncode == 2
 
 
 def test_pictures_do_not_depend_on_the_backend_of_the_user(store, tmp_path):
@@ -270,7 +296,7 @@ def test_a_closed_output_is_one_line_before_any_work(monkeypatch, capsys):
     assert capsys.readouterr().err.startswith("error: standard output must be open")
 
 
-def test_help_that_does_not_fit_on_a_disk_is_one_line():
+def test_the_exit_code_of_an_exit_is_kept():
     def help_is_printed():
         raise SystemExit(0)
 
@@ -280,12 +306,40 @@ def test_help_that_does_not_fit_on_a_disk_is_one_line():
 
 @pytest.mark.parametrize("package", ["studies", "dashboards"])
 def test_ctrl_c_during_the_imports_of_a_command_is_one_line(tmp_path, package):
-    # A module of PyTorch's name stands for its import, which takes seconds.
-    (tmp_path / "torch.py").write_text("raise KeyboardInterrupt")
+    # A module of PyTorch's name stands for its import, which takes seconds. An extension module may
+    # turn KeyboardInterrupt into an error of its own.
+    (tmp_path / "torch.py").write_text(
+        "import os, signal\n"
+        "try:\n    os.kill(os.getpid(), signal.SIGINT)\n"
+        "except BaseException as error:\n    raise ImportError from error\n"
+    )
     command = "run" if package == "studies" else "table"
     done = subprocess.run(
         [sys.executable, "-m", f"{package}.{command}", "--help"], capture_output=True, text=True,
         env=os.environ | {"PYTHONPATH": f"{tmp_path}:{Path.cwd()}"}, check=False,
     )  # fmt: skip
-    assert done.returncode in (130, -signal.SIGINT)
+    assert done.returncode == STOPPED
     assert done.stderr.strip() == "Stopped before anything was started." and done.stdout == ""
+
+
+@pytest.mark.parametrize("package", ["studies", "dashboards"])
+def test_nothing_is_imported_before_ctrl_c_is_handled(package):
+    tree = ast.parse(Path(package, "__init__.py").read_text())
+    first = next(node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom))
+    assert isinstance(first, ast.ImportFrom) and first.module == "studies"
+    assert [found.name for found in first.names] == ["early"]
+
+
+def test_ctrl_c_is_an_exception_again_once_a_command_runs(monkeypatch):
+    known = signal.getsignal(signal.SIGINT)
+    try:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        early.begin()
+        assert signal.getsignal(signal.SIGINT) is not signal.default_int_handler
+        assert ended(lambda: os.kill(os.getpid(), signal.SIGINT) or 0) == STOPPED
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # as under nohup
+        early.begin()
+        early.is_over()
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, known)

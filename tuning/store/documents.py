@@ -12,6 +12,7 @@ checked, so that a name such as "../x" cannot lead outside the store.
 import contextlib
 import json
 import logging
+import os
 import re
 import unicodedata
 import uuid
@@ -23,6 +24,7 @@ from fsspec.implementations.local import LocalFileSystem
 
 from scorelib.errors import InputError
 from tuning.store.files import create_local, file_system, replace_local
+from tuning.store.processes import mark
 from tuning.store.shapes import NAME, parsed, shape_of
 
 FORMAT = 2  # since 2, manifests name the code; version 0.2 would take them for corrupt
@@ -150,7 +152,7 @@ class Documents:
 
     def require_writable(self) -> None:
         """Raises StoreWriteError, with a message of one line, if a small file cannot be written."""
-        probe = self._path(f"probe-{uuid.uuid4().hex}")
+        probe = self._path(f"probe-{mark(os.getpid())}-{uuid.uuid4().hex}")
         self._put(probe, b"probe" * 1000)
         self._remove(probe)
 

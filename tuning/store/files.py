@@ -17,7 +17,7 @@ import fsspec
 
 from scorelib.errors import InputError
 from tuning.addresses import require_no_password, require_utf8
-from tuning.store.processes import has_ended, mark
+from tuning.store.processes import mark
 
 _NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV)
 """What file systems without hard links, such as exFAT and gcsfuse, answer to a link."""
@@ -169,15 +169,3 @@ def _temporary(path: str) -> str:
     """Returns a temporary name in a path's folder; its leading dot keeps it out of listings."""
     folder, _, name = path.rpartition("/")
     return f"{folder}/.{name}.{mark(os.getpid())}.{uuid.uuid4().hex[:8]}"
-
-
-def remove_litter(folder: str) -> None:
-    """Removes the temporary files of killed processes of this host below a folder, and no others.
-
-    Args:
-        folder: folder of a store.
-    """
-    for path in files_below(folder):
-        parts = path.rpartition("/")[2].split(".")
-        if parts[0] == "" and len(parts) > 3 and has_ended(parts[-2]):
-            Path(path).unlink(missing_ok=True)

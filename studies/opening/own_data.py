@@ -19,6 +19,7 @@ from scorelib.errors import InputError
 from scorelib.field_names import hint
 from scorelib.spec import kinds_below
 from scorelib.spec_paths import component_types, kinds_at, parsed
+from scorelib.unicode_forms import other_form
 from tuning.addresses import local_path
 
 _ROOT, _IMAGES = "data.root", "images"
@@ -99,7 +100,7 @@ def _require_folder(settings: Any, path: str, place: str, folder: Path) -> None:
     near = difflib.get_close_matches(place, kinds, n=1, cutoff=0.5)
     raise InputError(
         f"{path} must be a folder of images, or one of the kinds {', '.join(kinds)}, but {place!r} "
-        f"is none and there is no {folder}{hint(near)}",
+        f"is none and there is no {folder}{other_form(folder) or hint(near)}",
         path,
     )
 

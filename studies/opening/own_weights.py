@@ -16,6 +16,7 @@ from typing import Any
 from scorelib.errors import InputError
 from scorelib.spec import Spec, kinds_below
 from scorelib.spec_paths import component_types, parsed, replace_paths
+from scorelib.unicode_forms import other_form
 from scorelib.weights import PublishedModel, published_model
 from scorelib.weights.opening import unreadable
 from tuning.addresses import local_path
@@ -97,7 +98,7 @@ def _identified(place: Path, options: Mapping[str, Any], path: str) -> WeightsFi
     if not is_there:
         raise InputError(
             f"{path} must be a file or folder of weights, or a model of your own; there is no "
-            f"{place}",
+            f"{place}{other_form(place)}",
             path,
         )
     try:

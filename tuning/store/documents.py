@@ -14,7 +14,6 @@ import json
 import logging
 import os
 import re
-import unicodedata
 import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
@@ -23,6 +22,7 @@ from typing import Any
 from fsspec.implementations.local import LocalFileSystem
 
 from scorelib.errors import InputError
+from scorelib.unicode_forms import other_form
 from tuning.store.files import create_local, file_system, replace_local
 from tuning.store.processes import mark
 from tuning.store.shapes import NAME, parsed, shape_of
@@ -76,7 +76,7 @@ class Documents:
                 raise InputError(
                     f"{self.url!r} must be a store, but it has no store.json: correct the name, "
                     "mount the folder, or run a study, which creates a store"
-                    f"{self._same_letters()}",
+                    f"{other_form(Path(self._root)) if self.is_local else ''}",
                     "store",
                 )
             if self.is_local:
@@ -99,17 +99,6 @@ class Documents:
             )
         if found < FORMAT and create:
             self._put(self._path("store.json"), as_json({"format": FORMAT}))
-
-    def _same_letters(self) -> str:
-        """Returns a hint at a folder whose name differs from the store's in its Unicode form."""
-        path = Path(self._root)
-        if not self.is_local or not path.parent.is_dir():
-            return ""
-        wanted = unicodedata.normalize("NFC", path.name)
-        for other in sorted(path.parent.iterdir()):
-            if other.name != path.name and unicodedata.normalize("NFC", other.name) == wanted:
-                return f"; the folder {other.name!a} has the same letters in another Unicode form"
-        return ""
 
     @staticmethod
     def exists(url: str) -> bool:

@@ -10,13 +10,13 @@ links are followed, both of files and of folders.
 
 import itertools
 import os
-import unicodedata
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from scorelib.data.reading.checks import is_there, missing_data, unreadable
+from scorelib.unicode_forms import letters, other_form
 
 SUFFIXES = frozenset({
     ".avif", ".bmp", ".dib", ".gif", ".j2k", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm",
@@ -58,7 +58,9 @@ def list_images(folder: Path) -> Listing:
         MissingDataError: the folder is absent, or has one of the folders train and test alone.
     """
     if not (is_there(folder) and folder.is_dir()):
-        raise missing_data(f"{folder} must be a folder of images, but there is none")
+        raise missing_data(
+            f"{folder} must be a folder of images, but there is none{other_form(folder)}"
+        )
     left_out: Counter[str] = Counter()
     here = [split for split in SPLITS if (folder / split).is_dir()]
     if len(here) == 1:
@@ -94,16 +96,12 @@ def _by_class(folder: Path, below: Path, left_out: Counter[str]) -> list[tuple[s
 
 def _require_different(names: list[str], folder: Path) -> None:
     """Refuses names of classes that look the same and differ in their Unicode form alone."""
-    for one, other in itertools.pairwise(sorted(names, key=_letters)):
-        if _letters(one) == _letters(other):
+    for one, other in itertools.pairwise(sorted(names, key=letters)):
+        if letters(one) == letters(other):
             raise missing_data(
                 f"the folders of {folder} must have different names, but {one!a} and {other!a} are "
-                f"{_letters(one)!r} in two Unicode forms: put their images into one folder"
+                f"{letters(one)!r} in two Unicode forms: put their images into one folder"
             )
-
-
-def _letters(name: str) -> str:
-    return unicodedata.normalize("NFC", name)
 
 
 def _below(folder: Path, below: Path, left_out: Counter[str]) -> list[Path]:

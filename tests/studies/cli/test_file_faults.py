@@ -11,9 +11,13 @@ import torch
 from PIL import Image
 
 from dashboards.table import main as table
+from scorelib.errors import InputError
+from studies.api.results import Run
+from studies.registry import find_study
 from studies.run import main
 from tests.disks import closed, fail
 from tests.studies.own_study import TEXT
+from tuning.scheduling.scheduler import Scheduler
 from tuning.store.documents import StoreReadError
 from tuning.store.store import Store
 
@@ -120,3 +124,43 @@ def test_results_and_checkpoints_on_a_failing_disk_are_named(tmp_path):
         with pytest.raises(StoreReadError, match=EIO) as caught:
             read()
         assert f"of {file.relative_to(tmp_path / 'store')} failed" in str(caught.value)
+
+
+COMPOSED, APART = "caf\u00e9", "cafe\u0301"
+
+
+def test_files_in_another_unicode_form_are_pointed_at(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for name in (f"{COMPOSED}.toml", f"{COMPOSED}.pth", f"{COMPOSED}.py"):
+        (tmp_path / name).write_text("x = 1\n")
+    pictures(tmp_path / COMPOSED)
+    for arguments in (
+        [NAME, "--config", f"{APART}.toml"],
+        [NAME, "--module", f"{APART}.py"],
+        ["sampling_eps", "--set", f"images={tmp_path / APART}"],
+        ["sampling_eps", "--set", f"images={tmp_path / COMPOSED}", "--set", f"model={APART}.pth"],
+    ):
+        assert main([*arguments, "--plan"]) == 2
+        line = capsys.readouterr().err
+        assert line.count("\n") == 1
+        assert "there has the same letters in another Unicode form" in line, line
+
+
+def test_studies_and_cells_are_found_in_both_forms(tmp_path):
+    (tmp_path / f"{APART}_of_a_test.py").write_text(
+        "from scorelib.data import Digits\n"
+        "from tuning.stages import Snapshot\n"
+        "from tuning.study import Cell, Study\n"
+        "def study():\n"
+        f"    return Study(cells=(Cell(row='{APART}', column='{COMPOSED}'),))\n"
+    )
+    definition = find_study(str(tmp_path / f"{APART}_of_a_test.py"))
+    study = definition.study("demo", definition.settings("demo"))
+    store = Store(str(tmp_path / "store"), create=True)
+    run = Run(Scheduler(study, store), store)
+    for typed in (COMPOSED, APART):
+        assert find_study(f"{typed}_of_a_test").kind == definition.kind
+        cell = run.cell(typed, typed)
+        assert (cell.row, cell.column) == (APART, COMPOSED)
+    with pytest.raises(InputError, match="the row must be one of"):
+        run.cell("cafe", COMPOSED)

@@ -360,7 +360,7 @@ def test_a_full_disk_is_no_lack_of_hard_links(tmp_path, monkeypatch):
 def test_a_store_whose_name_has_another_unicode_form_is_pointed_at(tmp_path):
     Store(str(tmp_path / "caf\u00e9"), create=True)
     with pytest.raises(
-        InputError, match=r"'caf\\xe9' has the same letters in another Unicode form"
+        InputError, match=r"'caf\\xe9' there has the same letters in another Unicode form"
     ):
         Store(str(tmp_path / "cafe\u0301"))
     with pytest.raises(InputError, match=r"creates a store$"):

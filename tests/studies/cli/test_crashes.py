@@ -100,7 +100,7 @@ def test_an_interrupt_while_ray_starts_is_clean_and_says_how_to_continue(tmp_pat
 
 
 def test_a_stop_of_all_processes_is_one_line_and_leaves_nothing(tmp_path):
-    """Stops a run as Slurm and systemd do; `make chaos` does so at four moments, and parts alone."""
+    """As Slurm and systemd stop a run; `make chaos` does so at four moments, and kills parts."""
     store, temporary = tmp_path / "store", Path(tempfile.mkdtemp(prefix="t-"))
     process = launch(store, tmp_path, environment={"TMPDIR": str(temporary)})
     wait_for(store, "objects/sample/*/manifest.json", 1, process)

@@ -10,6 +10,7 @@ from scorelib.errors import InputError
 from studies.api.results import Run
 from studies.opening.cli_common import DEFAULT_STORE
 from studies.opening.open_study import last_run_studies
+from tuning.addresses import with_home
 from tuning.drivers.driver import Driver
 from tuning.scheduling.scheduler import Scheduler
 from tuning.store.store import Store
@@ -97,4 +98,4 @@ def open(store: str | PathLike[str] = DEFAULT_STORE) -> StoreContents:
     Raises:
         InputError: there is no store, or another version of the code made the store.
     """
-    return StoreContents(Store(fspath(store)))
+    return StoreContents(Store(with_home(fspath(store))))

@@ -15,9 +15,11 @@ from studies.cli.launch_options import LaunchOptions
 from studies.opening.cli_common import DEFAULT_STORE
 from studies.opening.open_study import changed_settings
 from studies.registry import find_study
+from tuning.addresses import with_home
 from tuning.execution.stop import StopRequest
 from tuning.scheduling.scheduler import Scheduler
 from tuning.study import Study
+from tuning.study_size import require_listable
 
 
 def launch(
@@ -70,8 +72,9 @@ def launch(
     console = Console()
     try:
         options = LaunchOptions(
-            fspath(store), tracking_uri, address, cpus, gpus, max_concurrent, allow_cpu
-        )
+            with_home(fspath(store)), tracking_uri and with_home(tracking_uri), address, cpus, gpus,
+            max_concurrent, allow_cpu,
+        )  # fmt: skip
         chosen = _study(study, scale, changes or {})
         with launched_study(chosen, options, console, _warn, StopRequest()) as launched:
             stopped, given_up = launched.stop.reason, launched.scheduler.given_up
@@ -99,6 +102,7 @@ def _study(study: str | Study, scale: str | None, changes: Mapping[str, Any]) ->
             raise InputError(
                 f"the scale must be that of the study, {study.scale!r}, but got {scale!r}", "scale"
             )
+        require_listable(study)
         return study
     as_given = {path: _plain(value) for path, value in changes.items()}
     settings = changed_settings(study, scale or "demo", as_given)

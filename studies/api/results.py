@@ -3,7 +3,7 @@
 import html
 from collections.abc import Mapping
 from functools import cached_property
-from os import PathLike
+from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from scorelib.unicode_forms import known_form
 from scorelib.weights.layouts import PublishedFormat
 from studies.api.cell import CellResult, require_known
 from studies.api.exporting import ImagesAs, export
+from tuning.addresses import local_path
 from tuning.execution.resources import likely_device
 from tuning.jobs import Job
 from tuning.scheduling.forecast import forecast, total
@@ -137,7 +138,7 @@ class Run:
         found = self.cell(row, column)
         views = {(view.cell.row, view.cell.column): view for view in self._view.cells}
         return export(
-            views[found.row, found.column], self.study, self._store, Path(folder),
+            views[found.row, found.column], self.study, self._store, local_path(fspath(folder)),
             n_images=n_images, images_as=images_as, layout=layout,
         )  # fmt: skip
 
@@ -188,7 +189,7 @@ class Run:
         Raises:
             InputError: the file cannot be written.
         """
-        target = Path(file)
+        target = local_path(fspath(file))
         require_page_file(target, "the file")
         write_page(target, render_report(self._scheduler, self._store), "the file")
         return target

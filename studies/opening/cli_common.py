@@ -35,7 +35,7 @@ UNREADABLE = (CorruptObjectError, MissingInputError)
 NEXT_TIME = "the next run of the study computes it again; other results are not affected"
 """Remedy for an exception of `UNREADABLE`, as the end of an error message."""
 
-_ADDRESSES = {"store", "tracking_uri"}
+_ADDRESSES = {"store", "tracking_uri", "output", "folder"}
 """Arguments that are paths or URLs; a ``~`` in them is replaced."""
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)

@@ -87,8 +87,13 @@ def write_output(path: Path, data: bytes) -> None:
     Raises:
         OSError: if the file cannot be written.
     """
-    target = path.resolve()
-    if target.exists() and not target.is_file():
+    try:
+        is_other = path.exists() and not path.is_file()
+        # /dev/stdout leads to a pipe that has no path of its own.
+        target = path if is_other else path.resolve()
+    except RuntimeError as error:
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP)) from error
+    if is_other:
         target.write_bytes(data)
     else:
         replace_local(str(target), data)

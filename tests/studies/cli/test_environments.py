@@ -16,12 +16,14 @@ from pathlib import Path
 
 import pytest
 
+import studies
 from dashboards.report import main as report
 from dashboards.table import main as table
 from scorelib.errors import InputError
 from studies import early
 from studies.cli import command, score_studies
 from studies.cli.preflight import data_root
+from studies.export import main as export
 from studies.opening.cli_common import STOPPED, ended
 from studies.opening.open_study import configured
 from studies.run import main
@@ -151,6 +153,36 @@ def test_a_device_or_pipe_is_written_to_and_a_link_is_followed(store, tmp_path, 
             (tmp_path / name).write_text("old")
         write(link)
         assert link.is_symlink() and (tmp_path / name).read_text() == "the page"
+
+
+def test_an_output_that_leads_nowhere_is_refused_in_one_line(store, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("dashboards.report.render_report", lambda *_: "the page")
+    (tmp_path / "loop").symlink_to("loop")
+    for output in ("loop", "x" * 300, "", " ", "nowhere/x.html"):
+        assert report([NAME, "--store", store.url, "-o", output]) == 2
+        assert capsys.readouterr().err.count("\n") == 1
+    assert export([NAME, "row", "column", "-o", "", "--store", store.url]) == 2
+    assert "is a variable of the shell unset?" in capsys.readouterr().err
+    assert {path.name for path in tmp_path.iterdir()} <= {"loop", "s", "store"}
+
+
+def test_the_standard_output_may_be_named_as_a_file(tmp_path):
+    code = (
+        "from pathlib import Path\nfrom tuning.store.files import write_output\n"
+        "write_output(Path('/dev/stdout'), b'the page')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    assert done.stdout == b"the page"
+
+
+def test_a_tilde_is_the_home_folder_in_exports_and_from_python(home, monkeypatch):
+    Store(str(home / "store"), create=True)
+    assert studies.open("~/store")._store.folder == home / "store"
+    given = []
+    monkeypatch.setattr("studies.export.Run.export", lambda *args, **_: given.append(args) or "0")
+    assert export([NAME, "row", "column", "-o=~/out", "--store=~/store"]) == 0
+    assert given[0][3] == home / "out"
 
 
 def test_a_tilde_is_the_home_folder_wherever_a_path_is_taken(home, capsys, monkeypatch):

@@ -102,6 +102,7 @@ class Store(Documents):
     def __init__(self, url: str, *, create: bool = False) -> None:
         super().__init__(url, create=create)
         self._cache = NodeCache()
+        self._now: Any = None  # the clock of the store when litter was first looked for
 
     # -- objects ---------------------------------------------------------------------------------
 
@@ -221,40 +222,44 @@ class Store(Documents):
 
         What cannot be removed stays for the next time.
         """
+        self._now = None
         paths = [path.removeprefix(f"{self._root}/") for path in self._files("")]
         found = temporary(paths)
         finished = {path.rpartition("/")[0] for path in paths if path.endswith("/manifest.json")}
         attempts = Counter(object_of(unit) for unit in found)
         for unit, files in found.items():
             of_job = object_of(unit)
-            if of_job in finished and (attempts[of_job] == 1 or self._is_named(unit)):
+            if of_job in finished and attempts[of_job] == 1:
                 continue
-            if is_left(unit, None) or is_left(unit, self._age(files)):
+            if not is_left(unit, None) and not is_left(unit, self._age(files)):
+                continue
+            # Its process has ended: what the manifest names now is final, however old the list is.
+            if of_job is None or not self._is_named(unit, of_job):
                 with contextlib.suppress(Exception):  # clients define their own exceptions
                     self._fs.rm(self._path(unit), recursive=of_job is not None)
 
-    def _is_named(self, attempt: str) -> bool:
+    def _is_named(self, attempt: str, of_job: str) -> bool:
         """Returns whether the manifest of a job names the files of an attempt, or may name them."""
-        of_job, _, name = attempt.rpartition("/")
+        data = self._get(self._path(f"{of_job}/manifest.json"))
         try:
-            files = parsed(self._get(self._path(f"{of_job}/manifest.json")) or b"", MANIFEST)[
-                "files"
-            ]
+            files = parsed(data, MANIFEST)["files"] if data is not None else {}
         except ValueError:
             return True
+        name = attempt.rpartition("/")[2]
         return any(entry["path"].startswith(f"{name}/") for entry in files.values())
 
     def _age(self, files: list[str]) -> float | None:
         """Returns for how many seconds files have not changed, by the clock of the store."""
-        probe = self._path(f"probe-{mark(os.getpid())}-{uuid.uuid4().hex}")
         try:
-            self._put(probe, b"")
-            now = self._fs.modified(probe)
-            self._remove(probe)
+            if self._now is None:
+                probe = self._path(f"probe-{mark(os.getpid())}-{uuid.uuid4().hex}")
+                self._put(probe, b"")
+                self._now = self._fs.modified(probe)
+                self._remove(probe)
             newest = max(self._fs.modified(self._path(path)) for path in files)
         except Exception:  # a file is removed meanwhile, or a client has an error of its own
             return None
-        return float((now - newest).total_seconds())
+        return float((self._now - newest).total_seconds())
 
     def _files(self, folder: str) -> list[str]:
         """Returns the paths of all files below a folder of the store, from one listing."""

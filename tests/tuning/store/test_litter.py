@@ -130,7 +130,7 @@ def test_what_other_hosts_left_a_day_ago_is_removed(any_store, monkeypatch):
             return now + timedelta(seconds=later) if is_new else known(path)
 
         monkeypatch.setattr(any_store._fs, "modified", modified)
-        any_store.remove_litter()
+        Store(any_store.url).remove_litter()
         return [path for path in files(any_store) if ELSEWHERE in path or "0a1b" in path]
 
     assert len(seen(STALE_SECONDS - 60)) == 3
@@ -150,6 +150,24 @@ def test_of_two_attempts_the_one_that_the_manifest_names_stays(any_store):
     before = files(any_store)
     any_store.remove_litter()
     assert files(any_store) == before
+
+
+def test_a_result_that_is_stored_after_the_listing_stays(any_store, monkeypatch):
+    """A worker of another driver commits, and ends, while this process looks through its list."""
+    listed = any_store._files
+
+    def list_then_commit(folder):
+        finished = f"s = module.Store({any_store.url!r}); s.commit('score', 'ab', spec={{}}, "
+        finished += "result={}, cost={}, files={'a': b'1'})"
+        subprocess.run(
+            [sys.executable, "-c", f"from tuning.store import store as module\n{finished}"],
+            check=True,
+        )
+        return [path for path in listed(folder) if not path.endswith("manifest.json")]
+
+    monkeypatch.setattr(any_store, "_files", list_then_commit)
+    any_store.remove_litter()
+    assert any_store.read("score", "ab", "a") == b"1"
 
 
 def test_a_store_without_litter_is_listed_once_and_not_read(any_store, monkeypatch):

@@ -321,6 +321,17 @@ def test_a_width_of_no_columns_prints_the_table_all_the_same(store, monkeypatch,
     assert "missing: 8 of 8 cells" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("columns", ["1", "20", "40"])
+def test_a_narrow_terminal_cuts_no_number_of_a_table(store, monkeypatch, capsys, columns):
+    def words(width):
+        monkeypatch.setenv("COLUMNS", width)
+        assert table([NAME, "--store", store.url, "--format", "rich"]) == 0
+        return capsys.readouterr().out
+
+    assert "…" not in words(columns)
+    assert words(columns).split().count("missing") >= 8
+
+
 def test_a_closed_output_is_one_line_before_any_work(monkeypatch, capsys):
     called = []
     monkeypatch.setattr(sys, "stdout", None)

@@ -27,7 +27,6 @@ from tests.launches import (
     wait_for,
     workers_of,
 )
-from tuning.store.store import Store
 
 _GRACE_SECONDS = 30.0
 """Time between SIGTERM and SIGKILL, as Slurm's KillWait."""
@@ -40,7 +39,7 @@ _PARTS = ("gcs_server", "raylet")
 """Processes of Ray that the memory killer may end alone."""
 
 _DAMAGES = (b"", b"[1]", b'{"a":', b"null", b"\xff\xfe", b"[" * 100_000)
-_FOLDERS = ("rates", "gpu-memory", "code", "data", "studies", "launches")
+_FOLDERS = ("rates", "gpu-memory", "code", "studies", "launches")
 """Documents that a running study reads and writes, of which a damaged one is made again."""
 
 
@@ -220,8 +219,17 @@ def damage_documents(folder: Path) -> str:
         path.write_bytes(b"{}")
     finish(store, folder)
     assert manifests(store) == manifests(reference) and csv(store) == csv(reference)
-    Store(str(store))
+    (facts, *_) = store.glob("data/*.json")
+    facts.write_bytes(b"[1]")
+    corrupt[0].unlink()  # so that there is a job to run, for which the data are looked at
+    process = launch(store, folder)
+    output, _ = process.communicate(timeout=300)
+    assert process.returncode == 2 and f"data/{facts.name}" in output, output
+    assert output.count("error: ") == 1 and "Traceback" not in output, output
+    facts.unlink()
+    finish(store, folder)
+    assert manifests(store) == manifests(reference) and csv(store) == csv(reference)
     return (
         f"{n} documents damaged during the run (exit code {process.returncode}), {len(corrupt)} "
-        "manifests after it: said in one line each, set aside, made again; same table"
+        "manifests after it: set aside, made again; facts of data refused by name; same table"
     )

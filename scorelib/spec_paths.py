@@ -18,6 +18,7 @@ from scorelib.errors import InputError
 from scorelib.field_names import hint, suggestions
 from scorelib.limits import shown
 from scorelib.spec import Spec, from_json_value, kinds_below, type_hints
+from scorelib.unicode_forms import known_form
 
 
 class UnknownPathError(InputError):
@@ -65,6 +66,7 @@ def _made(
     direct, nested = dict[str, Any](), defaultdict[str, dict[str, Any]](dict)
     for path, value in changes.items():
         head, _, rest = path.partition(".")
+        head = known_form(head, known)
         if head not in known:
             raise _unknown(f"{prefix}{path}", *(f"{prefix}{name}" for name in known))
         if rest:

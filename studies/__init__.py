@@ -12,11 +12,12 @@ The Python interface, for scripts and notebooks (see `studies.api` and ``docs/py
 these names.
 """
 
+from studies import early as early  # first: Ctrl-C may come during the imports below
+
+# isort: split
 import logging
 import warnings
 from typing import TYPE_CHECKING, Any
-
-from studies import early as early  # first: Ctrl-C may come during the imports below
 
 if TYPE_CHECKING:
     from studies.api import CellResult, Run, StoreContents, launch, open

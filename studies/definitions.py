@@ -26,6 +26,7 @@ from scorelib.errors import InputError
 from studies.common.execution_settings import StudySettings
 from tuning.own_modules import error_of, own_modules
 from tuning.study import NoSettings, Study, full_name
+from tuning.study_size import require_listable
 
 
 @dataclass(frozen=True)
@@ -64,9 +65,12 @@ class StudyDefinition:
         """Returns the study for a scale and settings.
 
         Raises:
-            InputError: the settings do not fit together, or a user's function fails.
+            InputError: the settings do not fit together, the study has too many jobs, or a user's
+                function fails.
         """
-        return self.build(scale, settings)
+        built = self.build(scale, settings)
+        require_listable(built)
+        return built
 
     def id(self, scale: str) -> str:
         """Returns the id of the study at a scale, as `Study.id`."""

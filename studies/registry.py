@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import Any, Protocol, cast
 
 from scorelib.errors import InputError
+from scorelib.unicode_forms import known_form
 from studies.definitions import StudyDefinition, own_studies, own_study
 from tuning.own_modules import import_own
 from tuning.study import OWN_DIGEST, Study, full_name
@@ -125,7 +126,8 @@ def find_study(name: str) -> StudyDefinition:
         module = cast(StudyModule, import_module(STUDIES[name].module))
         return StudyDefinition(name, {"demo": module.demo, "paper": module.paper}, module.study)
     for definition in own_studies():
-        if name in (definition.name, full_name(definition.name, definition.kind)):
+        names = definition.name, full_name(definition.name, definition.kind)
+        if known_form(name, names) in names:
             return definition
     if name.endswith(".py") or (
         re.fullmatch(r"\w+(\.\w+)+", name) and not _OWN_NAME.fullmatch(name)

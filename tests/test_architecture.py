@@ -31,13 +31,14 @@ scorelib.devices
 scorelib.diameter               errors
 scorelib.spec_classes           errors
 scorelib.limits
+scorelib.unicode_forms
 scorelib.spec                   errors limits spec_classes
 scorelib.field_names
 scorelib.field_docs
-scorelib.spec_paths             errors field_names limits spec
+scorelib.spec_paths             errors field_names limits spec unicode_forms
 scorelib.sources                spec
 scorelib.step_size              errors
-scorelib.data                   errors seeds spec
+scorelib.data                   errors seeds spec unicode_forms
 scorelib.optim                  errors spec
 scorelib.schedules              errors spec
 scorelib.networks               errors schedules spec
@@ -65,6 +66,7 @@ tuning.stages                   scorelib store jobs stages.features stages.model
 tuning.testing                  scorelib store jobs stages
 tuning.spaces                   scorelib store jobs stages
 tuning.study                    scorelib store jobs stages spaces
+tuning.study_size               scorelib jobs study
 tuning.search                   scorelib store jobs stages spaces study
 tuning.scheduling               store jobs drivers spaces study search
 tuning.execution                scorelib addresses own_modules store jobs drivers stages study
@@ -80,7 +82,7 @@ studies.schedules               scorelib tuning common
 studies.general                 scorelib tuning common adversarial.step_sizes
 studies.definitions             scorelib tuning common
 studies.registry                scorelib tuning definitions
-studies.opening                 scorelib tuning definitions registry
+studies.opening                 scorelib tuning early definitions registry
 dashboards.results              scorelib tuning studies.opening
 dashboards.text                 scorelib tuning results
 dashboards.drawing

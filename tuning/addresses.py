@@ -189,10 +189,11 @@ def require_database(url: str, field: str) -> None:
             engine.connect().close()
         engine.dispose()
     except ImportError as error:
+        is_ours = parts.scheme.startswith("postgresql")
+        cure = "run pip install 'score-studies[services]'" if is_ours else "install its driver"
         raise _wrong(
-            field, f"needs a package for {parts.scheme} that is not installed ({error}): "
-            "run pip install 'score-studies[services]'",
-        ) from error  # fmt: skip
+            field, f"needs a package for {parts.scheme} that is not installed ({error}): {cure}"
+        ) from error
     except (exc.SQLAlchemyError, ValueError) as error:
         cause = getattr(error, "orig", None) or "SQLAlchemy cannot use this URL"
         account = f"got {_quoted(url)}: {without_secrets(str(cause))}"

@@ -19,6 +19,7 @@ from types import CodeType, ModuleType
 
 from scorelib.errors import InputError
 from scorelib.spec import Spec
+from scorelib.unicode_forms import other_form
 from tuning.addresses import local_path
 
 _LOADED: dict[str, "OwnModule"] = {}
@@ -101,7 +102,9 @@ def _of_file(path: Path) -> OwnModule:
         source = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise InputError(f"a module must be a readable file, but {path}: {why}") from error
+        raise InputError(
+            f"a module must be a readable file, but {path}: {why}{other_form(path)}"
+        ) from error
     name = path.stem
     if not name.isidentifier():
         raise InputError(

@@ -46,7 +46,8 @@ def as_rich(document: Document, width: int | None = None) -> str:
 
     Args:
         document: document to format.
-        width: width of the output in characters; None for the width of the terminal.
+        width: width of the output in characters; None for the width of the terminal. A table is
+            never drawn narrower than its longest words, so that no number is cut.
     """
     out = io.StringIO()
     console = Console(file=out, force_terminal=sys.stdout.isatty(), width=width)
@@ -55,7 +56,10 @@ def as_rich(document: Document, width: int | None = None) -> str:
     for title, data in document.tables:
         if title:
             console.print(Text(title))
-        console.print(_fitting(data, console))
+        table = _fitting(data, console)
+        room = console.options.update(width=_UNBOUNDED)
+        console.width = max(console.width, console.measure(table, options=room).minimum)
+        console.print(table)
     for line in document.foot:
         console.print(Text(line), soft_wrap=True)
     return out.getvalue()
@@ -75,7 +79,7 @@ def _fitting(data: pd.DataFrame, console: Console) -> Table:
 def _rich_table(data: pd.DataFrame) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name in data.columns:
-        table.add_column(Text(str(name)))
+        table.add_column(Text(str(name)), overflow="fold")
     for row in data.itertuples(index=False):
         table.add_row(*(_coloured(str(value)) for value in row))
     return table

@@ -36,7 +36,11 @@ def require_page_file(target: Path, name: str) -> None:
         target: file to write.
         name: name of the option or argument that gives the file, for the message.
     """
-    if not target.parent.is_dir() or target.is_dir():
+    try:
+        is_possible = target.parent.is_dir() and not target.is_dir()
+    except OSError as error:
+        raise InputError(f"{name} must be writable, but {target}: {error.strerror}") from error
+    if not is_possible:
         raise InputError(f"{name} must be a file in an existing folder; got {str(target)!r}")
 
 

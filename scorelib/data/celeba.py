@@ -21,11 +21,14 @@ from torch import Tensor
 from scorelib.data.base import Split
 from scorelib.data.files import DEFAULT_ROOT, PixelData
 from scorelib.data.reading.checks import (
+    absent,
+    is_there,
     missing_data,
     read_file,
     require_count,
     require_dimensions,
     require_natural,
+    require_readable,
     require_size,
 )
 from scorelib.data.reading.decoding import decode
@@ -70,7 +73,7 @@ class CelebA(PixelData):
         """Returns whether the folder is there; see `DataSpec.is_present`."""
         from torchvision.datasets import CelebA as Files  # imported here because it takes seconds
 
-        return ((DEFAULT_ROOT if root is None else root) / Files.base_folder).exists()
+        return is_there((DEFAULT_ROOT if root is None else root) / Files.base_folder)
 
     def pixels(self, split: Split, root: Path | None = None) -> tuple[Tensor, Tensor]:
         """Returns all images of a split, all with label 0; see `PixelData.pixels`."""
@@ -82,7 +85,7 @@ class CelebA(PixelData):
         data = Files(folder.parent, split=split, target_type=[])
         require_count(len(data.filename), self.n_images(split), f"{folder} ({split})")
         paths = [folder / "img_align_celeba" / name for name in data.filename]
-        missing = [path for path in paths if not path.is_file()]
+        missing = absent(paths)
         if missing:
             raise MissingDataError(
                 f"{missing[0]} and {len(missing) - 1:,} other images are missing: unpack "
@@ -107,6 +110,7 @@ def _require_files(folder: Path) -> None:
     from torchvision.datasets.utils import check_integrity
 
     lists = [(name, md5) for _, md5, name in Files.file_list if name.endswith(".txt")]
+    require_readable(*(folder / name for name, _ in lists))
     bad = [name for name, md5 in lists if not check_integrity(folder / name, md5)]
     if not (folder / "img_align_celeba").is_dir():
         bad.append("img_align_celeba")

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from scorelib.data.base import Split
 from scorelib.data.files import DEFAULT_ROOT, PixelData
-from scorelib.data.reading.checks import missing_data, one_line
+from scorelib.data.reading.checks import absent, is_there, missing_data, one_line, require_readable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,24 +42,34 @@ class _Cifar(PixelData):
             getattr(datasets, self.name.upper()),
             DEFAULT_ROOT if root is None else root,
         )
-        return any((root / name).exists() for name in (published.base_folder, published.filename))
+        return any(is_there(root / name) for name in (published.base_folder, published.filename))
 
     def pixels(self, split: Split, root: Path | None = None) -> tuple[Tensor, Tensor]:
         """Returns all images and labels, downloading missing files; see `PixelData.pixels`."""
         from torchvision import datasets  # imported here because it takes seconds
+        from torchvision.datasets.utils import check_integrity
 
         published = getattr(datasets, self.name.upper())
         root = DEFAULT_ROOT if root is None else root
+        meta = [published.meta["filename"], published.meta["md5"]]
+        sums = {
+            root / published.base_folder / name: md5
+            for name, md5 in [*published.train_list, *published.test_list, meta]
+        }
+        require_readable(*sums)
+        if absent([*sums]):
+            require_readable(root / published.filename)
         try:
             # The files are pickles. torchvision unpickles a file only if its MD5 sum equals the
             # published sum, so no foreign pickle is ever opened.
             data = published(root, train=split == "train", download=True)
         except (OSError, RuntimeError, HTTPException) as error:
+            bad = [path.name for path, md5 in sums.items() if not check_integrity(path, md5)]
             raise missing_data(
                 f"CIFAR-{self.n_classes} must be in {root.absolute()} as {published.base_folder} "
-                f"or {published.filename}, with the published MD5 sums; it is missing or corrupt "
-                f"and the download failed ({one_line(error)}): put {published.filename} from "
-                f"{published.url} there"
+                f"or {published.filename}, with the published MD5 sums; missing or corrupt: "
+                f"{', '.join(bad)}; the download failed ({one_line(error)}): put "
+                f"{published.filename} from {published.url} there"
             ) from error
         pixels = torch.from_numpy(data.data).permute(0, 3, 1, 2).contiguous()
         return pixels, torch.tensor(data.targets)

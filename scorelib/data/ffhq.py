@@ -20,6 +20,8 @@ from torch import Tensor
 from scorelib.data.base import Split
 from scorelib.data.files import DEFAULT_ROOT, PixelData
 from scorelib.data.reading.checks import (
+    absent,
+    is_there,
     missing_data,
     read_file,
     require_dimensions,
@@ -74,14 +76,14 @@ class Ffhq(PixelData):
 
     def is_present(self, root: Path | None = None) -> bool:
         """Returns whether the folder of images is there; see `DataSpec.is_present`."""
-        return _folder(root).exists()
+        return is_there(_folder(root))
 
     def pixels(self, split: Split, root: Path | None = None) -> tuple[Tensor, Tensor]:
         """Returns the images of a split, all with label 0; see `PixelData.pixels`."""
         folder = _folder(root)
         n = self.n_images(split)
         paths = [_path(folder, _FIRST[split] + i) for i in range(n)]
-        missing = [path for path in paths if not path.is_file()]
+        missing = absent(paths)
         if missing:
             raise missing_data(
                 f"FFHQ must be in {folder} as 00000/00000.png and so on; {missing[0]} and "

@@ -7,14 +7,19 @@ distance; papers therefore measure the distance to the training part.
 The images and their order are those of torchvision's reader, but the database is read directly,
 because torchvision keeps a pickled list of keys in the *working* folder, under a name derived from
 the path of the data, and unpickles any file with this name. LMDB maps its file into memory, and
-reading past the end of a truncated file kills the process. The length of the file is therefore
-checked before images are read.
+reading past the end of a truncated file, or from a failing disk, kills the process. The length of
+the file is therefore checked first, and a process of its own reads the pages before this one does.
 
 References:
     F. Yu et al., LSUN: Construction of a large-scale image dataset using deep learning with humans
     in the loop, 2015.
 """
 
+import errno
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,12 +33,14 @@ from torch import Tensor
 from scorelib.data.base import Split
 from scorelib.data.files import DEFAULT_ROOT, PixelData
 from scorelib.data.reading.checks import (
+    is_there,
     missing_data,
     one_line,
     require_count,
     require_dimensions,
     require_natural,
     require_size,
+    unreadable,
 )
 from scorelib.data.reading.decoding import decode, resize_and_crop
 from scorelib.errors import InputError, MissingDataError
@@ -45,6 +52,13 @@ _TRAINING_IMAGES = {"bedroom": 3_033_042, "church_outdoor": 126_227, "tower": 70
 _HELD_OUT_IMAGES = 300
 _SHORTER_SIDE = 256  # pixels, of each published image
 _PARTS = {"train": "train", "test": "val"}
+_TOUCH = """
+import itertools, sys, lmdb
+with lmdb.open(sys.argv[1], readonly=True, lock=False).begin(buffers=True) as transaction:
+    for _, image in itertools.islice(transaction.cursor(), int(sys.argv[2])):
+        bytes(image[::4096]), bytes(image[-1:])
+"""
+"""Reads a byte of each memory page of the first images of a database."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +107,7 @@ class Lsun(PixelData):
     def is_present(self, root: Path | None = None) -> bool:
         """Returns whether the training database is there; see `DataSpec.is_present`."""
         root = DEFAULT_ROOT if root is None else root
-        return (root / f"{self.category}_{_PARTS['train']}_lmdb").exists()
+        return is_there(root / f"{self.category}_{_PARTS['train']}_lmdb")
 
     def pixels(self, split: Split, root: Path | None = None) -> tuple[Tensor, Tensor]:
         """Returns the images of a split, all with label 0; see `PixelData.pixels`."""
@@ -101,6 +115,7 @@ class Lsun(PixelData):
         folder, n = root / f"{self.category}_{_PARTS[split]}_lmdb", self.n_images(split)
         with _database(folder) as database:
             require_count(database.stat()["entries"], self._stored(split), str(folder))
+            _require_readable_pages(folder, n)
             with database.begin() as transaction:
                 items = islice(transaction.cursor(), n)
                 files = ((f"image {key!r} of {folder}", value) for key, value in items)
@@ -121,6 +136,8 @@ def _database(folder: Path) -> Iterator["Environment"]:
     import lmdb
 
     path = folder / "data.mdb"
+    if is_there(path):
+        _require_first_page(path)
     try:
         database = lmdb.open(
             str(folder), max_readers=1, readonly=True, lock=False, readahead=False, meminit=False
@@ -146,3 +163,19 @@ def _database(folder: Path) -> Iterator["Environment"]:
         ) from error
     finally:
         database.close()
+
+
+def _require_first_page(path: Path) -> None:
+    """Raises MissingDataError if a file cannot be opened and read; LMDB would say less."""
+    try:
+        with path.open("rb") as file:
+            file.read(1)
+    except OSError as error:
+        raise unreadable(path, error) from error
+
+
+def _require_readable_pages(folder: Path, n: int) -> None:
+    """Raises MissingDataError if the first n images of a database lie on a failing disk."""
+    command = [sys.executable, "-I", "-c", _TOUCH, str(folder), str(n)]
+    if subprocess.run(command, capture_output=True).returncode == -signal.SIGBUS:
+        raise unreadable(folder / "data.mdb", OSError(errno.EIO, os.strerror(errno.EIO)))

@@ -13,7 +13,15 @@ from torch import Tensor
 
 from scorelib.data.base import Split
 from scorelib.data.files import DEFAULT_ROOT, PixelData
-from scorelib.data.reading.checks import missing_data, one_line, require_count, require_md5
+from scorelib.data.reading.checks import (
+    absent,
+    is_there,
+    missing_data,
+    one_line,
+    require_count,
+    require_md5,
+    require_readable,
+)
 
 _MD5 = {
     "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
@@ -53,7 +61,7 @@ class Mnist(PixelData):
     def is_present(self, root: Path | None = None) -> bool:
         """Returns whether any of the files is there; see `DataSpec.is_present`."""
         folder = _folder(root)
-        return any((folder / name).exists() for name in _MD5)
+        return any(is_there(folder / name) for name in _MD5)
 
     def pixels(self, split: Split, root: Path | None = None) -> tuple[Tensor, Tensor]:
         """Returns all images and labels, downloading missing files; see `PixelData.pixels`."""
@@ -61,6 +69,8 @@ class Mnist(PixelData):
 
         root = DEFAULT_ROOT if root is None else root
         folder = _folder(root)
+        files = [folder / name for name in _MD5]
+        require_readable(*files, *(path.with_name(f"{path.name}.gz") for path in absent(files)))
         try:
             data = MNIST(root, train=split == "train", download=True)
         except (OSError, RuntimeError, ValueError, AssertionError, HTTPException) as error:

@@ -153,7 +153,8 @@ class InceptionFeatures(Extractor):
         except OSError as error:
             raise MissingDataError(
                 f"data.inception_weights must name a readable copy of {WEIGHTS_FILE}, but reading "
-                f"failed ({error}): download the file from {_URL}",
+                f"{path} failed ({error.strerror}): mend its permissions or the disk, or download "
+                f"the file from {_URL}",
                 "data.inception_weights",
             ) from error
         found = hashlib.sha256(content).hexdigest()
@@ -174,9 +175,9 @@ class InceptionFeatures(Extractor):
     def _download(self) -> Path:
         """Returns the path in PyTorch's cache (``$TORCH_HOME``); downloads the file if missing."""
         path = Path(torch.hub.get_dir()) / "checkpoints" / WEIGHTS_FILE
-        if path.exists():
-            return path
         try:
+            if path.exists():
+                return path
             path.parent.mkdir(parents=True, exist_ok=True)
             torch.hub.download_url_to_file(_URL, str(path), self.weights_sha256, progress=False)
         except (OSError, RuntimeError, HTTPException) as error:

@@ -24,7 +24,7 @@ from scorelib.networks import NetworkSpec, ScoreNetwork
 from scorelib.schedules import Schedule
 from scorelib.spec import from_json
 from scorelib.weights.layouts import ORIGIN, Origin
-from scorelib.weights.opening import WEIGHTS, opened
+from scorelib.weights.opening import WEIGHTS, opened, unreadable
 from scorelib.weights.ties import mismatch
 
 CONFIG, CARD = "config.json", "README.md"
@@ -136,7 +136,9 @@ def read_folder(folder: Path, sha256: str | None = None) -> Kept:
 
 def _config(folder: Path) -> dict[str, Any]:
     file = folder / CONFIG
-    if not file.is_file():
+    try:
+        content = file.read_bytes()
+    except FileNotFoundError as error:
         of_diffusers = (
             " (a pipeline of diffusers)" if (folder / "model_index.json").exists() else ""
         )
@@ -144,10 +146,12 @@ def _config(folder: Path) -> dict[str, Any]:
             f"a folder of weights must hold {CONFIG} and {WEIGHTS}; {folder} holds no "
             f"{CONFIG}{of_diffusers}: name a file of weights, or a folder that was saved here",
             "path",
-        )
+        ) from error
+    except OSError as error:
+        raise unreadable(file, error) from error
     try:
-        config = json.loads(file.read_text())
-    except (OSError, ValueError) as error:
+        config = json.loads(content)
+    except (ValueError, RecursionError) as error:
         raise _bad_config(folder, str(error)) from error
     if not isinstance(config, dict) or config.get("format") != _FORMAT:
         found = config.get("_class_name", "no format") if isinstance(config, dict) else "no object"

@@ -31,12 +31,17 @@ def file_sha256(path: Path) -> str | None:
 
     Args:
         path: a file or a folder.
+
+    Raises:
+        InputError: the file cannot be read.
     """
     try:
         with (path / WEIGHTS if path.is_dir() else path).open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
+    except OSError as error:
+        raise unreadable(path, error) from error
 
 
 def opened(path: Path, sha256: str | None = None) -> tuple[Any, str]:
@@ -70,12 +75,17 @@ def opened(path: Path, sha256: str | None = None) -> tuple[Any, str]:
                 _require_undamaged(path, file)
             return _saved_by_torch(path, file, start), digest
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise InputError(
-            f"{path} must be a whole, readable file of weights; reading failed ({reason}): fetch "
-            "the file again, or name another",
-            "path",
-        ) from error
+        raise unreadable(path, error) from error
+
+
+def unreadable(path: Path, error: OSError) -> InputError:
+    """The error for a file of weights that cannot be read, though its content may be good."""
+    return InputError(
+        f"{path} must be a readable file of weights; reading failed "
+        f"({error.strerror or _one_line(error)}): mend its permissions or the disk, or name "
+        "another file",
+        "path",
+    )
 
 
 def _require_undamaged(path: Path, file: Any) -> None:

@@ -25,10 +25,10 @@ from scorelib.networks import (
 from scorelib.networks.adapted import in_range
 from scorelib.schedules import Schedule
 from scorelib.weights.architectures import Published, identified, n_channels_of
-from scorelib.weights.folder import read_folder
+from scorelib.weights.folder import CONFIG, read_folder
 from scorelib.weights.layouts import FORMATS, Origin, content_of, no_averages
 from scorelib.weights.levels import levels_of, require_same, require_within, schedule_of
-from scorelib.weights.opening import opened
+from scorelib.weights.opening import WEIGHTS, opened, unreadable
 
 FirstLevel = Literal["largest", "smallest"]
 
@@ -161,9 +161,7 @@ def read(
             "leave it out",
             "format",
         )
-    if path.is_dir() or (
-        path.name == "model.safetensors" and path.with_name("config.json").exists()
-    ):
+    if _is_in_folder(path):
         _require_format(format, "safetensors")
         return _of_folder(path if path.is_dir() else path.parent, network, schedule, sha256)
     if isinstance(network, Adapted):
@@ -195,6 +193,14 @@ def read(
         notes=(*content.notes, *notes),
         origin=content.origin,
     )
+
+
+def _is_in_folder(path: Path) -> bool:
+    """Whether a path is a folder of weights, or the file of weights in one."""
+    try:
+        return path.is_dir() or (path.name == WEIGHTS and path.with_name(CONFIG).exists())
+    except OSError as error:
+        raise unreadable(path, error) from error
 
 
 def _resolved(

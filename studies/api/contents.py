@@ -11,7 +11,7 @@ from scorelib.errors import InputError
 from studies.api.results import Run
 from studies.opening.cli_common import DEFAULT_STORE
 from studies.opening.open_study import last_run_studies, study_name
-from tuning.addresses import path_text
+from tuning.addresses import path_text, with_home
 from tuning.drivers.driver import Driver
 from tuning.own_modules import import_own
 from tuning.scheduling.scheduler import Scheduler
@@ -115,4 +115,4 @@ def open(
     """
     for module in modules:
         import_own(path_text(module, "modules"))
-    return StoreContents(Store(path_text(store, "store")))
+    return StoreContents(Store(with_home(path_text(store, "store"))))

@@ -17,10 +17,11 @@ from studies.common.execution_settings import StudySettings
 from studies.opening.cli_common import DEFAULT_STORE
 from studies.opening.open_study import changed_settings
 from studies.registry import find_study
-from tuning.addresses import path_text
+from tuning.addresses import path_text, with_home
 from tuning.execution.stop import StopRequest
 from tuning.scheduling.scheduler import Scheduler
 from tuning.study import NoSettings, Study
+from tuning.study_size import require_listable
 
 
 def launch(
@@ -72,8 +73,9 @@ def launch(
         KeyboardInterrupt: a second interrupt.
     """
     options = LaunchOptions(
-        path_text(store, "store"), tracking_uri, address, cpus, gpus, max_concurrent, allow_cpu
-    )
+        with_home(path_text(store, "store")), tracking_uri and with_home(tracking_uri), address,
+        cpus, gpus, max_concurrent, allow_cpu,
+    )  # fmt: skip
     chosen = _study(study, scale, {} if changes is None else changes)
     with launched_study(chosen, options, Console(), _warn, StopRequest()) as launched:
         stopped, given_up = launched.stop.reason, launched.scheduler.given_up
@@ -105,6 +107,7 @@ def _study(
             "a study that is given as an object must have a name, such as 'my_study', but got "
             f"{study.name!r}",
         )
+        require_listable(study)
         has_none = isinstance(study.settings, NoSettings)
         return dataclasses.replace(study, settings=StudySettings()) if has_none else study
     study = path_text(study, "study")

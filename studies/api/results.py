@@ -3,7 +3,7 @@
 import html
 from collections.abc import Mapping
 from functools import cached_property
-from os import PathLike
+from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,11 @@ from dashboards.text.formats import as_html
 from dashboards.text.table import document
 from dashboards.web.pages import require_page_file, write_page
 from dashboards.web.report_page import render_report
+from scorelib.unicode_forms import known_form
 from scorelib.weights.layouts import PublishedFormat
 from studies.api.cell import CellResult, require_known
 from studies.api.exporting import ImagesAs, export
+from tuning.addresses import local_path
 from tuning.execution.resources import likely_device
 from tuning.jobs import Job
 from tuning.scheduling.forecast import forecast, total
@@ -101,6 +103,8 @@ class Run:
             InputError: the table has no such row, column or cell.
         """
         found = {(cell.row, cell.column): cell for cell in self.cells}
+        row = known_form(row, (row for row, _ in found))
+        column = known_form(column, (column for of, column in found if of == row))
         require_known("row", row, (cell.row for cell in self.cells))
         require_known("column", column, (cell.column for cell in self.cells if cell.row == row))
         return found[row, column]
@@ -131,10 +135,10 @@ class Run:
         Raises:
             InputError: there is no such cell or network, or the folder cannot be written.
         """
-        self.cell(row, column)
+        found = self.cell(row, column)
         views = {(view.cell.row, view.cell.column): view for view in self._view.cells}
         return export(
-            views[row, column], self.study, self._store, Path(folder),
+            views[found.row, found.column], self.study, self._store, local_path(fspath(folder)),
             n_images=n_images, images_as=images_as, layout=layout,
         )  # fmt: skip
 
@@ -185,7 +189,7 @@ class Run:
         Raises:
             InputError: the file cannot be written.
         """
-        target = Path(file)
+        target = local_path(fspath(file))
         require_page_file(target, "the file")
         write_page(target, render_report(self._scheduler, self._store), "the file")
         return target

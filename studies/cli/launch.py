@@ -139,6 +139,7 @@ def launched_study(
         leases = Leases(driver)
         leases.remove_dead()
         driver.remove_dead_drivers()
+        store.remove_litter()
         scheduler = Scheduler(study, store, leases=leases)
         if not (left and stop.is_set):  # else nothing has changed
             _Launch(options, scheduler, store, stop, console, tell).run(capacity, imported)

@@ -30,17 +30,25 @@ def main(argv: list[str] | None = None) -> int:
         argv: the command's name and arguments; None for those of the process.
     """
     name, *arguments = (sys.argv[1:] if argv is None else argv) or ["--help"]
-    if name not in COMMANDS:
-        known = "|".join(COMMANDS)
-        if name in ("-h", "--help"):
-            print(f"usage: score-studies {known} ARGUMENTS\n")
-            print(*(f"  {command:8} {about}" for command, (_, about) in COMMANDS.items()), sep="\n")
-            print("\nscore-studies COMMAND --help lists the arguments of a command.")
-            return 0
-        print(f"error: the command must be one of {known}; got {name!r}", file=sys.stderr)
-        return 2
+    if name in ("-h", "--help"):
+        return cli_common.ended(_print_help)
     cli_common.use_installed_names()
-    return cli_common.ended(lambda: import_module(COMMANDS[name][0]).main(arguments))
+    return cli_common.ended(lambda: _run(name, arguments))
+
+
+def _run(name: str, arguments: list[str]) -> int:
+    if name not in COMMANDS:
+        cli_common.say(f"the command must be one of {'|'.join(COMMANDS)}; got {name!r}")
+        return 2
+    exit_code: int = import_module(COMMANDS[name][0]).main(arguments)
+    return exit_code
+
+
+def _print_help() -> int:
+    print(f"usage: score-studies {'|'.join(COMMANDS)} ARGUMENTS\n")
+    print(*(f"  {command:8} {about}" for command, (_, about) in COMMANDS.items()), sep="\n")
+    print("\nscore-studies COMMAND --help lists the arguments of a command.")
+    return 0
 
 
 if __name__ == "__main__":

@@ -1,20 +1,28 @@
 """The iterations at which a training saves snapshots."""
 
 from scorelib.errors import require_input
+from scorelib.limits import MOST_SNAPSHOTS
 
 
-def snapshot_iterations(every: int, iterations: int) -> range:
+def snapshot_iterations(every: int, iterations: int, field: str = "snapshot_every") -> range:
     """Returns the iterations of all snapshots of a training: the multiples of `every`.
 
     Args:
         every: iterations between snapshots, >= 1.
         iterations: length of the training, in iterations.
+        field: name of the setting that gives `every`, for the message.
 
     Raises:
-        InputError: `every` is below 1.
+        InputError: `every` is below 1, or so small that there are too many.
     """
-    require_input(every >= 1, f"snapshot_every must be at least 1, but got {every}")
-    return range(every, iterations + 1, every)
+    require_input(every >= 1, f"{field} must be at least 1, but got {every}")
+    found = range(every, iterations + 1, every)
+    require_input(
+        len(found) <= MOST_SNAPSHOTS,
+        f"{field} must divide a training into at most {MOST_SNAPSHOTS:,} parts, but {every:,} "
+        f"divides {iterations:,} iterations into {len(found):,}: raise {field}",
+    )
+    return found
 
 
 def require_snapshot(iteration: int, snapshots: range, field: str) -> None:

@@ -22,6 +22,7 @@ from scorelib.optim import AdamSpec
 from scorelib.samplers import Langevin
 from scorelib.schedules import GeometricSchedule
 from studies.common.execution_settings import StudySettings
+from studies.common.snapshots import snapshot_iterations
 from tuning.stages import (
     GuidedSampleSpec,
     NoiseClassifierSnapshot,
@@ -134,7 +135,7 @@ class MoonsSettings(StudySettings):
         early = (step for step in self.curve_early if step < self.curve_every)
         return (
             *sorted(set(early)),
-            *range(self.curve_every, self.iterations + 1, self.curve_every),
+            *snapshot_iterations(self.curve_every, self.iterations, "curve_every"),
         )
 
 

@@ -23,6 +23,7 @@ from scorelib.errors import InputError, about
 from scorelib.field_names import hint, suggestions
 from scorelib.spec import Spec
 from scorelib.spec_paths import paths, replace_paths, replaced
+from scorelib.unicode_forms import known_form
 from tuning.jobs import Job
 from tuning.spaces import OneOf, Range
 
@@ -65,6 +66,7 @@ def parameters(lines: tuple[str, ...], job: Job, places: Mapping[str, str]) -> l
     last = [path.rpartition(".")[2] for path, _ in given]
     found: list[OneOf | Range] = []
     for (path, values), short in zip(given, last, strict=True):
+        path = known_form(path, known)
         if path not in known:
             near = suggestions(path, list(known))
             raise _error(f"a path must be a field to vary, but {path!r} is not{hint(near)}")

@@ -1,12 +1,14 @@
 """Shared parts of the command lines: arguments that name a study, one-line errors, exit codes.
 
 Exit codes: 0 if the command succeeded, 1 if a job, a read or the system failed for good, 2 if the
-input is wrong (one line says how to correct the input), 130 if the command was stopped on request.
+input is wrong or the output cannot be written (one line says how to correct that), 130 if the
+command was stopped on request.
 """
 
 import argparse
 import contextlib
 import difflib
+import errno
 import io
 import os
 import re
@@ -15,9 +17,10 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Callable
-from typing import NoReturn
+from typing import Any, NoReturn, TextIO
 
 from scorelib.errors import InputError
+from studies import early
 from tuning.addresses import with_home, without_secrets
 from tuning.execution.stop import STOPPED
 from tuning.jobs import MissingInputError
@@ -32,8 +35,11 @@ UNREADABLE = (CorruptObjectError, MissingInputError)
 NEXT_TIME = "the next run of the study computes it again; other results are not affected"
 """Remedy for an exception of `UNREADABLE`, as the end of an error message."""
 
-_ADDRESSES = {"store", "tracking_uri", "config"}
+_ADDRESSES = {"store", "tracking_uri", "config", "output", "folder"}
 """Arguments that are paths or URLs; a ``~`` in them is replaced."""
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""What an output answers that takes no more. Files of the store have errors of their own."""
 
 _NO_MEMORY = re.compile("(?:can't allocate|out of) memory")
 """Pattern of the messages of torch's RuntimeError if memory is exhausted."""
@@ -69,6 +75,10 @@ class Arguments(argparse.ArgumentParser):
             near = difflib.get_close_matches(given, options, n=1, cutoff=0.4)
             message += f"; the nearest option is {near[0]}" if near else "; see --help"
         raise InputError(message)
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        """Prints a help text; argparse would hide that the text cannot be written."""
+        print(message, end="", file=file or sys.stderr)
 
 
 def add_study_arguments(parser: argparse.ArgumentParser, *, name_is_needed: bool = True) -> None:
@@ -138,10 +148,10 @@ def run_command(
                 import_own(given)
             return command(args)
         except InputError as error:
-            _say(with_options(parser, error))
+            say(with_options(parser, error))
             return 2
         except UNREADABLE as error:
-            _say(f"{error}; {NEXT_TIME}")
+            say(f"{error}; {NEXT_TIME}")
             return 1
 
     return ended(run)
@@ -159,18 +169,29 @@ def _address(name: str, given: str | None) -> str | None:
 def ended(command: Callable[[], int]) -> int:
     """Runs a command and returns its exit code, however the command ends: no traceback is printed.
 
-    Ctrl-C gives one line and exit code 130, a fault of the environment (a full disk, a device that
-    fails, no memory) one line and exit code 1, an error in a module of the user's one line with the
-    line of the module and exit code 2. Any other exception is an error of this program: its
-    traceback is written to a file, which one line names. A closed pipe on stdout is not an error.
-    Characters that the encoding of the output lacks are replaced.
+    Ctrl-C gives one line and exit code 130, an output that takes no more one line and exit code 2,
+    another fault of the environment (a device that fails, no memory) one line and exit code 1, an
+    error in a module of the user's one line with the line of the module and exit code 2. Any other
+    exception is an error of this program: its traceback is written to a file, which one line names.
+    A closed pipe on stdout is not an error. Characters that the encoding of the output lacks are
+    replaced.
 
     Args:
         command: function that runs the command and returns its exit code.
     """
+    early.is_over()
     if sys.stdout is None:  # the next file that is opened would be printed into
-        _say("standard output must be open, but it is closed: send it to /dev/null instead")
+        say("standard output must be open, but it is closed: send it to /dev/null instead")
         return 2
+    _prepare_output()
+    try:
+        return _outcome(command)
+    finally:
+        _drop_unwritable()
+
+
+def _prepare_output() -> None:
+    """Makes the output of this process independent of the user's width, encoding and backend."""
     if not os.environ.get("COLUMNS", "1").strip("0").isdecimal():
         del os.environ["COLUMNS"]  # a width of 0 columns would print nothing
     for stream in (sys.stdout, sys.stderr):
@@ -178,6 +199,10 @@ def ended(command: Callable[[], int]) -> int:
             stream.reconfigure(errors="replace")
     # matplotlib cannot be imported if the environment names a backend that is not installed.
     os.environ["MPLBACKEND"] = "agg"
+
+
+def _outcome(command: Callable[[], int]) -> int:
+    """Runs a command and returns its exit code; see `ended`."""
     try:
         try:
             code = command()
@@ -187,10 +212,10 @@ def ended(command: Callable[[], int]) -> int:
             sys.stdout.flush()
         return code
     except KeyboardInterrupt:
-        print("\nStopped. Finished jobs are kept; the same command continues.")
+        with contextlib.suppress(OSError):
+            print("\nStopped. Finished jobs are kept; the same command continues.", flush=True)
         return STOPPED
     except BrokenPipeError:
-        _drop_output()
         return 0
     except Exception as error:
         return _fault(error)
@@ -200,29 +225,34 @@ def _fault(error: Exception) -> int:
     """Says in one line what ended a command, and returns the exit code."""
     own = fault_of_own_code(error)
     if own is not None:
-        _say(f"your code must not fail, but {own}")
+        say(f"your code must not fail, but {own}")
         return 2
-    words = " ".join(str(error).split())
-    if isinstance(error, OSError | MemoryError):
-        about = f": {error.filename}" if isinstance(error, OSError) and error.filename else ""
-        why = (isinstance(error, OSError) and error.strerror) or words or "no memory is left"
-        _say(
+    if isinstance(error, OSError):
+        about = f": {error.filename}" if error.filename else ""
+        why = error.strerror or str(error)
+        if not about and (error.errno in _FULL or _is_unwritable(sys.stdout)):
+            say(f"standard output must take what is printed, but {why}: send it elsewhere")
+            return 2
+        say(
             f"the command needs a working system, but got: {why}{about}: mend this fault, then run "
             "again"
         )
-        _drop_output()
+    elif isinstance(error, MemoryError):
+        say("the command needs memory, but no memory is left: free some memory")
     elif isinstance(error, RuntimeError) and _NO_MEMORY.search(str(error)):
-        _say("these settings must fit into memory, but no memory is left: lower the settings")
+        say("these settings must fit into memory, but no memory is left: lower the settings")
     else:
-        _say(
-            f"an error of this program: {type(error).__name__}: {words}; please report it with "
-            f"{_written(error)}"
+        say(
+            f"an error of this program: {type(error).__name__}: {' '.join(str(error).split())}; "
+            f"please report it with {_written(error)}"
         )
     return 1
 
 
-def _say(line: str) -> None:
-    print(f"error: {without_secrets(line)}", file=sys.stderr)
+def say(line: str) -> None:
+    """Prints an error in one line on stderr; where stderr takes nothing, the exit code must do."""
+    with contextlib.suppress(OSError):
+        print(f"error: {without_secrets(line)}", file=sys.stderr)
 
 
 def _written(error: Exception) -> str:
@@ -236,7 +266,19 @@ def _written(error: Exception) -> str:
     return file.name
 
 
-def _drop_output() -> None:
-    """Sends what is left of the output to nowhere, so that Python does not fail at its exit."""
-    with contextlib.suppress(OSError, ValueError, AttributeError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _is_unwritable(stream: TextIO | None) -> bool:
+    """Returns whether a stream holds output that cannot be written."""
+    try:
+        if stream is not None:
+            stream.flush()
+    except OSError:
+        return True
+    return False
+
+
+def _drop_unwritable() -> None:
+    """Sends what cannot be written to nowhere, so that Python does not fail at its exit."""
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None and _is_unwritable(stream):
+            with contextlib.suppress(OSError, ValueError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -19,6 +19,7 @@ from typing import Any
 
 from scorelib.errors import InputError, about
 from scorelib.spec_paths import UnknownPathError, replace_paths
+from scorelib.unicode_forms import other_form
 from studies.opening.own_data import with_own_data
 from studies.opening.own_weights import with_own_weights
 from tuning.addresses import local_path
@@ -52,7 +53,8 @@ def _tables(path: str) -> dict[str, Any]:
         return tomllib.loads(local_path(path).read_bytes().decode())
     except OSError as error:
         raise InputError(
-            f"the file of settings must be readable, but reading {path} failed ({error.strerror})",
+            f"the file of settings must be readable, but reading {path} failed ({error.strerror})"
+            f"{other_form(local_path(path))}",
             _FIELD,
         ) from error
     except (ValueError, RecursionError) as error:  # no TOML, or thousands of digits or brackets

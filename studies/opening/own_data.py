@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from scorelib.data import DataSpec, ImageFolder, own_data
+from scorelib.data.reading.checks import is_there
 from scorelib.errors import InputError
 from scorelib.field_names import hint
 from scorelib.spec import kinds_below
 from scorelib.spec_paths import component_types, kinds_at, parsed
+from scorelib.unicode_forms import other_form
 from tuning.addresses import local_path
 
 _ROOT, _IMAGES = "data.root", "images"
@@ -86,18 +88,19 @@ def _located(place: str, root: str | None) -> Path:
     given = local_path(place)
     base = local_path(root) if root else Path("data")
     in_root = base / given
-    return (in_root if in_root.is_dir() and not given.is_dir() else given).absolute()
+    is_in_root = is_there(in_root) and in_root.is_dir() and not (is_there(given) and given.is_dir())
+    return (in_root if is_in_root else given).absolute()
 
 
 def _require_folder(settings: Any, path: str, place: str, folder: Path) -> None:
     """Raises InputError if a folder is not there: its name may be a misspelt kind."""
-    if folder.exists():
+    if is_there(folder):
         return
     kinds = kinds_at(settings, path)
     near = difflib.get_close_matches(place, kinds, n=1, cutoff=0.5)
     raise InputError(
         f"{path} must be a folder of images, or one of the kinds {', '.join(kinds)}, but {place!r} "
-        f"is not a kind and there is no folder {folder}{hint(near)}",
+        f"is not a kind and there is no folder {folder}{other_form(folder) or hint(near)}",
         path,
     )
 

@@ -16,7 +16,9 @@ from typing import Any
 from scorelib.errors import InputError
 from scorelib.spec import Spec, kinds_below
 from scorelib.spec_paths import component_types, parsed, replace_paths
+from scorelib.unicode_forms import other_form
 from scorelib.weights import PublishedModel, published_model
+from scorelib.weights.opening import unreadable
 from tuning.addresses import local_path
 from tuning.stages import ScoreModel, WeightsFile
 from tuning.stages.models.weights_file import Reading
@@ -89,10 +91,14 @@ def _file_of(settings: Any, path: str, value: Any) -> tuple[str | None, dict[str
 
 def _identified(place: Path, options: Mapping[str, Any], path: str) -> WeightsFile:
     """Returns the identity of the weights in a file; errors name the settings below `path`."""
-    if not place.exists():
+    try:
+        is_there = place.exists()
+    except OSError as error:
+        raise unreadable(place, error) from error
+    if not is_there:
         raise InputError(
             f"{path} must be a file or folder of weights, or a model of your own; there is no "
-            f"{place}",
+            f"{place}{other_form(place)}",
             path,
         )
     try:

@@ -6,6 +6,7 @@ and by no library, because libraries write values and no comments.
 """
 
 import json
+import re
 import types
 import typing
 from collections.abc import Iterator
@@ -13,13 +14,15 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args, get_origin
 
 from scorelib.field_docs import FieldDoc, field_docs
-from scorelib.spec import Spec, type_hints
+from scorelib.limits import largest
+from scorelib.spec import Spec, is_ours, type_hints
 from scorelib.spec_paths import kinds_at
 
 _NAMES = {
     int: "whole number", float: "number", bool: "true or false", str: "text", types.NoneType: "null"
 }  # fmt: skip
 _SILENT = FieldDoc("", "")
+_BOUNDED = re.compile("<|at most|in \\[")
 
 
 @dataclass(frozen=True)
@@ -63,9 +66,17 @@ def _settings_below(top: Spec, spec: Spec, prefix: str) -> Iterator[Setting]:
         path, value, doc = f"{prefix}{f.name}", getattr(spec, f.name), docs.get(f.name, _SILENT)
         kinds = kinds_at(top, path)
         words = _kinds(kinds, hints[f.name]) if kinds else _type(hints[f.name])
-        yield Setting(path, value, words, doc.range, doc.meaning)
+        yield Setting(path, value, words, _range(cls, f.name, hints[f.name], doc), doc.meaning)
         if isinstance(value, Spec):
             yield from _settings_below(top, value, f"{path}.")
+
+
+def _range(cls: type, name: str, annotation: Any, doc: FieldDoc) -> str:
+    """Returns the range that the docstring states and, of whole numbers, the largest value."""
+    is_whole = int in (annotation, *get_args(annotation))
+    if not is_whole or not is_ours(cls.__module__) or _BOUNDED.search(doc.range):
+        return doc.range
+    return ", ".join(filter(None, (doc.range, f"at most {largest(name):,}")))
 
 
 def _kinds(kinds: list[str], annotation: Any) -> str:

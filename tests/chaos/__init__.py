@@ -6,7 +6,7 @@ Each scenario is a function that returns a description of its outcome.
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.chaos import drivers, jobs, memory, nodes, services
+from tests.chaos import drivers, faults, jobs, memory, nodes, services
 
 SCENARIOS: dict[str, tuple[str, Callable[[Path], str]]] = {
     "driver": ("kill -9 of the driver, 20 times at random moments", drivers.kill_the_driver),
@@ -14,6 +14,10 @@ SCENARIOS: dict[str, tuple[str, Callable[[Path], str]]] = {
         "SIGTERM to the driver, before Ray starts and at work",
         drivers.preempt_the_driver,
     ),
+    "slurm": ("SIGTERM to all processes, SIGKILL 30 s later", faults.stop_as_slurm),
+    "litter": ("workers killed alone, some in the middle of a write", faults.kill_workers),
+    "serve": ("kill -9 of the served page during a study", faults.kill_serve),
+    "damage": ("documents of a running store damaged", faults.damage_documents),
     "two-drivers": ("two studies on one store at once", drivers.two_drivers_on_one_store),
     "autoscaling-v1": ("autoscaling; a node killed in the middle", nodes.autoscaler_v1),
     "autoscaling-v2": ("the same on autoscaler v2", nodes.autoscaler_v2),

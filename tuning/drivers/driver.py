@@ -21,7 +21,6 @@ from collections.abc import Callable
 from typing import Any, Self
 
 from tuning.store.documents import StoreError
-from tuning.store.files import remove_litter
 from tuning.store.processes import host_name, started
 from tuning.store.store import Store
 
@@ -127,13 +126,8 @@ class Driver:
         return True
 
     def remove_dead(self, holder: Holder) -> None:
-        """Removes the document of a dead driver, and what dead processes of this host half wrote.
-
-        A driver that is still running then stops.
-        """
+        """Removes the document of a dead driver; a driver that is still running then stops."""
         self.store.remove_document(_FOLDER, holder["driver"])
-        if self.store.is_local:
-            remove_litter(str(self.store.folder))
 
     def remove_dead_drivers(self) -> None:
         """Removes the documents of drivers of this host that were killed."""

@@ -27,6 +27,7 @@ from scorelib.data.files import as_floats
 from scorelib.devices.ahead import ahead
 from scorelib.devices.precision import Precision
 from scorelib.errors import require_input
+from scorelib.limits import MOST_CHUNKS
 from scorelib.metrics.features import Extractor, Pixels, extract, quantize
 from scorelib.pictures import grid_png, scatter_png
 from scorelib.samplers import (
@@ -150,6 +151,11 @@ class SampleSpec(Spec):
             extractor: feature extractor.
         """
         n_chunks = math.ceil(n_images / self.chunk_images)
+        require_input(
+            n_chunks <= MOST_CHUNKS,
+            f"chunk_images must divide the images into at most {MOST_CHUNKS:,} chunks, but "
+            f"{self.chunk_images:,} divides {n_images:,} into {n_chunks:,}: raise chunk_images",
+        )
         return tuple(Chunk(sample=self, index=i, extractor=extractor) for i in range(n_chunks))
 
     def scaled_score(self, at: ExecutionContext, index: int) -> ScaledScore:

@@ -12,8 +12,8 @@ checked, so that a name such as "../x" cannot lead outside the store.
 import contextlib
 import json
 import logging
+import os
 import re
-import unicodedata
 import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
@@ -22,7 +22,9 @@ from typing import Any
 from fsspec.implementations.local import LocalFileSystem
 
 from scorelib.errors import InputError
+from scorelib.unicode_forms import other_form
 from tuning.store.files import create_local, file_system, replace_local
+from tuning.store.processes import mark
 from tuning.store.shapes import NAME, parsed, shape_of
 
 FORMAT = 2  # since 2, manifests name the code; version 0.2 would take them for corrupt
@@ -74,7 +76,7 @@ class Documents:
                 raise InputError(
                     f"{self.url!r} must be a store, but it has no store.json: correct the name, "
                     "mount the folder, or run a study, which creates a store"
-                    f"{self._same_letters()}",
+                    f"{other_form(Path(self._root)) if self.is_local else ''}",
                     "store",
                 )
             if self.is_local:
@@ -97,17 +99,6 @@ class Documents:
             )
         if found < FORMAT and create:
             self._put(self._path("store.json"), as_json({"format": FORMAT}))
-
-    def _same_letters(self) -> str:
-        """Returns a hint at a folder whose name differs from the store's in its Unicode form."""
-        path = Path(self._root)
-        if not self.is_local or not path.parent.is_dir():
-            return ""
-        wanted = unicodedata.normalize("NFC", path.name)
-        for other in sorted(path.parent.iterdir()):
-            if other.name != path.name and unicodedata.normalize("NFC", other.name) == wanted:
-                return f"; the folder {other.name!a} has the same letters in another Unicode form"
-        return ""
 
     @staticmethod
     def exists(url: str) -> bool:
@@ -150,7 +141,7 @@ class Documents:
 
     def require_writable(self) -> None:
         """Raises StoreWriteError, with a message of one line, if a small file cannot be written."""
-        probe = self._path(f"probe-{uuid.uuid4().hex}")
+        probe = self._path(f"probe-{mark(os.getpid())}-{uuid.uuid4().hex}")
         self._put(probe, b"probe" * 1000)
         self._remove(probe)
 
@@ -265,7 +256,7 @@ class Documents:
     # -- paths and bytes ---------------------------------------------------------------------------
 
     def _names(self, folder: str) -> list[str]:
-        with self._reading():
+        with self._reading(self._path(folder)):
             try:
                 paths = self._fs.ls(self._path(folder), detail=False)
             except FileNotFoundError:
@@ -278,7 +269,7 @@ class Documents:
 
     def _get(self, path: str) -> bytes | None:
         """Returns the content of a file, or None if the file is missing."""
-        with self._reading():
+        with self._reading(path):
             try:
                 return bytes(self._fs.cat_file(path))
             except FileNotFoundError:
@@ -314,9 +305,16 @@ class Documents:
         with self._writing(), contextlib.suppress(FileNotFoundError):
             self._fs.rm_file(path)
 
-    def _reading(self) -> contextlib.AbstractContextManager[None]:
-        """Returns a context that turns every exception of a file system into a StoreReadError."""
-        return self._guarded(StoreReadError, "be readable", "fix permissions or the connection")
+    def _reading(self, path: str = "") -> contextlib.AbstractContextManager[None]:
+        """Returns a context that turns every exception of a file system into a StoreReadError.
+
+        Args:
+            path: the file or folder that is read, for the message; "" for the whole store.
+        """
+        where = f" of {path.removeprefix(self._root + '/')}" if path else ""
+        return self._guarded(
+            StoreReadError, "be readable", "fix permissions, the disk or the connection", where
+        )
 
     def _writing(self) -> contextlib.AbstractContextManager[None]:
         """Returns a context that turns every exception of a file system into a StoreWriteError."""
@@ -325,15 +323,17 @@ class Documents:
         )
 
     @contextlib.contextmanager
-    def _guarded(self, kind: type[StoreError], must: str, mend: str) -> Iterator[None]:
+    def _guarded(
+        self, kind: type[StoreError], must: str, mend: str, where: str = ""
+    ) -> Iterator[None]:
         try:
             yield
         except StoreError:
             raise
         except Exception as error:  # clients of object stores define their own exceptions
             raise kind(
-                f"the store {self.url!r} must {must}, but access failed ({_account(error)}): "
-                f"{mend}, then run again"
+                f"the store {self.url!r} must {must}, but access{where} failed "
+                f"({_account(error)}): {mend}, then run again"
             ) from error
 
 
@@ -365,7 +365,10 @@ def _read_format(file_system: Any, root: str, url: str) -> Any | None:
             "store",
         ) from error
     except Exception as error:  # clients of object stores define their own exceptions
-        raise InputError(f"store.json of {url!r} cannot be read: {error!r}") from error
+        raise InputError(
+            f"store.json of {url!r} cannot be read: {_account(error)}: mend the file, its "
+            "permissions, the disk or the connection, then run again"
+        ) from error
 
 
 def as_name(text: str) -> str:

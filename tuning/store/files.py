@@ -17,7 +17,7 @@ import fsspec
 
 from scorelib.errors import InputError
 from tuning.addresses import require_no_password, require_utf8
-from tuning.store.processes import has_ended, mark
+from tuning.store.processes import mark
 
 _NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV)
 """Errors by which file systems without hard links, such as exFAT and gcsfuse, refuse a link."""
@@ -87,8 +87,13 @@ def write_output(path: Path, data: bytes) -> None:
     Raises:
         OSError: if the file cannot be written.
     """
-    target = path.resolve()
-    if target.exists() and not target.is_file():
+    try:
+        is_other = path.exists() and not path.is_file()
+        # /dev/stdout leads to a pipe that has no path of its own.
+        target = path if is_other else path.resolve()
+    except RuntimeError as error:
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP)) from error
+    if is_other:
         target.write_bytes(data)
     else:
         replace_local(str(target), data)
@@ -169,15 +174,3 @@ def _temporary(path: str) -> str:
     """Returns a temporary name in a path's folder; its leading dot keeps it out of listings."""
     folder, _, name = path.rpartition("/")
     return f"{folder}/.{name}.{mark(os.getpid())}.{uuid.uuid4().hex[:8]}"
-
-
-def remove_litter(folder: str) -> None:
-    """Removes the temporary files of killed processes of this host below a folder, and no others.
-
-    Args:
-        folder: folder of a store.
-    """
-    for path in files_below(folder):
-        parts = path.rpartition("/")[2].split(".")
-        if parts[0] == "" and len(parts) > 3 and has_ended(parts[-2]):
-            Path(path).unlink(missing_ok=True)

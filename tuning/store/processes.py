@@ -6,6 +6,9 @@ import socket
 from functools import cache
 from pathlib import Path
 
+MARK = r"[0-9a-f]{8}-\d+-\w+"
+"""Pattern of a `mark`."""
+
 
 def host_name() -> str:
     """Returns the host's name and the PID namespace, because containers may share the name."""
@@ -36,6 +39,12 @@ def mark(pid: int) -> str:
         pid: id of a process that runs.
     """
     return f"{_host()}-{pid}-{started(pid)}"
+
+
+def is_of_this_host(its_mark: str) -> bool:
+    """Returns whether a process of this host made a `mark`, and whether it runs can be known."""
+    host, _, rest = its_mark.partition("-")
+    return host == _host() and rest.rpartition("-")[2].isdecimal()
 
 
 def has_ended(its_mark: str) -> bool:

@@ -22,7 +22,8 @@ Invariants:
 
 - An object exists if and only if its manifest exists. Files are written first, each attempt in a
   folder of its own. The manifest is written last, by an atomic replace (a rename on a file system,
-  a PUT on an object store). A crash leaves files without a manifest, which are never read.
+  a PUT on an object store). A crash leaves files without a manifest, which are never read; the next
+  start of a run removes them (`tuning.store.litter`).
 - A manifest holds the size and SHA-256 of every file and a digest of itself. Everything is verified
   before it is returned. A corrupt object is set aside, reported as `CorruptObjectError`, and
   computed again.
@@ -31,15 +32,20 @@ Invariants:
 - The store never unpickles data.
 """
 
+import contextlib
+import os
 import re
 import uuid
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from tuning.store.documents import Documents, as_json, checked_name
 from tuning.store.files import files_below
+from tuning.store.litter import is_left, object_of, temporary
 from tuning.store.node_cache import NodeCache, sha256
+from tuning.store.processes import mark
 from tuning.store.shapes import MANIFEST, parsed
 from tuning.store.sources import Codes
 
@@ -96,16 +102,14 @@ class Store(Documents):
     def __init__(self, url: str, *, create: bool = False) -> None:
         super().__init__(url, create=create)
         self._cache = NodeCache()
+        self._now: Any = None  # the clock of the store when litter was first looked for
 
     # -- objects ---------------------------------------------------------------------------------
 
     def stored_keys(self) -> set[str]:
         """Returns the content keys of all finished jobs, from one listing of the store."""
         pattern = re.compile(r"/objects/[^/]+/([0-9a-f]+)/manifest\.json$")
-        place = self._path("objects")
-        with self._reading():
-            paths = files_below(place) if self.is_local else self._fs.find(place)
-        found = (pattern.search("/" + path) for path in paths)
+        found = (pattern.search("/" + path) for path in self._files("objects"))
         return {match.group(1) for match in found if match}
 
     def has(self, stage: str, key: str) -> bool:
@@ -191,7 +195,7 @@ class Store(Documents):
         """
         if self.has(stage, key):
             return
-        attempt = uuid.uuid4().hex[:12]
+        attempt = f"{mark(os.getpid())}-{uuid.uuid4().hex[:12]}"
         entries = {}
         for name, data in files.items():
             path = f"{attempt}/{checked_name(name)}"
@@ -210,6 +214,58 @@ class Store(Documents):
         In a read-only store the corrupt object stays in place, and the next read fails again.
         """
         self._move_aside(self._manifest_path(stage, key), f"{stage}-{key}")
+
+    # -- litter ----------------------------------------------------------------------------------
+
+    def remove_litter(self) -> None:
+        """Removes what dead processes left half written, and nothing else (`tuning.store.litter`).
+
+        What cannot be removed stays for the next time.
+        """
+        self._now = None
+        paths = [path.removeprefix(f"{self._root}/") for path in self._files("")]
+        found = temporary(paths)
+        finished = {path.rpartition("/")[0] for path in paths if path.endswith("/manifest.json")}
+        attempts = Counter(object_of(unit) for unit in found)
+        for unit, files in found.items():
+            of_job = object_of(unit)
+            if of_job in finished and attempts[of_job] == 1:
+                continue
+            if not is_left(unit, None) and not is_left(unit, self._age(files)):
+                continue
+            # Its process has ended: what the manifest names now is final, however old the list is.
+            if of_job is None or not self._is_named(unit, of_job):
+                with contextlib.suppress(Exception):  # clients define their own exceptions
+                    self._fs.rm(self._path(unit), recursive=of_job is not None)
+
+    def _is_named(self, attempt: str, of_job: str) -> bool:
+        """Returns whether the manifest of a job names the files of an attempt, or may name them."""
+        data = self._get(self._path(f"{of_job}/manifest.json"))
+        try:
+            files = parsed(data, MANIFEST)["files"] if data is not None else {}
+        except ValueError:
+            return True
+        name = attempt.rpartition("/")[2]
+        return any(entry["path"].startswith(f"{name}/") for entry in files.values())
+
+    def _age(self, files: list[str]) -> float | None:
+        """Returns for how many seconds files have not changed, by the clock of the store."""
+        try:
+            if self._now is None:
+                probe = self._path(f"probe-{mark(os.getpid())}-{uuid.uuid4().hex}")
+                self._put(probe, b"")
+                self._now = self._fs.modified(probe)
+                self._remove(probe)
+            newest = max(self._fs.modified(self._path(path)) for path in files)
+        except Exception:  # a file is removed meanwhile, or a client has an error of its own
+            return None
+        return float((self._now - newest).total_seconds())
+
+    def _files(self, folder: str) -> list[str]:
+        """Returns the paths of all files below a folder of the store, from one listing."""
+        place = self._path(folder).rstrip("/")
+        with self._reading(place):
+            return files_below(place) if self.is_local else list(self._fs.find(place))
 
     # -- checkpoints: mutable, latest only --------------------------------------------------------
 

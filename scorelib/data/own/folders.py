@@ -7,6 +7,7 @@ from pathlib import Path
 
 from scorelib.data.base import Split
 from scorelib.data.files import DEFAULT_ROOT, PixelData
+from scorelib.data.reading.checks import is_there
 from scorelib.errors import InputError
 
 _TAKEN = re.compile(
@@ -60,7 +61,7 @@ class OwnFolder(PixelData):
 
     def is_present(self, root: Path | None = None) -> bool:
         """Returns whether the folder is there; see `DataSpec.is_present`."""
-        return self.path(root).exists()
+        return is_there(self.path(root))
 
     def remarks(self, root: Path | None = None) -> list[str]:
         """Returns how many images were taken, and what was left out; see `DataSpec.remarks`."""

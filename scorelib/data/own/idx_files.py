@@ -28,7 +28,13 @@ from scorelib.data.base import Split
 from scorelib.data.own.folders import OwnFolder
 from scorelib.data.own.listing import Listing, kind_of
 from scorelib.data.own.splitting import chosen, n_held_out
-from scorelib.data.reading.checks import missing_data, one_line, require_size
+from scorelib.data.reading.checks import (
+    is_there,
+    missing_data,
+    one_line,
+    read_file,
+    require_size,
+)
 from scorelib.errors import InputError, MissingDataError
 
 _PARTS = {"train": "train", "test": "t10k"}
@@ -142,11 +148,11 @@ def is_idx_folder(path: Path) -> bool:
 def _file(path: Path, part: str, what: str) -> Path:
     plain = path / f"{part}-{_FILES[what]}"
     packed = plain.with_name(f"{plain.name}.gz")
-    return plain if plain.exists() or not packed.exists() else packed
+    return plain if is_there(plain) or not is_there(packed) else packed
 
 
 def _has(path: Path, part: str) -> bool:
-    return any(_file(path, part, what).exists() for what in _FILES)
+    return any(is_there(_file(path, part, what)) for what in _FILES)
 
 
 def _read(path: Path, part: str) -> tuple[Tensor, Tensor]:
@@ -167,11 +173,13 @@ def _values(file: Path, axes: int) -> Tensor:
     The header is two zero bytes, the type (8: unsigned byte), the number of axes and, for each
     axis, its length as a big-endian integer of 32 bits.
     """
+    content = read_file(file)
     try:
-        content = file.read_bytes()
         content = gzip.decompress(content) if file.suffix == ".gz" else content
     except (OSError, EOFError, ValueError, zlib.error) as error:
-        raise missing_data(f"{file} must be readable, but is not ({one_line(error)})") from error
+        raise missing_data(
+            f"{file} must be whole, but unpacking it failed ({one_line(error)}): pack it again"
+        ) from error
     n_header = 4 * (1 + axes)
     is_format = content[:4] == bytes([0, 0, _UNSIGNED_BYTE, axes]) and len(content) >= n_header
     lengths = struct.unpack(f">{axes}I", content[4:n_header]) if is_format else ()

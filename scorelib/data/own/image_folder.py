@@ -7,6 +7,7 @@ same images. `ImageFolder.of` creates the spec of a folder.
 """
 
 import hashlib
+import unicodedata
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,9 +21,16 @@ from scorelib.data.own.folders import OwnFolder
 from scorelib.data.own.listing import SPLITS, Listing, list_images
 from scorelib.data.own.splitting import chosen, n_held_out
 from scorelib.data.reading.checks import missing_data, read_file, require_size
-from scorelib.data.reading.decoding import UNREADABLE, decode, remarks_on, resize_and_crop
+from scorelib.data.reading.decoding import (
+    UNREADABLE,
+    decode,
+    opened,
+    remarks_on,
+    resize_and_crop,
+)
 from scorelib.errors import InputError, MissingDataError
 from scorelib.spec import added_later
+from scorelib.unicode_forms import known_form
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,15 +103,10 @@ class ImageFolder(OwnFolder):
             )
         classes = {split: {name for name, _ in found} for split, found in listing.images.items()}
         if is_split and (unknown := classes["test"] - classes["train"]):
-            raise MissingDataError(f"{path}/train must have a folder {min(unknown)}, as test does")
-        digest = hashlib.sha256()
-        for found in listing.images.values():
-            for _, file in found:
-                content = hashlib.sha256(read_file(path / file)).hexdigest()
-                digest.update(f"{content} {file.as_posix()!r}\n".encode(errors="surrogateescape"))
+            raise MissingDataError(_unknown_class(path, min(unknown), classes["train"]))
         return cls(
             folder=path.absolute().name,
-            digest=digest.hexdigest(),
+            digest=_digest(path, listing),
             n_train=n["train"] if is_split else n[""] - (n_test or 0),
             n_test=n["test"] if is_split else n_test or 0,
             n_classes=len(classes["train" if is_split else ""]),
@@ -157,6 +160,13 @@ class ImageFolder(OwnFolder):
             **of_split,
         )
         if found != self:
+            for form in ("NFC", "NFD"):
+                if _digest(path, list_images(path), form) == self.digest:
+                    raise MissingDataError(
+                        f"{path} must hold its images under the names that they had, but the same "
+                        f"images have the same letters in another Unicode form than {form}: rename "
+                        f"them (convmv -f utf8 -t utf8 --{form.lower()} -r --notest)"
+                    )
             raise MissingDataError(
                 f"{path} must hold the images of digest {self.digest[:12]}... ({self.n_train:,} "
                 f"and {self.n_test:,}), but holds {found.digest[:12]}... ({found.n_train:,} and "
@@ -176,6 +186,31 @@ class ImageFolder(OwnFolder):
         return [files[i] for i in own.tolist()], labels[own]
 
 
+def _digest(path: Path, listing: Listing, form: Literal["NFC", "NFD"] | None = None) -> str:
+    """Returns the digest of all names and contents; a form converts the names first."""
+    digest = hashlib.sha256()
+    for found in listing.images.values():
+        named = {file.as_posix(): file for _, file in found}
+        if form is not None:
+            named = {unicodedata.normalize(form, name): file for name, file in named.items()}
+        names = named if form is None else sorted(named, key=lambda name: Path(name).parts)
+        for name in names:
+            content = hashlib.sha256(read_file(path / named[name])).hexdigest()
+            digest.update(f"{content} {name!r}\n".encode(errors="surrogateescape"))
+    return digest.hexdigest()
+
+
+def _unknown_class(path: Path, name: str, known: set[str]) -> str:
+    """Returns the message for a class that ``test`` has and ``train`` lacks."""
+    same = known_form(name, known)
+    if same == name:
+        return f"{path}/train must have a folder {name}, as test does"
+    return (
+        f"the folders train and test of {path} must have equal names, but {name!a} in test and "
+        f"{same!a} in train are {name!r} in two Unicode forms: rename one of them"
+    )
+
+
 def _too_few(path: Path, listing: Listing) -> MissingDataError:
     held = " and ".join(
         f"{len(found)} in {split}" if split else f"{len(found)}"
@@ -193,7 +228,7 @@ def _size_of(file: Path) -> tuple[int, int]:
     from PIL import Image
 
     try:
-        with Image.open(file) as image:
+        with opened(file) as image:
             return image.size
     except (*UNREADABLE, Image.DecompressionBombError):
         return (1 << 30, 1 << 30)  # decoding refuses the file with its name

@@ -10,13 +10,13 @@ out. Symbolic links to files and to folders are followed.
 
 import itertools
 import os
-import unicodedata
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from scorelib.data.reading.checks import missing_data
+from scorelib.data.reading.checks import is_there, missing_data, unreadable
+from scorelib.unicode_forms import letters, other_form
 
 SUFFIXES = frozenset({
     ".avif", ".bmp", ".dib", ".gif", ".j2k", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm",
@@ -64,8 +64,10 @@ def list_images(folder: Path) -> Listing:
         MissingDataError: the folder is absent, has one of the folders train and test alone, or has
             folders that are splits by their names, such as Train and Val.
     """
-    if not folder.is_dir():
-        raise missing_data(f"{folder} must be a folder of images, but there is none")
+    if not (is_there(folder) and folder.is_dir()):
+        raise missing_data(
+            f"{folder} must be a folder of images, but there is none{other_form(folder)}"
+        )
     left_out: Counter[str] = Counter()
     here = [split for split in SPLITS if (folder / split).is_dir()]
     if len(here) == 1:
@@ -112,16 +114,12 @@ def _require_no_splits(classes: set[str], folder: Path) -> None:
 
 def _require_different(names: list[str], folder: Path) -> None:
     """Refuses names of classes that look the same and differ in their Unicode form alone."""
-    for one, other in itertools.pairwise(sorted(names, key=_letters)):
-        if _letters(one) == _letters(other):
+    for one, other in itertools.pairwise(sorted(names, key=letters)):
+        if letters(one) == letters(other):
             raise missing_data(
                 f"the folders of {folder} must have different names, but {one!a} and {other!a} are "
-                f"{_letters(one)!r} in two Unicode forms: put their images into one folder"
+                f"{letters(one)!r} in two Unicode forms: put their images into one folder"
             )
-
-
-def _letters(name: str) -> str:
-    return unicodedata.normalize("NFC", name)
 
 
 def _below(
@@ -154,16 +152,20 @@ def _below(
 
 def _entries(folder: Path, left_out: Counter[str]) -> Iterator["os.DirEntry[str]"]:
     """Yields the entries of a folder that are neither hidden, nor an editor's, nor broken links."""
-    with os.scandir(folder) as entries:
-        for entry in sorted(entries, key=lambda e: e.name):
-            if entry.name.startswith(".") or entry.name.lower() in _NEVER:
-                left_out["hidden or system entries"] += 1
-            elif entry.is_symlink() and not os.path.exists(entry.path):
-                left_out["broken links"] += 1
-            elif not (entry.is_dir() or entry.is_file()):
-                left_out["entries that are neither files nor folders"] += 1
-            else:
-                yield entry
+    try:
+        with os.scandir(folder) as found:
+            entries = sorted(found, key=lambda e: e.name)
+    except OSError as error:
+        raise unreadable(folder, error) from error
+    for entry in entries:
+        if entry.name.startswith(".") or entry.name.lower() in _NEVER:
+            left_out["hidden or system entries"] += 1
+        elif entry.is_symlink() and not os.path.exists(entry.path):
+            left_out["broken links"] += 1
+        elif not (entry.is_dir() or entry.is_file()):
+            left_out["entries that are neither files nor folders"] += 1
+        else:
+            yield entry
 
 
 def _is_image(name: str, left_out: Counter[str]) -> bool:

@@ -25,6 +25,7 @@ _MOST_UNCORRELATED = 0.2
 _MEAN_TOLERANCE = 0.08
 """Largest difference of a channel's mean from the published mean, in units of the range [0, 1]."""
 _CHUNK = 100
+_BLOCK_BYTES = 1 << 20
 _OBJECT = re.compile(r"<[\w.]+ object at 0x[0-9a-fA-F]+>")
 
 
@@ -147,6 +148,42 @@ def read_file(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:  # no permission, or a device that fails in the middle
         raise unreadable(path, error) from error
+
+
+def require_readable(*files: Path) -> None:
+    """Raises MissingDataError for the first file that is there and cannot be read to its end.
+
+    For files that a library opens: a library says neither which file failed nor why, and takes
+    files in a folder that must not be entered for missing.
+    """
+    for path in files:
+        try:
+            with path.open("rb") as file:
+                while file.read(_BLOCK_BYTES):
+                    pass
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as error:
+            raise unreadable(path, error) from error
+
+
+def is_there(path: Path) -> bool:
+    """Returns whether a user's file or folder exists; raises MissingDataError if none can tell."""
+    try:
+        return path.exists()
+    except OSError as error:  # a folder above must not be entered, or a device fails
+        raise unreadable(path, error) from error
+
+
+def absent(files: Sequence[Path]) -> list[Path]:
+    """Returns the files that are not there; raises MissingDataError if none can tell."""
+    missing = []
+    for path in files:
+        try:
+            missing += [] if path.is_file() else [path]
+        except OSError as error:
+            raise unreadable(path, error) from error
+    return missing
 
 
 def unreadable(path: Path | str, error: OSError) -> MissingDataError:

@@ -15,7 +15,9 @@ A decoder that guesses makes data sets that look right and are wrong. The rules 
 """
 
 import re
-from collections.abc import Callable, Iterable
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,6 +37,7 @@ UNREADABLE = (OSError, ValueError, SyntaxError, TypeError, RuntimeError)
 """What Pillow's decoders raise for damaged files, found by changing bytes of 20 kinds of files."""
 
 _LIMIT = re.compile("MAX_TEXT|too large|exceeds")
+_PIXELS = re.compile(r"\((\d+) pixels\)")
 _DEEP = ("I", "F")
 _ORIENTATION = 0x0112  # EXIF tag
 _BITS, _PHOTOMETRIC, _SAMPLE_FORMAT = 258, 262, 339  # TIFF tags
@@ -103,16 +106,18 @@ def to_8_bits(name: str, content: bytes, mode: str = "RGB") -> "Image":
     from PIL import Image, ImageOps
 
     try:
-        with Image.open(BytesIO(content)) as image:
+        with opened(BytesIO(content)) as image:
             image.load()
             if image.format == "PNG":
                 _scale_hidden_level(name, image, content[_PNG_BITS])
             shown = ImageOps.exif_transpose(_with_8_bits(name, image))
             return _without_transparency(in_srgb(shown)).convert(mode)
     except Image.DecompressionBombError as error:
-        raise missing_data(
-            f"{name} must have fewer pixels than Pillow's limit, but {one_line(error)}: make the "
-            f"image smaller or remove the file"
+        has = _PIXELS.search(str(error))
+        raise MissingDataError(
+            f"{name} must have at most {2 * (Image.MAX_IMAGE_PIXELS or 0):,} pixels, Pillow's "
+            f"limit against files that fill the memory, but has {int(has[1]) if has else 0:,}; the "
+            "file may be good: make the image smaller, or remove it"
         ) from error
     except UNREADABLE as error:
         if isinstance(error, MissingDataError):
@@ -128,6 +133,24 @@ def to_8_bits(name: str, content: bytes, mode: str = "RGB") -> "Image":
         ) from error
 
 
+@contextmanager
+def opened(file: Path | BytesIO) -> Iterator["Image"]:
+    """Opens an image file, without Pillow's warning of files that have half the pixels it allows.
+
+    Args:
+        file: path or content of the file.
+
+    Yields:
+        The image, whose pixels are not yet read.
+    """
+    from PIL import Image
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        with Image.open(file) as image:
+            yield image
+
+
 def remarks_on(path: Path) -> list[str]:
     """Returns which rules of this module the file needs, judged from the file's header.
 
@@ -140,7 +163,7 @@ def remarks_on(path: Path) -> list[str]:
     from PIL import Image
 
     try:
-        with Image.open(path) as image:
+        with opened(path) as image:
             found = [TURNED] if image.getexif().get(_ORIENTATION, 1) != 1 else []
             found += [ON_WHITE] if image.has_transparency_data else []
             colours = remark_on_colours(image)

@@ -168,7 +168,7 @@ def test_a_store_that_cannot_be_read_is_refused(capsys, tmp_path, command, name)
     assert command([*name, "--store", str(tmp_path)]) == 2
     printed = capsys.readouterr()
     assert printed.out == "" and printed.err.count("\n") == 1
-    assert "must be readable, but access failed (Is a directory)" in printed.err
+    assert "json failed (Is a directory): fix permissions, the disk or" in printed.err
 
 
 def test_missing_data_is_refused_before_anything_is_scheduled(capsys, tmp_path, monkeypatch):

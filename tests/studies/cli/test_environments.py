@@ -3,6 +3,7 @@
 Whatever ends a command, nobody sees a traceback.
 """
 
+import ast
 import errno
 import io
 import os
@@ -15,11 +16,14 @@ from pathlib import Path
 
 import pytest
 
+import studies
 from dashboards.report import main as report
 from dashboards.table import main as table
 from scorelib.errors import InputError
+from studies import early
 from studies.cli import command, score_studies
 from studies.cli.preflight import data_root
+from studies.export import main as export
 from studies.opening.cli_common import STOPPED, ended
 from studies.opening.open_study import configured
 from studies.run import main
@@ -65,14 +69,38 @@ def test_a_table_is_printed_in_any_encoding(store, monkeypatch, encoding):
     assert "missing: 8 of 8 cells" in text and ("?" in text) == (encoding != "utf-8")
 
 
-def test_what_does_not_fit_on_the_disk_behind_the_output_is_one_line(store):
+def full_device(is_buffered):
+    """Returns a stream on a full device: writes fail at once, or when the buffer is written out."""
+    if is_buffered:
+        return open("/dev/full", "w")
+    return io.TextIOWrapper(open("/dev/full", "wb", buffering=0), write_through=True)
+
+
+@pytest.mark.parametrize("is_buffered", [True, False])
+@pytest.mark.parametrize(
+    ("run", "arguments"),
+    [(table, [NAME]), (main, ["--help"]), (main, ["--list"]), (score_studies.main, [])],
+    ids=["table", "help", "list", "help of all"],
+)  # fmt: skip
+def test_an_output_that_takes_nothing_is_one_line(
+    store, monkeypatch, capsys, run, arguments, is_buffered
+):
+    given = [*arguments, "--store", store.url] if run is table else arguments
+    with full_device(is_buffered) as full, monkeypatch.context() as patched:
+        patched.setattr(sys, "stdout", full)
+        assert run(given) == 2
+    assert capsys.readouterr().err == (
+        "error: standard output must take what is printed, but No space left on device: send it "
+        "elsewhere\n"
+    )
+
+
+def test_wrong_input_keeps_its_exit_code_where_no_line_can_be_printed():
+    command = [sys.executable, "-m", "studies.cli.score_studies", "no-command"]
+    environment = os.environ | {"PYTHONUNBUFFERED": ""}
     with open("/dev/full", "w") as full:
-        done = subprocess.run(
-            [sys.executable, "-m", "dashboards.table", NAME, "--store", store.url],
-            stdout=full, stderr=subprocess.PIPE, text=True, check=False,
-        )  # fmt: skip
-    assert done.returncode == 1 and done.stderr.count("\n") == 1
-    assert "No space left on device" in done.stderr
+        done = subprocess.run(command, stdout=full, stderr=full, check=False, env=environment)
+    assert done.returncode == 2
 
 
 def test_pictures_do_not_depend_on_the_backend_of_the_user(store, tmp_path):
@@ -125,6 +153,36 @@ def test_a_device_or_pipe_is_written_to_and_a_link_is_followed(store, tmp_path, 
             (tmp_path / name).write_text("old")
         write(link)
         assert link.is_symlink() and (tmp_path / name).read_text() == "the page"
+
+
+def test_an_output_that_leads_nowhere_is_refused_in_one_line(store, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("dashboards.report.render_report", lambda *_: "the page")
+    (tmp_path / "loop").symlink_to("loop")
+    for output in ("loop", "x" * 300, "", " ", "nowhere/x.html"):
+        assert report([NAME, "--store", store.url, "-o", output]) == 2
+        assert capsys.readouterr().err.count("\n") == 1
+    assert export([NAME, "row", "column", "-o", "", "--store", store.url]) == 2
+    assert "is a variable of the shell unset?" in capsys.readouterr().err
+    assert {path.name for path in tmp_path.iterdir()} <= {"loop", "s", "store"}
+
+
+def test_the_standard_output_may_be_named_as_a_file(tmp_path):
+    code = (
+        "from pathlib import Path\nfrom tuning.store.files import write_output\n"
+        "write_output(Path('/dev/stdout'), b'the page')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    assert done.stdout == b"the page"
+
+
+def test_a_tilde_is_the_home_folder_in_exports_and_from_python(home, monkeypatch):
+    Store(str(home / "store"), create=True)
+    assert studies.open("~/store")._store.folder == home / "store"
+    given = []
+    monkeypatch.setattr("studies.export.Run.export", lambda *args, **_: given.append(args) or "0")
+    assert export([NAME, "row", "column", "-o=~/out", "--store=~/store"]) == 0
+    assert given[0][3] == home / "out"
 
 
 def test_a_tilde_is_the_home_folder_wherever_a_path_is_taken(home, capsys, monkeypatch):
@@ -263,6 +321,17 @@ def test_a_width_of_no_columns_prints_the_table_all_the_same(store, monkeypatch,
     assert "missing: 8 of 8 cells" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("columns", ["1", "20", "40"])
+def test_a_narrow_terminal_cuts_no_number_of_a_table(store, monkeypatch, capsys, columns):
+    def words(width):
+        monkeypatch.setenv("COLUMNS", width)
+        assert table([NAME, "--store", store.url, "--format", "rich"]) == 0
+        return capsys.readouterr().out
+
+    assert "…" not in words(columns)
+    assert words(columns).split().count("missing") >= 8
+
+
 def test_a_closed_output_is_one_line_before_any_work(monkeypatch, capsys):
     called = []
     monkeypatch.setattr(sys, "stdout", None)
@@ -270,7 +339,7 @@ def test_a_closed_output_is_one_line_before_any_work(monkeypatch, capsys):
     assert capsys.readouterr().err.startswith("error: standard output must be open")
 
 
-def test_help_that_does_not_fit_on_a_disk_is_one_line():
+def test_the_exit_code_of_an_exit_is_kept():
     def help_is_printed():
         raise SystemExit(0)
 
@@ -280,12 +349,40 @@ def test_help_that_does_not_fit_on_a_disk_is_one_line():
 
 @pytest.mark.parametrize("package", ["studies", "dashboards"])
 def test_ctrl_c_during_the_imports_of_a_command_is_one_line(tmp_path, package):
-    # A module of PyTorch's name stands for its import, which takes seconds.
-    (tmp_path / "torch.py").write_text("raise KeyboardInterrupt")
+    # A module of PyTorch's name stands for its import, which takes seconds. An extension module may
+    # turn KeyboardInterrupt into an error of its own.
+    (tmp_path / "torch.py").write_text(
+        "import os, signal\n"
+        "try:\n    os.kill(os.getpid(), signal.SIGINT)\n"
+        "except BaseException as error:\n    raise ImportError from error\n"
+    )
     command = "run" if package == "studies" else "table"
     done = subprocess.run(
         [sys.executable, "-m", f"{package}.{command}", "--help"], capture_output=True, text=True,
         env=os.environ | {"PYTHONPATH": f"{tmp_path}:{Path.cwd()}"}, check=False,
     )  # fmt: skip
-    assert done.returncode in (130, -signal.SIGINT)
+    assert done.returncode == STOPPED
     assert done.stderr.strip() == "Stopped before anything was started." and done.stdout == ""
+
+
+@pytest.mark.parametrize("package", ["studies", "dashboards"])
+def test_nothing_is_imported_before_ctrl_c_is_handled(package):
+    tree = ast.parse(Path(package, "__init__.py").read_text())
+    first = next(node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom))
+    assert isinstance(first, ast.ImportFrom) and first.module == "studies"
+    assert [found.name for found in first.names] == ["early"]
+
+
+def test_ctrl_c_is_an_exception_again_once_a_command_runs(monkeypatch):
+    known = signal.getsignal(signal.SIGINT)
+    try:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        early.begin()
+        assert signal.getsignal(signal.SIGINT) is not signal.default_int_handler
+        assert ended(lambda: os.kill(os.getpid(), signal.SIGINT) or 0) == STOPPED
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # as under nohup
+        early.begin()
+        early.is_over()
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, known)

@@ -56,6 +56,48 @@ def test_a_huge_number_is_one_line_within_seconds(
         assert message in printed.err
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            ["seeds=1000", "n_images=1000000"],
+            "a study must have at most 50,000 jobs, but this one has at least 2,002,0",
+        ),
+        (["search.n_trials=1000", "search.n_images=40000", "search.top_images=40000"], "1,000 ti"),
+        (["n_images=1000000", "chunk_images=1"], "1 divides 1,000,000 into 1,000,000: raise chunk"),
+        (
+            ["iterations=1000000000", "iteration=1000000000", "snapshot_every=1"],
+            "at most 10,000 parts, but 1 divides 1,000,000,000 iterations into 1,000,000,000",
+        ),
+        (
+            ["n_images=1000000", "chunk_images=1000000", "n_sigma=[3000]", "seeds=200"],
+            "must take at most 10,000,000,000,000 network evaluations, but these take at",
+        ),
+    ],
+    ids=["seeds x images", "trials x images", "images / chunk", "snapshots", "evaluations"],
+)
+@pytest.mark.parametrize("plan", [["--plan"], []], ids=["plan", "launch"])
+def test_a_product_of_admissible_counts_is_one_line_within_seconds(
+    capsys, tmp_path, monkeypatch, changes, message, plan
+):
+    monkeypatch.chdir(tmp_path)
+    began = time.process_time()
+    assert main([NAME, *plan, *(f"--set={change}" for change in changes)]) == 2
+    assert time.process_time() - began < 5
+    printed = capsys.readouterr()
+    assert printed.out == "" and printed.err.count("\n") == 1 and message in printed.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_settings_are_listed_with_their_largest_values(capsys):
+    assert main([NAME, "--show-settings"]) == 0
+    lines = {line.split(" = ")[0]: line for line in capsys.readouterr().out.splitlines()}
+    assert "whole number, >= 1, at most 1,000: " in lines["seeds"]
+    assert "at most 100,000" in lines["train.schedule.n_levels"]
+    assert "at most" not in lines["train.batch_size"], "the docstring states a smaller one"
+    assert "at most" not in lines["train.ema"] + lines["execution.compile"]
+
+
 @pytest.mark.parametrize("option", ["--seeds", "--cpus", "--gpus", "--max-concurrent"])
 @pytest.mark.parametrize("value", [LONG, "²"])
 def test_a_huge_number_of_an_option_is_one_line(capsys, option, value):

@@ -1,0 +1,51 @@
+"""The size of a study: its jobs and their work are bounded before anything lists them."""
+
+from collections.abc import Iterator
+
+from scorelib.errors import InputError
+from scorelib.limits import MOST_EVALUATIONS, MOST_JOBS
+from tuning.jobs import Job
+from tuning.study import Study
+
+
+def require_listable(study: Study) -> None:
+    """Raises InputError if a study has more jobs or evaluations than `scorelib.limits` allows.
+
+    Nothing is listed: jobs that share inputs count them twice, all inputs of a job count like the
+    first, and the later rungs of a search do not count.
+
+    Args:
+        study: the study.
+    """
+    n_jobs = n_evaluations = 0
+    for job, times in _sorts(study):
+        inputs = job.inputs()
+        n_jobs += times * (1 + len(inputs))
+        if n_jobs > MOST_JOBS:
+            raise InputError(
+                f"a study must have at most {MOST_JOBS:,} jobs, but this one has at least "
+                f"{n_jobs:,}, of which {times:,} times {1 + len(inputs):,} for {job.title()!r}: "
+                "lower the numbers of seeds, trials, rows, columns or images, or raise chunk_images"
+            )
+        if inputs:
+            n_evaluations += times * len(inputs) * inputs[0].work().evaluations
+        if n_evaluations > MOST_EVALUATIONS:
+            raise InputError(
+                f"the jobs of a study must take at most {MOST_EVALUATIONS:,} network evaluations, "
+                f"but these take at least {n_evaluations:,}: lower the numbers of levels, steps "
+                "per level, images, trials or seeds"
+            )
+
+
+def _sorts(study: Study) -> Iterator[tuple[Job, int]]:
+    """Yields jobs of a study with the number of jobs of the same cost that each stands for."""
+    for job in study.fixed_jobs:
+        yield job, 1
+    for search in study.searches:
+        space = search.space
+        values = (search.starts or space.placeholder_values(1, ()))[0]
+        found = space.scores(values)
+        yield found[0], search.n_trials * len(found)
+        for cell in study.cells:
+            if cell.search is search:
+                yield space.fresh(found[0], cell.protocol, 1)[0], cell.n_seeds

@@ -129,4 +129,4 @@ def test_what_torch_cannot_allocate_is_no_error_of_this_program(capsys):
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to ...")
 
     assert ended(failing) == 1
-    assert "must have memory for these settings" in capsys.readouterr().err
+    assert "these settings must fit into memory" in capsys.readouterr().err

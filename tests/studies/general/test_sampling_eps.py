@@ -1,4 +1,4 @@
-"""Tests of the step sizes on images of one's own."""
+"""Tests of the step sizes on images of the user's own."""
 
 import numpy as np
 import pytest

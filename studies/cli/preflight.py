@@ -23,7 +23,7 @@ from tuning.execution.resources import Capacity, require_gpus
 from tuning.jobs import Job
 from tuning.scheduling.forecast import StageForecast, total
 from tuning.scheduling.planner import Planner
-from tuning.stages import Chunk
+from tuning.stages import Chunk, PictureChunk
 from tuning.stages.features.extractors import require_extractor
 from tuning.stages.features.reference import RealJob
 from tuning.store.data_records import recorded_data, require_same_data
@@ -149,6 +149,7 @@ def require_data(study: Study, store: Store) -> dict[DataSpec, DataFacts]:
     specs = list(_inputs(study, store))
     facts = {spec: _compared(spec, study, store) for spec in specs if isinstance(spec, DataSpec)}
     used = [(s.extractor, s.data.shape) for s in specs if isinstance(s, Chunk | RealJob)]
+    used += [(s.extractor, s.shape) for s in specs if isinstance(s, PictureChunk)]
     for extractor, shape in dict.fromkeys(used):
         require_extractor(extractor, shape, local_path(weights) if weights else None)
     return facts
@@ -194,6 +195,11 @@ def _compared(data: DataSpec, study: Study, store: Store) -> DataFacts:
                     "data.root",
                 )
     return facts
+
+
+def warnings_of(study: Study) -> list[str]:
+    """Returns the notes of a study that make its numbers misleading, known before it runs."""
+    return [note for note in study.notes if note.startswith("warning: ")]
 
 
 def data_root(settings: Any) -> Path:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 _LIMIT = re.compile("MAX_TEXT|too large|exceeds")
 _DEEP = ("I", "F")
+_GREY = ("1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "I;16N")
 _SIXTEEN_BITS = 257
 """Factor between the highest levels of 16 and of 8 bits, 65535 / 255."""
 _ORIENTATION = 0x0112  # EXIF tag
@@ -143,6 +144,17 @@ def remarks_on(path: Path) -> list[str]:
             return found + ([FIRST_FRAME] if getattr(image, "n_frames", 1) > 1 else [])
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         return []  # decoding refuses the file with its name
+
+
+def is_grey(path: Path) -> bool:
+    """Returns whether an image file says in its header that it is grey; False if unreadable."""
+    from PIL import Image
+
+    try:
+        with Image.open(path) as image:
+            return image.mode in _GREY
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return False  # decoding refuses the file with its name
 
 
 def resize_and_crop(size: int) -> Callable[["Image"], "Image"]:

@@ -30,6 +30,7 @@ OF_THE_PROJECT = re.compile(
 INSTALLED = re.compile(rf"score-studies ({'|'.join(COMMANDS_OF)})(?= |$)(.*)")
 TARGETS = re.compile(r"\bmake ([a-z]+)")
 MOST_LINES = 200
+FOLLOWED = ("your_own.md", "your_ddpm.md")
 EXAMPLE_FOLDER, EXAMPLE_FILE = "/home/me/pictures", "/home/me/checkpoint.pth"
 
 
@@ -106,8 +107,8 @@ def test_commands_are_taken_by_their_parsers(
     if module not in COMMAND_LINES:
         import_module(module)  # tests.benchmarks and tests.chaos take a name or nothing
         return
-    if not is_example(arguments) or not arguments or page == "your_own.md":
-        return  # tests.tutorial runs the commands of that page
+    if not is_example(arguments) or not arguments or page in FOLLOWED:
+        return  # tests.tutorial runs the commands of these pages
     parser = import_module(COMMAND_LINES[module]).parser()
     try:
         args = parser.parse_args(arguments)

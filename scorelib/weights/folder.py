@@ -137,12 +137,9 @@ def read_folder(folder: Path, sha256: str | None = None) -> Kept:
 def _config(folder: Path) -> dict[str, Any]:
     file = folder / CONFIG
     if not file.is_file():
-        of_diffusers = (
-            " (a pipeline of diffusers)" if (folder / "model_index.json").exists() else ""
-        )
         raise InputError(
             f"a folder of weights must hold {CONFIG} and {WEIGHTS}; {folder} holds no "
-            f"{CONFIG}{of_diffusers}: name a file of weights, or a folder that was saved here",
+            f"{CONFIG}: name a file of weights, or a folder that was saved here",
             "path",
         )
     try:

@@ -25,7 +25,7 @@ from torch import Tensor
 
 from scorelib.data.facts import digest_of
 from scorelib.data.own.listing import images_below
-from scorelib.data.reading.checks import one_line, read_file
+from scorelib.data.reading.checks import one_line, read_file, unreadable
 from scorelib.data.reading.decoding import is_grey, to_8_bits
 from scorelib.errors import InputError, require_input
 from scorelib.spec import Spec
@@ -142,7 +142,10 @@ def _source(path: Path) -> _Source:
     if not path.exists():
         raise InputError(f"pictures must be a folder or an .npz file, but there is no {path}")
     if path.is_dir():
-        return _Folder(path)
+        try:
+            return _Folder(path)
+        except OSError as error:  # no permission, or a device that fails
+            raise unreadable(error.filename or path, error) from error
     if path.suffix.lower() != ".npz":
         raise InputError(
             f"pictures must be a folder of image files, or an .npz file with {ARRAY}, but {path} "
@@ -241,7 +244,13 @@ class _Array:
                 f"{want} images, but is {shape}, the channels first: save images.transpose(0, 2, "
                 "3, 1)"
             )
-        if len(shape) != 4 or shape[3] not in (1, 3) or shape[0] < 2 or is_fortran or 0 in shape:
+        if (
+            len(shape) != 4
+            or shape[3] not in (1, 3)
+            or shape[0] < 2
+            or is_fortran
+            or min(shape) < 1
+        ):
             order = ", in Fortran's order" if is_fortran else ""
             raise InputError(f"{want} images, but is {shape}{order}")
 

@@ -2,6 +2,7 @@
 
 import json
 
+import huggingface_hub
 import pytest
 import safetensors.torch
 import torch
@@ -9,6 +10,7 @@ from diffusers import DDIMScheduler, DDPMScheduler
 
 from scorelib.errors import InputError
 from scorelib.networks import VpTimes
+from scorelib.networks.diffusers_unet import _Preserving
 from scorelib.schedules import GeometricSchedule
 from scorelib.weights import Used, denoises, load, read, save
 from scorelib.weights.opening import fetched, file_sha256, is_hub_name
@@ -233,11 +235,19 @@ def test_a_model_of_the_hub_needs_a_network(monkeypatch):
     assert "\n" not in str(caught.value) and caught.value.fields == ("path",)
 
 
+def test_a_model_of_the_hub_that_was_fetched_before_needs_no_network(tmp_path, monkeypatch):
+    cache = tmp_path / "models--someone--tiny"
+    folder = saved_at_root(cache / "snapshots" / ("0" * 40))
+    (cache / "refs").mkdir()
+    (cache / "refs" / "main").write_text("0" * 40)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    assert fetched("someone/tiny") == folder and read(folder).shape == (1, 8, 8)
+
+
 @pytest.mark.parametrize("said", ["epsilon", "v_prediction", "sample"])
 @pytest.mark.parametrize("true", ["epsilon", "v_prediction", "sample"])
 def test_a_wrong_prediction_is_found_by_denoising(said, true):
-    from scorelib.networks.diffusers_unet import _Preserving
-
     times = VpTimes()
     network = _Preserving(Gaussian(times, true), times, said)
     draw = torch.Generator().manual_seed(0)

@@ -126,7 +126,12 @@ def the_ddpm(site, folder):
     (gaussian,) = map(float, re.findall(r"Gaussian with .*? = ([\d.]+)", shown))
     rows = re.findall(r"\| (ALS|CAS), n_sigma = 1 \| [\d.]+ ±\S+ / ([\d.]+) ", shown)
     found = {name: float(denoised) for name, denoised in rows}
-    assert found.keys() == {"ALS", "CAS"} and max(found.values()) < gaussian / 2, shown
+    assert found.keys() == {"ALS", "CAS"} and max(found.values()) < gaussian, shown
+    wrong = f"{snippets(DDPM)[1].commands[1]} --set model.prediction=v_prediction --store wrong"
+    process = start(folder, wrong, environment)
+    refused, _ = process.communicate(timeout=900)
+    assert process.returncode == 2 and "prediction=epsilon" in refused, refused
+    assert refused.count("\n") == 1 and not (folder / "wrong").exists()
     numbers = ", ".join(f"{name} {value:g}" for name, value in found.items())
     return f"denoised {numbers}; Gaussian {gaussian:g}"
 

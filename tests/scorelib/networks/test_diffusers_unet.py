@@ -122,7 +122,7 @@ def test_the_betas_are_those_of_the_library(betas):
 
 
 SAMPLERS = [
-    Als(epsilon=1e-4, n_sigma=2), Cas(epsilon=9e-5, n_sigma=1), PredictorCorrector(),
+    Als(epsilon=1e-4, n_sigma=2), Cas(epsilon=9e-5, n_sigma=1), PredictorCorrector(n_steps=20),
 ]  # fmt: skip
 
 

@@ -289,16 +289,3 @@ def test_ctrl_c_during_the_imports_of_a_command_is_one_line(tmp_path, package):
     )  # fmt: skip
     assert done.returncode in (130, -signal.SIGINT)
     assert done.stderr.strip() == "Stopped before anything was started." and done.stdout == ""
-
-
-def test_no_command_imports_the_library_at_its_start():
-    code = (
-        "import sys, studies.cli.command, studies.export, tuning.execution.trainable\n"
-        "from dashboards import compare, report, serve, sync, table\n"
-        "from studies.registry import find_study\n"
-        "of = find_study('sampling_eps')\n"
-        "made = of.study('demo', of.settings('demo'))\n"
-        "print({'diffusers', 'huggingface_hub', 'torch_fidelity'} & set(sys.modules))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "set()\n"

@@ -15,7 +15,8 @@ from tuning.jobs import ExecutionContext
 from tuning.scheduling.scheduler import Scheduler
 
 SMALL = {
-    "images": "Digits", "n_sigma": "[1]", "n_images": "20", "seeds": "1", "chunk_images": "20",
+    "images": "Digits", "n_sigma": "[1]", "samplers": '["cas"]', "n_images": "20",
+    "seeds": "1", "chunk_images": "20",
     "search.n_images": "20", "search.top_images": "20", "search.keep": "1", "search.n_trials": "1",
     "extractor": '{"spec": "RandomConvFeatures"}', "data.spot_check": "false",
 }  # fmt: skip

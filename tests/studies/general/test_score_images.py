@@ -276,27 +276,23 @@ def test_the_defaults_are_the_digits_and_cifar_10():
     }  # fmt: skip
 
 
-def test_the_command_measures_folders_and_says_what_is_wrong_with_them(tmp_path, capsys):
-    """The real launch, with workers of Ray."""
+def test_the_command_measures_a_folder_and_says_what_is_wrong_with_it(tmp_path, capsys):
+    """The real launch, with a worker of Ray."""
     real = save_pictures(tmp_path / "real", noise(12))
-    paths = [save_pictures(tmp_path / name, noise(8)) for name in ("one", "two")]
-    store = tmp_path / "store"
-    given = ["score_images", "--store", str(store), "--set", f"reference={real}", "--set",
-             f"pictures={json.dumps([str(path) for path in paths])}"]  # fmt: skip
+    folder, store = save_pictures(tmp_path / "one", noise(8)), tmp_path / "store"
+    given = ["score_images", "--store", str(store), "--cpus", "1"]
+    given += [word for change in (f"reference={real}", 'metrics=["distance"]', f"pictures={folder}")
+              for word in ("--set", change)]  # fmt: skip
     assert main([*given, "--plan"]) == 0
-    assert "one: 8 images are fewer than the 160 features" in " ".join(
-        capsys.readouterr()[0].split()
-    )
-    assert not store.exists()
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "one: 8 images are fewer than the 160 features" in printed and not store.exists()
     assert main(given) == 0
     printed = capsys.readouterr()
-    assert printed.err.count("are fewer than the 160 features") == 2
-    assert "one" in printed.out and "two" in printed.out and "missing" not in printed.out
-    for path in paths:
-        path.rename(path.with_name(f"{path.name} moved"))
-    again = [word.replace('/one"', '/one moved"').replace('/two"', '/two moved"') for word in given]
-    assert main(again) == 0
-    assert "one moved" in capsys.readouterr().out
+    assert printed.err.count("are fewer than the 160 features") == 1
+    assert "one" in printed.out and "missing" not in printed.out
+    folder.rename(tmp_path / "moved")
+    assert main([*given[:-1], f"pictures={tmp_path / 'moved'}"]) == 0  # nothing is left to run
+    assert "moved" in capsys.readouterr().out
 
 
 def test_the_command_of_torch_fidelity_finds_the_same_numbers(tmp_path, store):

@@ -126,7 +126,9 @@ def _kinds(bases: tuple[type[Spec], ...]) -> list[str]:
 
 
 def _spec_types(annotation: Any) -> tuple[type[Spec], ...]:
-    """Returns the spec types among the options of an annotation."""
+    """Returns the spec types among the options of an annotation; none for a tuple of specs."""
+    if typing.get_origin(annotation) is tuple:
+        return ()
     options = typing.get_args(annotation) or (annotation,)
     return tuple(o for o in options if isinstance(o, type) and issubclass(o, Spec))
 

@@ -49,6 +49,7 @@ _ROOMS = {
     },
     "studies.general": {
         "sampling_eps": "Your own images: the sampling step size, --set images=FOLDER",
+        "score_images": "Pictures made elsewhere: their distance and more, --set pictures=FOLDER",
         "sweep": "Your own: any settings of training, sampling and measuring, or of your own job",
     },
     "studies.schedules": {

@@ -330,6 +330,19 @@ def test_ray_is_imported_in_one_place_only():
     assert using == {"tuning/execution/ray_import.py"}
 
 
+def test_libraries_of_others_networks_are_imported_where_they_are_needed():
+    """Their imports take seconds, which no command may spend at its start."""
+    late = {"diffusers", "huggingface_hub", "torch_fidelity"}
+    using = set()
+    for path in MODULES:
+        tree = ast.parse(path.read_text())
+        assert not late & {n.split(".")[0] for n in imports_of(ast.Module(body=[
+            node for node in tree.body if isinstance(node, (ast.Import, ast.ImportFrom))
+        ], type_ignores=[]))}, path  # fmt: skip
+        using |= late & {n.split(".")[0] for n in imports_of(tree)}
+    assert using == late
+
+
 def test_pyplot_is_left_to_the_user_of_the_process():
     using = [path for path in MODULES if within("matplotlib.pyplot", set(imports(path)))]
     using += [path for path in MODULES if "matplotlib.use" in path.read_text()]

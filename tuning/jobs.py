@@ -118,6 +118,8 @@ class ExecutionContext:
         inception_weights: file of the Inception weights; None to let the library download them.
         weights: files and folders of weights that may be imported.
         spot_check: whether weights that do not denoise are refused.
+        pieces: where files outside the store lie that jobs read, by digest: the path, and the
+            position of the first image; see `Job.pieces`.
     """
 
     store: Store
@@ -128,6 +130,25 @@ class ExecutionContext:
     inception_weights: Path | None = None
     weights: tuple[Path, ...] = ()
     spot_check: bool = True
+    pieces: Mapping[str, tuple[str, int]] = field(default_factory=dict)
+
+    def piece(self, digest: str) -> tuple[str, int]:
+        """Returns where a piece of the files outside the store lies: path and first position.
+
+        Args:
+            digest: one of a job's `pieces`.
+
+        Raises:
+            InputError: the study's settings name no path to the piece.
+        """
+        if digest not in self.pieces:
+            raise InputError(
+                f"the pictures or statistics of digest {digest[:12]}... must be among the paths of "
+                "data.pictures, but are not: name their folder or file again",
+                "data.pictures",
+            )
+        path, first = self.pieces[digest]
+        return path, first
 
     def examples(self, data: DataSpec, split: Split) -> tuple[Tensor, Tensor]:
         """Returns the stored examples and labels of a split, compared with the store's record.
@@ -243,6 +264,11 @@ class Job(Spec):
 
     def inputs(self) -> tuple["Job", ...]:
         """Returns the jobs whose results this job reads."""
+        return ()
+
+    @property
+    def pieces(self) -> tuple[str, ...]:
+        """Digests of what the job reads from files outside the store, other than data sets."""
         return ()
 
     @property

@@ -17,8 +17,8 @@ from tuning.store.store import Store
 from tuning.study import Study
 
 FIGURES = (
-    "class_gains", "class_shares", "losses", "noise_levels", "noise_schedules", "pareto_fronts",
-    "renormalisation", "score_fields", "searches", "step_sizes", "training_curves",
+    "class_gains", "class_shares", "losses", "metrics", "noise_levels", "noise_schedules",
+    "pareto_fronts", "renormalisation", "score_fields", "searches", "step_sizes", "training_curves",
 )  # fmt: skip
 
 _ON_PAGES_ONLY = {"losses"}

@@ -14,7 +14,7 @@ from dashboards.pictures.samples import by_sheet
 from dashboards.results.cells import CellView, StudyView, read_study
 from dashboards.results.stored_pictures import frames_of, grids
 from tuning.scheduling.scheduler import Scheduler
-from tuning.stages import OUTPUTS
+from tuning.stages import OUTPUTS, PictureChunk
 from tuning.store.store import Store
 
 _ENLARGED_SIDE = 32
@@ -137,8 +137,9 @@ def _within(data: bytes, most: int) -> bytes:
 
 def _scale(cell: CellView) -> float:
     """Returns the scale at which a cell's sheet is shown on the page."""
-    assert cell.first_images is not None
-    shape = cell.first_images.data.shape
+    job = cell.first_images
+    assert job is not None
+    shape = job.shape if isinstance(job, PictureChunk) else job.data.shape
     return 0.5 if len(shape) == 1 or shape[-1] <= _ENLARGED_SIDE else 1
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dashboards.results.cells import CellView, read_study
 from dashboards.results.stored_pictures import frames_of, grids
 from tuning.scheduling.scheduler import Scheduler
-from tuning.stages import OUTPUTS, Chunk, RealFeatures
+from tuning.stages import OUTPUTS, Chunk, PictureChunk, RealFeatures
 from tuning.store.documents import as_name
 from tuning.store.store import Store
 
@@ -44,7 +44,7 @@ def by_sheet(cells: Sequence[CellView]) -> dict[str, CellView]:
     Args:
         cells: cells of a study.
     """
-    shared: dict[Chunk | RealFeatures, list[CellView]] = {}
+    shared: dict[Chunk | PictureChunk | RealFeatures, list[CellView]] = {}
     for cell in cells:
         if cell.first_images:
             shared.setdefault(cell.first_images, []).append(cell)

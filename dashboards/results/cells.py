@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from dashboards.results.code_versions import code_notes
 from scorelib.data import DataSpec
 from scorelib.metrics.classifier import ClassifierFeatures
+from scorelib.metrics.features import Coordinates
 from tuning.jobs import Job
 from tuning.scheduling.scheduler import Scheduler
 from tuning.search.search import SearchRun
@@ -20,6 +21,8 @@ from tuning.stages import (
     Frames,
     GeneratedShares,
     ImportedWeights,
+    PictureChunk,
+    PicturesScore,
     Protocol,
     RealFeatures,
     RealScore,
@@ -95,7 +98,7 @@ class CellView:
     cell: Cell
     winner: Trial | None = None
     scores: tuple[Score, ...] = ()
-    first_images: Chunk | RealFeatures | None = None
+    first_images: Chunk | PictureChunk | RealFeatures | None = None
     measured: dict[str, Measured] = field(default_factory=dict)
     certainty: dict[Output, Measured | None] = field(default_factory=dict)
     sample_size: Mapping[str, float] = field(default_factory=dict)
@@ -269,9 +272,11 @@ def _certainty(cell: Cell, results: list[Result]) -> dict[Output, Measured | Non
     return found
 
 
-def _first_images(job: Job) -> Chunk | RealFeatures | None:
-    if isinstance(job, RealScore):
-        return job.features
+def _first_images(job: Job) -> Chunk | PictureChunk | RealFeatures | None:
+    if isinstance(job, RealScore):  # features of points alone have a picture
+        return job.features if isinstance(job.features.extractor, Coordinates) else None
+    if isinstance(job, PicturesScore):
+        return job.chunks()[0]
     return job.chunks()[0] if isinstance(job, Score | GeneratedShares) else None
 
 

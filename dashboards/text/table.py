@@ -108,7 +108,9 @@ def heading(view: StudyView) -> str:
     jobs = dict.fromkeys(job.summary() for job in alone if job)
     seeds = max((cell.n_seeds for cell in own), default=1)
     measures = [
-        f"{p.summary()} x {_seeds_in_words([c for c in own if c.protocol == p])}"
+        p.summary()
+        if p.seeds == "unstated"  # of pictures that were made elsewhere
+        else f"{p.summary()} x {_seeds_in_words([c for c in own if c.protocol == p])}"
         for p in view.protocols
     ]
     quantities = {c.cell.quantities for c in view.cells if len(c.cell.quantities) > 1}

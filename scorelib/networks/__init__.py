@@ -6,6 +6,7 @@
 
 from scorelib.networks.adapted import UNIT_RANGE, Adapted, Answer
 from scorelib.networks.base import NetworkSpec, ScoreFunction, ScoreNetwork
+from scorelib.networks.diffusers_unet import DiffusersUnet, Prediction, Times, VpTimes
 from scorelib.networks.discriminator import BigGanDiscriminator, Discriminator
 from scorelib.networks.mlp import ResidualMlp
 from scorelib.networks.ncsn import Ncsn
@@ -23,6 +24,7 @@ __all__ = [
     "Answer",
     "BigGanDiscriminator",
     "DdpmUNet",
+    "DiffusersUnet",
     "Discriminator",
     "Ncsn",
     "NcsnPp",
@@ -32,10 +34,13 @@ __all__ = [
     "NoiseClassifierSpec",
     "PlaneMlp",
     "PlaneMlpClassifier",
+    "Prediction",
     "ResNetClassifier",
     "ResidualMlp",
     "ScoreFunction",
     "ScoreNetwork",
+    "Times",
+    "VpTimes",
     "multiply_adds",
     "n_parameters",
     "size_of",

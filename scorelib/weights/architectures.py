@@ -24,7 +24,7 @@ _LEAST_SIDE = 64
 
 _ABSENT = {
     "input_blocks.": "a U-Net of OpenAI's programs",
-    "down_blocks.": "a U-Net of diffusers",
+    "down_blocks.": "a U-Net of diffusers, whose folder must be named",
     "all_modules.": "DDPM, DDPM++ or positional NCSN++ of score_sde",
     "model.diffusion_model.": "a latent diffusion model",
     "net.model.": "a network of EDM",

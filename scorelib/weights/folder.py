@@ -139,12 +139,9 @@ def _config(folder: Path) -> dict[str, Any]:
     try:
         content = file.read_bytes()
     except FileNotFoundError as error:
-        of_diffusers = (
-            " (a pipeline of diffusers)" if (folder / "model_index.json").exists() else ""
-        )
         raise InputError(
             f"a folder of weights must hold {CONFIG} and {WEIGHTS}; {folder} holds no "
-            f"{CONFIG}{of_diffusers}: name a file of weights, or a folder that was saved here",
+            f"{CONFIG}: name a file of weights, or a folder that was saved here",
             "path",
         ) from error
     except OSError as error:

@@ -21,8 +21,8 @@ from scorelib.errors import InputError
 from scorelib.weights.ncsnpp import FREQUENCIES
 
 PublishedFormat = Literal["ncsn", "ncsnv2", "adversarial-score-matching", "score-sde"]
-Format = PublishedFormat | Literal["state-dict", "safetensors"]
-FORMATS: tuple[str, ...] = (*get_args(PublishedFormat), "state-dict", "safetensors")
+Format = PublishedFormat | Literal["state-dict", "safetensors", "diffusers"]
+FORMATS: tuple[str, ...] = (*get_args(PublishedFormat), "state-dict", "safetensors", "diffusers")
 
 PREFIX = "module."
 ORIGIN = "exported_from"

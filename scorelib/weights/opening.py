@@ -18,8 +18,10 @@ import safetensors.torch
 import torch
 
 from scorelib.errors import InputError
+from scorelib.weights.pipelines import UNET_WEIGHTS, is_pipeline, pipeline_weights
 
 _ZIP, _PICKLE = b"PK", b"\x80"
+_HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 
 
 WEIGHTS = "model.safetensors"
@@ -36,12 +38,48 @@ def file_sha256(path: Path) -> str | None:
         InputError: the file cannot be read.
     """
     try:
-        with (path / WEIGHTS if path.is_dir() else path).open("rb") as file:
+        if path.is_dir():
+            path = pipeline_weights(path) if is_pipeline(path) else path / WEIGHTS
+        with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         raise unreadable(path, error) from error
+
+
+def fetched(name: str) -> Path:
+    """Returns the folder of a model of the Hugging Face hub, fetched unless it is there already.
+
+    Args:
+        name: name of the model, OWNER/NAME.
+
+    Raises:
+        InputError: diffusers is not installed, or the model cannot be fetched.
+    """
+    try:
+        from huggingface_hub import snapshot_download
+    except ImportError as error:
+        raise InputError(
+            f"{name} must be a file or folder of weights; there is none, and a model of the hub "
+            "needs the library: pip install 'score-studies[diffusers]'",
+            "path",
+        ) from error
+    try:
+        return Path(snapshot_download(name, allow_patterns=["*.json", f"*{UNET_WEIGHTS}"]))
+    except Exception as error:  # of the hub, of the network, of the proxy
+        reason = " ".join(str(error).split()).removeprefix("Got: ").partition(". ")[0]
+        raise InputError(
+            f"{name} must be a file or folder of weights, or a model of the Hugging Face hub; there"
+            f" is no such file, and fetching failed ({reason[:150]}): name a folder, or try again "
+            "where there is a network",
+            "path",
+        ) from error
+
+
+def is_hub_name(text: str) -> bool:
+    """Returns whether a text can be the name of a model of the hub, OWNER/NAME."""
+    return _HUB_NAME.fullmatch(text) is not None
 
 
 def opened(path: Path, sha256: str | None = None) -> tuple[Any, str]:

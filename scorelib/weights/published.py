@@ -21,8 +21,9 @@ from scorelib.errors import InputError
 from scorelib.networks import DdpmUNet, Ncsn, NcsnPp, Ncsnv2, NetworkSpec
 from scorelib.networks.ncsn import PUBLISHED_LEVELS
 from scorelib.schedules import GeometricSchedule, Schedule
+from scorelib.weights.checkpoint import Checkpoint
 from scorelib.weights.layouts import PublishedFormat
-from scorelib.weights.reading import Checkpoint, read
+from scorelib.weights.reading import read
 
 DATA_RANGE = (0.0, 1.0)
 """Range of the data on which all of these networks were trained, before noise is added."""

@@ -1,127 +1,39 @@
 """Reads a network's weights, under our names, from a published file or a folder of `save`."""
 
-import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-import safetensors.torch
 import torch
 from torch import Tensor
 
 from scorelib.errors import InputError
 from scorelib.networks import (
-    UNIT_RANGE,
     Adapted,
-    Answer,
     DdpmUNet,
+    DiffusersUnet,
     Ncsn,
     NcsnPp,
     NetworkSpec,
-    ScoreNetwork,
+    Prediction,
+    Times,
 )
 from scorelib.networks.adapted import in_range
 from scorelib.schedules import Schedule
 from scorelib.weights.architectures import Published, identified, n_channels_of
+from scorelib.weights.checkpoint import Checkpoint
 from scorelib.weights.folder import CONFIG, read_folder
-from scorelib.weights.layouts import FORMATS, Origin, content_of, no_averages
+from scorelib.weights.layouts import FORMATS, content_of, no_averages
 from scorelib.weights.levels import levels_of, require_same, require_within, schedule_of
 from scorelib.weights.opening import WEIGHTS, opened, unreadable
+from scorelib.weights.pipelines import is_pipeline, our_names, read_pipeline
+from scorelib.weights.ties import mismatch
 
 FirstLevel = Literal["largest", "smallest"]
 
+_ANY_SIDE = 64
 _HALF = (torch.float16, torch.bfloat16)
 _LISTS_OF_FIVE = {"ncsnv2", "adversarial-score-matching"}
-
-
-@dataclass(frozen=True, eq=False)
-class Checkpoint:
-    """Weights that were read from a file.
-
-    Attributes:
-        network: the architecture.
-        schedule: the noise levels of the training; None if neither told by the file nor given.
-        state: tensors by our names, float32.
-        n_channels: channels of an image, or dimension of a vector.
-        shape: of one example, if the file tells; published files do not.
-        sha256: digest of the file that held the weights.
-        format: the file's format.
-        notes: what a reader should know, such as "the averaged weights (EMA)".
-        origin: which model of this program was exported; None for weights from elsewhere.
-    """
-
-    network: NetworkSpec
-    schedule: Schedule | None
-    state: Mapping[str, Tensor]
-    n_channels: int
-    shape: tuple[int, ...] | None
-    sha256: str
-    format: str
-    notes: tuple[str, ...]
-    origin: Origin | None = None
-
-    @cached_property
-    def weights_sha256(self) -> str:
-        """Returns the digest of the weights as safetensors, equal for equal tensors in any file.
-
-        A folder of `scorelib.weights.save` holds the weights in a file of this digest.
-        """
-        return hashlib.sha256(safetensors.torch.save(dict(self.state))).hexdigest()
-
-    def require_schedule(self) -> Schedule:
-        """Returns the schedule; raises InputError if the schedule is not known."""
-        if self.schedule is None:
-            raise InputError(
-                f"a schedule must be given for weights of {self.network}, whose file does not tell "
-                "the noise levels; got none: give the schedule of the training, in the published "
-                "runs on CIFAR-10 GeometricSchedule(sigma_1=50, sigma_L=0.01, n_levels=232)",
-                "schedule",
-            )
-        return self.schedule
-
-    def adapted(
-        self, value_range: tuple[float, float], answer: Answer, schedule: Schedule | None = None
-    ) -> "Checkpoint":
-        """Returns the same weights for a network with another range of inputs or another output.
-
-        Args:
-            value_range: range of the images that the network takes; the schedule is in its units.
-            answer: output of the network, one of `Answer`.
-            schedule: the levels for data in [0, 1]; None for those of the range, converted.
-
-        Raises:
-            InputError: the range has no width, or the levels cannot be converted.
-        """
-        if (value_range, answer) == (UNIT_RANGE, "scaled score"):
-            return self
-        network = Adapted(network=self.network, value_range=value_range, answer=answer)
-        if schedule is None and self.schedule is not None:
-            schedule = in_range(self.schedule, 1 / network.width)
-        state = {f"network.{name}": t for name, t in self.state.items()}
-        return replace(self, network=network, schedule=schedule, state=state)
-
-    def build(self, shape: tuple[int, ...] | None = None) -> ScoreNetwork:
-        """Returns the network with these weights, in evaluation mode.
-
-        Args:
-            shape: shape of one example; None for the file's.
-
-        Raises:
-            InputError: no shape is known, or the weights are for another number of channels.
-        """
-        shape = shape or self.shape
-        if shape is None or shape[0] != self.n_channels:
-            raise InputError(
-                f"weights for {self.n_channels} channels need examples with {self.n_channels} "
-                f"channels; got the shape {shape}: give a data set of such examples",
-                "shape",
-            )
-        with torch.random.fork_rng(devices=[]):  # initial weights, which are replaced
-            network = self.network.build(shape)
-        network.load_state_dict(self.state)
-        return network.eval()
 
 
 def read(
@@ -134,8 +46,10 @@ def read(
     ema: bool = True,
     half: bool = False,
     first_level: FirstLevel = "largest",
+    times: Times | None = None,
+    prediction: Prediction | None = None,
 ) -> Checkpoint:
-    """Reads a file of published weights, or a folder of `scorelib.weights.save`.
+    """Reads a file of published weights, or a folder of `scorelib.weights.save` or of diffusers.
 
     Args:
         path: the file or the folder.
@@ -150,6 +64,9 @@ def read(
         half: accept weights in half precision; they are kept exactly, as float32.
         first_level: what the first level of the file's tables and of its ``sigmas`` is; the largest
             in all published programs.
+        times: time of a level between those of two training times, for a denoising diffusion model
+            of diffusers; None for the usual one of the network (`scorelib.networks.DiffusersUnet`).
+        prediction: what such a model predicts; None for what its folder says.
 
     Raises:
         InputError: the file is damaged, or does not fit the other arguments.
@@ -161,16 +78,40 @@ def read(
             "leave it out",
             "format",
         )
-    if _is_in_folder(path):
+    folder = _folder_of(path)
+    is_of_diffusers = folder is not None and is_pipeline(folder)
+    if (times or prediction) and not is_of_diffusers:
+        raise InputError(
+            f"times and prediction must be left out for {path}; got them, which are options of a "
+            "folder of diffusers: give neither",
+            "times" if times else "prediction",
+        )
+    if folder is not None and not is_of_diffusers:
         _require_format(format, "safetensors")
-        return _of_folder(path if path.is_dir() else path.parent, network, schedule, sha256)
+        return _of_folder(folder, network, schedule, sha256)
     if isinstance(network, Adapted):
         own = None if schedule is None else in_range(schedule, network.width)
         inner = read(
             path, format, network=network.network, schedule=own, sha256=sha256, ema=ema, half=half,
-            first_level=first_level,
+            first_level=first_level, times=times, prediction=prediction,
         )  # fmt: skip
         return inner.adapted(network.value_range, network.answer, schedule)
+    if folder is not None:
+        _require_format(format, "diffusers")
+        return _of_pipeline(folder, network, schedule, sha256, half, times, prediction)
+    return _of_file(path, format, network, schedule, sha256, ema, half, first_level)
+
+
+def _of_file(
+    path: Path,
+    format: str | None,
+    network: NetworkSpec | None,
+    schedule: Schedule | None,
+    sha256: str | None,
+    ema: bool,
+    half: bool,
+    first_level: FirstLevel,
+) -> Checkpoint:
     saved, digest = opened(path, sha256)
     content = content_of(saved, ema)
     _require_format(format, content.format)
@@ -195,12 +136,59 @@ def read(
     )
 
 
-def _is_in_folder(path: Path) -> bool:
-    """Whether a path is a folder of weights, or the file of weights in one."""
+def _folder_of(path: Path) -> Path | None:
+    """Returns the folder of a path that is a folder, or that is the file of weights in one."""
     try:
-        return path.is_dir() or (path.name == WEIGHTS and path.with_name(CONFIG).exists())
+        if path.is_dir():
+            return path
+        is_ours = path.name == WEIGHTS and path.with_name(CONFIG).exists()
     except OSError as error:
         raise unreadable(path, error) from error
+    return path.parent if is_ours else None
+
+
+def _of_pipeline(
+    folder: Path,
+    network: NetworkSpec | None,
+    schedule: Schedule | None,
+    sha256: str | None,
+    half: bool,
+    times: Times | None,
+    prediction: Prediction | None,
+) -> Checkpoint:
+    if isinstance(network, DiffusersUnet) and network.times:
+        times, prediction = network.times.between, network.prediction
+    found = read_pipeline(folder, times, prediction)
+    if network is not None and network != found.network:
+        raise InputError(
+            f"the network must be the one of {folder}; got another: give none", "network"
+        )
+    tensors, digest = opened(found.weights, sha256)
+    weights, notes = _as_float32(tensors, half)
+    state = our_names(weights)
+    shape = found.network.shape
+    with torch.device("meta"):
+        built = found.network.build(shape or (found.network.n_channels, _ANY_SIDE, _ANY_SIDE))
+    wrong = mismatch({name: tuple(t.shape) for name, t in built.state_dict().items()}, state)
+    if wrong:
+        raise InputError(
+            f"weights must be those of the config in {folder}; got {wrong}: fetch the folder again",
+            "path",
+        )
+    if schedule is not None:
+        of_training = found.network.times.sigmas if found.network.times else None
+        told = found.schedule.sigmas if found.schedule else (schedule.sigma_1, schedule.sigma_L)
+        require_within(schedule, torch.tensor(of_training or told, dtype=torch.float64))
+    return Checkpoint(
+        network=found.network,
+        schedule=schedule or found.schedule,
+        state=state,
+        n_channels=found.network.n_channels,
+        shape=shape,
+        sha256=digest,
+        format="diffusers",
+        notes=("a folder of diffusers: averaged or not, unknown", *notes),
+    )
 
 
 def _resolved(

@@ -28,6 +28,10 @@ Corrected = Callable[[ScoreFunction, Tensor, Tensor, Tensor], Tensor]
 _ANSWERS = {"scaled score": (0, 1), "score": (1, 1), "noise": (0, -1), "residual": (-1, 1)}
 """Power of sigma and sign by which the output of a network is multiplied to get sigma * score."""
 
+_PREDICTIONS = {
+    "epsilon": "the noise", "v_prediction": "v, of noise and data", "sample": "the data themselves",
+}  # fmt: skip
+
 _SCALES = {
     (1, 1): "the output is the score, so multiply it by sigma",
     (-1, 1): "the output has one factor of sigma too many, so divide it by sigma",
@@ -44,18 +48,29 @@ class Used:
         value_range: range of the images that the network is given.
         first_level: stated first level in the file, "largest" or "smallest".
         centres_input: whether the network itself centres its input.
+        prediction: what a denoising diffusion model is said to predict, one of `Prediction`; "" for
+            other networks.
     """
 
     answer: str = "scaled score"
     value_range: tuple[float, float] = UNIT_RANGE
     first_level: str = "largest"
     centres_input: bool = False
+    prediction: str = ""
 
     def corrections(self) -> dict[str, tuple[Corrected, str]]:
         """Returns the usual corrections by their words, each with the setting that makes it.
 
         The setting is a path and a value, such as "answer=noise", or a path alone.
         """
+        if self.prediction:
+            return {
+                f"prediction: it predicts {words}": (
+                    _predicted(self.prediction, other), f"prediction={other}",
+                )
+                for other, words in _PREDICTIONS.items()
+                if other != self.prediction
+            }  # fmt: skip
         found: dict[str, tuple[Corrected, str]] = {}
         low, high = self.value_range
         if self.centres_input:
@@ -87,6 +102,31 @@ class Used:
             lambda f, x, s, _: f(x, 2 * s), "schedule",
         )  # fmt: skip
         return found
+
+
+def _predicted(said: str, other: str) -> Corrected:
+    """Returns the function of a network that predicts `other`, from the one that was `said`.
+
+    The prediction is found again from the function; see `scorelib.networks.diffusers_unet`.
+    """
+
+    def corrected(f: ScoreFunction, x: Tensor, sigma: Tensor, _: Tensor) -> Tensor:
+        s, data = 2 * sigma, 2 * x - 1
+        scale = (1 + s.square()).rsqrt()
+        ours = f(x, sigma)
+        if said == "epsilon":
+            predicted = -ours
+        elif said == "sample":
+            predicted = data + s * ours
+        else:
+            predicted = -ours / scale - s * scale * data
+        if other == "epsilon":
+            return -predicted
+        if other == "sample":
+            return (predicted - data) / s
+        return -scale * (predicted + s * scale * data)
+
+    return corrected
 
 
 def _scaled(power: int, sign: int) -> Corrected:

@@ -21,7 +21,8 @@ from studies.cli.options import (
     print_settings,
     print_studies,
 )
-from studies.cli.preflight import present_data_notes
+from studies.cli.pieces import pieces_of
+from studies.cli.preflight import present_data_notes, warnings_of
 from studies.opening.cli_common import DEFAULT_STORE, command_line, run_command
 from studies.opening.open_study import configured, require_origin
 from studies.registry import STUDIES, find_study
@@ -78,7 +79,8 @@ def _print_plan(study: Study, options: LaunchOptions, console: Console) -> None:
     require_origin(known, study)
     scheduler = Scheduler(study, known)
     rows = forecast(scheduler, known, device)
-    notes = present_data_notes(study, known)
+    notes = present_data_notes(study, known) + warnings_of(study)
+    pieces_of(study, known)
     if study.name in STUDIES and not study.kind:
         notes = [f"scale {study.scale}: {STUDIES[study.name].scales[study.scale]}", *notes]
     print_plan(study, scheduler, rows, device, notes, console)

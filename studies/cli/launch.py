@@ -21,6 +21,7 @@ from scorelib.errors import InputError
 from scorelib.spec import fields_of, is_ours
 from studies.cli.importing import Imports, read_weights, store_weights
 from studies.cli.launch_options import LaunchOptions
+from studies.cli.pieces import Pieces, pieces_of
 from studies.cli.preflight import (
     data_root,
     require_data,
@@ -29,6 +30,7 @@ from studies.cli.preflight import (
     require_own_modules,
     require_servers,
     require_visible_store,
+    warnings_of,
 )
 from studies.common.execution_settings import require_optuna
 from studies.opening.cli_common import NEXT_TIME, UNREADABLE
@@ -108,10 +110,12 @@ def launched_study(
     require_displays(study, known, options.tracking_uri)
     require_figures(study)
     with stop.listening(), contextlib.ExitStack() as stack:
-        capacity, facts, imports = None, dict[DataSpec, DataFacts](), Imports()
+        capacity, facts = None, dict[DataSpec, DataFacts]()
+        imports, pieces = Imports(), Pieces()
         left = not scheduler.is_complete()  # jobs to run, or proposals with all results stored
         joins = options.address is not None or _has_ray()
         if left:
+            pieces = pieces_of(study, known)
             if not joins:
                 require_local_gpus(options, study, known, rows)
             facts = require_data(study, known)
@@ -129,7 +133,8 @@ def launched_study(
         if left and capacity is None and not stop.is_set:
             capacity = _started(stack, _ray(options, stop), stop)
         record_last_run(store, study)
-        for note in (note for data, found in facts.items() for note in found.notes(data)):
+        of_data = (note for data, found in facts.items() for note in found.notes(data))
+        for note in (*(warnings_of(study) if left else ()), *of_data):
             tell(note)  # not before: a refusal is one line
         if left:
             note_launch(store, study.id, record_data(store, facts))
@@ -142,7 +147,7 @@ def launched_study(
         store.remove_litter()
         scheduler = Scheduler(study, store, leases=leases)
         if not (left and stop.is_set):  # else nothing has changed
-            _Launch(options, scheduler, store, stop, console, tell).run(capacity, imported)
+            _Launch(options, scheduler, store, stop, console, tell, pieces).run(capacity, imported)
         yield Launched(scheduler, store, stop)
 
 
@@ -200,6 +205,7 @@ class _Launch:
     stop: StopRequest
     console: Console
     tell: Callable[[str], None]
+    pieces: Pieces
 
     def run(
         self, capacity: Capacity | None, imported: Sequence[tuple[ImportedWeights, Manifest]]
@@ -247,6 +253,7 @@ class _Launch:
             inception_weights=str(local_path(weights).resolve()) if weights else None,
             weights=tuple(str(local_path(file).resolve()) for file in settings.data.weights),
             spot_check=settings.data.spot_check,
+            pieces=self.pieces,
             batch_images=settings.execution.batch_images,
             compile=settings.execution.compile,
             timeouts=fields_of(settings.execution.timeouts),

@@ -23,7 +23,7 @@ from tuning.execution.resources import Capacity, require_gpus
 from tuning.jobs import Job
 from tuning.scheduling.forecast import StageForecast, total
 from tuning.scheduling.planner import Planner
-from tuning.stages import Chunk
+from tuning.stages import Chunk, PictureChunk
 from tuning.stages.features.extractors import extractor_training, require_extractor
 from tuning.stages.features.reference import RealJob
 from tuning.store.data_records import recorded_data, require_same_data
@@ -184,6 +184,7 @@ def _require_extractors(study: Study, specs: Iterable[Spec], *, is_plan: bool = 
     settings: Any = study.settings
     weights = settings.data.inception_weights
     used = [(s.extractor, s.data.shape) for s in specs if isinstance(s, Chunk | RealJob)]
+    used += [(s.extractor, s.shape) for s in specs if isinstance(s, PictureChunk)]
     for extractor, shape in dict.fromkeys(used):
         if not is_plan or weights or extractor_training(extractor) is not None:
             require_extractor(extractor, shape, local_path(weights) if weights else None)
@@ -210,6 +211,11 @@ def _compared(data: DataSpec, study: Study, store: Store) -> DataFacts:
                     "data.root",
                 )
     return facts
+
+
+def warnings_of(study: Study) -> list[str]:
+    """Returns the notes of a study that make its numbers misleading, known before it runs."""
+    return [note for note in study.notes if note.startswith("warning: ")]
 
 
 def data_root(settings: Any) -> Path:

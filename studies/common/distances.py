@@ -4,8 +4,9 @@ A protocol is a metric with all settings that its value depends on (`tuning.stag
 """
 
 from scorelib.data import Cifar10, DataSpec
+from scorelib.errors import require_input
 from scorelib.metrics.inception import InceptionFeatures
-from tuning.stages import Baseline, FidProtocol
+from tuning.stages import Baseline, FidProtocol, Reference
 
 
 def baselines(protocol: FidProtocol) -> tuple[Baseline, ...]:
@@ -19,6 +20,11 @@ def baselines(protocol: FidProtocol) -> tuple[Baseline, ...]:
             images drawn from the normal distribution.
     """
     reference = protocol.reference
+    require_input(
+        isinstance(reference, Reference),
+        f"baselines need the images of a data set, but {protocol.about} is none",
+    )
+    assert isinstance(reference, Reference)
     return (
         Baseline(reference=reference, kind="held-out"),
         Baseline(reference=reference, kind="gaussian", n_images=protocol.n_images),

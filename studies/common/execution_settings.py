@@ -41,6 +41,8 @@ class Files(Spec):
         inception_weights: file with the Inception weights; None to download the weights.
         weights: files and folders of weights trained elsewhere, each needed once, to be imported.
         spot_check: whether imported weights that do not denoise images of the data set are refused.
+        pictures: folders and files of pictures made elsewhere and of published statistics, each
+            needed until its features are stored.
     """
 
     KIND = "Files"
@@ -49,6 +51,7 @@ class Files(Spec):
     inception_weights: str | None = None
     weights: tuple[str, ...] = added_later(())
     spot_check: bool = added_later(True)
+    pictures: tuple[str, ...] = added_later(())
 
 
 @dataclass(frozen=True, kw_only=True)

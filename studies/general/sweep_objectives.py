@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from scorelib.data import DataSpec
 from scorelib.errors import InputError
 from scorelib.field_names import hint, suggestions
 from tuning.jobs import Job
@@ -39,6 +40,7 @@ def _image_objective(text: str, distance: FidProtocol) -> Objective:
     protocol: Protocol = distance
     if name != "distance":
         shared = {f: getattr(distance, f) for f in ("extractor", "data", "n_images", "seeds")}
+        assert isinstance(distance.data, DataSpec)
         n_real = min(distance.n_images, distance.data.n_images("train"))
         protocol = NeighboursProtocol(statistic=name, n_real=n_real, **shared)  # type: ignore[arg-type]
     return Objective(

@@ -20,8 +20,7 @@ from typing import Any
 from scorelib.errors import InputError, about
 from scorelib.spec_paths import UnknownPathError, replace_paths
 from scorelib.unicode_forms import other_form
-from studies.opening.own_data import with_own_data
-from studies.opening.own_weights import with_own_weights
+from studies.opening.own_files import with_own_files
 from tuning.addresses import local_path
 
 _MOST_NAMED = 3
@@ -41,7 +40,7 @@ def with_file(settings: Any, path: str) -> Any:
     """
     changes = dict(_changes(_tables(path), path))
     try:
-        return replace_paths(settings, with_own_weights(settings, with_own_data(settings, changes)))
+        return replace_paths(settings, with_own_files(settings, changes))
     except UnknownPathError as error:
         raise InputError(f"{path}: {error}", _FIELD) from error
     except InputError as error:

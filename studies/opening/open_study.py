@@ -12,8 +12,7 @@ from scorelib.spec import from_json
 from scorelib.spec_paths import replace_paths
 from studies.definitions import StudyDefinition, own_studies
 from studies.opening.config_file import with_file
-from studies.opening.own_data import with_own_data
-from studies.opening.own_weights import with_own_weights
+from studies.opening.own_files import with_own_files
 from studies.registry import find_study
 from tuning.own_modules import own_modules
 from tuning.scheduling.scheduler import Scheduler
@@ -66,7 +65,7 @@ def changed_settings(
     settings = find_study(name).settings(scale)
     if config is not None:
         settings = with_file(settings, config)
-    return replace_paths(settings, with_own_weights(settings, with_own_data(settings, changes)))
+    return replace_paths(settings, with_own_files(settings, changes))
 
 
 def record_last_run(store: Store, study: Study) -> None:

@@ -3,6 +3,7 @@
     --set model=/home/me/checkpoint.pth
     --set model=/home/me/checkpoint.pth --set model.ema=false --set model.schedule=...
     --set 'model={"file": "/home/me/checkpoint.pth", "answer": "score"}'
+    --set model=/home/me/pipeline        a folder of diffusers, or the name of a model of its hub
     --set published=ncsnv2-cifar10 --set model=/home/me/checkpoint_300000.pth
 
 The spec holds the digest of the file, the architecture and the noise levels, and no path. The path
@@ -18,7 +19,7 @@ from scorelib.spec import Spec, kinds_below
 from scorelib.spec_paths import component_types, parsed, replace_paths
 from scorelib.unicode_forms import other_form
 from scorelib.weights import PublishedModel, published_model
-from scorelib.weights.opening import unreadable
+from scorelib.weights.opening import fetched, is_hub_name, unreadable
 from tuning.addresses import local_path
 from tuning.stages import ScoreModel, WeightsFile
 from tuning.stages.models.weights_file import Reading
@@ -49,6 +50,8 @@ def with_own_weights(settings: Any, changes: Mapping[str, Any]) -> dict[str, Any
         for other in [other for other in changed if other.startswith(f"{path}.")]:
             options[other.removeprefix(f"{path}.")] = changed.pop(other)
         place = local_path(file).absolute()
+        if not place.exists() and not place.parent.exists() and is_hub_name(file):
+            place = _fetched(file, path)
         try:
             changed[path] = _identified(place, _defaults(model) | options, path)
         except InputError as error:
@@ -87,6 +90,14 @@ def _file_of(settings: Any, path: str, value: Any) -> tuple[str | None, dict[str
     if isinstance(value, dict) and "file" in value:
         return str(value["file"]), {k: v for k, v in value.items() if k not in ("spec", "file")}
     return None, {}
+
+
+def _fetched(name: str, path: str) -> Path:
+    """Returns the folder of a model of the hub."""
+    try:
+        return fetched(name)
+    except InputError as error:
+        raise InputError(f"{path}: {error}", path) from error
 
 
 def _identified(place: Path, options: Mapping[str, Any], path: str) -> WeightsFile:

@@ -86,6 +86,10 @@ MINIATURES = {
         "chunk_images": "10", "n_images": "20", "seeds": "1", "n_sigma": "[1]",
         "train.schedule": '{"spec": "geometric", "sigma_1": 8, "sigma_L": 1, "n_levels": 5}',
     },
+    "score_images": {
+        "extractor": "ClassifierOfImages", "extractor.iterations": "5", "extractor.width": "2",
+        "extractor.n_features": "4",
+    },
     "sweep": {k: v for k, v in CHOICE.items() if not k.startswith("extractor")} | MLP | {
         "extractor": "ClassifierOfImages", "extractor.iterations": "5", "extractor.width": "2",
         "vary": '["train.optimizer.learning_rate = 1e-3..1e-2 log", "ema = [0.9, 0.99]",'

@@ -8,6 +8,7 @@ suite.
 """
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -21,7 +22,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 
 from tests.clusters import autoscaling_head
 from tests.launches import wait_for
-from tests.tutorial.page import snippets
+from tests.tutorial.page import DDPM, snippets
 
 ROOT = Path(__file__).parents[2]
 
@@ -114,6 +115,27 @@ def on_a_cluster(folder, commands, environment):
     assert workers >= 2, workers
 
 
+def the_ddpm(site, folder):
+    """Follows ``docs/your_ddpm.md``: a DDPM of the real library beats the Gaussian baseline."""
+    environment, printed = user_environment(site), []
+    for snippet in snippets(DDPM):
+        if snippet.kind == "file":
+            (folder / snippet.name).write_text(snippet.text)
+        printed += [timed(folder, command, environment) for command in snippet.commands]
+    *_, shown = printed
+    (gaussian,) = map(float, re.findall(r"Gaussian with .*? = ([\d.]+)", shown))
+    rows = re.findall(r"\| (ALS|CAS), n_sigma = 1 \| [\d.]+ ±\S+ / ([\d.]+) ", shown)
+    found = {name: float(denoised) for name, denoised in rows}
+    assert found.keys() == {"ALS", "CAS"} and max(found.values()) < gaussian, shown
+    wrong = f"{snippets(DDPM)[1].commands[1]} --set model.prediction=v_prediction --store wrong"
+    process = start(folder, wrong, environment)
+    refused, _ = process.communicate(timeout=900)
+    assert process.returncode == 2 and "prediction=epsilon" in refused, refused
+    assert refused.count("\n") == 1 and not (folder / "wrong").exists()
+    numbers = ", ".join(f"{name} {value:g}" for name, value in found.items())
+    return f"denoised {numbers}; Gaussian {gaussian:g}"
+
+
 def table(folder, study, store, environment):
     command = f"score-studies table {study} --store {store} --format csv"
     return finish(start(folder, command, environment))
@@ -145,7 +167,7 @@ def the_notebook(site, folder):
     return f"{len(notebook.cells)} cells"
 
 
-PARTS = (the_page, killed, the_notebook)
+PARTS = (the_page, killed, the_ddpm, the_notebook)
 
 
 def main(names):

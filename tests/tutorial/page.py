@@ -1,10 +1,11 @@
-"""The snippets of ``docs/your_own.md``: files to save, commands to run and cells of a notebook."""
+"""The snippets of two pages of ``docs``: files to save, commands to run and cells of a notebook."""
 
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
-PAGE = Path(__file__).parents[2] / "docs" / "your_own.md"
+DOCS = Path(__file__).parents[2] / "docs"
+OWN, DDPM = "your_own.md", "your_ddpm.md"
 
 _STEP_SIZES = {
     "train.iterations": 20, "train.network.width": 16, "n_images": 20, "chunk_images": 10,
@@ -13,7 +14,7 @@ _STEP_SIZES = {
 }  # fmt: skip
 _COMMAND, _CHANGE = "run sampling_eps --set images=pictures", '"images": "pictures"'
 
-SIZES = {
+SIZES = {OWN: {
     "range(400)": "range(24)",
     _COMMAND: " --set ".join([_COMMAND, *(f"{k}={v}" for k, v in _STEP_SIZES.items())]),
     _CHANGE: ", ".join([_CHANGE, *(f'"{k}": {v}' for k, v in _STEP_SIZES.items())]),
@@ -29,10 +30,13 @@ SIZES = {
     "[16,64,256]": "[4,6]",
     "iterations: int = 2000": "iterations: int = 40",
     "$PWD/shared": "$PWD/store",  # where the same jobs are finished
-}
-"""The small sizes that the test suite puts in place of texts of the page."""
+}, DDPM: {
+    "range(1500)": "range(2)",
+    "(32, 64)": "(8, 16)",
+}}  # fmt: skip
+"""The small sizes that the test suite puts in place of texts of a page, by page."""
 
-_BLOCK = re.compile(r"(?:as `([\w.]+)`:\n\n)?```(\w+)\n(.*?)```", re.DOTALL)
+_BLOCK = re.compile(r"(?:[aA]s `([\w.]+)`:\n\n)?```(\w+)\n(.*?)```", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -55,14 +59,15 @@ class Snippet:
         return self.text.splitlines() if self.kind == "commands" else []
 
 
-def snippets(*, small=False):
-    """Returns the blocks of the page in order.
+def snippets(page=OWN, *, small=False):
+    """Returns the blocks of a page in order.
 
     Args:
+        page: name of the page.
         small: whether to put the small sizes in place.
     """
-    text = PAGE.read_text()
-    for long, short in SIZES.items() if small else ():
+    text = (DOCS / page).read_text()
+    for long, short in SIZES[page].items() if small else ():
         assert long in text, f"the page no longer holds {long!r}"
         text = text.replace(long, short)
     return [

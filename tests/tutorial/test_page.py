@@ -1,4 +1,4 @@
-"""Tests that every snippet of ``docs/your_own.md`` works, with small sizes and in this process.
+"""Tests that every snippet of two pages of ``docs`` works, with small sizes and in this process.
 
 ``make tutorial`` runs the snippets as they stand, from an installed wheel. Here the jobs run
 without Ray, and then the commands of the page find them finished.
@@ -17,7 +17,7 @@ from studies.opening import cli_common
 from studies.opening.open_study import configured
 from studies.registry import find_study
 from tests.tuning.draining import drain
-from tests.tutorial.page import SIZES, file_of, snippets
+from tests.tutorial.page import DDPM, OWN, SIZES, file_of, snippets
 from tuning import own_modules
 from tuning.store.store import Store
 
@@ -87,10 +87,24 @@ def test_own_components_and_the_sweep_are_measured(followed, capsys):
     assert "the best found" in capsys.readouterr().out
 
 
+def test_a_ddpm_is_trained_saved_and_read(tmp_path, monkeypatch):
+    """``make tutorial`` searches the step sizes too, and tests/studies/general samples a model."""
+    monkeypatch.chdir(tmp_path)
+    file, commands = snippets(DDPM, small=True)
+    (tmp_path / file.name).write_text(file.text)
+    train, search, table = map(shlex.split, commands.commands)
+    runpy.run_path(train[1], run_name="__main__")
+    args = parser().parse_args(search[2:])
+    settings = configured(args.name, args.scale, args.changes)
+    made = find_study(args.name).study(args.scale, settings)
+    assert [cell.row for cell in made.cells] == ["ALS, n_sigma = 1", "CAS, n_sigma = 1"]
+    assert settings.model.network.shape == (1, 8, 8) and table[2] == args.name
+
+
 def test_own_components_are_at_most_sixty_lines_of_code():
     docstring, *code = [line for line in file_of("rings.py").splitlines() if line.strip()]
     assert docstring.startswith('"""') and docstring.endswith('"""') and len(code) <= 60
 
 
 def test_the_page_is_as_long_as_five_minutes_allow():
-    assert len(SIZES) < 20 and len(snippets()) < 20
+    assert len(SIZES[OWN]) < 20 and len(snippets()) < 20

@@ -54,6 +54,7 @@ class Execution:
         inception_weights: file of the Inception weights; None to let the library download them.
         weights: files and folders of weights that may be imported.
         spot_check: whether weights that do not denoise are refused.
+        pieces: where files outside the store lie; each job is sent its own (`Job.pieces`).
         gpu_device: torch device of jobs that hold GPU resources; "cpu" if Ray's GPUs are only
             logical.
         timeouts: time-outs in seconds, by `Stage.timeout`. A job without progress for this time
@@ -68,6 +69,7 @@ class Execution:
     inception_weights: str | None = None
     weights: tuple[str, ...] = ()
     spot_check: bool = True
+    pieces: Mapping[str, tuple[str, int]] = field(default_factory=dict)
     gpu_device: str = "cuda"
     timeouts: Mapping[str, float | None] = field(default_factory=dict)
     modules: tuple[OwnModule, ...] = ()
@@ -98,6 +100,7 @@ class Execution:
             inception_weights=Path(self.inception_weights) if self.inception_weights else None,
             weights=tuple(map(Path, self.weights)),
             spot_check=self.spot_check,
+            pieces=self.pieces,
         )
 
     def config(self, job: Job, *, gpus: float, is_trial: bool = False) -> dict[str, Any]:
@@ -108,11 +111,12 @@ class Execution:
             gpus: share of a GPU that the job requests; 0 for a CPU job.
             is_trial: whether exceptions of the job are results; see `tuning.jobs.execute`.
         """
+        own = {digest: self.pieces[digest] for digest in job.pieces if digest in self.pieces}
         return {
             "key": job.key,
             # Single strings, because Tune flattens nested configs into trial names.
             "job": json.dumps(job.to_json()),
-            "execution": json.dumps(dataclasses.asdict(self)),
+            "execution": json.dumps(dataclasses.asdict(dataclasses.replace(self, pieces=own))),
             "gpus": gpus,
             "is_trial": is_trial,
         }

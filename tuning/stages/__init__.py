@@ -6,6 +6,11 @@ Importing this package registers every job, so that specs can be read back from 
 from tuning.stages.accuracy import ClassificationAccuracy
 from tuning.stages.baseline import Baseline
 from tuning.stages.features.extractors import TrainClassifier
+from tuning.stages.features.pictures import (
+    PictureChunk,
+    PicturesReference,
+    StatisticsReference,
+)
 from tuning.stages.features.reference import RealFeatures, Reference
 from tuning.stages.frames import Frames
 from tuning.stages.guided_sample import GuidedSampleSpec
@@ -24,7 +29,7 @@ from tuning.stages.protocols import (
 from tuning.stages.renormalisation import Renormalisation
 from tuning.stages.sample import Chunk, SampleSpec
 from tuning.stages.sample_size import SampleSize
-from tuning.stages.score import OUTPUTS, Output, RealScore, Score
+from tuning.stages.score import OUTPUTS, Output, PicturesScore, RealScore, Score
 from tuning.stages.score_errors import OracleErrors, ScoreErrors
 from tuning.stages.shares import DataShares, GeneratedShares
 from tuning.stages.training.noise_classifier import (
@@ -54,6 +59,9 @@ __all__ = [
     "NoiseLevel",
     "OracleErrors",
     "Output",
+    "PictureChunk",
+    "PicturesReference",
+    "PicturesScore",
     "Protocol",
     "RealFeatures",
     "RealScore",
@@ -65,6 +73,7 @@ __all__ = [
     "ScoreErrors",
     "ScoreModel",
     "Snapshot",
+    "StatisticsReference",
     "TrainClassifier",
     "TrainSpec",
     "TrainedWeights",

@@ -17,8 +17,10 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor
 
+from scorelib.data.own.pictures import Pictures
 from scorelib.errors import require_input
 from tuning.jobs import ExecutionContext, Job, Outcome, Progress, Run, Stage
+from tuning.stages.features.pictures import PictureChunk, picture_chunks
 from tuning.stages.features.reference import RealFeatures
 from tuning.stages.protocols import Images, Measurement, Protocol
 from tuning.stages.sample import Chunk, SampleSpec
@@ -179,6 +181,10 @@ class RealScore(Job):
         """Returns the title shown for the job."""
         return f"{self.protocol.name} of {self.features.data.name} {self.features.split}"
 
+    def wants_gpu(self) -> bool:
+        """Returns whether the features need a GPU: equal resources let the jobs share a worker."""
+        return self.features.wants_gpu()
+
     def run(self, at: ExecutionContext) -> Run:
         """Measures the real examples; see `Job.run`."""
         yield Progress(0, 1, "sets")
@@ -186,3 +192,57 @@ class RealScore(Job):
         features, labels = self.features.read(at)
         images = Images(features[:n], labels[:n])
         return Outcome(result={"raw": self.protocol.measure(images, at).value})
+
+
+@dataclass(frozen=True, kw_only=True)
+class PicturesScore(Job):
+    """A metric measured on pictures that were made elsewhere.
+
+    Its result is {"raw": value} and, if the metric rests on a trained classifier, how sure the
+    classifier is of the pictures; see `Score`.
+
+    Attributes:
+        pictures: the pictures; the first `protocol.n_images` of them are measured.
+        protocol: metric with its settings.
+    """
+
+    KIND = "PicturesScore"
+    STAGE: ClassVar[Stage] = SCORING
+
+    pictures: Pictures
+    protocol: Protocol
+
+    def validate(self) -> None:
+        """Raises InputError for too few pictures, or a metric that needs classes."""
+        there_are, needed = self.pictures.n_images, self.protocol.n_images
+        require_input(
+            there_are >= needed,
+            f"pictures must be at least the {needed:,} of protocol.n_images, but are {there_are:,}",
+        )
+        self.protocol.require_suitable(None)
+
+    def chunks(self) -> tuple[PictureChunk, ...]:
+        """Returns the chunks that hold the pictures."""
+        return picture_chunks(self.pictures, self.protocol.n_images, self.protocol.extractor)
+
+    def inputs(self) -> tuple[Job, ...]:
+        """Returns the chunks and the inputs of the protocol."""
+        return (*self.chunks(), *self.protocol.inputs())
+
+    def title(self) -> str:
+        """Returns the title shown for the job."""
+        return f"{self.protocol.name} of {self.protocol.n_images:,} pictures"
+
+    def wants_gpu(self) -> bool:
+        """Returns whether the features need a GPU: equal resources let the jobs share a worker."""
+        return self.protocol.extractor.needs_gpu
+
+    def run(self, at: ExecutionContext) -> Run:
+        """Measures the pictures; see `Job.run`."""
+        yield Progress(0, 1, "sets")
+        n, result = self.protocol.n_images, dict[str, Any]()
+        if classifier := self.protocol.classifier:
+            parts = [chunk.read(at, "probabilities") for chunk in self.chunks()]
+            result[certainty_of("raw")] = classifier.certainty(torch.cat(parts)[:n])
+        values = torch.cat([chunk.read(at, self.protocol.reads) for chunk in self.chunks()])[:n]
+        return Outcome(result | {"raw": self.protocol.measure(Images(values), at).value})

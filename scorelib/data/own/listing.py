@@ -87,6 +87,20 @@ def list_images(folder: Path) -> Listing:
     return Listing(images, left_out)
 
 
+def images_below(folder: Path) -> tuple[list[Path], str]:
+    """Lists all images of a folder and of the folders below, whatever their layout.
+
+    Args:
+        folder: an existing folder.
+
+    Returns:
+        Paths relative to the folder, sorted, and what was left out, as `Listing.account`.
+    """
+    left_out: Counter[str] = Counter()
+    found = _below(folder, Path(), left_out)
+    return found, Listing({"": []}, left_out).account()
+
+
 def _by_class(folder: Path, below: Path, left_out: Counter[str]) -> list[tuple[str, Path]]:
     """Returns class and relative path of each image below a folder of classes or of images."""
     entries = list(_entries(folder / below, left_out))

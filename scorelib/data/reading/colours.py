@@ -20,7 +20,7 @@ TO_SRGB = "converted from their colour profile to sRGB"
 BAD_PROFILE = "with a colour profile that cannot be used, taken as sRGB"
 OTHER_COLOURS = "whose header names other colours than sRGB without a profile, taken as sRGB"
 
-_GREY = ("1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "I;16N")
+GREY = ("1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "I;16N")
 _SRGB_GAMMA, _SRGB_CHROMATICITY = 1 / 2.2, (0.3127, 0.329, 0.64, 0.33, 0.3, 0.6, 0.15, 0.06)
 _TOLERANCE = 0.01
 """Largest difference of a PNG file's gamma and chromaticities from those of sRGB."""
@@ -82,7 +82,7 @@ def _conversion(image: "Image") -> "tuple[str, ImageCmsTransform | None] | None"
     if found is None:
         return None
     mode, transform = found
-    fits = {"L": image.mode in _GREY, "CMYK": image.mode == "CMYK"}
+    fits = {"L": image.mode in GREY, "CMYK": image.mode == "CMYK"}
     return (mode, transform) if fits.get(mode, image.mode != "CMYK") else None
 
 

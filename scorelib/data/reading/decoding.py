@@ -27,7 +27,7 @@ import torch
 from torch import Tensor
 
 from scorelib.data.reading.checks import missing_data, one_line, require_count
-from scorelib.data.reading.colours import in_srgb, remark_on_colours
+from scorelib.data.reading.colours import GREY, in_srgb, remark_on_colours
 from scorelib.errors import MissingDataError
 
 if TYPE_CHECKING:
@@ -172,6 +172,17 @@ def remarks_on(path: Path) -> list[str]:
             return found + ([FIRST_FRAME] if getattr(image, "n_frames", 1) > 1 else [])
     except (*UNREADABLE, Image.DecompressionBombError):
         return []  # decoding refuses the file with its name
+
+
+def is_grey(path: Path) -> bool:
+    """Returns whether an image file says in its header that it is grey; False if unreadable."""
+    from PIL import Image
+
+    try:
+        with opened(path) as image:
+            return image.mode in GREY
+    except (*UNREADABLE, Image.DecompressionBombError):
+        return False  # decoding refuses the file with its name
 
 
 def resize_and_crop(size: int) -> Callable[["Image"], "Image"]:

@@ -13,32 +13,17 @@ from scorelib.errors import InputError, MissingDataError
 from scorelib.metrics import InceptionFeatures, extract
 from scorelib.metrics.inception import _URL, WEIGHTS_FILE
 from scorelib.testing import check_extractor
+from tests.scorelib.metrics.random_inception import save_random_weights
 
 
 def sha256(path):
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-class Unloaded(fidelity.FeatureExtractorInceptionV3):
-    """The network of torch-fidelity before its weights are read."""
-
-    def load_state_dict(self, weights):
-        assert weights == {}
-
-
 @pytest.fixture(scope="module")
 def weights_path(tmp_path_factory):
-    """Returns a file with random weights, scaled so that activations stay of order one."""
-    torch.manual_seed(0)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fidelity, "load_state_dict_from_url", lambda *a, **k: {})
-        network = Unloaded("x", ["2048"])
-    weights = network.state_dict()
-    for name, value in weights.items():
-        if name.endswith("conv.weight"):
-            value *= 6**0.5
     path = tmp_path_factory.mktemp("inception") / "random.pth"
-    torch.save(weights, path)
+    save_random_weights(path)
     return path
 
 

@@ -13,6 +13,7 @@ from scorelib.errors import InputError
 from scorelib.networks import (
     Adapted,
     DdpmUNet,
+    DiffusersUnet,
     Ncsn,
     NcsnPp,
     Ncsnv2,
@@ -163,7 +164,7 @@ def test_contract_in_the_plane(spec):
 
 
 def test_every_network_is_checked():
-    assert {*map(type, SPECS), NcsnPp, PlaneMlp, Adapted} >= components(NetworkSpec)
+    assert {*map(type, SPECS), NcsnPp, PlaneMlp, Adapted, DiffusersUnet} >= components(NetworkSpec)
 
 
 @pytest.mark.parametrize(

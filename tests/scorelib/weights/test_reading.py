@@ -79,9 +79,12 @@ def test_absent_files_and_folders_of_others_are_refused(tmp_path):
     refusal(tmp_path / "none.pth", "No such file", "name another")
     refusal(tmp_path, "config.json", "name a file")
     (tmp_path / "model_index.json").write_text("{}")
-    refusal(tmp_path, "diffusers")
+    refusal(tmp_path, "a folder of diffusers must hold config.json")
     (tmp_path / "config.json").write_text('{"_class_name": "UNet2DModel"}')
-    refusal(tmp_path, "UNet2DModel", "another program")
+    refusal(tmp_path, "must hold the weights diffusion_pytorch_model.safetensors")
+    (tmp_path / "model_index.json").unlink()
+    (tmp_path / "config.json").write_text('{"format": "theirs"}')
+    refusal(tmp_path, "another program")
 
 
 def test_damaged_safetensors_are_refused_and_whole_ones_are_read(tmp_path):

@@ -1,19 +1,24 @@
 """Tests of the contract of jobs, on every kind of job and on jobs that break a rule."""
 
 import hashlib
+import io
 import math
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
 import pytest
 import safetensors.torch
 import torch
 
 from scorelib.data import Digits, Moons
+from scorelib.data.facts import digest_of
+from scorelib.data.own.pictures import Pictures
 from scorelib.losses import Dlsm, Dsm
 from scorelib.metrics import ClassifierFeatures, ClassifierSpec, Coordinates
 from scorelib.metrics.accuracy import AccuracySpec
 from scorelib.metrics.features import Pixels
+from scorelib.metrics.statistics import Statistics
 from scorelib.networks import PlaneMlp, PlaneMlpClassifier, ResidualMlp
 from scorelib.optim import AdamSpec
 from scorelib.samplers import Als, Langevin
@@ -35,6 +40,9 @@ from tuning.stages import (
     NoiseClassifierTrainSpec,
     NoiseLevel,
     OracleErrors,
+    PictureChunk,
+    PicturesReference,
+    PicturesScore,
     RealFeatures,
     RealScore,
     Reference,
@@ -44,6 +52,7 @@ from tuning.stages import (
     Score,
     ScoreErrors,
     Snapshot,
+    StatisticsReference,
     TrainClassifier,
     TrainSpec,
     WeightsFile,
@@ -91,6 +100,15 @@ IMPORTED = ImportedWeights(
     data=DIGITS,
 )
 
+PIXELS = np.random.default_rng(0).integers(0, 256, (6, 8, 8, 1), dtype=np.uint8)
+PICTURES = Pictures(
+    name="", shape=(1, 8, 8), n_images=6, n_distinct=6,
+    chunks=(digest_of(torch.from_numpy(PIXELS).movedim(-1, 1).contiguous()),),
+)  # fmt: skip
+STATISTICS = io.BytesIO()
+np.savez(STATISTICS, mu=np.zeros(4), sigma=np.eye(4))
+STATISTICS_SHA256 = hashlib.sha256(STATISTICS.getvalue()).hexdigest()
+
 
 @dataclass(frozen=True, kw_only=True)
 class InTurn(SampleSpec):
@@ -125,6 +143,13 @@ JOBS = [
     ClassificationAccuracy(sample=LABELLED, n_images=10, classifier=TAUGHT),
     SampleSize(score=Score(sample=SAMPLE, protocol=FD), n_reported=50),
     IMPORTED,
+    PictureChunk(digest=PICTURES.chunks[0], n_images=6, shape=(1, 8, 8), extractor=FEATURES),
+    PicturesReference(pictures=PICTURES, extractor=FEATURES),
+    PicturesScore(pictures=PICTURES, protocol=FD.replace(n_images=5)),
+    StatisticsReference(
+        statistics=Statistics(name="published", sha256=STATISTICS_SHA256, n_features=4),
+        extractor=FEATURES,
+    ),
 ]
 
 
@@ -132,7 +157,15 @@ JOBS = [
 def test_contract(job, tmp_path):
     save(tmp_path / "weights", NETWORK, LEVELS, STATE, shape=DIGITS.shape)
     (tmp_path / "stores").mkdir()
-    check_job(job, tmp_path / "stores", weights=(tmp_path / "weights",), spot_check=False)
+    (tmp_path / "published.npz").write_bytes(STATISTICS.getvalue())
+    np.savez(tmp_path / "pictures.npz", PIXELS)
+    pieces = {
+        STATISTICS_SHA256: (str(tmp_path / "published.npz"), 0),
+        PICTURES.chunks[0]: (str(tmp_path / "pictures.npz"), 0),
+    }
+    check_job(
+        job, tmp_path / "stores", weights=(tmp_path / "weights",), spot_check=False, pieces=pieces
+    )
 
 
 def test_every_kind_of_job_is_checked():

@@ -18,6 +18,30 @@ PICTURE_POINTS = 500
 
 
 @dataclass(frozen=True, kw_only=True)
+class MomentsJob(Job):
+    """Base of jobs that store the mean and covariance of features, to measure distances to."""
+
+    KIND = "MomentsJob"
+    STAGE: ClassVar[Stage] = Stage("reference", 50, "score", assumed_seconds=5.0)
+
+    def outcome(self, fit: Moments) -> Outcome:
+        """Returns the outcome that stores a mean and covariance."""
+        tensors = {"mean": fit.mean.contiguous(), "factor": fit.factor.contiguous()}
+        files = {"moments.safetensors": safetensors.torch.save(tensors)}
+        return Outcome(result={"n_images": fit.n_images}, files=files)
+
+    def moments(self, at: ExecutionContext) -> Moments:
+        """Returns the finished mean and covariance.
+
+        Raises:
+            MissingInputError: the statistics are not stored, or were found corrupt.
+        """
+        tensors = safetensors.torch.load(at.read(self, "moments.safetensors"))
+        n_images = int(at.manifest(self).result["n_images"])
+        return Moments(tensors["mean"], tensors["factor"], n_images)
+
+
+@dataclass(frozen=True, kw_only=True)
 class RealJob(Job):
     """Base of jobs on the features of all images of a data split.
 
@@ -49,11 +73,10 @@ class RealJob(Job):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reference(RealJob):
+class Reference(RealJob, MomentsJob):
     """The mean and covariance of the features of a data split."""
 
     KIND = "Reference"
-    STAGE: ClassVar[Stage] = Stage("reference", 50, "score", assumed_seconds=5.0)
 
     def title(self) -> str:
         """Returns the title shown for the job."""
@@ -68,20 +91,7 @@ class Reference(RealJob):
         """Extracts the features and stores their moments; see `Job.run`."""
         yield Progress(0, 1, "splits")
         features, _ = self._extracted(at)
-        fit = moments(features)
-        tensors = {"mean": fit.mean.contiguous(), "factor": fit.factor.contiguous()}
-        files = {"moments.safetensors": safetensors.torch.save(tensors)}
-        return Outcome(result={"n_images": len(features)}, files=files)
-
-    def moments(self, at: ExecutionContext) -> Moments:
-        """Returns the finished mean and covariance.
-
-        Raises:
-            MissingInputError: the statistics are not stored, or were found corrupt.
-        """
-        tensors = safetensors.torch.load(at.read(self, "moments.safetensors"))
-        n_images = int(at.manifest(self).result["n_images"])
-        return Moments(tensors["mean"], tensors["factor"], n_images)
+        return self.outcome(moments(features))
 
 
 @dataclass(frozen=True, kw_only=True)

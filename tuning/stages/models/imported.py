@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from scorelib.data import DataSpec
 from scorelib.errors import InputError
-from scorelib.networks import Adapted, NetworkSpec, size_of
+from scorelib.networks import Adapted, DiffusersUnet, NetworkSpec, size_of
 from scorelib.schedules import Schedule
 from scorelib.weights import Checkpoint, Origin, SpotCheck, Used, denoises
 from tuning.jobs import ExecutionContext, Job, Outcome, Progress, Run, Stage
@@ -137,6 +137,8 @@ class ImportedWeights(Job, ScoreModel):
         if isinstance(network, Adapted):
             used = replace(used, answer=network.answer, value_range=network.value_range)
             network = network.network
+        if isinstance(network, DiffusersUnet) and network.times:
+            used = replace(used, prediction=network.prediction)
         return replace(used, centres_input=getattr(network, "centres_input", False))
 
     def exported(

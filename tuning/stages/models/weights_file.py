@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scorelib.errors import InputError, require_input
-from scorelib.networks import UNIT_RANGE, Answer, NetworkSpec
+from scorelib.networks import UNIT_RANGE, Answer, NetworkSpec, Prediction, Times
 from scorelib.schedules import Schedule
 from scorelib.spec import Spec
 from scorelib.weights import Checkpoint, read
@@ -24,7 +24,7 @@ class WeightsFile(Spec):
     """The weights of a score network in a file.
 
     Attributes:
-        sha256: SHA-256 of the file, or of ``model.safetensors`` in a folder; 64 hexadecimal digits.
+        sha256: SHA-256 of the file, or of the file of weights in a folder; 64 hexadecimal digits.
         network: architecture.
         schedule: noise levels of the training, for data in [0, 1].
         ema: whether the averaged weights are taken, if the format has a choice.
@@ -84,6 +84,9 @@ class Reading(Spec):
         first_level: whether the first level in the file is the largest or the smallest.
         value_range: least and greatest value of the images that the network takes.
         answer: output of the network, one of `scorelib.networks.Answer`.
+        times: time of a level between those of two training times of a model of diffusers; None for
+            the usual time of the network.
+        prediction: prediction of a model of diffusers; None for the one that its folder states.
     """
 
     KIND = "Reading"
@@ -97,6 +100,8 @@ class Reading(Spec):
     first_level: FirstLevel = "largest"
     value_range: tuple[float, float] = UNIT_RANGE
     answer: Answer = "scaled score"
+    times: Times | None = None
+    prediction: Prediction | None = None
 
     def identified(self, path: Path) -> WeightsFile:
         """Reads a file and returns the identity of its weights.
@@ -110,7 +115,8 @@ class Reading(Spec):
         """
         found = read(
             path, self.format, network=self.network, schedule=self.schedule, sha256=self.sha256,
-            ema=self.ema, half=self.half, first_level=self.first_level,
+            ema=self.ema, half=self.half, first_level=self.first_level, times=self.times,
+            prediction=self.prediction,
         ).adapted(self.value_range, self.answer)  # fmt: skip
         return WeightsFile(
             sha256=found.sha256,

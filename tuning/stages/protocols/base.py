@@ -8,9 +8,11 @@ from typing import ClassVar, Literal
 from torch import Tensor
 
 from scorelib.data import DataSpec
+from scorelib.data.own.pictures import Pictures
 from scorelib.errors import require_input
 from scorelib.metrics.classifier import ClassifierFeatures
 from scorelib.metrics.features import Extractor
+from scorelib.metrics.statistics import Statistics
 from scorelib.spec import Spec
 from tuning.jobs import ExecutionContext, Job
 
@@ -53,7 +55,8 @@ class Protocol(Spec):
     Attributes:
         reads: tensor of the images that is measured, "features" or "probabilities".
         extractor: extractor of features and classes, including its weights and resizing.
-        data: data set that the images should resemble.
+        data: what the images should resemble: a data set, pictures that were made elsewhere, or
+            published statistics; a kind of protocol may take data sets alone.
         n_images: number of generated images, >= 1.
         seeds: origin of the images. "search": the step size was chosen on these images, which
             biases the value towards better ones; "fresh": no setting was chosen on these
@@ -64,7 +67,7 @@ class Protocol(Spec):
     reads: ClassVar[Reads] = "features"
 
     extractor: Extractor
-    data: DataSpec
+    data: DataSpec | Pictures | Statistics
     n_images: int
     seeds: Literal["search", "fresh", "unstated"] = "search"
 
@@ -99,7 +102,7 @@ class Protocol(Spec):
     @property
     def unit(self) -> str:
         """Name of the examples of the data set: "images" or "points"."""
-        return "images" if len(self.data.shape) == 3 else "points"
+        return "points" if len(self.data.shape) == 1 else "images"
 
     @property
     def about(self) -> str:

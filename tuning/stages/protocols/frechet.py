@@ -3,10 +3,14 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from scorelib.data import DataSpec
+from scorelib.data.own.pictures import Pictures
 from scorelib.errors import require_input
 from scorelib.metrics.frechet import frechet_distance, moments
+from scorelib.metrics.statistics import Statistics
 from tuning.jobs import ExecutionContext, Job
-from tuning.stages.features.reference import Reference
+from tuning.stages.features.pictures import PicturesReference, StatisticsReference
+from tuning.stages.features.reference import MomentsJob, Reference
 from tuning.stages.protocols.base import Images, Measurement, Protocol
 
 
@@ -15,7 +19,7 @@ class FidProtocol(Protocol):
     """The squared Frechet distance to a split of the data; the FID with Inception features.
 
     Attributes:
-        split: reference split of the data set.
+        split: reference split, if the reference is a data set.
         n_images: number of generated images, > 1.
         rounding: rounding of the images; "8-bit" clamps to [0, 1] and rounds to 8 bits, as in PNG
             files.
@@ -27,18 +31,25 @@ class FidProtocol(Protocol):
     rounding: Literal["8-bit"] = "8-bit"
 
     def validate(self) -> None:
-        """Raises InputError for fewer than two images, or data that are not images."""
+        """Raises InputError for fewer than two images, points, or other features."""
         require_input(self.n_images > 1, f"n_images must be above 1, but got {self.n_images}")
         require_input(
-            len(self.data.shape) == 3,
+            len(self.data.shape) != 1,
             f"data must be images (C, H, W), but {self.data.name} has shape {self.data.shape}; use "
             "a DistanceProtocol for points",
         )
+        if isinstance(self.data, Statistics):
+            self.data.require_features_of(self.extractor)
 
     @property
-    def reference(self) -> Reference:
-        """Job that computes the mean and covariance of the reference features."""
-        return Reference(data=self.data, split=self.split, extractor=self.extractor)
+    def reference(self) -> MomentsJob:
+        """Job that computes, or reads, the mean and covariance of the reference features."""
+        if isinstance(self.data, DataSpec):
+            return Reference(data=self.data, split=self.split, extractor=self.extractor)
+        if isinstance(self.data, Pictures):
+            unnamed = self.data.replace(name="")
+            return PicturesReference(pictures=unnamed, extractor=self.extractor)
+        return StatisticsReference(statistics=self.data, extractor=self.extractor)
 
     @property
     def name(self) -> str:
@@ -52,8 +63,10 @@ class FidProtocol(Protocol):
 
     @property
     def about(self) -> str:
-        """Display name of the reference split."""
-        return f"{self.data.name} {self.split}"
+        """Display name of the reference, with the split of a data set."""
+        return (
+            f"{self.data.name} {self.split}" if isinstance(self.data, DataSpec) else self.data.name
+        )
 
     @property
     def details(self) -> tuple[str, ...]:

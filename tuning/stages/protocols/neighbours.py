@@ -15,11 +15,14 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from scorelib.errors import require_input
+from scorelib.data import DataSpec
+from scorelib.data.own.pictures import Pictures
+from scorelib.errors import InputError, require_input
 from scorelib.metrics.classifier import ClassifierFeatures
 from scorelib.metrics.prdc import classwise_prdc, prdc
 from scorelib.seeds import generator_of
 from tuning.jobs import ExecutionContext, Job
+from tuning.stages.features.pictures import picture_chunks
 from tuning.stages.features.reference import RealFeatures
 from tuning.stages.protocols.base import Images, Measurement, Protocol
 
@@ -32,7 +35,7 @@ class NeighboursProtocol(Protocol):
         statistic: metric to measure.
         n_real: number of real images, at most all of the split; with `classwise`, the same number
             of each class.
-        split: split of the real images.
+        split: split of the real images, if they are those of a data set.
         k: rank of the nearest neighbour that defines the radius of a ball, >= 1 and less than the
             number of images in each compared set.
         classwise: whether to take the mean over classes, each measured separately. This needs
@@ -50,7 +53,7 @@ class NeighboursProtocol(Protocol):
     def validate(self) -> None:
         """Raises InputError for too few or too many images, or numbers not divisible by classes."""
         super().validate()
-        there_are = self.data.n_images(self.split)
+        there_are = self._there_are
         require_input(
             self.n_real <= there_are,
             f"n_real must be at most {there_are}, the number of {self.about} images, "
@@ -66,13 +69,21 @@ class NeighboursProtocol(Protocol):
             )
 
     @property
-    def _n_parts(self) -> int:
-        return self.data.n_classes if self.classwise else 1
+    def _there_are(self) -> int:
+        """Number of real images, all of them."""
+        if isinstance(self.data, DataSpec):
+            return self.data.n_images(self.split)
+        if isinstance(self.data, Pictures) and not self.classwise:
+            return self.data.n_images
+        raise InputError(
+            f"{self.statistic} needs the real images{' and their classes' * self.classwise}, but "
+            f"{self.data.name} has none: compare with a data set",
+            "metrics",
+        )
 
     @property
-    def reference(self) -> RealFeatures:
-        """Job that extracts the features of the real images."""
-        return RealFeatures(data=self.data, split=self.split, extractor=self.extractor)
+    def _n_parts(self) -> int:
+        return self.data.n_classes if self.classwise and isinstance(self.data, DataSpec) else 1
 
     @property
     def name(self) -> str:
@@ -92,8 +103,10 @@ class NeighboursProtocol(Protocol):
 
     @property
     def about(self) -> str:
-        """Display name of the split of the real images."""
-        return f"{self.data.name} {self.split}"
+        """Display name of the real images, with the split of a data set."""
+        return (
+            f"{self.data.name} {self.split}" if isinstance(self.data, DataSpec) else self.data.name
+        )
 
     @property
     def details(self) -> tuple[str, ...]:
@@ -101,8 +114,24 @@ class NeighboursProtocol(Protocol):
         return (f"k = {self.k}", f"{self.n_real:,} real")
 
     def inputs(self) -> tuple[Job, ...]:
-        """Returns the job that extracts the features of the real images."""
+        """Returns the jobs that extract the features of the real images."""
+        if isinstance(self.data, Pictures):
+            return picture_chunks(self.data, self.data.n_images, self.extractor)
         return (self.reference,)
+
+    @property
+    def reference(self) -> RealFeatures:
+        """Job that extracts the features of the real images of a data set."""
+        assert isinstance(self.data, DataSpec)  # else `validate` has raised
+        return RealFeatures(data=self.data, split=self.split, extractor=self.extractor)
+
+    def _real(self, at: ExecutionContext) -> tuple[Tensor, Tensor]:
+        """Returns the features of all real images, (N, d), and their labels, (N,)."""
+        if isinstance(self.data, Pictures):
+            chunks = picture_chunks(self.data, self.data.n_images, self.extractor)
+            features = torch.cat([chunk.read(at, "features") for chunk in chunks])
+            return features, torch.zeros(len(features), dtype=torch.int64)
+        return self.reference.read(at)
 
     def require_suitable(self, labels: Tensor | None) -> None:
         """Raises InputError for a class-wise metric unless classes have equally many images."""
@@ -123,7 +152,7 @@ class NeighboursProtocol(Protocol):
     def measure(self, images: Images, at: ExecutionContext) -> Measurement:
         """Measures the metric, for each class if class-wise; see `Protocol.measure`."""
         self.require_suitable(images.labels)
-        real, real_labels = self.reference.read(at)
+        real, real_labels = self._real(at)
         chosen = self._chosen(real_labels)
         real, generated = real[chosen].to(at.device), images.values.to(at.device)
         if not self.classwise:

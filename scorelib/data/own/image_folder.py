@@ -158,7 +158,7 @@ class ImageFolder(OwnFolder):
                     raise MissingDataError(
                         f"{path} must hold its images under the names that they had, but the same "
                         f"images have the same letters in another Unicode form than {form}: rename "
-                        f"them (convmv -f utf8 -t utf8 --{form.lower()} -r --notest)"
+                        f"them, for example with convmv"
                     )
             raise MissingDataError(
                 f"{path} must hold the images of digest {self.digest[:12]}... ({self.n_train:,} "

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from dashboards.web.child_servers import listens
 from studies.cli.command import STOPPED
-from tests.chaos.drivers import require_single_runs
+from tests.chaos.drivers import require_single_runs, wait_for_work
 from tests.clusters import descendants
 from tests.launches import (
     csv,
@@ -68,8 +68,9 @@ def stop_as_slurm(folder: Path) -> str:
         assert output.count("Stopped (") == 1 and "Traceback" not in output, output
         require_gone(process, temporary)
     for part in _PARTS:
+        launched = time.time()  # a lease of the run before may be left
         process = launch(store, folder, environment={"TMPDIR": str(temporary)})
-        wait_for(store, "leases/*", 1, process)
+        wait_for_work(store, launched, process)
         (pid,) = [pid for pid, command in left_of(process) if part in command.split("\0")[0]]
         os.kill(pid, signal.SIGKILL)
         output, _ = process.communicate(timeout=60)

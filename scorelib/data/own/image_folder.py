@@ -32,6 +32,9 @@ from scorelib.errors import InputError, MissingDataError
 from scorelib.spec import added_later
 from scorelib.unicode_forms import known_form
 
+Form = Literal["NFC", "NFD"]
+_FORMS: tuple[Form, ...] = ("NFC", "NFD")
+
 
 @dataclass(frozen=True, kw_only=True)
 class ImageFolder(OwnFolder):
@@ -160,12 +163,12 @@ class ImageFolder(OwnFolder):
             **of_split,
         )
         if found != self:
-            for form in ("NFC", "NFD"):
+            for form in _FORMS:
                 if _digest(path, list_images(path), form) == self.digest:
                     raise MissingDataError(
                         f"{path} must hold its images under the names that they had, but the same "
                         f"images have the same letters in another Unicode form than {form}: rename "
-                        f"them (convmv -f utf8 -t utf8 --{form.lower()} -r --notest)"
+                        f"them, for example with convmv"
                     )
             raise MissingDataError(
                 f"{path} must hold the images of digest {self.digest[:12]}... ({self.n_train:,} "
@@ -186,7 +189,7 @@ class ImageFolder(OwnFolder):
         return [files[i] for i in own.tolist()], labels[own]
 
 
-def _digest(path: Path, listing: Listing, form: Literal["NFC", "NFD"] | None = None) -> str:
+def _digest(path: Path, listing: Listing, form: Form | None = None) -> str:
     """Returns the digest of all names and contents; a form converts the names first."""
     digest = hashlib.sha256()
     for found in listing.images.values():

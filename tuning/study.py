@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from scorelib.errors import require_input
 from scorelib.spec import Spec
+from tuning.claims import Claim
 from tuning.jobs import Job
 from tuning.spaces import Rung, SearchSpace
 from tuning.spaces.base import scores_of
@@ -263,6 +264,7 @@ class Study:
         baselines: reference distances, shown under the table.
         curves: curves over training iterations.
         figures: names of the figures of the results (`dashboards.figures`), in order.
+        claims: claims of the paper about the numbers of the table, in order.
         notes: further notes, shown under the table.
     """
 
@@ -280,6 +282,7 @@ class Study:
     baselines: tuple[Baseline, ...] = ()
     curves: tuple[Curve, ...] = ()
     figures: tuple[str, ...] = ()
+    claims: tuple[Claim, ...] = ()
     notes: tuple[str, ...] = ()
 
     @property

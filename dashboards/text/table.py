@@ -15,6 +15,8 @@ from dashboards.results.pareto_fronts import multi_objective_runs, pareto_table
 from dashboards.results.searches import alike_runs, search_notes, search_tables
 from dashboards.results.verdicts import verdict
 from dashboards.text.certainty import certainty_notes
+from dashboards.text.claims import TITLE as CLAIMS
+from dashboards.text.claims import claims_table
 from dashboards.text.formats import Document, as_latex, as_markdown, as_rich
 from dashboards.text.reported_notes import reported_notes
 from tuning.study import Cell
@@ -93,10 +95,12 @@ def document(view: StudyView, *, stacked: bool = False, missing: Sequence[str] =
     if paired := [row for row in methods if row["seeds"] > 1]:
         differences = pd.DataFrame(paired).drop(columns="seeds")
         below.append((f"{OURS} minus {BASE}, seed by seed: mean difference", differences))
+    judged = claims_table(view)
+    claims = [] if judged.empty else [(CLAIMS, judged)]
     return Document(
         title(view),
         heading(view),
-        [("", grid(view, stacked=stacked)), *below],
+        [("", grid(view, stacked=stacked)), *claims, *below],
         [*foot(view), *missing],
     )
 

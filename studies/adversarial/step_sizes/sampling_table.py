@@ -24,12 +24,14 @@ from scorelib.samplers import Cas
 from scorelib.schedules import GeometricSchedule
 from scorelib.step_size import relative_step
 from studies.adversarial.step_sizes.table_settings import COLUMNS, REPORTED_N_SIGMA, TableSettings
+from studies.common.claims import between, denoising
 from studies.common.distances import baselines, papers_protocol
 from studies.common.exhibit import Exhibit
 from studies.common.initial_step_sizes import PAPERS_SAMPLERS, SAMPLERS, initial_step_size
 from studies.common.step_size_search import step_size_search
+from tuning.claims import Claim
 from tuning.spaces import OneOf, ParameterSpace
-from tuning.stages import FidProtocol, Output, SampleSpec, Score, Snapshot
+from tuning.stages import OUTPUTS, FidProtocol, Output, SampleSpec, Score, Snapshot
 from tuning.study import Cell, Search, Study
 
 METRICS: dict[Output, str] = {"raw": "fid", "denoised": "fid_denoised"}
@@ -81,6 +83,7 @@ def build(exhibit: SamplingTable, scale: str, at: TableSettings, prefix: str = "
         scale,
         at,
         _by_row(cells),
+        claims=_claims(cells, at, prefix, exhibit.label),
         searches=searches.values(),
         snapshots=(
             Snapshot(train=at.training(column), iteration=iteration)
@@ -88,6 +91,41 @@ def build(exhibit: SamplingTable, scale: str, at: TableSettings, prefix: str = "
             for iteration in at.snapshots
         ),
         baselines=baselines(table.protocol),
+    )
+
+
+def _claims(
+    cells: Sequence[Cell], at: TableSettings, prefix: str, source: str
+) -> tuple[Claim, ...]:
+    """Returns the paper's claims about the table; the last two are about denoised images."""
+    rows = {f"{prefix}{row_label(name, n)}": (name, n) for name in SAMPLERS for n in at.n_sigma}
+
+    def with_als(row: str, column: str) -> tuple[str, str] | None:
+        name, n_sigma = rows[row]
+        return (f"{prefix}{row_label('als', n_sigma)}", column) if name == "cas" else None
+
+    def with_fewer_steps(row: str, column: str) -> tuple[str, str] | None:
+        name, n_sigma = rows[row]
+        least = min(at.n_sigma)
+        return (f"{prefix}{row_label(name, least)}", column) if n_sigma > least else None
+
+    def without_discriminator(row: str, column: str) -> tuple[str, str] | None:
+        return (row, COLUMNS[0]) if column == COLUMNS[1] else None
+
+    return (
+        denoising(cells, "denoising lowers the distance", source),
+        *(
+            between(
+                cells,
+                with_als,
+                f"consistent sampling is better at equal steps, {which} images",
+                source,
+                quantities=(which,),
+            )
+            for which in OUTPUTS
+        ),
+        between(cells, with_fewer_steps, "more steps per level are better", source),
+        between(cells, without_discriminator, "adversarial training is better", source),
     )
 
 

@@ -1,7 +1,10 @@
 """The description of a paper's claim: which numbers of a table are better than which others."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
+
+from scorelib.errors import require_input
 
 
 class Place(NamedTuple):
@@ -40,6 +43,7 @@ class Claim:
         pairs: pairs of numbers that the claim is about; at least one.
         lower: whether the claim calls the lower number of a pair better; None for the direction of
             the cells' own measure.
+        or_equal: whether the claim also holds if the numbers of a pair are equal.
         is_exact: whether the numbers are computed without random draws, so that one value of each
             decides.
     """
@@ -48,4 +52,29 @@ class Claim:
     source: str
     pairs: tuple[Pair, ...]
     lower: bool | None = None
+    or_equal: bool = False
     is_exact: bool = False
+
+    def require_known(self, directions: Mapping[Place, bool | None]) -> None:
+        """Checks the pairs against the numbers of a study.
+
+        Args:
+            directions: for each number of the study, whether lower is better; None for neither.
+
+        Raises:
+            InputError: the claim has no pair, a place names no measured number, or neither the
+                claim nor the cell says which direction is better.
+        """
+        has_pairs = len(self.pairs) > 0
+        require_input(has_pairs, f"the claim {self.text!r} must have a pair, but has none")
+        for place in (place for pair in self.pairs for place in pair):
+            require_input(
+                place in directions,
+                f"the claim {self.text!r} must name numbers that the study measures, but names "
+                f"{', '.join(place)}",
+            )
+            require_input(
+                self.lower is not None or directions[place] is not None,
+                f"the claim {self.text!r} must say whether lower is better, because the measure of "
+                f"{', '.join(place)} does not, but lower is None",
+            )

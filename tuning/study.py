@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from scorelib.errors import require_input
 from scorelib.spec import Spec
-from tuning.claims import Claim
+from tuning.claims import Claim, Place
 from tuning.jobs import Job
 from tuning.spaces import Rung, SearchSpace
 from tuning.spaces.base import scores_of
@@ -284,6 +284,17 @@ class Study:
     figures: tuple[str, ...] = ()
     claims: tuple[Claim, ...] = ()
     notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Raises InputError unless every claim is about numbers that the study measures."""
+        directions = {
+            Place(cell.row, cell.column, quantity): cell.lower_is_better
+            for cell in self.cells
+            if cell.is_measured and self.claims
+            for quantity in cell.quantities
+        }
+        for claim in self.claims:
+            claim.require_known(directions)
 
     @property
     def id(self) -> str:

@@ -1,58 +1,78 @@
 """The claims of a paper as a table: what our numbers say of each, with intervals."""
 
 import math
+from typing import Any
 
 import pandas as pd
 
-from dashboards.results.cells import StudyView
-from dashboards.results.claims import JudgedClaim, judged_claims
-
 TITLE = (
-    "Claims of the paper: the factor by which the numbers agree (below 1: they disagree), with its "
-    "95 % interval over paired seeds"
+    "Claims: the factor by which the numbers agree with each (below 1: they disagree; with a sign: "
+    "a difference), with its 95 % interval over paired seeds, and the least effect that these "
+    "seeds could have shown"
 )
 
 
-def claims_table(view: StudyView) -> pd.DataFrame:
-    """Returns a table with a row for each claim that has a measured pair.
-
-    Its columns: the claim with its source; the judgement; the factor (or "+", the difference) with
-    its interval; the smallest effect that could have been shown; in how many pairs our numbers
-    and the paper's agree with the claim; the number of paired seeds.
+def claims_table(numbers: pd.DataFrame, *, stacked: bool = False) -> pd.DataFrame:
+    """Returns a table of text with a row for each claim.
 
     Args:
-        view: results of the study so far.
+        numbers: judged claims, as from `dashboards.results.claims.claim_numbers`.
+        stacked: whether the table is narrow, with two lines in each cell, for a terminal.
     """
-    return pd.DataFrame([_row(judged) for judged in judged_claims(view)])
+    rows = [_stacked(row) if stacked else _wide(row) for _, row in numbers.iterrows()]
+    return pd.DataFrame(rows)
 
 
-def _row(judged: JudgedClaim) -> dict[str, str]:
-    papers = f"{judged.n_papers_agreeing} of {judged.n_papers}" if judged.n_papers else "-"
+def _wide(row: Any) -> dict[str, str]:
     return {
-        "claim": f"{judged.claim.text} ({judged.claim.source})",
-        "here": judged.judgement,
-        "factor": _effect(judged),
-        "least visible": _size(judged, judged.half) if judged.half else "-",
-        "pairs": f"{judged.n_agreeing} of {judged.n_pairs}",
-        "paper's": papers,
-        "seeds": "exact" if judged.claim.is_exact else str(judged.n_seeds),
+        "claim": _claim(row),
+        "here": str(row["judgement"]),
+        "factor": effect_text(row),
+        "least visible": _size(row, "least_visible"),
+        "pairs": _pairs(row),
+        "paper's": _papers(row),
+        "seeds": _seeds(row),
     }
 
 
-def sentence(judged: JudgedClaim) -> str:
-    """Returns the judgement as a sentence with its interval."""
-    seeds = "exact" if judged.claim.is_exact else f"{judged.n_seeds} seeds"
-    return f"{judged.claim.text}: {judged.judgement} ({_effect(judged)}; {seeds})"
+def _stacked(row: Any) -> dict[str, str]:
+    seeds, papers = _seeds(row), _papers(row)
+    seeds += "" if row["is_exact"] else " seed" if seeds == "1" else " seeds"
+    visible = _size(row, "least_visible")
+    return {
+        "claim": _claim(row),
+        "here": f"{row['judgement']}\n{seeds}",
+        "factor": effect_text(row) + ("" if visible == "-" else f"\nvisible from {visible}"),
+        "pairs": _pairs(row) + ("" if papers == "-" else f"\npaper's {papers}"),
+    }
 
 
-def _effect(judged: JudgedClaim) -> str:
-    """Formats the effect with its interval."""
-    shown = _size(judged, judged.effect)
-    if not judged.half:
-        return shown
-    low, high = judged.effect - judged.half, judged.effect + judged.half
-    return f"{shown} [{_size(judged, low)}, {_size(judged, high)}]"
+def effect_text(row: Any) -> str:
+    """Returns the effect of a judged claim with its interval, if the claim has one."""
+    effect = _size(row, "effect")
+    if math.isnan(row["low"]):
+        return effect
+    return f"{effect} [{_size(row, 'low')}, {_size(row, 'high')}]"
 
 
-def _size(judged: JudgedClaim, effect: float) -> str:
-    return f"{math.exp(effect):.3g}" if judged.is_factor else f"{effect:+.3g}"
+def _claim(row: Any) -> str:
+    return f"{row['claim']} ({row['source']})"
+
+
+def _pairs(row: Any) -> str:
+    missing = f", {row['n_missing']} missing" if row["n_missing"] else ""
+    return f"{row['n_agreeing']} of {row['n_pairs']}{missing}"
+
+
+def _papers(row: Any) -> str:
+    return f"{row['n_papers_agreeing']} of {row['n_papers']}" if row["n_papers"] else "-"
+
+
+def _seeds(row: Any) -> str:
+    return "exact" if row["is_exact"] else str(row["n_seeds"])
+
+
+def _size(row: Any, name: str) -> str:
+    if math.isnan(row[name]):
+        return "-"
+    return f"{row[name]:.3g}" if row["is_factor"] else f"{row[name]:+.3g}"

@@ -118,11 +118,12 @@ def as_markdown(document: Document) -> str:
     lines = [f"**{document.title}**", "", document.heading, ""]
     for title, data in document.tables:
         lines += [title, ""] if title else []
-        lines += [*_markdown_table(data), ""]
+        lines += [*markdown_table(data), ""]
     return "\n".join([*lines, *(f"- {line}" for line in document.foot)]) + "\n"
 
 
-def _markdown_table(data: pd.DataFrame) -> list[str]:
+def markdown_table(data: pd.DataFrame) -> list[str]:
+    """Formats a table as the lines of a GitHub-flavoured Markdown table."""
     rows = [" | ".join(map(str, row)) for row in [data.columns, *data.itertuples(index=False)]]
     rows.insert(1, " | ".join("---" for _ in data.columns))
     return [f"| {row} |" for row in rows]

@@ -45,6 +45,9 @@ class SamplingTable(Exhibit):
     Attributes:
         data: data set of the paper.
         schedule: noise schedule of the paper.
+        helped: images that adversarial training improves, as the paper says.
+        is_quickest_consistent: whether the paper finds consistent sampling better for denoised
+            images with one step per level.
     """
 
     paper: str = "acsm"
@@ -56,6 +59,8 @@ class SamplingTable(Exhibit):
     figures: tuple[str, ...] = ("step_sizes", "noise_schedules", "searches", "losses")
     data: DataSpec
     schedule: GeometricSchedule
+    helped: tuple[Output, ...] = OUTPUTS
+    is_quickest_consistent: bool = False
 
 
 def build(exhibit: SamplingTable, scale: str, at: TableSettings, prefix: str = "") -> Study:
@@ -83,7 +88,7 @@ def build(exhibit: SamplingTable, scale: str, at: TableSettings, prefix: str = "
         scale,
         at,
         _by_row(cells),
-        claims=_claims(cells, at, prefix, exhibit.label),
+        claims=_claims(exhibit, cells, at, prefix),
         searches=searches.values(),
         snapshots=(
             Snapshot(train=at.training(column), iteration=iteration)
@@ -95,38 +100,48 @@ def build(exhibit: SamplingTable, scale: str, at: TableSettings, prefix: str = "
 
 
 def _claims(
-    cells: Sequence[Cell], at: TableSettings, prefix: str, source: str
+    exhibit: SamplingTable, cells: Sequence[Cell], at: TableSettings, prefix: str
 ) -> tuple[Claim, ...]:
-    """Returns the paper's claims about the table; the last two are about denoised images."""
-    rows = {f"{prefix}{row_label(name, n)}": (name, n) for name in SAMPLERS for n in at.n_sigma}
+    """Returns the paper's claims, which are about denoised images unless they say otherwise."""
 
-    def with_als(row: str, column: str) -> tuple[str, str] | None:
-        name, n_sigma = rows[row]
-        return (f"{prefix}{row_label('als', n_sigma)}", column) if name == "cas" else None
+    def label(name: str, n_sigma: int) -> str:
+        return f"{prefix}{row_label(name, n_sigma)}"
 
-    def with_fewer_steps(row: str, column: str) -> tuple[str, str] | None:
-        name, n_sigma = rows[row]
-        least = min(at.n_sigma)
-        return (f"{prefix}{row_label(name, least)}", column) if n_sigma > least else None
-
-    def without_discriminator(row: str, column: str) -> tuple[str, str] | None:
-        return (row, COLUMNS[0]) if column == COLUMNS[1] else None
-
+    source = f"Section 6.1, {exhibit.label}" if exhibit.where else "Section 6.1"
+    least = min(at.n_sigma)
+    consistent = {label("cas", n): [label("als", n)] for n in at.n_sigma}
+    quickest = {label("cas", least): consistent[label("cas", least)]}
+    more = {
+        label(name, n): [label(name, least)]
+        for name in PAPERS_SAMPLERS
+        for n in at.n_sigma
+        if n > least
+    }
+    without, adversarial = COLUMNS
+    improves = "adversarial training is better"
+    hurts = {without: [adversarial]} if exhibit.helped != OUTPUTS else {}
     return (
         denoising(cells, "denoising lowers the distance", source),
+        between(
+            cells, "more steps per level are better", source, rows=more, quantities=OUTPUTS
+        ),
+        between(
+            cells, "consistent sampling is better, raw images", source,
+            rows=consistent, quantities=("raw",),
+        ),
+        between(
+            cells, f"consistent sampling is better at n_sigma = {least}, denoised images", source,
+            rows=quickest if exhibit.is_quickest_consistent else {},
+        ),
         *(
             between(
-                cells,
-                with_als,
-                f"consistent sampling is better at equal steps, {which} images",
-                source,
-                quantities=(which,),
+                cells, f"{improves}, {which} images", source,
+                columns={adversarial: [without]}, quantities=(which,),
             )
-            for which in OUTPUTS
+            for which in exhibit.helped
         ),
-        between(cells, with_fewer_steps, "more steps per level are better", source),
-        between(cells, without_discriminator, "adversarial training is better", source),
-    )
+        between(cells, "adversarial training is not better", source, columns=hurts, or_equal=True),
+    )  # fmt: skip
 
 
 def _by_row(cells: Sequence[Cell]) -> list[Cell]:

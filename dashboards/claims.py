@@ -4,9 +4,9 @@
                                 [--format markdown|csv] [-o FILE]
 
 The judgements are those that `dashboards.table` prints below each study's table. Every study of the
-stores is read with the settings of its last run; nothing is written to a store. The CSV holds all
-digits, and ``--csv`` reads such a file, alone or before the stores. Studies that are not there, or
-have fewer seeds than ``--least-seeds``, are listed below the Markdown.
+stores is read with the settings of its last run; nothing is written to a store. ``--csv`` reads a
+file of ``--format csv``, alone or before the stores. Studies that are not there, or have fewer
+seeds than ``--least-seeds``, are listed below the Markdown.
 
 In a FILE that contains the lines of `MARKS`, only the lines between them are replaced.
 """
@@ -68,7 +68,7 @@ def read_csv(file: Path) -> pd.DataFrame:
         InputError: the file cannot be read, or has other columns.
     """
     try:
-        numbers = pd.read_csv(file, float_precision="round_trip")
+        numbers = pd.read_csv(file)
     except (OSError, ValueError) as error:
         why = " ".join(str(error).split())
         raise InputError(f"the CSV must be readable, but {file}: {why}", "csv") from error
@@ -82,19 +82,25 @@ def read_csv(file: Path) -> pd.DataFrame:
 
 
 def _joined(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Returns tables below each other; of a study that is in several, the first counts."""
+    """Returns tables below each other, in the order of the registry of studies.
+
+    Of a study that is in several tables, the first counts.
+    """
+    order = {name: number for number, name in enumerate(STUDIES)}
     given: list[pd.DataFrame] = []
     for table in (table for table in tables if len(table)):
         known = {(s, scale) for t in given for s, scale in t[_WHERE].itertuples(index=False)}
         is_new = [pair not in known for pair in table[_WHERE].itertuples(index=False, name=None)]
         given.append(table[is_new])
     joined = pd.concat(given) if given else pd.DataFrame(columns=COLUMNS)
-    return joined.reindex(columns=[*_WHERE, *COLUMNS])
+    joined = joined.reindex(columns=[*_WHERE, *COLUMNS])
+    places = [order.get(name, len(order)) for name in joined["study"]]
+    return joined.iloc[sorted(range(len(joined)), key=places.__getitem__)]
 
 
 def as_csv(numbers: pd.DataFrame) -> str:
-    """Formats judged claims as CSV, with all digits."""
-    return str(numbers.to_csv(index=False, lineterminator="\n"))
+    """Formats judged claims as CSV, with twelve digits, which reading and writing do not change."""
+    return str(numbers.to_csv(index=False, lineterminator="\n", float_format="%.12g"))
 
 
 def as_markdown(numbers: pd.DataFrame, least_seeds: int = 1) -> str:

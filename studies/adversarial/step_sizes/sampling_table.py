@@ -122,8 +122,12 @@ def _claims(
     hurts = {without: [adversarial]} if exhibit.helped != OUTPUTS else {}
     return (
         denoising(cells, "denoising lowers the distance", source),
-        between(
-            cells, "more steps per level are better", source, rows=more, quantities=OUTPUTS
+        *(
+            between(
+                cells, f"more steps per level are better, {which} images", source,
+                rows=more, quantities=(which,),
+            )
+            for which in OUTPUTS
         ),
         between(
             cells, "consistent sampling is better, raw images", source,

@@ -240,7 +240,7 @@ def test_the_judgements_are_sentences_of_the_answer_and_tags_and_metrics_of_mlfl
     view = shown_view()
     n = [one.judgement for one in judged_claims(view)].count
     assert answer(view)[1] == (
-        f'The judgement on 6 claims of the paper is "shows" for {n("shows")}, "does not show" '
+        f'The judgement on 7 claims of the paper is "shows" for {n("shows")}, "does not show" '
         f'for {n("does not show")} and "cannot tell" for {n("cannot tell")} (95 % intervals over '
         "paired seeds: 3); the table of claims gives the intervals."
     )
@@ -248,12 +248,12 @@ def test_the_judgements_are_sentences_of_the_answer_and_tags_and_metrics_of_mlfl
     assert record.tags["claim 1"] == "shows: denoising lowers the distance; 2 [2, 2]"
     assert record.metrics["claim 1/denoising lowers the distance"] == pytest.approx(2.0)
     assert [tag for tag in record.tags if tag.startswith("claim")] == [
-        f"claim {number}" for number in range(1, 7)
+        f"claim {number}" for number in range(1, 8)
     ]
 
 
 def test_numbers_are_a_table_with_the_same_columns_however_many_claims():
     numbers = claim_numbers(shown_view())
-    assert tuple(numbers) == COLUMNS and len(numbers) == 6
+    assert tuple(numbers) == COLUMNS and len(numbers) == 7
     assert tuple(claim_numbers(view_of({("a", "q"): (1.0,)}))) == COLUMNS
     assert (numbers["low"] <= numbers["effect"]).all()

@@ -144,7 +144,10 @@ def _claims(
             )
             for which in exhibit.helped
         ),
-        between(cells, "adversarial training is not better", source, columns=hurts, or_equal=True),
+        between(
+            cells, "adversarial training is not better, denoised images", source,
+            columns=hurts, or_equal=True,
+        ),
     )  # fmt: skip
 
 

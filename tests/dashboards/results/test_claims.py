@@ -13,7 +13,8 @@ from dashboards.results.cells import CellView, Measured, StudyView
 from dashboards.results.claims import COLUMNS, claim_numbers, judged_claims
 from dashboards.text.answers import answer
 from dashboards.text.claims import claims_table
-from dashboards.text.table import render
+from dashboards.text.formats import as_html
+from dashboards.text.table import document, render
 from scorelib.errors import InputError
 from studies.registry import find_study
 from tests.miniature import miniature_study
@@ -232,6 +233,10 @@ def test_the_table_of_claims_is_printed_in_every_format():
         "8 of 8 | 3 |"
     )
     assert "denoising lowers the distance (Section 6.1, Table 1) & shows &" in texts["latex"]
+    assert "{p{0.3\\linewidth}rrrrrr}" in texts["latex"]  # wrapped
+    assert "<td>denoising lowers the distance (Section 6.1, Table 1)</td>" in as_html(
+        document(view)
+    )
     for text in texts.values():
         assert "95 \\% interval" in text or "95 % interval" in " ".join(text.split())
 

@@ -65,7 +65,8 @@ tuning.stages                   scorelib store jobs stages.features stages.model
                                 stages.protocols
 tuning.testing                  scorelib store jobs stages
 tuning.spaces                   scorelib store jobs stages
-tuning.study                    scorelib store jobs stages spaces
+tuning.claims                   scorelib
+tuning.study                    scorelib store jobs stages spaces claims
 tuning.study_size               scorelib jobs study
 tuning.search                   scorelib store jobs stages spaces study
 tuning.scheduling               store jobs drivers spaces study search
@@ -92,6 +93,7 @@ dashboards.records              scorelib tuning studies.common results text figu
 dashboards.web                  scorelib tuning studies.opening results text drawing figures
                                 pictures records
 dashboards.table                studies.opening results text
+dashboards.claims               scorelib tuning studies.registry studies.opening results text
 dashboards.compare              scorelib tuning studies.opening results text
 dashboards.report               tuning studies.opening web
 dashboards.serve                scorelib tuning studies.opening web

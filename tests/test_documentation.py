@@ -23,7 +23,7 @@ COMMAND_LINES = {
     "studies.run": "studies.cli.options",
     "studies.export": "studies.export",
     **{f"dashboards.{name}": f"dashboards.{name}" for name in
-       ("table", "report", "compare", "serve", "sync")},
+       ("table", "report", "claims", "compare", "serve", "sync")},
 }  # fmt: skip
 OF_THE_PROJECT = re.compile(
     r"(?:\.venv/bin/)?python(?:3(?:\.\d+)?)? -m ((?:studies|dashboards|tests)\.\w+)(.*)"

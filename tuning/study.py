@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from scorelib.errors import require_input
 from scorelib.spec import Spec, require_types
+from tuning.claims import Claim, Place
 from tuning.jobs import Job
 from tuning.spaces import Rung, SearchSpace
 from tuning.spaces.base import scores_of
@@ -274,6 +275,7 @@ class Study:
         baselines: reference distances, shown under the table.
         curves: curves over training iterations.
         figures: names of the figures of the results (`dashboards.figures`), in order.
+        claims: claims of the paper about the numbers of the table, in order.
         notes: further notes, shown under the table.
     """
 
@@ -291,11 +293,20 @@ class Study:
     baselines: tuple[Baseline, ...] = ()
     curves: tuple[Curve, ...] = ()
     figures: tuple[str, ...] = ()
+    claims: tuple[Claim, ...] = ()
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Raises InputError if a field has a value of the wrong type."""
+        """Raises InputError if a field has a wrong type, or a claim an unmeasured number."""
         require_types(self)
+        directions = {
+            Place(cell.row, cell.column, quantity): cell.lower_is_better
+            for cell in self.cells
+            if cell.is_measured and self.claims
+            for quantity in cell.quantities
+        }
+        for claim in self.claims:
+            claim.require_known(directions)
 
     @property
     def id(self) -> str:

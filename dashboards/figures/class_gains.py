@@ -8,11 +8,13 @@ alone. The gain of a class is the number of the paper's method ("ours") minus th
 from collections.abc import Iterator, Mapping
 
 from dashboards.drawing.description import GREEN, RED, Axis, Bars, Figure, Panel
-from dashboards.results.method_pairs import BASE, OURS
 from tuning.jobs import ExecutionContext
 from tuning.scheduling.scheduler import Scheduler
 from tuning.stages import Score
 from tuning.store.store import Store
+
+OURS, BASE = "ours", "base"
+"""Labels of the columns of the paper's method and of the baseline it is compared with."""
 
 _FEW = 20
 """Largest number of classes in a narrow panel; with more classes the panel is wide."""

@@ -8,7 +8,7 @@ import statistics
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from dashboards.figures.class_gains import class_gains_of
+from dashboards.figures.class_gains import BASE, OURS, class_gains_of
 from dashboards.figures.registry import png_files
 from dashboards.figures.training_curves import panels_of
 from dashboards.records.mlflow_common import (
@@ -25,9 +25,10 @@ from dashboards.records.mlflow_searches import (
     trial_records,
 )
 from dashboards.results.cells import CellView, StudyView, read_study
-from dashboards.results.method_pairs import BASE, OURS
+from dashboards.results.claims import claim_numbers
 from dashboards.results.stored_pictures import grids
 from dashboards.results.verdicts import half_interval
+from dashboards.text.claims import effect_text
 from dashboards.text.table import heading, render, table_data
 from studies.common.execution_settings import WHERE_AND_HOW
 from tuning.addresses import database_file, sqlite_url
@@ -297,10 +298,14 @@ def _table_record(
         f"baseline_{name}": baseline.distance
         for name, baseline in zip(("held_out", "gaussian"), view.baselines, strict=False)
     }
+    tags = common_tags(view.study, "table") | {"exhibit": study.exhibit}
+    for number, (_, row) in enumerate(claim_numbers(view).iterrows(), start=1):
+        tags[f"claim {number}"] = f"{row['judgement']}: {row['claim']}; {effect_text(row)}"
+        metrics[as_metric(f"claim {number}/{row['claim']}")] = row["effect"]
     return RunRecord(
         key=f"table-{study.exhibit}-{study.scale}-{study.settings.key}",
         name=study.exhibit,
-        tags=common_tags(view.study, "table") | {"exhibit": study.exhibit},
+        tags=tags,
         params={
             name: value
             for name, value in study.settings.flat().items()

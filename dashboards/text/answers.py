@@ -1,23 +1,22 @@
 """Answers a study's question in two sentences, computed from the study's numbers alone.
 
 The sentences are the first two of these that are known: exact examples or class shares against a
-known value; the best cell, and whether its lead exceeds the noise between seeds; the paper's method
-against its baseline; numbers that reproduce the paper; the most important parameters of a search;
-the effect of denoising.
+known value; the best cell, and whether its lead exceeds the noise between seeds; numbers that
+reproduce the paper; the most important parameters of a search; the judgements of the paper's
+claims; the effect of denoising.
 """
 
 import statistics
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
-from typing import Any
 
 import pandas as pd
 
 from dashboards.results.cells import CellView, StudyView
+from dashboards.results.claims import JUDGEMENTS, judged_claims
 from dashboards.results.comparisons import Comparison, comparisons
-from dashboards.results.method_pairs import BASE, OURS, method_rows
 from dashboards.results.optuna_analyses import importances
 from dashboards.results.searches import joint_runs, shown_value
 from dashboards.results.verdicts import beyond_noise, verdict
@@ -56,9 +55,9 @@ def _sentences(view: StudyView, done: Sequence[CellView]) -> Iterator[str]:
     yield from _renormalisation(view)
     yield from _shares(view)
     yield _best(found) if found else _values(done)
-    yield method_sentence(method_rows(done))
     yield _verdicts(done)
     yield _mattered(view)
+    yield _claims(view)
     yield _denoising(done)
     yield _lead(found[-1]) if len(found) > 1 else ""
     yield _values(done) if found else "no two measured cells can be compared with each other."
@@ -139,15 +138,15 @@ def _lead(comparison: Comparison) -> str:
     return f"{best} has the best {measure}: {number}, against {other} for {second}; {ahead}."
 
 
-def method_sentence(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Counts the outcomes of `method_rows`; returns "" without rows."""
-    n = Counter(row[f"{OURS} is"] for row in rows)
-    seeds = in_words(str(n_seeds) for n_seeds in sorted({row["seeds"] for row in rows}))
+def _claims(view: StudyView) -> str:
+    """Counts the judgements of the claims that have an interval or are exact."""
+    judged = [one for one in judged_claims(view) if one.half is not None or one.claim.is_exact]
+    n = Counter(one.judgement for one in judged)
+    counts = in_words(f'"{judgement}" for {n[judgement]}' for judgement in JUDGEMENTS)
+    seeds = in_words(str(n_seeds) for n_seeds in sorted({one.n_seeds for one in judged}))
     return seeds and (
-        f"{OURS} is better than {BASE} in {n['better']}, worse in {n['worse']} and open in "
-        f"{n['open']} of {len(rows)} comparisons (paired seeds: {seeds}; open: the 95 % confidence "
-        "interval of the difference contains 0 or, with one seed, the means are equal to four "
-        "digits)."
+        f"the judgement on {len(judged)} claims of the paper is {counts} (95 % intervals over "
+        f"paired seeds: {seeds}); the table of claims gives the intervals."
     )
 
 

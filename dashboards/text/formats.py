@@ -16,6 +16,7 @@ _COLOURS = {"reproduced": "green", "within": "yellow", "differs": "red", "failed
 """Terminal colour of a part of a cell, by the word that it begins with; other parts have none."""
 
 _UNBOUNDED = 10_000  # columns
+_WIDEST_LABEL = 50  # characters; longer texts of a first column are wrapped in LaTeX
 
 _LATEX = str.maketrans({
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
@@ -122,11 +123,12 @@ def as_markdown(document: Document) -> str:
     lines = [f"**{document.title}**", "", document.heading, ""]
     for title, data in document.tables:
         lines += [title, ""] if title else []
-        lines += [*_markdown_table(data), ""]
+        lines += [*markdown_table(data), ""]
     return "\n".join([*lines, *(f"- {line}" for line in document.foot)]) + "\n"
 
 
-def _markdown_table(data: pd.DataFrame) -> list[str]:
+def markdown_table(data: pd.DataFrame) -> list[str]:
+    """Formats a table as the lines of a GitHub-flavoured Markdown table."""
     rows = [" | ".join(map(str, row)) for row in [data.columns, *data.itertuples(index=False)]]
     rows.insert(1, " | ".join("---" for _ in data.columns))
     return [f"| {row} |" for row in rows]
@@ -170,8 +172,10 @@ def as_latex(document: Document) -> str:
 def _latex_table(data: pd.DataFrame, caption: str, below: str) -> str:
     escaped = data.astype(str).map(_latex_text)
     escaped.columns = [_latex_text(str(name)) for name in data.columns]
+    is_prose = escaped.iloc[:, 0].str.len().max() > _WIDEST_LABEL
+    first = r"p{0.3\linewidth}" if is_prose else "l"
     tabular = escaped.style.hide(axis="index").to_latex(
-        hrules=True, column_format="l" + "r" * (len(data.columns) - 1)
+        hrules=True, column_format=first + "r" * (len(data.columns) - 1)
     )
     return (
         f"\\begin{{table}}\n\\centering\n\\caption{{{_latex_text(caption)}}}\n"

@@ -10,11 +10,13 @@ from collections.abc import Sequence
 import pandas as pd
 
 from dashboards.results.cells import BaselineView, CellView, StudyView
-from dashboards.results.method_pairs import BASE, OURS, method_rows
+from dashboards.results.claims import claim_numbers
 from dashboards.results.pareto_fronts import multi_objective_runs, pareto_table
 from dashboards.results.searches import alike_runs, search_notes, search_tables
 from dashboards.results.verdicts import verdict
 from dashboards.text.certainty import certainty_notes
+from dashboards.text.claims import TITLE as CLAIMS
+from dashboards.text.claims import claims_table
 from dashboards.text.formats import Document, as_latex, as_markdown, as_rich
 from dashboards.text.reported_notes import reported_notes
 from tuning.study import Cell
@@ -89,14 +91,12 @@ def document(view: StudyView, *, stacked: bool = False, missing: Sequence[str] =
     for run in multi_objective_runs(list(view.runs.values())):
         about = f"Search {run.search.name}: Pareto front (trials that no other trial dominates)"
         below.append((about, pareto_table(run)))
-    methods = method_rows([cell for cell in view.cells if cell.measured])
-    if paired := [row for row in methods if row["seeds"] > 1]:
-        differences = pd.DataFrame(paired).drop(columns="seeds")
-        below.append((f"{OURS} minus {BASE}, seed by seed: mean difference", differences))
+    judged = claims_table(claim_numbers(view), stacked=stacked)
+    claims = [] if judged.empty else [(CLAIMS, judged)]
     return Document(
         title(view),
         heading(view),
-        [("", grid(view, stacked=stacked)), *below],
+        [("", grid(view, stacked=stacked)), *claims, *below],
         [*foot(view), *missing],
     )
 

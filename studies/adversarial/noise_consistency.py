@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from scorelib.samplers import Als, Cas
 from scorelib.schedules import GeometricSchedule
 from studies.adversarial.step_sizes import cifar_sampling_eps
+from studies.common.claims import between, falling
 from studies.common.execution_settings import StudySettings
 from studies.common.exhibit import Exhibit
 from tuning.stages.noise import QUARTERS, NoiseLevel
@@ -74,8 +75,9 @@ demo = paper
 def study(scale: str, at: NoiseSettings) -> Study:
     """Returns the study: one row per sampler, one column per quarter of the levels."""
     unit = at.schedule.sigma_L**2
+    als = {n_sigma: f"ALS (n_sigma = {n_sigma})" for n_sigma in at.n_sigma}
     jobs = {
-        f"ALS (n_sigma = {n_sigma})": NoiseLevel(
+        als[n_sigma]: NoiseLevel(
             schedule=at.schedule, sampler=Als(epsilon=at.als_eta * unit, n_sigma=n_sigma)
         )
         for n_sigma in at.n_sigma
@@ -84,7 +86,7 @@ def study(scale: str, at: NoiseSettings) -> Study:
     jobs["CAS"] = NoiseLevel(schedule=at.schedule.replace(n_levels=at.cas_levels), sampler=cas)
     is_figure = at.replace(n_sigma=NoiseSettings().n_sigma).key == NoiseSettings().key
     known = AUTHORS if is_figure else {}
-    cells = (
+    cells = [
         Cell(
             row=row,
             column=f"after {quarter}",
@@ -94,5 +96,16 @@ def study(scale: str, at: NoiseSettings) -> Study:
         )
         for row, job in jobs.items()
         for i, quarter in enumerate(QUARTERS)
-    )
-    return EXHIBIT.study(scale, at, cells)
+    ]
+    most_first = [als[n_sigma] for n_sigma in sorted(als, reverse=True)]
+    claims = (
+        between(
+            cells, "the noise of ALS stays above that of CAS", "Section 3.1, Propositions 1 and 2",
+            rows={"CAS": most_first}, lower=True, is_exact=True,
+        ),
+        between(
+            cells, "with more steps per level, ALS comes nearer to its schedule", EXHIBIT.label,
+            rows=falling(most_first), lower=True, is_exact=True,
+        ),
+    )  # fmt: skip
+    return EXHIBIT.study(scale, at, cells, claims=claims)

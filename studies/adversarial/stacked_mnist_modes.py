@@ -37,6 +37,7 @@ from scorelib.optim import AdamSpec
 from scorelib.samplers import Cas
 from scorelib.schedules import GeometricSchedule
 from studies.adversarial.step_sizes.table_settings import with_discriminator
+from studies.common.claims import between
 from studies.common.execution_settings import SamplingSettings
 from studies.common.exhibit import Exhibit
 from studies.common.initial_step_sizes import initial_step_size
@@ -159,7 +160,20 @@ def study(scale: str, at: ModesSettings) -> Study:
         cells.append(_reported_cell(at, row, "KL as printed", "kl", network="ncsnv2"))
     shown = sorted({at.n_images, at.search_images}, reverse=True)
     perfect = [_perfect(at.train.data, n_images) for n_images in shown]
-    return EXHIBIT.study(scale, at, cells, searches=searches, notes=(*EXHIBIT.notes, *perfect))
+    plain, adversarial = ROWS
+    claims = (
+        between(
+            [cell for cell in cells if cell.column == column],
+            f"adversarial training does not hurt diversity: {column}",
+            "Section 6.2, Table 4",
+            rows={adversarial: [plain]},
+            quantities=("raw",),
+            or_equal=True,
+        )
+        for column in STATISTICS
+    )
+    notes = (*EXHIBIT.notes, *perfect)
+    return EXHIBIT.study(scale, at, cells, searches=searches, claims=claims, notes=notes)
 
 
 def _perfect(data: DataSpec, n_images: int) -> str:

@@ -25,6 +25,7 @@ from scorelib.networks import ResidualMlp
 from scorelib.optim import AdamSpec
 from scorelib.samplers import Als, Start
 from scorelib.schedules import GeometricSchedule
+from studies.common.claims import denoising
 from studies.common.execution_settings import StudySettings
 from studies.common.exhibit import Exhibit
 from tuning.stages import DistanceProtocol, SampleSpec, Snapshot, TrainSpec
@@ -116,7 +117,14 @@ def study(scale: str, at: PlaneSettings) -> Study:
         f"{row}: the mean distance of the data themselves is {_mean_distance(of):.4f}"
         for row, of in DATA.items()
     )
-    return EXHIBIT.study(scale, at, cells, snapshots=snapshots, notes=(*EXHIBIT.notes, *own))
+    return EXHIBIT.study(
+        scale,
+        at,
+        cells,
+        snapshots=snapshots,
+        claims=(denoising(cells, "denoised samples are nearer to the data", EXHIBIT.label),),
+        notes=(*EXHIBIT.notes, *own),
+    )
 
 
 def _training(at: PlaneSettings, data: Toy) -> TrainSpec:

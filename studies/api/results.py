@@ -12,6 +12,7 @@ import pandas as pd
 from dashboards.drawing.charts import draw_chart
 from dashboards.figures.registry import figures
 from dashboards.results.cells import StudyView, read_study
+from dashboards.results.claims import claim_numbers
 from dashboards.results.missing import what_is_missing
 from dashboards.results.numbers import number_table, trial_numbers
 from dashboards.text.formats import as_html
@@ -86,6 +87,10 @@ class Run:
     def table(self) -> pd.DataFrame:
         """Returns the study's table as numbers; see `dashboards.results.numbers.number_table`."""
         return number_table(self._view)
+
+    def claims(self) -> pd.DataFrame:
+        """Returns the judged claims as numbers; see `dashboards.results.claims.claim_numbers`."""
+        return claim_numbers(self._view)
 
     @cached_property
     def cells(self) -> tuple[CellResult, ...]:

@@ -1,6 +1,6 @@
 """The installed command ``score-studies``: all commands of the project under one name.
 
-    score-studies run|table|report|compare|serve|sync|export ARGUMENTS
+    score-studies run|table|report|claims|compare|serve|sync|export ARGUMENTS
 
 ``python -m studies.run`` does the same as ``score-studies run``, unless the current folder holds a
 folder named ``studies``, which Python would import in its place.
@@ -16,6 +16,7 @@ COMMANDS = {
     "export": ("studies.export", "write a cell's network, numbers and images to a folder"),
     "table": ("dashboards.table", "print the table of a study"),
     "report": ("dashboards.report", "write the table and the figures of a study as one page"),
+    "claims": ("dashboards.claims", "judge the papers' claims by all studies of stores"),
     "compare": ("dashboards.compare", "compare the tables of two stores"),
     "serve": ("dashboards.serve", "show all studies of a store in a browser"),
     "sync": ("dashboards.sync", "rebuild the databases of MLflow and Optuna from a store"),

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from studies.common.execution_settings import StudySettings
 from studies.reported import reported
+from tuning.claims import Claim
 from tuning.jobs import Job
 from tuning.stages import Baseline, Protocol
 from tuning.study import Cell, Curve, Reported, Search, Study
@@ -52,6 +53,7 @@ class Exhibit:
         snapshots: Iterable[Job] = (),
         baselines: tuple[Baseline, ...] = (),
         curves: Iterable[Curve] = (),
+        claims: Iterable[Claim] = (),
         title: str | None = None,
         notes: tuple[str, ...] | None = None,
         figures: tuple[str, ...] | None = None,
@@ -67,6 +69,8 @@ class Exhibit:
                 needs them.
             baselines: reference distances for the foot of the table.
             curves: quantities that are plotted against training iterations.
+            claims: claims of the paper about the numbers of the cells; claims without a pair of
+                measured cells are left out.
             title: title that replaces the exhibit's, for titles that contain settings; None for the
                 exhibit's.
             notes: notes that replace the exhibit's, for notes that depend on settings; None for the
@@ -86,6 +90,7 @@ class Exhibit:
             snapshots=tuple(snapshots),
             baselines=baselines,
             curves=tuple(curves),
+            claims=tuple(claim for claim in claims if claim.pairs),
             figures=self.figures if figures is None else figures,
             notes=self.notes if notes is None else notes,
         )

@@ -35,12 +35,14 @@ The sheets of samples correspond to Figures A3 to A6. They show the first images
 uncurated: with ten classes one column per class, with a hundred classes one image per class.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from studies.common.claims import between
 from studies.common.exhibit import Exhibit
 from studies.dlsm.class_settings import STATISTICS, ClassSettings
 from studies.reported import REPORTED_ALPHA
+from tuning.claims import Claim
 from tuning.stages import ClassificationAccuracy, GuidedSampleSpec
 from tuning.study import Cell, Reported, Search, Study
 
@@ -109,9 +111,33 @@ def table_2(exhibit: Exhibit, scale: str, at: ClassSettings) -> Study:
         for metric in ("accuracy", *(m for m in EVERYTHING if m != "accuracy"))
         for method, sample in at.methods().items()
     ]
+    claims = _table_2_claims(cells)
     methods = f"base, scaling (alpha = {at.alpha:g}), ours"
     title = f"{exhibit.title}, {at.train.data.name}: {methods}"
-    return class_study(exhibit, scale, at, cells, title=title)
+    return class_study(exhibit, scale, at, cells, claims=claims, title=title)
+
+
+def _table_2_claims(cells: Sequence[Cell]) -> tuple[Claim, ...]:
+    """Returns the claims of Section 5.2 about the three methods."""
+
+    def claim(
+        text: str, metrics: Sequence[str], columns: dict[str, list[str]], lower: bool | None = None
+    ) -> Claim:
+        about = [cell for cell in cells if cell.row in {_NAMES[metric] for metric in metrics}]
+        return between(about, text, "Section 5.2, Table 2", columns=columns, lower=lower)
+
+    best, than_base = {"ours": ["base", "scaling"]}, {"ours": ["base"]}
+    scaling = {"scaling": ["base", "ours"]}
+    return (
+        claim("DLSM has the lowest distance", ["fid"], best),
+        claim("DLSM has the highest Inception score", ["is"], best),
+        claim("scaling has the highest precision and density", ["precision", "density"], scaling),
+        claim("scaling has the lowest recall and coverage", ["recall", "coverage"], scaling, True),
+        claim("base is above DLSM in precision and density", ["precision", "density"],
+              {"base": ["ours"]}),
+        claim("DLSM is above base in classification accuracy", ["accuracy"], than_base),
+        claim("DLSM is better than base class by class", BY_CLASS, than_base),
+    )  # fmt: skip
 
 
 def _reported(exhibit: Exhibit, at: ClassSettings, method: str, metric: str) -> Reported | None:
@@ -126,6 +152,7 @@ def class_study(
     at: ClassSettings,
     cells: Iterable[Cell],
     searches: tuple[Search, ...] = (),
+    claims: Iterable[Claim] = (),
     title: str | None = None,
 ) -> Study:
     """Returns a study of class-conditional images, with the note that all such studies share.
@@ -136,6 +163,7 @@ def class_study(
         at: settings of the study.
         cells: cells of the table, row by row.
         searches: searches that cells take their settings from.
+        claims: claims of the paper about the numbers of the cells.
         title: title of the study; None for the exhibit's.
     """
     features = (
@@ -143,8 +171,9 @@ def class_study(
         "the paper's in those of TF-Hub's Inception"
     )
     return exhibit.study(
-        scale, at, cells, searches=searches, title=title, notes=(*exhibit.notes, features)
-    )
+        scale, at, cells, searches=searches, claims=claims, title=title,
+        notes=(*exhibit.notes, features),
+    )  # fmt: skip
 
 
 def metric_names(metrics: tuple[str, ...]) -> Mapping[str, str]:

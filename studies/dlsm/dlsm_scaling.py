@@ -13,15 +13,18 @@ classifier trained by cross entropy ("base") and for one trained by L_Total, the
 Command: ``python -m studies.run dlsm_scaling [--scale paper]``
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from scorelib.data import Cifar10
 from scorelib.losses import CrossEntropy
 from scorelib.spec import fields_of
+from studies.common.claims import between, falling
 from studies.common.exhibit import Exhibit
 from studies.dlsm import class_settings
 from studies.dlsm.class_settings import ClassSettings, require_positive
 from studies.dlsm.class_table import BY_CLASS, OVERALL, cell, class_study, metric_names
+from tuning.claims import Claim
 from tuning.study import Cell, Reported, Study
 
 EXHIBIT = Exhibit(
@@ -72,10 +75,35 @@ def study(scale: str, at: ScalingSettings) -> Study:
     for name, objective in objectives.items():
         for alpha in at.alphas:
             for metric, column in metric_names(OVERALL + BY_CLASS).items():
-                labels = (f"{name}, alpha = {alpha:g}", column)
+                labels = (_row(name, alpha), column)
                 sample = at.guided(objective, alpha)
                 cells.append(cell(at, metric, sample, labels, _reported(name, alpha, metric)))
-    return class_study(EXHIBIT, scale, at, cells)
+    return class_study(EXHIBIT, scale, at, cells, claims=_claims(cells, at))
+
+
+def _row(name: str, alpha: float) -> str:
+    return f"{name}, alpha = {alpha:g}"
+
+
+def _claims(cells: Sequence[Cell], at: ScalingSettings) -> tuple[Claim, ...]:
+    """Returns the claims of Appendix A.7.3 about both methods, and of Table A5 about the two."""
+    columns, alphas = metric_names(OVERALL), sorted(at.alphas)
+    down = {n: [_row(n, alpha) for alpha in alphas] for n in ("base", "ours")}
+    up = {name: rows[::-1] for name, rows in down.items()}
+
+    def claim(text: str, metrics: Sequence[str], by_method: dict[str, list[str]]) -> Claim:
+        about = [cell for cell in cells if cell.column in {columns[metric] for metric in metrics}]
+        rows = {better: worse for of in by_method.values() for better, worse in falling(of).items()}
+        return between(about, text, EXHIBIT.label, rows=rows)
+
+    pairs = {_row("ours", alpha): [_row("base", alpha)] for alpha in alphas}
+    distances = [cell for cell in cells if cell.column == columns["fid"]]
+    return (
+        claim("precision and density rise with alpha", ["precision", "density"], up),
+        claim("recall and coverage fall as alpha grows", ["recall", "coverage"], down),
+        claim("the distance rises with alpha", ["fid"], down),
+        between(distances, "DLSM lowers the distance at equal alpha", EXHIBIT.label, rows=pairs),
+    )
 
 
 def _reported(name: str, alpha: float, metric: str) -> Reported | None:

@@ -20,10 +20,14 @@ both densities are wider.
 Command: ``python -m studies.run likelihood_renormalisation``
 """
 
+import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
 
+from studies.common.claims import between
 from studies.common.execution_settings import StudySettings
 from studies.common.exhibit import Exhibit
+from tuning.claims import Claim, Pair, Place
 from tuning.stages import Renormalisation
 from tuning.stages.renormalisation import z_normal
 from tuning.study import Cell, Study
@@ -87,12 +91,36 @@ def study(scale: str, at: RenormalisationSettings) -> Study:
     columns = COLUMNS | {
         f"Z of a normal likelihood, std {std:g}": (z_normal(std),) for std in at.normal_stds
     }
-    return EXHIBIT.study(
-        scale,
-        at,
-        (
-            Cell(row=f"alpha = {job.alpha:g}", column=column, job=job, quantities=quantities)
-            for job in jobs
-            for column, quantities in columns.items()
-        ),
-    )
+    cells = [
+        Cell(row=_row(job.alpha), column=column, job=job, quantities=quantities)
+        for job in jobs
+        for column, quantities in columns.items()
+    ]
+    others = [_row(alpha) for alpha in at.alphas if alpha != 1]
+    differs = between(
+        [cell for cell in cells if cell.quantities == ("kl",)],
+        "unless alpha is 1, scaling does not sample with the power of the likelihood",
+        EXHIBIT.label, rows={_row(1): others}, lower=True, is_exact=True,
+    )  # fmt: skip
+    return EXHIBIT.study(scale, at, cells, claims=(differs, *_depends_on_the_deviation(at)))
+
+
+def _row(alpha: float) -> str:
+    return f"alpha = {alpha:g}"
+
+
+def _depends_on_the_deviation(at: RenormalisationSettings) -> Iterator[Claim]:
+    """Yields what Proposition 2 says of each alpha: Z falls (above 1) or rises with the std."""
+    stds = [(f"Z of a normal likelihood, std {std:g}", z_normal(std)) for std in at.normal_stds]
+    for is_above, verb in ((True, "falls"), (False, "rises")):
+        rows = [_row(alpha) for alpha in at.alphas if alpha != 1 and (alpha > 1) == is_above]
+        pairs = (
+            Pair(Place(row, *later), Place(row, *earlier))
+            for row in rows
+            for earlier, later in itertools.pairwise(stds)
+        )
+        text = f"Z of a normal likelihood {verb} with its deviation if alpha is "
+        yield Claim(
+            text + ("above 1" if is_above else "below 1"), "Proposition 2", tuple(pairs),
+            lower=is_above, is_exact=True,
+        )  # fmt: skip

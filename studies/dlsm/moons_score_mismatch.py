@@ -49,10 +49,12 @@ from typing import Literal
 from scorelib.data import Moons, OneClass, Perturbed
 from scorelib.metrics.features import Coordinates
 from scorelib.metrics.score_error import MOONS_SIGMA
+from studies.common.claims import between
 from studies.common.exhibit import Exhibit
 from studies.dlsm import moons_methods
 from studies.dlsm.moons_methods import CLASSES, Method, MoonsSettings, SigmaEntry, methods_of
 from studies.reported import REPORTED_ALPHA
+from tuning.claims import Claim
 from tuning.jobs import Job
 from tuning.stages import NeighboursProtocol, OracleErrors, RealFeatures, RealScore, Score
 from tuning.study import Cell, Curve, Reported, Study
@@ -89,8 +91,32 @@ def study(scale: str, at: MoonsSettings) -> Study:
         curves += _curves(at, entry)
     cells += [cell for label in CLASSES for cell in _oracle_cells(at, label)]
     return EXHIBIT.study(
-        scale, at, sorted(cells, key=_row_order), curves=curves, notes=tuple(_notes(at))
-    )
+        scale, at, sorted(cells, key=_row_order), curves=curves, notes=tuple(_notes(at)),
+        claims=(claim for entry in at.sigma_entries for claim in _claims(cells, at, entry)),
+    )  # fmt: skip
+
+
+def _claims(cells: Sequence[Cell], at: MoonsSettings, entry: SigmaEntry) -> Iterator[Claim]:
+    """Yields the paper's claims about the score errors of the networks of one kind."""
+    rows = [_row("score errors", label, entry) for label in CLASSES]
+    about = [cell for cell in cells if cell.row in rows]
+    networks = f", {_section(entry)}" if _section(entry) else ""
+    both = ("D_P", "D_L")
+
+    def claim(text: str, source: str, better: str, *worse: str, of: Sequence[str]) -> Claim:
+        names = [name for label in CLASSES for name in _error_quantities(label, of)]
+        return between(
+            about, text + networks, source, columns={better: worse}, quantities=names, or_equal=True
+        )
+
+    for measure in both:
+        text = f"DLSM lowers the error {measure} of cross entropy"
+        yield claim(text, "Table 1", "ours", "base", of=(measure,))
+    scores, ablation = "Section 3, Table 1", "Appendix A.7.1, Table A3"
+    yield claim("scaling raises the score errors", scores, "base", "scaling", of=both)
+    yield claim("a network for each class lowers D_P", scores, "posterior SM", "base", of=("D_P",))
+    text = "L_Total has the lowest score errors of the three losses"
+    yield claim(text, ablation, "ours", "base", "DLSM' alone", of=both)
 
 
 def _notes(at: MoonsSettings) -> Iterator[str]:

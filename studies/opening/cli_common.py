@@ -143,7 +143,10 @@ def run_command(
         try:
             args = parser.parse_args(argv)
             for name in _ADDRESSES & vars(args).keys():
-                setattr(args, name, _address(name, getattr(args, name)))
+                given = getattr(args, name)
+                addresses = given if isinstance(given, list) else [given]
+                found = [_address(name, address) for address in addresses]
+                setattr(args, name, found if isinstance(given, list) else found[0])
             for given in getattr(args, "modules", ()):
                 import_own(given)
             return command(args)

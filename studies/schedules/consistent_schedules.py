@@ -28,6 +28,7 @@ from scorelib.errors import require_input
 from scorelib.metrics.features import Extractor
 from scorelib.networks import Ncsn
 from scorelib.schedules import GeometricSchedule, Schedule
+from studies.common.claims import between
 from studies.common.distances import baselines
 from studies.common.execution_settings import SamplingSettings
 from studies.common.exhibit import Exhibit
@@ -157,10 +158,21 @@ def study(scale: str, at: ConsistentSettings) -> Study:
         extractor=at.extractor, data=at.train.data, n_images=at.n_images, seeds="fresh"
     )
     cells = [_cell(at, family, name, protocol) for family in at.families for name in at.samplers]
+    als, cas, in_r = COLUMNS.values()
+    varying = [cell for cell in cells if cell.row != "geometric"]
     return EXHIBIT.study(
         scale,
         at,
         cells,
+        claims=(
+            between(cells, "CAS is better than ALS", "this study", columns={cas: [als]}),
+            between(
+                varying,
+                "CAS in r is better than CAS if the ratios of levels vary",
+                "this study",
+                columns={in_r: [cas]},
+            ),
+        ),
         searches=(cell.search for cell in cells if cell.search),
         baselines=baselines(protocol),
     )

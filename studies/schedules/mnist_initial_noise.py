@@ -32,6 +32,7 @@ from scorelib.data import Mnist
 from scorelib.errors import require_input
 from scorelib.metrics.classifier import ClassifierFeatures, ClassifierSpec
 from scorelib.spec import fields_of
+from studies.common.claims import between
 from studies.common.exhibit import Exhibit
 from studies.schedules import mnist_schedules
 from studies.schedules.schedule_table import FEW_LEVELS, REPORT, LevelSettings
@@ -134,7 +135,15 @@ def study(scale: str, at: InitialNoiseSettings) -> Study:
             reported={accuracy: known},
         )
     )
-    return EXHIBIT.study(scale, at, cells)
+    *few, many = at.columns
+    claim = between(
+        [cell for cell in cells if cell.quantities == (REACHING,)],
+        "chains that start from more noise reach the equal share in more classes",
+        "Section 7",
+        columns={many: few},
+        lower=False,
+    )
+    return EXHIBIT.study(scale, at, cells, claims=(claim,))
 
 
 def _reported(at: InitialNoiseSettings, column: str) -> dict[str, Reported]:

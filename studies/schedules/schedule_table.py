@@ -27,6 +27,7 @@ Source: A. Spagnoletti, A. Ratouchniak and D. Aubakirova, Denoising score matchi
 models (a report), Section 7. NCSN: Song and Ermon 2019, https://arxiv.org/abs/1907.05600.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from scorelib.data import DataSpec
@@ -36,10 +37,12 @@ from scorelib.networks import Ncsn
 from scorelib.samplers import Als
 from scorelib.schedules import SCHEDULES, GeometricSchedule, Schedule
 from scorelib.step_size import epsilon_of_langevin_step
+from studies.common.claims import between
 from studies.common.distances import baselines, papers_protocol
 from studies.common.execution_settings import SamplingSettings
 from studies.common.exhibit import Exhibit
 from studies.common.snapshots import require_snapshot, snapshot_iterations
+from tuning.claims import Claim
 from tuning.spaces import OneOf, ParameterSpace, Rung
 from tuning.stages import FidProtocol, SampleSpec, Score, Snapshot, TrainSpec
 from tuning.study import Cell, Reported, Search, Study
@@ -256,8 +259,21 @@ def build(exhibit: ScheduleTable, scale: str, at: ScheduleSettings) -> Study:
         cells,
         searches=(cell.search for cell in cells if cell.search),
         baselines=baselines(protocol),
+        claims=_claims(exhibit, at, cells),
         notes=(*(of_levels if any(c.reported for c in cells) else ()), *exhibit.notes),
     )
+
+
+def _claims(exhibit: ScheduleTable, at: ScheduleSettings, cells: list[Cell]) -> Iterator[Claim]:
+    """Yields the report's claims about the many levels: on raw images, which alone it shows."""
+    about = [c for c in cells if at.columns[c.column] is at.many]
+    order = [f.replace("_", " ") for f in ("geometric", "sigmoid", "squared_cosine")]
+    named = {family.replace("_", " ") for family in exhibit.families}
+    ranked = [row for row in order if row in named]
+    for i, row in enumerate(ranked[:-1]):
+        worse = ranked[i + 1 :]
+        text = f"the {row} schedule is better than the {' and the '.join(worse)} schedule"
+        yield between(about, text, exhibit.source, rows={row: worse}, quantities=("raw",))
 
 
 def _search(

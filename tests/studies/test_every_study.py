@@ -12,6 +12,11 @@ from studies.registry import STUDIES, find_study
 from tuning.scheduling.forecast import forecast
 from tuning.scheduling.scheduler import Scheduler
 
+WITHOUT_CLAIMS = {
+    "sampling_eps", "sweep",  # of no paper
+    "dlsm_lambda",  # Table A4: "the results only slightly fluctuate", which is no inequality
+}  # fmt: skip
+
 
 @pytest.mark.parametrize("scale", ["demo", "paper"])
 @pytest.mark.parametrize("name", STUDIES)
@@ -26,6 +31,10 @@ def test_a_study_is_whole_at_either_scale(name, scale):
     for number, search in enumerate(made.searches):
         for rests_on in (search.after, search.model_of):
             assert rests_on is None or rests_on.name in names[:number], "served before its basis"
+    # Each claim names measured numbers: `Study` refuses others.
+    assert bool(made.claims) == (name not in WITHOUT_CLAIMS)
+    claims = [(claim.text, claim.source) for claim in made.claims]
+    assert len(set(claims)) == len(claims)
     cells = [cell.name for cell in made.cells]
     assert len(set(cells)) == len(cells) > 0
     assert all(cell.search is None or cell.search in made.searches for cell in made.cells)

@@ -27,6 +27,7 @@ from scorelib.metrics.features import Extractor
 from scorelib.samplers import Cas
 from studies.adversarial.step_sizes import cifar_sampling_eps
 from studies.adversarial.step_sizes.demo_settings import digits
+from studies.common.claims import between
 from studies.common.distances import baselines
 from studies.common.execution_settings import SamplingSettings
 from studies.common.exhibit import Exhibit
@@ -154,14 +155,23 @@ def build(
     shared: dict[str, Any] = {
         "column": protocol.name, "protocol": protocol, "n_seeds": at.seeds,
     }  # fmt: skip
+    cells = (
+        Cell(row=BEST_FOUND, search=search, **shared),
+        Cell(row=PAPERS_CHOICE, sample=papers.sample, **shared),
+    )
+    claim = between(
+        cells,
+        f"the paper's choice is as good as the best found ({exhibit.title})",
+        exhibit.label,
+        rows={PAPERS_CHOICE: [BEST_FOUND]},
+        or_equal=True,
+    )
     return exhibit.study(
         scale,
         at,
-        (
-            Cell(row=BEST_FOUND, search=search, **shared),
-            Cell(row=PAPERS_CHOICE, sample=papers.sample, **shared),
-        ),
+        cells,
         searches=(search,),
+        claims=(claim,),
         baselines=baselines(protocol),
     )
 

@@ -39,6 +39,7 @@ EXHIBIT = SamplingTable(
     where={"table": "1", "dataset": "cifar10", "network": "ncsnv2"},
     data=Cifar10(),
     schedule=GeometricSchedule(sigma_1=50.0, sigma_L=0.01, n_levels=232),
+    is_quickest_consistent=True,
 )
 
 

@@ -35,6 +35,8 @@ EXHIBIT = SamplingTable(
     where={"table": "3", "dataset": "cifar10", "network": "ddpm_unet"},
     data=cifar_sampling_eps.EXHIBIT.data,
     schedule=cifar_sampling_eps.EXHIBIT.schedule,
+    helped=("raw",),
+    is_quickest_consistent=True,
 )
 MORE_IMAGES = {"demo": 5_000, "paper": 50_000}
 

@@ -17,6 +17,7 @@ import dataclasses
 from studies.adversarial.step_sizes import cifar_sampling_eps
 from studies.adversarial.step_sizes.demo_settings import digits
 from studies.adversarial.step_sizes.table_settings import COLUMNS, TableSettings
+from studies.common.claims import denoising
 from studies.common.exhibit import Exhibit
 from tuning.stages import InceptionScoreProtocol
 from tuning.study import Cell, Study
@@ -68,4 +69,17 @@ def study(scale: str, at: TableSettings) -> Study:
         searches=table.searches,
         snapshots=table.snapshots,
         baselines=table.baselines,
+        claims=(
+            denoising(
+                (cell for cell in cells if cell.protocol == inception_score),
+                "denoising lowers the Inception score",
+                EXHIBIT.label,
+                lower=True,
+            ),
+            denoising(
+                (cell for cell in cells if cell.protocol != inception_score),
+                "denoising lowers the distance",
+                EXHIBIT.label,
+            ),
+        ),
     )

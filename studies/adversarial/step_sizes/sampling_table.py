@@ -24,12 +24,14 @@ from scorelib.samplers import Cas
 from scorelib.schedules import GeometricSchedule
 from scorelib.step_size import relative_step
 from studies.adversarial.step_sizes.table_settings import COLUMNS, REPORTED_N_SIGMA, TableSettings
+from studies.common.claims import between, denoising
 from studies.common.distances import baselines, papers_protocol
 from studies.common.exhibit import Exhibit
 from studies.common.initial_step_sizes import PAPERS_SAMPLERS, SAMPLERS, initial_step_size
 from studies.common.step_size_search import step_size_search
+from tuning.claims import Claim
 from tuning.spaces import OneOf, ParameterSpace
-from tuning.stages import FidProtocol, Output, SampleSpec, Score, Snapshot
+from tuning.stages import OUTPUTS, FidProtocol, Output, SampleSpec, Score, Snapshot
 from tuning.study import Cell, Search, Study
 
 METRICS: dict[Output, str] = {"raw": "fid", "denoised": "fid_denoised"}
@@ -43,6 +45,9 @@ class SamplingTable(Exhibit):
     Attributes:
         data: data set of the paper.
         schedule: noise schedule of the paper.
+        helped: images that adversarial training improves, as the paper says.
+        is_quickest_consistent: whether the paper finds consistent sampling better for denoised
+            images with one step per level.
     """
 
     paper: str = "acsm"
@@ -54,6 +59,8 @@ class SamplingTable(Exhibit):
     figures: tuple[str, ...] = ("step_sizes", "noise_schedules", "searches", "losses")
     data: DataSpec
     schedule: GeometricSchedule
+    helped: tuple[Output, ...] = OUTPUTS
+    is_quickest_consistent: bool = False
 
 
 def build(exhibit: SamplingTable, scale: str, at: TableSettings, prefix: str = "") -> Study:
@@ -81,6 +88,7 @@ def build(exhibit: SamplingTable, scale: str, at: TableSettings, prefix: str = "
         scale,
         at,
         _by_row(cells),
+        claims=_claims(exhibit, cells, at, prefix),
         searches=searches.values(),
         snapshots=(
             Snapshot(train=at.training(column), iteration=iteration)
@@ -89,6 +97,58 @@ def build(exhibit: SamplingTable, scale: str, at: TableSettings, prefix: str = "
         ),
         baselines=baselines(table.protocol),
     )
+
+
+def _claims(
+    exhibit: SamplingTable, cells: Sequence[Cell], at: TableSettings, prefix: str
+) -> tuple[Claim, ...]:
+    """Returns the paper's claims, which are about denoised images unless they say otherwise."""
+
+    def label(name: str, n_sigma: int) -> str:
+        return f"{prefix}{row_label(name, n_sigma)}"
+
+    source = f"Section 6.1, {exhibit.label}" if exhibit.where else "Section 6.1"
+    least = min(at.n_sigma)
+    consistent = {label("cas", n): [label("als", n)] for n in at.n_sigma}
+    quickest = {label("cas", least): consistent[label("cas", least)]}
+    more = {
+        label(name, n): [label(name, least)]
+        for name in PAPERS_SAMPLERS
+        for n in at.n_sigma
+        if n > least
+    }
+    without, adversarial = COLUMNS
+    improves = "adversarial training is better"
+    hurts = {without: [adversarial]} if exhibit.helped != OUTPUTS else {}
+    return (
+        denoising(cells, "denoising lowers the distance", source),
+        *(
+            between(
+                cells, f"more steps per level are better, {which} images", source,
+                rows=more, quantities=(which,),
+            )
+            for which in OUTPUTS
+        ),
+        between(
+            cells, "consistent sampling is better, raw images", source,
+            rows=consistent, quantities=("raw",),
+        ),
+        between(
+            cells, f"consistent sampling is better at n_sigma = {least}, denoised images", source,
+            rows=quickest if exhibit.is_quickest_consistent else {},
+        ),
+        *(
+            between(
+                cells, f"{improves}, {which} images", source,
+                columns={adversarial: [without]}, quantities=(which,),
+            )
+            for which in exhibit.helped
+        ),
+        between(
+            cells, "adversarial training is not better, denoised images", source,
+            columns=hurts, or_equal=True,
+        ),
+    )  # fmt: skip
 
 
 def _by_row(cells: Sequence[Cell]) -> list[Cell]:

@@ -86,4 +86,5 @@ def study(scale: str, at: SamplesSettings) -> Study:
         (cell for table in tables for cell in table.cells),
         searches=(search for table in tables for search in table.searches),
         snapshots=(snapshot for table in tables for snapshot in table.snapshots),
+        claims=(claim for table in tables for claim in table.claims),
     )

@@ -59,7 +59,9 @@ def _step_sizes(runs: Mapping[str, SearchRun], cells: Sequence[Cell]) -> pd.Data
             row["r"] = _shown(winner.r if winner else None, "g")
         elif isinstance(run.space.sample.model.levels, GeometricSchedule):
             row["r"] = _shown(winner.r if winner else None, ".2f")
+        row["within noise"] = _interval(run.within_noise)
         row["trials"] = f"{sum(t.result is not None for t in run.trials)}"
+        row["ended"] = run.ending
         if cell and cell.reported_epsilon is not None and cell.reported_r is not None:
             row["paper's epsilon"] = f"{cell.reported_epsilon:g}"
             row["paper's r"] = f"{cell.reported_r:.2f}"
@@ -69,6 +71,10 @@ def _step_sizes(runs: Mapping[str, SearchRun], cells: Sequence[Cell]) -> pd.Data
 
 def _shown(value: float | None, form: str) -> str:
     return "" if value is None else format(value, form)
+
+
+def _interval(ends: tuple[float, float] | None) -> str:
+    return "" if ends is None else " to ".join(f"{end:.3g}" for end in ends)
 
 
 def search_notes(run: SearchRun) -> list[str]:
@@ -86,6 +92,9 @@ def search_notes(run: SearchRun) -> list[str]:
     if side := edge(run):
         what = run.search.space.step_size
         lines.append(f"{name}: the best {what} is at the {side} end of the values tried")
+    if (ends := run.within_noise) and ends[0] < ends[1]:
+        what = run.search.space.step_size
+        lines.append(f"{name}: {what} from {_interval(ends)} is within noise of the best")
     if line := _carried_over(run):
         lines.append(line)
     return lines

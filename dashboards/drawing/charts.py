@@ -102,7 +102,10 @@ def _draw_mark(chart: go.Figure, mark: Mark, hover: str, at: dict[str, int]) -> 
                 line={"width": 0}, name="", hovertemplate="%{z:.3g}", **at,
             )  # fmt: skip
         case Span():
-            chart.add_vrect(*mark.x, fillcolor=mark.colour, opacity=0.12, line_width=0, **at)
+            chart.add_vrect(
+                *mark.x, fillcolor=mark.colour, opacity=0.12, line_width=0, layer="below",
+                exclude_empty_subplots=False, **at,
+            )  # fmt: skip
 
 
 def _colours(of: Any) -> dict[str, Any]:

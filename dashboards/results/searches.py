@@ -92,9 +92,6 @@ def search_notes(run: SearchRun) -> list[str]:
     if side := edge(run):
         what = run.search.space.step_size
         lines.append(f"{name}: the best {what} is at the {side} end of the values tried")
-    if (ends := run.within_noise) and ends[0] < ends[1]:
-        what = run.search.space.step_size
-        lines.append(f"{name}: {what} from {_interval(ends)} is within noise of the best")
     if line := _carried_over(run):
         lines.append(line)
     return lines

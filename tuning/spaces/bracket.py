@@ -74,7 +74,7 @@ class Standing:
             where = f"at the {' and the '.join(sides)} edge of those tried"
         else:
             where = f"at the {' and the '.join(ends)} end of the interval" if ends else "bracketed"
-        return f"{where}, expected improvement {self.improvement:.2g}"
+        return f"{where}, expected improvement {100 * self.improvement:.2g}%"
 
 
 @dataclass(frozen=True)

@@ -159,7 +159,7 @@ def test_a_standing_says_where_the_best_are():
     assert not Standing("open", "worse", 0.0, (1, 1)).is_done(0.01)
     assert Standing("end", "worse", 0.0, (1, 1)).is_done(0.01)
     said = Standing("worse", "open", 0.02, (1, 1)).described()
-    assert said == "at the upper edge of those tried, expected improvement 0.02"
+    assert said == "at the upper edge of those tried, expected improvement 2%"
     assert Standing("worse", "worse", 0.002, (1, 1)).described().startswith("bracketed")
 
 

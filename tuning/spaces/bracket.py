@@ -8,7 +8,8 @@ all trials are equal, the search widens on both sides in turn, to the right for 
 of the valley the curve is a plateau of noise, to its right the curve rises.
 
 A search ends when the best are bracketed, or lie at the end of the interval, and the expected
-improvement is below a tolerance.
+improvement is below a tolerance. Where the noise between the best trials is known and large, a
+quarter of their error takes the place of the tolerance: a smaller improvement could not be seen.
 
 References:
     Press et al. (2007), Numerical Recipes, Section 10.1 (bracketing a minimum by growing steps).
@@ -29,6 +30,7 @@ Side = Literal["worse", "end", "open"]
 WITHIN = 2.0
 """Number of standard errors of a difference up to which two trials are equal."""
 
+_UNSEEN = 0.25  # share of the error of a difference that an improvement cannot be seen below
 _GROWTH = 2.0
 _LEAST_STEP, _LEAST_STEP_ON_SLOPE = math.log(2), 0.35
 _RIGHT_SHARE = 3.0  # on a plateau, the right side may be this many times as far from the start
@@ -44,12 +46,15 @@ class Standing:
         improvement: largest expected improvement of a further trial, in log of the value, that is
             relative to the best value if small.
         within: lowest and highest step size whose expected result is within noise of the best.
+        noise: least standard error of a difference between the best trial and another of the best;
+            0 if no other is best.
     """
 
     below: Side
     above: Side
     improvement: float
     within: tuple[float, float]
+    noise: float = 0.0
 
     @property
     def is_bracketed(self) -> bool:
@@ -62,7 +67,7 @@ class Standing:
         Args:
             tolerance: expected improvement below which a search ends, relative to the best value.
         """
-        return self.is_bracketed and self.improvement < tolerance
+        return self.is_bracketed and self.improvement < max(tolerance, _UNSEEN * self.noise)
 
     def described(self) -> str:
         """Returns where the best step sizes lie and what a further trial promises, in words."""
@@ -74,7 +79,8 @@ class Standing:
             where = f"at the {' and the '.join(sides)} edge of those tried"
         else:
             where = f"at the {' and the '.join(ends)} end of the interval" if ends else "bracketed"
-        return f"{where}, expected improvement {100 * self.improvement:.2g}%"
+        noise = f" (noise {self.noise:.0%})" if self.noise >= 0.01 else ""
+        return f"{where}, expected improvement {100 * self.improvement:.2g}%{noise}"
 
 
 @dataclass(frozen=True)

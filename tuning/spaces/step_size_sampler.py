@@ -31,7 +31,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from scorelib.errors import InputError
 from scorelib.step_size import round_significant
-from tuning.spaces.bracket import Bracket, Standing, bracket, widened, within_noise
+from tuning.spaces.bracket import WITHIN, Bracket, Standing, bracket, widened, within_noise
 from tuning.spaces.parameters import EPSILON
 from tuning.spaces.trial import Trial, as_optuna_trial
 from tuning.spaces.valleys import ERROR, HIGHEST, Array, draw_valleys, expect, relative
@@ -296,13 +296,15 @@ class ValleySampler(optuna.samplers.BaseSampler):
         valleys, own = self._model(x, y, free)
         mean, improvement = expect(valleys, x, y, self._grid, errors)
         at = bracket(x, y, errors, self._grid, free, n_best)
-        equal = [tried[i] for i in np.flatnonzero((own.best[0] <= x) & (x <= own.best[1]))]
+        equal = [tried[int(i)] for i in np.flatnonzero((own.best[0] <= x) & (x <= own.best[1]))]
+        others = [i for i in np.flatnonzero(y <= WITHIN * errors) if i != y.argmin()]
         low, high = within_noise(mean, self._grid, own, float(errors[y.argmin()]))
         return Standing(
             at.below,
             at.above,
             float(np.where(free, improvement, 0).max(initial=0)),
             (min(self._values[low], *equal), max(self._values[high], *equal)),
+            min((float(errors[i]) for i in others), default=0.0),
         )
 
 

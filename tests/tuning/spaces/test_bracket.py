@@ -1,6 +1,7 @@
 """Tests of the rule that widens and ends a search, with curves whose optimum is known exactly."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -160,7 +161,9 @@ def test_a_standing_says_where_the_best_are():
     assert Standing("end", "worse", 0.0, (1, 1)).is_done(0.01)
     said = Standing("worse", "open", 0.02, (1, 1)).described()
     assert said == "at the upper edge of those tried, expected improvement 2%"
-    assert Standing("worse", "worse", 0.002, (1, 1)).described().startswith("bracketed")
+    noisy = Standing("worse", "worse", 0.02, (1, 1), noise=0.1)
+    assert noisy.is_done(0.01) and not replace(noisy, noise=0.07).is_done(0.01)
+    assert noisy.described() == "bracketed, expected improvement 2% (noise 10%)"
 
 
 def test_differences_below_the_noise_do_not_steer():

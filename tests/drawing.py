@@ -1,6 +1,6 @@
 """Helpers that return the content of a description or a chart as plain numbers."""
 
-from dashboards.drawing.description import Arrows, Bars, Contours, Line
+from dashboards.drawing.description import Arrows, Bars, Contours, Line, Span
 
 
 def numbers_drawn(figure):
@@ -18,6 +18,8 @@ def of_mark(mark):
             more = mark.values
         case Contours():
             more = [height for row in mark.values for height in row]
+        case Span():
+            more = ()
     return str(([*mark.x], [*mark.y], [*more]))
 
 
@@ -37,6 +39,10 @@ def numbers_on(chart):
             colours = trace.marker.color
             more = trace.customdata or (() if isinstance(colours, str) else colours)
         place.append(str(([*trace.x], [*trace.y], [*more])))
+    for shape in chart.layout.shapes:
+        axis = "y" + shape.xref[1:]
+        place = shown.setdefault((number(axis), axis), [])
+        place.append(str(([shape.x0, shape.x1], [], [])))
     return [sorted(shown[place]) for place in sorted(shown)]
 
 

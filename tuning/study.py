@@ -24,6 +24,9 @@ _DIGITS = 8
 OWN_DIGEST = rf"\.[0-9a-f]{{{_DIGITS}}}"
 """What follows the name of a user's study in a store, as a regular expression."""
 
+TOLERANCE = 0.01
+"""Expected improvement, relative to the best value, below which a search ends."""
+
 
 @dataclass(frozen=True, eq=False)
 class Search:
@@ -32,7 +35,8 @@ class Search:
     Attributes:
         name: name by which the search is shown and selected.
         space: search space.
-        n_trials: number of trials, >= 1.
+        n_trials: largest number of trials, >= 1; the number of trials of a space that has no rule
+            to end a search.
         starts: values of the first trials.
         ladder: further rungs of the fidelity ladder; a rung with more images extends the images
             already generated.
@@ -41,6 +45,8 @@ class Search:
         model_of: search that selects the snapshot and EMA decay from which the images of this
             search are sampled.
         starts_from: origin of the starts, for display, such as "the paper's choice".
+        tolerance: expected improvement, relative to the best value, below which a search with
+            bracketed best trials ends, >= 0; 0 for a search of `n_trials` trials.
     """
 
     name: str
@@ -51,6 +57,17 @@ class Search:
     after: "Search | None" = None
     model_of: "Search | None" = None
     starts_from: str = ""
+    tolerance: float = TOLERANCE
+
+    @property
+    def ends_early(self) -> bool:
+        """Whether the search may end before its cap."""
+        return self.tolerance > 0 and self.space.ENDS_EARLY
+
+    @property
+    def budget(self) -> str:
+        """The number of trials in words, such as "up to 16"."""
+        return f"up to {self.n_trials}" if self.ends_early else str(self.n_trials)
 
     def __post_init__(self) -> None:
         """Raises InputError if a field has a value of the wrong type."""

@@ -21,6 +21,7 @@ from dashboards.drawing.description import (
     Line,
     Mark,
     Panel,
+    Span,
 )  # fmt: skip
 
 _LABEL_CHARACTERS = 24
@@ -99,6 +100,11 @@ def _draw_mark(chart: go.Figure, mark: Mark, hover: str, at: dict[str, int]) -> 
             chart.add_contour(
                 x=mark.x, y=mark.y, z=mark.values, coloraxis="coloraxis", ncontours=N_LEVELS,
                 line={"width": 0}, name="", hovertemplate="%{z:.3g}", **at,
+            )  # fmt: skip
+        case Span():
+            chart.add_vrect(
+                *mark.x, fillcolor=mark.colour, opacity=0.12, line_width=0, layer="below",
+                exclude_empty_subplots=False, **at,
             )  # fmt: skip
 
 

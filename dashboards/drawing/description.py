@@ -148,7 +148,25 @@ class Contours:
     values: Sequence[Sequence[float]]
 
 
-Mark = Line | Bars | Arrows | Contours
+@dataclass(frozen=True)
+class Span:
+    """A range of the horizontal axis, shaded over the whole height of the panel.
+
+    Attributes:
+        x: lower and upper end of the range.
+        colour: colour as "#rrggbb".
+    """
+
+    x: tuple[float, float]
+    colour: str
+
+    @property
+    def y(self) -> tuple[float, ...]:
+        """Returns (): the range has no vertical coordinates."""
+        return ()
+
+
+Mark = Line | Bars | Arrows | Contours | Span
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from dashboards.drawing.description import (
     Line,
     Mark,
     Panel,
+    Span,
 )  # fmt: skip
 
 _DASHES = {"solid": "-", "dash": "--", "dot": ":", "": "none"}
@@ -131,6 +132,8 @@ def _draw_mark(axis: Any, mark: Mark, x: Any, y: Any, coloured: dict[str, Any]) 
             axis.set_aspect("equal")
         case Contours():
             axis.contourf(x, y, mark.values, levels=N_LEVELS, **coloured)
+        case Span():
+            axis.axvspan(*x, color=mark.colour, alpha=0.12, linewidth=0)
 
 
 def _set_axis(axis: Any, side: str, own: Axis) -> None:

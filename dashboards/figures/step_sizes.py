@@ -1,8 +1,8 @@
 """Distance against step size, for every search over the step size: the paper's Figure 3.
 
 The layout is that of the paper's figure: both samplers, raw and denoised, on a logarithmic axis,
-with every measured point. Unlike the paper, which fits a second axis by hand, both samplers share
-one axis.
+with every measured point. A band marks the step sizes whose results are within noise of the best.
+Unlike the paper, which fits a second axis by hand, both samplers share one axis.
 """
 
 import textwrap
@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dashboards.drawing.description import Axis, Figure, Line, Panel, colours
+from dashboards.drawing.description import Axis, Figure, Line, Panel, Span, colours
 from tuning.scheduling.scheduler import Scheduler
 from tuning.search.search import SearchRun
 from tuning.spaces import EPSILON, StepSizeSpace
@@ -30,11 +30,12 @@ def figures(scheduler: Scheduler, store: Store) -> Iterator[Figure]:
     for group in groups:
         alike = [run for other in groups if other.label == group.label for run in other.runs]
         y = _axis(group.label, alike)
+        spans = [Span(run.within_noise, own[_name(run)]) for run in group.runs if run.within_noise]
         lines = [line for run in group.runs for line in _lines(run, own[_name(run)])]
         title = textwrap.fill(group.title, _TITLE_CHARACTERS)
         yield Figure(
             f"Distance against step size: {group.title}",
-            [Panel(lines, _step_axis(group.runs[0]), y, title)],
+            [Panel([*spans, *lines], _step_axis(group.runs[0]), y, title)],
             file=f"{_step_size(group.runs[0])}_curve.png",
             heading=f"{study.name} ({study.scale}): distance against step size",
         )

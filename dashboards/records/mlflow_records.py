@@ -258,6 +258,9 @@ def _cell_metrics(cell: CellView) -> dict[str, float | None]:
             "epsilon": sample.epsilon, "r": cell.r,
             "n_images": float(own.protocol.n_images),
         }  # fmt: skip
+    if cell.within_noise:
+        low, high = cell.within_noise
+        metrics |= {"within_noise_from": low, "within_noise_to": high}
     return metrics | {
         "reported_r": own.reported_r, "reported_epsilon": own.reported_epsilon,
         "n_seeds": float(own.n_seeds),

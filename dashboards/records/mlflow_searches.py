@@ -142,16 +142,24 @@ def search_record(scheduler: Scheduler, run: SearchRun) -> RunRecord:
     shares = {f"importance of {as_metric(n)}": share for n, share in importance.items()}
     varied = ", ".join(run.distributions)
     done = sum(trial.result is not None for trial in run.trials)
+    ended = f"It ended: {run.ending}. " if run.ending else ""
     return RunRecord(
         key=search_key(run),
         name=f"search {search.name}",
-        tags=common_tags(scheduler.study, "search") | {"search": search.name},
-        params={"varied": varied, "n_trials": search.n_trials, "proposals": run.ledger_key},
+        tags=common_tags(scheduler.study, "search")
+        | {"search": search.name}
+        | ({"ended": run.ending} if run.ending else {}),
+        params={
+            "varied": varied,
+            "n_trials": search.n_trials,
+            "proposals": run.ledger_key,
+            **({"tolerance": search.tolerance} if search.ends_early else {}),
+        },
         metrics={"trials_done": float(done), **shares},
         curves={f"best_{name}": history},
         description=(
-            f"The search *{search.name}* over {varied}: {done} of {search.n_trials} trials, each a "
-            f"nested run. `best_{name}` is the best value after each trial, measured by "
+            f"The search *{search.name}* over {varied}: {done} of {search.budget} trials, each a "
+            f"nested run. {ended}`best_{name}` is the best value after each trial, measured by "
             f"{search.space.described}."
         ),
     )

@@ -41,8 +41,8 @@ def views(study: Study) -> dict[str, dict[str, Any]]:
         CELLS: _view(
             "cell",
             [_tag("row"), _tag("column"), *map(_metric, numbers),
-             *map(_metric, ("epsilon", "r", "reported_epsilon", "reported_r", "n_images",
-                            "n_seeds"))],
+             *map(_metric, ("epsilon", "r", "within_noise_from", "within_noise_to",
+                            "reported_epsilon", "reported_r", "n_images", "n_seeds"))],
         ),
         TRIALS: _view(
             "trial",

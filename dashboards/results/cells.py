@@ -80,6 +80,8 @@ class CellView:
     Attributes:
         cell: the cell.
         winner: trial that the cell's settings come from; None without a search or before its end.
+        within_noise: lowest and highest step size of the search that cannot be told from the best;
+            None without a search over the step size or before its end.
         scores: score jobs of the cell, one per seed; empty if the cell measures no scores.
         first_images: job that holds pictures of the cell's first images, on the first seed; None
             if the cell measures no images or the images are not known yet.
@@ -97,6 +99,7 @@ class CellView:
 
     cell: Cell
     winner: Trial | None = None
+    within_noise: tuple[float, float] | None = None
     scores: tuple[Score, ...] = ()
     first_images: Chunk | PictureChunk | RealFeatures | None = None
     measured: dict[str, Measured] = field(default_factory=dict)
@@ -242,6 +245,7 @@ def _cell(cell: Cell, scheduler: Scheduler) -> CellView:
     return CellView(
         cell,
         winner=winner,
+        within_noise=run.within_noise if run else None,
         scores=tuple(job for job in jobs if isinstance(job, Score)),
         first_images=next((of for job in jobs if (of := _first_images(job))), None),
         measured=measured,

@@ -51,10 +51,9 @@ def print_plan(
         after = f", starts from {run.search.after.name}" if run.search.after else ""
         tried = sum(t.result is not None for t in run.trials)
         rungs = "".join(f"; {_rung(rung)}" for rung in run.search.ladder)
-        _print_line(
-            f"  search {name}: {tried} of {run.search.n_trials} trials{_images(run)}{rungs}{after}",
-            console,
-        )
+        trials = f"{tried} trials" if run.is_spent else f"{tried} of {run.search.budget} trials"
+        ending = f"; ended: {run.ending}" if run.is_spent and run.search.ends_early else ""
+        _print_line(f"  search {name}: {trials}{_images(run)}{rungs}{after}{ending}", console)
     for note in notes:
         _print_line(note, console)
 

@@ -60,7 +60,9 @@ def _step_sizes(runs: Mapping[str, SearchRun], cells: Sequence[Cell]) -> pd.Data
             row["r"] = _shown(winner.r if winner else None, "g")
         elif isinstance(run.space.sample.model.levels, GeometricSchedule):
             row["r"] = _shown(winner.r if winner else None, ".2f")
+        row["within noise"] = _interval(run.within_noise)
         row["trials"] = f"{sum(t.result is not None for t in run.trials)}"
+        row["ended"] = run.ending
         if cell and cell.reported_epsilon is not None and cell.reported_r is not None:
             row["paper's epsilon"] = f"{cell.reported_epsilon:g}"
             row["paper's r"] = f"{cell.reported_r:.2f}"
@@ -70,6 +72,10 @@ def _step_sizes(runs: Mapping[str, SearchRun], cells: Sequence[Cell]) -> pd.Data
 
 def _shown(value: float | None, form: str) -> str:
     return "" if value is None else format(value, form)
+
+
+def _interval(ends: tuple[float, float] | None) -> str:
+    return "" if ends is None else " to ".join(f"{end:.3g}" for end in ends)
 
 
 def search_notes(run: SearchRun) -> list[str]:

@@ -118,7 +118,7 @@ def demo() -> ModesSettings:
         adversarial=Adversarial(n_d=1, discriminator=BigGanDiscriminator(width=4)),
         iteration=5000,
         classifier=ClassifierSpec(data=data.of),
-        n_trials=6,
+        n_trials=20,
         search_images=5000,
     )
 

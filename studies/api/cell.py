@@ -73,6 +73,15 @@ class CellResult:
         return self._view.sample.epsilon if self._view.sample else None
 
     @property
+    def within_noise(self) -> tuple[float, float] | None:
+        """Lowest and highest step size that cannot be told from the best by the search's images.
+
+        In the unit of the search, epsilon in data units squared or r; None if the cell comes from
+        no search over the step size, or before its end.
+        """
+        return self._view.within_noise
+
+    @property
     def sampled(self) -> SampleSpec:
         """The generated images that the cell is about, with the first seed.
 

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from scorelib.errors import require_input
 from scorelib.samplers import AnnealedSampler
 from scorelib.schedules import Schedule
-from scorelib.spec import Spec
+from scorelib.spec import Spec, added_later
 from studies.common.initial_step_sizes import initial_step_size
 from tuning.spaces import Rung, StepSizeSpace
 from tuning.stages import FidProtocol, SampleSpec, Score
-from tuning.study import Search
+from tuning.study import TOLERANCE, Search
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,7 +17,7 @@ class SearchSettings(Spec):
     """Settings of the search over the step size of each cell.
 
     Attributes:
-        n_trials: number of step sizes that are tried, >= 1.
+        n_trials: largest number of step sizes that are tried, >= 1.
         round_size: number of step sizes that are proposed together, >= 1.
         n_images: images per trial, >= 2.
         top_images: images per trial for the best `keep` trials, >= `n_images`.
@@ -26,6 +26,8 @@ class SearchSettings(Spec):
             > 0; None to start from r = 4.8.
         cas_epsilon: first step size of CAS at the first value of `n_sigma`, in squared data units,
             > 0; None to start from r = 1.5.
+        tolerance: expected improvement, relative to the best distance, below which a search ends
+            once its best step sizes are bracketed, >= 0 and < 1; 0 for `n_trials` trials.
     """
 
     KIND = "SearchSettings"
@@ -37,14 +39,19 @@ class SearchSettings(Spec):
     keep: int
     als_epsilon: float | None = None
     cas_epsilon: float | None = None
+    tolerance: float = added_later(TOLERANCE)
 
     def validate(self) -> None:
-        """Raises InputError if `n_trials`, `keep` or `top_images` is below its minimum."""
+        """Raises InputError if a number is outside its range."""
         require_input(
             min(self.n_trials, self.keep) >= 1 and self.top_images >= self.n_images,
             "a search needs n_trials >= 1, keep >= 1 and top_images >= n_images, but got "
             f"n_trials={self.n_trials}, keep={self.keep}, n_images={self.n_images}, "
             f"top_images={self.top_images}",
+        )
+        require_input(
+            0 <= self.tolerance < 1,
+            f"tolerance must be at least 0 and below 1, but got {self.tolerance:g}",
         )
 
     def start(self, name: str, n_sigma: int, schedule: Schedule, *, is_first: bool) -> float:
@@ -97,6 +104,7 @@ def step_size_search(
         ladder=(Rung(n_images=wanted.top_images, keep=wanted.keep),),
         after=after,
         model_of=model_of,
+        tolerance=wanted.tolerance,
     )
 
 

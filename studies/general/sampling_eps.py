@@ -67,7 +67,7 @@ def demo() -> SamplingEpsSettings:
             iterations=2000,
         ),
         chunk_images=200,
-        search=SearchSettings(n_trials=5, round_size=1, n_images=200, top_images=400, keep=2),
+        search=SearchSettings(n_trials=20, round_size=1, n_images=200, top_images=400, keep=2),
         n_sigma=(1, 3),
         n_images=400,
         seeds=2,

@@ -132,7 +132,7 @@ def demo() -> ConsistentSettings:
         levels=of.many,
         iterations=of.iterations,
         extractor=of.extractor,
-        search=SearchSettings(n_trials=8, round_size=1, n_images=1000, top_images=2000, keep=2),
+        search=SearchSettings(n_trials=20, round_size=1, n_images=1000, top_images=2000, keep=2),
         n_images=of.n_images,
         seeds=3,
     )

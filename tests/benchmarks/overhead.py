@@ -34,8 +34,8 @@ from tuning.store.store import Store
 N_BARE = 16
 CPUS = 2
 TRIVIAL = {
-    "search__n_trials": "10", "search__n_images": "48", "search__top_images": "48",
-    "chunk_images": "1", "n_images": "48", "train__network__width": "4",
+    "search__n_trials": "10", "search__tolerance": "0", "search__n_images": "48",
+    "search__top_images": "48", "chunk_images": "1", "n_images": "48", "train__network__width": "4",
 }  # fmt: skip
 """Settings of a study of about 2,000 jobs. Nearly all of them sample a chunk of one image."""
 

@@ -54,8 +54,8 @@ def simulate(
     """
     n_images = str(2 * n_chunks)
     study = miniature_study(
-        search__n_trials="16", search__round_size=str(round_size), search__n_images=n_images,
-        search__top_images=n_images, n_images=n_images, chunk_images="2",
+        search__n_trials="16", search__tolerance="0", search__round_size=str(round_size),
+        search__n_images=n_images, search__top_images=n_images, n_images=n_images, chunk_images="2",
     )  # fmt: skip
     with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
         store = Store(folder, create=True)

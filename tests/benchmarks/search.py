@@ -1,9 +1,9 @@
-"""Benchmark of searches: trials until a search is within 2% of the best value of a curve.
+"""Benchmark of searches: trials until a step size within 2% of the best is tried, and stops.
 
-It compares our sampler, TPE, a Gaussian process and random search. Run with
-``python -m tests.benchmarks search`` (five minutes on one core, half of them for the Gaussian
-process, which has 3 seeds instead of 20). The objective is a tabulated curve of distances over step
-sizes: linear between its points in log epsilon, and equal to its worst value outside of them.
+It compares our sampler with TPE, a Gaussian process, random search and Brent's method (scipy's
+``brent``, whose parabolas and golden sections need curves without noise). Run with ``python -m
+tests.benchmarks search``. The objective is a tabulated curve of distances over step sizes: linear
+between its points in log epsilon, and equal to its worst value outside of them.
 
 If SEARCH_CURVES is set to a directory, the curves are the CSV files of this directory, with columns
 ``epsilon`` and ``fid_denoised`` and names ``DATA_..._cas|als_..._nsigmaN_....csv``, where DATA is
@@ -16,19 +16,30 @@ cut at a plateau, with 1% noise that is fixed in the table; a and c put the mini
 This differs from the shape that our sampler assumes (a cube and a square), whose walls are power
 laws.
 
+Four more families have other shapes: a valley between *plateaus*, *two basins* of which the farther
+is deeper, a valley in *steps* of a fifth of a nat, and *tables of five points* within 17% of one
+epsilon, constant outside.
+
 All searches begin at the same start, r = epsilon / (sigma_L^2 (1 - gamma^(1/n_sigma))) = 1.5 (CAS)
 or 4.8 (ALS), propose two significant digits and are told four digits. Repeating a proposal costs
-nothing. Our sampler searches the whole admissible interval, alone or in rounds of two. The others
-search within a factor of 5 of the start, which helps them and contains every optimum. "Shifted"
-curves are moved by six factors from 0.7 to 3 while the start and the interval stay, so the start is
-wrong. A search that has not succeeded after 40 trials counts as 41.
+nothing. Our sampler searches the whole admissible interval, alone or in rounds of two; so does
+Brent's method. The others search within a factor of `REACH` of the start, which helps them and
+contains every optimum. Shifted curves are moved by factors while the start stays, so the start is
+wrong; the interval is widened to contain the moved curve. A search that has not succeeded after 40
+trials counts as 41.
+
+With noise, each value is told with a relative error of 3%, fixed for each step size and seed, of
+which our sampler knows the size; the true value decides about success.
+
+The last table lets our search end by its own rule: trials spent, and the excess of the best value
+over the best of the curve.
 """
 
 import os
 import re
 import statistics
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -39,10 +50,11 @@ import torch
 from optuna.samplers import BaseSampler, GPSampler, RandomSampler, TPESampler
 from rich.console import Console
 from rich.table import Table
+from scipy.optimize import minimize_scalar
 
 from scorelib.step_size import als_interval, cas_interval, round_significant, schedule_step
 from tuning.spaces import EPSILON
-from tuning.spaces.step_size_sampler import propose_step_sizes
+from tuning.spaces.step_size_sampler import propose_step_sizes, searched_interval, standing
 from tuning.spaces.trial import Trial
 
 SIGMA_L = 0.01
@@ -51,6 +63,9 @@ START_R = {"cas": 1.5, "als": 4.8}
 TOLERANCE, MOST_TRIALS = 1.02, 40
 REACH = 5
 SHIFTS = (0.7, 0.85, 1.2, 1.5, 2.0, 3.0)
+FAR = (0.1, 10.0)
+NOISE = 0.03
+STOP = 0.01
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +78,10 @@ class Curve:
     start: float
     low: float
     high: float
+
+    def widened(self, shift: float) -> "Curve":
+        """Returns the curve with an interval that contains the optimum if the curve is moved."""
+        return replace(self, low=self.low * min(shift, 1), high=self.high * max(shift, 1))
 
     def __call__(self, epsilon: float, shift: float = 1.0) -> float:
         """Returns the distance at a step size, with the whole table moved by the factor `shift`."""
@@ -120,6 +139,28 @@ def synthetic_curves(noise: float = 0.01) -> Iterator[Curve]:
         yield make_curve(name, data, kind, n_sigma, optimum * np.exp(u), values)
 
 
+def other_curves() -> Iterator[Curve]:
+    """Yields curves of other shapes: plateaus, two basins, steps and tables of five points."""
+    u = np.linspace(-1.5, 1.8, 200)
+    valley = np.where(u < 0, np.abs(u / 0.3) ** 3, (u / 0.8) ** 2)
+    second = np.minimum(0.5 + (u / 0.5) ** 2, ((u - 1.5) / 0.4) ** 2)
+    shapes = {
+        "plateaus": valley.clip(max=1.2),
+        "two basins": second.clip(max=2.5),
+        "steps": np.floor(valley.clip(max=3) / 0.2) * 0.2,
+    }
+    optimum = {
+        kind: START_R[kind] * schedule_step(SIGMA_L, GAMMAS["cifar10"], 1) for kind in SHAPES
+    }
+    for kind, at in optimum.items():
+        for name, height in shapes.items():
+            step_sizes = at * np.exp(u)
+            yield make_curve(f"{name}, {kind}", "cifar10", kind, 1, step_sizes, 15 * np.exp(height))
+        table = np.array([0.86, 0.92, 1.0, 1.05, 1.17]) * at
+        values = np.array([21.0, 17.5, 15.0, 15.6, 19.0])
+        yield make_curve(f"five points, {kind}", "cifar10", kind, 1, table, values)
+
+
 def curves_in(directory: Path) -> Iterator[Curve]:
     """Yields the curves of a directory of CSV files."""
     for path in sorted(directory.glob("*.csv")):
@@ -131,30 +172,99 @@ def curves_in(directory: Path) -> Iterator[Curve]:
         yield make_curve(path.stem, parts[1], parts[2], int(parts[3]), *points)
 
 
-def trials_of_ours(curve: Curve, shift: float, seed: int, round_size: int = 1) -> int:
-    """Returns the number of evaluations of our search, with all earlier ones of the same round."""
-    seen: list[Trial] = []
-    while len(seen) < MOST_TRIALS:
+def told(value: float, noise: float, seed: int, epsilon: float) -> float:
+    """Returns a value as a search is told it: four digits, with an error of its step size."""
+    if noise:
+        digits = int(f"{epsilon:.6e}".replace(".", "").replace("e-", ""))
+        value *= np.exp(noise * np.random.default_rng([seed, digits]).standard_normal())
+    return round_significant(value, 4)
+
+
+def own_search(
+    curve: Curve, shift: float, seed: int, round_size: int = 1, noise: float = 0.0
+) -> Iterator[tuple[list[Trial], float]]:
+    """Yields the trials of our search after each trial, and the true value of the last."""
+    of, seen = curve.widened(shift), list[Trial]()
+    while True:
         proposals = propose_step_sizes(
             seen,
-            low=curve.low,
-            high=curve.high,
-            starts=[curve.start],
+            low=of.low,
+            high=of.high,
+            starts=[of.start],
             n=round_size,
             seed=1000 * seed + len(seen),
+            errors=(noise,) * len(seen) if noise else (),
         )
         for epsilon in proposals:
             value = curve(epsilon, shift)
-            told = (round_significant(value, 4),)
-            seen.append(Trial(len(seen), {EPSILON: epsilon}, numbers=told))
-            if curve.is_good(value):
-                return len(seen)
+            number = (told(value, noise, seed, epsilon),)
+            seen.append(Trial(len(seen), {EPSILON: epsilon}, numbers=number))
+            yield seen, value
+
+
+def trials_of_ours(
+    curve: Curve, shift: float, seed: int, round_size: int = 1, noise: float = 0.0
+) -> int:
+    """Returns the number of evaluations of our search, with all earlier ones of the same round."""
+    for seen, value in own_search(curve, shift, seed, round_size, noise):
+        if curve.is_good(value):
+            return len(seen)
+        if len(seen) >= MOST_TRIALS:
+            break
     return MOST_TRIALS + 1
 
 
-def trials_of_optuna(make: Callable[[int], BaseSampler], curve: Curve, shift: float, s: int) -> int:
+def stop_of_ours(curve: Curve, shift: float, seed: int, noise: float = 0.0) -> tuple[int, float]:
+    """Returns the number of trials when our search ends, and the excess of its best trial."""
+    of, values = curve.widened(shift), list[float]()
+    for seen, value in own_search(curve, shift, seed, noise=noise):
+        values.append(value)
+        at = standing(
+            seen,
+            low=of.low,
+            high=of.high,
+            starts=[of.start],
+            seed=1000 * seed + len(seen),
+            errors=(noise,) * len(seen) if noise else (),
+        )
+        if (at and at.is_done(STOP)) or len(seen) >= MOST_TRIALS:
+            best = min(range(len(seen)), key=lambda i: seen[i].numbers)
+            return len(seen), values[best] / curve.values.min() - 1
+    raise AssertionError("a search has trials")
+
+
+class _Good(Exception):
+    """Raised by an objective as soon as its value is good."""
+
+
+def trials_of_brent(curve: Curve, shift: float, seed: int, noise: float = 0.0) -> int:
+    """Returns the number of different step sizes that Brent's method evaluates."""
+    of, seen = curve.widened(shift), set[float]()
+    low, high = searched_interval(of.low, of.high, [of.start])
+
+    def value_at(log: float) -> float:
+        epsilon = round_significant(float(np.exp(np.clip(log, np.log(low), np.log(high)))))
+        seen.add(epsilon)
+        if curve.is_good(curve(epsilon, shift)) or len(seen) > MOST_TRIALS:
+            raise _Good
+        return told(curve(epsilon, shift), noise, seed, epsilon)
+
+    try:
+        first = float(np.log(of.start))
+        minimize_scalar(value_at, (first, first + 0.2), options={"maxiter": 200})
+    except _Good:
+        return min(len(seen), MOST_TRIALS + 1)
+    except RuntimeError:  # no bracket was found
+        pass
+    return MOST_TRIALS + 1
+
+
+def trials_of_optuna(
+    make: Callable[[int], BaseSampler], curve: Curve, shift: float, s: int, noise: float = 0.0
+) -> int:
     """Returns the number of different step sizes that one of Optuna's samplers evaluates."""
-    low, high = max(curve.low, curve.start / REACH), min(curve.high, curve.start * REACH)
+    of, reach = curve.widened(shift), REACH if 1 / REACH < shift < REACH else 4 * REACH
+    low, high = max(of.low, of.start / reach), min(of.high, of.start * reach)
     study = optuna.create_study(sampler=make(s))
     study.enqueue_trial({"epsilon": curve.start})
     seen: set[float] = set()
@@ -165,7 +275,7 @@ def trials_of_optuna(make: Callable[[int], BaseSampler], curve: Curve, shift: fl
         if curve.is_good(value):
             return min(len(seen | {epsilon}), MOST_TRIALS + 1)
         seen.add(epsilon)
-        study.tell(trial, round_significant(value, 4))
+        study.tell(trial, told(value, noise, s, epsilon))
     return MOST_TRIALS + 1
 
 
@@ -174,30 +284,62 @@ def gp(seed: int) -> GPSampler:
     return GPSampler(seed=seed, n_startup_trials=3, deterministic_objective=False)
 
 
-METHODS: dict[str, tuple[Callable[[Curve, float, int], int], int]] = {
-    "ours": (trials_of_ours, 20),
-    "ours, by 2": (partial(trials_of_ours, round_size=2), 20),
-    "TPE": (partial(trials_of_optuna, lambda seed: TPESampler(seed=seed)), 20),
-    "GP": (partial(trials_of_optuna, gp), 3),
-    "random": (partial(trials_of_optuna, lambda seed: RandomSampler(seed=seed)), 20),
+METHODS: dict[str, tuple[Callable[..., int], int]] = {
+    "ours": (trials_of_ours, 2),
+    "ours, by 2": (partial(trials_of_ours, round_size=2), 1),
+    "TPE": (partial(trials_of_optuna, lambda seed: TPESampler(seed=seed)), 3),
+    "GP": (partial(trials_of_optuna, gp), 1),
+    "Brent": (trials_of_brent, 1),
+    "random": (partial(trials_of_optuna, lambda seed: RandomSampler(seed=seed)), 3),
 }
 
 
+def print_counts(title: str, curves: list[Curve], shifts: tuple[float, ...], noise: float) -> None:
+    """Prints the median (and worst) number of trials over the seeds, and of all curves together."""
+    table = Table("curve: points", *METHODS, title=f"Trials to 2%: median (worst), {title}")
+    columns: dict[str, list[int]] = {name: [] for name in METHODS}
+    for curve in curves:
+        cells = []
+        for name, (count, n_seeds) in METHODS.items():
+            counts = [count(curve, f, s, noise=noise) for f in shifts for s in range(n_seeds)]
+            columns[name] += counts
+            cells.append(f"{statistics.median(counts):g} ({max(counts)})")
+        table.add_row(curve.name, *cells)
+    totals = (f"{statistics.median(counts):g} ({max(counts)})" for counts in columns.values())
+    table.add_row("all", *totals)
+    Console(width=110).print(table)
+
+
+def print_stops(curves: list[Curve]) -> None:
+    """Prints how many trials our search spends by its own rule, and the excess of its best."""
+    table = Table("start", "trials: median (worst)", "excess: median, 90%", title="Stops")
+    cases = (
+        ("as given", (1.0,), 0.0),
+        (f"shifted by {SHIFTS}", SHIFTS, 0.0),
+        (f"shifted by {FAR}", FAR, 0.0),
+        (f"noise {NOISE:.0%}", (1.0, *FAR), NOISE),
+    )
+    for name, shifts, noise in cases:
+        ends = [stop_of_ours(c, f, 0, noise) for c in curves for f in shifts]
+        spent, excess = zip(*ends, strict=True)
+        low, most = np.quantile(excess, [0.5, 0.9])
+        table.add_row(
+            name, f"{statistics.median(spent):g} ({max(spent)})", f"{low:.1%}, {most:.1%}"
+        )
+    Console(width=110).print(table)
+
+
 def main() -> None:
-    """Prints, for each curve, the median (and worst) number of trials over the seeds."""
+    """Prints, for each curve, the median (and worst) number of trials, and the stops."""
     torch.set_num_threads(1)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     directory = os.environ.get("SEARCH_CURVES")
-    curves = list(curves_in(Path(directory)) if directory else synthetic_curves())
-    for title, shifts in (("as measured", (1.0,)), (f"shifted by {SHIFTS}", SHIFTS)):
-        table = Table("curve: points", *METHODS, title=f"Trials to 2%: median (worst), {title}")
-        for curve in curves:
-            cells = []
-            for count, n_seeds in METHODS.values():
-                counts = [count(curve, f, seed) for f in shifts for seed in range(n_seeds)]
-                cells.append(f"{statistics.median(counts):g} ({max(counts)})")
-            table.add_row(curve.name, *cells)
-        Console().print(table)
+    curves = [*(curves_in(Path(directory)) if directory else synthetic_curves()), *other_curves()]
+    print_counts("as measured", curves, (1.0,), 0.0)
+    print_counts(f"shifted by {FAR}", curves, FAR, 0.0)
+    print_stops(curves)
+    print_counts(f"noise of {NOISE:.0%}, shifted by {FAR}", curves, FAR, NOISE)
+    print_counts(f"shifted by {SHIFTS}", curves, SHIFTS, 0.0)
 
 
 if __name__ == "__main__":

@@ -75,6 +75,7 @@ class SearchSettings(Spec):
     n_images: int = 40
     top_images: int = 60
     keep: int = 1
+    tolerance: float = 0.01
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -197,6 +198,7 @@ def _step_sizes(at, name, n_sigma, column, selection, earlier):
         ladder=(Rung(n_images=at.search.top_images, keep=at.search.keep),),
         after=earlier,
         model_of=selection,
+        tolerance=at.search.tolerance,
     )
 
 

@@ -1,9 +1,9 @@
 """The forecast of a study's remaining work, before and during a run.
 
 The future proposals of a search are unknown, but their cost is known, at least approximately: a
-trial costs the same at every step size, and random values stand in for other parameters. The whole
-study can therefore be counted in advance: jobs stored and to run, images, network evaluations,
-hours (see `rates`) and disk space.
+trial costs the same at every step size, and random values stand in for other parameters. A search
+counts with its cap of trials until it ends. The whole study can therefore be counted in advance:
+jobs stored and to run, images, network evaluations, hours (see `rates`) and disk space.
 """
 
 from collections import defaultdict
@@ -132,7 +132,7 @@ def _all_jobs(scheduler: Scheduler) -> Iterable[Job]:
 
 def _search_jobs(run: SearchRun, cells: Iterable[Cell]) -> Iterable[Job]:
     search, space, trials = run.search, run.space, run.trials
-    is_spent = run.is_complete or len(trials) >= search.n_trials
+    is_spent = run.is_spent
     n_trials = len(trials) if is_spent else search.n_trials
     # The first values of a search are known.
     known = [*(t.values for t in (*run.ranked(trials), *trials)), *search.starts]
@@ -149,6 +149,8 @@ def _search_jobs(run: SearchRun, cells: Iterable[Cell]) -> Iterable[Job]:
     reached = run.rungs() if is_spent else []
     for number, rung in enumerate(search.ladder, start=1):
         is_known = number < len(reached)
+        if run.is_complete and not is_known:  # the best stood alone: nothing is measured again
+            break
         tried = [t.values for t in reached[number]] if is_known else tried[: rung.keep]
         for values in tried:
             yield from space.scores(values, rung)

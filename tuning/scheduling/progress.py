@@ -211,7 +211,9 @@ class Display:
             best = run.best_so_far
             if best is not None and not run.is_complete:
                 tried = sum(t.result is not None for t in run.trials)
-                lines.append(Text(f"{name}: best {best.value:.4g} ({tried}/{run.search.n_trials})"))
+                lines.append(
+                    Text(f"{name}: best {best.value:.4g} ({tried} of {run.search.budget})")
+                )
         return lines
 
     def _rate(self, stage: str) -> str:

@@ -6,9 +6,16 @@ alone: the sampler sees results in the order of proposal, rounded to four digits
 results of the round are stored; its seed is derived from the key of the proposals and the number of
 the round.
 
+A search over a step size ends when its best trials are bracketed and the expected improvement is
+below the tolerance (`tuning.spaces.bracket`), and any search ends at its cap of trials. The rule is
+applied after every round, so the trials of a search are the first rounds of its ledger, however
+many rounds a search with a higher cap or a smaller tolerance has added.
+
 When all trials are finished, successive halving chooses the winner. Each rung of the ladder
 measures the best trials of the rung before again, on more images and optionally after longer
-training. The winner is the best trial of the last rung.
+training. Where the noise of the results is known (`tuning.spaces.noise`), only trials that cannot
+be told from the best are measured again, and none if the best stands alone. The winner is the best
+trial of the last rung.
 """
 
 import threading
@@ -25,6 +32,7 @@ from scorelib.spec import Spec
 from scorelib.step_size import round_significant
 from tuning.jobs import Job
 from tuning.spaces import SearchSpace, StepSizeSpace
+from tuning.spaces.bracket import Standing
 from tuning.spaces.trial import Lookup, Result, Trial
 from tuning.stages import Score
 from tuning.store.ledger import Ledger, Values
@@ -81,6 +89,7 @@ class SearchRun:
         self._space: SearchSpace | None = None
         self._finished: dict[tuple[int, int], Trial] = {}
         self._scores: dict[tuple[int, int], tuple[Job, ...]] = {}
+        self._standings: dict[int, Standing | None] = {}  # by number of finished rounds
 
     @property
     def space(self) -> SearchSpace:
@@ -103,11 +112,44 @@ class SearchRun:
 
     @property
     def trials(self) -> list[Trial]:
-        """All trials of the first rung within the budget, in order of proposal."""
+        """All trials of the first rung until the search ends, in order of proposal."""
         with self._lock:
-            self._open_ledger()
-            proposed = [values for proposals in self._rounds for values in proposals]
-            return [self._trial(i, v) for i, v in enumerate(proposed[: self.search.n_trials])]
+            return self._trials_of_rounds()[0]
+
+    def _trials_of_rounds(self) -> tuple[list[Trial], int]:
+        """Returns the trials until the search ends, and the number of their rounds."""
+        self._open_ledger()
+        trials: list[Trial] = []
+        for n_rounds, proposals in enumerate(self._rounds):
+            if len(trials) >= self.search.n_trials or self._is_done(trials, n_rounds):
+                return trials, n_rounds
+            left = self.search.n_trials - len(trials)
+            trials += [self._trial(len(trials) + i, v) for i, v in enumerate(proposals[:left])]
+        return trials, len(self._rounds)
+
+    def _is_done(self, trials: list[Trial], n_rounds: int) -> bool:
+        """Returns whether the rule of the space ends the search after some rounds."""
+        standing = self._standing(trials, n_rounds)
+        return standing is not None and standing.is_done(self.search.tolerance)
+
+    def _standing(self, trials: list[Trial], n_rounds: int) -> Standing | None:
+        """Returns where the search stands after some rounds; None while a trial is unfinished."""
+        if not trials or not self.search.ends_early or any(t.result is None for t in trials):
+            return None
+        if n_rounds not in self._standings:
+            assert self._opened is not None and self._starts_of_ledger is not None
+            self._standings[n_rounds] = self.space.standing(
+                [_as_told(trial) for trial in trials],
+                self._starts_of_ledger,
+                self._seed(n_rounds),
+                self.search.ladder[0].keep if self.search.ladder else 1,
+            )
+        return self._standings[n_rounds]
+
+    def _seed(self, n_rounds: int) -> int:
+        """Returns the seed of the proposals that follow some rounds."""
+        assert self._opened is not None
+        return seed_of("proposals", _seeded_as(self._opened).key, n_rounds)
 
     def _trial(self, number: int, values: Values, rung: int = 0) -> Trial:
         identity = (number, rung)
@@ -153,13 +195,45 @@ class SearchRun:
     def is_complete(self) -> bool:
         """Whether no trial is left to propose or to measure."""
         with self._lock:
-            rungs = self.rungs()
-            return self._is_spent(rungs[0]) and all(t.result for t in rungs[-1])
+            return self.is_spent and all(t.result for t in self.rungs()[-1])
 
-    def _is_spent(self, trials: list[Trial]) -> bool:
-        """Returns whether no round follows: the budget is used up, or all values are tried."""
-        is_exhausted = bool(self._rounds) and not self._rounds[-1]
-        return len(trials) >= self.search.n_trials or is_exhausted
+    @property
+    def is_spent(self) -> bool:
+        """Whether no round of proposals follows; see `ending`."""
+        return bool(self.ending)
+
+    @property
+    def ending(self) -> str:
+        """Why no trial follows, in a few words; "" while trials may follow."""
+        with self._lock:
+            trials, n_rounds = self._trials_of_rounds()
+            standing = self._standing(trials, n_rounds)
+            if self._rounds and not self._rounds[-1] and n_rounds == len(self._rounds):
+                return "all values tried"
+            if standing is not None and standing.is_done(self.search.tolerance):
+                return standing.described()
+            if len(trials) < self.search.n_trials:
+                return ""
+            cap = f"the cap of {self.search.n_trials}"
+            return f"{cap}, {standing.described()}" if standing else cap
+
+    @property
+    def standing(self) -> Standing | None:
+        """Where the search stands after its trials; None without a rule, or if one is running."""
+        with self._lock:
+            return self._standing(*self._trials_of_rounds())
+
+    @property
+    def within_noise(self) -> tuple[float, float] | None:
+        """Lowest and highest step size within noise of the best; None until the search has ended.
+
+        None also for a space without a rule that ends a search. The interval contains the winner.
+        """
+        standing, winner = self.standing, self.winner
+        if standing is None or winner is None or not isinstance(self.space, StepSizeSpace):
+            return None
+        best = float(winner.values[self.space.step_size])
+        return min(standing.within[0], best), max(standing.within[1], best)
 
     @property
     def best_so_far(self) -> Trial | None:
@@ -180,11 +254,14 @@ class SearchRun:
         """Returns the trials of each rung reached so far, first rung first, finished or not."""
         with self._lock:
             reached = [self.trials]
-            ladder = self.search.ladder if self._is_spent(reached[0]) else ()
+            ladder = self.search.ladder if self.is_spent else ()
             for number, rung in enumerate(ladder, start=1):
                 if any(t.result is None for t in reached[-1]):
                     break
-                kept = self.ranked(reached[-1])[: rung.keep]
+                equal = self.space.equal_to_best(reached[-1])
+                kept = [t for t in self.ranked(reached[-1]) if t.number in equal][: rung.keep]
+                if len(kept) == 1 < rung.keep:  # nothing is left to tell apart
+                    break
                 reached.append([self._trial(t.number, t.values, number) for t in kept])
             return reached
 
@@ -195,7 +272,7 @@ class SearchRun:
     def propose(self) -> bool:
         """Writes the next round of proposals to the ledger if a round is due.
 
-        A round is due when all earlier trials are finished, the budget is not used up, and the
+        A round is due when all earlier trials are finished, the search has not ended, and the
         searches that this search depends on are complete. An empty round means that all values of
         the space have been tried.
 
@@ -206,13 +283,11 @@ class SearchRun:
             trials = self.trials
             if self._opened is None or self._starts_of_ledger is None:
                 return False
-            if self._is_spent(trials) or any(t.result is None for t in trials):
+            if self.is_spent or any(t.result is None for t in trials):
                 return False
             number = len(self._rounds)
             proposals = self.space.propose(
-                [_as_told(trial) for trial in trials],
-                self._starts_of_ledger,
-                seed_of("proposals", _seeded_as(self._opened).key, number),
+                [_as_told(trial) for trial in trials], self._starts_of_ledger, self._seed(number)
             )
             self._ledger.write(self._opened.key, number, proposals)
             # In the order the ledger returns, so that displays are the same after another launch.
@@ -262,7 +337,7 @@ class SearchRun:
         proposals = Proposals(space=space, starts=in_order)
         ranges = space.distributions(starts)
         self._rounds = self._ledger.rounds(proposals.key, lambda values: _fits(values, ranges))
-        self._finished, self._scores = {}, {}
+        self._finished, self._scores, self._standings = {}, {}, {}
         self._opened, self._starts_of_ledger = proposals, starts
 
 

@@ -10,6 +10,7 @@ from optuna.distributions import BaseDistribution
 from scorelib.errors import InputError, require_input
 from scorelib.spec import Spec, stored_as
 from tuning.jobs import Job
+from tuning.spaces.bracket import Standing
 from tuning.spaces.trial import Result, Trial
 from tuning.stages import Output, Protocol, SampleSpec, Score, Snapshot
 from tuning.store.ledger import Values
@@ -48,6 +49,8 @@ class SearchSpace(Spec):
     KIND = "SearchSpace"
     SEARCHED: ClassVar[type] = Score
     """Class of the jobs that the space can search."""
+    ENDS_EARLY: ClassVar[bool] = False
+    """Whether the space has a rule that ends a search before its cap; see `standing`."""
 
     template: Job
     output: Output = stored_as("objective", "denoised")
@@ -150,6 +153,29 @@ class SearchSpace(Spec):
         Returns:
             `round_size` values; fewer, or none, if all values are tried.
         """
+
+    def standing(
+        self, finished: Sequence[Trial], starts: Sequence[Values], seed: int, n_best: int
+    ) -> Standing | None:
+        """Returns how far a search is from its end; None if there is no rule or no result yet.
+
+        Args:
+            finished: all trials so far, in order of proposal.
+            starts: values that were tried first.
+            seed: seed of the random numbers.
+            n_best: number of best trials that are measured again, >= 1.
+        """
+        return None
+
+    def equal_to_best(self, finished: Sequence[Trial]) -> set[int]:
+        """Returns the numbers of the trials that cannot be told from the best.
+
+        All trials are returned if the noise of their results is not known.
+
+        Args:
+            finished: all trials, in order of proposal.
+        """
+        return {trial.number for trial in finished}
 
     @abstractmethod
     def distributions(self, starts: Sequence[Values]) -> dict[str, BaseDistribution]:

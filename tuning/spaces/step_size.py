@@ -2,15 +2,25 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
+import numpy as np
 from optuna.distributions import BaseDistribution, FloatDistribution
 
 from scorelib.errors import require_input
 from scorelib.samplers import AnnealedSampler
 from scorelib.step_size import round_significant
 from tuning.spaces.base import Rung, SearchSpace, on_rung
-from tuning.spaces.step_size_sampler import digits_for, propose_step_sizes, searched_interval
+from tuning.spaces.bracket import WITHIN, Standing
+from tuning.spaces.noise import errors_of
+from tuning.spaces.step_size_sampler import (
+    digits_for,
+    propose_step_sizes,
+    searched_interval,
+    standing,
+)
 from tuning.spaces.trial import Trial
+from tuning.spaces.valleys import relative
 from tuning.stages import Score
 from tuning.store.ledger import Values
 
@@ -23,6 +33,7 @@ class StepSizeSpace(SearchSpace):
     """
 
     KIND = "StepSizeSpace"
+    ENDS_EARLY: ClassVar[bool] = True
 
     def validate(self) -> None:
         """Raises InputError if the sampler has no step size."""
@@ -69,6 +80,20 @@ class StepSizeSpace(SearchSpace):
         sample = self.sample.replace(sampler=sampler)
         return on_rung(Score(sample=sample, protocol=self.protocol), rung)
 
+    def errors(self, finished: Sequence[Trial]) -> list[float]:
+        """Returns the noise of finished trials; see `tuning.spaces.noise.errors_of`."""
+        return errors_of(finished, self.output, lower_is_better=self.protocol.lower_is_better)
+
+    def equal_to_best(self, finished: Sequence[Trial]) -> set[int]:
+        """Returns the numbers of trials within noise; see `SearchSpace.equal_to_best`."""
+        errors = self.errors(finished)
+        if not errors:
+            return super().equal_to_best(finished)
+        sign = 1 if self.protocol.lower_is_better else -1
+        values = [sign * trial.numbers[0] if trial.has_numbers else None for trial in finished]
+        is_equal = relative(values) <= WITHIN * np.array(errors)
+        return {t.number for t, equal in zip(finished, is_equal, strict=True) if equal}
+
     def propose(
         self, finished: Sequence[Trial], starts: Sequence[Values], seed: int
     ) -> list[Values]:
@@ -78,9 +103,21 @@ class StepSizeSpace(SearchSpace):
         proposals = propose_step_sizes(
             finished, low=low, high=high, starts=first, n=self.round_size, seed=seed,
             digits=self._digits(first), lower_is_better=self.protocol.lower_is_better,
-            name=self.step_size,
+            name=self.step_size, errors=self.errors(finished),
         )  # fmt: skip
         return [{self.step_size: value} for value in proposals]
+
+    def standing(
+        self, finished: Sequence[Trial], starts: Sequence[Values], seed: int, n_best: int
+    ) -> Standing | None:
+        """Returns the bracket and the expected improvement; see `SearchSpace.standing`."""
+        low, high = self._interval()
+        first = self._values(starts)
+        return standing(
+            finished, low=low, high=high, starts=first, seed=seed, digits=self._digits(first),
+            lower_is_better=self.protocol.lower_is_better, name=self.step_size, n_best=n_best,
+            errors=self.errors(finished),
+        )  # fmt: skip
 
     def distributions(self, starts: Sequence[Values]) -> dict[str, BaseDistribution]:
         """Returns the searched interval of the step size, on a logarithmic scale."""

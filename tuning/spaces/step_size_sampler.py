@@ -1,30 +1,17 @@
 """Bayesian optimisation of a step size: an Optuna sampler with a prior for valley-shaped curves.
 
-As a function of log epsilon, the distance between generated and real images is an asymmetric
-valley. Let y be the log of the distance relative to the best distance. To the left of the minimum
-(the sampler adds too little noise, or the chain lags behind the schedule), y rises like a cubic up
-to a plateau of pure noise. To the right it rises like a quadratic. The location of the minimum, the
-widths and the height of the plateau differ between networks. The model is
+`tuning.spaces.valleys` describes the statistical model, `tuning.spaces.bracket` how a search widens
+and ends. The starts come first, then a proposal is
 
-    y(log epsilon) = log(value / best so far) = constant + valley + Gaussian process,
+- the step that widens the bracket, while the best of two or more trials are at an edge;
+- else the rounded epsilon of the greatest expected improvement, averaged over the weighted valleys;
+- every second time the middle of the widest gap, once the expected improvement is below 1%, so that
+  a search that goes on finds an optimum in a second valley.
 
-where the Gaussian process models the deviation from a valley. 2048 valleys are drawn from a prior
-around the starts and weighted by their marginal likelihoods, which share one covariance matrix. The
-proposal is the rounded epsilon of the greatest expected improvement, averaged over the weighted
-valleys. The assumed error of y grows with y: a value far above the best tells on which side of the
-minimum it lies, but not how steep the valley is. If all values are equally bad, the valleys that
-predict a difference lose their weight, so plateaus need no special case. From the tenth trial on,
-every fourth trial goes into the widest gap, so that an optimum at an end of the interval or in a
-second valley is found in time.
+Half of the valleys have their minimum about the starts; from the second trial on, the other half
+have it anywhere in the bracket.
 
-Numbers that are better higher are searched by their negatives. Numbers that are not all positive
-have no logarithm of a ratio; their y is log(1 + excess over the best / median excess).
-
-Evidence (``python -m tests.benchmarks search``, 20 seeds): median number of trials until a value is
-within 2% of the best, on each of 13 synthetic curves like the published ones: 1 to 5 (worst 5; TPE
-from the same start 1 to 19). With the optimum moved by a factor of 0.7 to 3: 3 to 5 (worst 11; TPE
-3 to 16, Optuna's GP 2.5 to 10, random search 3 to 28). On two measured CIFAR-10 curves moved in the
-same way: 4 and 5 (TPE 12 and 8, GP 7 and 6.5).
+Evidence (``python -m tests.benchmarks search``): see docs/search.md.
 
 References:
     Jones et al. (1998), Efficient global optimization (expected improvement).
@@ -41,25 +28,19 @@ from numpy.typing import NDArray
 from optuna.distributions import BaseDistribution, FloatDistribution
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
-from scipy.special import ndtr
 
 from scorelib.errors import InputError
 from scorelib.step_size import round_significant
+from tuning.spaces.bracket import WITHIN, Bracket, Standing, bracket, widened, within_noise
 from tuning.spaces.parameters import EPSILON
 from tuning.spaces.trial import Trial, as_optuna_trial
+from tuning.spaces.valleys import ERROR, HIGHEST, Array, draw_valleys, expect, relative
 
-Array = NDArray[np.float64]
 Space = dict[str, BaseDistribution]
 Values = dict[str, Any]
 
 _FLOOR = 20.0  # a lower end of 0 becomes the smallest start divided by this
-_HIGHEST = 3.0  # cap of y: a value 20 times the best counts as a failure
-_N_VALLEYS, _N_KEPT = 2048, 400
-_PLACE_SPREAD = 0.2  # Cauchy scale of log(place / start): half within 22%, 10% beyond 3.5-fold
-_LEFT, _RIGHT, _PLATEAU = (0.15, 0.6), (0.15, 1.7), (0.1, 3.0)  # ranges, log-uniform
-_OFFSET, _MISFIT, _MISFIT_LENGTH = 0.7, 0.08, 0.25  # deviations of constant and process; its length
-_ERROR, _ERROR_GROWTH = 0.005, 0.2  # the standard error of y is 0.005 + 0.2 y
-_FIRST_GAP, _GAP_EVERY = 9, 4
+_SETTLED = 0.01  # expected improvement below which every second trial fills the widest gap
 _DIGITS, _FEWEST, _RESOLUTION = 2, 20, 100
 
 # Every call creates a study in memory, which would write a line to the user's log.
@@ -77,6 +58,7 @@ def propose_step_sizes(
     digits: int = 2,
     lower_is_better: bool = True,
     name: str = EPSILON,
+    errors: Sequence[float] = (),
 ) -> list[float]:
     """Returns the next step sizes to try, all new and different.
 
@@ -95,6 +77,8 @@ def propose_step_sizes(
             are evaluated.
         lower_is_better: whether lower values are better.
         name: name of the step size among the values of a trial.
+        errors: standard error of the log of each trial's value over the best value; () if none is
+            measured.
 
     Returns:
         n step sizes strictly inside the interval; fewer if all numbers with so many digits are
@@ -109,10 +93,7 @@ def propose_step_sizes(
     if not 0 <= low < high < math.inf:
         raise InputError(f"`0 <= low < high < inf` must hold, but got ({low=:g}, {high=:g})")
     low, high = searched_interval(low, high, starts)
-    tried = [float(trial.values[name]) for trial in finished]
-    for epsilon in tried:
-        if not low < epsilon < high:
-            raise InputError(f"trials must lie in ({low:g}, {high:g}), but got {epsilon:g}")
+    tried = _tried(finished, name, low, high)
     grid = _rounded_between(low, high, digits)
     n_free = len(set(grid) - {round_significant(epsilon, digits) for epsilon in tried})
     if not n_free:
@@ -120,11 +101,60 @@ def propose_step_sizes(
     space: Space = {name: FloatDistribution(low, high, log=True)}
     study = optuna.create_study(
         direction="minimize" if lower_is_better else "maximize",
-        sampler=ValleySampler(grid, starts, seed, digits),
+        sampler=ValleySampler(grid, starts, seed, digits, errors),
     )
     study.add_trials([as_optuna_trial(trial, space) for trial in finished])
     asked = [study.ask(space) for _ in range(min(n, n_free))]
     return [float(trial.params[name]) for trial in asked]
+
+
+def _tried(finished: Sequence[Trial], name: str, low: float, high: float) -> list[float]:
+    """Returns the step sizes of trials; raises InputError for one outside the interval."""
+    tried = [float(trial.values[name]) for trial in finished]
+    for epsilon in tried:
+        if not low < epsilon < high:
+            raise InputError(f"trials must lie in ({low:g}, {high:g}), but got {epsilon:g}")
+    return tried
+
+
+def standing(
+    finished: Sequence[Trial],
+    *,
+    low: float,
+    high: float,
+    starts: Sequence[float],
+    seed: int,
+    digits: int = 2,
+    lower_is_better: bool = True,
+    name: str = EPSILON,
+    errors: Sequence[float] = (),
+    n_best: int = 1,
+) -> Standing | None:
+    """Returns how far a search is from its end; None while no trial has a value.
+
+    Args:
+        finished: all trials so far, in order of proposal.
+        low: lower end of the interval; see `propose_step_sizes`.
+        high: upper end of the interval.
+        starts: step sizes proposed first.
+        seed: seed of the random valleys.
+        digits: significant digits of the proposals.
+        lower_is_better: whether lower values are better.
+        name: name of the step size among the values of a trial.
+        errors: standard error of each trial; see `propose_step_sizes`.
+        n_best: number of best trials that must be bracketed, >= 1.
+
+    Raises:
+        InputError: a trial lies outside the interval.
+    """
+    if not any(trial.has_numbers for trial in finished):
+        return None
+    low, high = searched_interval(low, high, starts)
+    tried = _tried(finished, name, low, high)
+    sampler = ValleySampler(_rounded_between(low, high, digits), starts, seed, digits, errors)
+    sign = 1 if lower_is_better else -1
+    y = relative([sign * trial.numbers[0] if trial.has_numbers else None for trial in finished])
+    return sampler.standing(tried, y, n_best)
 
 
 def searched_interval(low: float, high: float, starts: Sequence[float]) -> tuple[float, float]:
@@ -172,13 +202,21 @@ class ValleySampler(optuna.samplers.BaseSampler):
         starts: values to propose first; they are the centres of the prior of the minimum.
         seed: seed of the random valleys.
         digits: number of significant digits up to which two values are the same.
+        errors: standard error of the log of each finished trial's value over the best value, in
+            order of the trials; later trials have the usual error.
     """
 
-    def __init__(self, grid: list[float], starts: Sequence[float], seed: int, digits: int) -> None:
+    def __init__(
+        self,
+        grid: list[float],
+        starts: Sequence[float],
+        seed: int,
+        digits: int,
+        errors: Sequence[float] = (),
+    ) -> None:
         self._values, self._grid, self._digits = grid, np.log(np.array(grid)), digits
-        centres = np.log(np.array(starts))
-        self._starts = [int(np.abs(self._grid - centre).argmin()) for centre in centres]
-        self._valleys = _draw_valleys(centres, self._grid[0], self._grid[-1], seed)
+        self._centres, self._seed, self._errors = np.log(np.array(starts)), seed, errors
+        self._starts = [int(np.abs(self._grid - centre).argmin()) for centre in self._centres]
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> Space:
         """Returns an empty space: a single parameter has nothing to be sampled jointly with."""
@@ -195,100 +233,82 @@ class ValleySampler(optuna.samplers.BaseSampler):
         param_name: str,
         param_distribution: BaseDistribution,
     ) -> float:
-        """Returns a start, the middle of the widest gap, or the most promising value."""
+        """Returns a start, a step that widens the bracket, or the most promising value."""
         others = [t for t in study.get_trials(deepcopy=False) if param_name in t.params]
         others.sort(key=lambda t: t.state == TrialState.RUNNING)  # finished first
-        tried = {round_significant(t.params[param_name], self._digits) for t in others}
-        free = np.array([value not in tried for value in self._values])
+        tried = [t.params[param_name] for t in others]
+        free = self._free(tried)
         for start in self._starts:
             if free[start]:
                 return self._values[start]
-        x = np.log(np.array([t.params[param_name] for t in others]))
         sign = 1 if study.direction == StudyDirection.MINIMIZE else -1
         values = [t.value for t in others if t.state != TrialState.RUNNING]
-        y = _relative([None if value is None else sign * value for value in values])
+        y = relative([None if value is None else sign * value for value in values])
+        x = np.log(np.array(tried))
         for running in range(len(y), len(x)):  # assume its expected value (the "believer")
-            mean, _ = _expect(self._valleys, x[:running], y, x[[running]])
-            y = np.append(y, np.clip(mean, 0, _HIGHEST))
-        _, improvement = _expect(self._valleys, x, y, self._grid)
+            known = x[:running]
+            valleys = self._model(known, y, free)[0] if running else self._prior()
+            mean, _ = expect(valleys, known, y, x[[running]], self._error(running))
+            y = np.append(y, np.clip(mean, 0, HIGHEST))
+        return self._values[self._next(x, y, free)]
+
+    def _next(self, x: Array, y: Array, free: NDArray[np.bool_]) -> int:
+        """Returns the index of the most promising free value."""
+        valleys, at = self._model(x, y, free)
+        if len(x) > 1:
+            wider = widened(at, x, float(self._centres[0]), self._grid, free)
+            if wider is not None or at.is_flat:
+                return _widest_gap(x, self._grid, free) if wider is None else wider
+        _, improvement = expect(valleys, x, y, self._grid, self._error(len(x)))
         improvement = np.where(free, improvement, 0)
-        gap_is_due = len(x) >= _FIRST_GAP and (len(x) - _FIRST_GAP) % _GAP_EVERY == 0
-        if gap_is_due or not improvement.any():
-            return self._values[_widest_gap(x, self._grid, free)]
+        is_settled = improvement.max() < _SETTLED and len(x) % 2 == 0
+        if is_settled or not improvement.any():
+            return _widest_gap(x, self._grid, free)
         # Rounded so that the choice does not depend on the rounding errors of a machine.
-        return self._values[int(np.round(improvement / improvement.max(), 6).argmax())]
+        return int(np.round(improvement / improvement.max(), 6).argmax())
 
+    def _free(self, tried: Sequence[float]) -> NDArray[np.bool_]:
+        taken = {round_significant(value, self._digits) for value in tried}
+        return np.array([value not in taken for value in self._values])
 
-def _relative(costs: Sequence[float | None]) -> Array:
-    """Returns y, the height of each cost above the best; at most _HIGHEST.
+    def _error(self, n_trials: int) -> Array:
+        known = np.array(self._errors[:n_trials])
+        return np.concatenate([known, np.full(n_trials - len(known), ERROR)])
 
-    If all costs are positive, y is the log of the cost over the best. Otherwise y is log(1 +
-    excess / median), of the excess over the best and the median of the excesses above 0. A failure
-    (None) has y = _HIGHEST, and all y are 0 if all trials failed.
-    """
-    finite = np.array([cost if cost is not None else np.inf for cost in costs])
-    best = finite.min(initial=np.inf)
-    if best == np.inf:
-        return np.zeros(len(costs))
-    if best > 0:
-        y: Array = np.log(finite / best)
-    else:
-        excess = finite - best
-        above = excess[np.isfinite(excess) & (excess > 0)]
-        y = np.log1p(excess / np.median(above)) if above.size else excess
-    return y.clip(max=_HIGHEST)
+    def _model(self, x: Array, y: Array, free: NDArray[np.bool_]) -> tuple[Array, Bracket]:
+        """Returns the valleys of the prior and the bracket about the best trials."""
+        at = bracket(x, y, self._error(len(x)), self._grid, free)
+        return self._prior((at.low, at.high) if len(x) > 1 else None), at
+
+    def _prior(self, between: tuple[float, float] | None = None) -> Array:
+        ends = (float(self._grid[0]), float(self._grid[-1]))
+        return draw_valleys(self._centres, *ends, self._seed, between)
+
+    def standing(self, tried: Sequence[float], y: Array, n_best: int) -> Standing:
+        """Returns how far a search is from its end; see `standing`.
+
+        Args:
+            tried: values of the finished trials, at least one.
+            y: heights of the results above the best.
+            n_best: number of best trials that must be bracketed, >= 1.
+        """
+        x, free, errors = np.log(np.array(tried)), self._free(tried), self._error(len(tried))
+        valleys, own = self._model(x, y, free)
+        mean, improvement = expect(valleys, x, y, self._grid, errors)
+        at = bracket(x, y, errors, self._grid, free, n_best)
+        equal = [tried[int(i)] for i in np.flatnonzero((own.best[0] <= x) & (x <= own.best[1]))]
+        others = [i for i in np.flatnonzero(y <= WITHIN * errors) if i != y.argmin()]
+        low, high = within_noise(mean, self._grid, own, float(errors[y.argmin()]))
+        return Standing(
+            at.below,
+            at.above,
+            float(np.where(free, improvement, 0).max(initial=0)),
+            (min(self._values[low], *equal), max(self._values[high], *equal)),
+            min((float(errors[i]) for i in others), default=0.0),
+        )
 
 
 def _widest_gap(x: Array, grid: Array, free: NDArray[np.bool_]) -> int:
     """Returns the index of the free grid point farthest from all trials and from both ends."""
     occupied = np.concatenate([x, grid[[0, -1]]])
     return int(np.where(free, np.abs(grid[:, None] - occupied).min(1), -1).argmax())
-
-
-def _draw_valleys(centres: Array, low: float, high: float, seed: int) -> Array:
-    """Draws valleys from the prior with a Sobol sequence.
-
-    Returns:
-        Place of the minimum, left and right width, and plateau of each valley; (4, _N_VALLEYS).
-    """
-    from scipy.stats import qmc  # imported here because it takes half a second
-
-    uniform = qmc.Sobol(4, rng=np.random.default_rng(seed)).random(_N_VALLEYS).T
-    centre = np.clip(np.resize(centres, _N_VALLEYS), low, high)
-    lowest, highest = (np.arctan((end - centre) / _PLACE_SPREAD) for end in (low, high))
-    place = centre + _PLACE_SPREAD * np.tan(lowest + (highest - lowest) * uniform[0])
-    ranges = (_LEFT, _RIGHT, _PLATEAU)
-    shapes = [a * (b / a) ** u for (a, b), u in zip(ranges, uniform[1:], strict=True)]
-    return np.stack([place, *shapes])
-
-
-def _heights(valleys: Array, x: Array) -> Array:
-    """Returns the heights of the valleys at x above their minima, shape (valleys, points)."""
-    place, left, right, plateau = valleys[:, :, None]
-    u = x - place
-    unbounded: Array = np.where(u < 0, (-u / left) ** 3, (u / right) ** 2)
-    return unbounded.clip(max=plateau)
-
-
-def _covariance(a: Array, b: Array) -> Array:
-    """Returns the prior covariance of constant plus process between points a and points b."""
-    d: Array = math.sqrt(5) * np.abs(a[:, None] - b) / _MISFIT_LENGTH
-    return _OFFSET**2 + _MISFIT**2 * (1 + d + d**2 / 3) * np.exp(-d)
-
-
-def _expect(valleys: Array, x: Array, y: Array, at: Array) -> tuple[Array, Array]:
-    """Returns the expected y and the expected improvement below 0 at `at`, given trials (x, y)."""
-    covariance = _covariance(x, x) + np.diag((_ERROR + _ERROR_GROWTH * y) ** 2)
-    misfit = y - _heights(valleys, x)
-    log_likelihood = -0.5 * (misfit * np.linalg.solve(covariance, misfit.T).T).sum(1)
-    kept = np.argsort(-log_likelihood, kind="stable")[:_N_KEPT]
-    weight = np.exp(log_likelihood[kept] - log_likelihood[kept[0]])
-    weight /= weight.sum()
-    cross = _covariance(x, at)
-    gain = np.linalg.solve(covariance, cross)
-    mean = _heights(valleys[:, kept], at) + misfit[kept] @ gain
-    variance = _OFFSET**2 + _MISFIT**2 - (cross * gain).sum(0)
-    deviation = np.sqrt(np.maximum(variance, 1e-8))
-    z = -mean / deviation
-    density = np.exp(-(z**2) / 2) / math.sqrt(2 * math.pi)
-    return weight @ mean, weight @ (deviation * (z * ndtr(z) + density))

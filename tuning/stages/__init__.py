@@ -19,6 +19,7 @@ from tuning.stages.models.score_model import ScoreModel
 from tuning.stages.models.weights_file import WeightsFile
 from tuning.stages.noise import NoiseLevel
 from tuning.stages.protocols import (
+    N_GROUPS,
     DistanceProtocol,
     FidProtocol,
     InceptionScoreProtocol,
@@ -29,7 +30,14 @@ from tuning.stages.protocols import (
 from tuning.stages.renormalisation import Renormalisation
 from tuning.stages.sample import Chunk, SampleSpec
 from tuning.stages.sample_size import SampleSize
-from tuning.stages.score import OUTPUTS, Output, PicturesScore, RealScore, Score
+from tuning.stages.score import (
+    OUTPUTS,
+    Output,
+    PicturesScore,
+    RealScore,
+    Score,
+    without_group,
+)
 from tuning.stages.score_errors import OracleErrors, ScoreErrors
 from tuning.stages.shares import DataShares, GeneratedShares
 from tuning.stages.training.noise_classifier import (
@@ -40,6 +48,7 @@ from tuning.stages.training.score_network import Snapshot, TrainSpec
 from tuning.stages.training.snapshots import TrainedWeights, TrainingSpec
 
 __all__ = [
+    "N_GROUPS",
     "OUTPUTS",
     "Baseline",
     "Chunk",
@@ -79,4 +88,5 @@ __all__ = [
     "TrainedWeights",
     "TrainingSpec",
     "WeightsFile",
+    "without_group",
 ]

@@ -38,6 +38,11 @@ def certainty_of(which: Output) -> str:
     return f"certainty of {which}"
 
 
+def without_group(which: Output, group: int) -> str:
+    """Returns the name of a result: the value without one of `N_GROUPS` groups of the images."""
+    return f"{which} without group {group}"
+
+
 SCORING = Stage("score", 70, "score", assumed_seconds=2.0)
 """The stage of all measurements of finished images or networks."""
 
@@ -48,7 +53,9 @@ class Score(Job):
 
     Its result is {"raw": value, "denoised": value}. If the metric rests on a trained classifier
     (`Protocol.classifier`), the result also has how sure the classifier is of the images
-    (`certainty_of`); results of version 0.2 and earlier lack this number.
+    (`certainty_of`); results of version 0.2 and earlier lack this number. On the images of a
+    search, many metrics are also measured without each of 20 groups of the images
+    (`without_group`), from which a search estimates the noise of differences.
 
     Attributes:
         sample: images; the first `protocol.n_images` of them are measured.
@@ -88,7 +95,7 @@ class Score(Job):
     def run(self, at: ExecutionContext) -> Run:
         """Measures both kinds of images; see `Job.run`."""
         chunks, found = self.chunks(), dict[Output, Measurement]()
-        classifier, sure = self.protocol.classifier, dict[str, float]()
+        classifier, more = self.protocol.classifier, dict[str, float]()
         # One kind at a time: both kinds of 50,000 images do not fit in a small worker's memory.
         for which in OUTPUTS:
             parts: list[Tensor] = []
@@ -101,9 +108,13 @@ class Score(Job):
                 yield Progress(len(found) * len(chunks) + len(parts), 2 * len(chunks), "chunks")
             if classifier:
                 counted = torch.cat(probabilities)[: self.protocol.n_images]
-                sure[certainty_of(which)] = classifier.certainty(counted)
-            found[which] = self.protocol.measure(self._joined(parts), at)
-        result: dict[str, Any] = {which: of.value for which, of in found.items()} | sure
+                more[certainty_of(which)] = classifier.certainty(counted)
+            images = self._joined(parts)
+            found[which] = self.protocol.measure(images, at)
+            if self.protocol.seeds == "search":
+                left_out = self.protocol.without_groups(images, at)
+                more |= {without_group(which, g): value for g, value in enumerate(left_out)}
+        result: dict[str, Any] = {which: of.value for which, of in found.items()} | more
         by_class = {which: dict(of.by_class) for which, of in found.items() if of.by_class}
         files = {_BY_CLASS: json.dumps(by_class).encode()} if by_class else {}
         return Outcome(result=result, files=files)

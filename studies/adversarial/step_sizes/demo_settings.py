@@ -47,9 +47,9 @@ def digits() -> TableSettings:
         selection=SelectionSettings(n_trials=4, n_images=1000),
         extractor=ClassifierFeatures(classifier=ClassifierSpec(data=data)),
         chunk_images=500,
-        search=SearchSettings(n_trials=6, round_size=1, n_images=1000, top_images=2000, keep=2),
+        search=SearchSettings(n_trials=20, round_size=1, n_images=1000, top_images=2000, keep=2),
         n_images=3000,
-        seeds=2,
+        seeds=3,
     )
 
 

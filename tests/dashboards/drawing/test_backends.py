@@ -25,6 +25,7 @@ from dashboards.drawing.description import (
     Figure,
     Line,
     Panel,
+    Span,
     colours,
 )
 from dashboards.drawing.png import draw_png
@@ -83,6 +84,20 @@ def test_a_band_is_drawn_around_its_line_in_both():
     line, band = draw_chart(one(banded)).data
     assert list(band.y) == [6.0, 15.0, 105.0, 95.0, 5.0, -4.0] and list(band.x) == X + X[::-1]
     assert band.fill == "toself" and band.legendgroup == line.name == "a" and not band.showlegend
+
+
+def test_a_span_shades_the_same_range_over_the_whole_height_in_both():
+    line = Line([1, 10, 100], [1, 100, 10_000], BLUE, width=3, marker="")
+    figure = one(Span((10.0, 100.0), RED), line, x=Axis("x", True), y=Axis("y", True))
+    picture = pixels(figure)
+    rows, columns = where(picture, RED, 0.12)
+    _, of_line = where(picture, BLUE)
+    middle, right = (of_line.min() + of_line.max()) / 2, of_line.max()
+    assert columns.min() == pytest.approx(middle, abs=4)  # 10 is the middle of 1 and 100
+    assert columns.max() == pytest.approx(right, abs=4) and np.ptp(rows) > 300
+    (shape,) = draw_chart(figure).layout.shapes
+    assert (shape.x0, shape.x1, shape.xref, shape.yref) == (10.0, 100.0, "x", "y domain")
+    assert numbers_on(draw_chart(figure)) == numbers_drawn(figure)
 
 
 def test_every_bar_is_in_the_file_and_its_interval():

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from dashboards.drawing.description import Span
 from dashboards.figures import pareto_fronts, searches, step_sizes
 from tests.studies.miniatures import miniature
 from tests.tuning.draining import drain
@@ -38,8 +39,9 @@ def test_every_step_size_tried_is_a_point_raw_and_denoised(finished):
     values, colours = [], {}
     for group, figure in zip(groups, figures, strict=True):
         (panel,) = figure.panels
-        lines = {line.label: line for line in panel.marks}
-        assert len(lines) == len(panel.marks) == 2 * len(group.runs)
+        drawn = [mark for mark in panel.marks if not isinstance(mark, Span)]
+        lines = {line.label: line for line in drawn}
+        assert len(lines) == len(drawn) == 2 * len(group.runs)
         for run in group.runs:
             sampler = type(run.search.space.sample.sampler).__name__.upper()
             for which, dash, marker in (("raw", "dash", "open"), ("denoised", "solid", "filled")):
@@ -89,3 +91,13 @@ def test_a_number_that_is_zero_is_a_point_too(finished):
     for panel in searches.slices(drawn, {}).panels:
         (points,) = panel.marks
         assert points.y == [0.0] * len(at_zero) and len(points.x) == len(points.values)
+
+
+def test_a_band_shows_the_step_sizes_within_noise_of_the_best(finished):
+    scheduler, store = finished["cifar_sampling_eps"]
+    drawn = [
+        mark for f in step_sizes.figures(scheduler, store) for p in f.panels for mark in p.marks
+    ]
+    spans = [mark.x for mark in drawn if isinstance(mark, Span)]
+    runs = [run for run in scheduler.searches.values() if run.within_noise]
+    assert runs and sorted(spans) == sorted(run.within_noise for run in runs)

@@ -274,7 +274,14 @@ def test_below_the_table_stand_the_step_sizes_and_the_best_trials_and_what_matte
     ]  # fmt: skip
     ((_, table),) = search_tables({"steps": steps}, [])
     assert table["epsilon"].tolist() == [f"{steps.winner.epsilon:.2g}"]
-    assert table["trials"].tolist() == ["8"]
+    assert table["trials"].tolist() == [str(len(steps.trials))] and len(steps.trials) < 8
+    assert table["ended"].tolist() == [steps.ending] and steps.ending.startswith("bracketed")
+    low, high = steps.within_noise
+    assert table["within noise"].tolist() == [f"{low:.3g} to {high:.3g}"]
+    assert low <= steps.winner.epsilon <= high
+    assert min(t.epsilon for t in steps.trials) < low and high < max(
+        t.epsilon for t in steps.trials
+    )
     assert table["r"].tolist() == [f"{steps.winner.r:.2f}"]
     assert all(trial.r is None for trial in joint.trials)
 
@@ -287,7 +294,9 @@ def test_on_a_schedule_that_no_step_follows_there_is_no_r():
     space = StepSizeSpace(template=TEMPLATE.replace(sample=sample))
     run = run_of(bowl(0.001), space=space, starts=({EPSILON: 0.001},))
     ((title, table),) = search_tables({"steps": run}, [])
-    assert title == "Step sizes" and list(table) == ["search", "epsilon", "trials"]
+    assert title == "Step sizes" and list(table) == [
+        "search", "epsilon", "within noise", "trials", "ended",
+    ]  # fmt: skip
     assert run.winner.r is None and sample.r is None
 
 

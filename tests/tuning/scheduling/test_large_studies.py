@@ -10,8 +10,8 @@ from tuning.scheduling.scheduler import Scheduler, Wait
 from tuning.store.store import Store
 
 LARGE = {
-    "search__n_trials": "48", "search__n_images": "100", "search__top_images": "100",
-    "chunk_images": "2", "n_images": "100",
+    "search__n_trials": "48", "search__tolerance": "0", "search__n_images": "100",
+    "search__top_images": "100", "chunk_images": "2", "n_images": "100",
 }  # fmt: skip
 """Settings of one search of 2 small trials and four of 48 trials of 50 chunks."""
 

@@ -9,7 +9,7 @@ One protocol measures one metric. A table of two metrics, such as modes and KL, 
 whose scores share their chunks of images.
 """
 
-from tuning.stages.protocols.base import Images, Measurement, Protocol
+from tuning.stages.protocols.base import N_GROUPS, Images, Measurement, Protocol
 from tuning.stages.protocols.distance import DistanceProtocol
 from tuning.stages.protocols.frechet import FidProtocol
 from tuning.stages.protocols.inception_score import InceptionScoreProtocol
@@ -17,6 +17,7 @@ from tuning.stages.protocols.modes import ModesProtocol
 from tuning.stages.protocols.neighbours import NeighboursProtocol
 
 __all__ = [
+    "N_GROUPS",
     "DistanceProtocol",
     "FidProtocol",
     "Images",

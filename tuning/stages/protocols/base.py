@@ -1,10 +1,11 @@
 """The base of protocols, with their input (`Images`) and output (`Measurement`)."""
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
+import torch
 from torch import Tensor
 
 from scorelib.data import DataSpec
@@ -19,6 +20,9 @@ from tuning.jobs import ExecutionContext, Job
 Reads = Literal["features", "probabilities"]
 """Tensor of a chunk's images that a protocol measures: features or class probabilities."""
 
+N_GROUPS = 20
+"""Number of groups of images of a jackknife."""
+
 
 @dataclass(frozen=True)
 class Images:
@@ -32,6 +36,13 @@ class Images:
 
     values: Tensor
     labels: Tensor | None = None
+
+    def split(self) -> Iterator["Images"]:
+        """Yields the images without each of `N_GROUPS` groups, which take every 20th image."""
+        group = torch.arange(len(self.values)) % N_GROUPS
+        for left_out in range(N_GROUPS):
+            kept = group != left_out
+            yield Images(self.values[kept], None if self.labels is None else self.labels[kept])
 
 
 @dataclass(frozen=True)
@@ -150,6 +161,19 @@ class Protocol(Spec):
         Raises:
             InputError: the classes do not suit the protocol.
         """
+
+    def without_groups(self, images: Images, at: ExecutionContext) -> tuple[float, ...]:
+        """Measures the metric without each of `N_GROUPS` groups of the images, for a jackknife.
+
+        Args:
+            images: generated images, as for `measure`.
+            at: execution context that holds the results of `inputs`.
+
+        Returns:
+            One value for each group; () if the metric is not measured in this way, or for fewer
+            images than two in each group.
+        """
+        return ()
 
     @abstractmethod
     def measure(self, images: Images, at: ExecutionContext) -> Measurement:

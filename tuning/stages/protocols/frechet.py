@@ -11,7 +11,9 @@ from scorelib.metrics.statistics import Statistics
 from tuning.jobs import ExecutionContext, Job
 from tuning.stages.features.pictures import PicturesReference, StatisticsReference
 from tuning.stages.features.reference import MomentsJob, Reference
-from tuning.stages.protocols.base import Images, Measurement, Protocol
+from tuning.stages.protocols.base import N_GROUPS, Images, Measurement, Protocol
+
+_MOST_FEATURES = 512
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,3 +82,13 @@ class FidProtocol(Protocol):
     def measure(self, images: Images, at: ExecutionContext) -> Measurement:
         """Measures the distance to the reference, in float64; see `Protocol.measure`."""
         return Measurement(frechet_distance(self.reference.moments(at), moments(images.values)))
+
+    def without_groups(self, images: Images, at: ExecutionContext) -> tuple[float, ...]:
+        """Measures the distance without each group; see `Protocol.without_groups`.
+
+        Not done for more than 512 features, where twenty distances take minutes.
+        """
+        if len(images.values) < 2 * N_GROUPS or images.values.shape[1] > _MOST_FEATURES:
+            return ()
+        reference = self.reference.moments(at)
+        return tuple(frechet_distance(reference, moments(part.values)) for part in images.split())

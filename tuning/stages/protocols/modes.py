@@ -8,7 +8,7 @@ from scorelib.errors import require_input
 from scorelib.metrics.modes import mode_coverage, stack_classes
 from scorelib.metrics.stacked import StackedClassifierFeatures
 from tuning.jobs import ExecutionContext
-from tuning.stages.protocols.base import Images, Measurement, Protocol, Reads
+from tuning.stages.protocols.base import N_GROUPS, Images, Measurement, Protocol, Reads
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,3 +59,9 @@ class ModesProtocol(Protocol):
         k = self.data.of.n_classes
         found = mode_coverage(stack_classes(images.values, k), k)
         return Measurement(float(found.n_modes) if self.statistic == "modes" else found.kl)
+
+    def without_groups(self, images: Images, at: ExecutionContext) -> tuple[float, ...]:
+        """Measures the statistic without each group; see `Protocol.without_groups`."""
+        if len(images.values) < 2 * N_GROUPS:
+            return ()
+        return tuple(self.measure(part, at).value for part in images.split())

@@ -14,7 +14,8 @@ LARGEST_SEED = 2**63 - 1
 """Largest seed, and largest whole number of a class of another distribution."""
 
 _BY_NAME = {
-    100: ("multipliers", "n_blocks", "n_d", "digits", "frames", "n_frames", "training_seeds"),
+    100: ("multipliers", "n_blocks", "n_d", "digits", "frames", "n_frames", "training_seeds",
+          "nearest", "n_nearest"),
     1_000: ("depth", "n_splits", "round_size", "seeds", "k", "n_trials", "trials"),
     2_000: ("width", "ngf"),
     10_000: ("n_sigma", "keep", "points", "height", "size"),

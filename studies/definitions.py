@@ -65,7 +65,12 @@ class StudyDefinition:
         Raises:
             InputError: the settings do not fit together, or a user's function fails.
         """
-        return self.build(scale, settings)
+        made = self.build(scale, settings)
+        nearest = settings.projections.nearest
+        if not nearest:
+            return made
+        cells = {cell: dataclasses.replace(cell, nearest=nearest) for cell in made.cells}
+        return dataclasses.replace(made, cells=tuple(cells.values()))
 
     def id(self, scale: str) -> str:
         """Returns the id of the study at a scale, as `Study.id`."""

@@ -128,7 +128,10 @@ def run_command(
         try:
             args = parser.parse_args(argv)
             for name in _ADDRESSES & vars(args).keys():
-                setattr(args, name, _address(name, getattr(args, name)))
+                given = getattr(args, name)
+                several = isinstance(given, list)
+                found = [_address(name, of) for of in (given if several else [given])]
+                setattr(args, name, found if several else found[0])
             for given in getattr(args, "modules", ()):
                 import_own(given)
             return command(args)

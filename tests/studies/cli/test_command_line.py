@@ -15,12 +15,13 @@ from PIL import Image
 from rich.console import Console
 
 from dashboards.compare import main as compare
+from dashboards.live.store import LiveStore
 from dashboards.report import main as report
 from dashboards.results.cells import read_study
 from dashboards.results.overview import overview
 from dashboards.sync import main as sync
 from dashboards.table import main as table
-from dashboards.web.site import Site
+from dashboards.web.site import Place, Site
 from scorelib import spec
 from scorelib.spec_paths import replace_paths
 from studies.cli import command as run_command
@@ -366,7 +367,7 @@ def test_a_study_of_another_version_keeps_no_other_from_being_shown(tmp_path, ca
     shown = overview(store, observer)
     assert [row.name for row in shown.rows] == ["noise_consistency-demo"]
     assert shown.unreadable.keys() == {f"{NAME}-demo", "long_gone-demo"}
-    page = Site(store, None).index()
+    page = Site([Place(1, LiveStore(store, ""), None)]).home()
     assert "noise_consistency-demo" in page and "run the study again" in page
     assert report(["noise_consistency", "--store", store.url, "-o", str(tmp_path / "r.html")]) == 0
     assert compare([store.url, store.url]) == 0

@@ -60,6 +60,14 @@ def parser() -> argparse.ArgumentParser:
         "--seeds", type=_positive, metavar="N", help="number of seeds that each cell averages over"
     )
     made.add_argument("--allow-cpu", action="store_true", help="run GPU jobs on CPUs")
+    made.add_argument("--quiet", action="store_true", help="print the table and errors alone")
+    made.add_argument(
+        "--json", action="store_true", help="print progress and result as one JSON object a line"
+    )
+    made.add_argument(
+        "--notify", metavar="COMMAND",
+        help="run a command when the study is done, stuck or failing, with the news as its input",
+    )  # fmt: skip
     return made
 
 

@@ -16,6 +16,7 @@ from dashboards.live.tables import live_table
 from dashboards.results.cells import Measured, read_study
 from dashboards.results.costs import JobCost, StageCost, job_costs
 from dashboards.text.rounding import rounded
+from dashboards.text.table import render
 from scorelib.errors import InputError
 from studies.opening.open_study import changed_since_last_run, record_last_run
 from studies.registry import STUDIES
@@ -120,7 +121,7 @@ def test_an_error_in_the_background_is_raised_where_somebody_asks():
 def followed(tmp_path_factory):
     """Returns a study, its store, and the states of its table after every tenth job."""
     store = Store(str(tmp_path_factory.mktemp("live") / "store"), create=True)
-    study, tables = miniature_study(), []
+    study, tables = miniature_study(seeds="2"), []
     while True:
         scheduler = Scheduler(study, store)
         view = read_study(scheduler, store)
@@ -142,6 +143,16 @@ def test_cells_go_from_open_over_searching_to_done(followed):
     texts = [c.text for table, _ in tables for _, row in table.rows for c in row if c]
     assert any(text.startswith("best so far ") and "of 3 trials" in text for text in texts)
     assert all(c.more[0][0].startswith("paper") for c in tables[0][0].rows[0][1] if c)
+
+
+def test_in_the_terminal_each_cell_has_one_line_of_eighty_columns(followed):
+    study, store, _ = followed
+    text = render(read_study(Scheduler(study, store), store), "rich", 80)
+    lines = [line.strip() for line in text.splitlines()]
+    (row,) = [line for line in lines if line.startswith("non-consistent (n_sigma = 1)")]
+    assert row.count("(") == 3 and row.count(" / ") == 1 and len(row) <= 78, row
+    (choice,) = [line for line in lines if line.startswith("als n=1, non-adversarial  ")]
+    assert len(choice.split()) == 8, "search, epsilon, r, trials, the paper's two"
 
 
 def test_the_newest_samples_are_those_stored_last(followed):

@@ -8,10 +8,7 @@ import pytest
 
 from studies.cli import notices
 from studies.cli.notices import Notices
-from studies.opening.open_study import record_last_run
 from studies.run import main
-from tests.miniature import OPTIONS, miniature_study
-from tests.tuning.draining import drain
 from tuning.store.history import history, latest_status
 from tuning.store.store import Store
 
@@ -117,16 +114,3 @@ def test_wrong_options_are_refused_in_one_line(capsys, tmp_path, options, said):
     assert main([NAME, "--store", str(tmp_path / "store"), *options]) == 2
     error = capsys.readouterr().err
     assert said in error and error.count("\n") == 1 and not (tmp_path / "store").exists()
-
-
-def test_the_table_has_each_cell_on_one_line_of_eighty_columns(store, capsys):
-    study = miniature_study(seeds="2", columns='["non-adversarial", "adversarial"]')
-    record_last_run(store, study)
-    drain(study, store)
-    both = ["--set", "seeds=2", "--set", 'columns=["non-adversarial", "adversarial"]']
-    main(["cifar_sampling_eps", "--store", store.url, "--quiet", *OPTIONS, *both])
-    lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
-    (row,) = [line for line in lines if line.startswith("non-consistent (n_sigma = 1)")]
-    assert row.count("(") == 5 and row.count(" / ") == 2 and len(row) <= 80, row
-    (choice,) = [line for line in lines if line.startswith("als n=1, adversarial")]
-    assert len(choice.split()) == 8, "search, epsilon, r, trials, the paper's two"

@@ -354,6 +354,10 @@ def test_no_request_changes_a_store_that_two_pages_show(address, store):
         assert answer(other, f"/2/{NAME}")[0] == 200
         text = answer(other)[1]
         assert all(s.url in text for s in (shown, store)) and text.count(f"{NAME}</a>") == 2
+        compared = f"/compare/1/{NAME}/2/{NAME}"
+        assert f'href="{compared}"' in answer(other, f"/1/{NAME}")[1]
+        status, text = answer(other, compared)
+        assert status == 200 and "Settings that differ" in text and ">seeds</th>" in text
         assert [answer(address[0], path)[0] for path in paths] == [200] * len(paths)
         for method in ("POST", "PUT", "DELETE", "PATCH"):
             for path in paths:

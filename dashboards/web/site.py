@@ -20,12 +20,12 @@ from dashboards.live.store import LiveStore
 from dashboards.live.study import Amounts, LiveStudy, Results
 from dashboards.records import mlflow_records
 from dashboards.records.mlflow_searches import trial_key
-from dashboards.records.mlflow_views import CELLS, TRAININGS, TRIALS, view_name
 from dashboards.results.cells import CellView
 from dashboards.results.searches import shown_value
 from dashboards.results.stored_pictures import frames_of
 from dashboards.text.formats import parts_of
 from dashboards.web.child_servers import ChildServers
+from dashboards.web.mlflow_links import NoSuchPageError, mlflow_address
 from dashboards.web.pages import asset, css, render
 from dashboards.web.report_page import render_report
 from scorelib.errors import InputError
@@ -35,7 +35,6 @@ from tuning.scheduling.amounts import duration, size
 from tuning.stages.nearest import HELD_OUT, NEAREST
 from tuning.store.provenance import launches
 from tuning.study import Study
-from tuning.tracking.mlflow_writer import compare_link, run_link, view_link
 
 _FIRST_SECONDS, _WHOLE_SECONDS = 1.4, 1.7
 _Known = tuple[Results | None, Amounts | None]
@@ -55,10 +54,6 @@ class Place:
     number: int
     live: LiveStore
     servers: ChildServers | None
-
-
-class NoSuchPageError(Exception):
-    """There is no page at an address, or the page has no content yet."""
 
 
 class Site:
@@ -205,47 +200,10 @@ class Site:
             "spec": job.flat(), "seeds": {k: v for k, v in job.flat().items() if "seed" in k},
         }  # fmt: skip
 
-    # -- MLflow and Optuna -------------------------------------------------------------------------
-
     def link(self, number: int, name: str, kind: str, key: str = "") -> str:
-        """Returns the address of the page of a study's runs in MLflow.
-
-        Args:
-            number: number of the store.
-            name: name of the study with its scale.
-            kind: kind of runs ("cells", "trials" or "trainings"), "compare" for the comparison of
-                the study's cells, or "mlflow" for one run.
-            key: key of the run, with the kind "mlflow".
-
-        Raises:
-            NoSuchPageError: MLflow does not run or holds no such runs.
-        """
-        from mlflow.tracking import MlflowClient  # local: the import takes two seconds
-
+        """Returns the address of a study's runs in MLflow; see `mlflow_address`."""
         place, study = self._place(number), self._study(number, name).study
-        if place.servers is None or place.servers.mlflow.state != "runs":
-            raise NoSuchPageError
-        uri = mlflow_records.tracking_uri(place.live.store, None)
-        client, address = MlflowClient(tracking_uri=uri), place.servers.mlflow.url
-        experiment = client.get_experiment_by_name(study.full_name)
-        if experiment is None:
-            raise NoSuchPageError
-        of = experiment.experiment_id
-        if kind in (CELLS, TRIALS, TRAININGS):
-            return address + view_link(of, view_name(kind, study))
-        if kind == "mlflow":
-            if not key.replace("-", "").replace(".", "").replace("_", "").isalnum():
-                raise NoSuchPageError
-            found = client.search_runs([of], filter_string=f"tags.key = '{key}'")
-        else:
-            wanted = f"tags.kind = 'cell' and tags.scale = '{study.scale}'"
-            order = ["attributes.start_time"]
-            found = client.search_runs([of], filter_string=wanted, order_by=order)
-        if not found:
-            raise NoSuchPageError
-        if kind == "mlflow":
-            return address + run_link(of, found[0].info.run_id)
-        return address + compare_link(of, [run.info.run_id for run in found])
+        return mlflow_address(place.live.store, place.servers, study, kind, key)
 
     # -- parts -------------------------------------------------------------------------------------
 
@@ -320,7 +278,8 @@ def _levels(cell: CellView, live: LiveStudy) -> list[str]:
 def _neighbours(cell: CellView, results: Results) -> dict[str, float]:
     """Returns the median distances of a cell's images and of held-out ones; empty if unknown."""
     found = results.scheduler.lookup(cell.nearest) if cell.nearest else None
-    return {name: found.numbers[name] for name in (NEAREST, HELD_OUT)} if found else {}
+    known = found.numbers if found else {}
+    return {name: known[name] for name in (NEAREST, HELD_OUT) if name in known}
 
 
 def _place_of(value: object) -> tuple[float, str]:

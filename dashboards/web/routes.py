@@ -13,7 +13,8 @@ from http.server import BaseHTTPRequestHandler
 from urllib.parse import unquote
 
 from dashboards.web.hosts import QuietHandler, refusal
-from dashboards.web.site import NoSuchPageError, Site, static
+from dashboards.web.mlflow_links import NoSuchPageError
+from dashboards.web.site import Site, static
 from scorelib.errors import InputError
 from studies.opening.cli_common import NEXT_TIME, UNREADABLE
 

@@ -1,25 +1,28 @@
-"""Serves a web page of all studies of a store, with their reports, MLflow and optuna-dashboard.
+"""Serves the home of all studies of some stores: progress, results, reports, MLflow and Optuna.
 
-    python -m dashboards.serve [--store URL] [--port N]
+    python -m dashboards.serve [--store URL]... [--port N] [--mlflow-port N] [--optuna-port N]
 
-The page updates itself while studies run. With --port N, MLflow listens on the port N + 1 and
-optuna-dashboard on N + 2, so that a tunnel can name them. The server only reads the store, listens
-only on 127.0.0.1, and refuses requests for any other host name, so that no other website can read
-it through a browser. If the store was moved or copied, the paths in its ``mlflow.db`` are
-corrected.
+The pages update themselves while studies run. With --port N, MLflow listens on the port N + 1 and
+optuna-dashboard on N + 2, so that a tunnel can name them; each further local store has the next two
+ports. The server only reads the stores, listens only on 127.0.0.1, and refuses requests for any
+other host name, so that no other website can read it through a browser. If a store was moved or
+copied, the paths in its ``mlflow.db`` are corrected.
 """
 
 import argparse
 import contextlib
+import shlex
 import socket
 import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from dashboards.live.store import LiveStore
 from dashboards.web.child_servers import ChildServers, free_port
 from dashboards.web.hosts import QuietErrors
-from dashboards.web.site import Site, handler
+from dashboards.web.routes import handler
+from dashboards.web.site import Place, Site
 from scorelib.errors import InputError
 from studies.opening.cli_common import (
     DEFAULT_STORE,
@@ -38,10 +41,15 @@ def parser() -> Arguments:
     """Returns the parser of the command line."""
     about = (__doc__ or "").split("\n")[0]
     made = Arguments(prog=command_line("dashboards.serve"), description=about)
-    made.add_argument("--store", default=DEFAULT_STORE, metavar="URL", help="default: ./store")
+    made.add_argument(
+        "--store", action="append", metavar="URL",
+        help="default: ./store (repeatable, for several stores side by side)",
+    )  # fmt: skip
     made.add_argument(
         "--port", type=int, metavar="N", help="use ports N, N+1 and N+2; default: free ports"
     )
+    made.add_argument("--mlflow-port", type=int, metavar="N", help="port of MLflow")
+    made.add_argument("--optuna-port", type=int, metavar="N", help="port of optuna-dashboard")
     add_module_argument(made)
     return made
 
@@ -52,25 +60,31 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _command(args: argparse.Namespace) -> int:
-    store, stop = Store(args.store), StopRequest()
+    stores = [Store(url) for url in dict.fromkeys(args.store or [DEFAULT_STORE])]
+    stop = StopRequest()
     with stop.listening(), contextlib.ExitStack() as stack:
-        first = args.port
-        server = _server(first)
+        server = _server(args.port)
         stack.callback(server.server_close)
-        ports = [first + 1, first + 2] if first else [free_port(), free_port()]
-        for port in ports if first and store.is_local else ():
-            _server(port).server_close()
-        servers = stack.enter_context(ChildServers(store, *ports)) if store.is_local else None
-        server.RequestHandlerClass = handler(Site(store, servers))
+        places: list[Place] = []
+        used = [server.server_address[1]]
+        for number, store in enumerate(stores, start=1):
+            servers = None
+            if store.is_local:
+                ports = _ports(args, sum(place.servers is not None for place in places))
+                servers = stack.enter_context(ChildServers(store, *ports, used[0], number))
+                used += ports
+            elsewhere = "" if store.url == DEFAULT_STORE else f"--store {shlex.quote(store.url)}"
+            places.append(Place(number, LiveStore(store, elsewhere), servers))
+        server.RequestHandlerClass = handler(Site(places))
         thread = threading.Thread(target=server.serve_forever, daemon=True, name="pages")
         thread.start()
         stack.callback(thread.join)
         stack.callback(server.shutdown)
-        page = server.server_address[1]
-        print(f"studies           http://127.0.0.1:{page}/", flush=True)
-        for child in servers.all if servers else ():
-            print(f"{child.name:<17} {child.url}", flush=True)
-        used = [page, *ports] if servers else [page]
+        print(f"studies           http://127.0.0.1:{used[0]}/", flush=True)
+        for place in places:
+            of = f" of {place.live.store.url}" if len(places) > 1 else ""
+            for child in place.servers.all if place.servers else ():
+                print(f"{child.name:<17} {child.url}{of}", flush=True)
         tunnel = " ".join(f"-L {port}:127.0.0.1:{port}" for port in used)
         ssh = f"ssh -N {tunnel} {socket.gethostname()}"
         print(f"To see the pages on another machine, run there first: {ssh}", flush=True)
@@ -78,6 +92,25 @@ def _command(args: argparse.Namespace) -> int:
         while not stop.is_set:
             time.sleep(_POLL_SECONDS)
     return 0
+
+
+def _ports(args: argparse.Namespace, before: int) -> tuple[int, int]:
+    """Returns the ports of MLflow and optuna-dashboard for a local store.
+
+    Args:
+        args: parsed arguments.
+        before: number of local stores before this store.
+
+    Raises:
+        InputError: a given port is not free.
+    """
+    found = []
+    for place, given in enumerate((args.mlflow_port, args.optuna_port), start=1):
+        first = given or (args.port and args.port + place)
+        if first:
+            _server(first + 2 * before).server_close()
+        found.append(first + 2 * before if first else free_port())
+    return found[0], found[1]
 
 
 class _Server(QuietErrors, ThreadingHTTPServer):

@@ -27,7 +27,8 @@ MOST_EVALUATIONS = 10**13
 """Most network evaluations of the jobs of a study: centuries on a GPU."""
 
 _BY_NAME = {
-    100: ("multipliers", "n_blocks", "n_d", "digits", "frames", "n_frames", "training_seeds"),
+    100: ("multipliers", "n_blocks", "n_d", "digits", "frames", "n_frames", "training_seeds",
+          "nearest", "n_nearest"),
     1_000: ("depth", "n_splits", "round_size", "seeds", "k", "n_trials", "trials"),
     2_000: ("width", "ngf"),
     10_000: ("n_sigma", "keep", "points", "height", "size"),

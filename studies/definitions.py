@@ -70,7 +70,11 @@ class StudyDefinition:
         """
         built = self.build(scale, settings)
         require_listable(built)
-        return built
+        nearest = settings.projections.nearest
+        if not nearest:
+            return built
+        cells = {cell: dataclasses.replace(cell, nearest=nearest) for cell in built.cells}
+        return dataclasses.replace(built, cells=tuple(cells.values()))
 
     def id(self, scale: str) -> str:
         """Returns the id of the study at a scale, as `Study.id`."""

@@ -42,16 +42,21 @@ def chromium(profile, *, width=WIDE, height=900, dark=False):
     service = webdriver.ChromeService(executable_path=shutil.which("chromedriver"))
     driver = webdriver.Chrome(options=options, service=service)
     try:
-        # The window itself cannot be as narrow as a phone.
-        driver.execute_cdp_cmd(
-            "Emulation.setDeviceMetricsOverride",
-            {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False},
-        )
-        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-        driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
+        wear(driver, width=width, height=height, dark=dark)
         yield driver
     finally:
         driver.quit()
+
+
+def wear(driver, *, width, dark, height=900):
+    """Gives the browser the width and height of a page, in px, and a colour scheme."""
+    # The window itself cannot be as narrow as a phone.
+    driver.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride",
+        {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False},
+    )
+    scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
 
 
 def require_chromium():

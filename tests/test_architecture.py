@@ -90,13 +90,16 @@ dashboards.drawing
 dashboards.figures              scorelib tuning results drawing
 dashboards.pictures             tuning results drawing
 dashboards.records              scorelib tuning studies.common results text figures pictures
+dashboards.comparison           scorelib tuning results text
+dashboards.live                 scorelib tuning studies.opening studies.registry results text
+                                drawing figures
 dashboards.web                  scorelib tuning studies.opening results text drawing figures
-                                pictures records
+                                pictures records comparison live
 dashboards.table                studies.opening results text
 dashboards.claims               scorelib tuning studies.registry studies.opening results text
-dashboards.compare              scorelib tuning studies.opening results text
+dashboards.compare              scorelib tuning studies.opening results text comparison
 dashboards.report               tuning studies.opening web
-dashboards.serve                scorelib tuning studies.opening web
+dashboards.serve                scorelib tuning studies.opening live web
 dashboards.sync                 scorelib tuning studies.common studies.opening records
 studies.cli                     scorelib tuning dashboards common definitions registry opening
 studies.api                     scorelib tuning dashboards common registry opening cli

@@ -17,7 +17,16 @@ from tuning.claims import Claim, Place
 from tuning.jobs import Job
 from tuning.spaces import Rung, SearchSpace
 from tuning.spaces.base import scores_of
-from tuning.stages import OUTPUTS, Baseline, Frames, Protocol, SampleSize, SampleSpec, Score
+from tuning.stages import (
+    OUTPUTS,
+    Baseline,
+    Frames,
+    Nearest,
+    Protocol,
+    SampleSize,
+    SampleSpec,
+    Score,
+)
 from tuning.store.ledger import Values
 
 _DIGITS = 8
@@ -122,6 +131,8 @@ class Cell:
             number of images alone is then estimated (`SampleSize`). 0 for no estimate.
         frames: number of pictures of the images along the sampling chain, in addition to the final
             images; 0 for none.
+        nearest: number of the first images that are shown beside their nearest training images
+            (`Nearest`); 0 for none.
         quantities: names of the quantities that the cell shows, in order.
         reported: numbers that the paper reports, by quantity.
         reported_epsilon: step size that the paper reports.
@@ -140,6 +151,7 @@ class Cell:
     n_seeds: int = 1
     sample_size: int = 0
     frames: int = 0
+    nearest: int = 0
     quantities: tuple[str, ...] = OUTPUTS
     reported: Mapping[str, Reported] = field(default_factory=dict)
     reported_epsilon: float | None = None
@@ -233,6 +245,9 @@ class Cell:
                 jobs = (*jobs, SampleSize(score=first, n_reported=self.sample_size))
             if self.frames:
                 jobs = (*jobs, Frames(sample=first.sample, n_frames=self.frames))
+            if self.nearest and len(first.sample.target.shape) == 3:
+                of = first.protocol.extractor
+                jobs = (*jobs, Nearest(sample=first.sample, extractor=of, n_images=self.nearest))
         return jobs
 
 

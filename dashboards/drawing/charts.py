@@ -3,13 +3,15 @@
 A chart sets no background and text colours; the page adds the colours of its scheme.
 """
 
+import json
 import math
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
+from plotly.utils import PlotlyJSONEncoder
 
 from dashboards.drawing.description import (
     N_LEVELS,
@@ -59,6 +61,14 @@ def draw_chart(figure: Figure) -> go.Figure:
         trace.showlegend = trace.name not in labels
         labels.add(trace.legendgroup or "")
     return chart.update_layout(showlegend=len(labels) - 1 <= _MOST_LISTED)
+
+
+def figures_as_json(figures: Iterable[Any]) -> str:
+    """Returns plotly figures, or objects that hold them, as a JSON list for a page.
+
+    Every "<" is escaped, so that a label that contains "</script>" cannot end a script element.
+    """
+    return json.dumps(list(figures), cls=PlotlyJSONEncoder).replace("<", "\\u003c")
 
 
 def _draw_mark(chart: go.Figure, mark: Mark, hover: str, at: dict[str, int]) -> None:

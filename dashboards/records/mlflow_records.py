@@ -18,6 +18,7 @@ from dashboards.records.mlflow_common import (
     metric_name,
     reported_name,
 )
+from dashboards.records.mlflow_names import parameters, run_name
 from dashboards.records.mlflow_searches import (
     search_key,
     search_record,
@@ -35,6 +36,7 @@ from tuning.addresses import database_file, sqlite_url
 from tuning.jobs import Job
 from tuning.scheduling.scheduler import Scheduler
 from tuning.search.search import SearchRun
+from tuning.spaces import StepSizeSpace
 from tuning.stages import ImportedWeights, Snapshot, TrainedWeights
 from tuning.stages.training.snapshots import LOSSES_FILE
 from tuning.store.documents import as_name
@@ -183,6 +185,18 @@ def _each_once(seeds: Iterable[int]) -> str:
     return ", ".join(map(str, dict.fromkeys(seeds)))
 
 
+def cell_key(cell: Cell, jobs: tuple[Job, ...]) -> str:
+    """Returns the key of a cell's run.
+
+    The name is part of the key: two columns may show different quantities of one job.
+
+    Args:
+        cell: the cell.
+        jobs: its jobs, at least one.
+    """
+    return f"cell-{jobs[0].key}-{as_name(cell.name)}"
+
+
 def _cell_record(
     view: StudyView,
     cell: CellView,
@@ -208,16 +222,26 @@ def _cell_record(
     if cell.winner:
         about = f"the best trial of the search, measured again on images of fresh seeds: {about}"
     return RunRecord(
-        # The name is part of the key: two columns may show different quantities of one job.
-        key=f"cell-{jobs[0].key}-{as_name(own.name)}",
-        name=f"{study.exhibit}: {own.name}",
+        key=cell_key(own, jobs),
+        name=run_name(study, own),
         tags=tags,
-        params=jobs[0].flat(),
+        params=parameters(study, jobs[0]) | _chosen(cell),
         metrics=_cell_metrics(cell),
-        files=files | grids(cell, store),
+        files=files | grids(cell, store) | {"spec.json": _readable(jobs[0])},
         description=f"Cell of {study.exhibit}: {own.name}; {about}.",
         **lineage(jobs[0]),
     )
+
+
+def _chosen(cell: CellView) -> dict[str, object]:
+    """Returns the values that a search chose for a cell; step sizes are metrics instead."""
+    is_step = cell.cell.search and isinstance(cell.cell.search.space, StepSizeSpace)
+    return {} if cell.winner is None or is_step else dict(cell.winner.values)
+
+
+def _readable(job: Job) -> bytes:
+    """Returns the spec of a job as JSON for people."""
+    return json.dumps(job.to_json(), indent=1).encode()
 
 
 def _cell_tags(study: Study, own: Cell) -> dict[str, str]:
@@ -234,7 +258,7 @@ def _reported_record(view: StudyView, cell: CellView) -> RunRecord:
     own, study = cell.cell, view.study
     return RunRecord(
         key=f"reported-{study.exhibit}-{study.scale}-{as_name(own.name)}",
-        name=f"{study.exhibit}: {own.name}",
+        name=run_name(study, own),
         tags=_cell_tags(study, own),
         metrics={n: v for n, v in _cell_metrics(cell).items() if n.startswith("reported_")},
         description=f"Cell of {study.exhibit}: {own.name}; reported number, not measured here.",

@@ -86,7 +86,7 @@ def _trial_record(scheduler: Scheduler, run: SearchRun, on_rungs: list[Trial]) -
     values = ", ".join(f"{name}={shown_value(value)}" for name, value in trial.values.items())
     return RunRecord(
         key=trial_key(run, trial),
-        name=f"{run.search.name} #{trial.number} {values}",
+        name=f"#{trial.number} {values} · {run.search.name}",
         tags=tags | {"score_key": trial.score.key},
         params=trial.score.flat(),
         metrics=metrics

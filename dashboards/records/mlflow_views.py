@@ -4,7 +4,7 @@ A view determines which runs and columns an MLflow page shows, and in which orde
 view as a tag of the experiment, under a name that a link can contain.
 
 A study is an experiment, which contains the runs of both scales. There are three views for each
-scale: the cells of the table with the paper's numbers; the trials of all searches, best first; and
+scale: the cells of the table, with what people compare; the trials of all searches, best first; and
 the trainings. MLflow nests trials under their search only if the page is sorted by time; in any
 other order, each trial is a row of its own. Without a view, a page shows all runs, nested.
 """
@@ -12,7 +12,8 @@ other order, each trial is a row of its own. Without a view, a page shows all ru
 from collections.abc import Iterator
 from typing import Any
 
-from dashboards.records.mlflow_common import metric_name, objective_names, reported_name
+from dashboards.records.mlflow_common import metric_name, objective_names
+from dashboards.records.mlflow_names import parameter_names
 from tuning.spaces import SearchSpace
 from tuning.stages import OUTPUTS, Score
 from tuning.study import Study
@@ -40,9 +41,8 @@ def views(study: Study) -> dict[str, dict[str, Any]]:
     found = {
         CELLS: _view(
             "cell",
-            [_tag("row"), _tag("column"), *map(_metric, numbers),
-             *map(_metric, ("epsilon", "r", "within_noise_from", "within_noise_to",
-                            "reported_epsilon", "reported_r", "n_images", "n_seeds"))],
+            [*map(_parameter, parameter_names(study).values()),
+             *map(_metric, ("epsilon", "r", *numbers, "within_noise_from", "within_noise_to"))],
         ),
         TRIALS: _view(
             "trial",
@@ -66,15 +66,10 @@ def views(study: Study) -> dict[str, dict[str, Any]]:
 
 
 def _numbers(study: Study) -> Iterator[str]:
-    """Yields the metric names of the cells: numbers, spreads, paper's numbers and differences."""
+    """Yields the metric names of the cells' own numbers."""
     for cell in study.cells:
-        if not cell.is_measured:
-            continue
-        own = [metric_name(cell.protocol, quantity) for quantity in cell.quantities]
-        yield from own
-        yield from (f"{n}_spread" for n in own)
-        yield from (reported_name(cell, quantity) for quantity in cell.reported)
-        yield from (f"{n}_difference" for n in own if cell.reported)
+        if cell.is_measured:
+            yield from (metric_name(cell.protocol, quantity) for quantity in cell.quantities)
 
 
 def _tried(space: SearchSpace) -> list[str]:
@@ -111,6 +106,10 @@ def _view(
 
 def _metric(name: str) -> str:
     return f"metrics.`{name}`"
+
+
+def _parameter(name: str) -> str:
+    return f"params.`{name}`"
 
 
 def _tag(name: str) -> str:

@@ -9,7 +9,7 @@ from tuning.scheduling.scheduler import Scheduler
 from tuning.search.search import SearchRun
 from tuning.spaces.trial import Trial, as_optuna_trial
 from tuning.stages import OUTPUTS, Score
-from tuning.tracking.optuna_writer import IDENTITY, TrialRecord
+from tuning.tracking.optuna_writer import IDENTITY, PROPOSALS, TrialRecord
 
 
 def optuna_records(scheduler: Scheduler, score: Job | None = None) -> Iterator[TrialRecord]:
@@ -38,16 +38,17 @@ def _optuna_record(scheduler: Scheduler, run: SearchRun, trial: Trial) -> TrialR
     }
     known = {name: value for name, value in attributes.items() if value is not None}
     return TrialRecord(
-        study=f"{study.full_name}/{study.scale}/{search.name}/{run.ledger_key[:8]}",
+        study=f"{search.name} · {study.full_name} {study.scale} · {run.ledger_key[:8]}",
         trial=as_optuna_trial(trial, run.distributions, known),
         lower_is_better=search.space.lower_is_better,
         about={
+            "id": study.id,
             "study": study.name,
             "scale": study.scale,
             "paper": study.paper,
             "search": search.name,
             "metrics": ", ".join(objective_names(search.space)),
             "protocol": trial.described,
-            "proposals": run.ledger_key,
+            PROPOSALS: run.ledger_key,
         },
     )

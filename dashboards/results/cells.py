@@ -21,6 +21,7 @@ from tuning.stages import (
     Frames,
     GeneratedShares,
     ImportedWeights,
+    Nearest,
     PictureChunk,
     PicturesScore,
     Protocol,
@@ -92,6 +93,7 @@ class CellView:
         sample_size: distances for our and for the reported number of images, by the names of
             `tuning.stages.sample_size`; empty if the cell has no such job or its result is missing.
         frames: job of the cell's frames along the sampling chain; None if the cell has no frames.
+        nearest: job of the training images nearest to the cell's images; None if not asked for.
         n_missing: number of missing results; the number of seeds while the search has no winner.
         failed: reason why the cell stays empty, or None.
         best_so_far: best trial of the search while the search has no winner.
@@ -106,6 +108,7 @@ class CellView:
     certainty: dict[Output, Measured | None] = field(default_factory=dict)
     sample_size: Mapping[str, float] = field(default_factory=dict)
     frames: Frames | None = None
+    nearest: Nearest | None = None
     n_missing: int = 0
     failed: str | None = None
     best_so_far: Trial | None = None
@@ -233,7 +236,8 @@ def _cell(cell: Cell, scheduler: Scheduler) -> CellView:
         failed = "every trial failed" if run.is_complete else None
         return CellView(cell, n_missing=cell.n_seeds, failed=failed, best_so_far=run.best_so_far)
     jobs = scheduler.cell_jobs(cell)
-    results = [scheduler.lookup(job) for job in jobs if not isinstance(job, Frames | SampleSize)]
+    others = Frames | Nearest | SampleSize
+    results = [scheduler.lookup(job) for job in jobs if not isinstance(job, others)]
     failures = [r.failed for r in results if r is not None and r.failed]
     missing = sum(r is None for r in results)
     measured: dict[str, Measured] = {}
@@ -254,6 +258,7 @@ def _cell(cell: Cell, scheduler: Scheduler) -> CellView:
             next((j for j in jobs if isinstance(j, SampleSize)), None), scheduler
         ),
         frames=next((job for job in jobs if isinstance(job, Frames)), None),
+        nearest=next((job for job in jobs if isinstance(job, Nearest)), None),
         n_missing=missing,
         failed=failures[0] if failures else None,
     )

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from tuning.jobs import Job
 from tuning.scheduling.scheduler import Scheduler
-from tuning.stages import Frames, SampleSize
+from tuning.stages import Frames, Nearest, SampleSize
 from tuning.store.sources import changed_modules
 from tuning.store.store import Store
 
@@ -37,9 +37,8 @@ def code_notes(scheduler: Scheduler, store: Store) -> tuple[str, ...]:
 def _groups(scheduler: Scheduler) -> Iterator[tuple[str, Sequence[Job]]]:
     """Yields the jobs whose numbers are averaged or compared with each other, and their name."""
     for cell in scheduler.study.cells:
-        jobs = [
-            job for job in scheduler.cell_jobs(cell) if not isinstance(job, Frames | SampleSize)
-        ]
+        others = Frames | Nearest | SampleSize
+        jobs = [job for job in scheduler.cell_jobs(cell) if not isinstance(job, others)]
         yield f"the seeds of {cell.name}", jobs
     for name, run in scheduler.searches.items():
         yield f"the trials of {name}", [score for trial in run.trials for score in trial.scores]

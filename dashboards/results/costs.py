@@ -1,6 +1,6 @@
 """Costs of a study's results, and savings by reuse of images and jobs and by halving."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from dashboards.results.halving_savings import halving_savings
@@ -33,6 +33,24 @@ class StageCost:
     n_bytes: int
 
 
+@dataclass(frozen=True)
+class JobCost:
+    """The cost of a finished job.
+
+    Attributes:
+        cost: its cost, as that of a stage with one job.
+        device: class of the device that ran the job.
+        rate_name: name of the job's rate; jobs of one name take equal times for equal work.
+        pace: seconds per multiply-add, or the seconds of a job without multiply-adds; None if the
+            job did no work of its own.
+    """
+
+    cost: StageCost
+    device: str
+    rate_name: str
+    pace: float | None
+
+
 def costs(scheduler: Scheduler, store: Store) -> tuple[list[StageCost], list[str]]:
     """Returns the cost of all finished jobs by stage, and the devices that ran them.
 
@@ -40,21 +58,41 @@ def costs(scheduler: Scheduler, store: Store) -> tuple[list[StageCost], list[str
         scheduler: scheduler of the study.
         store: store of the study.
     """
+    found = list(job_costs(scheduler, store, {}))
     stages: dict[str, list[StageCost]] = {}
-    devices: dict[str, None] = {}
-    for job in stored_jobs(scheduler):
-        manifest = store.manifest(job.stage, job.key)
-        if manifest is not None:
-            stages.setdefault(job.stage, []).append(_cost(job, manifest))
-            devices[str(manifest.cost.get("device", "unknown"))] = None
+    for job in found:
+        stages.setdefault(job.cost.stage, []).append(job.cost)
+    devices = dict.fromkeys(job.device for job in found)
     return [_sum(stage, of) for stage, of in stages.items()], list(devices)
 
 
-def _cost(job: Job, manifest: Manifest) -> StageCost:
+def job_costs(scheduler: Scheduler, store: Store, known: dict[str, JobCost]) -> Iterator[JobCost]:
+    """Yields the cost of each finished job.
+
+    Args:
+        scheduler: scheduler of the study.
+        store: store of the study.
+        known: costs by key of the job, which need not be read again; the rest is added.
+    """
+    for job in stored_jobs(scheduler):
+        if job.key not in known:
+            manifest = store.manifest(job.stage, job.key)
+            if manifest is None:
+                continue
+            known[job.key] = _cost(job, manifest)
+        yield known[job.key]
+
+
+def _cost(job: Job, manifest: Manifest) -> JobCost:
     cost, share = manifest.cost, share_done(job, manifest)
     images, evaluations = (round(cost.get(name, 0) * share) for name in ("images", "evaluations"))
-    seconds = float(cost.get("seconds", 0.0))
-    return StageCost(job.stage, 1, images, evaluations, seconds, manifest.n_bytes)
+    seconds, work = float(cost.get("seconds", 0.0)), float(cost.get("multiply_adds", 0.0)) * share
+    return JobCost(
+        StageCost(job.stage, 1, images, evaluations, seconds, manifest.n_bytes),
+        str(cost.get("device", "unknown")),
+        job.rate_name,
+        (seconds / work if work else seconds) if share else None,
+    )
 
 
 def _sum(stage: str, parts: Iterable[StageCost]) -> StageCost:

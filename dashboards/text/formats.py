@@ -57,28 +57,55 @@ def as_rich(document: Document, width: int | None = None) -> str:
     for title, data in document.tables:
         if title:
             console.print(Text(title))
-        table = _fitting(data, console)
-        room = console.options.update(width=_UNBOUNDED)
-        console.width = max(console.width, console.measure(table, options=room).minimum)
-        console.print(table)
+        for table in _fitting(_with_short_names(data), console):
+            room = console.options.update(width=_UNBOUNDED)
+            console.width = max(console.width, console.measure(table, options=room).minimum)
+            console.print(table)
+    cut = [line for line in document.foot if console.is_terminal and len(line) > console.width]
     for line in document.foot:
-        console.print(Text(line), soft_wrap=True)
+        shown = f"{line[: console.width - 1]}…" if line in cut else line
+        console.print(Text(shown), soft_wrap=True)
+    if cut:
+        console.print(Text(f"({len(cut)} notes are cut here; the report has them in full)"))
     return out.getvalue()
 
 
-def _fitting(data: pd.DataFrame, console: Console) -> Table:
-    """Returns the table, transposed if it is too wide and has more columns than rows."""
-    table, room = _rich_table(data), console.options.update(width=_UNBOUNDED)
-    if console.measure(table, options=room).maximum > console.width:
-        turned = data.T.reset_index()
-        if len(turned.columns) < len(data.columns):
-            turned.columns = turned.iloc[0]
-            return _rich_table(turned[1:])
-    return table
+def _with_short_names(data: pd.DataFrame) -> pd.DataFrame:
+    """Returns a table in which the names of searches are as short as they can be."""
+    if "search" not in data:
+        return data
+    return data.assign(search=[str(n).replace("n_sigma=", "n=") for n in data["search"]])
+
+
+def _fitting(data: pd.DataFrame, console: Console) -> list[Table]:
+    """Returns the table so that each cell has one line, if that is possible.
+
+    A table that is too wide is transposed if it has more columns than rows, and else split: its
+    columns follow in further tables, each after the first column.
+    """
+    if _width(data, console) <= console.width:
+        return [_rich_table(data)]
+    turned = data.T.reset_index()
+    if len(turned.columns) < len(data.columns):
+        turned.columns = turned.iloc[0]
+        if _width(turned[1:], console) <= console.width:
+            return [_rich_table(turned[1:])]
+    parts: list[list[int]] = [[]]
+    for column in range(1, len(data.columns)):
+        wanted = [0, *parts[-1], column]
+        if parts[-1] and _width(data.iloc[:, wanted], console) > console.width:
+            parts.append([])
+        parts[-1].append(column)
+    return [_rich_table(data.iloc[:, [0, *part]]) for part in parts]
+
+
+def _width(data: pd.DataFrame, console: Console) -> int:
+    room = console.options.update(width=_UNBOUNDED)
+    return console.measure(_rich_table(data), options=room).maximum
 
 
 def _rich_table(data: pd.DataFrame) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for name in data.columns:
         table.add_column(Text(str(name)), overflow="fold")
     for row in data.itertuples(index=False):

@@ -19,7 +19,11 @@ from dashboards.text.claims import TITLE as CLAIMS
 from dashboards.text.claims import claims_table
 from dashboards.text.formats import Document, as_latex, as_markdown, as_rich
 from dashboards.text.reported_notes import reported_notes
+from dashboards.text.rounding import rounded
 from tuning.study import Cell
+
+_SPREAD = "± std over seeds", "13.4(2): std 0.2 over seeds"
+"""How a heading explains the spread: in tables for reading, and in the terminal."""
 
 FORMATS = ("rich", "markdown", "latex", "csv")
 
@@ -93,11 +97,12 @@ def document(view: StudyView, *, stacked: bool = False, missing: Sequence[str] =
         below.append((about, pareto_table(run)))
     judged = claims_table(claim_numbers(view), stacked=stacked)
     claims = [] if judged.empty else [(CLAIMS, judged)]
+    failed = [f"{c.cell.name} failed: {c.failed}" for c in view.cells if stacked and c.failed]
     return Document(
         title(view),
-        heading(view),
+        heading(view).replace(*_SPREAD) if stacked else heading(view),
         [("", grid(view, stacked=stacked)), *claims, *below],
-        [*foot(view), *missing],
+        [*failed, *foot(view), *missing],
     )
 
 
@@ -134,14 +139,14 @@ def grid(view: StudyView, *, stacked: bool = False) -> pd.DataFrame:
 
     Args:
         view: results of the study so far.
-        stacked: whether the paper's number, difference and verdict are rows under our number
-            instead of columns beside it.
+        stacked: whether the table is for the terminal: our numbers are rounded to their spread, and
+            the paper's number, difference and verdict are rows under them, not columns beside.
     """
     rows: dict[str, dict[str, dict[str, str]]] = {}
     samples: dict[str, dict[str, None]] = {}
     for cell in view.cells:
         own = cell.cell
-        rows.setdefault(own.row, {})[own.column] = _texts(cell)
+        rows.setdefault(own.row, {})[own.column] = _texts(cell, is_short=stacked)
         if own.protocol and own.is_measured:
             samples.setdefault(own.row, {})[f"{own.protocol.n_images:,} x {own.n_seeds}"] = None
     ends = {name: {"samples": " / ".join(counts)} for name, counts in samples.items()}
@@ -153,6 +158,8 @@ def grid(view: StudyView, *, stacked: bool = False) -> pd.DataFrame:
             for name, row in rows.items()
         )
         return pd.DataFrame(wide).fillna("")
+    if len({of["samples"] for of in ends.values()}) == 1:
+        ends = {}  # the heading says the one number
     lines = []
     for name, row in rows.items():
         lines.append(
@@ -162,17 +169,17 @@ def grid(view: StudyView, *, stacked: bool = False) -> pd.DataFrame:
             beside = {column: texts[kind] for column, texts in row.items() if kind in texts}
             lines += [{"": f"  {kind}"} | beside] if any(beside.values()) else []
     columns = dict.fromkeys(["", *(c for row in rows.values() for c in row)])
-    return pd.DataFrame(lines, columns=[*columns, *(["samples"] if samples else [])]).fillna("")
+    return pd.DataFrame(lines, columns=[*columns, *(["samples"] if ends else [])]).fillna("")
 
 
-def _texts(cell: CellView) -> dict[str, str]:
+def _texts(cell: CellView, *, is_short: bool) -> dict[str, str]:
     """Returns the texts of a cell: "ours" and, if known, "paper", "difference" and "verdict".
 
-    If the paper's number was measured on another number of samples than ours, the number stands
-    under that number of samples instead of "paper".
+    Short texts have our numbers rounded to their spread. If the paper's number was measured on
+    another number of samples than ours, the number stands under that number instead of "paper".
     """
     own = cell.cell
-    texts = {"ours": _ours(cell)}
+    texts = {"ours": _ours_in_short(cell) if is_short else _ours(cell)}
     known = [name for name in own.quantities if name in own.reported]
     if known:
         samples = dict.fromkeys(own.papers_samples(name) for name in known)
@@ -204,6 +211,24 @@ def _ours(cell: CellView) -> str:
         space = cell.cell.search.space
         output = space.output if cell.cell.protocol else space.number_names[0]
         return f"searching, best {output} so far {cell.best_so_far.value:.4g}"
+    return "missing"
+
+
+def _ours_in_short(cell: CellView) -> str:
+    """Returns our numbers, or what is known so far, in about 16 characters."""
+    own = cell.cell
+    if not own.is_measured:
+        return "-"
+    if cell.failed:
+        return "failed"
+    if cell.measured:
+        return " / ".join(
+            rounded(cell.measured[n]) if n in cell.measured else "-" for n in own.quantities
+        )
+    if cell.winner or own.search is None:
+        return f"{own.n_seeds - cell.n_missing} of {own.n_seeds} seeds"
+    if cell.best_so_far and cell.best_so_far.value is not None:
+        return f"best {cell.best_so_far.value:.4g}"
     return "missing"
 
 

@@ -137,14 +137,19 @@ class ChildServers:
         store: a local store.
         mlflow_port: port of MLflow.
         optuna_port: port of optuna-dashboard.
+        home: port of the site that optuna-dashboard links back to.
+        number: number of the store in the addresses of the site.
     """
 
-    def __init__(self, store: Store, mlflow_port: int, optuna_port: int) -> None:
+    def __init__(
+        self, store: Store, mlflow_port: int, optuna_port: int, home: int = 0, number: int = 1
+    ) -> None:
         folder = store.folder.resolve()
         mlflow, optuna = folder / "mlflow.db", folder / "optuna.db"
         self._url, self._database = tracking_uri(store, None), mlflow
         server = (sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--workers", "1")
-        page = (sys.executable, "-m", optuna_page.__name__, sqlite_url(optuna))
+        page = (sys.executable, "-m", optuna_page.__name__, sqlite_url(optuna), f"{home}",
+                f"{number}")  # fmt: skip
         command = (*server, "--backend-store-uri", self._url, "--port")
 
         def check(tool: Tool, file: Path) -> Callable[[], None]:

@@ -15,6 +15,7 @@ from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from dashboards.web.hosts import QuietErrors, QuietHandler, refusal
+from dashboards.web.pages import asset
 
 Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
 _READING = ("GET", "HEAD")
@@ -42,6 +43,34 @@ def read_only(application: Application, port: int) -> Application:
     return checked
 
 
+def with_link(application: Application, home: int, store: int) -> Application:
+    """Returns a WSGI application whose pages link back to the served site.
+
+    Args:
+        application: the application that answers the requests.
+        home: port of the served site.
+        store: number of the store in the addresses of the site.
+    """
+    script = asset("optuna_link.js").replace("HOME_PORT", str(home))
+    script = script.replace("HOME_STORE", str(store))
+    added = f"<script>{script}</script></body>".encode()
+
+    def linked(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        began: list[Any] = []
+        body = application(environ, lambda *of: began.append(of))
+        status, headers, *_ = began[-1]
+        kinds = {name.lower(): value for name, value in headers}
+        if "text/html" in kinds.get("content-type", ""):
+            whole = b"".join(body).replace(b"</body>", added)
+            headers = [(n, v) for n, v in headers if n.lower() != "content-length"]
+            headers.append(("Content-Length", str(len(whole))))
+            body = [whole]
+        start_response(status, headers)
+        return body
+
+    return linked
+
+
 class _Server(ThreadingMixIn, QuietErrors, WSGIServer):
     daemon_threads = True
 
@@ -50,18 +79,20 @@ class _Quiet(QuietHandler, WSGIRequestHandler):
     pass
 
 
-def main(url: str, port: int) -> None:
+def main(url: str, home: int, store: int, port: int) -> None:
     """Serves the dashboard of a database on 127.0.0.1 until the process is ended.
 
     Args:
         url: SQLAlchemy URL of the Optuna database.
+        home: port of the served site.
+        store: number of the store in the addresses of the site.
         port: port of the page.
     """
     from optuna_dashboard import wsgi  # here: its import takes a second
 
-    application = read_only(wsgi(url), port)
+    application = read_only(with_link(wsgi(url), home, store), port)
     make_server("127.0.0.1", port, application, _Server, _Quiet).serve_forever()
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    main(sys.argv[1], *map(int, sys.argv[2:]))

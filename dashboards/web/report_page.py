@@ -3,11 +3,10 @@
 from typing import Any
 
 import pandas as pd
-import plotly.io
 import plotly.offline
 from markupsafe import Markup
 
-from dashboards.drawing.charts import draw_chart
+from dashboards.drawing.charts import draw_chart, figures_as_json
 from dashboards.figures.registry import figures
 from dashboards.pictures.report_pictures import Budget, pictures, samples
 from dashboards.results.cells import StudyView, read_study
@@ -53,7 +52,7 @@ def render_report(scheduler: Scheduler, store: Store) -> str:
         tables=[(name, list(data.columns), _rows(data)) for name, data in content.tables],
         notes=content.foot,
         charts=charts,
-        figures=_as_json([draw_chart(chart).to_plotly_json() for chart in charts]),
+        figures=Markup(figures_as_json(draw_chart(chart) for chart in charts)),
         pictures=pictures(scheduler, store, budget),
         samples=samples(view, store, budget),
         costs=[
@@ -71,15 +70,6 @@ def render_report(scheduler: Scheduler, store: Store) -> str:
 
 def _rows(data: pd.DataFrame) -> list[list[Any]]:
     return [[parts_of(str(cell)) for cell in row] for row in data.itertuples(index=False)]
-
-
-def _as_json(figures: list[dict[str, Any]]) -> Markup:
-    """Returns figures as JSON text for a script element of the page.
-
-    Every "<" is escaped, so that a label that contains "</script>" cannot end the element.
-    """
-    text = "[" + ",".join(plotly.io.to_json(f, validate=False) for f in figures) + "]"
-    return Markup(text.replace("<", "\\u003c"))
 
 
 def _provenance(view: StudyView, store: Store, devices: list[str]) -> list[tuple[str, str]]:

@@ -1,184 +1,305 @@
-"""The web site of a store: a page that lists all studies, their reports, and links to MLflow.
+"""The pages of the served site: all studies of some stores, each study, its cells and searches.
 
-The site only reads the store. It answers only requests addressed to 127.0.0.1 or localhost. Another
-website that a user visits therefore cannot read results through the user's browser (by DNS
-rebinding).
+The site only reads the stores. What takes long is counted in the background (`dashboards.live`), so
+a page shows at once what is known.
 """
 
+import math
 import threading
 import time
-from collections.abc import Callable
-from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
+import plotly.offline
+from markupsafe import Markup
+
+from dashboards.comparison import Side, commits_of, document
+from dashboards.live.newest import first_chunk, pictures_of, trial_title
+from dashboards.live.store import LiveStore
+from dashboards.live.study import Amounts, LiveStudy, Results
 from dashboards.records import mlflow_records
-from dashboards.records.mlflow_views import CELLS, TRAININGS, TRIALS, view_name
-from dashboards.results.overview import Overview, overview
+from dashboards.records.mlflow_searches import trial_key
+from dashboards.results.cells import CellView
+from dashboards.results.searches import shown_value
+from dashboards.results.stored_pictures import frames_of
+from dashboards.text.formats import parts_of
 from dashboards.web.child_servers import ChildServers
-from dashboards.web.hosts import QuietHandler, refusal
-from dashboards.web.pages import css, render
+from dashboards.web.mlflow_links import NoSuchPageError, mlflow_address
+from dashboards.web.pages import asset, css, render
 from dashboards.web.report_page import render_report
 from scorelib.errors import InputError
-from studies.opening.cli_common import (
-    NEXT_TIME,
-    UNREADABLE,
-    Arguments,
-    add_module_argument,
-    with_options,
-)
-from studies.opening.open_study import last_run_studies
-from tuning.drivers.driver import Driver
-from tuning.scheduling.scheduler import Scheduler
-from tuning.store.store import Store
-from tuning.tracking.mlflow_writer import compare_link, view_link
+from studies.opening.cli_common import UNREADABLE, Arguments, add_module_argument, with_options
+from tuning.jobs import Job
+from tuning.scheduling.amounts import duration, size
+from tuning.stages.nearest import HELD_OUT, NEAREST
+from tuning.store.provenance import launches
+from tuning.study import Study
 
-_OPTIONS = Arguments()  # those that mend what a page cannot show
+_OPTIONS = Arguments()  # the options that mend what a page cannot show
 add_module_argument(_OPTIONS)
 
-_FRESH_SECONDS = 1.0
-# Counting thousands of jobs is slow. After a count that took t seconds, the result is kept for 10 t
-# seconds, so that counting takes at most about a tenth of the time.
-_SHARE_OF_TIME = 10
+_FIRST_SECONDS, _WHOLE_SECONDS = 1.4, 1.7
+_Known = tuple[Results | None, Amounts | None]
+_drawing = threading.Lock()  # matplotlib is not thread-safe
 
 
-class Site:
-    """The pages of a store.
+def said(error: Exception) -> str:
+    """Returns an error in one line, with the options of the command line that mend the error."""
+    return with_options(_OPTIONS, error) if isinstance(error, InputError) else str(error)
 
-    Args:
-        store: the store.
+
+@dataclass(frozen=True)
+class Place:
+    """A store of the site.
+
+    Attributes:
+        number: number of the store in addresses, from 1.
+        live: the studies of the store.
         servers: servers of MLflow and Optuna; None if the store is not a local folder.
     """
 
-    def __init__(self, store: Store, servers: ChildServers | None) -> None:
-        self._store, self._servers = store, servers
-        self._observer = Driver(store)
-        self._lock, self._drawing_lock = threading.Lock(), threading.Lock()
-        self._overview = Overview([], {})
-        self._fresh_until = 0.0
+    number: int
+    live: LiveStore
+    servers: ChildServers | None
 
-    def index(self) -> str:
+
+class Site:
+    """The pages of some stores.
+
+    Args:
+        places: the stores.
+    """
+
+    def __init__(self, places: Sequence[Place]) -> None:
+        self._places = places
+
+    # -- all studies -------------------------------------------------------------------------------
+
+    def home(self) -> str:
         """Renders the page of all studies."""
-        return render("serve.html", css=css(), store=self._store.url, studies=self.studies())
+        return self._page("home.html", "Studies", content=self.home_live())
 
-    def studies(self) -> str:
-        """Renders the list of studies, which the page fetches again; its numbers are cached."""
-        with self._lock:
-            started = time.monotonic()
-            if started >= self._fresh_until:
-                self._overview = overview(self._store, self._observer)
-                now = time.monotonic()
-                self._fresh_until = now + max(_FRESH_SECONDS, _SHARE_OF_TIME * (now - started))
-            servers = self._servers.all if self._servers else ()
-            unreadable = {
-                name: with_options(_OPTIONS, why) for name, why in self._overview.unreadable.items()
-            }
-            return render(
-                "studies.html", rows=self._overview.rows, unreadable=unreadable, servers=servers
-            )
+    def home_live(self) -> str:
+        """Renders the part of the page of all studies that changes."""
+        sections = []
+        for place in self._places:
+            studies, unreadable = place.live.studies()
+            found = self._now(studies)
+            cards = [(study, of) for study, of in found if not isinstance(of, Exception)]
+            failed = {s.study.id: of for s, of in found if isinstance(of, Exception)}
+            shown = {name: said(why) for name, why in (unreadable | failed).items()}
+            sections.append((place, cards, shown, place.live.unrun()))
+        return self._part("home_live.html", sections=sections)
 
-    def report(self, name: str) -> str | None:
-        """Renders a study's report; None if the study does not exist.
+    def offers(self, number: int, name: str) -> str:
+        """Renders how a study that was not run can be run, with its question and cost."""
+        live = self._place(number).live
+        if name not in live.unrun():
+            raise NoSuchPageError
+        return self._part("offers.html", question=live.question(name), offers=live.offers(name))
 
-        Args:
-            name: name of the study with its scale.
+    # -- a study -----------------------------------------------------------------------------------
+
+    def study(self, number: int, name: str) -> str:
+        """Renders the page of a study."""
+        live = self._study(number, name)
+        content = self.study_live(number, name)
+        return self._page(
+            "study.html", name, study=live.study, content=content, place=self._place(number)
+        )
+
+    def study_live(self, number: int, name: str) -> str:
+        """Renders the part of a study's page that changes."""
+        place, live = self._place(number), self._study(number, name)
+        ((_, found),) = self._now([live])
+        if isinstance(found, Exception):
+            raise found
+        results, amounts = found
+        return self._part(
+            "study_live.html", place=place, study=live.study, results=results, amounts=amounts,
+            others=self._others(place, live.study),
+        )  # fmt: skip
+
+    def figures(self, number: int, name: str) -> str:
+        """Returns the figures of a study so far as JSON: titles, sections and plotly figures."""
+        return self._study(number, name).figures()
+
+    def report(self, number: int, name: str) -> str:
+        """Renders a study's report."""
+        live, results = self._read(number, name)
+        with _drawing:
+            return render_report(results.scheduler, live.store)
+
+    def cell(self, number: int, name: str, of: int) -> str:
+        """Renders the page of a cell: its numbers, seeds, samples and specs."""
+        live, results = self._read(number, name)
+        if of >= len(results.view.cells):
+            raise NoSuchPageError
+        cell = results.view.cells[of]
+        jobs = results.scheduler.cell_jobs(cell.cell)
+        pictured = cell.first_images and pictures_of(
+            cell.first_images, live.store, cell.cell.name, "", f"cell/{of}"
+        )
+        searches = list(results.view.runs)
+        return self._page(
+            "cell.html", cell.cell.name, place=self._place(number), study=live.study, cell=cell,
+            number=of, shown=results.table, pictured=pictured,
+            jobs=[self._job(job, live, results) for job in jobs],
+            run=f"mlflow/{mlflow_records.cell_key(cell.cell, jobs)}" if jobs else "",
+            search=searches.index(cell.cell.search.name) if cell.cell.search else None,
+            shown_value=shown_value, levels=_levels(cell, live),
+            neighbours=_neighbours(cell, results),
+        )  # fmt: skip
+
+    def search(self, number: int, name: str, of: int) -> str:
+        """Renders the page of a search: its trials, with their samples at equal seeds."""
+        live, results = self._read(number, name)
+        if of >= len(results.view.runs):
+            raise NoSuchPageError
+        run = list(results.view.runs.values())[of]
+        trials = []
+        for trial in run.trials:
+            chunk = first_chunk(trial)
+            pictured = chunk and trial.result and pictures_of(
+                chunk, live.store, trial_title(trial), "", f"search/{of}#trial-{trial.number}"
+            )  # fmt: skip
+            trials.append((trial, pictured, trial_key(run, trial)))
+        names = list(run.distributions)
+        along = names[0] if len(names) == 1 else "number"
+        shown = sorted(
+            (of for of in trials if of[1]),
+            key=lambda of: _place_of(of[0].values[along] if along in names else of[0].number),
+        )
+        return self._page(
+            "search.html", run.search.name, place=self._place(number), study=live.study, run=run,
+            trials=trials, shown_value=shown_value, winner=run.winner, along=along,
+            shown=[pictured for _, pictured, _ in shown],
+        )  # fmt: skip
+
+    def compare(self, a: int, ours: str, b: int, theirs: str) -> str:
+        """Renders the comparison of two runs of a study, in two stores or at two scales."""
+        sides = []
+        for number, name in ((a, ours), (b, theirs)):
+            live, results = self._read(number, name)
+            scale = f"@{live.study.scale}" if live.study.scale != "demo" else ""
+            made = commits_of(launches(live.store, name))
+            sides.append(Side(f"{live.store.url}{scale}", results.view, made))
+        if sides[0].view.study.name != sides[1].view.study.name:
+            raise NoSuchPageError
+        return self._page("compare.html", f"{ours}: A and B", content=document(*sides))
+
+    def picture(self, number: int, name: str, stage: str, key: str, file: str) -> bytes:
+        """Returns a stored picture of a finished job of a study.
 
         Raises:
-            InputError: the study cannot be read.
+            NoSuchPageError: the job stores no such picture.
         """
-        scheduler = self._scheduler(name)
-        with self._drawing_lock:  # matplotlib is not thread-safe
-            return render_report(scheduler, self._store) if scheduler else None
+        live = self._study(number, name)
+        manifest = live.store.manifest(stage, key)
+        if not file.endswith(".png") or manifest is None or file not in manifest.files:
+            raise NoSuchPageError
+        return live.store.read(stage, key, file)
 
-    def link(self, kind: str, name: str) -> str | None:
-        """Returns the address of the page of a study's runs in MLflow; None if there is no page.
+    def _job(self, job: Job, live: LiveStudy, results: Results) -> dict[str, Any]:
+        found = results.scheduler.lookup(job)
+        return {
+            "job": job, "title": job.title(), "numbers": found.numbers if found else {},
+            "failed": found.failed if found else None, "is_done": found is not None,
+            "spec": job.flat(), "seeds": {k: v for k, v in job.flat().items() if "seed" in k},
+        }  # fmt: skip
 
-        Args:
-            kind: kind of runs ("cells", "trials" or "trainings"), or "compare" for the comparison
-                of the study's cells.
-            name: name of the study with its scale.
+    def link(self, number: int, name: str, kind: str, key: str = "") -> str:
+        """Returns the address of a study's runs in MLflow; see `mlflow_address`."""
+        place, study = self._place(number), self._study(number, name).study
+        return mlflow_address(place.live.store, place.servers, study, kind, key)
 
-        Raises:
-            InputError: the study cannot be read.
+    # -- parts -------------------------------------------------------------------------------------
+
+    def _others(self, place: Place, study: Study) -> list[tuple[str, str]]:
+        """Returns the other runs of a study as links: what to call them and where they are."""
+        own = f"/compare/{place.number}/{study.id}"
+        return [
+            (f"{other.study.scale} in {of.live.store.url}", f"{own}/{of.number}/{other.study.id}")
+            for of in self._places
+            for other in of.live.studies()[0]
+            if other.study.full_name == study.full_name
+            and (of.number, other.study.id) != (place.number, study.id)
+        ]
+
+    def _place(self, number: int) -> Place:
+        if not 1 <= number <= len(self._places):
+            raise NoSuchPageError
+        return self._places[number - 1]
+
+    def _study(self, number: int, name: str) -> LiveStudy:
+        live = self._place(number).live
+        studies, unreadable = live.studies()
+        for study in studies:
+            if study.study.id == name:
+                return study
+        if name in unreadable:
+            raise unreadable[name]
+        raise NoSuchPageError
+
+    def _read(self, number: int, name: str) -> tuple[LiveStudy, Results]:
+        live = self._study(number, name)
+        return live, live.results.latest()
+
+    @staticmethod
+    def _now(
+        studies: Sequence[LiveStudy],
+    ) -> list[tuple[LiveStudy, _Known | Exception]]:
+        """Returns what is known of studies, or the error in reading each.
+
+        All studies are read at the same time, and together get less than two seconds.
         """
-        from mlflow.tracking import MlflowClient  # local: the import takes two seconds
-
-        scheduler = self._scheduler(name)
-        if scheduler is None or self._servers is None or self._servers.mlflow.state != "runs":
-            return None
-        client = MlflowClient(tracking_uri=mlflow_records.tracking_uri(self._store, None))
-        experiment = client.get_experiment_by_name(scheduler.study.full_name)
-        if experiment is None:
-            return None
-        number = experiment.experiment_id
-        if kind != "compare":
-            named = view_name(kind, scheduler.study)
-            return self._servers.mlflow.url + view_link(number, named)
-        wanted = f"tags.kind = 'cell' and tags.scale = '{scheduler.study.scale}'"
-        order = ["attributes.start_time"]
-        found = client.search_runs([number], filter_string=wanted, order_by=order)
-        link = compare_link(number, [run.info.run_id for run in found])
-        return self._servers.mlflow.url + link if found else None
-
-    def _scheduler(self, name: str) -> Scheduler | None:
-        last_run = last_run_studies(self._store)
-        for study in last_run.studies:
-            if study.id == name:
-                return Scheduler(study, self._store)
-        if name in last_run.unreadable:
-            raise last_run.unreadable[name]
-        return None
-
-
-def handler(site: Site) -> type[BaseHTTPRequestHandler]:
-    """Returns the request handler class of a site."""
-
-    class Handler(QuietHandler):
-        def do_GET(self) -> None:
-            port = self.connection.getsockname()[1]
-            text = refusal(self.headers.get("Host"), port)
-            if text is not None:
-                self._answer(HTTPStatus.FORBIDDEN, text, "plain")
-                return
+        found: list[tuple[LiveStudy, _Known | Exception]] = []
+        started = time.monotonic()
+        for live in studies:
+            live.results.start()
+        for live in studies:
             try:
-                self._route(self.path.partition("?")[0])
-            except InputError as error:
-                self._answer(
-                    HTTPStatus.INTERNAL_SERVER_ERROR,
-                    f"error: {with_options(_OPTIONS, error)}\n",
-                    "plain",
-                )
-            except UNREADABLE as error:
-                text = f"error: {error}; {NEXT_TIME}\n"
-                self._answer(HTTPStatus.INTERNAL_SERVER_ERROR, text, "plain")
+                results = live.results.get(max(0.0, started + _FIRST_SECONDS - time.monotonic()))
+                amounts = live.amounts.get(max(0.0, started + _WHOLE_SECONDS - time.monotonic()))
+                found.append((live, (results, amounts)))
+            except (InputError, *UNREADABLE) as error:
+                found.append((live, error))
+        return found
 
-        def _route(self, path: str) -> None:
-            pages: dict[str, Callable[[], str]] = {"/": site.index, "/studies": site.studies}
-            if path in pages:
-                self._answer(HTTPStatus.OK, pages[path]())
-                return
-            _, kind, *rest = path.split("/") if path.startswith("/") else ("", "")
-            page = site.report(rest[0]) if kind == "report" and len(rest) == 1 else None
-            link = None
-            if kind in (CELLS, TRIALS, TRAININGS, "compare") and len(rest) == 1:
-                link = site.link(kind, rest[0])
-            if link is not None:
-                self.send_response(HTTPStatus.FOUND)
-                self.send_header("Location", link)
-                self.end_headers()
-            elif page is not None:
-                self._answer(HTTPStatus.OK, page)
-            else:
-                text = "there is no such page, or it has no results yet: start from the page /\n"
-                self._answer(HTTPStatus.NOT_FOUND, text, "plain")
+    def _page(self, template: str, title: str, **values: Any) -> str:
+        stores = [place.live.store.url for place in self._places]
+        return render(
+            template, title=title, stores=stores, several=len(self._places) > 1,
+            parts_of=parts_of, duration=duration, size=size, **values,
+        )  # fmt: skip
 
-        def _answer(self, status: HTTPStatus, text: str, kind: str = "html") -> None:
-            data = text.encode()
-            self.send_response(status)
-            self.send_header("Content-Type", f"text/{kind}; charset=utf-8")
-            self.send_header("Content-Length", str(len(data)))
-            self.send_header("Cache-Control", "no-store")
-            self.send_header("X-Content-Type-Options", "nosniff")
-            self.end_headers()
-            self.wfile.write(data)
+    def _part(self, template: str, **values: Any) -> Markup:
+        return Markup(self._page(template, "", **values))
 
-    return Handler
+
+def _levels(cell: CellView, live: LiveStudy) -> list[str]:
+    """Returns the noise levels of a cell's frames along the chain; empty without stored frames."""
+    frames = frames_of(cell, live.store)
+    return [f"{sigma:.2g}" for sigma in frames[1]] if frames else []
+
+
+def _neighbours(cell: CellView, results: Results) -> dict[str, float]:
+    """Returns the median distances of a cell's images and of held-out ones; empty if unknown."""
+    found = results.scheduler.lookup(cell.nearest) if cell.nearest else None
+    known = found.numbers if found else {}
+    return {name: known[name] for name in (NEAREST, HELD_OUT) if name in known}
+
+
+def _place_of(value: object) -> tuple[float, str]:
+    """Returns the place of a parameter's value in order: numbers by size, before names."""
+    return (float(value), "") if isinstance(value, int | float) else (math.inf, str(value))
+
+
+def static(name: str) -> tuple[str, str] | None:
+    """Returns the text and the MIME type of a script or style of the pages; None for another."""
+    if name == "plotly.js":
+        return plotly.offline.get_plotlyjs(), "text/javascript"
+    if name == "style.css":
+        return css() + asset("live.css"), "text/css"
+    return (asset(name), "text/javascript") if name in ("live.js", "charts.js") else None

@@ -3,17 +3,19 @@
 import argparse
 import shlex
 import sys
+from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
 from rich.console import Console
 
-from dashboards.results.cells import read_study
+from dashboards.results.cells import StudyView, read_study
 from dashboards.results.plan import print_plan
 from dashboards.text.table import render
 from scorelib.errors import InputError
 from studies.cli.launch import Launched, assumed_device, existing_store, launched_study
 from studies.cli.launch_options import LaunchOptions
+from studies.cli.notices import Event, Notices
 from studies.cli.options import (
     RUN_FLAGS,
     options_given,
@@ -21,6 +23,7 @@ from studies.cli.options import (
     print_settings,
     print_studies,
 )
+from studies.cli.output import Output
 from studies.cli.pieces import pieces_of
 from studies.cli.preflight import present_data_notes, warnings_of
 from studies.opening.cli_common import DEFAULT_STORE, command_line, run_command
@@ -32,6 +35,9 @@ from tuning.scheduling.forecast import forecast
 from tuning.scheduling.scheduler import Scheduler
 from tuning.store.sources import require_own_sources
 from tuning.study import Study
+
+_EVENTS: Mapping[str, Event] = {"complete": "done", "incomplete": "failing", "stopped": "stopped"}
+"""The event that a notice tells of, by the state at the end of a launch."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -54,13 +60,28 @@ def _command(args: argparse.Namespace) -> int:
         return print_settings(settings, args)
     study = find_study(args.name).study(args.scale, settings)
     options = LaunchOptions(**{f.name: getattr(args, f.name) for f in fields(LaunchOptions)})
-    console = Console()
+    notices = Notices(args.notify, study.id)
+    output = Output(args, notices)
     if args.plan:
-        _print_plan(study, options, console)
+        _print_plan(study, options, Console())
         return 0
     stop = StopRequest(at_last=end_at_once)
-    with launched_study(study, options, console, _print_note, stop) as launched:
-        return _close(args, launched, console)
+    try:
+        with launched_study(
+            study, options, output.console, output.note, stop, output.on_status
+        ) as launched:
+            view = read_study(launched.scheduler, launched.store)
+            state = _state(launched)
+            notices.tell(_EVENTS[state], f"{state}, {_cells_done(view)}", is_last=True)
+            if output.is_json:
+                output.result(view, launched.scheduler, state)
+                return _exit_code(launched, view)
+            return _close(args, launched, view)
+    except Exception as error:
+        notices.end(error)
+        raise
+    finally:
+        notices.wait()
 
 
 def _settings(args: argparse.Namespace, scale: str) -> Any:
@@ -69,8 +90,31 @@ def _settings(args: argparse.Namespace, scale: str) -> Any:
     return configured(args.name, scale, changes, args.config)
 
 
-def _print_note(line: str) -> None:
-    print(line, file=sys.stderr)
+def _state(launched: Launched) -> str:
+    """Returns how a launch has ended: "complete", "incomplete" or "stopped"."""
+    if launched.stop.is_set:
+        return "stopped"
+    return "complete" if launched.scheduler.is_complete() else "incomplete"
+
+
+def _cells_done(view: StudyView) -> str:
+    cells = [cell for cell in view.cells if cell.cell.is_measured]
+    return f"{sum(bool(cell.measured) for cell in cells)} of {len(cells)} cells measured"
+
+
+def _exit_code(launched: Launched, view: StudyView) -> int:
+    """Returns the exit code of a launch.
+
+    Raises:
+        InputError: no search of the study has a result, because all trials failed.
+    """
+    state = _state(launched)
+    if state != "complete":
+        return STOPPED if state == "stopped" else 1
+    if (why := _all_failed(launched.scheduler)) is not None:
+        raise InputError(why)
+    cells = [cell for cell in view.cells if cell.cell.is_measured]
+    return 1 if cells and all(cell.failed is not None for cell in cells) else 0
 
 
 def _print_plan(study: Study, options: LaunchOptions, console: Console) -> None:
@@ -96,33 +140,33 @@ def _all_failed(scheduler: Scheduler) -> str | None:
     return f"a trial must give numbers, but all {len(results)} trials failed: {cause}"
 
 
-def _close(args: argparse.Namespace, launched: Launched, console: Console) -> int:
+def _close(args: argparse.Namespace, launched: Launched, view: StudyView) -> int:
     """Prints the table and the next steps, and returns the exit code.
 
     Raises:
         InputError: no search of the study has a result, because all trials failed.
     """
-    scheduler = launched.scheduler
-    view = read_study(scheduler, launched.store)
-    sys.stdout.write(render(view, "rich", console.width))
+    sys.stdout.write(render(view, "rich", Console().width))
     again = f"{command_line('studies.run')} {options_given(args, RUN_FLAGS)}"
     if launched.stop.is_set:
         print(f"\nStopped ({launched.stop.reason}). Finished jobs are kept; to continue: {again}")
         return STOPPED
-    for job, cause in scheduler.given_up.values():
+    for job, cause in launched.scheduler.given_up.values():
         print(f"\nfailed: {job.title()}: {cause}")
     cells = [cell for cell in view.cells if cell.cell.is_measured]
     failed = [cell for cell in cells if cell.failed is not None]
     if failed:
         first = f"{failed[0].cell.name}: {failed[0].failed}"
         print(f"\n{len(failed)} of {len(cells)} cells failed; the first is {first}")
-    if not scheduler.is_complete():
+    if not launched.scheduler.is_complete():
         print(f"\nThe study is not complete. To try again: {again}")
-        return 1
-    if (why := _all_failed(scheduler)) is not None:
-        raise InputError(why)
-    if len(failed) == len(cells) > 0:
-        return 1
+    code = _exit_code(launched, view)
+    if code == 0 and not args.quiet:
+        _print_next(args, view)
+    return code
+
+
+def _print_next(args: argparse.Namespace, view: StudyView) -> None:
     print("\nNext:")
     if args.tracking_uri:
         print(f"  open {without_secrets(args.tracking_uri)}, experiment {view.study.full_name}")
@@ -133,7 +177,6 @@ def _close(args: argparse.Namespace, launched: Launched, console: Console) -> in
     if args.scale == "demo" and _is_at_paper_scale(args, view.study.settings):
         again = options_given(args, ("module", "config", "set", "seeds", "store"))
         print(f"  {command_line('studies.run')} {again} --scale paper --plan")
-    return 0
 
 
 def _is_at_paper_scale(args: argparse.Namespace, settings: Any) -> bool:

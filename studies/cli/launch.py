@@ -34,7 +34,7 @@ from studies.cli.preflight import (
 )
 from studies.common.execution_settings import require_optuna
 from studies.opening.cli_common import NEXT_TIME, UNREADABLE
-from studies.opening.open_study import record_last_run, require_origin
+from studies.opening.open_study import changed_since_last_run, record_last_run, require_origin
 from tuning.addresses import local_path
 from tuning.drivers.driver import Driver
 from tuning.drivers.lease import Leases
@@ -47,9 +47,12 @@ from tuning.scheduling.forecast import forecast
 from tuning.scheduling.progress import Display, Gpus
 from tuning.scheduling.rates import Rates
 from tuning.scheduling.scheduler import Scheduler
+from tuning.scheduling.status import Status
 from tuning.stages import ImportedWeights
 from tuning.stages.models.imported import SPOT_CHECK
 from tuning.store.data_records import record_data
+from tuning.store.documents import StoreError
+from tuning.store.history import note_start, put_status
 from tuning.store.provenance import note_launch
 from tuning.store.sources import require_own_sources
 from tuning.store.store import Manifest, Store
@@ -78,6 +81,7 @@ def launched_study(
     console: Console,
     tell: Callable[[str], None],
     stop: StopRequest,
+    on_status: Callable[[Status], None] = lambda status: None,
 ) -> Iterator[Launched]:
     """Runs the unfinished jobs of a study and writes its pictures and displays.
 
@@ -92,6 +96,7 @@ def launched_study(
         console: console that shows the progress.
         tell: function that receives the notes and warnings of the launch, one line each.
         stop: request that ends the launch early once it is set.
+        on_status: function that receives the status of the launch every few seconds.
 
     Yields:
         The study after the launch.
@@ -132,12 +137,14 @@ def launched_study(
         require_own_sources(store, study.specs(), note=True)
         if left and capacity is None and not stop.is_set:
             capacity = _started(stack, _ray(options, stop), stop)
+        changed = changed_since_last_run(store, study)
         record_last_run(store, study)
         of_data = (note for data, found in facts.items() for note in found.notes(data))
         for note in (*(warnings_of(study) if left else ()), *of_data):
             tell(note)  # not before: a refusal is one line
         if left:
-            note_launch(store, study.id, record_data(store, facts))
+            noted = note_launch(store, study.id, record_data(store, facts))
+            note_start(store, study.id, noted.commit, changed)
         imported = store_weights(imports, study, store)
         for job, manifest in imported:
             tell(f"{job.title()}: {manifest.result[SPOT_CHECK]}")
@@ -147,7 +154,8 @@ def launched_study(
         store.remove_litter()
         scheduler = Scheduler(study, store, leases=leases)
         if not (left and stop.is_set):  # else nothing has changed
-            _Launch(options, scheduler, store, stop, console, tell, pieces).run(capacity, imported)
+            launch = _Launch(options, scheduler, store, stop, console, tell, pieces, on_status)
+            launch.run(capacity, imported)
         yield Launched(scheduler, store, stop)
 
 
@@ -206,6 +214,7 @@ class _Launch:
     console: Console
     tell: Callable[[str], None]
     pieces: Pieces
+    on_status: Callable[[Status], None]
 
     def run(
         self, capacity: Capacity | None, imported: Sequence[tuple[ImportedWeights, Manifest]]
@@ -264,11 +273,19 @@ class _Launch:
         concurrent = options.max_concurrent or int(capacity.cpus)
         gpus = Gpus(capacity.gpus, lambda job: gpu_share(job, shares)) if capacity.gpus else None
         device = assumed_device(options, self.scheduler.study)
-        with Display(self.scheduler, store, device, concurrent, self.console, gpus):
+        display = Display(
+            self.scheduler, store, device, concurrent, self.console, gpus, self._note_status
+        )
+        with display:
             run_until_complete(
                 self.scheduler, execution, capacity, self.stop,
                 shares=shares, max_concurrent=options.max_concurrent,
             )  # fmt: skip
+
+    def _note_status(self, status: Status) -> None:
+        with contextlib.suppress(StoreError):  # the running jobs report the error of the store
+            put_status(self.store, self.scheduler.study.id, status)
+        self.on_status(status)
 
     def _put_pictures(self) -> None:
         """Writes the figures and the sheets of samples to the store."""

@@ -65,6 +65,16 @@ def parser() -> argparse.ArgumentParser:
         "--seeds", type=_positive, metavar="N", help="number of seeds of each cell of the table"
     )
     made.add_argument("--allow-cpu", action="store_true", help="run jobs that need a GPU on CPUs")
+    made.add_argument("--quiet", action="store_true", help="print only the table and errors")
+    made.add_argument(
+        "--json", action="store_true",
+        help="print progress and the result as JSON, one object on each line",
+    )  # fmt: skip
+    made.add_argument(
+        "--notify",
+        metavar="COMMAND",
+        help="run a command when the study is done, stuck or failing, with the news as its input",
+    )
     return made
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from scorelib.devices.precision import Precision
-from scorelib.errors import InputError
+from scorelib.errors import InputError, require_input
 from scorelib.spec import Spec, added_later
 from tuning.addresses import (
     database_file,
@@ -137,9 +137,11 @@ class ExecutionSettings(Spec):
 
 @dataclass(frozen=True, kw_only=True)
 class ProjectionSettings(Spec):
-    """Places other than MLflow that receive a copy of the finished trials of searches.
+    """Displays of the results: pictures on request, and where copies of finished trials go.
 
     Attributes:
+        nearest: number of images of each cell that are shown beside their nearest training images
+            by the features of the cell's metric, >= 0; 0 for no such picture.
         optuna: SQLAlchemy URL of an Optuna storage, such as postgresql://USER@HOST/DATABASE. None
             means ``optuna.db`` in the store if the store is a local folder, and no Optuna storage
             otherwise. Settings are written to the store, so the URL must not contain a password:
@@ -149,9 +151,13 @@ class ProjectionSettings(Spec):
     KIND = "ProjectionSettings"
 
     optuna: str | None = None
+    nearest: int = added_later(0)
 
     def validate(self) -> None:
-        """Raises InputError if `optuna` is not a URL or contains a password."""
+        """Raises InputError if `nearest` < 0, or if `optuna` is no URL or has a password."""
+        require_input(
+            self.nearest >= 0, f"projections.nearest must be at least 0, but got {self.nearest}"
+        )
         if self.optuna is not None:
             require_no_password(self.optuna, "projections.optuna", _PASSWORD_HINT)
 
@@ -163,7 +169,7 @@ class StudySettings(Spec):
     Attributes:
         data: locations of input files.
         execution: settings of the execution of jobs.
-        projections: places other than MLflow that receive a copy of the finished trials.
+        projections: displays of the results.
     """
 
     KIND = "StudySettings"

@@ -17,6 +17,7 @@ from studies.registry import find_study
 from tuning.own_modules import own_modules
 from tuning.scheduling.scheduler import Scheduler
 from tuning.store.documents import StoreReadError
+from tuning.store.history import differing
 from tuning.store.sources import require_own_sources
 from tuning.store.store import Store
 from tuning.study import OWN_DIGEST, Study, full_name
@@ -74,6 +75,20 @@ def record_last_run(store: Store, study: Study) -> None:
     if origin is not None:
         store.create_document(_ORIGINS, study.id, {"file": origin})
     store.put_document("studies", study.id, study.settings.to_json())
+
+
+def changed_since_last_run(store: Store, study: Study) -> dict[str, str]:
+    """Returns the settings of a study that differ from those of its last run on a store.
+
+    Returns:
+        "old -> new" by path; empty if the study was never run there, or by another version.
+    """
+    found = store.document("studies", study.id)
+    try:
+        before = from_json(found) if found is not None else study.settings
+    except InputError:
+        return {}
+    return differing(before.flat(), study.settings.flat())
 
 
 def require_origin(store: Store, study: Study) -> None:

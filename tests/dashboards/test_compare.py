@@ -9,7 +9,8 @@ import pytest
 from scipy import stats
 
 from dashboards import compare
-from dashboards.compare import EXCEEDS, UNKNOWN, WITHIN, Side, cells, changes, exceeds_noise, main
+from dashboards.compare import main
+from dashboards.comparison import EXCEEDS, UNKNOWN, WITHIN, Side, cells, changes, exceeds_noise
 from dashboards.results.cells import CellView, Measured, StudyView
 from dashboards.results.searches import shown_value
 from scorelib.spec_paths import replace_paths

@@ -2,6 +2,7 @@
 
 import contextlib
 import http.client
+import itertools
 import os
 import re
 import signal
@@ -15,24 +16,44 @@ from http.server import ThreadingHTTPServer
 
 import pytest
 from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
+from dashboards.live.store import LiveStore
+from dashboards.live.study import LiveStudy
+from dashboards.live.tables import live_table
 from dashboards.records.projections import Projections
 from dashboards.results.cells import read_study
 from dashboards.serve import main
 from dashboards.web.child_servers import free_port
-from dashboards.web.site import Site, handler
+from dashboards.web.routes import handler
+from dashboards.web.site import Place, Site
 from studies.opening.open_study import record_last_run
-from tests.browser import chromium, complaints
+from tests.browser import NARROW, WIDE, chromium, complaints, wear
 from tests.miniature import miniature_study
 from tests.tuning.draining import drain
+from tests.tuning.quadratic import space
+from tests.tuning.quadratic import study as bowls
 from tuning.drivers.driver import Driver
 from tuning.drivers.lock import StudyLock
-from tuning.scheduling.scheduler import Scheduler
+from tuning.scheduling.scheduler import Scheduler, Wait
+from tuning.store.history import note_start, put_status
 from tuning.store.store import Store
 
 NAME = "cifar_sampling_eps-demo"
 WAIT_SECONDS = 90
+STORES = []  # of the server that tests share
+STATUS = {
+    "date": "2026-11-29T12:00:05+00:00", "started": "2026-11-29T12:00:00+00:00",
+    "stages": [{"stage": "train", "done": 0, "jobs": 2, "per_minute": 2.5, "seconds_left": 60.0,
+                "is_estimate": False}],
+    "running": [{"job": "train x", "done": 3, "total": 7, "unit": "steps"}], "searches": [],
+    "failures": [{"job": "train y", "stage": "train", "key": "k", "cause": "no luck",
+                  "then": "given up"}],
+    "n_failures": 1, "gpus": [0.5, 2.0], "seconds_left": 90.0, "is_estimate": False,
+}  # fmt: skip
+"""A status as a launch on another machine might write it."""
+IS_LOADED = "return arguments[0].complete && arguments[0].naturalWidth > 0"
 
 
 @contextlib.contextmanager
@@ -66,11 +87,11 @@ def listens(address):
         return probe.connect_ex((host, int(port))) == 0
 
 
-def test_it_follows_a_study_from_nothing_to_done_and_leads_to_mlflow(tmp_path):
+def test_it_follows_a_study_cell_by_cell_and_leads_to_mlflow(tmp_path):
     store, study = Store(str(tmp_path / "store"), create=True), miniature_study()
     with (
         serving(store) as (process, (page, mlflow, optuna)),
-        chromium(tmp_path / "profile", width=1600) as browser,
+        chromium(tmp_path / "profile", width=1280) as browser,
     ):
         wait = WebDriverWait(browser, WAIT_SECONDS)
         browser.get(page)
@@ -80,23 +101,38 @@ def test_it_follows_a_study_from_nothing_to_done_and_leads_to_mlflow(tmp_path):
 
         shown("No study was run on this store yet")
         shown("MLflow: waits for mlflow.db")
+        shown("Not run yet (")
         record_last_run(store, study)
         shown("not running")
-        assert re.search(r"\b0 of \d+ jobs, 0 of 4 cells", browser.page_source)
+        shown("0 of 4 cells, 0 of ")
+        browser.get(f"{page}1/{NAME}")
+        shown(study.question)
+        browser.execute_script("window.kept = document.querySelector('#table table')")
         driver = Driver(store)
         with driver, StudyLock(driver, NAME):
-            done = 0
-            while step := drain(study, store, most=25):
-                done += len(step)
-                # Winners that are also trials make the plan's total slightly too large until then.
-                shown(f"{done} of ")
-                if len(step) == 25:
-                    shown(f"process {os.getpid()}")
+            note_start(store, NAME, "c" * 40, {"seeds": "1 -> 2"})
+            put_status(store, NAME, STATUS)
+            for text in ("0.5 of 2 GPUs in use", "1m30s", "train x: 3 of 7 steps", "no luck",
+                         "given up after three attempts", "cccccccccc",
+                         "seeds: 1 -> 2"):  # fmt: skip
+                shown(text)
+            while drain(study, store, most=25):
+                table = live_table(read_study(Scheduler(study, store), store))
+                cells = [(c.state, c.text) for _, row in table.rows for c in row if c]
+                wait.until(lambda _, cells=cells: cells_of(browser) == cells)
+                shown(f"process {os.getpid()}")
             with Projections(Scheduler(study, store), store, None) as projections:
                 pass
             assert projections.failures == []
-        shown("done")
         shown("4 of 4 cells")
+        wait.until(lambda _: browser.find_elements(By.CSS_SELECTOR, "#main > div > p > .done"))
+        has_drawn = (
+            "return [...document.querySelectorAll('.chart .plot')].some(p => p.dataset.drawn)"
+        )
+        browser.execute_script("document.getElementById('figures').scrollIntoView()")
+        wait.until(lambda _: browser.execute_script(has_drawn))
+        assert browser.execute_script("return window.kept.isConnected"), "the table was replaced"
+        pauses_are_long(browser)
         assert complaints(browser) == []
 
         wait.until(lambda _: listens(mlflow) and listens(optuna))
@@ -105,15 +141,89 @@ def test_it_follows_a_study_from_nothing_to_done_and_leads_to_mlflow(tmp_path):
             ".map((a) => [a.textContent, a.href]))"  # fmt: skip
         wait.until(lambda _: len(browser.execute_script(read)) == 6)
         links = browser.execute_script(read)
-        assert answer(page, f"/report/{NAME}")[0] == 200
+        assert answer(page, f"/1/{NAME}/report")[0] == 200
+        fits_every_width(browser, wait, page)
+        look_at_a_cell(browser, wait, page, read_study(Scheduler(study, store), store).cells[0])
         look_at_mlflow(browser, wait, links, read_study(Scheduler(study, store), store).cells)
         browser.get(links["searches in optuna-dashboard"])
-        wait.until(lambda _: "cas n_sigma=1, non-adversarial" in browser.page_source)
+        name = "cas n_sigma=1, non-adversarial · cifar_sampling_eps demo"
+        wait.until(lambda _: name in browser.find_element(By.TAG_NAME, "body").text)
+        wait.until(lambda _: browser.find_elements(By.ID, "back"))
+        browser.get(f"{optuna}dashboard/studies/1")
+        wait.until(lambda _: browser.find_element(By.ID, "back").text == f"back to {NAME}")
+        browser.find_element(By.ID, "back").click()
+        wait.until(lambda _: browser.current_url == f"{page}1/{NAME}")
 
         refuses_other_sites(mlflow, page)
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 0
         assert not any(map(listens, (page, mlflow, optuna)))
+
+
+def cells_of(browser):
+    """Returns the state and the text of each cell of the table on the page."""
+    read = "return [...document.querySelectorAll('#table td[class]')]" \
+        ".map((td) => [td.className, td.querySelector('a').textContent])"  # fmt: skip
+    return [tuple(cell) for cell in browser.execute_script(read)]
+
+
+def pauses_are_long(browser):
+    """Checks that the page has asked for news at least twice, and never faster than every 2 s."""
+    asked = browser.execute_script(
+        "return performance.getEntriesByType('resource').filter(e => e.name.endsWith('/live'))"
+        ".map(e => e.startTime)"
+    )
+    assert len(asked) > 2 and min(b - a for a, b in itertools.pairwise(asked)) >= 2000
+
+
+def fits_every_width(browser, wait, page):
+    """Checks that the pages fit a phone and a laptop, follow the scheme and have no errors."""
+    paths = ("", f"1/{NAME}", f"1/{NAME}/cell/0", f"1/{NAME}/search/1")
+    for path, (width, dark) in itertools.product(paths, ((NARROW, True), (WIDE, False))):
+        wear(browser, width=width, dark=dark)
+        browser.get(f"{page}{path}")
+        read = "return [document.documentElement.scrollWidth, innerWidth," \
+            "getComputedStyle(document.body).backgroundColor]"  # fmt: skip
+        shown, inner, paper = browser.execute_script(read)
+        assert shown <= inner == width, path
+        assert (sum(map(int, re.findall(r"\d+", paper)[:3])) < 180) == dark
+        images = browser.find_elements(By.CSS_SELECTOR, "img")
+        assert all(image.get_attribute("alt") for image in images)
+    assert complaints(browser) == []
+
+
+def look_at_a_cell(browser, wait, page, cell):
+    """Checks that a number of the table leads to its seeds, spec, samples, trials and run."""
+    browser.get(f"{page}1/{NAME}")
+    wait.until(lambda _: browser.find_elements(By.CSS_SELECTOR, "#table td.done a"))
+    browser.find_element(By.CSS_SELECTOR, "#table td.done a").click()
+    body = browser.find_element(By.TAG_NAME, "body").text
+    for number in cell.measured.values():
+        assert all(str(value) in body for value in number.values)
+    for part in (cell.scores[0].key, f"sample.seed\n{cell.sample.seed}", "sampler.epsilon"):
+        assert part in body
+    images = browser.find_elements(By.CSS_SELECTOR, "#samples img")
+    assert len(images) == 2
+    wait.until(lambda _: all(browser.execute_script(IS_LOADED, image) for image in images))
+    run = browser.find_element(By.LINK_TEXT, "run in MLflow").get_attribute("href")
+    browser.find_element(By.PARTIAL_LINK_TEXT, "search ").click()
+    slider = wait.until(lambda _: browser.find_element(By.CSS_SELECTOR, "[data-viewer] input"))
+    shown = ".viewer figure:not([hidden]) figcaption"
+    texts = [browser.find_element(By.CSS_SELECTOR, shown).text]
+    for _ in range(2):
+        slider.send_keys(Keys.ARROW_RIGHT)
+        texts.append(browser.find_element(By.CSS_SELECTOR, shown).text)
+    epsilons = [float(re.fullmatch(r"trial \d: epsilon (.*)", text)[1]) for text in texts]
+    assert epsilons == sorted(set(epsilons)) and len(epsilons) == 3
+    image = browser.find_element(By.CSS_SELECTOR, ".viewer figure:not([hidden]) img")
+    sizes = "return [arguments[0].getBoundingClientRect().width, arguments[0].naturalWidth]"
+    wait.until(lambda _: (of := browser.execute_script(sizes, image))[0] == of[1] > 0)
+    browser.find_element(By.TAG_NAME, "body").send_keys("+")
+    wait.until(lambda _: (of := browser.execute_script(sizes, image))[0] == 2 * of[1])
+    assert complaints(browser) == []
+    browser.get(run)
+    wait.until(lambda _: "fd_denoised" in browser.find_element(By.TAG_NAME, "body").text)
+    assert "/runs/" in browser.current_url
 
 
 def refuses_other_sites(mlflow, page):
@@ -136,17 +246,25 @@ def look_at_mlflow(browser, wait, links, cells):
         return text if all(part in text for part in wanted) else False
 
     numbers = [repr(cell.measured["denoised"].mean)[:7] for cell in cells]
-    wanted = ["fd_denoised", "epsilon", "4 matching runs", *numbers]
+    wanted = ["fd_denoised", "epsilon", "4 matching runs", "ALS n=1", "CAS n=5", *numbers]
     browser.get(links["cells in MLflow"])
+    close = "[data-component-id='mlflow.assistant.chat_panel.close']"
+    wait.until(lambda _: browser.find_elements(By.CSS_SELECTOR, close))[0].click()
     wait.until(body)
     assert "tags.kind" in browser.current_url
-    rows = [f"Table 1: {cell.cell.row}" for cell in cells]
+    rows = ["ALS n=1", "ALS n=5", "CAS n=1", "CAS n=5"]
     wanted = ["dsm_loss", "iteration", "2 matching runs"]
     browser.get(links["trainings"])
     wait.until(body)
     wanted = ["Comparing 4 Runs", "fd_denoised", *rows]
     browser.get(links["compare cells"])
     wait.until(body)
+    opened = browser.execute_script(
+        "let at = [...document.querySelectorAll('*')]"
+        ".find((e) => !e.children.length && e.textContent.trim() === 'Parameters:');"
+        "while (!at.innerText.includes('sampler')) at = at.parentElement; return at.innerText"
+    )
+    assert "n_sigma" in opened and "ema" not in opened and "iteration" not in opened, opened
 
 
 @pytest.fixture(scope="module")
@@ -155,6 +273,7 @@ def address(tmp_path_factory):
     folder = tmp_path_factory.mktemp("serve")
     store = Store(str(folder / "store"), create=True)
     record_last_run(store, miniature_study())
+    STORES.append(store.url)
     (store.folder / "optuna.db").write_text("no database")
     with (
         (folder / "errors").open("w") as errors,
@@ -172,12 +291,15 @@ def test_other_host_names_and_other_paths_are_refused(address):
     for host in ("evil.example", f"evil.example:{port}", "127.0.0.1.evil.example"):
         status, text = answer(page, host=host)
         assert status == 403 and f"must begin with http://127.0.0.1:{port} or " in text
-    for path in ("/report/none-demo", "/report/../store.json", "/store.json", "/report/", "/x/y/z",
-                 f"/report/{NAME}/..", "/cells/none-demo", f"/cells/{NAME}"):  # fmt: skip
+    for path in ("/1/none-demo/report", "/1/../store.json", "/store.json", "/1/", "/x/y/z",
+                 f"/1/{NAME}/..", "/1/none-demo/cells", f"/1/{NAME}/cells", f"/2/{NAME}",
+                 f"/1/{NAME}/cell/99", f"/1/{NAME}/picture/score/{'0' * 32}/raw.png",
+                 f"/1/{NAME}/picture/train/{'0' * 32}/weights.safetensors", "/static/base.css",
+                 "/1/offers/none", f"/1/{NAME}/mlflow/x'%20or%20'a'%20='a"):  # fmt: skip
         status, text = answer(page, path)
         assert status == 404, path
         assert text == "there is no such page, or it has no results yet: start from the page /\n"
-    assert "missing: 4 of 4 cells" in answer(page, f"/report/{NAME}")[1]
+    assert "missing: 4 of 4 cells" in answer(page, f"/1/{NAME}/report")[1]
 
 
 @pytest.mark.parametrize(
@@ -191,12 +313,12 @@ def test_odd_requests_are_answered(address, request_line, status):
         assert connection.recv(100).split()[1] == str(status).encode()
     with socket.create_connection((host, int(port))) as connection:  # leaves before the answer
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        connection.sendall(f"GET /report/{NAME} HTTP/1.0\r\nHost: {place}\r\n\r\n".encode())
+        connection.sendall(f"GET /1/{NAME} HTTP/1.0\r\nHost: {place}\r\n\r\n".encode())
 
 
-def test_a_silent_connection_is_given_up(monkeypatch, store):
+def test_a_silent_connection_is_given_up(monkeypatch):
     monkeypatch.setattr("dashboards.web.hosts.QuietHandler.timeout", 0.1)
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler(Site(store, None))) as server:
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler(Site([]))) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         with socket.create_connection(server.server_address, timeout=60) as connection:
@@ -206,6 +328,92 @@ def test_a_silent_connection_is_given_up(monkeypatch, store):
         thread.join()
 
 
+@contextlib.contextmanager
+def served(*places):
+    """Yields the address of a server in this process."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler(Site(places))) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_no_request_changes_a_store_that_two_pages_show(address, store):
+    shown = Store(STORES[-1])
+    record_last_run(store, miniature_study(seeds="2"))
+    paths = ("/", "/live", f"/1/{NAME}", f"/1/{NAME}/live", f"/1/{NAME}/cell/0",
+             f"/1/{NAME}/search/0", f"/1/{NAME}/figures",
+             "/1/offers/noise_consistency")  # fmt: skip
+    places = [Place(n, LiveStore(s, ""), None) for n, s in enumerate((shown, store), start=1)]
+    before = contents(shown), contents(store)
+    with served(*places) as other:
+        assert [answer(other, path)[0] for path in paths] == [200] * len(paths)
+        assert answer(other, f"/2/{NAME}")[0] == 200
+        text = answer(other)[1]
+        assert all(s.url in text for s in (shown, store)) and text.count(f"{NAME}</a>") == 2
+        compared = f"/compare/1/{NAME}/2/{NAME}"
+        assert f'href="{compared}"' in answer(other, f"/1/{NAME}")[1]
+        status, text = answer(other, compared)
+        assert status == 200 and "Settings that differ" in text and ">seeds</th>" in text
+        assert [answer(address[0], path)[0] for path in paths] == [200] * len(paths)
+        for method in ("POST", "PUT", "DELETE", "PATCH"):
+            for path in paths:
+                place = other.removeprefix("http://")
+                connection = http.client.HTTPConnection(place, timeout=60)
+                connection.request(method, path, body="{}")
+                assert connection.getresponse().status == 501
+    after = contents(shown), contents(store)
+    assert after == before
+
+
+def contents(store):
+    """Returns the content of each file of a store, without the databases of the child servers."""
+    files = (f for f in store.folder.rglob("*") if f.is_file() and f.suffix == ".json")
+    return {str(file): file.read_bytes() for file in files}
+
+
+def test_a_page_that_has_not_changed_is_not_sent_again(address):
+    place = address[0].removeprefix("http://").rstrip("/")
+    statuses, headers = [], {}
+    for _ in range(2):
+        connection = http.client.HTTPConnection(place, timeout=60)
+        connection.request("GET", "/static/live.js", headers=headers)
+        response = connection.getresponse()
+        headers = {"If-None-Match": response.headers["ETag"]}
+        assert "default-src 'self'" in response.headers["Content-Security-Policy"]
+        statuses.append((response.status, len(response.read()) > 0))
+    assert statuses == [(200, True), (304, False)]
+
+
+def test_the_page_of_a_study_with_a_thousand_trials_is_there_in_two_seconds(store):
+    study = bowls(space("random", round_size=500), 1000)
+    scheduler = Scheduler(study, store)
+    while (job := scheduler.next_job()) not in list(Wait):
+        store.commit(job.stage, job.key, spec={}, result={"value": job.x**2}, cost={}, files={})
+        scheduler.report_stored(job.key)
+
+    live = LiveStudy(study, store, Driver(store))
+
+    class OneStudy(LiveStore):
+        def studies(self):
+            return [live], {}
+
+    with served(Place(1, OneStudy(store, ""), None)) as page:
+        started = time.monotonic()
+        status, text = answer(page, f"/1/{study.id}")
+        assert status == 200 and time.monotonic() - started < 2
+        deadline = time.monotonic() + WAIT_SECONDS
+        while "1000 of 1000" not in text or ">bowl<" not in text:
+            assert time.monotonic() < deadline
+            text = answer(page, f"/1/{study.id}/live")[1]
+        started = time.monotonic()
+        assert answer(page, f"/1/{study.id}/search/0")[1].count('id="trial-') == 1000
+        assert time.monotonic() - started < 2
+
+
 def test_the_ports_can_be_given(store, capsys):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -213,10 +421,11 @@ def test_the_ports_can_be_given(store, capsys):
         port = taken.getsockname()[1]
         assert main(["--store", store.url, "--port", str(port - 2)]) == 2
         assert f"each port must be free and below 65536; {port}: " in capsys.readouterr().err
-    first = free_port()
-    with serving(store, "--port", str(first)) as (process, addresses):
-        assert addresses == [f"http://127.0.0.1:{first + at}/" for at in range(3)]
-        tunnel = " ".join(f"-L {first + at}:127.0.0.1:{first + at}" for at in range(3))
+    first, optuna = free_port(), free_port()
+    with serving(store, "--port", str(first), "--optuna-port", str(optuna)) as (process, addresses):
+        ports = [first, first + 1, optuna]
+        assert addresses == [f"http://127.0.0.1:{port}/" for port in ports]
+        tunnel = " ".join(f"-L {port}:127.0.0.1:{port}" for port in ports)
         line = process.stdout.readline()
         assert line.endswith(f": ssh -N {tunnel} {socket.gethostname()}\n")
 
@@ -224,7 +433,7 @@ def test_the_ports_can_be_given(store, capsys):
 def test_a_child_that_cannot_start_is_said_so_with_the_cure(address):
     page, *_ = address
     deadline = time.monotonic() + WAIT_SECONDS
-    while "optuna-dashboard: cannot start" not in (text := answer(page, "/studies")[1]):
+    while "optuna-dashboard: cannot start" not in (text := answer(page, "/live")[1]):
         assert time.monotonic() < deadline, text
         time.sleep(0.2)
     assert "searches in optuna-dashboard" not in text

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import uuid
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -139,6 +140,12 @@ def test_the_stored_keys_come_in_one_request_a_thousand_files(store, s3):
     assert len(store.stored_keys()) == 20
     requests = re.findall(r'"[^"]*(?:GET|HEAD) /\S+', s3.log[before:])
     assert len(requests) == 1, requests
+
+
+def test_a_result_has_the_date_at_which_it_was_stored(store):
+    assert store.committed_at("score", KEY) is None
+    commit(store, KEY)
+    assert abs(datetime.now(UTC) - store.committed_at("score", KEY)) < timedelta(minutes=10)
 
 
 def test_a_file_travels_to_a_node_once_whatever_the_number_of_its_processes(store, s3):

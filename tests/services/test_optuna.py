@@ -79,7 +79,7 @@ def test_every_finished_trial_of_every_search_is_shown(url, finished):
     scheduler = Scheduler(miniature_study(), finished)
     assert len(shown) == len(scheduler.searches) == 5
     for search, run in scheduler.searches.items():
-        (name,) = [n for n in shown if n.startswith(f"cifar_sampling_eps/demo/{search}/")]
+        (name,) = [n for n in shown if n.startswith(f"{search} · cifar_sampling_eps demo · ")]
         is_choice = search.startswith("snapshot and EMA")
         assert len(shown[name]) == len(run.trials) == (2 if is_choice else 3)
         for trial, found in zip(run.trials, shown[name], strict=True):

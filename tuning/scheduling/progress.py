@@ -24,11 +24,14 @@ from tuning.scheduling.forecast import StageForecast, forecast, total
 from tuning.scheduling.pace import Pace
 from tuning.scheduling.rates import Rates
 from tuning.scheduling.scheduler import Scheduler
+from tuning.scheduling.status import Status, status_of
 from tuning.store.documents import StoreError
+from tuning.store.history import now
 from tuning.store.store import Store
 
 _REDRAW_SECONDS = 1.0
 _LINE_SECONDS = 30.0
+_STATUS_SECONDS = 5.0
 _NOTEBOOK_COLUMNS = 100
 _SHOWN_FAILURES = 3
 
@@ -76,6 +79,7 @@ class Display:
         concurrent: number of jobs that run at the same time; values below 1 count as 1.
         console: console to write to.
         gpus: GPUs of the run; None if the run has no GPU.
+        on_status: function that receives the status every five seconds or so, and at the end.
     """
 
     def __init__(
@@ -86,7 +90,10 @@ class Display:
         concurrent: int,
         console: Console,
         gpus: Gpus | None = None,
+        on_status: Callable[[Status], None] = lambda status: None,
     ) -> None:
+        self._on_status, self._started_at = on_status, now()
+        self._next_status = self._next_line = 0.0
         self._scheduler, self._store, self._device, self._gpus = scheduler, store, device, gpus
         self._concurrent, self._console = max(1, concurrent), console
         self._pace = Pace(self._predicted_seconds)
@@ -108,14 +115,16 @@ class Display:
         self._thread.join()
         if self._console.is_terminal:
             self._live.stop()
-        elif self._console.is_jupyter:  # stays below the cell, so it must show the end
-            with contextlib.suppress(StoreError):
-                self._draw()
+        with contextlib.suppress(StoreError):
+            rows = self._rows()
+            self._on_status(self.status(rows))
+            if self._console.is_jupyter and not self._console.is_terminal:
+                self._output.show(self._panel(rows))  # stays below the cell: must show the end
 
     def _loop(self) -> None:
         in_place = self._console.is_terminal or self._console.is_jupyter
-        shortest = _REDRAW_SECONDS if in_place else _LINE_SECONDS
-        pause = shortest
+        shortest = min(_REDRAW_SECONDS if in_place else _LINE_SECONDS, _STATUS_SECONDS)
+        pause, self._next_line = shortest, time.monotonic() + _LINE_SECONDS
         while not self._stop.wait(pause):
             started = time.thread_time()
             # If the store is briefly unavailable, the running jobs report the error.
@@ -124,18 +133,38 @@ class Display:
             # Counting thousands of jobs takes time: spend at most a twentieth of the time on it.
             pause = max(shortest, 20 * (time.thread_time() - started))
 
-    def _draw(self) -> None:
+    def _rows(self) -> list[StageForecast]:
         self._pace.note(list(self._scheduler.progress.values()), time.monotonic())
-        rows = [
+        return [
             replace(row, hours=row.hours * self._pace.factor(row.stage)) if row.is_estimate else row
             for row in forecast(self._scheduler, self._store, self._device)
         ]
+
+    def _draw(self) -> None:
+        rows, at = self._rows(), time.monotonic()
+        if at >= self._next_status:
+            self._next_status = at + _STATUS_SECONDS
+            self._on_status(self.status(rows))
         if self._console.is_terminal:
             self._live.update(self._panel(rows), refresh=True)
         elif self._console.is_jupyter:
             self._output.show(self._panel(rows))
-        else:
+        elif at >= self._next_line:
+            self._next_line = at + _LINE_SECONDS
             self._console.print(self._line(rows), soft_wrap=True, highlight=False)
+
+    def status(self, rows: list[StageForecast]) -> Status:
+        """Returns the status of the launch.
+
+        Args:
+            rows: forecast of the study, by stage.
+        """
+        return status_of(
+            self._scheduler, rows,
+            started=self._started_at, minutes=max(time.monotonic() - self._started, 1e-3) / 60,
+            seconds_left=self._seconds_left(rows), spread=self._spread,
+            gpus=(self._gpus_taken(), self._gpus.number) if self._gpus else None,
+        )  # fmt: skip
 
     def _panel(self, rows: list[StageForecast]) -> Group:
         stages = Table("stage", "done", "rate", "left", box=None, pad_edge=False)
@@ -175,9 +204,13 @@ class Display:
     def _gpus_in_use(self) -> list[str]:
         if self._gpus is None:
             return []
+        return [f"GPUs in use: {self._gpus_taken():g} of {self._gpus.number:g}"]
+
+    def _gpus_taken(self) -> float:
+        assert self._gpus is not None
         # A job without progress may still be waiting for resources.
         running = [job for job, at in list(self._scheduler.progress.values()) if at is not None]
-        return [f"GPUs in use: {sum(map(self._gpus.share_of, running)):g} of {self._gpus.number:g}"]
+        return sum(map(self._gpus.share_of, running))
 
     def _running(self) -> list[Text]:
         lines = []
@@ -229,10 +262,13 @@ class Display:
         return min(len(runs) or self._concurrent, self._concurrent)
 
     def _eta(self, rows: list[StageForecast]) -> str:
+        return f"{total(rows).mark}{duration(self._seconds_left(rows))}"
+
+    def _seconds_left(self, rows: list[StageForecast]) -> float:
         seconds = sum(row.hours * 3600 / self._spread(row) for row in rows)
         for job, progress in list(self._scheduler.progress.values()):
             row = next((row for row in rows if row.stage == job.stage and row.n_to_run), None)
             if progress is not None and row is not None:
                 one = row.hours * 3600 / row.n_to_run / self._spread(row)
                 seconds -= one * min(1.0, progress.done / max(1, progress.total))
-        return f"{total(rows).mark}{duration(max(0.0, seconds))}"
+        return max(0.0, seconds)

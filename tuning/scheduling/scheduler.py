@@ -72,6 +72,8 @@ class Scheduler:
         on_stored: callback that receives each job stored in this launch and the job's manifest.
         leases: leases shared with the drivers of other studies on the same store; None hands out
             jobs even if another driver is running them.
+        known: an earlier scheduler of the same store, whose results need not be read again; for
+            readers that look at the store again and again.
     """
 
     def __init__(
@@ -80,6 +82,7 @@ class Scheduler:
         store: Store,
         on_stored: Callable[[Job, Manifest], None] | None = None,
         leases: Leases | None = None,
+        known: "Scheduler | None" = None,
     ) -> None:
         self.study = study
         self.given_up: dict[str, tuple[Job, str]] = {}
@@ -88,14 +91,16 @@ class Scheduler:
         self.failures: dict[str, Failure] = {}  # failures of this launch, latest last
         self._store, self.on_stored, self._leases = store, on_stored, leases
         self._planner = Planner(store)
-        self._results: dict[str, Result] = {}
-        self._codes: dict[str, Codes] = {}
+        self._results: dict[str, Result] = dict(known._results) if known else {}
+        self._codes: dict[str, Codes] = dict(known._codes) if known else {}
         self._attempts: dict[str, tuple[int, int]] = {}  # number of failures, furthest progress
         self._wanted: list[Job] | None = None  # until a score is stored or an input is lost
         self._may_propose = True  # True after each such change
         self._lock = threading.RLock()
         for job in study.fixed_jobs:
             # Scores are verified when they are looked up. Fixed jobs are not, so verify them here.
+            if known and known.is_done(job):
+                continue
             if self._planner.is_done(job) and store.manifest(job.stage, job.key) is None:
                 self._planner.mark_missing(job)
         ledger = Ledger(store)

@@ -17,6 +17,7 @@ from tuning.stages.guided_sample import GuidedSampleSpec
 from tuning.stages.models.imported import ImportedWeights
 from tuning.stages.models.score_model import ScoreModel
 from tuning.stages.models.weights_file import WeightsFile
+from tuning.stages.nearest import Nearest
 from tuning.stages.noise import NoiseLevel
 from tuning.stages.protocols import (
     N_GROUPS,
@@ -62,6 +63,7 @@ __all__ = [
     "ImportedWeights",
     "InceptionScoreProtocol",
     "ModesProtocol",
+    "Nearest",
     "NeighboursProtocol",
     "NoiseClassifierSnapshot",
     "NoiseClassifierTrainSpec",

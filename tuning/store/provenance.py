@@ -56,8 +56,8 @@ class Launch:
     date: str
 
 
-def note_launch(store: Documents, name: str, data: Mapping[str, str]) -> None:
-    """Records in the store that a launch of a study begins now.
+def note_launch(store: Documents, name: str, data: Mapping[str, str]) -> Launch:
+    """Records in the store that a launch of a study begins now, and returns the record.
 
     Nothing is written if a recorded launch differs only in its date. The store keeps the 20 latest
     records of a study.
@@ -78,6 +78,7 @@ def note_launch(store: Documents, name: str, data: Mapping[str, str]) -> None:
     if asdict(launch) | {"date": ""} not in alike:
         kept = [asdict(known) for known in launches(store, name)][1 - _KEPT :]
         store.put_document(_FOLDER, name, [*kept, asdict(launch)])
+    return launch
 
 
 def launches(store: Documents, name: str) -> list[Launch]:

@@ -77,6 +77,10 @@ def _text(value: Any) -> bool:
     return isinstance(value, str)
 
 
+def _truth(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
 def _whole(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63
 
@@ -164,6 +168,18 @@ _LAUNCH = _record(
     commit=_is_optional(_text), packages=_mapping(_text), data=_mapping(_text), python=_text,
     date=_text,
 )  # fmt: skip
+_START = _record(date=_text, commit=_is_optional(_text), machine=_text, changed=_mapping(_text))
+_STATUS = _record(
+    date=_text, started=_text,
+    stages=_list(_record(
+        stage=_text, done=_whole, jobs=_whole, per_minute=_number, seconds_left=_number,
+        is_estimate=_truth,
+    )),
+    running=_list(_record(job=_text, done=_number, total=_number, unit=_text)),
+    searches=_list(_record(search=_text, best=_number, trials=_whole, tried=_whole)),
+    failures=_list(_record(job=_text, stage=_text, key=_text, cause=_text, then=_text)),
+    n_failures=_whole, gpus=_is_optional(_list(_number)), seconds_left=_number, is_estimate=_truth,
+)  # fmt: skip
 _FACTS = _record(
     name=_text, digests=_splits(_text), n_distinct=_splits(_whole), n_shared=_whole,
     remarks=_list(_text),
@@ -176,6 +192,8 @@ SHAPES: Mapping[str, Shape] = {
         "run the study again with its settings, which writes the file; its results are kept",
     ),
     "launches": Shape("a list of launches", _some(_list(_LAUNCH))),
+    "history": Shape("the starts of launches", _some(_list(_START))),
+    "status": Shape("the status of a launch", _STATUS),
     "own-studies": Shape("the file of a study", _record(file=_text)),
     "ledger": Shape("the proposals of a round", _record(proposals=_list(_is_proposal))),
     "code": Shape("digests by definition", _some(_mapping(_text))),

@@ -11,6 +11,7 @@ finished job form an *object*. All files are below one fsspec URL (a folder, ``s
     checkpoints/KEY/NAME                    latest resumable state of each unfinished run
     ledger/KEY/NAME.json                    proposals of each search
     studies/ID.json, launches/ID.json       settings of each study; commits of its launches
+    history/ID.json, status/ID.json         every launch, and how far the latest is
     code/NAME.json, kinds/NAME.json         source code of results and of foreign kinds (`sources`)
     data/KEY.json                           digests and facts of each data set
     rates/, gpu-memory/                     measured durations and GPU memory of jobs
@@ -39,6 +40,7 @@ import uuid
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from tuning.store.documents import Documents, as_json, checked_name
@@ -133,6 +135,15 @@ class Store(Documents):
         except ValueError:
             self.set_aside(stage, key)
             return None
+
+    def committed_at(self, stage: str, key: str) -> datetime | None:
+        """Returns when a job was stored, by the clock of the store; None if it is not finished."""
+        with self._reading():
+            try:
+                found: datetime = self._fs.modified(self._manifest_path(stage, key))
+            except FileNotFoundError:
+                return None
+        return found
 
     def read(self, stage: str, key: str, name: str) -> bytes:
         """Returns the verified content of a file of a finished job.

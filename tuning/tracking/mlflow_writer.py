@@ -129,6 +129,16 @@ def compare_link(experiment_id: str, run_ids: Sequence[str]) -> str:
     return f"#/compare-runs?runs={runs}&experiments={experiments}"
 
 
+def run_link(experiment_id: str, run_id: str) -> str:
+    """Returns the path, relative to MLflow's address, of the page of a run.
+
+    Args:
+        experiment_id: id of the experiment.
+        run_id: id of the run.
+    """
+    return f"#/experiments/{experiment_id}/runs/{run_id}"
+
+
 class MlflowWriter(ProjectionWriter[RunRecord]):
     """A writer of runs to one MLflow experiment, which is created if it is missing.
 

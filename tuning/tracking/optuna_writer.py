@@ -26,6 +26,11 @@ from tuning.tracking.writer import ProjectionWriter
 IDENTITY = "score"
 """Name of the user attribute that identifies a trial within its Optuna study."""
 
+PROPOSALS = "proposals"
+"""Name of the user attribute of an Optuna study that identifies its sequence of proposals."""
+
+_OWNER = ("study", "scale", "search", PROPOSALS)
+
 _MINIMIZE, _MAXIMIZE = StudyDirection.MINIMIZE, StudyDirection.MAXIMIZE
 
 # Connecting to a server that does not answer fails after seconds, not minutes, and is retried.
@@ -89,6 +94,7 @@ class _Storage:
             known.add(score)
 
     def _open(self, record: TrialRecord) -> tuple[optuna.Study, set[str]]:
+        self._remove_other_names(record)
         study = optuna.create_study(
             storage=self._storage,
             study_name=record.study,
@@ -101,3 +107,13 @@ class _Storage:
         known = {str(t.user_attrs.get(IDENTITY)) for t in study.get_trials(deepcopy=False)}
         self._studies[record.study] = study, known
         return study, known
+
+    def _remove_other_names(self, record: TrialRecord) -> None:
+        """Removes an Optuna study of the same proposals with the name of an earlier version."""
+        wanted = [record.about.get(name) for name in _OWNER]
+        if wanted[-1] is None:
+            return
+        for found in optuna.get_all_study_summaries(self._storage, include_best_trial=False):
+            is_same = [found.user_attrs.get(name) for name in _OWNER] == wanted
+            if is_same and found.study_name != record.study:
+                optuna.delete_study(study_name=found.study_name, storage=self._storage)

@@ -1,10 +1,10 @@
-// Draws each chart when it scrolls into view, in the colours of the page's colour scheme.
+// Draws charts when they scroll into view, in the colours of the page's colour scheme.
 "use strict";
-const figures = JSON.parse(document.getElementById("figures").textContent);
 const config = {
   responsive: true, displaylogo: false, displayModeBar: "hover",
   modeBarButtonsToRemove: ["lasso2d", "select2d", "sendChartToCloud"],
 };
+const drawings = new Map(); // figure of each place
 
 function themed(layout) {
   const style = getComputedStyle(document.documentElement);
@@ -31,28 +31,75 @@ function themed(layout) {
 }
 
 function draw(place) {
-  const figure = figures[Number(place.id.split("-")[1])];
+  const figure = drawings.get(place);
   return Plotly.react(place, figure.data, themed(figure.layout), config)
     .then(() => { place.dataset.drawn = "yes"; });
 }
 
-// Plotly's script (5 MB) runs after the first paint, so that it does not delay text and tables.
-function run(text) {
-  const script = document.createElement("script");
-  script.textContent = text;
-  document.head.append(script);
-}
-
-const seen = new IntersectionObserver((entries) => {
+const inView = new IntersectionObserver((entries) => {
   for (const entry of entries) {
     if (entry.isIntersecting && !entry.target.dataset.drawn) draw(entry.target);
   }
 }, { rootMargin: "400px" });
-window.addEventListener("load", () => requestAnimationFrame(() => setTimeout(() => {
-  run(document.getElementById("plotly").textContent);
-  document.querySelectorAll(".plot").forEach((place) => seen.observe(place));
-})));
+
+// Shows a figure in a place; a place that is drawn already is drawn again, without a flicker.
+function show(place, figure) {
+  drawings.set(place, figure);
+  if (place.dataset.drawn) draw(place); else inView.observe(place);
+}
 
 window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
   document.querySelectorAll(".plot[data-drawn]").forEach(draw);
 });
+
+function script(fill) {
+  return new Promise((done) => {
+    const added = document.createElement("script");
+    added.addEventListener("load", done);
+    fill(added);
+    document.head.append(added);
+  });
+}
+
+// Shows the figures of a served page; those of equal titles are drawn again in their places.
+async function showCharts(charts, found) {
+  if (!window.Plotly) await script((added) => { added.src = "/static/plotly.js"; });
+  const places = new Map([...charts.querySelectorAll(".chart")].map((n) => [n.dataset.title, n]));
+  const wanted = new Set(found.map((of) => of.title));
+  for (const child of [...charts.children]) {
+    if (!wanted.has(child.dataset.title)) child.remove();
+  }
+  for (const { title, shape: [rows, columns], figure } of found) {
+    let place = places.get(title);
+    if (!place) {
+      place = document.createElement("div");
+      place.className = columns > 2 ? "chart wide" : "chart";
+      place.dataset.title = title;
+      const heading = document.createElement("h3"), plot = document.createElement("div");
+      heading.textContent = title;
+      plot.className = "plot";
+      plot.setAttribute("role", "img");
+      plot.setAttribute("aria-label", title);
+      if (columns > 2) plot.style.height = `${22 * rows}rem`;
+      if (columns > 1) plot.style.minWidth = `${15 * columns}rem`; // room for the titles of axes
+      place.append(heading, plot);
+    }
+    charts.append(place);
+    show(place.lastElementChild, figure);
+  }
+}
+
+// In a report, figures and plotly's script (5 MB) are parts of the page. The script runs after the
+// first paint, so that it does not delay text and tables.
+const embedded = document.getElementById("figures-of-report");
+if (embedded) {
+  const figures = JSON.parse(embedded.textContent);
+  window.addEventListener("load", () => requestAnimationFrame(() => setTimeout(() => {
+    const added = document.createElement("script");
+    added.textContent = document.getElementById("plotly").textContent;
+    document.head.append(added);
+    document.querySelectorAll(".plot").forEach((place) => {
+      show(place, figures[Number(place.id.split("-")[1])]);
+    });
+  })));
+}

@@ -6,7 +6,7 @@ import optuna
 import pytest
 from optuna_dashboard import wsgi
 
-from dashboards.web.optuna_page import read_only
+from dashboards.web.optuna_page import read_only, with_link
 
 PORT = 8081
 
@@ -60,3 +60,21 @@ def test_nothing_is_changed_from_any_origin(ask, storage, method, origin):
         body = b'{"study_name": "two", "directions": ["minimize"]}'
         assert ask(path, method, origin=origin, body=body)[0] == 405
     assert [study.study_name for study in storage.get_all_studies()] == ["one"]
+
+
+def test_pages_link_back_to_the_studies_and_other_answers_stay(storage):
+    def asked(path):
+        started = []
+        environ = {
+            "REQUEST_METHOD": "GET", "PATH_INFO": path, "QUERY_STRING": "", "SERVER_NAME": "h",
+            "SERVER_PORT": "1", "wsgi.url_scheme": "http", "wsgi.input": io.BytesIO(),
+            "wsgi.errors": io.StringIO(),
+        }  # fmt: skip
+        body = b"".join(with_link(wsgi(storage), 8000, 2)(environ, lambda *of: started.append(of)))
+        return dict(started[0][1]), body
+
+    headers, page = asked("/dashboard")
+    assert b"const [port, store] = [8000, 2]" in page and page.count(b"</body>") == 1
+    assert int(headers["Content-Length"]) == len(page)
+    _, answer = asked("/api/studies")
+    assert b"script" not in answer and b"study_summaries" in answer

@@ -12,15 +12,15 @@ from types import SimpleNamespace
 
 import pytest
 from PIL import Image
-from rich.console import Console
 
 from dashboards.compare import main as compare
+from dashboards.live.store import LiveStore
 from dashboards.report import main as report
 from dashboards.results.cells import read_study
 from dashboards.results.overview import overview
 from dashboards.sync import main as sync
 from dashboards.table import main as table
-from dashboards.web.site import Site
+from dashboards.web.site import Place, Site
 from scorelib import spec
 from scorelib.spec_paths import replace_paths
 from studies.cli import command as run_command
@@ -60,7 +60,7 @@ def test_the_options_are_fixed():
         "-h", "--help", "--module", "--scale", "--set", "--list", "--plan", "--store",
         "--tracking-uri", "--address", "--cpus", "--gpus", "--max-concurrent", "--seeds",
         "--allow-cpu",
-        "--config", "--show-settings", "--toml",
+        "--config", "--show-settings", "--toml", "--quiet", "--json", "--notify",
     }  # fmt: skip
 
 
@@ -268,7 +268,7 @@ def test_a_file_given_as_store_is_said_to_be_one(capsys, tmp_path, below):
 
 
 @pytest.mark.parametrize(("failing", "code"), [(4, 1), (1, 0), (0, 0)])
-def test_cells_that_failed_are_said_at_the_end(capsys, store, monkeypatch, failing, code):
+def test_cells_that_failed_are_said_at_the_end(capsys, store, failing, code):
     study = miniature_study()
     view = read_study(Scheduler(study, store), store)
     cells = [
@@ -276,10 +276,10 @@ def test_cells_that_failed_are_said_at_the_end(capsys, store, monkeypatch, faili
         for number, cell in enumerate(view.cells)
     ]
     seen = dataclasses.replace(view, cells=tuple(cells))
-    monkeypatch.setattr(run_command, "read_study", lambda *_: seen)
     complete = SimpleNamespace(given_up={}, is_complete=lambda: True, study=study, searches={})
     args = parser().parse_args([NAME])
-    assert run_command._close(args, Launched(complete, store, StopRequest()), Console()) == code
+    launched = Launched(complete, store, StopRequest())
+    assert run_command._close(args, launched, seen) == code
     said = f"{failing} of 4 cells failed; the first is {cells[0].cell.name}: not finite"
     printed = capsys.readouterr().out
     assert (said in printed) == bool(failing) and ("Next:" in printed) == (code == 0)
@@ -327,10 +327,10 @@ def test_the_larger_scale_is_planned_with_the_options_of_the_run(
     settings = run_command._settings(args, "demo")
     study = find_study(args.name).study("demo", settings)
     view = dataclasses.replace(read_study(Scheduler(miniature_study(), store), store), study=study)
-    monkeypatch.setattr(run_command, "read_study", lambda *_: view)
     monkeypatch.setattr(run_command, "render", lambda *_: "")
     complete = SimpleNamespace(given_up={}, is_complete=lambda: True, study=study, searches={})
-    assert run_command._close(args, Launched(complete, store, StopRequest()), Console()) == 0
+    launched = Launched(complete, store, StopRequest())
+    assert run_command._close(args, launched, view) == 0
     sys.modules.pop("quick", None)
     spec._KINDS.pop("quick:Quick", None)
     line = f"  {command_line('studies.run')} {shlex.join(words)} --scale paper --plan\n"
@@ -375,7 +375,7 @@ def test_a_study_of_another_version_keeps_no_other_from_being_shown(tmp_path, ca
     shown = overview(store, observer)
     assert [row.name for row in shown.rows] == ["noise_consistency-demo"]
     assert shown.unreadable.keys() == {f"{NAME}-demo", "long_gone-demo"}
-    page = Site(store, None).index()
+    page = Site([Place(1, LiveStore(store, ""), None)]).home()
     assert "noise_consistency-demo" in page and "run the study again" in page
     assert report(["noise_consistency", "--store", store.url, "-o", str(tmp_path / "r.html")]) == 0
     assert compare([store.url, store.url]) == 0

@@ -109,7 +109,7 @@ def main() -> None:
     """Prints the best r of each case, and the excess of each rule on other cases."""
     torch.set_num_threads(1)
     fitted, judged = (mixture(10, 6, 0.1), mixture(40, 6, 0.02)), (mixture(25, 8, 0.05),)
-    table = Table("levels", "sigma_L", "n_sigma", *START_R, title="Best r, exact scores")
+    table = Table("levels", "sigma_L", "n_sigma", *SAMPLERS, title="Best r, exact scores")
     laws = {}
     rows: dict[str, list[tuple[int, float]]] = {kind: [] for kind in SAMPLERS}
     for case in FIT:

@@ -173,7 +173,6 @@ def _known(
         cells: cells by row and column.
         values_of: function that returns the values of a cell's quantity; () if unknown.
     """
-
     for pair in claim.pairs:
         found = [cells.get((place.row, place.column)) for place in pair]
         known = [cell for cell in found if cell is not None]

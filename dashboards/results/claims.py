@@ -33,7 +33,7 @@ import pandas as pd
 
 from dashboards.results.cells import CellView, StudyView
 from dashboards.results.verdicts import half_interval
-from tuning.claims import Claim, Place
+from tuning.claims import Claim
 
 Judgement = Literal["shows", "does not show", "cannot tell"]
 JUDGEMENTS: tuple[Judgement, ...] = ("shows", "does not show", "cannot tell")
@@ -173,15 +173,13 @@ def _known(
         cells: cells by row and column.
         values_of: function that returns the values of a cell's quantity; () if unknown.
     """
-
-    def of(place: Place) -> CellView:
-        return cells[place.row, place.column]
-
     for pair in claim.pairs:
-        better, worse = (values_of(of(place), place.quantity) for place in pair)
-        lower = of(pair.better).cell.lower_is_better if claim.lower is None else claim.lower
-        if better and worse:
-            yield better, worse, bool(lower)
+        found = [cells.get((place.row, place.column)) for place in pair]
+        known = [cell for cell in found if cell is not None]
+        numbers = [values_of(c, p.quantity) for c, p in zip(known, pair, strict=False)]
+        if len(known) == len(pair) and all(numbers):
+            lower = known[0].cell.lower_is_better if claim.lower is None else claim.lower
+            yield numbers[0], numbers[1], bool(lower)
 
 
 def _effects(numbers: _Numbers, n_seeds: int, is_factor: bool) -> list[float]:

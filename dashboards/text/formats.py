@@ -199,7 +199,7 @@ def as_latex(document: Document) -> str:
 def _latex_table(data: pd.DataFrame, caption: str, below: str) -> str:
     escaped = data.astype(str).map(_latex_text)
     escaped.columns = [_latex_text(str(name)) for name in data.columns]
-    is_prose = escaped.iloc[:, 0].str.len().max() > _WIDEST_LABEL
+    is_prose = data.iloc[:, 0].astype(str).str.len().max() > _WIDEST_LABEL
     first = r"p{0.3\linewidth}" if is_prose else "l"
     tabular = escaped.style.hide(axis="index").to_latex(
         hrules=True, column_format=first + "r" * (len(data.columns) - 1)

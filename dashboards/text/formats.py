@@ -80,10 +80,12 @@ def _with_short_names(data: pd.DataFrame) -> pd.DataFrame:
 def _fitting(data: pd.DataFrame, console: Console) -> list[Table]:
     """Returns the table so that each cell has one line, if that is possible.
 
-    A table that is too wide is transposed if it has more columns than rows, and else split: its
+    A table whose cells have several lines is narrow already, and its first column may wrap. Another
+    table that is too wide is transposed if it has more columns than rows, and else split: its
     columns follow in further tables, each after the first column.
     """
-    if _width(data, console) <= console.width:
+    has_lines = any("\n" in str(cell) for cell in data.to_numpy().ravel())
+    if has_lines or _width(data, console) <= console.width:
         return [_rich_table(data)]
     turned = data.T.reset_index()
     if len(turned.columns) < len(data.columns):

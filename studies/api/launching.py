@@ -73,7 +73,7 @@ def launch(
         KeyboardInterrupt: a second interrupt.
     """
     options = LaunchOptions(
-        with_home(path_text(store, "store")), tracking_uri and with_home(tracking_uri), address,
+        with_home(path_text(store, "store")), _address(tracking_uri), address,
         cpus, gpus, max_concurrent, allow_cpu,
     )  # fmt: skip
     chosen = _study(study, scale, {} if changes is None else changes)
@@ -118,6 +118,11 @@ def _study(
     as_given = {path: _plain(value) for path, value in changes.items()}
     settings = changed_settings(study, scale or "demo", as_given)
     return find_study(study).study(scale or "demo", settings)
+
+
+def _address(given: str | None) -> str | None:
+    """Returns an address with the home folder in place of a tilde; `LaunchOptions` checks types."""
+    return with_home(given) if isinstance(given, str) else given
 
 
 def _plain(value: Any) -> Any:

@@ -7,7 +7,7 @@ no job runs.
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -137,26 +137,42 @@ def launched_study(
         require_own_sources(store, study.specs(), note=True)
         if left and capacity is None and not stop.is_set:
             capacity = _started(stack, _ray(options, stop), stop)
-        changed = changed_since_last_run(store, study)
-        record_last_run(store, study)
-        of_data = (note for data, found in facts.items() for note in found.notes(data))
-        for note in (*(warnings_of(study) if left else ()), *of_data):
-            tell(note)  # not before: a refusal is one line
-        if left:
-            noted = note_launch(store, study.id, record_data(store, facts))
-            note_start(store, study.id, noted.commit, changed)
+        _record_start(study, store, facts, left, tell)
         imported = store_weights(imports, study, store)
         for job, manifest in imported:
             tell(f"{job.title()}: {manifest.result[SPOT_CHECK]}")
-        leases = Leases(driver)
-        leases.remove_dead()
-        driver.remove_dead_drivers()
-        store.remove_litter()
-        scheduler = Scheduler(study, store, leases=leases)
+        scheduler = Scheduler(study, store, leases=_without_dead(driver, store))
         if not (left and stop.is_set):  # else nothing has changed
             launch = _Launch(options, scheduler, store, stop, console, tell, pieces, on_status)
             launch.run(capacity, imported)
         yield Launched(scheduler, store, stop)
+
+
+def _record_start(
+    study: Study,
+    store: Store,
+    facts: Mapping[DataSpec, DataFacts],
+    left: bool,
+    tell: Callable[[str], None],
+) -> None:
+    """Records the launch in the store and tells its notes; not before, as a refusal is one line."""
+    changed = changed_since_last_run(store, study)
+    record_last_run(store, study)
+    of_data = (note for data, found in facts.items() for note in found.notes(data))
+    for note in (*(warnings_of(study) if left else ()), *of_data):
+        tell(note)
+    if left:
+        noted = note_launch(store, study.id, record_data(store, facts))
+        note_start(store, study.id, noted.commit, changed)
+
+
+def _without_dead(driver: Driver, store: Store) -> Leases:
+    """Returns the leases of jobs after removing what dead processes have left in the store."""
+    leases = Leases(driver)
+    leases.remove_dead()
+    driver.remove_dead_drivers()
+    store.remove_litter()
+    return leases
 
 
 def _started(

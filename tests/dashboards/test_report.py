@@ -148,7 +148,7 @@ def test_what_people_wrote_cannot_become_markup(finished):
     scheduler, store, _ = finished
     hostile = "</script><script>alert(1)</script>"
     study = dataclasses.replace(
-        scheduler.study, title=hostile, question=hostile, notes=(hostile,),
+        scheduler.study, title=hostile, question=hostile, notes=(hostile,), claims=(),
         cells=tuple(dataclasses.replace(c, column=hostile) for c in scheduler.study.cells[:1]),
     )  # fmt: skip
     page = render_report(Scheduler(study, store), store)
@@ -174,7 +174,7 @@ def test_cost_is_that_of_the_manifests(finished):
 
 def test_reuse_is_counted(finished, tmp_path):
     scheduler, store, _ = finished
-    other = dataclasses.replace(scheduler.study, name="other", cells=(), searches=())
+    other = dataclasses.replace(scheduler.study, name="other", cells=(), searches=(), claims=())
     lines = savings(scheduler, [Scheduler(other, store)])
     assert any(
         re.match(r"[\d,]+ measured images needed only [\d,]+ generated images", x) for x in lines

@@ -13,7 +13,7 @@ from tuning.scheduling.forecast import forecast
 from tuning.scheduling.scheduler import Scheduler
 
 WITHOUT_CLAIMS = {
-    "sampling_eps", "sweep",  # of no paper
+    "sampling_eps", "score_images", "sweep",  # of no paper
     "dlsm_lambda",  # Table A4: "the results only slightly fluctuate", which is no inequality
 }  # fmt: skip
 

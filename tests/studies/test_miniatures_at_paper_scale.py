@@ -3,7 +3,6 @@
 from functools import cache
 
 import pytest
-import torch
 
 from dashboards.results.cells import read_study
 from scorelib.data import Photographs
@@ -15,7 +14,7 @@ from studies.adversarial.step_sizes.cifar_sampling_eps import study
 from studies.adversarial.step_sizes.table_settings import SelectionSettings
 from studies.common.step_size_search import SearchSettings
 from studies.dlsm import cifar10_dlsm
-from tests.scorelib.metrics.test_inception import Unloaded, fidelity, sha256
+from tests.scorelib.metrics.random_inception import save_random_weights
 from tests.tuning.draining import drain
 from tuning.scheduling.scheduler import Scheduler
 from tuning.stages.features.extractors import require_extractor
@@ -23,15 +22,14 @@ from tuning.stages.features.extractors import require_extractor
 
 @pytest.fixture
 def random_inception(tmp_path, monkeypatch):
-    """Returns a file of random Inception weights in the published format, read once per test."""
-    torch.manual_seed(0)
-    monkeypatch.setattr(fidelity, "load_state_dict_from_url", lambda *a, **k: {})
-    torch.save(Unloaded("x", ["2048"]).state_dict(), tmp_path / "inception.pth")
+    """Returns a file of random Inception weights, read once per test, and its SHA-256."""
     monkeypatch.setattr(InceptionFeatures, "load_weights", cache(InceptionFeatures.load_weights))
-    return tmp_path / "inception.pth"
+    file = tmp_path / "inception.pth"
+    return file, save_random_weights(file)
 
 
 def test_ncsnv2_and_inception_fill_a_cell(store, random_inception):
+    file, sha256 = random_inception
     paper = cifar_sampling_eps.paper()
     train = paper.train.replace(
         data=Photographs(size=32, n=6),
@@ -42,16 +40,16 @@ def test_ncsnv2_and_inception_fill_a_cell(store, random_inception):
     small = paper.replace(
         train=train,
         iterations=4, iteration=4, snapshot_every=2, chunk_images=2, n_images=4, seeds=1,
-        extractor=InceptionFeatures(weights_sha256=sha256(random_inception)), n_sigma=(1,),
+        extractor=InceptionFeatures(weights_sha256=sha256), n_sigma=(1,),
         search=SearchSettings(n_trials=1, round_size=1, n_images=2, top_images=2, keep=1),
         selection=SelectionSettings(n_trials=2, n_images=2), columns=("non-adversarial",),
     )  # fmt: skip
-    require_extractor(small.extractor, train.data.shape, random_inception)
-    drain(study("paper", small), store, inception_weights=random_inception)
+    require_extractor(small.extractor, train.data.shape, file)
+    drain(study("paper", small), store, inception_weights=file)
     shown = read_study(Scheduler(study("paper", small), store), store)
     cells = [cell for cell in shown.cells if cell.measured]
     assert len(cells) == 2 and all(cell.measured["denoised"].mean > 0 for cell in cells)
-    name = f"fd[inception-{sha256(random_inception)[:8]}]"
+    name = f"fd[inception-{sha256[:8]}]"
     (protocol,) = shown.protocols
     assert protocol.name == name, "other weights are never called fid"
     assert all(cell.difference("denoised") is None for cell in cells)
@@ -61,6 +59,7 @@ def test_ncsnv2_and_inception_fill_a_cell(store, random_inception):
 
 
 def test_ncsnpp_guided_by_a_resnet_inception_and_resnet50_fill_table_2(store, random_inception):
+    file, sha256 = random_inception
     paper, data = cifar10_dlsm.paper(), Photographs(size=32, n=12)
     train = paper.train.replace(
         data=data, network=NcsnPp(width=8, n_blocks=1), batch_size=4,
@@ -70,11 +69,11 @@ def test_ncsnpp_guided_by_a_resnet_inception_and_resnet50_fill_table_2(store, ra
         train=train, iteration=2, classifier=paper.classifier.replace(width=4),
         classifier_batch_size=4, classifier_iterations=2, sampler=paper.sampler.replace(n_steps=2),
         chunk_images=5, n_images=10, n_real=10,
-        extractor=InceptionFeatures(weights_sha256=sha256(random_inception)),
+        extractor=InceptionFeatures(weights_sha256=sha256),
         accuracy=paper.accuracy.replace(batch_size=5, iterations=1),
     )  # fmt: skip
     made = cifar10_dlsm.study("paper", small)
-    drain(made, store, inception_weights=random_inception)
+    drain(made, store, inception_weights=file)
     shown = read_study(Scheduler(made, store), store)
     for cell in shown.cells:
         assert cell.failed is None and cell.measured["denoised"].mean >= 0, cell.cell.name

@@ -9,6 +9,7 @@ from tuning.stages.training.snapshots import TrainingSpec
 
 WITHOUT = (
     "noise_consistency", "likelihood_renormalisation", "moons_score_mismatch", "synthetic_2d",
+    "score_images",
 )  # fmt: skip
 """Studies of points, or without trained networks."""
 

@@ -147,7 +147,8 @@ def _below(
         left_out: reasons, to which those found here are added.
         above: real paths of the folders that lead to this one, from the data set's folder on.
     """
-    above = above or frozenset(map(os.path.realpath, (folder, folder / below.parent)))
+    if below.parts and not above:
+        above = frozenset(map(os.path.realpath, (folder, folder / below.parent)))
     here = os.path.realpath(folder / below)
     if here in above:
         left_out["links to a folder above"] += 1

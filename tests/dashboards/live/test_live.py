@@ -151,8 +151,9 @@ def test_in_the_terminal_each_cell_has_one_line_of_eighty_columns(followed):
     lines = [line.strip() for line in text.splitlines()]
     (row,) = [line for line in lines if line.startswith("non-consistent (n_sigma = 1)")]
     assert row.count("(") == 3 and row.count(" / ") == 1 and len(row) <= 78, row
-    (choice,) = [line for line in lines if line.startswith("als n=1, non-adversarial  ")]
-    assert len(choice.split()) == 8, "search, epsilon, r, trials, the paper's two"
+    choices = [line for line in lines if line.startswith("als n=1, non-adversarial  ")]
+    assert len(choices) == 3, "found by us, why the search ended, the paper's"
+    assert max(map(len, choices)) <= 80
 
 
 def test_the_newest_samples_are_those_stored_last(followed):

@@ -22,7 +22,7 @@ def test_runs_are_named_after_sampler_and_steps_where_these_tell_the_rows_apart(
         f"{row} · {c}" for row in rows for c in ("non-adversarial", "adversarial")
     ]
     first = both.cells[0]
-    alike = replace(both, cells=(first, replace(first, row="another row")))
+    alike = replace(both, cells=(first, replace(first, row="another row")), claims=())
     assert names(alike) == [first.row, "another row"]
     assert names(study(space(), 4)) == ["best"]
 

@@ -190,7 +190,11 @@ def test_the_experiment_says_what_it_is_and_holds_the_views(shown):
     paper = views(dataclasses.replace(scheduler.study, scale="paper"))
     assert runs(client, paper["cells-paper"]["searchFilter"]) == []
     assert not paper.keys() & views(scheduler.study).keys()
-    compared = ["sampler", "n_sigma", "ema", "iteration"], ["epsilon", "r", "fd", "fd_denoised"]
+    noise = ["within_noise_from", "within_noise_to"]
+    compared = (
+        ["sampler", "n_sigma", "ema", "iteration"],
+        ["epsilon", "r", "fd", "fd_denoised", *noise],
+    )
     named = [
         f"{kind}.`{n}`"
         for kind, of in zip(("params", "metrics"), compared, strict=True)

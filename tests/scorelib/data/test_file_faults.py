@@ -60,7 +60,7 @@ READERS = {
         lambda root: CelebA().load("train", root), "celeba/img_align_celeba/000001.jpg",
     ),
     "ffhq_root": (
-        lambda root: Ffhq(size=8, most_images=3).load("train", root),
+        lambda root: Ffhq(size=16, most_images=3).load("train", root),
         "ffhq/images1024x1024/00000/00001.png",
     ),
     "lsun_root": (lambda root: Lsun().load("test", root), "church_outdoor_val_lmdb/data.mdb"),

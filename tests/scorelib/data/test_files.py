@@ -11,7 +11,6 @@ import json
 import os
 import pickle
 import shutil
-import sys
 from pathlib import Path
 
 import lmdb
@@ -42,6 +41,7 @@ from scorelib.data.reading.decoding import to_8_bits
 from scorelib.errors import InputError, MissingDataError
 from scorelib.spec import from_json
 from scorelib.testing import check_data_set
+from tests.scorelib.data import conftest, files
 from tests.scorelib.data.files import encoded, idx, picture
 
 pytestmark = pytest.mark.usefixtures("offline", "workplace")
@@ -543,7 +543,8 @@ def test_noise_of_the_published_sizes_and_numbers_is_refused(data, root, request
         pixels = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
         return Image.fromarray(pixels)
 
-    monkeypatch.setattr(sys.modules[__name__], "picture", noise)
+    for module in (conftest, files):
+        monkeypatch.setattr(module, "picture", noise)
     folder = request.getfixturevalue(root)
     with pytest.raises(MissingDataError, match="neighbouring pixels of 100% of the images are unc"):
         data.load("train", folder)

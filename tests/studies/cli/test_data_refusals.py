@@ -96,7 +96,7 @@ def test_a_plan_refuses_images_of_another_shape_than_the_classifiers(tmp_path, c
     data = f'train.data={{"folder": "{tmp_path / "pics"}", "size": 7}}'
     changes = ["--set", data, "--set", "train.batch_size=2"]
     line = refused(capsys, "--plan", "--store", str(tmp_path / "store"), *changes)
-    assert "must have the shape (1, 8, 8)" in line and "but have (1, 7, 7)" in line
+    assert "must have the shape (1, 8, 8)" in line and "but have (3, 7, 7)" in line
 
 
 def test_a_plan_says_what_was_left_out_and_what_misleads(tmp_path, capsys):
@@ -106,7 +106,7 @@ def test_a_plan_says_what_was_left_out_and_what_misleads(tmp_path, capsys):
         pixels = np.full((8, 8), 20, dtype=np.uint8) if i < 8 else np.full((8, 8), i, np.uint8)
         Image.fromarray(pixels).save(folder / f"{i}.png")
     (folder / "notes.txt").write_text("")
-    changes = [f"train.data={folder}", "train.batch_size=2"]
+    changes = [f'train.data={{"folder": "{folder}", "channels": 1}}', "train.batch_size=2"]
     options = [word for change in changes for word in ("--set", change)]
     assert main([NAME, *OPTIONS, *options, "--plan", "--store", str(tmp_path / "store")]) == 0
     printed = capsys.readouterr().out

@@ -61,7 +61,7 @@ def test_a_huge_number_is_one_line_within_seconds(
     [
         (
             ["seeds=1000", "n_images=1000000"],
-            "a study must have at most 50,000 jobs, but this one has at least 2,002,0",
+            "a study must have at most 50,000 jobs, but this one has at least 2,002,1",
         ),
         (["search.n_trials=1000", "search.n_images=40000", "search.top_images=40000"], "1,000 ti"),
         (["n_images=1000000", "chunk_images=1"], "1 divides 1,000,000 into 1,000,000: raise chunk"),

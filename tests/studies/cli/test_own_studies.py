@@ -9,10 +9,11 @@ import pytest
 
 import studies
 from dashboards.compare import main as compare
+from dashboards.live.store import LiveStore
 from dashboards.report import main as report
 from dashboards.sync import main as sync
 from dashboards.table import main as table
-from dashboards.web.site import Site
+from dashboards.web.site import Place, Site
 from scorelib.errors import InputError
 from studies.run import main
 from tests.studies.own_study import TEXT
@@ -173,7 +174,7 @@ def test_a_short_name_that_the_store_knows_names_the_module_to_give(here, capsys
         said = capsys.readouterr().err
         assert "user's own: give its file or module (it was run from" in said
         assert str(here / "my_study.py") in said and said.endswith(" (--module FILE.py|NAME)\n")
-    page = Site(Store("store"), None).index()
+    page = Site([Place(1, LiveStore(Store("store"), ""), None)]).home()
     assert "--module FILE.py|NAME" in page and "user&#39;s own" in page
     assert "my_study" not in sys.modules
 

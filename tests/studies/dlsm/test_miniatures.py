@@ -33,7 +33,7 @@ def test_what_finished_jobs_rest_on_need_not_be_there(worked_off, tmp_path):
     assert drain(made, store) == []
     first = made.cells[0]  # the accuracy score needs its chunks again for other images
     other = dataclasses.replace(first, job=first.job.replace(which="raw"))
-    scheduler = Scheduler(dataclasses.replace(made, cells=(other,)), store)
+    scheduler = Scheduler(dataclasses.replace(made, cells=(other,), claims=()), store)
     left = {row.stage: row.n_to_run for row in forecast(scheduler, store, "cpu x1")}
     assert left["sample"] > 0 and left["accuracy"] == 1
 

@@ -218,7 +218,7 @@ def test_another_class_of_the_same_kind_is_refused(used, tmp_path, monkeypatch, 
     with pytest.raises(InputError) as refused:
         require_own_sources(store, [other], note=note)
     message = str(refused.value)
-    assert f"Mine of {tmp_path / 'his' / 'my_study.py'}" in message and "\n" not in message
+    assert f"Mine in {tmp_path / 'his' / 'my_study.py'}" in message and "\n" not in message
     assert "raise VERSION" in message and "KIND" in message
     require_own_sources(store, [spec], note=True)
 

@@ -19,6 +19,8 @@ from dashboards.web.pages import asset
 
 Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
 _READING = ("GET", "HEAD")
+_SCRIPT = "/optuna_link.js"
+"""Address of the script that adds the link; optuna-dashboard's pages run no inline scripts."""
 
 
 def read_only(application: Application, port: int) -> Application:
@@ -52,10 +54,14 @@ def with_link(application: Application, home: int, store: int) -> Application:
         store: number of the store in the addresses of the site.
     """
     script = asset("optuna_link.js").replace("HOME_PORT", str(home))
-    script = script.replace("HOME_STORE", str(store))
-    added = f"<script>{script}</script></body>".encode()
+    served = script.replace("HOME_STORE", str(store)).encode()
+    added = f'<script src="{_SCRIPT}"></script></body>'.encode()
 
     def linked(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        if environ["PATH_INFO"] == _SCRIPT:
+            length = ("Content-Length", str(len(served)))
+            start_response("200 OK", [("Content-Type", "text/javascript; charset=utf-8"), length])
+            return [served]
         began: list[Any] = []
         body = application(environ, lambda *of: began.append(of))
         status, headers, *_ = began[-1]

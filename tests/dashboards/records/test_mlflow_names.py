@@ -38,7 +38,6 @@ def test_parameters_are_those_that_differ_under_short_names():
 @pytest.mark.parametrize("name", STUDIES)
 def test_names_are_unique_in_every_study(name):
     definition = find_study(name)
-    for scale in definition.scales:
-        made = definition.study(scale, definition.settings(scale))
-        for found in (list(parameter_names(made).values()), names(made)):
-            assert len(found) == len(set(found)), found
+    made = definition.study("demo", definition.settings("demo"))
+    for found in (list(parameter_names(made).values()), names(made)):
+        assert len(found) == len(set(found)), found

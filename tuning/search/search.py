@@ -90,6 +90,8 @@ class SearchRun:
         self._finished: dict[tuple[int, int], Trial] = {}
         self._scores: dict[tuple[int, int], tuple[Job, ...]] = {}
         self._standings: dict[int, Standing | None] = {}  # by number of finished rounds
+        # Nothing of a complete search changes, and the searches after it ask for it all the time.
+        self._complete: tuple[tuple[list[Trial], int], list[list[Trial]]] | None = None
 
     @property
     def space(self) -> SearchSpace:
@@ -118,6 +120,8 @@ class SearchRun:
 
     def _trials_of_rounds(self) -> tuple[list[Trial], int]:
         """Returns the trials until the search ends, and the number of their rounds."""
+        if self._complete is not None:
+            return self._complete[0]
         self._open_ledger()
         trials: list[Trial] = []
         for n_rounds, proposals in enumerate(self._rounds):
@@ -195,7 +199,11 @@ class SearchRun:
     def is_complete(self) -> bool:
         """Whether no trial is left to propose or to measure."""
         with self._lock:
-            return self.is_spent and all(t.result for t in self.rungs()[-1])
+            if self._complete is None and self.is_spent:
+                rungs = self.rungs()
+                if all(trial.result for trial in rungs[-1]):
+                    self._complete = self._trials_of_rounds(), rungs
+            return self._complete is not None
 
     @property
     def is_spent(self) -> bool:
@@ -253,6 +261,8 @@ class SearchRun:
     def rungs(self) -> list[list[Trial]]:
         """Returns the trials of each rung reached so far, first rung first, finished or not."""
         with self._lock:
+            if self._complete is not None:
+                return self._complete[1]
             reached = [self.trials]
             ladder = self.search.ladder if self.is_spent else ()
             for number, rung in enumerate(ladder, start=1):

@@ -56,7 +56,8 @@ def digits() -> TableSettings:
 def photographs() -> TableSettings:
     """Returns settings for 8 x 8 patches of two photographs, otherwise as for digits.
 
-    There are fewer images, because the demo of Table 1 shall take four minutes. The features are those of a classifier that distinguishes the two photographs.
+    There are fewer images, because the demo of Table 1 takes four minutes at most. The features are
+    those of a classifier that distinguishes the two photographs.
     """
     at, data = digits(), Photographs(size=8)
     schedule = at.train.schedule.replace(sigma_1=13.6)

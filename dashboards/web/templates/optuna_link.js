@@ -12,11 +12,8 @@
   let ids = {};
   try {
     const { study_summaries: found } = await (await fetch("/api/studies")).json();
-    const value = (of, name) => {
-      const text = of.user_attrs.find((attribute) => attribute.key === name)?.value;
-      return text && JSON.parse(text);
-    };
-    ids = Object.fromEntries(found.map((of) => [of.study_id, value(of, "id")]));
+    const id = (of) => of.user_attrs.find((attribute) => attribute.key === "id")?.value;
+    ids = Object.fromEntries(found.map((of) => [of.study_id, id(of)]));
   } catch { /* the link then leads to all studies */ }
   const update = () => {
     const name = ids[location.pathname.match(/studies\/(\d+)/)?.[1]];

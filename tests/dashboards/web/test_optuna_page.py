@@ -74,7 +74,11 @@ def test_pages_link_back_to_the_studies_and_other_answers_stay(storage):
         return dict(started[0][1]), body
 
     headers, page = asked("/dashboard")
-    assert b"const [port, store] = [8000, 2]" in page and page.count(b"</body>") == 1
-    assert int(headers["Content-Length"]) == len(page)
+    # The pages' content security policy refuses inline scripts.
+    assert b'<script src="/optuna_link.js"></script></body>' in page
+    assert page.count(b"</body>") == 1 and int(headers["Content-Length"]) == len(page)
+    headers, script = asked("/optuna_link.js")
+    assert b"const [port, store] = [8000, 2]" in script
+    assert headers["Content-Type"].startswith("text/javascript")
     _, answer = asked("/api/studies")
     assert b"script" not in answer and b"study_summaries" in answer

@@ -360,6 +360,8 @@ def test_ctrl_c_during_the_imports_of_a_command_is_one_line(tmp_path, package):
     done = subprocess.run(
         [sys.executable, "-m", f"{package}.{command}", "--help"], capture_output=True, text=True,
         env=os.environ | {"PYTHONPATH": f"{tmp_path}:{Path.cwd()}"}, check=False,
+        # A shell that runs the tests in the background makes them ignore SIGINT.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )  # fmt: skip
     assert done.returncode == STOPPED
     assert done.stderr.strip() == "Stopped before anything was started." and done.stdout == ""

@@ -39,7 +39,7 @@ from tuning.study import Study
 _OPTIONS = Arguments()  # the options that mend what a page cannot show
 add_module_argument(_OPTIONS)
 
-_FIRST_SECONDS, _WHOLE_SECONDS = 1.4, 1.7
+_FIRST_SECONDS, _WHOLE_SECONDS = 0.6, 0.8
 _Known = tuple[Results | None, Amounts | None]
 _drawing = threading.Lock()  # matplotlib is not thread-safe
 
@@ -244,7 +244,8 @@ class Site:
 
     def _read(self, number: int, name: str) -> tuple[LiveStudy, Results]:
         live = self._study(number, name)
-        return live, live.results.latest()
+        # Reading many trials again takes seconds; until then, the page shows what is known.
+        return live, live.results.get(_FIRST_SECONDS) or live.results.latest()
 
     @staticmethod
     def _now(

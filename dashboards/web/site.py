@@ -253,7 +253,7 @@ class Site:
     ) -> list[tuple[LiveStudy, _Known | Exception]]:
         """Returns what is known of studies, or the error in reading each.
 
-        All studies are read at the same time, and together get less than two seconds.
+        All studies are read at the same time, and together get less than one second.
         """
         found: list[tuple[LiveStudy, _Known | Exception]] = []
         started = time.monotonic()

@@ -56,7 +56,7 @@ def digits() -> TableSettings:
 def photographs() -> TableSettings:
     """Returns settings for 8 x 8 patches of two photographs, otherwise as for digits.
 
-    There are fewer images, because the demo of Table 1 takes four minutes at most. The features are
+    There are fewer images, so that the demo of Table 1 takes about four minutes. The features are
     those of a classifier that distinguishes the two photographs.
     """
     at, data = digits(), Photographs(size=8)

@@ -14,7 +14,6 @@ import secrets
 import select
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -23,6 +22,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from tests.ports import free_port
 
 ROOT = Path(__file__).parents[1]
 RAY = str(Path(sys.executable).with_name("ray"))
@@ -338,13 +339,6 @@ def _wait_for_end(pid: int, seconds: float) -> None:
             select.select([descriptor], [], [], max(0.0, seconds))
         finally:
             os.close(descriptor)
-
-
-def free_port() -> int:
-    """Returns a port that nothing listens on."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 # The list of nodes is followed in a separate process: Ray reads its token once per process.

@@ -6,7 +6,6 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -18,6 +17,7 @@ from types import SimpleNamespace
 import pytest
 
 from tests.miniature import OPTIONS, miniature_study
+from tests.ports import free_ports
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("dashboards", "scorelib", "studies", "tuning")
@@ -117,14 +117,6 @@ class Head:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self.process.wait(1)
         shutil.rmtree(self.folder, ignore_errors=True)
-
-
-def free_ports(n):
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(n)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
 
 
 def submit(head, laptop, store, *options, study_options=()):

@@ -9,11 +9,12 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 from mlflow.tracking import MlflowClient
 
 from dashboards.sync import main
-from dashboards.web.child_servers import ChildServer, ChildServers, free_port
+from dashboards.web.child_servers import ChildServer, ChildServers
 from scorelib.spec_paths import replace_paths
 from studies.opening.open_study import last_run_studies, record_last_run
 from studies.registry import find_study
 from tests.displays import empty_database
+from tests.ports import free_port
 from tests.tuning.draining import drain
 from tuning.drivers.driver import Driver
 from tuning.drivers.lock import StudyLock

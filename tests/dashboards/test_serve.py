@@ -25,12 +25,12 @@ from dashboards.live.tables import live_table
 from dashboards.records.projections import Projections
 from dashboards.results.cells import read_study
 from dashboards.serve import main
-from dashboards.web.child_servers import free_port
 from dashboards.web.routes import handler
 from dashboards.web.site import Place, Site
 from studies.opening.open_study import record_last_run
 from tests.browser import NARROW, WIDE, chromium, complaints, wear
 from tests.miniature import miniature_study
+from tests.ports import free_ports
 from tests.tuning.draining import drain
 from tests.tuning.quadratic import space
 from tests.tuning.quadratic import study as bowls
@@ -415,15 +415,12 @@ def test_the_page_of_a_study_with_a_thousand_trials_is_there_in_two_seconds(stor
 
 
 def test_the_ports_can_be_given(store, capsys):
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = taken.getsockname()[1]
-        assert main(["--store", store.url, "--port", str(port - 2)]) == 2
-        assert f"each port must be free and below 65536; {port}: " in capsys.readouterr().err
-    first, optuna = free_port(), free_port()
+    first, mlflow, *_, optuna = free_ports(5)
+    with socket.create_server(("127.0.0.1", optuna)):
+        assert main(["--store", store.url, "--port", str(optuna - 2)]) == 2
+        assert f"each port must be free and below 65536; {optuna}: " in capsys.readouterr().err
     with serving(store, "--port", str(first), "--optuna-port", str(optuna)) as (process, addresses):
-        ports = [first, first + 1, optuna]
+        ports = [first, mlflow, optuna]
         assert addresses == [f"http://127.0.0.1:{port}/" for port in ports]
         tunnel = " ".join(f"-L {port}:127.0.0.1:{port}" for port in ports)
         line = process.stdout.readline()

@@ -7,7 +7,6 @@ import contextlib
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -19,17 +18,13 @@ from urllib.parse import quote
 import psycopg
 import pytest
 
+from tests.ports import free_port
+
 STARTED_WITHIN_SECONDS = 60
 PASSWORD = "sekret"
 """Password of the database user; no output may contain it."""
 
 NOBODY = 65534
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Server:

@@ -10,8 +10,9 @@ import pytest
 from studies.cli.options import RUN_FLAGS, options_given, parser
 from studies.run import main
 from tests.miniature import OPTIONS
+from tests.ports import free_port
 from tests.services.outage import runs
-from tests.services.servers import PASSWORD, free_port
+from tests.services.servers import PASSWORD
 
 NAME = "cifar_sampling_eps"
 SMALLER = ["--set", "n_sigma=[1]", "--set", "search.n_trials=2", "--set", "train.seed=7"]

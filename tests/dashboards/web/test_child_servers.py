@@ -11,7 +11,8 @@ import sys
 
 import pytest
 
-from dashboards.web.child_servers import ChildServer, free_port
+from dashboards.web.child_servers import ChildServer
+from tests.ports import free_port
 from tuning.addresses import sqlite_url
 from tuning.tracking.database_files import exclusive_open
 from tuning.tracking.faults import MLFLOW, require_database_of
@@ -37,7 +38,8 @@ def child_of(database, code):
 SERVES = """
 import sys, time
 from pathlib import Path
-from dashboards.web.child_servers import ChildServer, free_port
+from dashboards.web.child_servers import ChildServer
+from tests.ports import free_port
 child = ChildServer("server", Path(sys.argv[1]), (sys.executable, "-c", sys.argv[2]), free_port())
 child.start_if_ready()
 time.sleep(600)

@@ -10,7 +10,8 @@ import tempfile
 import pytest
 
 from scorelib.errors import InputError
-from tests.clusters import ROOT, free_port, static_cluster
+from tests.clusters import ROOT, static_cluster
+from tests.ports import free_port
 from tuning.execution import connected, session
 from tuning.execution.session import ClusterOptions, ray_session
 from tuning.own_modules import OwnModule

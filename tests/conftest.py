@@ -1,6 +1,10 @@
 """Shared fixtures: one torch thread, a fresh store, tiny specs."""
 
+import gc
 import os
+
+# The collection of tests makes only objects that stay: looking through them takes five seconds.
+gc.disable()
 
 # Set before torch is imported anywhere: tests share two cores with Ray's workers.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -17,6 +21,8 @@ from tuning.store.store import Store
 os.environ |= {
     # Ray gives workers a low priority: beside four test processes they would get almost no time.
     "RAY_worker_niceness": "0",
+    # Compiles in this process: each process of a pool would first import torch.
+    "TORCHINDUCTOR_COMPILE_THREADS": "1",
     "TERM": "xterm",
     "NO_PROXY": "127.0.0.1,localhost",
     "no_proxy": "127.0.0.1,localhost",
@@ -56,6 +62,11 @@ def pytest_configure(config):
     is_worker = hasattr(config, "workerinput")
     if config.getoption("record_durations") and not is_worker:
         config.pluginmanager.register(DurationRecorder())
+
+
+def pytest_collection_finish():
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_collection_modifyitems(items):

@@ -7,7 +7,7 @@ from mlflow.tracking import MlflowClient
 from tuning.tracking.mlflow_writer import MlflowWriter, RunRecord
 
 FAILED_ATTEMPTS = 3
-QUEUED_WITHIN_SECONDS = 0.5
+QUEUED_WITHIN_SECONDS = 5.0
 
 
 def record(number, experiment):

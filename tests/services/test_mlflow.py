@@ -259,7 +259,7 @@ def test_after_an_error_a_display_is_waited_for_only_shortly(monkeypatch, hangs)
         writer.write(lambda: [1])
         tried.wait()
         raise InputError("no space left")
-    assert 0.5 < time.monotonic() - started < 10
+    assert 0.5 < time.monotonic() - started < 30
     released.set()
 
 

@@ -5,11 +5,10 @@ import statistics
 
 from dashboards.drawing.charts import draw_chart
 from dashboards.figures.class_gains import class_gains_of
-from dashboards.figures.registry import figures, png_files
+from dashboards.figures.registry import figures
 from dashboards.figures.training_curves import panels_of
 from dashboards.pictures.samples import sample_sheets
 from dashboards.records.mlflow_common import as_metric
-from dashboards.records.mlflow_records import records
 from dashboards.results.cells import read_study
 from dashboards.results.halving_savings import halving_savings
 from dashboards.results.verdicts import half_interval
@@ -53,9 +52,9 @@ class MiniatureContract:
             # The number is smaller if winners are also trials, or if a search skips snapshots.
             assert count <= foretold[stage] <= 2 * count + 2, stage
 
-    def test_mlflow_has_every_cell_the_curves_and_the_gains_by_class(self, finished):
+    def test_mlflow_has_every_cell_the_curves_and_the_gains_by_class(self, finished, recorded):
         scheduler, store, *_ = finished
-        *made, table = records(scheduler, store)
+        *made, table = recorded
         cells = {(r.tags["row"], r.tags["column"]): r for r in made if r.tags["kind"] == "cell"}
         shown = {(c.row, c.column): c for c in scheduler.study.cells if c.is_measured or c.reported}
         assert cells.keys() == shown.keys()
@@ -76,9 +75,9 @@ class MiniatureContract:
         expected |= {as_metric(f"{row}/ours minus base by class"): of for row, of in gains.items()}
         assert {name: dict(of) for name, of in table.curves.items()} == expected
 
-    def test_every_study_draws_what_it_holds(self, finished):
+    def test_every_study_draws_what_it_holds(self, finished, recorded):
         scheduler, store, *_ = finished
-        files = png_files(scheduler, store)
+        files = {name: data for name, data in recorded[-1].files.items() if name.endswith(".png")}
         described = list(figures(scheduler, store))
         assert files.keys() == {figure.file for figure in described if figure.file}
         drawn = files | sample_sheets(scheduler, store)

@@ -17,6 +17,7 @@ os.environ.update(
         "RAY_CHDIR_TO_TRIAL_DIR": "0",
         "TUNE_DISABLE_SIGINT_HANDLER": "1",
         "RAY_DISABLE_FAILURE_SIGNAL_HANDLER": "1",  # Ray's handler in C++ aborts on SIGTERM
+        "RAY_COLOR_PREFIX": "0",  # Ray writes escape codes to files and pipes too
         "TUNE_GLOBAL_CHECKPOINT_S": "1000000000",
         # Time in ms for Ray to find out whether the node of a silent worker is lost. By default Ray
         # reports the worker as "unavailable" after a second, without the cause.

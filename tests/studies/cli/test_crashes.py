@@ -9,14 +9,15 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from studies.opening.open_study import record_last_run
 from tests.launches import (
     NAME,
     csv,
-    finish,
     kill_driver,
     launch,
     left_of,
@@ -25,31 +26,81 @@ from tests.launches import (
     wait_for,
     workers_of,
 )
-from tests.miniature import OPTIONS
+from tests.miniature import OPTIONS, miniature_study
+from tests.tuning.draining import drain
+from tuning.store.store import Store
 
 SETTINGS = [*OPTIONS, "--set", "n_sigma=[1]"]
 """Settings of half of the miniature's searches; `make chaos` kills the whole miniature."""
 
 
+@dataclass(frozen=True)
+class Disturbed:
+    """A study that was stopped, killed and then finished; what the two ends printed."""
+
+    store: Path
+    stopped: str
+    finished: str
+
+
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("undisturbed")
-    output = finish(folder / "store", folder, settings=SETTINGS)
-    return folder / "store", output
+def disturbed(tmp_path_factory):
+    """Stops all processes, kills the next driver, then the workers of a third, which finishes.
+
+    `make chaos` stops at four moments, and kills twenty times, also during the training.
+    """
+    folder = tmp_path_factory.mktemp("disturbed")
+    store, temporary = folder / "store", Path(tempfile.mkdtemp(prefix="t-"))
+    process = launch(store, folder, settings=SETTINGS, environment={"TMPDIR": str(temporary)})
+    wait_for(store, "objects/sample/*/manifest.json", 1, process)
+    for pid, _ in left_of(process):  # as Slurm and systemd stop a run
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
+    stopped, _ = process.communicate(timeout=180)
+    assert process.returncode == 130, stopped
+    while left_of(process) or [*temporary.glob("ray-*"), *temporary.glob("tune-*")]:
+        time.sleep(0.1)  # the guard is at work; what stays for good is found by the time-out
+    shutil.rmtree(temporary)
+
+    process = launch(store, folder, settings=SETTINGS)
+    wait_for(store, "objects/score/*/manifest.json", 4, process)
+    kill_driver(process)
+
+    process = launch(store, folder, settings=SETTINGS)
+    wait_for(store, "objects/score/*/manifest.json", 7, process)
+    for worker in workers_of(process):
+        os.kill(worker, signal.SIGKILL)
+    finished, _ = process.communicate(timeout=240)
+    assert process.returncode == 0, finished
+    assert not left_of(process), "something was left running"
+    return Disturbed(store, stopped, finished)
 
 
-def test_an_undisturbed_run_prints_its_table_and_what_to_do_next(undisturbed):
-    _, output = undisturbed
+def test_a_stop_of_all_processes_is_one_line(disturbed):
+    assert disturbed.stopped.count("Stopped (") == 1
+    assert "Traceback" not in disturbed.stopped and "rpc_client" not in disturbed.stopped
+
+
+def test_the_table_is_that_of_a_run_without_faults(disturbed, tmp_path):
+    reference = Store(str(tmp_path / "reference"), create=True)
+    study = miniature_study(n_sigma="[1]")
+    drain(study, reference)
+    record_last_run(reference, study)
+    assert manifests(disturbed.store) == manifests(tmp_path / "reference")
+    assert csv(disturbed.store) == csv(tmp_path / "reference")
+
+
+def test_the_last_run_prints_its_table_and_what_to_do_next(disturbed):
+    output = disturbed.finished
     assert "fd[digits-cnn]" in output and "consistent (n_sigma = 1)" in output
     assert "fd(train, held-out)" in output and "dashboards.serve" in output
     assert "\x1b" not in output, "escape codes where the output is not a terminal"
-    assert "Traceback" not in output
+    assert "Traceback" not in output and "warning" not in output
 
 
-def test_a_second_run_does_nothing_and_starts_no_ray(undisturbed):
-    store, _ = undisturbed
-    before, runs = manifests(store), mlflow_runs(store)
-    table = csv(store)
+def test_a_further_run_does_nothing_and_starts_no_ray(disturbed):
+    store = disturbed.store
+    before, runs, table = manifests(store), mlflow_runs(store), csv(store)
     code = (
         "import sys; from studies.run import main; code = main(sys.argv[1:]); "
         "assert 'ray' not in sys.modules, 'Ray was imported'; sys.exit(code)"
@@ -60,31 +111,13 @@ def test_a_second_run_does_nothing_and_starts_no_ray(undisturbed):
     assert csv(store) == table
 
 
-def test_every_mlflow_run_is_finished_and_single(undisturbed):
-    store, _ = undisturbed
-    runs = mlflow_runs(store)
+def test_every_mlflow_run_is_finished_and_single(disturbed):
+    runs = mlflow_runs(disturbed.store)
     keys = [key for key, _ in runs]
     assert len(set(keys)) == len(keys)
     assert {status for _, status in runs} == {"FINISHED"}
     # 2 snapshots, a search of 2 trials and 2 of 3, 2 cells, 1 table.
     assert len(keys) == 2 + 3 + 2 + 6 + 2 + 1
-
-
-def test_driver_and_workers_killed_the_table_is_the_undisturbed_ones(undisturbed, tmp_path):
-    reference, _ = undisturbed
-    store = tmp_path / "store"
-    process = launch(store, tmp_path, settings=SETTINGS)
-    wait_for(store, "objects/score/*/manifest.json", 4, process)
-    kill_driver(process)  # `make chaos` kills twenty times, also during the training
-    process = launch(store, tmp_path, settings=SETTINGS)
-    wait_for(store, "objects/score/*/manifest.json", 7, process)
-    for worker in workers_of(process):
-        os.kill(worker, signal.SIGKILL)
-    output, _ = process.communicate(timeout=240)
-    assert process.returncode == 0 and "warning" not in output, output
-    assert csv(store) == csv(reference)
-    assert manifests(store) == manifests(reference)
-    assert sorted(mlflow_runs(store)) == sorted(mlflow_runs(reference)), output
 
 
 def test_an_interrupt_while_ray_starts_is_clean_and_says_how_to_continue(tmp_path):
@@ -100,19 +133,3 @@ def test_an_interrupt_while_ray_starts_is_clean_and_says_how_to_continue(tmp_pat
     assert "Traceback" not in output
     assert not left_of(process), "something was left running"
     assert not (store / "locks" / f"{NAME}-demo.json").exists()
-
-
-def test_a_stop_of_all_processes_is_one_line_and_leaves_nothing(tmp_path):
-    """As Slurm and systemd stop a run; `make chaos` does so at four moments, and kills parts."""
-    store, temporary = tmp_path / "store", Path(tempfile.mkdtemp(prefix="t-"))
-    process = launch(store, tmp_path, settings=SETTINGS, environment={"TMPDIR": str(temporary)})
-    wait_for(store, "objects/sample/*/manifest.json", 1, process)
-    for pid, _ in left_of(process):
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGTERM)
-    output, _ = process.communicate(timeout=180)
-    assert process.returncode == 130 and output.count("Stopped (") == 1, output
-    assert "Traceback" not in output and "rpc_client" not in output
-    while left_of(process) or [*temporary.glob("ray-*"), *temporary.glob("tune-*")]:
-        time.sleep(0.1)  # the guard is at work; what stays for good is found by the time-out
-    shutil.rmtree(temporary)

@@ -53,7 +53,7 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def finished(folder):
     """Returns what a run printed; `tests.tutorial` also kills one and continues."""
-    done = run(folder, "run", "./my_study.py", "--cpus", "2")
+    done = run(folder, "run", "./my_study.py", "--cpus", "1")
     assert done.returncode == 0, done.stderr + done.stdout
     return done.stdout
 

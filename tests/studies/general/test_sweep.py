@@ -18,6 +18,7 @@ from studies.opening.open_study import configured
 from studies.registry import find_study
 from studies.run import main
 from tests.studies.miniatures import MINIATURES
+from tests.displays import empty_database
 from tests.tuning.draining import drain
 from tuning import own_modules
 from tuning.scheduling.scheduler import Scheduler
@@ -302,6 +303,7 @@ def test_a_job_without_a_number_ends_in_one_line(here, capsys, returned, cause):
     own_modules.import_own("my_job.py")
     made = find_study("sweep").study("demo", configured("sweep", "demo", changes))
     drain(made, Store(str(here / "store"), create=True))
+    empty_database(here / "store" / "mlflow.db")
     words = [word for change in changes for word in ("--set", change)]
     assert main(["sweep", "--module", "my_job.py", *words]) == 2
     printed = capsys.readouterr()

@@ -23,6 +23,9 @@ from scorelib.metrics.classifier import (
 from scorelib.metrics.features import Extractor, extract
 from tuning.jobs import ExecutionContext, Job, Outcome, Progress, Run, Stage, Work
 
+_KEPT: dict[tuple[object, ...], nn.Module] = {}
+"""The last module built from weights that need no training, by all that determines the module."""
+
 TEST_CERTAINTY = "test_certainty"
 """Name of a result: how sure a classifier is of real images that it was not trained on."""
 
@@ -101,6 +104,10 @@ def extractor_inputs(extractor: Extractor) -> tuple[Job, ...]:
 def build_extractor(extractor: Extractor, at: ExecutionContext) -> nn.Module:
     """Returns the extractor as a module with its weights, on the device, in evaluation mode.
 
+    The module of an extractor that needs no training is kept for the next job of this process, so
+    callers must not change it. Reading, checking and building Inception takes longer than a GPU
+    takes for the images of a chunk.
+
     Args:
         extractor: feature extractor.
         at: execution context, which gives the device and the location of the weights.
@@ -110,11 +117,23 @@ def build_extractor(extractor: Extractor, at: ExecutionContext) -> nn.Module:
             corrupt.
     """
     job = extractor_training(extractor)
-    if job is None:
-        weights = extractor.load_weights(at.inception_weights)
-    else:
+    if job is not None:
         weights = safetensors.torch.load(at.read(job, "weights.safetensors"))
-    return extractor.build(weights).to(at.device)
+        return extractor.build(weights).to(at.device)
+    wanted = (type(extractor), extractor.key, _version(at.inception_weights), at.device)
+    if wanted not in _KEPT:
+        module = extractor.build(extractor.load_weights(at.inception_weights)).to(at.device)
+        _KEPT.clear()
+        _KEPT[wanted] = module
+    return _KEPT[wanted]
+
+
+def _version(file: Path | None) -> tuple[Path, int, int] | None:
+    """Returns the path, the size and the time of change of a file; None without a file."""
+    if file is None or not file.exists():
+        return None
+    status = file.stat()
+    return file, status.st_size, status.st_mtime_ns
 
 
 def require_extractor(

@@ -108,7 +108,7 @@ def test_a_disk_that_cannot_be_written_ends_the_run_and_later_it_goes_on(capacit
     study = miniature_study(**SMALL)
     with mounted(tmp_path / "disk", "50m") as disk:
         store = Store(str(disk.folder / "store"), create=True)
-        stored = [2]
+        execution, stored = Execution(store_url=store.url), [2]
         for spoil, mend, why in (
             ("size=350k", "size=50m", "No space left on device"),
             ("ro", "rw", "Read-only file system"),
@@ -122,14 +122,12 @@ def test_a_disk_that_cannot_be_written_ends_the_run_and_later_it_goes_on(capacit
 
             scheduler.on_stored = spoil_once
             with pytest.raises(InputError, match=rf"be writable and have .* \({why}\): free"):
-                run_until_complete(
-                    scheduler, Execution(store_url=store.url), capacity, StopRequest()
-                )
+                run_until_complete(scheduler, execution, capacity, StopRequest(), max_concurrent=1)
             assert not scheduler.is_complete() and not scheduler.given_up
             stored.append(everything_stored_is_whole(store))
             disk.remount(mend)
         scheduler = Scheduler(study, store)
-        run_until_complete(scheduler, Execution(store_url=store.url), capacity, StopRequest())
+        run_until_complete(scheduler, execution, capacity, StopRequest(), max_concurrent=1)
         assert scheduler.is_complete()
         stored.append(everything_stored_is_whole(store))
         assert stored == sorted(set(stored)), "a later run added nothing"

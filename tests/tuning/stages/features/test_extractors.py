@@ -89,6 +89,26 @@ def test_an_own_extractor_loads_its_own_weights_and_measures(store):
     assert reference.moments(place).mean.shape == (3,)
 
 
+def test_an_extractor_is_built_once_for_all_jobs_with_the_same_weights(
+    store, tmp_path, monkeypatch
+):
+    loaded = []
+    load = Projection.load_weights
+    monkeypatch.setattr(
+        Projection, "load_weights", lambda self, file: loaded.append(file) or load(self, file)
+    )
+    file = tmp_path / "weights.pth"
+    file.write_bytes(b"first")
+    place = ExecutionContext(store=store, inception_weights=file)
+    first = build_extractor(Projection(width=4), place)
+    assert build_extractor(Projection(width=4), place) is first and len(loaded) == 1
+    assert build_extractor(Projection(width=2), place).matrix.shape == (64, 2)
+    assert build_extractor(Projection(width=4), place) is not first and len(loaded) == 3
+    file.write_bytes(b"others")
+    build_extractor(Projection(width=4), place)
+    assert len(loaded) == 4, "other weights need another module"
+
+
 @pytest.mark.parametrize(("fault", "words"), FAULTS.items())
 def test_an_own_extractor_that_does_not_work_is_refused(fault, words):
     with pytest.raises(InputError, match=words):

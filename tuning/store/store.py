@@ -38,7 +38,7 @@ import os
 import re
 import uuid
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -50,6 +50,7 @@ from tuning.store.node_cache import NodeCache, sha256
 from tuning.store.processes import mark
 from tuning.store.shapes import MANIFEST, parsed
 from tuning.store.sources import Codes
+from tuning.store.uploads import abort, unfinished
 
 
 class CorruptObjectError(Exception):
@@ -248,6 +249,16 @@ class Store(Documents):
             if of_job is None or not self._is_named(unit, of_job):
                 with contextlib.suppress(Exception):  # clients define their own exceptions
                     self._fs.rm(self._path(unit), recursive=of_job is not None)
+        with contextlib.suppress(Exception):
+            self._abort_uploads()
+
+    def _abort_uploads(self) -> None:
+        """Removes the parts of files that dead processes sent to S3 and never finished."""
+        for upload in unfinished(self._fs, self._root):
+            path = upload.path.removeprefix(f"{self._root}/")
+            unit = next(iter(temporary([path])), path)
+            if is_left(unit, None) or is_left(unit, self._since(lambda at=upload.began: at)):
+                abort(self._fs, upload)
 
     def _is_named(self, attempt: str, of_job: str) -> bool:
         """Returns whether the manifest of a job names the files of an attempt, or may name them."""
@@ -261,16 +272,20 @@ class Store(Documents):
 
     def _age(self, files: list[str]) -> float | None:
         """Returns for how many seconds files have not changed, by the clock of the store."""
+        return self._since(lambda: max(self._fs.modified(self._path(path)) for path in files))
+
+    def _since(self, event: Callable[[], datetime]) -> float | None:
+        """Returns the seconds since an event, by the clock of the store; None if unknown."""
         try:
             if self._now is None:
                 probe = self._path(f"probe-{mark(os.getpid())}-{uuid.uuid4().hex}")
                 self._put(probe, b"")
                 self._now = self._fs.modified(probe)
                 self._remove(probe)
-            newest = max(self._fs.modified(self._path(path)) for path in files)
+            seconds = (self._now - event()).total_seconds()
         except Exception:  # a file is removed meanwhile, or a client has an error of its own
             return None
-        return float((self._now - newest).total_seconds())
+        return float(seconds)
 
     def _files(self, folder: str) -> list[str]:
         """Returns the paths of all files below a folder of the store, from one listing."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from scorelib.errors import require_input
 from scorelib.spec import Spec, require_types
+from scorelib.unicode_forms import require_one_form
 from tuning.claims import Claim, Place
 from tuning.jobs import Job
 from tuning.spaces import Rung, SearchSpace
@@ -329,8 +330,11 @@ class Study:
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Raises InputError if a field has a wrong type, or a claim an unmeasured number."""
+        """Raises InputError if a field or a claim is wrong, or if labels look the same."""
         require_types(self)
+        require_one_form((cell.row for cell in self.cells), "rows")
+        require_one_form((cell.column for cell in self.cells), "columns")
+        require_one_form((search.name for search in self.searches), "searches")
         directions = {
             Place(cell.row, cell.column, quantity): cell.lower_is_better
             for cell in self.cells

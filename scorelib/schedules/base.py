@@ -32,7 +32,13 @@ class Schedule(Spec, ABC):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        # A family may add fields: even if each field is valid, the levels may not decrease.
+        self.require_decreasing()
+
+    def require_decreasing(self) -> None:
+        """Raises InputError unless each level is below the level before it.
+
+        A family may add fields: even if each field is valid, the levels may not decrease.
+        """
         for before, sigma in itertools.pairwise(self.sigmas):
             if not sigma < before:
                 raise InputError(

@@ -362,6 +362,22 @@ def test_damaged_settings_are_said_and_never_replaced_by_the_default(
     assert list(overview(store, Driver(store)).unreadable) == [f"{NAME}-demo"]
 
 
+def test_the_next_run_writes_damaged_settings_again(tmp_path, caplog):
+    store = Store(str(tmp_path / "store"), create=True)
+    module = find_study("noise_consistency")
+    study = module.study("demo", module.settings("demo"))
+    drain(study, store)
+    record_last_run(store, study)
+    path = store.folder / "studies" / f"{study.id}.json"
+    whole = path.read_bytes()
+    path.write_bytes(b"")
+    assert main(["noise_consistency", "--store", store.url]) == 0
+    assert path.read_bytes() == whole
+    (kept,) = (store.folder / "set-aside").iterdir()
+    assert kept.read_bytes() == b"" and kept.name.startswith(f"studies-{study.id}-")
+    assert caplog.text.count("is damaged") == 1
+
+
 def test_a_study_of_another_version_keeps_no_other_from_being_shown(tmp_path, capsys):
     store = Store(str(tmp_path / "store"), create=True)
     empty_database(store.folder / "mlflow.db")

@@ -305,6 +305,12 @@ def require_types(described: Any) -> None:
         object.__setattr__(described, name, value)
 
 
+@cache
+def _is_plain(annotation: Any) -> bool:
+    """Returns whether values of an annotated type are neither converted nor compared with limits."""
+    return isinstance(annotation, type) and annotation not in (int, float, tuple)
+
+
 class _TooLargeError(InputError):
     """A whole number beyond the limit of its field, which is of the right type otherwise."""
 
@@ -321,6 +327,8 @@ def _coerce(value: Any, annotation: Any, where: str, most: int) -> Any:
     Raises:
         InputError: the value does not have the annotated type, is not finite or is too large.
     """
+    if _is_plain(annotation) and isinstance(value, annotation):  # most fields: studies have many
+        return value
     origin = get_origin(annotation)
     if origin in (types.UnionType, typing.Union):
         for option in get_args(annotation):

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from scorelib.errors import require_input
+from scorelib.errors import InputError, require_input
 from scorelib.unicode_forms import letters
 
 
@@ -69,16 +69,16 @@ class Claim:
         has_pairs = len(self.pairs) > 0
         require_input(has_pairs, f"the claim {self.text!r} must have a pair, but has none")
         for place in (place for pair in self.pairs for place in pair):
-            require_input(
-                place in directions,
-                f"the claim {self.text!r} must name numbers that the study measures, but names "
-                f"{', '.join(place)}{_same_letters(place, directions)}",
-            )
-            require_input(
-                self.lower is not None or directions[place] is not None,
-                f"the claim {self.text!r} must say whether lower is better, because the measure of "
-                f"{', '.join(place)} does not, but lower is None",
-            )
+            if place not in directions:
+                raise InputError(
+                    f"the claim {self.text!r} must name numbers that the study measures, but names "
+                    f"{', '.join(place)}{_same_letters(place, directions)}"
+                )
+            if self.lower is None and directions[place] is None:
+                raise InputError(
+                    f"the claim {self.text!r} must say whether lower is better, because the "
+                    f"measure of {', '.join(place)} does not, but lower is None"
+                )
 
 
 def _same_letters(place: Place, known: Iterable[Place]) -> str:

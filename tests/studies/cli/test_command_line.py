@@ -139,14 +139,14 @@ def test_a_port_where_nothing_listens_is_refused_within_seconds(
     capsys, tmp_path, monkeypatch, option
 ):
     monkeypatch.chdir(tmp_path)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    where = f"127.0.0.1:{port}" if option == "--address" else f"http://127.0.0.1:{port}"
-    started = time.monotonic()
-    line = refused(capsys, NAME, option, where)
+    with socket.socket() as held:  # so that nobody else listens there
+        held.bind(("127.0.0.1", 0))
+        port = held.getsockname()[1]
+        where = f"127.0.0.1:{port}" if option == "--address" else f"http://127.0.0.1:{port}"
+        started = time.monotonic()
+        line = refused(capsys, NAME, option, where)
     assert f" 127.0.0.1:{port} must answer" in line and f"({option} " in line
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 30, "MLflow and Ray try for more than a minute"
     assert list(tmp_path.iterdir()) == []
 
 

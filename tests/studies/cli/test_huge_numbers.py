@@ -47,9 +47,9 @@ def test_a_huge_number_is_one_line_within_seconds(
     if by_file:
         (tmp_path / "x.toml").write_text(change + "\n")
         given = ["--config", "x.toml"]
-    began = time.monotonic()
+    began = time.process_time()
     assert main([NAME, "--plan", *given]) == 2
-    assert time.monotonic() - began < 5
+    assert time.process_time() - began < 5
     printed = capsys.readouterr()
     assert printed.out == "" and printed.err.count("\n") == 1 and len(printed.err) < 600
     if not by_file:

@@ -8,6 +8,21 @@ from tuning.jobs import Job
 from tuning.study import Study
 
 
+def require_jobs(n_jobs: int, cure: str) -> None:
+    """Raises InputError if a study would have too many jobs; called before the study is built.
+
+    Args:
+        n_jobs: number of jobs that the study will have at least, inputs counted as by
+            `require_listable`.
+        cure: what to do about too many jobs, for the message.
+    """
+    if n_jobs > MOST_JOBS:
+        raise InputError(
+            f"a study must have at most {MOST_JOBS:,} jobs, but this one has at least "
+            f"{n_jobs:,}: {cure}"
+        )
+
+
 def require_listable(study: Study) -> None:
     """Raises InputError if a study has more jobs or evaluations than `scorelib.limits` allows.
 

@@ -73,8 +73,18 @@ def test_a_huge_number_is_one_line_within_seconds(
             ["n_images=1000000", "chunk_images=1000000", "n_sigma=[3000]", "seeds=200"],
             "must take at most 10,000,000,000,000 network evaluations, but these take at",
         ),
+        ([f"n_sigma={[*range(1, 1001)]}"], "a study must have at most 50,000 jobs"),
+        ([f"n_sigma={[*range(1, 1002)]}"], "n_sigma must have at most 1,000 values, but has 1,001"),
     ],
-    ids=["seeds x images", "trials x images", "images / chunk", "snapshots", "evaluations"],
+    ids=[
+        "seeds x images",
+        "trials x images",
+        "images / chunk",
+        "snapshots",
+        "evaluations",
+        "rows",
+        "list",
+    ],
 )
 @pytest.mark.parametrize("plan", [["--plan"], []], ids=["plan", "launch"])
 def test_a_product_of_admissible_counts_is_one_line_within_seconds(
@@ -87,6 +97,16 @@ def test_a_product_of_admissible_counts_is_one_line_within_seconds(
     printed = capsys.readouterr()
     assert printed.out == "" and printed.err.count("\n") == 1 and message in printed.err
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "changes", [["seeds=1000"], ["iterations=10000", "curve_every=1"]], ids=["seeds", "points"]
+)
+def test_the_points_of_curves_are_counted_before_they_are_built(capsys, changes):
+    began = time.process_time()
+    assert main(["moons_score_mismatch", "--plan", *(f"--set={change}" for change in changes)]) == 2
+    assert time.process_time() - began < 5
+    assert "lower seeds, or raise curve_every" in capsys.readouterr().err
 
 
 def test_the_settings_are_listed_with_their_largest_values(capsys):

@@ -324,7 +324,7 @@ def _is_as_annotated(value: Any, annotation: Any, most: int) -> bool:
         return kind is int and -most <= value <= most
     if annotation is float:
         return kind is float and math.isfinite(value)
-    return kind is annotation and kind is not tuple or (
+    return (kind is annotation and kind is not tuple) or (
         isinstance(annotation, SpecType) and isinstance(value, annotation)
     )
 

@@ -8,8 +8,6 @@ import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
 
-from scorelib.errors import require_input
-
 
 def letters(name: str) -> str:
     """Returns a name in the composed form (NFC), which is equal for equal letters."""
@@ -28,23 +26,6 @@ def known_form(name: str, known: Iterable[str]) -> str:
         return name
     composed = letters(name)
     return next((other for other in names if letters(other) == composed), name)
-
-
-def require_one_form(names: Iterable[str], what: str) -> None:
-    """Raises InputError if two different names have the same letters.
-
-    Args:
-        names: names that are shown to users, who could not tell the two apart.
-        what: what the names are, such as "rows", for the message.
-    """
-    known: dict[str, str] = {}
-    for name in names:
-        other = known.setdefault(letters(name), name)
-        require_input(
-            other == name,
-            f"the {what} must have different letters, but {other!a} and {name!a} are the same "
-            "letters in two Unicode forms: write one of them",
-        )
 
 
 def other_form(path: Path) -> str:

@@ -8,7 +8,6 @@ import pytest
 
 from scorelib.errors import InputError
 from scorelib.spec import Spec
-from studies.general.sweep_parameters import parameters
 from tuning.claims import Claim, Pair, Place
 from tuning.jobs import Job, Stage
 from tuning.spaces import Objective, OneOf, SweepSpace
@@ -63,14 +62,6 @@ def test_a_parameter_sets_the_field_of_its_letters():
     assert [space.score({"size": value}).inner.größe for value in (1, 2)] == [1, 2]
     with pytest.raises(InputError, match="is not a field"):
         search(path="inner.grosse")
-
-
-def test_a_line_of_a_sweep_names_the_field_of_its_letters():
-    line, composed = f"job.{PATH} = [1, 2]", unicodedata.normalize("NFC", f"job.{PATH} = [3]")
-    (found,) = parameters((line,), Café(), {"job": ""})
-    assert (found.name, found.path) == ("größe", "inner.größe")
-    with pytest.raises(InputError, match="each path must be given once"):
-        parameters((line, composed), Café(), {"job": ""})
 
 
 def test_a_number_of_a_result_is_found_by_its_letters():

@@ -54,7 +54,7 @@ class CleanDocuments(Documents):
         for upload in unfinished(self._fs, self._root):
             path = upload.path.removeprefix(f"{self._root}/")
             unit = next(iter(temporary([path])), path)
-            if is_left(unit, None) or is_left(unit, self._since(lambda at=upload.began: at)):
+            if is_left(unit, None) or is_left(unit, self._since(upload.when)):
                 abort(self._fs, upload)
 
     def _is_named(self, attempt: str, of_job: str) -> bool:

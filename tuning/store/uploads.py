@@ -23,6 +23,10 @@ class Upload:
     id: str
     began: datetime
 
+    def when(self) -> datetime:
+        """Returns when the upload began; S3 does not say when its last part came."""
+        return self.began
+
 
 def unfinished(fs: Any, root: str) -> list[Upload]:
     """Returns the unfinished uploads of all files below a folder; none unless it lies on S3.

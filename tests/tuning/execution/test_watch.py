@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -29,6 +30,11 @@ def sleeper(token):
     return subprocess.Popen(["sleep", "600"], env={"RAY_AUTH_TOKEN_PATH": str(token)})
 
 
+def titled(title, folder):
+    """Starts a process as Ray's agents look: their titles stand where their environment was."""
+    return subprocess.Popen([title, "600"], executable=shutil.which("sleep"), env={}, cwd=folder)
+
+
 def ignored(process):
     """Returns the signals that a process ignores."""
     for line in Path(f"/proc/{process}/status").read_text().splitlines():
@@ -54,6 +60,8 @@ def test_a_guard_ends_the_processes_and_folders_of_one_ray_and_no_other(temporar
         other.mkdir()
         (other / "owner").write_text("[]")
         ours, others = sleeper(folder / "token"), sleeper(folder / "token2")
+        agent, strange = titled("ray::DashboardAgent", folder), titled("ray::Agent", other)
+        shell = titled("sh", folder)
         with watch.guarded(folder):
             while not guards():  # a process has no command line at the moment of its exec
                 time.sleep(0.01)
@@ -64,10 +72,12 @@ def test_a_guard_ends_the_processes_and_folders_of_one_ray_and_no_other(temporar
             for number in stops:
                 os.kill(guard, number)
             assert guards() == [guard] and ours.poll() is None
-        assert ours.wait(60) == -signal.SIGKILL and others.poll() is None
+        assert ours.wait(60) == agent.wait(60) == -signal.SIGKILL
+        assert [process.poll() for process in (others, strange, shell)] == [None] * 3
         assert not tune.exists() and not folder.exists() and other.exists() and not guards()
-        others.kill()
-        others.wait()
+        for process in (others, strange, shell):
+            process.kill()
+            process.wait()
 
 
 def test_a_killed_owner_leaves_no_process_and_no_folder(temporary):

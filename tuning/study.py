@@ -8,7 +8,7 @@ numbers extends the stored results.
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from scorelib.errors import require_input

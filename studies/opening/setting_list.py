@@ -14,7 +14,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args, get_origin
 
 from scorelib.field_docs import FieldDoc, field_docs
-from scorelib.limits import largest
+from scorelib.limits import MOST_LISTED, largest
 from scorelib.spec import Spec, is_ours, type_hints
 from scorelib.spec_paths import kinds_at
 
@@ -72,7 +72,9 @@ def _settings_below(top: Spec, spec: Spec, prefix: str) -> Iterator[Setting]:
 
 
 def _range(cls: type, name: str, annotation: Any, doc: FieldDoc) -> str:
-    """Returns the range that the docstring states and, of whole numbers, the largest value."""
+    """Returns the range that the docstring states, and the largest value or number of values."""
+    if get_args(annotation)[-1:] == (Ellipsis,) and cls.__module__.startswith("studies."):
+        return ", ".join(filter(None, (doc.range, f"at most {MOST_LISTED:,} values")))
     is_whole = int in (annotation, *get_args(annotation))
     if not is_whole or not is_ours(cls.__module__) or _BOUNDED.search(doc.range):
         return doc.range

@@ -3,6 +3,7 @@
 import dataclasses
 import sys
 import time
+from collections import Counter
 
 import pytest
 
@@ -11,7 +12,10 @@ from scorelib.limits import LARGEST, largest, shown
 from scorelib.schedules import GeometricSchedule
 from scorelib.spec import Spec
 from studies.opening.cli_common import ended
+from studies.registry import find_study
 from studies.run import main
+from tuning.stages import Score
+from tuning.study_size import _sorts
 
 NAME = "cifar_sampling_eps"
 LONG = "9" * 5001
@@ -99,14 +103,40 @@ def test_a_product_of_admissible_counts_is_one_line_within_seconds(
     assert list(tmp_path.iterdir()) == []
 
 
+MANY = str([1 + i / 1000 for i in range(1000)])
+IMAGES = ["n_images=1000000", "chunk_images=1000000"]
+
+
 @pytest.mark.parametrize(
-    "changes", [["seeds=1000"], ["iterations=10000", "curve_every=1"]], ids=["seeds", "points"]
+    ("name", "changes", "message"),
+    [
+        ("moons_score_mismatch", ["seeds=1000"], "lower seeds, or raise curve_every"),
+        ("moons_score_mismatch", ["iterations=10000", "curve_every=1"], "raise curve_every"),
+        ("likelihood_renormalisation", [f"alphas={MANY}", f"normal_stds={MANY}"], "give fewer al"),
+        ("dlsm_scaling", ["seeds=1000", *IMAGES], "at most 50,000 jobs, but this one has at leas"),
+        ("cifar10_dlsm", ["seeds=1000", *IMAGES], "at most 50,000 jobs, but this one has at leas"),
+    ],
+    ids=["seeds of curves", "points of curves", "rows x columns", "seeds", "seeds of accuracies"],
 )
-def test_the_points_of_curves_are_counted_before_they_are_built(capsys, changes):
+def test_jobs_are_counted_before_they_are_built(capsys, name, changes, message):
     began = time.process_time()
-    assert main(["moons_score_mismatch", "--plan", *(f"--set={change}" for change in changes)]) == 2
+    assert main([name, "--plan", *(f"--set={change}" for change in changes)]) == 2
     assert time.process_time() - began < 5
-    assert "lower seeds, or raise curve_every" in capsys.readouterr().err
+    assert message in capsys.readouterr().err
+
+
+def test_the_seeds_of_a_cell_are_counted_as_often_as_they_are_listed():
+    study = configured_study("cifar10_dlsm", seeds=3)
+    kinds = Counter(type(job) for job in study.fixed_jobs)
+    counted = Counter()
+    for job, times in _sorts(study):
+        counted[type(job)] += times
+    assert counted == kinds and kinds[Score] > 3 * 20
+
+
+def configured_study(name, **changes):
+    definition = find_study(name)
+    return definition.study("demo", definition.settings("demo").replace(**changes))
 
 
 def test_the_settings_are_listed_with_their_largest_values(capsys):
@@ -114,6 +144,7 @@ def test_the_settings_are_listed_with_their_largest_values(capsys):
     lines = {line.split(" = ")[0]: line for line in capsys.readouterr().out.splitlines()}
     assert "whole number, >= 1, at most 1,000: " in lines["seeds"]
     assert "at most 100,000" in lines["train.schedule.n_levels"]
+    assert ">= 1, different, at most 1,000 values" in lines["n_sigma"], lines["n_sigma"]
     assert "at most" not in lines["train.batch_size"], "the docstring states a smaller one"
     assert "at most" not in lines["train.ema"] + lines["execution.compile"]
 

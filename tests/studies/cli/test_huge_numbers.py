@@ -144,7 +144,7 @@ def test_the_settings_are_listed_with_their_largest_values(capsys):
     lines = {line.split(" = ")[0]: line for line in capsys.readouterr().out.splitlines()}
     assert "whole number, >= 1, at most 1,000: " in lines["seeds"]
     assert "at most 100,000" in lines["train.schedule.n_levels"]
-    assert ">= 1, at most 1,000 values" in lines["n_sigma"]
+    assert ">= 1, at most 10,000, at most 1,000 values: " in lines["n_sigma"]
     assert "at most" not in lines["train.batch_size"], "the docstring states a smaller one"
     assert "at most" not in lines["train.ema"] + lines["execution.compile"]
 

@@ -17,6 +17,7 @@ from dashboards.results.searches import shown_value
 from dashboards.results.verdicts import beyond_noise
 from dashboards.text.formats import Document
 from scorelib.spec import Spec
+from scorelib.unicode_forms import letters
 from tuning.jobs import Job
 from tuning.stages import ScoreModel, TrainedWeights
 from tuning.store.provenance import Launch
@@ -47,8 +48,11 @@ def commits_of(made: Iterable[Launch]) -> tuple[str, ...]:
 
 
 def cells(a: Side, b: Side) -> pd.DataFrame:
-    """Returns a table with one row for each cell and quantity of either run."""
-    sides = [{cell.cell.name: cell for cell in side.view.cells} for side in (a, b)]
+    """Returns a table with one row for each cell and quantity of either run.
+
+    Cells of the same letters are the same, whatever the Unicode form of their labels.
+    """
+    sides = [{letters(cell.cell.name): cell for cell in side.view.cells} for side in (a, b)]
     rows = []
     for name in dict.fromkeys([*sides[0], *sides[1]]):
         ours, theirs = (side.get(name) for side in sides)

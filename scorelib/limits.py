@@ -17,6 +17,9 @@ LARGEST_SEED = 2**63 - 1
 MOST_JOBS = 50_000
 """Most jobs of a study."""
 
+MOST_LISTED = 1_000
+"""Most values of a list in the settings of a study, such as `n_sigma`."""
+
 MOST_CHUNKS = 10_000
 """Most chunks of images that a score reads."""
 

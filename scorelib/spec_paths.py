@@ -18,7 +18,7 @@ from scorelib.errors import InputError
 from scorelib.field_names import hint, suggestions
 from scorelib.limits import shown
 from scorelib.spec import Spec, from_json_value, kinds_below, type_hints
-from scorelib.unicode_forms import known_form
+from scorelib.unicode_forms import known_form, letters
 
 
 class UnknownPathError(InputError):
@@ -69,6 +69,12 @@ def _made(
         head = known_form(head, known)
         if head not in known:
             raise _unknown(f"{prefix}{path}", *(f"{prefix}{name}" for name in known))
+        if (rest in nested[head]) if rest else (head in direct):
+            raise InputError(
+                f"{prefix}{head} must be given once, but is given in two Unicode forms of the same "
+                "letters",
+                f"{prefix}{head}",
+            )
         if rest:
             nested[head][rest] = value
         else:
@@ -91,7 +97,7 @@ def _made(
         return cls(**made)
     except InputError as error:  # caused by one of the changed fields, which the message names
         words = set(re.findall(r"\w+", str(error)))
-        named = [path for path in changes if path.rpartition(".")[2] in words]
+        named = [path for path in changes if letters(path.rpartition(".")[2]) in words]
         fields = error.fields or [f"{prefix}{path}" for path in named or changes]
         raise InputError(str(error), *fields) from error
 
@@ -104,6 +110,7 @@ def component_types(spec: Any, path: str) -> tuple[type[Spec], ...]:
         path: dotted path of a field; a path that does not exist has no types.
     """
     head, _, rest = path.partition(".")
+    head = _field(spec, head)
     if rest:
         inner = getattr(spec, head, None)
         return component_types(inner, rest) if isinstance(inner, Spec) else ()
@@ -159,7 +166,8 @@ def _class_of(
     known = [cls for base in bases for cls in kinds_below(base)]
     # A kind, a kind without its module, or the name of a family of schedules, such as "linear".
     names = {str(getattr(c, "name", "")): c for c in known} | {c.short_kind(): c for c in known}
-    cls = (names | {c.KIND: c for c in known}).get(str(name))
+    names |= {c.KIND: c for c in known}
+    cls = names.get(known_form(str(name), names))
     if cls is None or inspect.isabstract(cls):
         near = difflib.get_close_matches(str(name), _kinds(bases), n=1, cutoff=0.5)
         raise InputError(f"{path} must be {_choices(bases)}, but got {name!r}{hint(near)}", path)
@@ -234,12 +242,23 @@ def replaced(spec: Any, changes: Mapping[str, Any]) -> Any:
     direct, nested = {}, defaultdict(dict)
     for path, value in changes.items():
         head, _, rest = path.partition(".")
+        head = _field(spec, head)
         if rest:
             nested[head][rest] = value
         else:
             direct[head] = value
     inner = {head: replaced(getattr(spec, head), rest) for head, rest in nested.items()}
     return dataclasses.replace(spec, **direct, **inner)
+
+
+def _field(spec: Any, name: str) -> str:
+    """Returns the name of a field in the form of the class, or the name if there is no such field.
+
+    Args:
+        spec: spec, or any other value, which has no fields.
+        name: name of the field in any Unicode form.
+    """
+    return name if hasattr(spec, name) else letters(name)
 
 
 def paths(spec: Any, prefix: str = "") -> Iterator[str]:

@@ -22,8 +22,10 @@ def known_form(name: str, known: Iterable[str]) -> str:
         known: the names to choose from.
     """
     names = list(known)
-    same = [other for other in names if letters(other) == letters(name)]
-    return same[0] if same and name not in names else name
+    if name in names or (name.isascii() and all(map(str.isascii, names))):
+        return name
+    composed = letters(name)
+    return next((other for other in names if letters(other) == composed), name)
 
 
 def other_form(path: Path) -> str:

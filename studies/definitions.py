@@ -23,6 +23,7 @@ from types import ModuleType
 from typing import Any
 
 from scorelib.errors import InputError
+from scorelib.limits import MOST_LISTED
 from studies.common.execution_settings import StudySettings
 from tuning.own_modules import error_of, own_modules
 from tuning.study import NoSettings, Study, full_name
@@ -65,9 +66,10 @@ class StudyDefinition:
         """Returns the study for a scale and settings.
 
         Raises:
-            InputError: the settings do not fit together, the study has too many jobs, or a user's
-                function fails.
+            InputError: the settings do not fit together, a list is too long, the study has too
+                many jobs, or a user's function fails.
         """
+        _require_short_lists(settings)
         built = self.build(scale, settings)
         require_listable(built)
         nearest = settings.projections.nearest
@@ -79,6 +81,20 @@ class StudyDefinition:
     def id(self, scale: str) -> str:
         """Returns the id of the study at a scale, as `Study.id`."""
         return f"{full_name(self.name, self.kind)}-{scale}"
+
+
+def _require_short_lists(settings: Any) -> None:
+    """Raises InputError if a list of a study's settings is too long; each value makes cells."""
+    for part in settings.parts():
+        for field in dataclasses.fields(part):
+            value = getattr(part, field.name)
+            is_list = type(part).__module__.startswith("studies.") and isinstance(value, tuple)
+            if is_list and len(value) > MOST_LISTED:
+                raise InputError(
+                    f"{field.name} must have at most {MOST_LISTED:,} values, but has "
+                    f"{len(value):,}",
+                    field.name,
+                )
 
 
 def own_studies() -> list[StudyDefinition]:

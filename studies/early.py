@@ -2,13 +2,20 @@
 
 Importing PyTorch takes seconds. The handler of the commands (`studies.opening.cli_common.ended`)
 is imported only then, so the packages of the commands import this module before any other. What
-precedes, the start of Python itself, takes some hundredths of a second and cannot be guarded here.
+precedes, the start of Python itself, takes some hundredths of a second and cannot be guarded here:
+no line of this program has run then. So that nothing else precedes, this module imports only what
+is built into Python.
 """
 
 import os
-import signal
 import sys
-from types import FrameType
+
+TYPE_CHECKING = False  # that of typing, which takes milliseconds to import
+if TYPE_CHECKING:
+    import signal
+    from types import FrameType
+else:
+    import _signal as signal  # the module signal imports enum first, which takes milliseconds
 
 _LINE = b"\nStopped before anything was started.\n"
 _STOPPED = 130
@@ -35,7 +42,7 @@ def is_over() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def _end(number: int, frame: FrameType | None) -> None:
+def _end(number: int, frame: "FrameType | None") -> None:
     try:
         os.write(2, _LINE)
     finally:  # also where the standard error is closed or full

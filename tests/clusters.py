@@ -365,7 +365,7 @@ def _watching(cluster: Cluster) -> Iterator[None]:
     thread = threading.Thread(target=_follow, args=(cluster, process.stdout), daemon=True)
     thread.start()
     try:
-        cluster.wait_until(lambda: any(map(is_head, cluster.nodes())), 30.0)
+        cluster.wait_until(lambda: any(map(is_head, cluster.nodes())), 90.0)
         yield
     finally:
         process.kill()

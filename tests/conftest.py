@@ -3,9 +3,6 @@
 import gc
 import os
 
-# The collection of tests makes only objects that stay: looking through them takes five seconds.
-gc.disable()
-
 # Set before torch is imported anywhere: tests share two cores with Ray's workers.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -31,6 +28,9 @@ for name in ("NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "COLUMNS"):
     os.environ.pop(name, None)
 
 torch.set_num_threads(1)
+# The collection of tests makes objects that stay. Looking through them again and again takes
+# seconds.
+gc.disable()
 # Assertions in this module show the compared values, as in test files.
 pytest.register_assert_rewrite("tests.studies.miniature_contract")
 # On a busy machine any example may be slow now and then.

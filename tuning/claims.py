@@ -1,10 +1,11 @@
 """The description of a paper's claim: which numbers of a table are better than which others."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from scorelib.errors import require_input
+from scorelib.errors import InputError, require_input
+from scorelib.unicode_forms import letters
 
 
 class Place(NamedTuple):
@@ -68,13 +69,21 @@ class Claim:
         has_pairs = len(self.pairs) > 0
         require_input(has_pairs, f"the claim {self.text!r} must have a pair, but has none")
         for place in (place for pair in self.pairs for place in pair):
-            require_input(
-                place in directions,
-                f"the claim {self.text!r} must name numbers that the study measures, but names "
-                f"{', '.join(place)}",
-            )
-            require_input(
-                self.lower is not None or directions[place] is not None,
-                f"the claim {self.text!r} must say whether lower is better, because the measure of "
-                f"{', '.join(place)} does not, but lower is None",
-            )
+            if place not in directions:
+                raise InputError(
+                    f"the claim {self.text!r} must name numbers that the study measures, but names "
+                    f"{', '.join(place)}{_same_letters(place, directions)}"
+                )
+            if self.lower is None and directions[place] is None:
+                raise InputError(
+                    f"the claim {self.text!r} must say whether lower is better, because the "
+                    f"measure of {', '.join(place)} does not, but lower is None"
+                )
+
+
+def _same_letters(place: Place, known: Iterable[Place]) -> str:
+    """Returns a hint at a number whose names have the same letters; "" if there is none."""
+    for other in known:
+        if [*map(letters, other)] == [*map(letters, place)]:
+            return f": {other!a} has the same letters in another Unicode form than {place!a}"
+    return ""

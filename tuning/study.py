@@ -8,11 +8,12 @@ numbers extends the stored results.
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from scorelib.errors import require_input
 from scorelib.spec import Spec, require_types
+from scorelib.unicode_forms import letters
 from tuning.claims import Claim, Place
 from tuning.jobs import Job
 from tuning.spaces import Rung, SearchSpace
@@ -285,6 +286,23 @@ def full_name(name: str, kind: str) -> str:
     return f"{name}.{digest}" if kind else name
 
 
+def _require_one_form(names: Iterable[str], what: str) -> None:
+    """Raises InputError if two different names have the same letters.
+
+    Args:
+        names: names that are shown to users, who could not tell the two apart.
+        what: what the names are, such as "rows", for the message.
+    """
+    known: dict[str, str] = {}
+    for name in names:
+        other = known.setdefault(letters(name), name)
+        require_input(
+            other == name,
+            f"the {what} must have different letters, but {other!a} and {name!a} are the same "
+            "letters in two Unicode forms: write one of them",
+        )
+
+
 @dataclass(frozen=True, eq=False)
 class Study:
     """A published table and the jobs and searches that fill it.
@@ -329,8 +347,11 @@ class Study:
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Raises InputError if a field has a wrong type, or a claim an unmeasured number."""
+        """Raises InputError if a field or a claim is wrong, or if labels look the same."""
         require_types(self)
+        _require_one_form((cell.row for cell in self.cells), "rows")
+        _require_one_form((cell.column for cell in self.cells), "columns")
+        _require_one_form((search.name for search in self.searches), "searches")
         directions = {
             Place(cell.row, cell.column, quantity): cell.lower_is_better
             for cell in self.cells

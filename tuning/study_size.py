@@ -1,11 +1,27 @@
 """The size of a study: its jobs and their work are bounded before anything lists them."""
 
+import dataclasses
 from collections.abc import Iterator
 
 from scorelib.errors import InputError
 from scorelib.limits import MOST_EVALUATIONS, MOST_JOBS
 from tuning.jobs import Job
 from tuning.study import Study
+
+
+def require_jobs(n_jobs: int, cure: str) -> None:
+    """Raises InputError if a study would have too many jobs; called before the study is built.
+
+    Args:
+        n_jobs: number of jobs that the study will have at least, inputs counted as by
+            `require_listable`.
+        cure: what to do about too many jobs, for the message.
+    """
+    if n_jobs > MOST_JOBS:
+        raise InputError(
+            f"a study must have at most {MOST_JOBS:,} jobs, but this one has at least "
+            f"{n_jobs:,}: {cure}"
+        )
 
 
 def require_listable(study: Study) -> None:
@@ -39,8 +55,15 @@ def require_listable(study: Study) -> None:
 
 def _sorts(study: Study) -> Iterator[tuple[Job, int]]:
     """Yields jobs of a study with the number of jobs of the same cost that each stands for."""
-    for job in study.fixed_jobs:
+    for job in dataclasses.replace(study, cells=(), claims=()).fixed_jobs:
         yield job, 1
+    for cell in study.cells:
+        if cell.sample is not None:
+            first, *others = dataclasses.replace(cell, n_seeds=1).jobs(None)
+            yield first, cell.n_seeds
+            yield from ((job, 1) for job in others)
+        elif cell.search is None:
+            yield from ((job, 1) for job in cell.jobs(None))
     for search in study.searches:
         space = search.space
         values = (search.starts or space.placeholder_values(1, ()))[0]

@@ -3,6 +3,7 @@
 import itertools
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import ClassVar, Self
 
 from scorelib.errors import InputError
@@ -32,7 +33,13 @@ class Schedule(Spec, ABC):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        # A family may add fields: even if each field is valid, the levels may not decrease.
+        self.require_decreasing()
+
+    def require_decreasing(self) -> None:
+        """Raises InputError unless each level is below the level before it.
+
+        A family may add fields: even if each field is valid, the levels may not decrease.
+        """
         for before, sigma in itertools.pairwise(self.sigmas):
             if not sigma < before:
                 raise InputError(
@@ -137,9 +144,7 @@ class SpacedSchedule(Schedule, ABC):
     @property
     def sigmas(self) -> tuple[float, ...]:
         """The n_levels noise levels, strictly decreasing, from exactly sigma_1 to sigma_L."""
-        if self.n_levels == 1:
-            return (self.sigma_L,)
-        return (self.sigma_1, *map(self._inner, range(1, self.n_levels - 1)), self.sigma_L)
+        return _levels(self)
 
     def dilated(self, n_sigma: int) -> Self:
         """Returns the schedule of the same family and ends with more levels; `Schedule.dilated`."""
@@ -194,6 +199,15 @@ class ExplicitSchedule(Schedule):
         if self.n_levels > self.MOST_SHOWN:
             shown, more = [*shown[:3], "...", shown[-1]], f", list {self.key[:6]}"
         return f"{self.name} ({', '.join(shown)}{more})"
+
+
+@lru_cache(maxsize=8)
+def _levels(schedule: SpacedSchedule) -> tuple[float, ...]:
+    """Returns the levels of a schedule: a study asks each of its schedules dozens of times."""
+    if schedule.n_levels == 1:
+        return (schedule.sigma_L,)
+    inner = map(schedule._inner, range(1, schedule.n_levels - 1))
+    return (schedule.sigma_1, *inner, schedule.sigma_L)
 
 
 def _require_steps(n_sigma: int) -> None:

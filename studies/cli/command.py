@@ -149,7 +149,9 @@ def _close(args: argparse.Namespace, launched: Launched, view: StudyView) -> int
     sys.stdout.write(render(view, "rich", Console().width))
     again = f"{command_line('studies.run')} {options_given(args, RUN_FLAGS)}"
     if launched.stop.is_set:
-        print(f"\nStopped ({launched.stop.reason}). Finished jobs are kept; to continue: {again}")
+        words = f"Stopped ({launched.stop.reason}). Finished jobs are kept; to continue: {again}"
+        print(f"\n{words}", flush=True)
+        launched.stop.is_told = True
         return STOPPED
     for job, cause in launched.scheduler.given_up.values():
         print(f"\nfailed: {job.title()}: {cause}")

@@ -31,6 +31,7 @@ from tuning.claims import Claim, Pair, Place
 from tuning.stages import Renormalisation
 from tuning.stages.renormalisation import z_normal
 from tuning.study import Cell, Study
+from tuning.study_size import require_jobs
 
 EXHIBIT = Exhibit(
     name="likelihood_renormalisation",
@@ -83,7 +84,13 @@ demo = paper
 
 
 def study(scale: str, at: RenormalisationSettings) -> Study:
-    """Returns the study: one row per power of the likelihood."""
+    """Returns the study: one row per power of the likelihood.
+
+    Raises:
+        InputError: the study has too many cells.
+    """
+    n_cells = len(at.alphas) * (len(COLUMNS) + len(at.normal_stds))
+    require_jobs(n_cells, "give fewer alphas or normal_stds")
     jobs = [
         Renormalisation(alpha=a, centres=at.centres, std=at.std, normal_stds=at.normal_stds)
         for a in at.alphas

@@ -58,6 +58,7 @@ from tuning.claims import Claim
 from tuning.jobs import Job
 from tuning.stages import NeighboursProtocol, OracleErrors, RealFeatures, RealScore, Score
 from tuning.study import Cell, Curve, Reported, Study
+from tuning.study_size import require_jobs
 
 EXHIBIT = Exhibit(
     name="moons_score_mismatch",
@@ -81,7 +82,14 @@ OBJECTIVES_SHOWN = {"base": "CE", "DLSM' alone": "DLSM'", "ours": "Total"}
 
 
 def study(scale: str, at: MoonsSettings) -> Study:
-    """Returns the study: one row per measure and class, one column per method."""
+    """Returns the study: one row per measure and class, one column per method.
+
+    Raises:
+        InputError: the study has too many jobs.
+    """
+    # Each point of a curve is a classifier, and errors that read two networks.
+    points = len(at.curve_at) * len(at.sigma_entries) * len(OBJECTIVES_SHOWN)
+    require_jobs(4 * at.seeds * points, "lower seeds, or raise curve_every")
     cells: list[Cell] = []
     curves: list[Curve] = []
     for entry in at.sigma_entries:

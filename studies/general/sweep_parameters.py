@@ -61,12 +61,11 @@ def parameters(lines: tuple[str, ...], job: Job, places: Mapping[str, str]) -> l
         InputError: a line cannot be read, a path is not a field of the job, a range is empty, or
             the job refuses a value.
     """
-    given = [split(line) for line in lines]
     known = _known(job, places)
+    given = [(known_form(path, known), values) for path, values in map(split, lines)]
     last = [path.rpartition(".")[2] for path, _ in given]
     found: list[OneOf | Range] = []
     for (path, values), short in zip(given, last, strict=True):
-        path = known_form(path, known)
         if path not in known:
             near = suggestions(path, list(known))
             raise _error(f"a path must be a field to vary, but {path!r} is not{hint(near)}")

@@ -80,10 +80,12 @@ def record_last_run(store: Store, study: Study) -> None:
 def changed_since_last_run(store: Store, study: Study) -> dict[str, str]:
     """Returns the settings of a study that differ from those of its last run on a store.
 
+    Called before `record_last_run`: damaged settings of the last run are set aside.
+
     Returns:
         "old -> new" by path; empty if the study was never run there, or by another version.
     """
-    found = store.document("studies", study.id)
+    found = store.document("studies", study.id, is_replaced=True)
     try:
         before = from_json(found) if found is not None else study.settings
     except InputError:

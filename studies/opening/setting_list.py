@@ -14,7 +14,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args, get_origin
 
 from scorelib.field_docs import FieldDoc, field_docs
-from scorelib.limits import largest
+from scorelib.limits import MOST_LISTED, largest
 from scorelib.spec import Spec, is_ours, type_hints
 from scorelib.spec_paths import kinds_at
 
@@ -72,11 +72,16 @@ def _settings_below(top: Spec, spec: Spec, prefix: str) -> Iterator[Setting]:
 
 
 def _range(cls: type, name: str, annotation: Any, doc: FieldDoc) -> str:
-    """Returns the range that the docstring states and, of whole numbers, the largest value."""
-    is_whole = int in (annotation, *get_args(annotation))
-    if not is_whole or not is_ours(cls.__module__) or _BOUNDED.search(doc.range):
-        return doc.range
-    return ", ".join(filter(None, (doc.range, f"at most {largest(name):,}")))
+    """Returns the stated range, the largest whole number, and the most values of a list."""
+    items = get_args(annotation)
+    is_whole = int in (annotation, *items) and is_ours(cls.__module__)
+    is_list = items[-1:] == (Ellipsis,) and cls.__module__.startswith("studies.")
+    parts = [
+        doc.range,
+        f"at most {largest(name):,}" if is_whole and not _BOUNDED.search(doc.range) else "",
+        f"at most {MOST_LISTED:,} values" if is_list else "",
+    ]
+    return ", ".join(filter(None, parts))
 
 
 def _kinds(kinds: list[str], annotation: Any) -> str:

@@ -30,7 +30,7 @@ from tuning.store.store import Store
 
 STUDY = "cifar_sampling_eps"
 SEEDS = {"seeds": "2"}
-WAIT_SECONDS = 30
+WAIT_SECONDS = 90
 
 
 @pytest.fixture(scope="module")

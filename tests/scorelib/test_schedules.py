@@ -1,5 +1,6 @@
 """Tests of noise schedules: numbers of the papers and the report, and exact probabilities."""
 
+import contextlib
 import itertools
 import math
 from dataclasses import dataclass
@@ -243,6 +244,18 @@ def test_levels_that_a_family_s_own_fields_spoil_are_refused():
     for n_levels, height in ((4, 0.5), (3, 0.1), (3, 1.0), (3, 0.01)):
         with pytest.raises(InputError, match=r"levels must strictly decrease; got .* after "):
             StepSchedule(**ends, n_levels=n_levels, height=height)
+
+
+@pytest.mark.parametrize("ends", [(50.0, 0.01), (1.0, 1.0 - 1e-9), (1e200, 1e-200), (1.0, 5e-324)])
+@pytest.mark.parametrize("n_levels", [2, 3, 232, 100_000])
+def test_geometric_levels_are_refused_where_a_look_at_each_would_refuse_them(ends, n_levels):
+    sigma_1, sigma_L = ends
+    gamma = (sigma_L / sigma_1) ** (1 / (n_levels - 1))
+    levels = [sigma_1, *(sigma_1 * gamma**k for k in range(1, n_levels - 1)), sigma_L]
+    decrease = all(later < earlier for earlier, later in itertools.pairwise(levels))
+    with contextlib.nullcontext() if decrease else pytest.raises(InputError, match="decrease"):
+        schedule = GeometricSchedule(sigma_1=sigma_1, sigma_L=sigma_L, n_levels=n_levels)
+        assert schedule.sigmas == tuple(levels)
 
 
 LEVELS = ExplicitSchedule(sigmas=(7.0, 3.0, 1.0, 0.3, 0.05))

@@ -10,7 +10,7 @@ from scorelib.data import ImageFolder
 from scorelib.data.own import own_data
 from scorelib.errors import InputError, MissingDataError
 from scorelib.spec import Spec
-from scorelib.spec_paths import replace_paths
+from scorelib.spec_paths import component_types, replace_paths, replaced
 from scorelib.unicode_forms import known_form, letters, other_form
 
 COMPOSED, APART = "caf\u00e9", "cafe\u0301"
@@ -41,6 +41,40 @@ class Sizes(Spec):
 def test_a_path_of_settings_is_found_in_both_forms(form):
     path = unicodedata.normalize(form, "gr\u00f6\u00dfe")
     assert replace_paths(Sizes(), {path: 3}) == Sizes(größe=3)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Outer(Spec):
+    KIND = "ÄußeresOfATest"
+    inner: Sizes = Sizes()
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_paths_kinds_and_fields_of_components_are_found_in_both_forms(form):
+    def written(text):
+        return unicodedata.normalize(form, text)
+
+    wanted = Outer(inner=Sizes(größe=3))
+    assert replace_paths(Outer(), {written("inner.größe"): 3}) == wanted
+    assert replace_paths(Outer(), {"inner": {written("größe"): 3}}) == wanted
+    assert replaced(Outer(), {written("inner.größe"): 3}) == wanted
+    assert component_types(Group(), written("äußeres.inner")) == (Sizes,)
+    assert replace_paths(Group(), {written("äußeres"): written("ÄußeresOfATest")}) == Group()
+    with pytest.raises(InputError, match="größe must be int") as refusal:
+        replace_paths(Outer(), {written("inner.größe"): "x"})
+    assert refusal.value.fields == (written("inner.größe"),)
+
+
+def test_a_field_that_is_given_in_both_forms_is_refused():
+    both = {unicodedata.normalize(form, "inner.größe"): 3 for form in ("NFC", "NFD")}
+    with pytest.raises(InputError, match=r"inner\.größe must be given once, but .* two Unicode"):
+        replace_paths(Outer(), both)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Group(Spec):
+    KIND = "GroupOfATest"
+    äußeres: Outer = Outer()
 
 
 def fill(folder, *names):

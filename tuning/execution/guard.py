@@ -2,8 +2,11 @@
 
 The guard is run as a file, in a session of its own. Its standard input is a pipe whose other end
 only the starting process holds: when the pipe closes, even by ``kill -9``, the guard kills all
-processes that were given the token of this Ray, and removes the temporary folders of the starting
-process.
+processes of this Ray, and removes the temporary folders of the starting process.
+
+Processes of this Ray were given its token. Ray's agents write their titles over their environment,
+by chance also over the token, and outlive the death of Ray's other processes by a minute; they are
+known by their titles and their current folder.
 """
 
 import contextlib
@@ -39,13 +42,14 @@ def main(folder: Path) -> None:
 
 
 def end_all(token: Path) -> None:
-    """Kills the processes that were given a token, until none is found twice in a row.
+    """Kills the processes of a Ray, until none is found twice in a row.
 
     A process may start another one meanwhile, and a process in the middle of its exec shows an
     empty environment, so one round that finds none says nothing.
 
     Args:
-        token: file whose path the processes have in their environment.
+        token: file "token" in the scratch folder of the Ray, whose path the processes have in
+            their environment.
     """
     empty = 0
     for _ in range(_MOST_ROUNDS):
@@ -57,15 +61,18 @@ def end_all(token: Path) -> None:
 
 
 def _kill(process: Path, token: Path) -> bool:
-    """Kills a process if it was given a token; returns whether it did."""
+    """Kills a process if it belongs to the Ray of a token; returns whether it does."""
     variable = f"RAY_AUTH_TOKEN_PATH={token}".encode()
     try:
-        was_given = variable in (process / "environ").read_bytes().split(b"\0")
-        if was_given:
+        is_of_ray = variable in (process / "environ").read_bytes().split(b"\0") or (
+            (process / "cmdline").read_bytes().startswith(b"ray::")
+            and os.readlink(process / "cwd") == os.path.realpath(token.parent)
+        )
+        if is_of_ray:
             os.kill(int(process.name), signal.SIGKILL)
     except OSError:  # it has ended, or belongs to another user
         return False
-    return was_given
+    return is_of_ray
 
 
 if __name__ == "__main__":

@@ -23,15 +23,17 @@ class StopRequest:
     """A request to stop; once it is set, running jobs stop at their next report.
 
     Args:
-        at_last: function that is called with the reason, on another thread, ten seconds after
-            `require`; None for none.
+        at_last: function that is called on another thread, ten seconds after `require`, with the
+            reason, or with None if the user was told of the stop before; None for none.
 
     Attributes:
         reason: reason of the request; None while no stop is requested.
+        is_told: whether the user was told of the stop. What is left to end may still hang.
     """
 
-    def __init__(self, at_last: Callable[[str], None] | None = None) -> None:
+    def __init__(self, at_last: Callable[[str | None], None] | None = None) -> None:
         self.reason: str | None = None
+        self.is_told = False
         self._at_last = at_last
 
     def request(self, reason: str) -> None:
@@ -50,9 +52,12 @@ class StopRequest:
         """
         self.request(reason)
         if self._at_last:
-            timer = threading.Timer(_LAST_SECONDS, self._at_last, [self.reason])
+            timer = threading.Timer(_LAST_SECONDS, self._end, [self._at_last])
             timer.daemon = True
             timer.start()
+
+    def _end(self, at_last: Callable[[str | None], None]) -> None:
+        at_last(None if self.is_told else self.reason)
 
     @property
     def is_set(self) -> bool:
@@ -86,15 +91,16 @@ class StopRequest:
         self.request(f"by {signal.Signals(number).name}")
 
 
-def end_at_once(reason: str) -> None:
+def end_at_once(reason: str | None) -> None:
     """Ends this process, whatever its other threads do, with one line and exit code 130.
 
     Args:
-        reason: reason of the stop, for display.
+        reason: reason of the stop, for display; None for no line.
     """
     with contextlib.suppress(OSError, ValueError, AttributeError):
         if sys.stdout.isatty():
             os.write(sys.stdout.fileno(), _SHOW_CURSOR)
-        line = f"\nStopped ({reason}). Finished jobs are kept; the same command continues.\n"
-        os.write(sys.stderr.fileno(), line.encode())
+        if reason is not None:
+            line = f"\nStopped ({reason}). Finished jobs are kept; the same command continues.\n"
+            os.write(sys.stderr.fileno(), line.encode())
     os._exit(STOPPED)

@@ -10,6 +10,7 @@ from optuna.distributions import BaseDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from scorelib.samplers import AnnealedSampler
+from scorelib.unicode_forms import known_form
 from tuning.jobs import Job
 from tuning.stages import SampleSpec, Score
 from tuning.store.ledger import Values
@@ -29,7 +30,7 @@ class Result:
 
     def of(self, quantity: str) -> float | None:
         """Returns the number with the given name, or None if there is no such number."""
-        return self.numbers.get(quantity)
+        return self.numbers.get(known_form(quantity, self.numbers))
 
 
 Lookup = Callable[[Job], Result | None]

@@ -124,7 +124,8 @@ class Score(Job):
         n_images = self.protocol.n_images
         values = torch.cat(parts)[:n_images]
         parts.clear()
-        return Images(values, self.sample.labels(n_images))
+        labels = self.sample.labels(n_images)
+        return Images(values, None if labels is None else labels.clone())
 
     def by_class(self, at: ExecutionContext, which: Output) -> dict[int, float]:
         """Returns the value of each class, if the finished score is a mean over classes.

@@ -172,11 +172,16 @@ class Documents:
         """
         self._put(self._path(f"{folder}/{checked_name(name)}.json"), as_json(body))
 
-    def document(self, folder: str, name: str) -> Any | None:
+    def document(self, folder: str, name: str, *, is_replaced: bool = False) -> Any | None:
         """Returns the content of a JSON document, or None if there is none.
 
         A damaged document that a run writes again is set aside, with a warning of one line. A
         damaged document of a driver counts as missing and stays in its place.
+
+        Args:
+            folder: path of the folder in the store.
+            name: name of the document, without ".json".
+            is_replaced: whether the caller writes the document anew, from what a user gave.
 
         Raises:
             DamagedDocumentError: the document is damaged, and no run writes the document again.
@@ -186,7 +191,7 @@ class Documents:
         try:
             return None if data is None else parsed(data, shape)
         except ValueError as error:
-            if shape.cure:
+            if shape.cure and not is_replaced:
                 raise DamagedDocumentError(
                     f"{folder}/{name}.json of the store {self.url!r} must hold {shape.holds}, but "
                     f"is damaged ({_in_one_line(error)}): {shape.cure}"

@@ -33,19 +33,16 @@ Invariants:
 - The store never unpickles data.
 """
 
-import contextlib
 import os
 import re
 import uuid
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from tuning.store.documents import Documents, as_json, checked_name
-from tuning.store.files import files_below
-from tuning.store.litter import is_left, object_of, temporary
+from tuning.store.cleaning import CleanDocuments
+from tuning.store.documents import as_json, checked_name
 from tuning.store.node_cache import NodeCache, sha256
 from tuning.store.processes import mark
 from tuning.store.shapes import MANIFEST, parsed
@@ -95,7 +92,7 @@ class Manifest:
         return sum(int(f["size"]) for f in self.files.values())
 
 
-class Store(Documents):
+class Store(CleanDocuments):
     """A store of finished jobs, of checkpoints and of the small files of `Documents`.
 
     The arguments and errors are those of `Documents`.
@@ -104,7 +101,6 @@ class Store(Documents):
     def __init__(self, url: str, *, create: bool = False) -> None:
         super().__init__(url, create=create)
         self._cache = NodeCache()
-        self._now: Any = None  # the clock of the store when litter was first looked for
 
     # -- objects ---------------------------------------------------------------------------------
 
@@ -225,58 +221,6 @@ class Store(Documents):
         In a read-only store the corrupt object stays in place, and the next read fails again.
         """
         self._move_aside(self._manifest_path(stage, key), f"{stage}-{key}")
-
-    # -- litter ----------------------------------------------------------------------------------
-
-    def remove_litter(self) -> None:
-        """Removes what dead processes left half written, and nothing else (`tuning.store.litter`).
-
-        What cannot be removed stays for the next time.
-        """
-        self._now = None
-        paths = [path.removeprefix(f"{self._root}/") for path in self._files("")]
-        found = temporary(paths)
-        finished = {path.rpartition("/")[0] for path in paths if path.endswith("/manifest.json")}
-        attempts = Counter(object_of(unit) for unit in found)
-        for unit, files in found.items():
-            of_job = object_of(unit)
-            if of_job in finished and attempts[of_job] == 1:
-                continue
-            if not is_left(unit, None) and not is_left(unit, self._age(files)):
-                continue
-            # Its process has ended: what the manifest names now is final, however old the list is.
-            if of_job is None or not self._is_named(unit, of_job):
-                with contextlib.suppress(Exception):  # clients define their own exceptions
-                    self._fs.rm(self._path(unit), recursive=of_job is not None)
-
-    def _is_named(self, attempt: str, of_job: str) -> bool:
-        """Returns whether the manifest of a job names the files of an attempt, or may name them."""
-        data = self._get(self._path(f"{of_job}/manifest.json"))
-        try:
-            files = parsed(data, MANIFEST)["files"] if data is not None else {}
-        except ValueError:
-            return True
-        name = attempt.rpartition("/")[2]
-        return any(entry["path"].startswith(f"{name}/") for entry in files.values())
-
-    def _age(self, files: list[str]) -> float | None:
-        """Returns for how many seconds files have not changed, by the clock of the store."""
-        try:
-            if self._now is None:
-                probe = self._path(f"probe-{mark(os.getpid())}-{uuid.uuid4().hex}")
-                self._put(probe, b"")
-                self._now = self._fs.modified(probe)
-                self._remove(probe)
-            newest = max(self._fs.modified(self._path(path)) for path in files)
-        except Exception:  # a file is removed meanwhile, or a client has an error of its own
-            return None
-        return float((self._now - newest).total_seconds())
-
-    def _files(self, folder: str) -> list[str]:
-        """Returns the paths of all files below a folder of the store, from one listing."""
-        place = self._path(folder).rstrip("/")
-        with self._reading(place):
-            return files_below(place) if self.is_local else list(self._fs.find(place))
 
     # -- checkpoints: mutable, latest only --------------------------------------------------------
 

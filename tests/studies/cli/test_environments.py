@@ -121,7 +121,8 @@ def test_pictures_do_not_depend_on_the_backend_of_the_user(store, tmp_path):
         [sys.executable, "-c", code], env=os.environ | {"MPLBACKEND": "module://not_there.backend"},
         capture_output=True, text=True, check=False,
     )  # fmt: skip
-    assert (done.returncode, done.stderr) == (0, "")
+    # Matplotlib may say that it builds its cache of fonts.
+    assert done.returncode == 0 and "Traceback" not in done.stderr, done.stderr
 
 
 # -- files -----------------------------------------------------------------------------------------

@@ -1,8 +1,10 @@
 """Tests of the study `sweep`: its lines of text, refusals, rungs, objectives, and its page."""
 
+import dataclasses
 import re
 import shlex
 import sys
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +16,12 @@ from scorelib.data import DataSpec
 from scorelib.errors import InputError
 from scorelib.metrics import ClassifierFeatures, InceptionFeatures, RandomConvFeatures
 from scorelib.spec_paths import replace_paths
+from studies.general.sweep_parameters import parameters
 from studies.opening.open_study import configured
 from studies.registry import find_study
 from studies.run import main
-from tests.studies.miniatures import MINIATURES
 from tests.displays import empty_database
+from tests.studies.miniatures import MINIATURES
 from tests.tuning.draining import drain
 from tuning import own_modules
 from tuning.scheduling.scheduler import Scheduler
@@ -222,6 +225,23 @@ def test_the_features_follow_the_folder(tmp_path):
 def test_all_trials_of_a_rung_may_be_kept():
     made = sweep("train.network.width = [8, 16]", "ema = [0.9, 0.99]", strategy="grid", keep=(4,))
     assert [rung.keep for rung in made.searches[0].ladder] == [4]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Größen(spec.Spec):
+    """A spec with a field that is written in two Unicode forms."""
+
+    KIND = "GrößenOfSweep"
+
+    größe: int = 1
+
+
+def test_a_line_names_the_field_of_its_letters():
+    line = unicodedata.normalize("NFD", "job.größe = [1, 2]")
+    (found,) = parameters((line,), Größen(), {"job": ""})
+    assert (found.name, found.path) == ("größe", "größe")
+    with pytest.raises(InputError, match="each path must be given once"):
+        parameters((line, "job.größe = [3]"), Größen(), {"job": ""})
 
 
 def test_a_grid_has_as_many_trials_as_points():

@@ -71,7 +71,8 @@ def test_each_line_shows_path_value_type_range_and_meaning():
     for path, words in {
         "train.schedule.sigma_L": r"= 0.1 .* number, > 0: smallest noise level, data units$",
         "start": r'= "noise" .* "noise" \| "uniform" \| "data": distribution',
-        "n_sigma": r"= \[1, 5\] .* list of whole number, >= 1, at most 10,000: numbers of steps",
+        "n_sigma": r"= \[1, 5\] .* list of whole number, >= 1, at most 10,000, "
+        "at most 1,000 values: numbers of steps",
         "train.schedule": r"= GeometricSchedule .* \| ExplicitSchedule \| .*: noise levels$",
         "search": "= SearchSettings .* group: settings of the searches over step sizes$",
         "search.cas_epsilon": r"= null .* number \| null, > 0: first step size of CAS",

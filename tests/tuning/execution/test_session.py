@@ -11,7 +11,6 @@ import pytest
 
 from scorelib.errors import InputError
 from tests.clusters import ROOT, static_cluster
-from tests.ports import free_port
 from tuning.execution import connected, session
 from tuning.execution.session import ClusterOptions, ray_session
 from tuning.own_modules import OwnModule
@@ -40,7 +39,8 @@ def join(cluster, monkeypatch):
 
 def test_a_token_that_others_can_read_is_refused(join, tmp_path):
     token = tmp_path / "token"
-    token.touch(mode=0o644)
+    token.touch()
+    token.chmod(0o644)  # whatever the umask
     with pytest.raises(InputError, match=f"other users can read it: run chmod 600 {token}"):
         join(RAY_AUTH_TOKEN_PATH=str(token))
 
@@ -65,9 +65,10 @@ def test_a_wrong_token_or_none_is_one_line_and_no_wait(join, tmp_path, mode, cap
 def test_an_address_that_does_not_answer_is_refused(join, monkeypatch, listens, capfd):
     monkeypatch.setattr(session, "_ANSWER_SECONDS", 4.0)
     with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        one.listen()
-        port = one.getsockname()[1] if listens else free_port()
+        one.bind(("127.0.0.1", 0))  # held, so that nobody else listens there
+        if listens:
+            one.listen()
+        port = one.getsockname()[1]
         with pytest.raises(InputError, match=rf"127.0.0.1:{port}' did not answer within 4 s"):
             join(f"127.0.0.1:{port}")
     assert capfd.readouterr() == ("", "")

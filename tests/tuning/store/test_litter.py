@@ -6,6 +6,7 @@ import subprocess
 import sys
 import uuid
 from datetime import UTC, datetime, timedelta
+from typing import ClassVar
 
 import pytest
 
@@ -13,6 +14,7 @@ from tests.services.servers import s3_server
 from tuning.store.litter import STALE_SECONDS
 from tuning.store.processes import mark
 from tuning.store.store import Store
+from tuning.store.uploads import unfinished
 
 ELSEWHERE = "0" * 8 + "-1-1"
 DIES = """
@@ -28,6 +30,15 @@ if how == "document":
 elif how == "result":
     module.as_json = die  # of the manifest, when the files are written
     store.commit("score", "ab", spec={}, result={}, cost={}, files={"a": b"1", "b": b"2"})
+elif how == "upload":
+    from s3fs import S3FileSystem
+    S3FileSystem._pipe_file.__defaults__ = (5 * 2**20, None, "overwrite")  # size of a part
+    send = S3FileSystem._call_s3
+    def unfinished(fs, method, *args, **kwargs):
+        return die() if method == "complete_multipart_upload" else send(fs, method, *args, **kwargs)
+    S3FileSystem._call_s3 = unfinished
+    large = bytes(11 * 2**20)
+    store.commit("score", "ab", spec={}, result={}, cost={}, files={"a": large})
 else:
     store._remove = die
     store.require_writable()
@@ -85,6 +96,92 @@ def test_what_a_killed_process_half_wrote_is_removed(any_store, how):
     any_store.remove_litter()
     assert files(any_store) == before
     assert any_store.read("score", "cd", "a") == b"1"
+
+
+@pytest.fixture
+def s3_store(bucket):
+    return Store(f"{bucket}/{uuid.uuid4().hex}", create=True)
+
+
+def uploads(store):
+    """Returns the paths of all unfinished uploads to a store, below the store."""
+    return sorted(
+        u.path.removeprefix(f"{store._root}/") for u in unfinished(store._fs, store._root)
+    )
+
+
+def begin(store, path):
+    """Begins an upload in parts of a file of any name in a store."""
+    bucket, key, _ = store._fs.split_path(store._path(path))
+    store._fs.call_s3("create_multipart_upload", Bucket=bucket, Key=key)
+
+
+def test_an_upload_of_a_killed_process_is_removed(s3_store):
+    commit(s3_store, "cd")
+    before = files(s3_store)
+    die(s3_store, "upload")
+    (left,) = uploads(s3_store)
+    assert left.startswith("objects/score/ab/") and files(s3_store) == before
+    s3_store.remove_litter()
+    assert uploads(s3_store) == [] and files(s3_store) == before
+
+
+def test_an_upload_that_may_be_at_work_stays(s3_store, bucket, monkeypatch):
+    running, other = Store(f"{bucket}/{uuid.uuid4().hex}", create=True), mark(os.getpid())
+    kept = [f"checkpoints/ab/{other}", f"objects/score/ab/{ELSEWHERE}-0a1b/a"]
+    for path in kept:
+        begin(s3_store, path)
+    begin(s3_store, mine := f"objects/score/ab/{other}-0a1b/a")
+    begin(running, f"objects/score/ab/{ELSEWHERE}-0a1b/a")
+    now, listed = datetime.now(UTC), s3_store._fs.call_s3
+
+    def seen(seconds):
+        """Removes litter as if all uploads had begun some time ago; returns those that stay."""
+
+        def call(method, **kwargs):
+            answer = listed(method, **kwargs)
+            for one in answer.get("Uploads", []):
+                one["Initiated"] = now - timedelta(seconds=seconds)
+            return answer
+
+        with monkeypatch.context() as patch:
+            patch.setattr(s3_store._fs, "call_s3", call)
+            Store(s3_store.url).remove_litter()
+        return uploads(s3_store)
+
+    assert seen(STALE_SECONDS - 60) == sorted([*kept, mine])
+    assert seen(STALE_SECONDS + 60) == [mine], "its process runs"
+    assert len(uploads(running)) == 1, "another store of the same bucket"
+
+
+def test_all_pages_of_unfinished_uploads_are_read():
+    class Fs:
+        protocol = ("s3", "s3a")
+        pages: ClassVar = {
+            None: {"IsTruncated": True, "NextKeyMarker": "a/x", "NextUploadIdMarker": "1"},
+            ("a/x", "1"): {"IsTruncated": False},
+        }
+
+        def split_path(self, path):
+            return (*path.split("/", 1), None)
+
+        def call_s3(self, method, *, Bucket, Prefix, KeyMarker=None, UploadIdMarker=None):
+            assert (method, Bucket, Prefix) == ("list_multipart_uploads", "bucket", "a/")
+            page = self.pages[KeyMarker and (KeyMarker, UploadIdMarker)]
+            upload = {"Key": f"a/{KeyMarker}", "UploadId": "1", "Initiated": datetime.now(UTC)}
+            return page | {"Uploads": [upload]}
+
+    assert [one.path for one in unfinished(Fs(), "bucket/a")] == ["bucket/a/None", "bucket/a/a/x"]
+
+
+def test_who_may_not_list_uploads_runs_all_the_same(s3_store, monkeypatch):
+    begin(s3_store, "checkpoints/ab/1")
+
+    def refuse(method, **kwargs):
+        raise PermissionError(method)
+
+    monkeypatch.setattr(s3_store._fs, "call_s3", refuse)
+    s3_store.remove_litter()
 
 
 def test_a_hidden_file_of_a_killed_process_is_removed(folder_store):

@@ -98,7 +98,7 @@ def test_a_deleted_experiment_is_named_with_the_command_that_restores_the_experi
     # Deleted meanwhile: the writer does not wait for what lasts.
     with pytest.raises(ProjectionError, match="restore -x"), MlflowWriter(url, NAME, "") as writer:
         writer.write(lambda: [RunRecord(key="k", name="n", tags={})])
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 30, "it tries again for more than a minute"
 
 
 def test_a_newer_and_a_damaged_storage_of_optuna_are_named(tmp_path):
@@ -181,7 +181,7 @@ def test_a_server_that_is_no_mlflow_is_refused_within_seconds(
         began = time.monotonic()
         with pytest.raises(LastingFaultError, match="must be an MLflow server") as found:
             require_mlflow(uri, "tracking_uri", NAME)
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 30, "MLflow tries again for more than a minute"
     assert said in str(found.value) and "\n" not in str(found.value)
     assert found.value.fields == ("tracking_uri",)
 

@@ -29,6 +29,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from scorelib.errors import InputError
+from scorelib.networks.layers.group_norm import GroupNorm
 from scorelib.networks.noise_classifier import NoiseClassifier, NoiseClassifierSpec
 
 _BLOCKS = {18: [2, 2, 2, 2], 34: [3, 4, 6, 3]}
@@ -108,11 +109,11 @@ class ResNet(NoiseClassifier):
         return self.last(h.mean(dim=(2, 3)))
 
 
-def _norm(n_channels: int) -> nn.GroupNorm:
+def _norm(n_channels: int) -> GroupNorm:
     # Normalising two values yields only their signs, which have no gradient. Small images are
     # reduced to a single pixel, so each group needs many channels.
     groups = math.gcd(n_channels, max(1, n_channels // _GROUP_CHANNELS))
-    return nn.GroupNorm(groups, n_channels)
+    return GroupNorm(groups, n_channels)
 
 
 def _stage(n_in: int, n_out: int, n_blocks: int, stride: int) -> nn.Sequential:

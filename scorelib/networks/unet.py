@@ -31,6 +31,7 @@ from torch import Tensor, nn
 
 from scorelib.errors import InputError
 from scorelib.networks.base import NetworkSpec, ScoreNetwork
+from scorelib.networks.layers.group_norm import GroupNorm
 
 _GROUPS = 32
 ALMOST_ZERO = 1e-5
@@ -230,9 +231,9 @@ class Upsample(nn.Module):
         return self.conv(F.interpolate(x, size=size, mode="nearest"))
 
 
-def group_norm(channels: int, groups: int) -> nn.GroupNorm:
+def group_norm(channels: int, groups: int) -> GroupNorm:
     """Returns a group normalisation as in Ho et al., with 1e-6 added to the variance."""
-    return nn.GroupNorm(groups, channels, eps=1e-6)
+    return GroupNorm(groups, channels, eps=1e-6)
 
 
 def conv(n_in: int, n_out: int, *, size: int = 3, stride: int = 1, gain: float = 1) -> nn.Conv2d:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from tests.cluster_driver import DriverProcess, small_study
+from tests.chaos.cluster_driver import DriverProcess, small_study
 from tests.clusters import autoscaling_head, descendants, is_head, static_cluster
 from tests.tuning.draining import drain
 from tuning.store.store import Store

@@ -4,7 +4,6 @@ from functools import cache
 
 import pytest
 
-from dashboards.records.mlflow_records import records
 from tests.studies.miniatures import miniature
 from tests.tuning.draining import drain
 from tuning.scheduling.forecast import forecast
@@ -31,14 +30,3 @@ def worked_off(tmp_path_factory):
 def finished(request, worked_off):
     """Returns the same for the study that parametrises a test."""
     return worked_off(request.param)
-
-
-@pytest.fixture(scope="module")
-def recorded(finished):
-    """Returns the MLflow records of this study; the last is the table's, which holds the figures.
-
-    Drawing the figures takes as long as the study, so tests of the records and of the figures share
-    the files.
-    """
-    scheduler, store, *_ = finished
-    return list(records(scheduler, store))

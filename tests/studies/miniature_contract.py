@@ -3,12 +3,15 @@
 import importlib
 import statistics
 
+import pytest
+
 from dashboards.drawing.charts import draw_chart
 from dashboards.figures.class_gains import class_gains_of
 from dashboards.figures.registry import figures
 from dashboards.figures.training_curves import panels_of
 from dashboards.pictures.samples import sample_sheets
 from dashboards.records.mlflow_common import as_metric
+from dashboards.records.mlflow_records import records
 from dashboards.results.cells import read_study
 from dashboards.results.halving_savings import halving_savings
 from dashboards.results.verdicts import half_interval
@@ -30,6 +33,15 @@ SHEETS = {
 
 class MiniatureContract:
     """Checks of every study; a subclass is parametrised by `finished`, the names of studies."""
+
+    @pytest.fixture(scope="class")
+    def recorded(self, finished):
+        """Returns the MLflow records of the study; the last is the table's, with the figures.
+
+        Drawing the figures takes as long as the study, so two tests share the files.
+        """
+        scheduler, store, *_ = finished
+        return list(records(scheduler, store))
 
     def test_every_cell_is_measured_and_shown(self, finished):
         scheduler, store, ran, _ = finished

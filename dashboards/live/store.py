@@ -54,7 +54,7 @@ class LiveStore:
             before, self._studies = self._studies, {}
             for study in found.studies:
                 known = before.get(study.id)
-                if known is None or known.study.settings.key != study.settings.key:
+                if known is None or known.study.settings != study.settings:
                     known = LiveStudy(study, self.store, self._observer)
                 self._studies[study.id] = known
             return list(self._studies.values()), found.unreadable

@@ -29,11 +29,16 @@ def grid_png(images: Tensor, columns: int = 8) -> bytes:
     from torchvision.transforms.functional import to_pil_image
     from torchvision.utils import make_grid
 
-    enlarge = max(1, _SHOWN_PIXELS // images.shape[-1])
+    enlarge = enlargement(images.shape[-1])
     big = images.repeat_interleave(enlarge, -1).repeat_interleave(enlarge, -2)
     file = io.BytesIO()
     to_pil_image(make_grid(big, nrow=columns, padding=4, pad_value=1.0)).save(file, "PNG")
     return file.getvalue()
+
+
+def enlargement(width: int) -> int:
+    """Returns the factor by which `grid_png` enlarges images of a width in pixels."""
+    return max(1, _SHOWN_PIXELS // width)
 
 
 def scatter_png(data: Tensor, samples: Tensor) -> bytes:

@@ -72,11 +72,12 @@ class StudyDefinition:
         _require_short_lists(settings)
         built = self.build(scale, settings)
         require_listable(built)
-        nearest = settings.projections.nearest
-        if not nearest:
+        asked = settings.projections
+        shown = {name: of for name in ("nearest", "frames") if (of := getattr(asked, name))}
+        if not shown:
             return built
-        cells = {cell: dataclasses.replace(cell, nearest=nearest) for cell in built.cells}
-        return dataclasses.replace(built, cells=tuple(cells.values()))
+        cells = tuple(dataclasses.replace(cell, **shown) for cell in built.cells)
+        return dataclasses.replace(built, cells=cells)
 
     def id(self, scale: str) -> str:
         """Returns the id of the study at a scale, as `Study.id`."""

@@ -131,7 +131,7 @@ class Cell:
         sample_size: number of images of the reported number; how much of the distance is due to the
             number of images alone is then estimated (`SampleSize`). 0 for no estimate.
         frames: number of pictures of the images along the sampling chain, in addition to the final
-            images; 0 for none.
+            images, at most one for each update; 0 for none.
         nearest: number of the first images that are shown beside their nearest training images
             (`Nearest`); 0 for none.
         quantities: names of the quantities that the cell shows, in order.
@@ -244,9 +244,12 @@ class Cell:
         if jobs and isinstance(first := jobs[0], Score):
             if self.sample_size:
                 jobs = (*jobs, SampleSize(score=first, n_reported=self.sample_size))
-            if self.frames:
-                jobs = (*jobs, Frames(sample=first.sample, n_frames=self.frames))
-            if self.nearest and len(first.sample.target.shape) == 3:
+            is_image = len(first.sample.target.shape) == 3
+            if self.frames and is_image:
+                most = first.sample.sampler.n_evaluations(first.sample.model.levels)
+                n_frames = min(self.frames, most)
+                jobs = (*jobs, Frames(sample=first.sample, n_frames=n_frames))
+            if self.nearest and is_image:
                 of = first.protocol.extractor
                 jobs = (*jobs, Nearest(sample=first.sample, extractor=of, n_images=self.nearest))
         return jobs

@@ -14,6 +14,7 @@ from plotly.subplots import make_subplots
 from plotly.utils import PlotlyJSONEncoder
 
 from dashboards.drawing.description import (
+    GREY,
     N_LEVELS,
     Arrows,
     Axis,
@@ -79,7 +80,8 @@ def _draw_mark(chart: go.Figure, mark: Mark, hover: str, at: dict[str, int]) -> 
                 x=mark.x, y=mark.y, name=mark.label, legendgroup=mark.label,
                 mode="+".join(filter(None, (lines, mark.mark and "markers"))),
                 line={"color": mark.colour, "dash": mark.dash or None, "width": 1.4 * mark.width},
-                marker={"symbol": "circle-open" if mark.mark == "open" else "circle", "size": 7}
+                marker={"symbol": mark.symbol + ("-open" if mark.mark == "open" else ""), "size": 7,
+                        "maxdisplayed": 0 if mark.every == 1 else len(mark.x) // mark.every}
                 | _colours(mark.values or mark.colour),
                 customdata=mark.halves or None, text=mark.texts or None,
                 hovertemplate=("%{text}<br>" if mark.texts else "") + hover
@@ -119,7 +121,11 @@ def _draw_mark(chart: go.Figure, mark: Mark, hover: str, at: dict[str, int]) -> 
 
 
 def _colours(of: Any) -> dict[str, Any]:
-    return {"color": of} if isinstance(of, str) else {"color": list(of), "coloraxis": "coloraxis"}
+    if isinstance(of, str):
+        return {"color": of}
+    # The ends of the scale are near the colour of a light or of a dark page.
+    edge = {"color": GREY, "width": 1}
+    return {"color": list(of), "coloraxis": "coloraxis", "line": edge}
 
 
 def _hover(panel: Panel) -> str:

@@ -8,11 +8,17 @@ plotting library: a figure is written once, and tests can read its contents. Ima
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import cycle
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
-BLUE, ORANGE, GREEN, RED = "#0072b2", "#e69f00", "#009e73", "#d55e00"
-COLOURS = (BLUE, ORANGE, GREEN, RED, "#cc79a7", "#56b4e9", "#8c564b", "#9a9a1a")
-"""Colours for light and dark backgrounds and most colour vision (after Okabe and Ito, 2008)."""
+BLUE, BROWN, GREEN, RED = "#385ba0", "#654703", "#00813a", "#d96c5e"
+COLOURS = (BLUE, BROWN, GREEN, RED, "#a1487e", "#014476", "#f60702", "#9b7f2e")
+"""Colours of lines on light backgrounds and in print, also for people who are colour-blind.
+
+The first four differ in grey as well. Dark pages show the colours `--lines` of their style sheet.
+"""
+Symbol = Literal["circle", "square", "diamond", "triangle-up", "cross", "x", "star", "hexagon"]
+SYMBOLS: tuple[Symbol, ...] = get_args(Symbol)
+"""Shapes of the markers of the colours, in order: what tells lines apart without colour."""
 GREY = "#808080"
 """Colour of references; visible on light and dark backgrounds."""
 
@@ -20,6 +26,7 @@ N_LEVELS = 12
 """About how many levels filled contours have."""
 
 _MOST_MARKED = 20
+_MARKERS = 8  # on a line of more points
 _MOST_INCHES = 13.4
 
 
@@ -64,8 +71,8 @@ class Line:
         label: label in the legend; lines with equal labels share one entry.
         dash: dash style of the line; "" for points without a line.
         width: width of the line in points.
-        marker: marker of each point; None for filled markers with few points or without a line,
-            and none ("") with many points.
+        marker: marker of the points; None for filled markers. A joined line of many points has
+            only some markers, which tell its colour in print and to the colour-blind.
         halves: half widths of the band, (n,); () for no band.
         values: values that colour the points on the figure's scale instead of `colour`, (n,).
         texts: text of each point, (n,); written beside the points of a joined line in a file, shown
@@ -86,9 +93,18 @@ class Line:
     @property
     def mark(self) -> str:
         """Marker that is drawn: "filled", "open" or ""."""
-        if self.marker is not None:
-            return self.marker
-        return "filled" if not self.dash or len(self.x) <= _MOST_MARKED else ""
+        return "filled" if self.marker is None else self.marker
+
+    @property
+    def every(self) -> int:
+        """Number of points for each marker: 1 without a line or with few points."""
+        is_joined = bool(self.dash) and len(self.x) > _MOST_MARKED
+        return -(-len(self.x) // _MARKERS) if is_joined else 1
+
+    @property
+    def symbol(self) -> Symbol:
+        """Shape of the markers, which belongs to the colour."""
+        return SYMBOLS[COLOURS.index(self.colour)] if self.colour in COLOURS else SYMBOLS[0]
 
     @property
     def band(self) -> tuple[list[float], list[float]]:

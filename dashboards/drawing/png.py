@@ -25,9 +25,14 @@ from dashboards.drawing.description import (
     Mark,
     Panel,
     Span,
+    Symbol,
 )  # fmt: skip
 
 _DASHES = {"solid": "-", "dash": "--", "dot": ":", "": "none"}
+_SYMBOLS: dict[Symbol, str] = {
+    "circle": "o", "square": "s", "diamond": "D", "triangle-up": "^", "cross": "P", "x": "X",
+    "star": "*", "hexagon": "h",
+}  # fmt: skip
 _SCALE = "viridis_r"
 _MOST_NAMED = 20  # names below a panel; more names would overlap
 _MOST_UPRIGHT = 30  # characters of all names below a panel; longer names are rotated
@@ -116,7 +121,8 @@ def _draw_mark(axis: Any, mark: Mark, x: Any, y: Any, coloured: dict[str, Any]) 
         case Line():
             axis.plot(
                 x, y, color=mark.colour, linestyle=_DASHES[mark.dash], linewidth=mark.width,
-                marker="o" if mark.mark else None, markersize=4, label=mark.label,
+                marker=_SYMBOLS[mark.symbol] if mark.mark else None, markersize=4,
+                markevery=mark.every, label=mark.label,
                 fillstyle="none" if mark.mark == "open" else "full",
             )  # fmt: skip
             if mark.halves:

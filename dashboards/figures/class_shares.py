@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from dashboards.drawing.description import BLUE, GREY, ORANGE, Axis, Bars, Figure, Line, Panel
+from dashboards.drawing.description import BLUE, BROWN, GREY, Axis, Bars, Figure, Line, Panel
 from tuning.scheduling.scheduler import Scheduler
 from tuning.stages import DataShares, GeneratedShares
 from tuning.stages.shares import ends_of, share_of
@@ -37,7 +37,7 @@ def shares_panel(name: str, of_classes: Sequence[tuple[float, ...]]) -> Panel:
     equal, names = 1 / len(of_classes), tuple(map(str, range(len(of_classes))))
     reaches = [low <= equal <= high for _, low, high in of_classes]
     bars = Bars(
-        names, [share for share, *_ in of_classes], [BLUE if yes else ORANGE for yes in reaches],
+        names, [share for share, *_ in of_classes], [BLUE if yes else BROWN for yes in reaches],
         errors=([s - low for s, low, _ in of_classes], [high - s for s, _, high in of_classes]),
     )  # fmt: skip
     level = Line(names, [equal] * len(names), GREY, "equal shares", dash="dash", marker="")

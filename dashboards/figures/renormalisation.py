@@ -5,13 +5,13 @@ from functools import partial
 
 import numpy as np
 
-from dashboards.drawing.description import GREEN, GREY, ORANGE, Axis, Figure, Line, Panel
+from dashboards.drawing.description import BROWN, GREEN, GREY, Axis, Figure, Line, Panel
 from scorelib.exact.renormalisation import Array, TwoNormals
 from tuning.scheduling.scheduler import Scheduler
 from tuning.stages import Renormalisation
 from tuning.store.store import Store
 
-_CLASSES = (ORANGE, GREEN)
+_CLASSES = (BROWN, GREEN)
 _REACH = 4.0  # horizontal range beyond the centres, in standard deviations
 _ROWS = ("density of x given y", "likelihood of y given x", "score of x given y = 1")
 

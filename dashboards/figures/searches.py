@@ -12,8 +12,8 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution
 
 from dashboards.drawing.description import (
     BLUE,
+    BROWN,
     GREY,
-    ORANGE,
     Axis,
     Bars,
     Contours,
@@ -63,7 +63,7 @@ def _history(run: SearchRun) -> Figure:
     x, y = [trial.number for trial in trials], [trial.numbers[0] for trial in trials]
     best = list(accumulate(y, min if run.search.space.lower_is_better[0] else max))
     name = run.search.space.number_names[0]
-    marks = [Line(x, y, BLUE, name, dash=""), Line(x, best, ORANGE, "best so far", marker="")]
+    marks = [Line(x, y, BLUE, name, dash=""), Line(x, best, BROWN, "best so far", marker="")]
     panel = Panel(marks, Axis("trial", format=""), Axis(name))
     return Figure(f"{run.search.name}: history", [panel], about="Searches")
 

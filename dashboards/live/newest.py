@@ -1,18 +1,20 @@
 """The newest samples of a study: pictures of cells and of trials, latest first."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from dashboards.results.cells import StudyView
 from dashboards.results.searches import shown_value
 from dashboards.text.rounding import rounded
+from scorelib.pictures import enlargement
 from tuning.spaces.trial import Trial
 from tuning.stages import Chunk, PictureChunk, RealFeatures, Score
+from tuning.stages.frames import Frames
+from tuning.stages.nearest import Nearest
 from tuning.store.store import Store
 
 _Pictures = Chunk | PictureChunk | RealFeatures
 _LATEST_TRIALS = 2
-_ENLARGED_SIDE = 32
 
 
 @dataclass(frozen=True)
@@ -26,8 +28,7 @@ class Pictured:
         key: key of that job.
         names: names of the pictures without ".png": "raw" and "denoised", or one of them.
         path: page about them, relative to the study's page.
-        density: pixels of a picture for each pixel of a page of small size: 2 for small images,
-            which the store enlarges at least twice.
+        size: height and width of an image in pixels; None for a scatter plot of points.
     """
 
     title: str
@@ -36,7 +37,17 @@ class Pictured:
     key: str
     names: tuple[str, ...]
     path: str
-    density: int = 1
+    size: tuple[int, int] | None = None
+
+    @property
+    def enlarged(self) -> int:
+        """Pixels of a picture for each pixel of an image, in both directions."""
+        return enlargement(self.size[1]) if self.size else 1
+
+    @property
+    def density(self) -> int:
+        """Pixels of a picture for each pixel of a page of small size."""
+        return 2 if self.size is None or self.enlarged > 1 else 1
 
 
 def newest(view: StudyView, store: Store, most: int) -> list[Pictured]:
@@ -74,9 +85,28 @@ def pictures_of(job: _Pictures, store: Store, title: str, text: str, path: str) 
     manifest = store.manifest(job.stage, job.key)
     files = manifest.files if manifest else {}
     names = tuple(name for name in ("raw", "denoised") if f"{name}.png" in files)
-    shape = job.shape if isinstance(job, PictureChunk) else job.data.shape
-    density = 2 if len(shape) == 1 or shape[-1] <= _ENLARGED_SIDE else 1
-    return Pictured(title, text, job.stage, job.key, names, path, density) if names else None
+    size = _size(job.shape if isinstance(job, PictureChunk) else job.data.shape)
+    return Pictured(title, text, job.stage, job.key, names, path, size) if names else None
+
+
+def picture_of(job: Frames | Nearest | None, store: Store, title: str) -> Pictured | None:
+    """Returns a job's only picture; None without the job or its picture.
+
+    Args:
+        job: job that draws a picture of images.
+        store: store of the study.
+        title: what the picture shows.
+    """
+    manifest = store.manifest(job.stage, job.key) if job else None
+    if job is None or manifest is None:
+        return None
+    names = tuple(file.removesuffix(".png") for file in manifest.files if file.endswith(".png"))
+    size = _size(job.sample.target.shape)
+    return Pictured(title, "", job.stage, job.key, names, "", size) if names else None
+
+
+def _size(shape: Sequence[int]) -> tuple[int, int] | None:
+    return (shape[-2], shape[-1]) if len(shape) > 1 else None
 
 
 def first_chunk(trial: Trial) -> Chunk | None:

@@ -54,7 +54,7 @@ class LiveStore:
             before, self._studies = self._studies, {}
             for study in found.studies:
                 known = before.get(study.id)
-                if known is None or known.study.settings.key != study.settings.key:
+                if known is None or known.study.settings != study.settings:
                     known = LiveStudy(study, self.store, self._observer)
                 self._studies[study.id] = known
             return list(self._studies.values()), found.unreadable
@@ -95,5 +95,6 @@ class LiveStore:
         left = total(forecast(Scheduler(study, self.store), self.store, device))
         words = [command_line("studies.run"), name, self._elsewhere]
         words += [f"--scale {scale}"] if scale != "demo" else []
-        cost = f"{left.n_to_run:,} jobs, {left.time_left or 'no time'} on one {device}"
+        time_left, one = left.time_left or "no time", device.removesuffix(" x1")
+        cost = f"{left.n_to_run:,} jobs, {time_left} on one {one}"
         return Offer(scale, STUDIES[name].scales[scale], " ".join(filter(None, words)), cost)

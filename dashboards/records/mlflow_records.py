@@ -7,6 +7,7 @@ import json
 import statistics
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from dashboards.figures.class_gains import BASE, OURS, class_gains_of
 from dashboards.figures.registry import png_files
@@ -25,6 +26,7 @@ from dashboards.records.mlflow_searches import (
     searches_of_trainings,
     trial_records,
 )
+from dashboards.records.mlflow_views import comparison
 from dashboards.results.cells import CellView, StudyView, read_study
 from dashboards.results.claims import claim_numbers
 from dashboards.results.stored_pictures import grids
@@ -42,7 +44,7 @@ from tuning.stages.training.snapshots import LOSSES_FILE
 from tuning.store.documents import as_name
 from tuning.store.store import Manifest, Store
 from tuning.study import Cell, Study
-from tuning.tracking.mlflow_writer import RunRecord
+from tuning.tracking.mlflow_record import RunRecord
 
 Model = TrainedWeights | ImportedWeights
 
@@ -104,15 +106,18 @@ def table_records(scheduler: Scheduler, store: Store) -> Iterator[RunRecord]:
 
     view = read_study(scheduler, store)
     files = png_files(scheduler, store)
+    compared = []
     for cell in view.cells:
         jobs = scheduler.cell_jobs(cell.cell)
         if cell.is_done and jobs:
             strip = filmstrip(cell, store)
             frames = {"frames.png": strip} if strip else {}
+            compared.append(_parameters(view.study, cell, jobs))
             yield _cell_record(view, cell, jobs, store, files | frames)
     if any(cell.measured for cell in view.cells):
         yield from (_reported_record(view, cell) for cell in view.cells if _is_reported(cell))
-        yield _table_record(view, files, curves_of(scheduler, store))
+        shown = comparison(view.study, compared)
+        yield _table_record(view, files, curves_of(scheduler, store), shown)
 
 
 def model_records(
@@ -225,7 +230,7 @@ def _cell_record(
         key=cell_key(own, jobs),
         name=run_name(study, own),
         tags=tags,
-        params=parameters(study, jobs[0]) | _chosen(cell),
+        params=_parameters(study, cell, jobs),
         metrics=_cell_metrics(cell),
         files=files | grids(cell, store) | {"spec.json": _readable(jobs[0])},
         description=f"Cell of {study.exhibit}: {own.name}; {about}.",
@@ -233,10 +238,14 @@ def _cell_record(
     )
 
 
-def _chosen(cell: CellView) -> dict[str, object]:
-    """Returns the values that a search chose for a cell; step sizes are metrics instead."""
+def _parameters(study: Study, cell: CellView, jobs: tuple[Job, ...]) -> dict[str, object]:
+    """Returns the parameters of a cell's run, with the values that its search chose.
+
+    Step sizes that a search chose are metrics instead.
+    """
     is_step = cell.cell.search and isinstance(cell.cell.search.space, StepSizeSpace)
-    return {} if cell.winner is None or is_step else dict(cell.winner.values)
+    chosen = {} if cell.winner is None or is_step else cell.winner.values
+    return {**parameters(study, jobs[0]), **chosen}
 
 
 def _readable(job: Job) -> bytes:
@@ -246,7 +255,7 @@ def _readable(job: Job) -> bytes:
 
 def _cell_tags(study: Study, own: Cell) -> dict[str, str]:
     place = {"exhibit": study.exhibit, "row": own.row, "column": own.column}
-    return common_tags(study, "cell") | place
+    return common_tags(study, "cell") | place | {"settings": study.settings.key}
 
 
 def _is_reported(cell: CellView) -> bool:
@@ -316,7 +325,10 @@ def curves_of(scheduler: Scheduler, store: Store) -> dict[str, list[tuple[int, f
 
 
 def _table_record(
-    view: StudyView, files: dict[str, bytes], curves: dict[str, list[tuple[int, float]]]
+    view: StudyView,
+    files: dict[str, bytes],
+    curves: dict[str, list[tuple[int, float]]],
+    views: dict[str, dict[str, Any]],
 ) -> RunRecord:
     study = view.study
     data = table_data(view).astype(object)
@@ -342,6 +354,7 @@ def _table_record(
         curves=curves,
         files=files | {"table.md": render(view, "markdown").encode()},
         table={str(name): list(values) for name, values in columns.items()},
+        views=views,
         description=f"{study.title}; {heading(view)}.\n\n{render(view, 'markdown')}",
     )
 

@@ -20,7 +20,7 @@ from tuning.scheduling.scheduler import Scheduler
 from tuning.search.search import SearchRun
 from tuning.spaces.trial import Trial
 from tuning.stages import OUTPUTS, Score
-from tuning.tracking.mlflow_writer import RunRecord
+from tuning.tracking.mlflow_record import RunRecord
 
 
 def trial_records(scheduler: Scheduler, score: Job | None = None) -> Iterator[RunRecord]:

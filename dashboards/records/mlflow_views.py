@@ -3,13 +3,15 @@
 A view determines which runs and columns an MLflow page shows, and in which order. MLflow stores a
 view as a tag of the experiment, under a name that a link can contain.
 
-A study is an experiment, which contains the runs of both scales. There are three views for each
-scale: the cells of the table, with what people compare; the trials of all searches, best first; and
-the trainings. MLflow nests trials under their search only if the page is sorted by time; in any
-other order, each trial is a row of its own. Without a view, a page shows all runs, nested.
+A study is an experiment, which contains the runs of both scales. There are four views for each
+scale: the cells of the table, with what people compare; charts of what differs between the cells;
+the trials of all searches, best first; and the trainings. Cells of other settings, which earlier
+launches have measured, are no part of the first two. MLflow nests trials under their search only if
+the page is sorted by time; in any other order, each trial is a row of its own. Without a view, a
+page shows all runs, nested.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from dashboards.records.mlflow_common import metric_name, objective_names
@@ -18,51 +20,107 @@ from tuning.spaces import SearchSpace
 from tuning.stages import OUTPUTS, Score
 from tuning.study import Study
 
-CELLS, TRIALS, TRAININGS = "cells", "trials", "trainings"
+CELLS, COMPARISON, TRIALS, TRAININGS = "cells", "compare", "trials", "trainings"
+
+_COMPARED = ("sampler", "n_sigma", "epsilon", "r", "ema", "iteration")
+"""Parameters and metrics of cells that people compare first."""
+_METRICS = ("epsilon", "r")
 
 _BY_TIME = ("attributes.start_time", True)
+_LEAST_WIDTH, _TEXT_WIDTH = 64, 200
 
 
 def view_name(kind: str, study: Study) -> str:
     """Returns the name of a view, as links contain it.
 
     Args:
-        kind: `CELLS`, `TRIALS` or `TRAININGS`.
+        kind: `CELLS`, `COMPARISON`, `TRIALS` or `TRAININGS`.
         study: study at one scale.
     """
     return f"{kind}-{study.scale}"
 
 
 def views(study: Study) -> dict[str, dict[str, Any]]:
-    """Returns the views of a study's experiment, by name."""
+    """Returns the views of a study's experiment, by name, that no result changes."""
     numbers = list(dict.fromkeys(_numbers(study)))
     tried = [name for s in study.searches for name in _tried(s.space)]
     names = dict.fromkeys(p for s in study.searches for p in s.space.distributions(s.starts))
     found = {
-        CELLS: _view(
-            "cell",
-            [*map(_parameter, parameter_names(study).values()),
-             *map(_metric, ("epsilon", "r", *numbers, "within_noise_from", "within_noise_to"))],
-        ),
+        CELLS: _view(_cells(study), _columns_of_cells(study, numbers)),
         TRIALS: _view(
-            "trial",
+            _runs("trial", study),
             [_tag("search"), *map(_metric, dict.fromkeys(tried)),
              *map(_metric, (f"tried {name}" for name in names)), _metric("r"),
              _metric("n_images"), _metric("number"), _tag("failed")],
             *_best_first(study),
         ),
         TRAININGS: _view(
-            "training",
+            _runs("training", study),
             [_metric("dsm_loss"), _metric("ce_loss"), _metric("gan_loss"),
              _metric("discriminator_loss"), _metric("iteration"), _metric("seconds"),
              "attributes.`Dataset`"],
         ),
     }  # fmt: skip
-    of_scale = f" and tags.scale = '{study.scale}'"
-    return {
-        view_name(kind, study): view | {"searchFilter": view["searchFilter"] + of_scale}
-        for kind, view in found.items()
-    }
+    return {view_name(kind, study): view for kind, view in found.items()}
+
+
+def comparison(study: Study, cells: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Returns the view that compares the cells in what differs, by name.
+
+    MLflow's own page of a comparison opens with the first three parameters by name. This view shows
+    a chart of all parameters that differ with the numbers, and a table of the differences.
+
+    Args:
+        study: the study.
+        cells: parameters of each finished cell, by short name.
+    """
+    differ = [
+        name for name in dict.fromkeys(name for cell in cells for name in cell)
+        if len({str(cell.get(name)) for cell in cells}) > 1
+    ]  # fmt: skip
+    chart = {"metricSectionId": COMPARISON, "deleted": False, "isGenerated": False}
+    charts = [
+        chart | {
+            "type": "PARALLEL", "uuid": "parallel", "selectedParams": differ,
+            "selectedMetrics": list(dict.fromkeys(_numbers(study))), "showAllRuns": True,
+        },
+        chart | {
+            "type": "DIFFERENCE", "uuid": "difference", "chartName": "What differs",
+            "compareGroups": ["Parameters", "Model metrics"], "showChangeFromBaseline": False,
+            "showDifferencesOnly": True, "baselineColumnUuid": "",
+        },
+    ]  # fmt: skip
+    section = {
+        "uuid": COMPARISON, "name": "Comparison of the cells", "display": True,
+        "isReordered": False, "deleted": False, "isGenerated": False, "columns": 1,
+    }  # fmt: skip
+    shown = {"compareRunCharts": charts, "compareRunSections": [section]}
+    view = _view(_cells(study), [*map(_parameter, differ)])
+    return {view_name(COMPARISON, study): view | shown}
+
+
+def _runs(kind: str, study: Study) -> str:
+    """Returns the filter of a study's runs of a kind."""
+    return f"tags.kind = '{kind}' and tags.scale = '{study.scale}'"
+
+
+def _cells(study: Study) -> str:
+    """Returns the filter of the runs of a study's cells at its present settings."""
+    return f"{_runs('cell', study)} and tags.settings = '{study.settings.key}'"
+
+
+def _columns_of_cells(study: Study, numbers: Sequence[str]) -> list[str]:
+    """Returns the columns of the cells in order: first what people compare, then the rest."""
+    parameters = list(parameter_names(study).values())
+    known = {*parameters, *_METRICS}
+    first = [
+        _metric(name) if name in _METRICS else _parameter(name)
+        for name in _COMPARED
+        if name in known
+    ]
+    others = [_parameter(name) for name in parameters if name not in _COMPARED]
+    noise = ("within_noise_from", "within_noise_to")
+    return [*first, *map(_metric, numbers), *others, *map(_metric, noise)]
 
 
 def _numbers(study: Study) -> Iterator[str]:
@@ -89,10 +147,10 @@ def _best_first(study: Study) -> tuple[str, bool]:
 
 
 def _view(
-    kind: str, columns: list[str], order: str = _BY_TIME[0], ascending: bool = _BY_TIME[1]
+    wanted: str, columns: list[str], order: str = _BY_TIME[0], ascending: bool = _BY_TIME[1]
 ) -> dict[str, Any]:
     return {
-        "searchFilter": f"tags.kind = '{kind}'",
+        "searchFilter": wanted,
         "orderByKey": order,
         "orderByAsc": ascending,
         "startTime": "ALL",
@@ -100,8 +158,16 @@ def _view(
         "datasetsFilter": [],
         "modelVersionFilter": "All Runs",
         "selectedColumns": columns,
+        "columnOrder": columns,
+        "columnWidths": {column: _width(column) for column in columns},
         "runsHiddenMode": "SHOW_ALL",
     }
+
+
+def _width(column: str) -> int:
+    """Returns the width of a column in px: room for its name and for five digits or a text."""
+    is_number = column.startswith(("metrics", "params"))
+    return max(_LEAST_WIDTH if is_number else _TEXT_WIDTH, 24 + 7 * len(column.split("`")[1]))
 
 
 def _metric(name: str) -> str:

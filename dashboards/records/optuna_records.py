@@ -15,12 +15,15 @@ from tuning.tracking.optuna_writer import IDENTITY, PROPOSALS, TrialRecord
 def optuna_records(scheduler: Scheduler, score: Job | None = None) -> Iterator[TrialRecord]:
     """Yields the finished trials of all searches, or only those that a job measures."""
     for run in scheduler.searches.values():
+        best = _best(run)
         for trial in run.trials:
             if trial.result is not None and score in (None, *trial.scores):
-                yield _optuna_record(scheduler, run, trial)
+                yield _optuna_record(scheduler, run, trial, best)
 
 
-def _optuna_record(scheduler: Scheduler, run: SearchRun, trial: Trial) -> TrialRecord:
+def _optuna_record(
+    scheduler: Scheduler, run: SearchRun, trial: Trial, best: dict[str, str]
+) -> TrialRecord:
     """Returns the record of a trial on the first rung; Optuna cannot update it on later rungs."""
     assert trial.result is not None
     study, search = scheduler.study, run.search
@@ -50,5 +53,14 @@ def _optuna_record(scheduler: Scheduler, run: SearchRun, trial: Trial) -> TrialR
             "metrics": ", ".join(objective_names(search.space)),
             "protocol": trial.described,
             PROPOSALS: run.ledger_key,
-        },
+        }
+        | best,
     )
+
+
+def _best(run: SearchRun) -> dict[str, str]:
+    """Returns the best value so far with the name of its metric; {} for several objectives."""
+    names, best = objective_names(run.search.space), run.winner or run.best_so_far
+    if len(names) > 1 or best is None or best.value is None:
+        return {}
+    return {"best": f"{names[0]} {best.value:.4g}"}

@@ -61,12 +61,15 @@ def as_rich(document: Document, width: int | None = None) -> str:
             room = console.options.update(width=_UNBOUNDED)
             console.width = max(console.width, console.measure(table, options=room).minimum)
             console.print(table)
-    cut = [line for line in document.foot if console.is_terminal and len(line) > console.width]
+    n_cut = 0
     for line in document.foot:
-        shown = f"{line[: console.width - 1]}…" if line in cut else line
-        console.print(Text(shown), soft_wrap=True)
-    if cut:
-        console.print(Text(f"({len(cut)} notes are cut here; the report has them in full)"))
+        shown = Text(line)
+        if console.is_terminal:
+            shown.truncate(console.width, overflow="ellipsis")
+        n_cut += shown.plain != line
+        console.print(shown, soft_wrap=True)
+    if n_cut:
+        console.print(Text(f"(notes that are cut here: {n_cut}; the report has them in full)"))
     return out.getvalue()
 
 

@@ -3,11 +3,11 @@
 import re
 
 from dashboards.records.mlflow_records import tracking_uri
-from dashboards.records.mlflow_views import CELLS, TRAININGS, TRIALS, view_name
+from dashboards.records.mlflow_views import COMPARISON, view_name
 from dashboards.web.child_servers import ChildServers
 from tuning.store.store import Store
 from tuning.study import Study
-from tuning.tracking.mlflow_writer import compare_link, run_link, view_link
+from tuning.tracking.mlflow_record import run_link, view_link, view_tag
 
 _KEY = re.compile(r"[\w.-]+")
 
@@ -25,8 +25,7 @@ def mlflow_address(
         store: store of the study.
         servers: servers of the store; None if the store is not a local folder.
         study: the study.
-        kind: kind of runs ("cells", "trials" or "trainings"), "compare" for the comparison of the
-            study's cells, or "mlflow" for one run.
+        kind: kind of a view (see `mlflow_views`), or "mlflow" for one run.
         key: key of the run, with the kind "mlflow".
 
     Raises:
@@ -41,15 +40,14 @@ def mlflow_address(
     if experiment is None:
         raise NoSuchPageError
     of = experiment.experiment_id
-    if kind in (CELLS, TRIALS, TRAININGS):
-        return address + view_link(of, view_name(kind, study))
-    wanted = f"tags.kind = 'cell' and tags.scale = '{study.scale}'"
-    if kind == "mlflow":
-        if not _KEY.fullmatch(key):
+    if kind != "mlflow":
+        view = view_name(kind, study)
+        if view_tag(view) not in experiment.tags:
             raise NoSuchPageError
-        wanted = f"tags.key = '{key}'"
-    found = client.search_runs([of], filter_string=wanted, order_by=["attributes.start_time"])
+        return address + view_link(of, view, shows_charts=kind == COMPARISON)
+    if not _KEY.fullmatch(key):
+        raise NoSuchPageError
+    found = client.search_runs([of], filter_string=f"tags.key = '{key}'")
     if not found:
         raise NoSuchPageError
-    runs = [run.info.run_id for run in found]
-    return address + (run_link(of, runs[0]) if kind == "mlflow" else compare_link(of, runs))
+    return address + run_link(of, found[0].info.run_id)

@@ -15,15 +15,14 @@ import plotly.offline
 from markupsafe import Markup
 
 from dashboards.comparison import Side, commits_of, document
-from dashboards.live.newest import first_chunk, pictures_of, trial_title
+from dashboards.live.newest import first_chunk, picture_of, pictures_of, trial_title
 from dashboards.live.store import LiveStore
 from dashboards.live.study import Amounts, LiveStudy, Results
 from dashboards.records import mlflow_records
 from dashboards.records.mlflow_searches import trial_key
-from dashboards.results.cells import CellView
 from dashboards.results.searches import shown_value
-from dashboards.results.stored_pictures import frames_of
 from dashboards.text.formats import parts_of
+from dashboards.web.cell_parts import classes_of, neighbours_of, steps_of
 from dashboards.web.child_servers import ChildServers
 from dashboards.web.mlflow_links import NoSuchPageError, mlflow_address
 from dashboards.web.pages import asset, css, render
@@ -32,7 +31,6 @@ from scorelib.errors import InputError
 from studies.opening.cli_common import UNREADABLE, Arguments, add_module_argument, with_options
 from tuning.jobs import Job
 from tuning.scheduling.amounts import duration, size
-from tuning.stages.nearest import HELD_OUT, NEAREST
 from tuning.store.provenance import launches
 from tuning.study import Study
 
@@ -148,8 +146,10 @@ class Site:
             jobs=[self._job(job, live, results) for job in jobs],
             run=f"mlflow/{mlflow_records.cell_key(cell.cell, jobs)}" if jobs else "",
             search=searches.index(cell.cell.search.name) if cell.cell.search else None,
-            shown_value=shown_value, levels=_levels(cell, live),
-            neighbours=_neighbours(cell, results),
+            shown_value=shown_value, classes=classes_of(cell), steps=steps_of(cell, live.store),
+            frames=picture_of(cell.frames, live.store, f"{cell.cell.name}, along the chain"),
+            nearest=picture_of(cell.nearest, live.store, f"{cell.cell.name} and nearest images"),
+            neighbours=neighbours_of(cell, results.scheduler),
         )  # fmt: skip
 
     def search(self, number: int, name: str, of: int) -> str:
@@ -279,19 +279,6 @@ class Site:
         return Markup(self._page(template, "", **values))
 
 
-def _levels(cell: CellView, live: LiveStudy) -> list[str]:
-    """Returns the noise levels of a cell's frames along the chain; empty without stored frames."""
-    frames = frames_of(cell, live.store)
-    return [f"{sigma:.2g}" for sigma in frames[1]] if frames else []
-
-
-def _neighbours(cell: CellView, results: Results) -> dict[str, float]:
-    """Returns the median distances of a cell's images and of held-out ones; empty if unknown."""
-    found = results.scheduler.lookup(cell.nearest) if cell.nearest else None
-    known = found.numbers if found else {}
-    return {name: known[name] for name in (NEAREST, HELD_OUT) if name in known}
-
-
 def _place_of(value: object) -> tuple[float, str]:
     """Returns the place of a parameter's value in order: numbers by size, before names."""
     return (float(value), "") if isinstance(value, int | float) else (math.inf, str(value))
@@ -303,4 +290,5 @@ def static(name: str) -> tuple[str, str] | None:
         return plotly.offline.get_plotlyjs(), "text/javascript"
     if name == "style.css":
         return css() + asset("live.css"), "text/css"
-    return (asset(name), "text/javascript") if name in ("live.js", "charts.js") else None
+    scripts = ("live.js", "charts.js", "viewer.js")
+    return (asset(name), "text/javascript") if name in scripts else None

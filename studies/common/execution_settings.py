@@ -140,6 +140,8 @@ class ProjectionSettings(Spec):
     """Displays of the results: pictures on request, and where copies of finished trials go.
 
     Attributes:
+        frames: number of pictures along the sampling chain of each cell, >= 0, at most one for each
+            update; 0 for as many as the study shows by itself.
         nearest: number of images of each cell that are shown beside their nearest training images
             by the features of the cell's metric, >= 0; 0 for no such picture.
         optuna: SQLAlchemy URL of an Optuna storage, such as postgresql://USER@HOST/DATABASE. None
@@ -152,12 +154,13 @@ class ProjectionSettings(Spec):
 
     optuna: str | None = None
     nearest: int = added_later(0)
+    frames: int = added_later(0)
 
     def validate(self) -> None:
-        """Raises InputError if `nearest` < 0, or if `optuna` is no URL or has a password."""
-        require_input(
-            self.nearest >= 0, f"projections.nearest must be at least 0, but got {self.nearest}"
-        )
+        """Raises InputError if a number is negative, or if `optuna` is no URL or has a password."""
+        for name in ("nearest", "frames"):
+            value = getattr(self, name)
+            require_input(value >= 0, f"projections.{name} must be at least 0, but got {value}")
         if self.optuna is not None:
             require_no_password(self.optuna, "projections.optuna", _PASSWORD_HINT)
 

@@ -28,8 +28,9 @@ from dashboards.serve import main
 from dashboards.web.routes import handler
 from dashboards.web.site import Place, Site
 from studies.opening.open_study import record_last_run
+from studies.registry import find_study
 from tests.browser import NARROW, WIDE, chromium, complaints, wear
-from tests.miniature import miniature_study
+from tests.miniature import miniature_settings, miniature_study
 from tests.ports import free_ports
 from tests.tuning.draining import drain
 from tests.tuning.quadratic import space
@@ -53,7 +54,6 @@ STATUS = {
     "n_failures": 1, "gpus": [0.5, 2.0], "seconds_left": 90.0, "is_estimate": False,
 }  # fmt: skip
 """A status as a launch on another machine might write it."""
-IS_LOADED = "return arguments[0].complete && arguments[0].naturalWidth > 0"
 
 
 @contextlib.contextmanager
@@ -88,7 +88,9 @@ def listens(address):
 
 
 def test_it_follows_a_study_cell_by_cell_and_leads_to_mlflow(tmp_path):
-    store, study = Store(str(tmp_path / "store"), create=True), miniature_study()
+    store = Store(str(tmp_path / "store"), create=True)
+    settings = miniature_settings(projections__frames="4", projections__nearest="3")
+    study = find_study("cifar_sampling_eps").study("demo", settings)
     with (
         serving(store) as (process, (page, mlflow, optuna)),
         chromium(tmp_path / "profile", width=1280) as browser,
@@ -143,12 +145,20 @@ def test_it_follows_a_study_cell_by_cell_and_leads_to_mlflow(tmp_path):
         links = browser.execute_script(read)
         assert answer(page, f"/1/{NAME}/report")[0] == 200
         fits_every_width(browser, wait, page)
+        titles_overlap_nothing(browser, wait, page)
         look_at_a_cell(browser, wait, page, read_study(Scheduler(study, store), store).cells[0])
         look_at_mlflow(browser, wait, links, read_study(Scheduler(study, store), store).cells)
         browser.get(links["searches in optuna-dashboard"])
         name = "cas n_sigma=1, non-adversarial · cifar_sampling_eps demo"
         wait.until(lambda _: name in browser.find_element(By.TAG_NAME, "body").text)
         wait.until(lambda _: browser.find_elements(By.ID, "back"))
+        lines = "return [...document.querySelectorAll('.of-study')].map(e => e.textContent)"
+        wait.until(lambda _: len(browser.execute_script(lines)) == 5)
+        view = read_study(Scheduler(study, store), store)
+        best = view.runs["cas n_sigma=1, non-adversarial"].winner.value
+        assert f"best fd_denoised {best:.4g}page of the study" in browser.execute_script(lines)
+        pages = browser.find_elements(By.CSS_SELECTOR, ".of-study a")
+        assert {found.get_attribute("href") for found in pages} == {f"{page}1/{NAME}"}
         browser.get(f"{optuna}dashboard/studies/1")
         wait.until(lambda _: browser.find_element(By.ID, "back").text == f"back to {NAME}")
         browser.find_element(By.ID, "back").click()
@@ -189,7 +199,44 @@ def fits_every_width(browser, wait, page):
         assert (sum(map(int, re.findall(r"\d+", paper)[:3])) < 180) == dark
         images = browser.find_elements(By.CSS_SELECTOR, "img")
         assert all(image.get_attribute("alt") for image in images)
+        reached = browser.find_elements(
+            By.CSS_SELECTOR, "a, button, input, select, summary, canvas, [role=img], [tabindex='0']"
+        )
+        assert all(place.accessible_name for place in reached if place.is_displayed()), path
     assert complaints(browser) == []
+
+
+OVERLAPS = """
+const overlapping = [], box = (e) => e.getBoundingClientRect();
+for (const plot of document.querySelectorAll(".plot[data-drawn]")) {
+  const find = (what) => [...plot.querySelectorAll(what)].filter((e) => box(e).width > 0);
+  const titles = find("[class^=g-x][class$=title], [class^=g-y][class$=title], " +
+    ".annotation-text, .legend .bg, .colorbar .cbbg");
+  const others = [...new Set([...titles, ...find(".nsewdrag, .xtick text, .ytick text")])];
+  for (const [n, title] of titles.entries()) {
+    for (const other of others.slice(n + 1)) {
+      const [a, b] = [box(title), box(other)];
+      const wide = Math.min(a.right, b.right) - Math.max(a.left, b.left);
+      const high = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
+      if (wide > 1 && high > 1) {
+        overlapping.push([plot.getAttribute("aria-label"), title.textContent, other.textContent]);
+      }
+    }
+  }
+}
+return overlapping;
+"""
+
+
+def titles_overlap_nothing(browser, wait, page):
+    """Checks that no title of an axis, and no legend, covers a curve or another text."""
+    drawn = "return [document.querySelectorAll('.plot').length," \
+        "document.querySelectorAll('.plot[data-drawn]').length]"  # fmt: skip
+    wear(browser, width=NARROW, dark=False, height=9000)  # all charts are in view
+    browser.get(f"{page}1/{NAME}")
+    wait.until(lambda _: (of := browser.execute_script(drawn))[0] == of[1] > 8)
+    assert browser.execute_script(OVERLAPS) == []
+    wear(browser, width=WIDE, dark=False)
 
 
 def look_at_a_cell(browser, wait, page, cell):
@@ -199,12 +246,22 @@ def look_at_a_cell(browser, wait, page, cell):
     browser.find_element(By.CSS_SELECTOR, "#table td.done a").click()
     body = browser.find_element(By.TAG_NAME, "body").text
     for number in cell.measured.values():
-        assert all(str(value) in body for value in number.values)
+        assert all(f"{value:.6g}" in body for value in number.values)
     for part in (cell.scores[0].key, f"sample.seed\n{cell.sample.seed}", "sampler.epsilon"):
         assert part in body
-    images = browser.find_elements(By.CSS_SELECTOR, "#samples img")
-    assert len(images) == 2
-    wait.until(lambda _: all(browser.execute_script(IS_LOADED, image) for image in images))
+    viewers = ("samples", "frames", "nearest")
+    wait.until(
+        lambda _: [
+            len(browser.find_elements(By.CSS_SELECTOR, f"#{of} canvas")) for of in viewers
+        ] == [2, 1, 1]
+    )  # fmt: skip
+    assert "held-out images have" in body
+    frames = [browser.find_element(By.CSS_SELECTOR, "#frames figcaption").text]
+    for _ in range(3):
+        browser.find_element(By.TAG_NAME, "body").send_keys(Keys.ARROW_RIGHT)
+        frames.append(browser.find_element(By.CSS_SELECTOR, "#frames figcaption").text)
+    sigmas = [float(re.fullmatch(r"\d of 4: sigma (.*)", text)[1]) for text in frames]
+    assert sigmas == sorted(set(sigmas), reverse=True) and len(sigmas) == 4
     run = browser.find_element(By.LINK_TEXT, "run in MLflow").get_attribute("href")
     browser.find_element(By.PARTIAL_LINK_TEXT, "search ").click()
     slider = wait.until(lambda _: browser.find_element(By.CSS_SELECTOR, "[data-viewer] input"))
@@ -215,11 +272,11 @@ def look_at_a_cell(browser, wait, page, cell):
         texts.append(browser.find_element(By.CSS_SELECTOR, shown).text)
     epsilons = [float(re.fullmatch(r"trial \d: epsilon (.*)", text)[1]) for text in texts]
     assert epsilons == sorted(set(epsilons)) and len(epsilons) == 3
-    image = browser.find_element(By.CSS_SELECTOR, ".viewer figure:not([hidden]) img")
-    sizes = "return [arguments[0].getBoundingClientRect().width, arguments[0].naturalWidth]"
-    wait.until(lambda _: (of := browser.execute_script(sizes, image))[0] == of[1] > 0)
-    browser.find_element(By.TAG_NAME, "body").send_keys("+")
-    wait.until(lambda _: (of := browser.execute_script(sizes, image))[0] == 2 * of[1])
+    canvas = browser.find_element(By.CSS_SELECTOR, ".viewer figure:not([hidden]) canvas")
+    assert canvas.accessible_name == f"raw: {texts[-1]}"
+    before = canvas.get_property("width")
+    browser.find_element(By.TAG_NAME, "body").send_keys("-")
+    wait.until(lambda _: 0 < canvas.get_property("width") < before)
     assert complaints(browser) == []
     browser.get(run)
     wait.until(lambda _: "fd_denoised" in browser.find_element(By.TAG_NAME, "body").text)
@@ -252,19 +309,23 @@ def look_at_mlflow(browser, wait, links, cells):
     wait.until(lambda _: browser.find_elements(By.CSS_SELECTOR, close))[0].click()
     wait.until(body)
     assert "tags.kind" in browser.current_url
+    read = "return [...document.querySelectorAll('[role=columnheader][col-id]')]" \
+        ".map((e) => [e.getAttribute('col-id'), e.getBoundingClientRect()])" \
+        ".filter(([of, box]) => /`/.test(of) && box.right < innerWidth)" \
+        ".sort(([_, a], [__, b]) => a.left - b.left)" \
+        ".map(([of]) => of.split('`')[1])"  # fmt: skip
+    compared = ["sampler", "n_sigma", "epsilon", "r", "ema", "iteration", "fd", "fd_denoised"]
+    wait.until(lambda _: [n for n in browser.execute_script(read) if n != "Run Name"] == compared)
     rows = ["ALS n=1", "ALS n=5", "CAS n=1", "CAS n=5"]
     wanted = ["dsm_loss", "iteration", "2 matching runs"]
     browser.get(links["trainings"])
     wait.until(body)
-    wanted = ["Comparing 4 Runs", "fd_denoised", *rows]
+    wanted = ["Comparison of the cells", "What differs", "4 matching runs", *rows]
     browser.get(links["compare cells"])
     wait.until(body)
-    opened = browser.execute_script(
-        "let at = [...document.querySelectorAll('*')]"
-        ".find((e) => !e.children.length && e.textContent.trim() === 'Parameters:');"
-        "while (!at.innerText.includes('sampler')) at = at.parentElement; return at.innerText"
-    )
-    assert "n_sigma" in opened and "ema" not in opened and "iteration" not in opened, opened
+    axes = "return [...document.querySelectorAll('.parcoords .label')].map((e) => e.textContent)"
+    differ = ["sampler", "n_sigma", "fd", "fd_denoised"]  # ema and iteration are equal
+    wait.until(lambda _: browser.execute_script(axes) == differ)
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,8 @@ import time
 
 from mlflow.tracking import MlflowClient
 
-from tuning.tracking.mlflow_writer import MlflowWriter, RunRecord
+from tuning.tracking.mlflow_record import RunRecord
+from tuning.tracking.mlflow_writer import MlflowWriter
 
 FAILED_ATTEMPTS = 3
 QUEUED_WITHIN_SECONDS = 5.0

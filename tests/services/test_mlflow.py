@@ -1,10 +1,12 @@
 """Tests of MLflow with a server on PostgreSQL and artifacts on S3: down, slow and emptied."""
 
 import contextlib
+import re
 import socket
 import sys
 import threading
 import time
+import urllib.request
 import uuid
 
 import optuna
@@ -12,12 +14,15 @@ import pytest
 from mlflow.tracking import MlflowClient
 from optuna.trial import create_trial
 
+from dashboards.live.store import LiveStore
 from dashboards.records.projections import Projections
 from dashboards.results.cells import read_study
 from dashboards.sync import main as sync
+from dashboards.web.site import Place
 from scorelib.errors import InputError
 from studies.opening.open_study import last_run_studies, record_last_run
 from studies.run import main
+from tests.dashboards.test_serve import answer, served
 from tests.disks import mounted
 from tests.miniature import OPTIONS, miniature_study
 from tests.services.outage import check_outage, runs
@@ -25,7 +30,8 @@ from tests.tuning.draining import drain
 from tuning.scheduling.scheduler import Scheduler
 from tuning.store.store import Store
 from tuning.tracking import writer as writer_module
-from tuning.tracking.mlflow_writer import MlflowWriter, RunRecord
+from tuning.tracking.mlflow_record import RunRecord
+from tuning.tracking.mlflow_writer import MlflowWriter
 from tuning.tracking.optuna_writer import IDENTITY, OptunaWriter, TrialRecord
 from tuning.tracking.writer import ProjectionError, ProjectionWriter
 
@@ -279,3 +285,17 @@ def test_a_long_outage_keeps_no_pictures_in_memory(monkeypatch):
         assert made == [0], "records are made before their turn"
         display.down.clear()
     assert len(display.taken) == 1000 and sys.getsizeof(display.taken[0]) > 1_000_000
+
+
+def test_the_pages_show_a_store_on_s3(finished):
+    with served(Place(1, LiveStore(finished, f"--store {finished.url}"), None)) as page:
+        base, deadline = f"/1/{NAME}-demo", time.monotonic() + 60
+        while "2 of 2 cells" not in (text := answer(page, f"{base}/live")[1]):
+            assert time.monotonic() < deadline, text
+        assert "in MLflow" not in text, "MLflow is served beside a local store only"
+        status, text = answer(page, f"{base}/cell/0")
+        picture = re.search(r'src="(/1/[^"]*/raw\.png)"', text)[1]
+        assert status == 200 and answer(page, f"{base}/search/0")[0] == 200
+        with urllib.request.urlopen(page + picture) as response:
+            assert response.read().startswith(PNG)
+        assert finished.url in answer(page)[1]

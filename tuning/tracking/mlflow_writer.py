@@ -3,42 +3,39 @@
 The tag ``key`` identifies a run. Writing a record finds the run with the record's key or creates
 it, so a second launch or a rebuild never duplicates a run. The list of existing runs is read once,
 on connecting. The tag ``digest`` is written last: a run whose digest equals the record's is not
-changed; any other run is completed, whatever state a killed driver left it in.
+changed; any other run is completed, whatever state a killed driver left it in. MLflow can neither
+change nor remove a parameter: a run with parameters or metrics that its record does not have, which
+an earlier version wrote, goes to MLflow's trash, and a new run takes its place.
 
 Artifacts in a local folder are written there directly and not through MLflow's client: the client
 remembers the folder of each run, which is wrong for a copy of the folder, whose runs have the same
 ids. A run with a missing artifact, as in a partial copy, counts as not written.
 """
 
-import dataclasses
-import hashlib
 import json
 import logging
 import math
 import os
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from tuning.addresses import is_database, without_secrets
 from tuning.tracking.artifact_locations import location_of, update_locations
 from tuning.tracking.database_files import create_database, exclusive_open
 from tuning.tracking.faults import MLFLOW, require_database_of
-from tuning.tracking.mlflow_lineage import DatasetUse, Lineage
+from tuning.tracking.mlflow_lineage import Lineage
+from tuning.tracking.mlflow_record import TABLE_FILE, RunRecord, params_text, view_tag
 from tuning.tracking.writer import ProjectionWriter
 
 _PARAMS_PER_BATCH = 100
 _METRICS_PER_BATCH = 1000
 _RUNS_PER_PAGE = 1000
-_VALUE_CHARACTERS = 6000
 _KIND = "custom_model_development"
-_VIEW = "mlflow.sharedViewState."
-_TABLE = "table.json"
-_TABLE_TAG = {"mlflow.loggedArtifacts": json.dumps([{"path": _TABLE, "type": "table"}])}
+_PARENT = "mlflow.parentRunId"
+_TABLE_TAG = {"mlflow.loggedArtifacts": json.dumps([{"path": TABLE_FILE, "type": "table"}])}
 
 # MLflow's client repeats failed requests for minutes, and a repeated request could create a second
 # run. Instead the writer tries again, after reading which runs exist.
@@ -52,91 +49,8 @@ os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"
 os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
 
 
-@dataclass(frozen=True)
-class RunRecord:
-    """The content of one MLflow run.
-
-    Attributes:
-        key: identity of the run; an experiment has one run per key.
-        name: name of the run, for display.
-        tags: texts to filter by, by tag name.
-        params: settings by name; None values are left out.
-        metrics: final numbers by name, logged once at step 0; None values are left out.
-        curves: lists of (step, value) by metric name.
-        files: contents of artifacts, by path.
-        table: columns of a table by name, shown by MLflow as the table "table.json".
-        description: Markdown text shown on the page of the run.
-        parent: key of the parent run, which must be written first; None for a run without parent.
-        datasets: data sets that the run uses.
-        makes: key, name and iteration of the snapshot that the run made; None for other runs.
-        uses: keys of the snapshots that the run used.
-    """
-
-    key: str
-    name: str
-    tags: Mapping[str, str]
-    params: Mapping[str, Any] = field(default_factory=dict)
-    metrics: Mapping[str, float | None] = field(default_factory=dict)
-    curves: Mapping[str, list[tuple[int, float]]] = field(default_factory=dict)
-    files: Mapping[str, bytes] = field(default_factory=dict)
-    table: Mapping[str, list[Any]] = field(default_factory=dict)
-    description: str = ""
-    parent: str | None = None
-    datasets: Sequence[DatasetUse] = ()
-    makes: tuple[str, str, int] | None = None
-    uses: Sequence[str] = ()
-
-    @property
-    def artifacts(self) -> dict[str, bytes]:
-        """The contents of all artifacts by path: the files and the table, as JSON."""
-        if not self.table:
-            return dict(self.files)
-        rows = [[_finite(value) for value in row] for row in zip(*self.table.values(), strict=True)]
-        text = json.dumps({"columns": list(self.table), "data": rows})
-        return {**self.files, _TABLE: text.encode()}
-
-    @property
-    def digest(self) -> str:
-        """The SHA-256 of the whole content, as 64 hexadecimal digits."""
-        body = [
-            self.name, sorted(self.tags.items()), sorted(_text(self.params).items()),
-            sorted((k, v) for k, v in self.metrics.items() if v is not None),
-            sorted(self.curves.items()), self.table, self.description,
-            sorted((k, hashlib.sha256(v).hexdigest()) for k, v in self.files.items()),
-            self.parent, [dataclasses.astuple(d) for d in self.datasets], self.makes, self.uses,
-        ]  # fmt: skip
-        return hashlib.sha256(json.dumps(body, sort_keys=True, default=str).encode()).hexdigest()
-
-
-def view_link(experiment_id: str, view: str) -> str:
-    """Returns the path, relative to MLflow's address, of an experiment's page in a view.
-
-    Args:
-        experiment_id: id of the experiment.
-        view: name of the view, a key of the `views` of `MlflowWriter`.
-    """
-    return f"#/experiments/{experiment_id}/runs?viewStateShareKey={view}"
-
-
-def compare_link(experiment_id: str, run_ids: Sequence[str]) -> str:
-    """Returns the path, relative to MLflow's address, of a page that compares runs.
-
-    Args:
-        experiment_id: id of the experiment.
-        run_ids: ids of the runs.
-    """
-    runs, experiments = (quote(json.dumps(list(x))) for x in (run_ids, [experiment_id]))
-    return f"#/compare-runs?runs={runs}&experiments={experiments}"
-
-
-def run_link(experiment_id: str, run_id: str) -> str:
-    """Returns the path, relative to MLflow's address, of the page of a run.
-
-    Args:
-        experiment_id: id of the experiment.
-        run_id: id of the run.
-    """
-    return f"#/experiments/{experiment_id}/runs/{run_id}"
+_Known = tuple[str, str | None, str | None]
+"""Id of a run, its digest and the id of its parent."""
 
 
 class MlflowWriter(ProjectionWriter[RunRecord]):
@@ -201,7 +115,7 @@ class _Experiment:
         self._client = MlflowClient(tracking_uri=uri)
         # This kind of experiment makes MLflow open the page of runs first.
         tags = {"mlflow.note.content": description, "mlflow.experimentKind": _KIND}
-        tags |= {f"{_VIEW}{key}": json.dumps(view, sort_keys=True) for key, view in views.items()}
+        tags |= _view_tags(views)
         found = self._client.get_experiment_by_name(name)
         location = location_of(artifacts) if artifacts else None
         is_local = artifacts is not None and (not found or found.artifact_location == location)
@@ -216,9 +130,9 @@ class _Experiment:
         self._known = self._runs()
         self._lineage = Lineage(self._client, self._id)
 
-    def _runs(self) -> dict[str, tuple[str, str | None]]:
-        """Returns the id and digest of every run of the experiment, by key."""
-        known: dict[str, tuple[str, str | None]] = {}
+    def _runs(self) -> dict[str, _Known]:
+        """Returns the id, the digest and the parent of every run of the experiment, by key."""
+        known: dict[str, _Known] = {}
         token: str | None = ""
         while token is not None:
             page = self._client.search_runs(
@@ -226,29 +140,36 @@ class _Experiment:
             )
             for run in page:
                 tags = run.data.tags
-                known[tags.get("key", "")] = run.info.run_id, tags.get("digest")
+                own = run.info.run_id, tags.get("digest"), tags.get(_PARENT)
+                known[tags.get("key", "")] = own
             token = page.token or None
         return known
 
     def write(self, record: RunRecord) -> None:
         """Writes a record to its run, unless the run has the record's digest and all artifacts."""
-        run_id, digest = self._known.get(record.key, ("", None))
-        if digest == record.digest and self._has_artifacts(run_id, record):
+        run_id, digest, below = self._known.get(record.key, ("", None, None))
+        parent = self._known[record.parent][0] if record.parent in self._known else None
+        is_same = digest == record.digest and below == parent
+        if is_same and self._has_artifacts(run_id, record):
             return
         tags = {**record.tags, "key": record.key, "mlflow.note.content": record.description}
         if record.table:
             tags |= _TABLE_TAG
-        if record.parent in self._known:
-            tags["mlflow.parentRunId"] = self._known[record.parent][0]
-        if run_id:
-            run = self._client.get_run(run_id)
-        else:
+        if parent:
+            tags[_PARENT] = parent
+        run = self._client.get_run(run_id) if run_id else None
+        if run and _is_outdated(run.data, record):
+            self._client.delete_run(run_id)
+            run = None
+        if run is None:
             run = self._client.create_run(self._id, run_name=record.name, tags=tags)
             run_id = run.info.run_id
-            self._known[record.key] = run_id, None
+            self._known[record.key] = run_id, None, parent
         written = run.data
         self._values(run_id, record, written)
         self._put_artifacts(run_id, record)
+        for name, text in _view_tags(record.views).items():
+            self._client.set_experiment_tag(self._id, name, text)
         self._lineage.link(run, record.datasets, makes=record.makes, uses=record.uses)
         for name, text in tags.items():
             if written.tags.get(name) != text:
@@ -256,13 +177,15 @@ class _Experiment:
         self._client.set_tag(run_id, "mlflow.runName", record.name)
         self._client.set_terminated(run_id)
         self._client.set_tag(run_id, "digest", record.digest)
-        self._known[record.key] = run_id, record.digest
+        self._known[record.key] = run_id, record.digest, parent
 
     def _values(self, run_id: str, record: RunRecord, written: Any) -> None:
         from mlflow.entities import Metric, Param
 
         now = int(time.time() * 1000)
-        params = [Param(k, v) for k, v in _text(record.params).items() if k not in written.params]
+        params = [
+            Param(k, v) for k, v in params_text(record.params).items() if k not in written.params
+        ]
         for start in range(0, len(params), _PARAMS_PER_BATCH):
             self._client.log_batch(run_id, params=params[start : start + _PARAMS_PER_BATCH])
         metrics = [
@@ -302,13 +225,20 @@ class _Experiment:
                 self._client.log_artifact(run_id, str(local), None if parent == "." else parent)
 
 
-def _text(params: Mapping[str, Any]) -> dict[str, str]:
-    return {k: str(v)[:_VALUE_CHARACTERS] for k, v in params.items() if v is not None}
+def _is_outdated(written: Any, record: RunRecord) -> bool:
+    """Returns whether a run has parameters or metrics that its record does not have.
+
+    The run that made a snapshot is kept, since the snapshot names the run.
+    """
+    metrics = {name for name, value in record.metrics.items() if value is not None}
+    is_other = not written.params.items() <= params_text(record.params).items()
+    return record.makes is None and (
+        is_other or not written.metrics.keys() <= metrics | record.curves.keys()
+    )
 
 
-def _finite(value: Any) -> Any:
-    """Returns a value unchanged, or None for a number that JSON cannot hold."""
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+def _view_tags(views: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    return {view_tag(name): json.dumps(view, sort_keys=True) for name, view in views.items()}
 
 
 def _same(written: float | None, value: float) -> bool:

@@ -48,7 +48,7 @@ class TrialRecord:
     Attributes:
         study: name of the Optuna study.
         trial: finished trial, with the key of its score as the user attribute `IDENTITY`.
-        about: user attributes of the Optuna study, as JSON.
+        about: user attributes of the Optuna study, as JSON; they may change from trial to trial.
         lower_is_better: for each objective of the Optuna study, whether lower values are better.
     """
 
@@ -84,6 +84,7 @@ class _Storage:
         # With pool_pre_ping, connections that a restarted server has closed are not used again.
         self._storage = RDBStorage(url, engine_kwargs={"pool_pre_ping": True})
         self._studies: dict[str, tuple[optuna.Study, set[str]]] = {}
+        self._about: dict[str, dict[str, Any]] = {}
 
     def write(self, record: TrialRecord) -> None:
         """Adds the trial of a record unless the storage holds it already."""
@@ -92,6 +93,11 @@ class _Storage:
         if score not in known:
             study.add_trial(record.trial)
             known.add(score)
+        written = self._about[record.study]
+        for name, value in record.about.items():
+            if written.get(name) != value:
+                study.set_user_attr(name, value)
+                written[name] = value
 
     def _open(self, record: TrialRecord) -> tuple[optuna.Study, set[str]]:
         self._remove_other_names(record)
@@ -101,9 +107,7 @@ class _Storage:
             directions=[_MINIMIZE if lower else _MAXIMIZE for lower in record.lower_is_better],
             load_if_exists=True,
         )
-        for name, value in record.about.items():
-            if study.user_attrs.get(name) != value:
-                study.set_user_attr(name, value)
+        self._about[record.study] = study.user_attrs
         known = {str(t.user_attrs.get(IDENTITY)) for t in study.get_trials(deepcopy=False)}
         self._studies[record.study] = study, known
         return study, known

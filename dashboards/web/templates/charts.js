@@ -1,7 +1,9 @@
 // Draws charts when they scroll into view, in the colours of the page's colour scheme.
 "use strict";
 const config = {
-  responsive: true, displaylogo: false, displayModeBar: "hover",
+  responsive: true, displaylogo: false,
+  // Without a pointer that hovers, the buttons would always cover the curves.
+  displayModeBar: window.matchMedia("(hover: hover)").matches ? "hover" : false,
   modeBarButtonsToRemove: ["lasso2d", "select2d", "sendChartToCloud"],
 };
 const drawings = new Map(); // figure of each place
@@ -24,15 +26,23 @@ function themed(layout) {
   for (const key of Object.keys(layout)) {
     if (/^[xy]axis/.test(key)) {
       themed[key] = { ...layout[key], gridcolor: line, linecolor: line, zerolinecolor: line,
-        automargin: true };
+        automargin: true, tickfont: { size: narrow ? 10 : 12 } };
     }
   }
   return themed;
 }
 
+// Returns a figure's data with the lines' colours of the page's colour scheme.
+function coloured(data) {
+  const style = getComputedStyle(document.documentElement);
+  const [from, to] = ["--lines-in-print", "--lines"]
+    .map((name) => style.getPropertyValue(name).trim().split(/\s+/));
+  return JSON.parse(JSON.stringify(data), (_, value) => to[from.indexOf(value)] ?? value);
+}
+
 function draw(place) {
   const figure = drawings.get(place);
-  return Plotly.react(place, figure.data, themed(figure.layout), config)
+  return Plotly.react(place, coloured(figure.data), themed(figure.layout), config)
     .then(() => { place.dataset.drawn = "yes"; });
 }
 

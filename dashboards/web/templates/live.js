@@ -117,36 +117,3 @@ document.addEventListener("click", async (event) => {
     event.target.textContent = "copied";
   }
 });
-
-// The viewer of samples: one picture at a time, each image pixel a whole number of screen pixels.
-for (const viewer of document.querySelectorAll("[data-viewer]")) {
-  const figures = [...viewer.querySelectorAll("figure")];
-  const slider = viewer.querySelector("input"), zoom = viewer.querySelector("select");
-  const show = () => {
-    const at = slider ? Number(slider.value) : 0;
-    figures.forEach((figure, n) => { figure.hidden = n !== at; });
-    for (const image of figures[at].querySelectorAll("img")) {
-      const sized = () => {
-        image.width = image.naturalWidth * zoom.value / window.devicePixelRatio;
-      };
-      if (image.complete) sized(); else image.addEventListener("load", sized, { once: true });
-    }
-  };
-  slider?.addEventListener("input", show);
-  zoom.addEventListener("change", show);
-  document.addEventListener("keydown", (event) => {
-    if (event.altKey || event.ctrlKey || event.metaKey) return;
-    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-    const grow = { "+": 1, "-": -1 }[event.key];
-    if (step && slider && event.target !== slider) slider.value = Number(slider.value) + step;
-    if (grow) zoom.selectedIndex = Math.min(Math.max(zoom.selectedIndex + grow, 0), zoom.length - 1);
-    if (step || grow) show();
-  });
-  const first = figures[0].querySelector("img");
-  const fit = () => { // small images are stored enlarged: half the size has whole pixels, too
-    const wide = first.naturalWidth * figures[0].querySelectorAll("img").length;
-    if (zoom.options[0].value === "0.5" && wide > viewer.clientWidth) zoom.selectedIndex = 0;
-    show();
-  };
-  if (first.complete) fit(); else first.addEventListener("load", fit, { once: true });
-}

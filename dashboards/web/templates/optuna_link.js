@@ -1,4 +1,5 @@
-// Leads from optuna-dashboard back to the study's page of the served site.
+// Leads from optuna-dashboard back to the studies' pages of the served site, and adds to each card of
+// its list the best value and the link.
 "use strict";
 (async () => {
   const [port, store] = [HOME_PORT, HOME_STORE];
@@ -9,17 +10,48 @@
     "padding: .4rem .8rem; border-radius: .4rem; background: #0b5cad; color: #fff; " +
     "font: 14px system-ui, sans-serif; text-decoration: none";
   document.body.append(link);
-  let ids = {};
-  try {
-    const { study_summaries: found } = await (await fetch("/api/studies")).json();
-    const id = (of) => of.user_attrs.find((attribute) => attribute.key === "id")?.value;
-    ids = Object.fromEntries(found.map((of) => [of.study_id, id(of)]));
-  } catch { /* the link then leads to all studies */ }
-  const update = () => {
-    const name = ids[location.pathname.match(/studies\/(\d+)/)?.[1]];
-    link.href = name ? `${home}${store}/${name}` : home;
-    link.textContent = name ? `back to ${name}` : "back to all studies";
+  const known = {}; // user attributes of each study
+  const read = async () => {
+    try {
+      const { study_summaries: found } = await (await fetch("/api/studies")).json();
+      for (const { study_id: id, user_attrs: of } of found) {
+        known[id] = Object.fromEntries(of.map(({ key, value }) => [key, value]));
+      }
+    } catch { /* the links then lead to all studies */ }
   };
+  const numberOf = (path) => path.match(/studies\/(\d+)/)?.[1];
+  const page = (of) => of?.id ? `${home}${store}/${of.id}` : home;
+
+  function complete(card) {
+    const of = known[numberOf(card.pathname)];
+    if (!of) return;
+    card.querySelector("h5").style.wordBreak = "normal"; // names break between words
+    card.querySelector("h5").style.overflowWrap = "anywhere";
+    let line = card.parentElement.querySelector(".of-study");
+    if (!line) {
+      line = document.createElement("p");
+      line.className = "of-study";
+      line.style.cssText = "margin: 0 16px; font: 16px system-ui, sans-serif";
+      const [best, back] = [document.createElement("strong"), document.createElement("a")];
+      back.style.cssText = "color: inherit; margin-left: .8rem";
+      back.textContent = "page of the study";
+      line.append(best, back);
+      card.after(line);
+    }
+    line.firstChild.textContent = of.best ? `best ${of.best}` : "";
+    line.lastChild.href = page(of);
+  }
+
+  const update = () => {
+    const of = known[numberOf(location.pathname)];
+    link.href = page(of);
+    link.textContent = of?.id ? `back to ${of.id}` : "back to all studies";
+    for (const title of document.querySelectorAll("a[href*='/studies/'] h5")) {
+      complete(title.closest("a"));
+    }
+  };
+  await read();
   update();
   setInterval(update, 500);
+  setInterval(async () => { if (!document.hidden) await read(); }, 5000);
 })();

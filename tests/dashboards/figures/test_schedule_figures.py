@@ -2,7 +2,7 @@
 
 import pytest
 
-from dashboards.drawing.description import BLUE, ORANGE
+from dashboards.drawing.description import BLUE, BROWN
 from dashboards.figures.class_shares import shares_panel
 from dashboards.figures.noise_schedules import schedule_figure
 from scorelib.schedules import SCHEDULES, ExplicitSchedule
@@ -28,7 +28,7 @@ def test_a_bar_is_blue_if_its_interval_holds_the_equal_share(upper, reaches):
     panel = shares_panel("images", of_classes)
     bars, level = panel.marks
     assert bars.y == [share for share, *_ in of_classes] and set(level.y) == {0.25}
-    assert bars.colours == [BLUE if reaches else ORANGE, ORANGE, ORANGE, ORANGE]
+    assert bars.colours == [BLUE if reaches else BROWN, BROWN, BROWN, BROWN]
     for share, below, above, (_, low, high) in zip(bars.y, *bars.errors, of_classes, strict=True):
         assert (share - below, share + above) == pytest.approx((low, high))
     assert panel.title == f"images: {int(reaches)} of 4 reach 25%"

@@ -216,3 +216,14 @@ def test_studies_that_were_not_run_are_offered_with_question_cost_and_command(st
     assert live.study(study.study.id) is study and not unreadable
     record_last_run(store, miniature_study(seeds="2"))
     assert live.study(study.study.id) is not study, "the settings have changed"
+
+
+def test_pictures_asked_of_a_study_that_a_page_shows_already_appear_on_the_page(store):
+    live = LiveStore(store, "")
+    record_last_run(store, miniature_study())
+    ((before,), _) = live.studies()
+    ((same,), _) = live.studies()
+    assert same is before, "what is known is kept"
+    record_last_run(store, miniature_study(projections__nearest="3", projections__frames="4"))
+    ((now,), _) = live.studies()
+    assert {(cell.nearest, cell.frames) for cell in now.study.cells} == {(3, 4)}

@@ -11,7 +11,7 @@ from mlflow.tracking import MlflowClient
 
 from dashboards.records.mlflow_records import experiment_description, model_records, records
 from dashboards.records.mlflow_searches import trial_key
-from dashboards.records.mlflow_views import views
+from dashboards.records.mlflow_views import comparison, views
 from dashboards.records.projections import Projections
 from dashboards.results.cells import read_study
 from dashboards.results.missing import what_is_missing
@@ -27,7 +27,8 @@ from tuning.scheduling.scheduler import Scheduler
 from tuning.stages import InceptionScoreProtocol, Snapshot
 from tuning.store.store import Store
 from tuning.tracking import writer as writer_module
-from tuning.tracking.mlflow_writer import MlflowWriter, RunRecord
+from tuning.tracking.mlflow_record import RunRecord
+from tuning.tracking.mlflow_writer import MlflowWriter
 from tuning.tracking.writer import ProjectionError, ProjectionWriter
 
 
@@ -184,23 +185,70 @@ def test_the_experiment_says_what_it_is_and_holds_the_views(shown):
     (experiment,) = client.search_experiments(filter_string="name = 'cifar_sampling_eps'")
     assert scheduler.study.question in experiment.tags["mlflow.note.content"]
     kept = json.loads(experiment.tags["mlflow.sharedViewState.cells-demo"])
-    assert kept["searchFilter"] == "tags.kind = 'cell' and tags.scale = 'demo'"
+    cells = "tags.kind = 'cell' and tags.scale = 'demo'"
+    assert kept["searchFilter"] == f"{cells} and tags.settings = '{scheduler.study.settings.key}'"
     assert len(runs(client, kept["searchFilter"])) == 4
     # Both scales share an experiment: neither scale replaces targets of the other's links.
     paper = views(dataclasses.replace(scheduler.study, scale="paper"))
     assert runs(client, paper["cells-paper"]["searchFilter"]) == []
     assert not paper.keys() & views(scheduler.study).keys()
-    noise = ["within_noise_from", "within_noise_to"]
-    compared = (
-        ["sampler", "n_sigma", "ema", "iteration"],
-        ["epsilon", "r", "fd", "fd_denoised", *noise],
-    )
-    named = [
-        f"{kind}.`{n}`"
-        for kind, of in zip(("params", "metrics"), compared, strict=True)
-        for n in of
+    named = [column.replace("`", "") for column in kept["selectedColumns"]]
+    assert named == [
+        "params.sampler", "params.n_sigma", "metrics.epsilon", "metrics.r", "params.ema",
+        "params.iteration", "metrics.fd", "metrics.fd_denoised",
+        "metrics.within_noise_from", "metrics.within_noise_to",
+    ]  # fmt: skip
+    assert kept["columnOrder"] == kept["selectedColumns"]
+    widths = [kept["columnWidths"][column] for column in kept["columnOrder"]]
+    assert sum(widths[:8]) < 620, "room for them at 1280 px"
+
+
+def test_the_comparison_opens_with_exactly_the_parameters_that_differ(shown):
+    client, scheduler, *_ = shown
+    (experiment,) = client.search_experiments(filter_string="name = 'cifar_sampling_eps'")
+    kept = json.loads(experiment.tags["mlflow.sharedViewState.compare-demo"])
+    chart, differences = kept["compareRunCharts"]
+    assert chart["selectedParams"] == ["sampler", "n_sigma"]
+    assert chart["selectedMetrics"] == ["fd", "fd_denoised"]
+    assert differences["showDifferencesOnly"] and len(runs(client, kept["searchFilter"])) == 4
+    # Values that searches have chosen count as well, and so does a value that a cell lacks.
+    cells = [{"sampler": "Als", "ema": 0.9, "iteration": 5}, {"sampler": "Als", "ema": 0.99}]
+    ((name, view),) = comparison(scheduler.study, cells).items()
+    assert name == "compare-demo"
+    assert view["compareRunCharts"][0]["selectedParams"] == ["ema", "iteration"]
+
+
+def test_a_run_with_parameters_of_an_earlier_version_is_written_anew(tmp_path):
+    uri = empty_database(tmp_path / "old.db")
+    new = RunRecord(key="k", name="n", tags={}, params={"ema": 0.9}, metrics={"fd": 1.0})
+    below = RunRecord(key="below", name="n", tags={}, parent="k")
+    olds = [
+        {"params": {"ema": 0.9, "sample.sampler.clamp": False}},  # a name that is no longer used
+        {"params": {"ema": 0.8}},  # a value that is another now
+        {"metrics": {"fd": 1.0, "FID": 1.0}},
     ]
-    assert kept["selectedColumns"] == named
+    for old in olds:
+        write(uri, tmp_path, lambda old=old: [dataclasses.replace(new, **old), below])
+        write(uri, tmp_path, lambda: [new, below])
+        client = MlflowClient(tracking_uri=uri)
+        found = {run.data.tags["key"]: run for run in runs(client)}
+        assert len(found) == len(runs(client)) == 2
+        assert found["k"].data.params == {"ema": "0.9"} and found["k"].data.metrics == {"fd": 1.0}
+        assert found["below"].data.tags["mlflow.parentRunId"] == found["k"].info.run_id
+        before = {key: run.info.run_id for key, run in found.items()}
+        write(uri, tmp_path, lambda: [new, below])
+        assert {run.data.tags["key"]: run.info.run_id for run in runs(client)} == before
+
+
+def test_cells_of_other_settings_are_no_part_of_the_views(tmp_path):
+    uri, tags = empty_database(tmp_path / "settings.db"), {"kind": "cell", "scale": "demo"}
+    keys = [miniature_study(n_images=images).settings.key for images in ("40", "60")]
+    cells = [RunRecord(key=key, name="n", tags=tags | {"settings": key}) for key in keys]
+    write(uri, tmp_path, lambda: cells)
+    (run,) = runs(
+        MlflowClient(tracking_uri=uri), views(miniature_study())["cells-demo"]["searchFilter"]
+    )
+    assert run.data.tags["key"] == keys[1]
 
 
 def test_trials_are_rows_of_their_own_the_best_first():

@@ -7,6 +7,7 @@ import subprocess
 
 import pandas as pd
 import pytest
+from rich.cells import cell_len
 
 from dashboards.text.formats import Document, as_html, as_latex, as_markdown, as_rich
 
@@ -41,6 +42,21 @@ def test_every_format_holds_every_cell_and_note():
     for text in texts:
         for wanted in (DOCUMENT.title, DOCUMENT.heading, *cells, *DOCUMENT.foot):
             assert wanted in text, wanted
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_a_long_note_has_one_line_on_a_terminal_and_is_whole_elsewhere(monkeypatch, is_terminal):
+    monkeypatch.setattr("sys.stdout.isatty", lambda: is_terminal)
+    notes = ["short", "words" * 40, "全角" * 30]  # the last takes two columns for each character
+    lines = as_rich(Document("title", "heading", [], notes), 80).splitlines()
+    if not is_terminal:
+        assert lines[2:] == notes
+        return
+    lines = [re.sub(r"\x1b\[[\d;]*m", "", line) for line in lines]
+    assert lines[2] == "short" and len(lines) == 6
+    assert [line[-1] for line in lines[3:5]] == ["…", "…"]
+    assert all(cell_len(line) <= 80 for line in lines)
+    assert lines[5] == "(notes that are cut here: 2; the report has them in full)"
 
 
 def test_latex_rows_have_as_many_columns_as_their_table():

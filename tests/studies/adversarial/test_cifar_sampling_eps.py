@@ -11,8 +11,8 @@ from tuning.store.store import Store
 
 SHORTER = {
     "train.network.width": "128",
-    "iterations": "2000", "iteration": "2000", "snapshot_every": "2000", "search.n_trials": "3",
-    "search.n_images": "100", "search.top_images": "100", "search.keep": "1", "n_images": "200",
+    "iterations": "2000", "iteration": "2000", "snapshot_every": "2000", "search.n_trials": "5",
+    "search.n_images": "200", "search.top_images": "200", "search.keep": "1", "n_images": "400",
     "seeds": "1", "columns": '["non-adversarial"]', "selection.n_trials": "1",
 }  # fmt: skip
 

@@ -4,7 +4,10 @@ import pytest
 
 from scorelib.errors import InputError
 from studies.common.execution_settings import require_optuna
-from tests.miniature import miniature_study
+from studies.registry import find_study
+from tests.miniature import first_score, miniature_settings, miniature_study
+from tuning.stages.frames import Frames
+from tuning.stages.nearest import Nearest
 from tuning.store.store import Store
 
 
@@ -32,3 +35,21 @@ def test_another_optuna_database_is_allowed(tmp_path):
     for store in (str(tmp_path / "store"), "s3://bucket/store"):
         require_optuna(of(f"sqlite:///{tmp_path}/optuna.db"), store)
     require_optuna(miniature_study(), str(tmp_path / "store"))
+
+
+def test_pictures_can_be_asked_of_every_study_and_change_no_key():
+    definition, plain = find_study("cifar_sampling_eps"), miniature_study()
+    best = first_score(plain)
+    for name, kind, field, expected in (
+        ("frames", Frames, "n_frames", 6),  # one for each of the six updates, not nine
+        ("nearest", Nearest, "n_images", 9),
+    ):
+        study = definition.study("demo", miniature_settings(**{f"projections__{name}": "9"}))
+        assert study.settings.key == plain.settings.key
+        for own, other in zip(study.cells, plain.cells, strict=True):
+            if own.search.name == "cas n_sigma=1, non-adversarial":
+                *before, added = own.jobs(best)
+                assert tuple(before) == other.jobs(best)
+                assert isinstance(added, kind) and getattr(added, field) == expected
+        with pytest.raises(InputError, match=f"projections.{name} must be at least 0, but got -1"):
+            miniature_settings(**{f"projections__{name}": "-1"})

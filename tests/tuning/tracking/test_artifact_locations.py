@@ -13,7 +13,8 @@ from mlflow.tracking import MlflowClient
 from tests.displays import empty_database
 from tuning.tracking import writer as writer_module
 from tuning.tracking.artifact_locations import are_outdated, location_of, update_locations
-from tuning.tracking.mlflow_writer import MlflowWriter, RunRecord
+from tuning.tracking.mlflow_record import RunRecord
+from tuning.tracking.mlflow_writer import MlflowWriter
 from tuning.tracking.writer import ProjectionError
 
 RECORD = RunRecord(

@@ -23,7 +23,8 @@ from tuning.tracking.faults import (
     require_database_of,
     require_mlflow,
 )
-from tuning.tracking.mlflow_writer import MlflowWriter, RunRecord
+from tuning.tracking.mlflow_record import RunRecord
+from tuning.tracking.mlflow_writer import MlflowWriter
 from tuning.tracking.writer import ProjectionError
 
 NAME = "a study (demo)"

@@ -11,6 +11,15 @@ def record(name, about):
     return TrialRecord(study=name, trial=trial, about=about)
 
 
+def test_attributes_of_a_study_follow_its_trials(tmp_path):
+    url = f"sqlite:///{tmp_path}/optuna.db"
+    for values in (("fd 3", "fd 2"), ("fd 1",)):  # the second time on a new connection
+        with OptunaWriter(url) as writer:
+            writer.write(lambda values=values: [record("s", {"best": of}) for of in values])
+        (found,) = optuna.get_all_study_summaries(url)
+        assert found.user_attrs["best"] == values[-1] and found.n_trials == 1
+
+
 def test_a_study_that_an_earlier_version_named_otherwise_is_replaced(tmp_path):
     url = f"sqlite:///{tmp_path}/optuna.db"
     owner = {"study": "s", "scale": "demo", "search": "als", PROPOSALS: "p1"}

@@ -58,10 +58,10 @@ def path_text(given: str | os.PathLike[str], field: str) -> str:
     Raises:
         InputError: what is given is none of these.
     """
-    try:
-        return os.fspath(given)
-    except TypeError as error:
-        raise InputError(f"{field} must be a name or a path, but got {given!r}", field) from error
+    found = os.fspath(given) if isinstance(given, str | os.PathLike) else None
+    if not isinstance(found, str) or not found.strip():
+        raise InputError(f"{field} must be a name or a path, but got {given!r}", field)
+    return found
 
 
 def require_utf8(path: str) -> None:

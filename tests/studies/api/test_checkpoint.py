@@ -173,7 +173,7 @@ def test_images_are_written_as_an_array_too(original, tmp_path):
     [
         (["CAS, n_sigma = 3", "digits"], "must be one of 'CAS, n_sigma = 1'"),
         ([CELL[0], "digit"], "the nearest is 'digits'"),
-        ([*CELL, "--images", "-1"], "at least 0"),
+        ([*CELL, "--images", "-1"], "from 0 to 1,000,000, but got -1"),
         ([*CELL, "--layout", "score-sde"], "must hold one of NcsnPp"),
         ([*CELL, "--layout", "edm"], "invalid choice"),
     ],

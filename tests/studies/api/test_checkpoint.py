@@ -221,7 +221,7 @@ REFUSED = {
     "another network": ({}, "the nearest here is"),
     "a wrong ngf": ({"model.network": '{"spec": "Ncsnv2", "ngf": 4}'}, "ngf=2"),
     "a wrong digest": ({"model.sha256": "ab" * 32}, "(--set model.sha256=VALUE)"),
-    "a wrong option": ({"model.emma": "0.9"}, "the nearest is 'ema'"),
+    "a wrong option": ({"model.emma": "0.9"}, "got 'model.emma'; the nearest is 'model.ema'"),
     "no range": ({"model.value_range": "[1, 1]"}, "low < high"),
     "images of another shape": ({"images": "Photographs"}, "(--set images=VALUE)"),
     "a published name of another network": ({"published": "ncsnv2-cifar10"}, "232 levels"),

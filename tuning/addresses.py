@@ -36,8 +36,10 @@ def local_path(text: str) -> Path:
         text: the path.
 
     Raises:
-        InputError: the path begins with ``~``, but this user has no home folder.
+        InputError: the path is empty, or begins with ``~``, but this user has no home folder.
     """
+    if not text.strip():  # would be the current folder
+        raise InputError(f"a path must not be empty, but got {text!r}: is a variable unset?")
     require_utf8(text)
     expanded = os.path.expanduser(text)
     if expanded == text and text.split("/")[0] == "~":

@@ -140,9 +140,14 @@ class Run:
         found = self.cell(row, column)
         views = {(view.cell.row, view.cell.column): view for view in self._view.cells}
         return export(
-            views[found.row, found.column], self.study, self._store,
-            local_path(path_text(folder, "folder")), n_images=n_images, images_as=images_as, layout=layout,
-        )  # fmt: skip
+            views[found.row, found.column],
+            self.study,
+            self._store,
+            local_path(path_text(folder, "folder")),
+            n_images=n_images,
+            images_as=images_as,
+            layout=layout,
+        )
 
     @property
     def searches(self) -> tuple[str, ...]:

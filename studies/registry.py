@@ -140,10 +140,9 @@ def find_study(name: str) -> StudyDefinition:
         raise InputError(
             f"the study {name.partition('.')[0]} is a user's own: give its file or module", _MODULES
         )
-    names = [*STUDIES, *(definition.name for definition in own_studies())]
-    file = f"{name}.py"
-    near = [file] if os.path.isfile(file) else difflib.get_close_matches(name, names, n=1)
+    known, file = [*STUDIES, *(definition.name for definition in own_studies())], f"{name}.py"
+    near = [file] if os.path.isfile(file) else difflib.get_close_matches(name, known, n=1)
     raise InputError(
-        f"NAME must be a file FILE.py, a module, or one of {', '.join(names)}, but got "
+        f"NAME must be a file FILE.py, a module, or one of {', '.join(known)}, but got "
         f"{name!r}{hint(near)}"
     )

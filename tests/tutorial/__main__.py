@@ -31,9 +31,12 @@ def installed(folder):
     """Builds and installs a wheel; returns the folder that holds the packages."""
     pip = [sys.executable, "-m", "pip"]
     quiet = ["--quiet", "--no-deps", "--disable-pip-version-check"]
+    config = folder / "build.cfg"  # a build folder of its own: another holds files of other days
+    config.write_text(f"[build]\nbuild_base = {folder / 'build'}\n")
     subprocess.run(
-        [*pip, "wheel", *quiet, "--no-build-isolation", "-w", str(folder), str(ROOT)], check=True
-    )
+        [*pip, "wheel", *quiet, "--no-build-isolation", "-w", str(folder), str(ROOT)],
+        env=os.environ | {"DIST_EXTRA_CONFIG": str(config)}, check=True,
+    )  # fmt: skip
     (wheel,) = folder.glob("*.whl")
     site = folder / "site"
     subprocess.run([*pip, "install", *quiet, "--target", str(site), str(wheel)], check=True)

@@ -150,3 +150,31 @@ def test_a_model_of_other_images_is_refused_in_one_line(tmp_path, capsys):
     printed = capsys.readouterr()
     assert "(--set model=VALUE)" in printed.err and printed.err.count("\n") == 1
     assert not (tmp_path / "store").exists()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flat(Memory):
+    """A score model whose answer has lost the shape of the images."""
+
+    KIND = "tests:Flat"
+
+    def score_network(self, at, ema):
+        return FlatNetwork()
+
+
+class FlatNetwork(nn.Module):
+    def forward(self, x, sigma):
+        return x.flatten(1)
+
+
+def test_a_model_that_fails_on_images_is_refused_before_anything_is_written(tmp_path, capsys):
+    text = (
+        'model={"spec": "tests:Flat", "data": {"spec": "Digits"}, "schedule": {"spec": '
+        '"GeometricSchedule", "sigma_1": 3, "sigma_L": 0.1, "n_levels": 6}}'
+    )
+    given = ["--set", text, "--set", "images=Digits"]
+    assert main(["sampling_eps", "--store", str(tmp_path / "store"), *given]) == 2
+    printed = capsys.readouterr()
+    assert f"{__file__}: the output of Flat for two examples of shape (1, 8, 8)" in printed.err
+    assert "(2, 1, 8, 8), but got (2, 64)" in printed.err and printed.err.count("\n") == 1
+    assert not (tmp_path / "store").exists()

@@ -10,7 +10,7 @@ from scorelib.data.own.pictures import Pictures
 from scorelib.errors import InputError
 from studies.general import sampling_eps, score_images, sweep
 from studies.opening.open_study import changed_settings
-from tests.studies.api.test_own_model import MODEL, SMALL
+from tests.studies.own_model import MODEL, SMALL
 from tests.tuning.draining import drain
 from tuning.jobs import ExecutionContext
 from tuning.scheduling.scheduler import Scheduler

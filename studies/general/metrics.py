@@ -34,13 +34,15 @@ def protocol_of_kind(
         InputError: there is no such kind, or a field of the protocol cannot have its value.
     """
     described = parsed(given)
+    name = str(described.get("spec", given)) if isinstance(described, dict) else given
     kinds = {name for cls in kinds_below(Protocol) for name in (cls.KIND, cls.short_kind())}
-    if not isinstance(described, dict) and given not in kinds:
+    if name not in kinds:
         known = list(names)
         raise InputError(
-            f"{field} must hold {', '.join(known)}, or kinds of protocols, but got {given!r}"
-            f"{hint(suggestions(given, [*known, *sorted(kinds)]))}",
+            f"{field} must hold {', '.join(known)}, or kinds of protocols, whose modules are given,"
+            f" but got {name!r}{hint(suggestions(name, [*known, *sorted(kinds)]))}",
             field,
+            "modules",
         )
     try:
         made: Protocol = component(described, distance, (Protocol,), field)

@@ -97,9 +97,10 @@ def test_the_distance_alone_is_the_study_as_before():
 @pytest.mark.parametrize(
     ("metric", "words"),
     [
-        ("Brightnes", "must hold distance, .*kinds of protocols, but got .*'Brightness'"),
-        ("", "kinds of protocols, but got ''"),
-        ("Digits", "kinds of protocols, but got 'Digits'"),
+        ("Brightnes", "must hold distance, .*but got 'Brightnes'.*'Brightness'"),
+        ("", "kinds of protocols, whose modules are given, but got ''"),
+        ("Digits", "whose modules are given, but got 'Digits'"),
+        ('{"spec": "other:Ink"}', "whose modules are given, but got 'other:Ink'"),
         ("Protocol", "must be one of the kinds"),
         ("DistanceProtocol", "DistanceProtocol.extractor must be Coordinates"),
         ("NeighboursProtocol", "NeighboursProtocol needs the field 'statistic'"),

@@ -157,12 +157,13 @@ class ScoreImagesSettings(StudySettings):
             InputError: the images are too few, or features or reference lack what is needed.
         """
         extractor, data = self.features, self.reference
-        distance = FidProtocol(
-            extractor=extractor, data=data, n_images=n_images, split=self.split, seeds="unstated"
-        )
-        if metric == "distance":
-            return distance
-        if metric not in METRICS:
+        if metric == "distance" or metric not in METRICS:
+            distance = FidProtocol(
+                extractor=extractor, data=data, n_images=n_images, split=self.split,
+                seeds="unstated",
+            )  # fmt: skip
+            if metric == "distance":
+                return distance
             return protocol_of_kind(metric, distance, "metrics", METRICS)
         if metric == "inception score":
             return InceptionScoreProtocol(

@@ -25,6 +25,8 @@ from tests.launches import wait_for
 from tests.tutorial.page import DDPM, snippets
 
 ROOT = Path(__file__).parents[2]
+SHORTER = {"n_sigma": [1], "iterations": 1000, "snapshot_every": 500, "iteration": 1000}
+"""Settings with which the demo takes minutes also beside other work."""
 
 
 def installed(folder):
@@ -166,14 +168,14 @@ def killed(site, folder):
 
 
 def the_notebook(site, folder):
-    """Runs the notebook of the documents by a real kernel, without the rows of five steps.
+    """Runs the notebook of the documents by a real kernel, with shorter trainings and two rows.
 
-    These rows take most of the demo's time; `make study` is the whole demo.
+    `make study` is the whole demo.
     """
     notebook = nbformat.read(ROOT / "docs" / "notebook.ipynb", as_version=4)
     first, *others = (cell.source for cell in notebook.cells if cell.cell_type == "code")
     assert "changes = {}" in first, first
-    execute(site, folder, [first.replace("changes = {}", 'changes = {"n_sigma": [1]}'), *others])
+    execute(site, folder, [first.replace("changes = {}", f"changes = {SHORTER}"), *others])
     return f"{len(notebook.cells)} cells"
 
 

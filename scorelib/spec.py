@@ -16,6 +16,7 @@ import contextlib
 import dataclasses
 import difflib
 import hashlib
+import inspect
 import json
 import math
 import types
@@ -237,7 +238,8 @@ def from_json(data: dict[str, Any]) -> Any:
 def _from_json(data: dict[str, Any]) -> Any:
     kind = data.get("spec")
     if not isinstance(kind, str) or kind not in _KINDS:
-        near = difflib.get_close_matches(str(kind), _KINDS, n=1)
+        usable = [k for k, c in _KINDS.items() if not (k.startswith("_") or inspect.isabstract(c))]
+        near = difflib.get_close_matches(str(kind), usable, n=1)
         hint = f"; the nearest is {near[0]!r}" if near else ""
         module = str(kind).partition(":")[0] if ":" in str(kind) else None
         hint = f": import its module {module}" if module else hint

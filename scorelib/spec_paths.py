@@ -25,7 +25,7 @@ class UnknownPathError(InputError):
     """An error raised for a path that is no field; `fields` holds the likeliest path, if any."""
 
 
-def replace_paths(spec: Any, changes: Mapping[str, Any]) -> Any:
+def replace_paths(spec: Any, changes: Mapping[str, Any], prefix: str = "") -> Any:
     """Returns a copy of the spec with the fields at dotted paths changed.
 
     Values are given as text, as on a command line. All changes are made together, so a spec is
@@ -36,6 +36,7 @@ def replace_paths(spec: Any, changes: Mapping[str, Any]) -> Any:
         changes: new values by path, such as ``network.width``. Text that is valid JSON is parsed as
             JSON, other text is a string. The value of a component is a spec, the kind of one, or
             JSON such as ``{"spec": "Ncsnv2", "ngf": 32}``. Any other value is taken as it is.
+        prefix: prefix of all paths in messages, such as ``model.``.
 
     Raises:
         UnknownPathError: a path does not exist.
@@ -44,10 +45,13 @@ def replace_paths(spec: Any, changes: Mapping[str, Any]) -> Any:
     """
     given = {path: parsed(value) for path, value in changes.items()}
     try:
-        return _made(type(spec), _values(spec), given, "")
+        return _made(type(spec), _values(spec), given, prefix)
     except UnknownPathError as error:
         wrong, *beside = error.fields
-        found = suggestions(wrong, list(dict.fromkeys([*beside, *paths(spec)])))
+        # A component that is given anew may lack the fields of the present one.
+        anew = tuple(f"{prefix}{path}." for path in given)
+        kept = (path for path in paths(spec, prefix) if not path.startswith(anew))
+        found = suggestions(wrong, list(dict.fromkeys([*beside, *kept])))
         raise UnknownPathError(f"{error}{hint(found)}", *found[:1]) from None
 
 
@@ -140,6 +144,21 @@ def _spec_types(annotation: Any) -> tuple[type[Spec], ...]:
     return tuple(o for o in options if isinstance(o, type) and issubclass(o, Spec))
 
 
+def component(given: Any, current: Spec, bases: tuple[type[Spec], ...], path: str) -> Any:
+    """Returns the spec that a value describes, with the shared fields of another spec.
+
+    Args:
+        given: a kind, or a dictionary with the kind as "spec" and some fields.
+        current: spec whose fields carry over where the new spec has them.
+        bases: classes, of one of which the new spec must be.
+        path: name of the value in messages.
+
+    Raises:
+        InputError: there is no such kind, or a field is unknown, missing or has a wrong value.
+    """
+    return _component(given, current, bases, {}, path)
+
+
 def _component(
     given: Any, current: Any, bases: tuple[type[Spec], ...], below: Mapping[str, Any], path: str
 ) -> Any:
@@ -163,15 +182,21 @@ def _class_of(
 ) -> type[Spec]:
     """Returns the class of the described kind, by default that of the current spec."""
     name = described.get("spec", current.KIND if isinstance(current, Spec) else None)
-    known = [cls for base in bases for cls in kinds_below(base)]
+    known = dict.fromkeys(cls for base in bases for cls in kinds_below(base))
+    usable = [cls for cls in known if not inspect.isabstract(cls) and isinstance(name, str)]
     # A kind, a kind without its module, or the name of a family of schedules, such as "linear".
-    names = {str(getattr(c, "name", "")): c for c in known} | {c.short_kind(): c for c in known}
-    names |= {c.KIND: c for c in known}
-    cls = names.get(known_form(str(name), names))
-    if cls is None or inspect.isabstract(cls):
+    words = {w for c in usable for w in (c.KIND, c.short_kind(), str(getattr(c, "name", "")))}
+    word = known_form(str(name), words)
+    found = [c for c in usable if word == c.KIND] or [
+        c for c in usable if word in (c.short_kind(), getattr(c, "name", None))
+    ]
+    if not found:
         near = difflib.get_close_matches(str(name), _kinds(bases), n=1, cutoff=0.5)
         raise InputError(f"{path} must be {_choices(bases)}, but got {name!r}{hint(near)}", path)
-    return cls
+    if len(found) > 1:
+        kinds = " or ".join(sorted(cls.KIND for cls in found))
+        raise InputError(f"{path} must be one kind, but {name!r} may be {kinds}", path)
+    return found[0]
 
 
 def _require_all(cls: type[Spec], values: Mapping[str, Any], prefix: str) -> None:

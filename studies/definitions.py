@@ -57,7 +57,7 @@ class StudyDefinition:
         Raises:
             InputError: the scale is unknown.
         """
-        if scale not in self.scales:
+        if not isinstance(scale, str) or scale not in self.scales:
             known = ", ".join(self.scales)
             raise InputError(f"the scale must be one of {known}, but got {scale!r}", "scale")
         return self.scales[scale]()

@@ -1,6 +1,7 @@
 """The registry of all studies by name, and the interface of a study module (`StudyModule`)."""
 
 import difflib
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from importlib import import_module
 from typing import Any, Protocol, cast
 
 from scorelib.errors import InputError
+from scorelib.field_names import hint
 from scorelib.unicode_forms import known_form
 from studies.definitions import StudyDefinition, own_studies, own_study
 from tuning.own_modules import import_own
@@ -138,9 +140,9 @@ def find_study(name: str) -> StudyDefinition:
         raise InputError(
             f"the study {name.partition('.')[0]} is a user's own: give its file or module", _MODULES
         )
-    near = difflib.get_close_matches(name, STUDIES, n=1, cutoff=0.3)
-    hint = f"; the nearest is {near[0]!r}" if near else ""
+    known, file = [*STUDIES, *(definition.name for definition in own_studies())], f"{name}.py"
+    near = [file] if os.path.isfile(file) else difflib.get_close_matches(name, known, n=1)
     raise InputError(
-        f"NAME must be a file FILE.py, a module, or one of {', '.join(STUDIES)}, but got "
-        f"{name!r}{hint}"
+        f"NAME must be a file FILE.py, a module, or one of {', '.join(known)}, but got "
+        f"{name!r}{hint(near)}"
     )

@@ -36,8 +36,10 @@ def local_path(text: str) -> Path:
         text: the path.
 
     Raises:
-        InputError: the path begins with ``~``, but this user has no home folder.
+        InputError: the path is empty, or begins with ``~``, but this user has no home folder.
     """
+    if not text.strip():  # would be the current folder
+        raise InputError(f"a path must not be empty, but got {text!r}: is a variable unset?")
     require_utf8(text)
     expanded = os.path.expanduser(text)
     if expanded == text and text.split("/")[0] == "~":
@@ -58,10 +60,10 @@ def path_text(given: str | os.PathLike[str], field: str) -> str:
     Raises:
         InputError: what is given is none of these.
     """
-    try:
-        return os.fspath(given)
-    except TypeError as error:
-        raise InputError(f"{field} must be a name or a path, but got {given!r}", field) from error
+    found = os.fspath(given) if isinstance(given, str | os.PathLike) else None
+    if not isinstance(found, str) or not found.strip():
+        raise InputError(f"{field} must be a name or a path, but got {given!r}", field)
+    return found
 
 
 def require_utf8(path: str) -> None:

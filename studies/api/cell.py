@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from dashboards.results.cells import CellView, Measured
 from dashboards.results.stored_pictures import grids
 from scorelib.errors import InputError
+from scorelib.field_names import hint
+from scorelib.unicode_forms import known_form
 from studies.cli.preflight import data_root
 from studies.opening.cli_common import UNREADABLE
 from tuning.jobs import ExecutionContext, Job
@@ -118,7 +120,7 @@ class CellResult:
             InputError: the cell has no images (yet), its network is not in the store, or `which` is
                 neither "raw" nor "denoised".
         """
-        require_known("kind of images", which, OUTPUTS)
+        known("kind of images", which, OUTPUTS)
         spec = self.sampled
         if seed is not None:
             spec = spec.replace(seed=seed)
@@ -172,11 +174,21 @@ class CellResult:
         return f"<p>{html.escape(repr(self))}</p>{pictures}"
 
 
-def require_known(what: str, name: str, known: Iterable[str]) -> None:
-    """Raises InputError, with the nearest known name, unless a name is known."""
-    names = list(dict.fromkeys(known))
-    if name not in names:
-        near = difflib.get_close_matches(str(name), names, n=1, cutoff=0.0)
-        hint = f"; the nearest is {near[0]!r}" if near else ""
+def known(what: str, given: str, names: Iterable[str]) -> str:
+    """Returns the one of some names that is given, in any Unicode form.
+
+    Args:
+        what: what the names are of, for the message.
+        given: the name that the user gives.
+        names: the names to choose from.
+
+    Raises:
+        InputError: none of the names is given; the message suggests the nearest.
+    """
+    names = list(dict.fromkeys(names))
+    found = known_form(given, names) if isinstance(given, str) else given
+    if found not in names:
+        near = difflib.get_close_matches(str(given), names, n=1)
         listed = ", ".join(map(repr, names)) or "nothing so far"
-        raise InputError(f"the {what} must be one of {listed}, but got {name!r}{hint}")
+        raise InputError(f"the {what} must be one of {listed}, but got {given!r}{hint(near)}")
+    return found

@@ -69,7 +69,7 @@ class StoreContents:
         name = study_name(path_text(name, "name"))
         found = last_run_studies(self._store)
         try:
-            named = found.named(name, scale)
+            named = found.named(name, scale) if isinstance(scale, str) else []
         except InputError as error:
             raise InputError(_said(error), *error.fields) from error
         if len(named) == 1:
@@ -113,6 +113,10 @@ def open(
         InputError: there is no store, another version of the code made the store, or a module
             cannot be imported.
     """
+    if isinstance(modules, str | bytes) or not isinstance(modules, Sequence):
+        raise InputError(
+            f'modules must be a list such as ["my_study.py"], but got {modules!r}', "modules"
+        )
     for module in modules:
         import_own(path_text(module, "modules"))
     return StoreContents(Store(with_home(path_text(store, "store"))))

@@ -17,9 +17,10 @@ from torch import Tensor
 
 from dashboards.results.cells import CellView
 from scorelib.errors import InputError, require_input
+from scorelib.limits import largest, shown
 from scorelib.weights import FORMATS, as_published, require_new_folder, save
 from scorelib.weights.layouts import PublishedFormat
-from studies.api.cell import CellResult
+from studies.api.cell import CellResult, known
 from studies.opening.cli_common import UNREADABLE
 from tuning.stages import ImportedWeights, SampleSpec, Snapshot
 from tuning.store.provenance import launches
@@ -49,7 +50,8 @@ def export(
         study: study of the cell.
         store: store of the study.
         folder: new or empty folder.
-        n_images: number of denoised images to write, >= 0, the first of the first measured seed.
+        n_images: number of denoised images to write, 0 to 1,000,000, the first of the first
+            measured seed.
         images_as: ``png`` for one file for each image in ``images/``; ``npz`` for one file
             ``images.npz`` with ``arr_0``: uint8 (N, H, W, C) images, or float32 (N, D) points.
         layout: authors' layout of a further file ``checkpoint.pth``; None for no such file.
@@ -58,10 +60,19 @@ def export(
         SHA-256 of the file of weights.
 
     Raises:
-        InputError: the folder has content or cannot be written, the cell has no network (yet), the
-            network does not fit the layout, or points are to be written as PNG.
+        InputError: an argument is wrong, the folder has content or cannot be written, the cell has
+            no network (yet), the network does not fit the layout, or points are to be written as
+            PNG.
     """
-    require_input(n_images >= 0, f"the number of images must be at least 0, but got {n_images}")
+    most = largest("n_images")
+    require_input(
+        type(n_images) is int and 0 <= n_images <= most,
+        f"the number of images must be a whole number from 0 to {most:,}, but got "
+        f"{shown(n_images)}",
+    )
+    known("format of the images", images_as, get_args(ImagesAs))
+    if layout is not None:
+        known("layout", layout, LAYOUTS)
     require_new_folder(folder)
     cell = CellResult(view, study, store)
     spec = cell.sampled

@@ -116,8 +116,8 @@ def _study(
         'changes must be a dictionary such as {"train.seed": 1}, but got ' + shown(changes),
     )
     as_given = {path: _plain(value) for path, value in changes.items()}
-    settings = changed_settings(study, scale or "demo", as_given)
-    return find_study(study).study(scale or "demo", settings)
+    scale = "demo" if scale is None else scale
+    return find_study(study).study(scale, changed_settings(study, scale, as_given))
 
 
 def _address(given: str | None) -> str | None:

@@ -3,7 +3,7 @@
 import html
 from collections.abc import Mapping
 from functools import cached_property
-from os import PathLike, fspath
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +19,10 @@ from dashboards.text.formats import as_html
 from dashboards.text.table import document
 from dashboards.web.pages import require_page_file, write_page
 from dashboards.web.report_page import render_report
-from scorelib.unicode_forms import known_form
 from scorelib.weights.layouts import PublishedFormat
-from studies.api.cell import CellResult, require_known
+from studies.api.cell import CellResult, known
 from studies.api.exporting import ImagesAs, export
-from tuning.addresses import local_path
+from tuning.addresses import local_path, path_text
 from tuning.execution.resources import likely_device
 from tuning.jobs import Job
 from tuning.scheduling.forecast import forecast, total
@@ -108,10 +107,8 @@ class Run:
             InputError: the table has no such row, column or cell.
         """
         found = {(cell.row, cell.column): cell for cell in self.cells}
-        row = known_form(row, (row for row, _ in found))
-        column = known_form(column, (column for of, column in found if of == row))
-        require_known("row", row, (cell.row for cell in self.cells))
-        require_known("column", column, (cell.column for cell in self.cells if cell.row == row))
+        row = known("row", row, (row for row, _ in found))
+        column = known("column", column, (column for of, column in found if of == row))
         return found[row, column]
 
     def export(
@@ -143,9 +140,14 @@ class Run:
         found = self.cell(row, column)
         views = {(view.cell.row, view.cell.column): view for view in self._view.cells}
         return export(
-            views[found.row, found.column], self.study, self._store, local_path(fspath(folder)),
-            n_images=n_images, images_as=images_as, layout=layout,
-        )  # fmt: skip
+            views[found.row, found.column],
+            self.study,
+            self._store,
+            local_path(path_text(folder, "folder")),
+            n_images=n_images,
+            images_as=images_as,
+            layout=layout,
+        )
 
     @property
     def searches(self) -> tuple[str, ...]:
@@ -161,7 +163,7 @@ class Run:
         Raises:
             InputError: the study has no such search.
         """
-        require_known("search", search, self.searches)
+        search = known("search", search, self.searches)
         return trial_numbers(self._scheduler.searches[search])
 
     @property
@@ -179,7 +181,7 @@ class Run:
             InputError: the results have no such figure.
         """
         found = {figure.title: figure for figure in figures(self._scheduler, self._store)}
-        require_known("figure", title, found)
+        title = known("figure", title, found)
         return draw_chart(found[title]).update_layout(title=title)
 
     def report(self, file: str | PathLike[str]) -> Path:
@@ -194,7 +196,7 @@ class Run:
         Raises:
             InputError: the file cannot be written.
         """
-        target = local_path(fspath(file))
+        target = local_path(path_text(file, "file"))
         require_page_file(target, "the file")
         write_page(target, render_report(self._scheduler, self._store), "the file")
         return target

@@ -31,10 +31,10 @@ class LaunchOptions:
     allow_cpu: bool = False
 
     def __post_init__(self) -> None:
-        """Raises InputError if a number is no whole number or out of range, or a text is none."""
+        """Raises InputError if an option has the wrong type, is empty or is out of range."""
         for name in ("tracking_uri", "address"):
             value = getattr(self, name)
-            if value is not None and not isinstance(value, str):
+            if value is not None and not (isinstance(value, str) and value.strip()):
                 raise InputError(f"{name} must be text, but got {value!r}", name)
         for name, least in (("cpus", 1), ("gpus", 0), ("max_concurrent", 1)):
             value = getattr(self, name)
@@ -42,3 +42,7 @@ class LaunchOptions:
                 raise InputError(
                     f"{name} must be a whole number of at least {least}, but got {value!r}", name
                 )
+        if not isinstance(self.allow_cpu, bool):
+            raise InputError(
+                f"allow_cpu must be true or false, but got {self.allow_cpu!r}", "allow_cpu"
+            )

@@ -6,6 +6,7 @@ given and the remedy.
 
 import dataclasses
 import os
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -16,16 +17,18 @@ from fsspec.implementations.local import LocalFileSystem
 from scorelib.data import DataSpec
 from scorelib.data.facts import DataFacts, facts_of
 from scorelib.errors import InputError
-from scorelib.spec import Spec
+from scorelib.spec import Spec, is_ours
 from studies.cli.launch_options import LaunchOptions
 from tuning.addresses import local_path, require_listening, require_server
 from tuning.execution.resources import Capacity, require_gpus
-from tuning.jobs import Job
+from tuning.jobs import ExecutionContext, Job
+from tuning.own_modules import error_of
 from tuning.scheduling.forecast import StageForecast, total
 from tuning.scheduling.planner import Planner
-from tuning.stages import Chunk, PictureChunk
+from tuning.stages import Chunk, PictureChunk, ScoreModel, TrainingSpec
 from tuning.stages.features.extractors import extractor_training, require_extractor
 from tuning.stages.features.reference import RealJob
+from tuning.stages.trial import require_model, require_network
 from tuning.store.data_records import recorded_data, require_same_data
 from tuning.store.files import file_system
 from tuning.store.provenance import launches
@@ -136,22 +139,23 @@ def fixed_left(study: Study, store: Store) -> list[Job]:
 
 
 def require_data(study: Study, store: Store) -> dict[DataSpec, DataFacts]:
-    """Reads data sets and builds extractors once, so that bad files fail before any job.
+    """Reads data sets and tries extractors and networks, so that bad ones fail before any job.
 
     Args:
-        study: the study; the files and extractors of its unfinished jobs are checked.
+        study: the study; the files and components of its unfinished jobs are checked.
         store: the store, whose records of data sets are compared with what is read.
 
     Returns:
         The facts of each data set.
 
     Raises:
-        InputError: a file is missing or not as expected, an extractor cannot be built, or the
-            images are not those that the store's results were made with.
+        InputError: a file is missing or not as expected, an extractor or a network of the user's
+            own fails, or the images are not those that the store's results were made with.
     """
     specs = list(_inputs(study, store))
     facts = {spec: _compared(spec, study, store) for spec in specs if isinstance(spec, DataSpec)}
     _require_extractors(study, specs)
+    _require_own_networks(study, store, specs)
     return facts
 
 
@@ -162,8 +166,8 @@ def present_data_notes(study: Study, store: Store) -> list[str]:
         What the user should know of the data sets of unfinished jobs, one line each.
 
     Raises:
-        InputError: a data set is there and a run would refuse the data set; or a file of weights
-            is named and a run would refuse an extractor.
+        InputError: a data set is there and a run would refuse the data set; or a run would refuse
+            a network, or an extractor whose file of weights is named.
     """
     notes, specs = [], list(_inputs(study, store))
     for spec in specs:
@@ -173,6 +177,7 @@ def present_data_notes(study: Study, store: Store) -> list[str]:
             else:
                 notes.append(f"data {spec.name}: no files yet")
     _require_extractors(study, specs, is_plan=True)
+    _require_own_networks(study, store, specs, is_plan=True)
     return notes
 
 
@@ -188,6 +193,27 @@ def _require_extractors(study: Study, specs: Iterable[Spec], *, is_plan: bool = 
     for extractor, shape in dict.fromkeys(used):
         if not is_plan or weights or extractor_training(extractor) is not None:
             require_extractor(extractor, shape, local_path(weights) if weights else None)
+
+
+def _require_own_networks(
+    study: Study, store: Store, specs: Iterable[Spec], *, is_plan: bool = False
+) -> None:
+    """Raises InputError if a network or score model of the user's own fails on two examples.
+
+    A plan leaves out score models, which may read data that are not there yet.
+    """
+    at = ExecutionContext(store=store, data_root=data_root(study.settings))
+    for spec in specs:
+        tried = spec.network if isinstance(spec, TrainingSpec) else spec
+        own = next((p for p in tried.parts() if not is_ours(type(p).__module__)), None)
+        if own is None or not isinstance(spec, TrainingSpec | ScoreModel):
+            continue
+        file = str(getattr(sys.modules[type(own).__module__], "__file__", own.KIND))
+        with error_of(file, f"{tried.short_kind()} must work on two examples"):
+            if isinstance(spec, TrainingSpec):
+                require_network(spec)
+            elif not is_plan:
+                require_model(spec, at)
 
 
 def _inputs(study: Study, store: Store) -> Iterable[Spec]:

@@ -8,7 +8,7 @@ from scorelib.schedules import Schedule
 from scorelib.spec import Spec, added_later
 from studies.common.initial_step_sizes import initial_step_size
 from tuning.spaces import Rung, StepSizeSpace
-from tuning.stages import FidProtocol, SampleSpec, Score
+from tuning.stages import Protocol, SampleSpec, Score
 from tuning.study import TOLERANCE, Search
 
 
@@ -73,7 +73,7 @@ def step_size_search(
     name: str,
     wanted: SearchSettings,
     sample: SampleSpec,
-    protocol: FidProtocol,
+    protocol: Protocol,
     *,
     after: Search | None = None,
     model_of: Search | None = None,
@@ -84,7 +84,7 @@ def step_size_search(
         name: name of the search.
         wanted: numbers of trials and images.
         sample: images of the first trial; the sampler's step size starts the search.
-        protocol: protocol of the table's distances.
+        protocol: protocol of the numbers in the table.
         after: search whose best step size, converted to this sampler, is tried first; None for no
             such search.
         model_of: search that selects the network; None for the network of `sample`.

@@ -34,7 +34,16 @@ from scorelib.weights import published_model
 from studies.common.execution_settings import SamplingSettings
 from studies.common.initial_step_sizes import PAPERS_SAMPLERS, SAMPLERS, START_R
 from studies.common.step_size_search import SearchSettings, require_choice, require_n_sigma
-from tuning.stages import ImportedWeights, ScoreModel, Snapshot, TrainSpec, WeightsFile
+from studies.general.metrics import DISTANCE, protocol_of_kind
+from tuning.stages import (
+    FidProtocol,
+    ImportedWeights,
+    Protocol,
+    ScoreModel,
+    Snapshot,
+    TrainSpec,
+    WeightsFile,
+)
 
 _SIGMA_1, _SIGMA_L = 0.6, 0.05
 
@@ -140,6 +149,8 @@ class SamplingEpsSettings(SamplingSettings):
         search: settings of the searches over step sizes.
         n_images: images per cell and seed, >= 2.
         seeds: number of fresh seeds that each cell is measured with, >= 1.
+        metrics: metrics of the table, one column each: "distance", or kinds of protocols
+            (`general.metrics`). The searches find the best step size by the first.
     """
 
     KIND = "SamplingEpsSettings"
@@ -156,14 +167,15 @@ class SamplingEpsSettings(SamplingSettings):
     search: SearchSettings
     n_images: int
     seeds: int
+    metrics: tuple[str, ...] = added_later((DISTANCE,))
 
     def validate(self) -> None:
-        """Checks that the rows, the images, the samplers and the features fit together.
+        """Checks that the rows, the images, the samplers and the metrics fit together.
 
         Raises:
-            InputError: `seeds` is below 1, a row is unknown or repeated, the images are points, a
-                sampler does not fit the schedule, or a classifier is wanted for images of one
-                class.
+            InputError: `seeds` is below 1, a row or a metric is unknown or repeated, the images are
+                points, a sampler does not fit the schedule, a metric does not fit the images, or a
+                classifier is wanted for images of one class.
         """
         require_input(self.seeds >= 1, f"seeds must be at least 1, but got {self.seeds}")
         require_n_sigma(self.n_sigma)
@@ -177,6 +189,10 @@ class SamplingEpsSettings(SamplingSettings):
         self._require_fitting_model()
         self._require_fitting_samplers()
         require_classes(self.features)
+        require_input(
+            0 < len({protocol.name for protocol in self.protocols}) == len(self.metrics),
+            f"metrics must hold at least one, each once, but got {', '.join(self.metrics) or None}",
+        )
 
     def _require_fitting_model(self) -> None:
         """Raises InputError for a model of other examples, or a published name without weights."""
@@ -227,6 +243,19 @@ class SamplingEpsSettings(SamplingSettings):
     def features(self) -> Extractor:
         """The feature extractor, by default the one that the images allow."""
         return features_of(self.extractor, self.images)
+
+    @property
+    def protocols(self) -> tuple[Protocol, ...]:
+        """The protocols of the table, one for each of the metrics."""
+        distance = FidProtocol(
+            extractor=self.features, data=self.images, n_images=self.n_images, seeds="fresh"
+        )
+        return tuple(
+            distance
+            if name == DISTANCE
+            else protocol_of_kind(name, distance, "metrics", (DISTANCE,))
+            for name in self.metrics
+        )
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from scorelib.weights import PUBLISHED, PublishedModel
 from scorelib.weights import Reported as Number
 from scorelib.weights.published import TTUR
 from studies.common.distances import papers_protocol
-from tuning.stages import FidProtocol
+from tuning.stages import FidProtocol, Protocol
 from tuning.study import Cell, Reported
 
 
@@ -27,9 +27,7 @@ def row_label(name: str, n_sigma: int) -> str:
     return f"{name.upper()}, n_sigma = {n_sigma}"
 
 
-def reported_fields(
-    published: str, name: str, n_sigma: int, protocol: FidProtocol
-) -> dict[str, Any]:
+def reported_fields(published: str, name: str, n_sigma: int, protocol: Protocol) -> dict[str, Any]:
     """Returns the reported numbers of a row, as keyword arguments of `Cell`.
 
     Args:
@@ -38,7 +36,7 @@ def reported_fields(
         n_sigma: steps per noise level.
         protocol: protocol of our numbers.
     """
-    if not published:
+    if not published or not isinstance(protocol, FidProtocol):
         return {}
     model = PUBLISHED[published]
     found = [r for r in model.reported if (r.sampler, r.n_sigma) == (name, n_sigma)]
@@ -60,9 +58,9 @@ def reported_alone(published: str, cells: Sequence[Cell]) -> list[Cell]:
 
     Args:
         published: name of the published model; "" for none.
-        cells: the measured cells.
+        cells: the measured cells of the distance.
     """
-    if not published:
+    if not published or not cells:
         return []
     model, shown = PUBLISHED[published], {cell.row for cell in cells if cell.reported}
     rows: dict[str, list[Number]] = {}

@@ -35,6 +35,7 @@ from studies.common.exhibit import Exhibit
 from studies.common.initial_step_sizes import SAMPLERS
 from studies.common.step_size_search import SearchSettings, step_size_search
 from studies.general.image_settings import ImageTraining, SamplingEpsSettings
+from studies.general.metrics import DISTANCE
 from studies.general.reported_numbers import (
     reported_alone,
     reported_fields,
@@ -99,9 +100,7 @@ def paper() -> SamplingEpsSettings:
 
 def study(scale: str, at: SamplingEpsSettings) -> Study:
     """Returns the study: for each sampler and number of steps, a search and a cell."""
-    protocol = FidProtocol(
-        extractor=at.features, data=at.images, n_images=at.n_images, seeds="fresh"
-    )
+    first, *others = at.protocols
     levels, cells = at.score_model.levels, []
     for name in at.samplers:
         earlier: Search | None = None
@@ -116,25 +115,34 @@ def study(scale: str, at: SamplingEpsSettings) -> Study:
                 chunk_images=at.chunk_images,
                 precision=at.sampling_precision,
             )
-            earlier = step_size_search(row, at.search, sample, protocol, after=earlier)
-            cells.append(
+            earlier = step_size_search(row, at.search, sample, first, after=earlier)
+            cells += [
                 Cell(
                     row=row,
-                    column=at.images.name,
+                    column=protocol.name if others else at.images.name,
                     search=earlier,
                     protocol=protocol,
                     n_seeds=at.seeds,
                     **reported_fields(at.published, name, n_sigma, protocol),
                 )
-            )
-    cells += reported_alone(at.published, cells)
+                for protocol in at.protocols
+            ]
+    distances = [protocol for protocol in at.protocols if isinstance(protocol, FidProtocol)]
+    cells += reported_alone(at.published, [cell for cell in cells if cell.protocol in distances])
     return EXHIBIT.study(
         scale,
         at,
         cells,
-        searches=(cell.search for cell in cells if cell.search),
+        searches=dict.fromkeys(cell.search for cell in cells if cell.search),
         snapshots=at.score_model.needed_jobs(),
-        baselines=baselines(protocol),
+        baselines=tuple(b for p in distances for b in baselines(p)),
         notes=(*at.notes, *reported_notes(at.published)),
         figures=EXHIBIT.figures if at.model is None else ("step_sizes", "searches"),
+        title=None if at.metrics == (DISTANCE,) else _title(at),
     )
+
+
+def _title(at: SamplingEpsSettings) -> str:
+    """Returns the title of a table of other metrics than the distance."""
+    first, *_ = names = [protocol.name for protocol in at.protocols]
+    return f"Raw / denoised {', '.join(names)} by sampler, each at its best step size by {first}"

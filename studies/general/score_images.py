@@ -56,7 +56,7 @@ def study(scale: str, at: ScoreImagesSettings) -> Study:
     cells = [
         Cell(
             row=pictures.name,
-            column=METRICS[metric],
+            column=METRICS.get(metric, protocol.name),
             job=PicturesScore(pictures=pictures.replace(name=""), protocol=protocol),
             protocol=protocol,
             quantities=("raw",),
@@ -83,7 +83,7 @@ def _held_out(at: ScoreImagesSettings) -> Iterator[Cell]:
         if protocol.reads == "features":
             yield Cell(
                 row=f"{data.name} {other.split}, real",
-                column=METRICS[metric],
+                column=METRICS.get(metric, protocol.name),
                 job=RealScore(features=other, protocol=protocol),
                 protocol=protocol,
                 quantities=("raw",),

@@ -11,13 +11,13 @@ from scorelib.metrics import ClassifierFeatures, InceptionFeatures, RandomConvFe
 from scorelib.metrics.features import Extractor
 from scorelib.metrics.statistics import Statistics
 from studies.common.execution_settings import StudySettings
-from studies.common.step_size_search import require_choice
 from studies.general.image_settings import (
     ClassifierOfImages,
     features_of,
     notes_of,
     require_classes,
 )
+from studies.general.metrics import protocol_of_kind
 from tuning.stages import FidProtocol, InceptionScoreProtocol, NeighboursProtocol, Protocol
 
 METRICS = {
@@ -47,7 +47,8 @@ class ScoreImagesSettings(StudySettings):
             random convolutions for a reference without classes, or Inception features for
             published statistics.
         metrics: metrics to measure, of "distance", "inception score", "precision", "recall",
-            "density" and "coverage"; empty for all that reference and features allow.
+            "density" and "coverage", or kinds of protocols (`general.metrics`); empty for all of
+            the names that reference and features allow.
         n_images: number of images of each row, the first ones, >= 2; None for all.
         n_splits: number of splits of the Inception score, >= 1; at most one per image.
         k: rank of the neighbour in precision, recall, density and coverage, >= 1.
@@ -89,8 +90,12 @@ class ScoreImagesSettings(StudySettings):
                 "extractor",
             )
         require_classes(self.features)
-        if self.metrics:
-            require_choice(self.metrics, tuple(METRICS), "metrics")
+        require_input(
+            len(set(self.metrics)) == len(self.metrics),
+            f"metrics must be given once each, but got {', '.join(self.metrics)}",
+        )
+        for metric in set(self.metrics) - set(METRICS):
+            self.protocol(metric, 2)
         for pictures in self.pictures:
             self._require_fitting(pictures)
             for metric in self.measured:
@@ -145,18 +150,21 @@ class ScoreImagesSettings(StudySettings):
         """Returns the protocol of a metric.
 
         Args:
-            metric: one of `METRICS`.
+            metric: one of `METRICS`, or the kind of a protocol.
             n_images: number of images.
 
         Raises:
             InputError: the images are too few, or features or reference lack what is needed.
         """
         extractor, data = self.features, self.reference
-        if metric == "distance":
-            return FidProtocol(
+        if metric == "distance" or metric not in METRICS:
+            distance = FidProtocol(
                 extractor=extractor, data=data, n_images=n_images, split=self.split,
                 seeds="unstated",
             )  # fmt: skip
+            if metric == "distance":
+                return distance
+            return protocol_of_kind(metric, distance, "metrics", METRICS)
         if metric == "inception score":
             return InceptionScoreProtocol(
                 extractor=extractor, data=data, n_images=n_images, seeds="unstated",

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from scorelib.data import DataSpec
 from scorelib.errors import InputError
-from scorelib.field_names import hint, suggestions
+from studies.general.metrics import protocol_of_kind
 from tuning.jobs import Job
 from tuning.spaces import Objective
 from tuning.stages import FidProtocol, NeighboursProtocol, Protocol
@@ -20,32 +20,29 @@ def image_objectives(given: Sequence[str], distance: FidProtocol) -> tuple[Objec
     """Returns the objectives of generated images.
 
     Args:
-        given: names of metrics, each perhaps after "raw".
+        given: names of metrics or kinds of protocols, each perhaps after "raw".
         distance: protocol of the distance; the other metrics have its features and images.
 
     Raises:
-        InputError: a name is unknown.
+        InputError: a name is unknown, or the protocol of a kind cannot measure the images.
     """
     return tuple(_image_objective(text, distance) for text in given)
 
 
 def _image_objective(text: str, distance: FidProtocol) -> Objective:
-    *before, name = text.split() or [""]
-    if name not in METRICS or before not in ([], ["raw"]):
-        raise InputError(
-            f"an objective must be one of {', '.join(METRICS)}, or 'raw' followed by one of them, "
-            f"but got {text!r}{hint(suggestions(name, METRICS))}",
-            _FIELD,
-        )
+    is_raw = text.strip().startswith("raw ")
+    name = text.strip().removeprefix("raw ").strip()
     protocol: Protocol = distance
-    if name != "distance":
+    if name not in METRICS:
+        protocol = protocol_of_kind(name, distance, _FIELD, METRICS)
+    elif name != "distance":
         shared = {f: getattr(distance, f) for f in ("extractor", "data", "n_images", "seeds")}
         assert isinstance(distance.data, DataSpec)
         n_real = min(distance.n_images, distance.data.n_images("train"))
         protocol = NeighboursProtocol(statistic=name, n_real=n_real, **shared)  # type: ignore[arg-type]
     return Objective(
-        name=" ".join([*before, protocol.name]),
-        number="raw" if before else "denoised",
+        name=f"raw {protocol.name}" if is_raw else protocol.name,
+        number="raw" if is_raw else "denoised",
         lower=protocol.lower_is_better,
         protocol=protocol,
     )

@@ -19,8 +19,8 @@ class SweepSettings(SamplingSettings):
         vary: settings to vary with their values, such as
             ``train.optimizer.learning_rate = 1e-4..1e-2 log``; see `sweep_parameters`.
         objectives: numbers to optimise: "distance", "precision", "recall", "density", "coverage",
-            with "raw" before the name for images that are not denoised. For a `job`: "lower NAME"
-            or "raise NAME".
+            or the kind of a protocol (`metrics`), with "raw" before the name for images that are
+            not denoised. For a `job`: "lower NAME" or "raise NAME".
         strategy: "grid", "random", "tpe", "gp", "cma-es", or an Optuna sampler as
             ``module:Class``.
         trials: number of trials on the first rung, >= 1; a grid has as many as it has points.

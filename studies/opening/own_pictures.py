@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from scorelib.data.own.pictures import Pictures
-from scorelib.errors import InputError
+from scorelib.errors import InputError, about
 from scorelib.metrics.statistics import Statistics, holds_statistics
 from scorelib.spec_paths import component_types, kinds_at, parsed
 from tuning.addresses import local_path
@@ -87,7 +87,7 @@ def _pictures(field: str, path: Path, name: str) -> Pictures:
     try:
         return Pictures.of(path, name)
     except InputError as error:
-        raise InputError(f"{field}: {error}", field) from error
+        raise InputError(about(field, str(error)), field) from error
 
 
 def _reference(path: Path) -> Pictures | Statistics:
@@ -96,4 +96,4 @@ def _reference(path: Path) -> Pictures | Statistics:
     try:
         return Statistics.of(path)
     except InputError as error:
-        raise InputError(f"{_REFERENCE}: {error}", _REFERENCE) from error
+        raise InputError(about(_REFERENCE, str(error)), _REFERENCE) from error

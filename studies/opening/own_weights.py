@@ -113,12 +113,18 @@ def _identified(place: Path, options: Mapping[str, Any], path: str) -> WeightsFi
             path,
         )
     try:
-        reading = replace_paths(Reading(), options)
+        reading = replace_paths(Reading(), options, f"{path}.")
         made: WeightsFile = reading.identified(place)
     except InputError as error:
-        named = [path if field == "path" else f"{path}.{field}" for field in error.fields]
-        raise InputError(str(error), *named) from error
+        raise InputError(str(error), *(_below(path, field) for field in error.fields)) from error
     return made
+
+
+def _below(path: str, field: str) -> str:
+    """Returns the path of a field of the weights, unless the field is given by its path already."""
+    if field == "path":
+        return path
+    return field if field.startswith(f"{path}.") else f"{path}.{field}"
 
 
 def _published(settings: Any, changes: Mapping[str, Any]) -> PublishedModel | None:

@@ -28,7 +28,7 @@ SCENARIOS: dict[str, tuple[str, Callable[[Path], str]]] = {
     "memory": ("the machine runs out of memory", memory.run_out_of_memory),
     "disk": ("the store's disk is full", services.disk_is_full),
     "mlflow": ("MLflow away for a minute", services.mlflow_is_away),
-    "blind-node": ("a node without the store joins, or is there at the start", jobs.blind_nodes),
+    "blind-node": ("a node lacks the store or a module, at the start or later", jobs.blind_nodes),
     "job": ("a submitted job: laptop gone, stopped, submitted again", jobs.submitted),
 }
 """Scenarios by name: each function injects a fault into a study."""

@@ -15,7 +15,7 @@ def submitted(folder: Path) -> str:
 
 
 def blind_nodes(folder: Path) -> str:
-    """Runs the tests of nodes that do not see the store."""
+    """Runs the tests of nodes that lack the store or a module."""
     _passed(HERE / "test_blind_nodes.py", folder)
     return "exit code 2 with one line that names the node; no job ran, nothing was written"
 

@@ -1,14 +1,24 @@
-"""Tests of a cluster with a node that does not see the store: one line, promptly."""
+"""Tests of a cluster with a node that lacks the store or a module: one line, promptly."""
 
 import os
 import socket
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
 from tests.clusters import ROOT, static_cluster
 from tests.miniature import OPTIONS
+from tests.studies.own_study import TEXT
+
+ONLY_HERE = """
+import os
+
+if "OF_THE_DRIVER" not in os.environ:
+    raise ImportError("no licence for this machine")
+"""
+"""The beginning of a module that the driver can import and a worker cannot."""
 
 HIDDEN = 'mount -t tmpfs none {} && exec "$@"'
 """Runs a command that does not see the content of a folder, within `unshare --mount`."""
@@ -21,11 +31,11 @@ def cluster():
         yield made
 
 
-def study(cluster, store, *options):
+def study(cluster, store, *options, name=("cifar_sampling_eps", *OPTIONS)):
     return subprocess.Popen(
         [
-            sys.executable, "-m", "studies.run", "cifar_sampling_eps", *OPTIONS, "--address",
-            cluster.address, "--store", str(store), *options,
+            sys.executable, "-m", "studies.run", *name, "--address", cluster.address, "--store",
+            str(store), *options,
         ],
         env=cluster.environment, cwd=ROOT, text=True, start_new_session=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
@@ -39,6 +49,16 @@ def refusal(process):
     lines = [line for line in errors.splitlines() if line.startswith("error: ")]
     assert len(lines) == 1 and "Traceback" not in errors, errors
     return lines[0]
+
+
+def test_a_worker_that_cannot_import_a_module_refuses_before_the_store_exists(cluster, tmp_path):
+    file = tmp_path / "my_study.py"
+    file.write_text(ONLY_HERE + TEXT)
+    driver = replace(cluster, environment=cluster.environment | {"OF_THE_DRIVER": "1"})
+    line = refusal(study(driver, tmp_path / "store", "--cpus", "1", name=(str(file),)))
+    assert "every worker must be able to import my_study, but on " in line
+    assert f"{file}:5: ImportError: no licence for this machine" in line
+    assert list(tmp_path.iterdir()) == [file]
 
 
 @pytest.fixture

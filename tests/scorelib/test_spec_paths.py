@@ -1,14 +1,16 @@
 """Tests of components by setting: another kind of spec at a path, with shared fields."""
 
+import re
 from dataclasses import dataclass
 
 import pytest
 
+from scorelib import spec
 from scorelib.data import DataSpec, Digits, Photographs
 from scorelib.errors import InputError
 from scorelib.schedules import GeometricSchedule, LinearSchedule, Schedule
 from scorelib.spec import Spec
-from scorelib.spec_paths import component_types, kinds_at, replace_paths
+from scorelib.spec_paths import UnknownPathError, component_types, kinds_at, replace_paths
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +82,7 @@ def test_a_component_can_be_a_spec_and_may_be_absent():
         ("train.data", '{"spec": "Photographs", "size": 1}', "4 <= size"),
         ("train.data", '{"spec": "ImageFolder", "folder": "x"}', "needs the field"),
         ("train.dada", "Digits", "the nearest is 'train.data'"),
+        ("train.data", "", "train.data must be one of the kinds"),
         ("train.data.n.x", "3", "must be a field"),
         ("n.x", "3", "must be a field"),
     ],
@@ -87,6 +90,47 @@ def test_a_component_can_be_a_spec_and_may_be_absent():
 def test_what_cannot_fit_is_refused(path, value, words):
     with pytest.raises(InputError, match=words):
         replace_paths(OUTER, {path: value})
+
+
+@pytest.mark.parametrize(
+    ("changes", "nearest"),
+    [
+        ({"train.schedule": "ExplicitSchedule", "train.schedule.n_levels": "3"}, None),
+        ({"train.schedule": "ExplicitSchedule", "train.schedule.sgmas": "3"}, "sigmas"),
+        ({"train.schedule": "linear", "train.schedule.sigmal": "3"}, "sigma_L"),
+    ],
+)
+def test_a_suggestion_is_a_field_of_the_component_that_is_given(changes, nearest):
+    """The fields of the component before the change would be a wrong suggestion."""
+    wrong = list(changes)[-1]
+    with pytest.raises(UnknownPathError, match=f"got '{wrong}'") as refused:
+        replace_paths(OUTER, changes)
+    suggested = re.findall(r"'([\w.]+)'", str(refused.value).partition("nearest")[2])
+    assert wrong not in suggested
+    assert suggested == [f"train.schedule.{nearest}"] if nearest else "sigma_1" not in suggested
+
+
+def test_messages_name_the_place_within_larger_settings():
+    with pytest.raises(UnknownPathError, match=r"got 'at\.extar'; the nearest is 'at\.extra'$"):
+        replace_paths(OUTER, {"extar": "Digits"}, "at.")
+
+
+def test_one_word_for_two_kinds_is_refused():
+    @dataclass(frozen=True, kw_only=True)
+    class Ours(Photographs):
+        KIND = "mine:Twice"
+
+    @dataclass(frozen=True, kw_only=True)
+    class Theirs(Photographs):
+        KIND = "theirs:Twice"
+
+    try:
+        with pytest.raises(InputError, match="'Twice' may be mine:Twice or theirs:Twice"):
+            replace_paths(OUTER, {"train.data": "Twice"})
+        assert replace_paths(OUTER, {"train.data": "theirs:Twice"}).train.data == Theirs()
+        assert Ours.short_kind() == Theirs.short_kind()
+    finally:
+        del spec._KINDS[Ours.KIND], spec._KINDS[Theirs.KIND]
 
 
 def test_the_types_of_components_are_known_by_path():

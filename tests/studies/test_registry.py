@@ -24,3 +24,13 @@ def test_an_unknown_scale_is_refused_with_the_choices(name):
 def test_an_unknown_name_is_refused_with_the_nearest():
     with pytest.raises(InputError, match="nearest is 'dlsm_lambda'"):
         find_study("dlsm_lamda")
+
+
+def test_a_name_is_taken_for_a_file_only_if_the_file_is_there(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError) as refused:
+        find_study("my_study")
+    assert "nearest" not in str(refused.value)
+    (tmp_path / "my_study.py").touch()
+    with pytest.raises(InputError, match=r"the nearest is 'my_study\.py'$"):
+        find_study("my_study")

@@ -25,15 +25,20 @@ from tests.launches import wait_for
 from tests.tutorial.page import DDPM, snippets
 
 ROOT = Path(__file__).parents[2]
+SHORTER = {"n_sigma": [1], "iterations": 1000, "snapshot_every": 500, "iteration": 1000}
+"""Settings with which the demo takes minutes also beside other work."""
 
 
 def installed(folder):
     """Builds and installs a wheel; returns the folder that holds the packages."""
     pip = [sys.executable, "-m", "pip"]
     quiet = ["--quiet", "--no-deps", "--disable-pip-version-check"]
+    config = folder / "build.cfg"  # a build folder of its own: another holds files of other days
+    config.write_text(f"[build]\nbuild_base = {folder / 'build'}\n")
     subprocess.run(
-        [*pip, "wheel", *quiet, "--no-build-isolation", "-w", str(folder), str(ROOT)], check=True
-    )
+        [*pip, "wheel", *quiet, "--no-build-isolation", "-w", str(folder), str(ROOT)],
+        env=os.environ | {"DIST_EXTRA_CONFIG": str(config)}, check=True,
+    )  # fmt: skip
     (wheel,) = folder.glob("*.whl")
     site = folder / "site"
     subprocess.run([*pip, "install", *quiet, "--target", str(site), str(wheel)], check=True)
@@ -74,11 +79,13 @@ def timed(folder, command, environment):
     return output
 
 
-def execute(folder, cells):
-    """Runs cells by a real kernel in the user's folder."""
-    notebook = new_notebook(cells=list(map(new_code_cell, cells)))
+def execute(site, folder, cells):
+    """Runs cells by a real kernel in the user's folder, with the packages of the wheel."""
+    first = f"import studies; assert studies.__file__.startswith({str(site)!r}), studies.__file__"
+    notebook = new_notebook(cells=list(map(new_code_cell, [first, *cells])))
     resources = {"metadata": {"path": str(folder)}}
-    nbclient.NotebookClient(notebook, timeout=900, resources=resources).execute()
+    client = nbclient.NotebookClient(notebook, timeout=900, resources=resources)
+    client.execute(env=user_environment(site))
 
 
 def the_page(site, folder):
@@ -96,7 +103,7 @@ def the_page(site, folder):
         else:
             for command in snippet.commands:
                 timed(folder, command, environment)
-    execute(folder, cells)
+    execute(site, folder, cells)
     for study in ("sweep", "rings.py"):
         here, there = (table(folder, study, store, environment) for store in ("store", "shared"))
         assert without_extra_rows(here, there), (here, there)
@@ -161,9 +168,14 @@ def killed(site, folder):
 
 
 def the_notebook(site, folder):
-    """Runs the notebook of the documents by a real kernel."""
+    """Runs the notebook of the documents by a real kernel, with shorter trainings and two rows.
+
+    `make study` is the whole demo.
+    """
     notebook = nbformat.read(ROOT / "docs" / "notebook.ipynb", as_version=4)
-    execute(folder, [cell.source for cell in notebook.cells if cell.cell_type == "code"])
+    first, *others = (cell.source for cell in notebook.cells if cell.cell_type == "code")
+    assert "changes = {}" in first, first
+    execute(site, folder, [first.replace("changes = {}", f"changes = {SHORTER}"), *others])
     return f"{len(notebook.cells)} cells"
 
 

@@ -31,8 +31,8 @@ SIZES = {OWN: {
     "iterations: int = 2000": "iterations: int = 40",
     "$PWD/shared": "$PWD/store",  # where the same jobs are finished
 }, DDPM: {
-    "range(1500)": "range(2)",
-    "(32, 64)": "(8, 16)",
+    "range(1000)": "range(2)",
+    "(16, 32)": "(8, 16)",
 }}  # fmt: skip
 """The small sizes that the test suite puts in place of texts of a page, by page."""
 

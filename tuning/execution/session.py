@@ -144,6 +144,13 @@ def _start(options: ClusterOptions, folder: Path, quiet: dict[str, Any]) -> None
             f"{str(error).strip().splitlines()[-1]}: set TMPDIR to a folder with free space and a "
             "short path, such as /tmp"
         ) from error
+    except Exception as error:
+        if type(error) is not Exception:  # the class that Ray raises if a process starts too slowly
+            raise
+        raise InputError(
+            f"Ray must start within half a minute, but got {' '.join(str(error).split())} Run the "
+            "command again when the machine has less to do"
+        ) from error
 
 
 def _join(address: str, folder: Path, quiet: dict[str, Any]) -> None:

@@ -38,7 +38,7 @@ def first_images(spec: SampleSpec, n_images: int, which: Output, at: ExecutionCo
     """
     most = largest("n_images")
     require_input(
-        isinstance(n_images, int) and 1 <= n_images <= most,
+        type(n_images) is int and 1 <= n_images <= most,
         f"the number of images must be a whole number from 1 to {most:,}, but got "
         f"{shown(n_images)}",
     )

@@ -163,7 +163,7 @@ class _Folder:
         require_input(
             len(names) >= 2,
             f"{path} must hold at least 2 images, in a format of docs/your_data.md, but "
-            f"{len(names)} were found{account}",
+            f"found {len(names)}{account}",
         )
         self._files = [path / name for name in sorted(names, key=_natural)]
         self.n_images = len(self._files)
@@ -216,6 +216,8 @@ class _Array:
             version = np.lib.format.read_magic(file)
             read = getattr(np.lib.format, f"read_array_header_{version[0]}_0")
             shape, is_fortran, dtype = read(file)
+        except InputError:  # a ValueError, too
+            raise
         except (OSError, ValueError, EOFError, zipfile.BadZipFile, AttributeError) as error:
             raise _unreadable(self._path, error) from error
         self._require_images(shape, is_fortran, dtype)

@@ -173,7 +173,7 @@ def test_images_are_written_as_an_array_too(original, tmp_path):
     [
         (["CAS, n_sigma = 3", "digits"], "must be one of 'CAS, n_sigma = 1'"),
         ([CELL[0], "digit"], "the nearest is 'digits'"),
-        ([*CELL, "--images", "-1"], "at least 0"),
+        ([*CELL, "--images", "-1"], "from 0 to 1,000,000, but got -1"),
         ([*CELL, "--layout", "score-sde"], "must hold one of NcsnPp"),
         ([*CELL, "--layout", "edm"], "invalid choice"),
     ],
@@ -221,7 +221,7 @@ REFUSED = {
     "another network": ({}, "the nearest here is"),
     "a wrong ngf": ({"model.network": '{"spec": "Ncsnv2", "ngf": 4}'}, "ngf=2"),
     "a wrong digest": ({"model.sha256": "ab" * 32}, "(--set model.sha256=VALUE)"),
-    "a wrong option": ({"model.emma": "0.9"}, "the nearest is 'ema'"),
+    "a wrong option": ({"model.emma": "0.9"}, "got 'model.emma'; the nearest is 'model.ema'"),
     "no range": ({"model.value_range": "[1, 1]"}, "low < high"),
     "images of another shape": ({"images": "Photographs"}, "(--set images=VALUE)"),
     "a published name of another network": ({"published": "ncsnv2-cifar10"}, "232 levels"),

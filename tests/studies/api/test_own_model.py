@@ -14,66 +14,21 @@ from dashboards.results.cells import read_study
 from dashboards.text.answers import answer
 from dashboards.text.table import FORMATS, render
 from dashboards.web.report_page import render_report
-from scorelib.data import DataSpec, Digits
 from scorelib.errors import InputError
-from scorelib.exact.parzen import Parzen
 from scorelib.samplers import Cas
-from scorelib.schedules import GeometricSchedule, Schedule
 from studies.api import Run
 from studies.general.sampling_eps import study
 from studies.opening.open_study import changed_settings, record_last_run
 from studies.run import main
+from tests.studies.own_model import MODEL, SMALL, Memory
 from tests.tuning.draining import drain
 from tuning.jobs import ExecutionContext
 from tuning.scheduling.forecast import forecast
 from tuning.scheduling.scheduler import Scheduler
 from tuning.spaces import Rung
 from tuning.spaces.base import on_rung
-from tuning.stages import FidProtocol, SampleSpec, Score, ScoreModel
+from tuning.stages import FidProtocol, SampleSpec, Score
 from tuning.testing import check_score_model
-
-
-class Exact(nn.Module):
-    def __init__(self, images):
-        super().__init__()
-        self.parzen = Parzen(images.flatten(1))
-
-    def forward(self, x, sigma):
-        levels = sigma.double().expand(len(x))
-        score = self.parzen.prior_score(x.flatten(1).double(), levels)
-        return (levels[:, None] * score).reshape(x.shape).to(x)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Memory(ScoreModel):
-    """The exact score of the first images of a data set."""
-
-    KIND = "tests:Memory"
-
-    data: DataSpec
-    schedule: Schedule
-    n: int = 100
-
-    @property
-    def target(self):
-        return self.data
-
-    @property
-    def levels(self):
-        return self.schedule
-
-    def score_network(self, at, ema):
-        return Exact(at.images(self.data, "train")[0][: self.n])
-
-
-LEVELS = GeometricSchedule(sigma_1=3.0, sigma_L=0.1, n_levels=6)
-MODEL = Memory(data=Digits(), schedule=LEVELS)
-SMALL = {
-    "images": "Digits", "samplers": '["cas"]', "n_sigma": "[1, 2]", "n_images": "40", "seeds": "1",
-    "chunk_images": "40", "search.n_trials": "2", "search.n_images": "40", "search.keep": "1",
-    "search.top_images": "40",
-    "extractor": '{"spec": "ClassifierOfImages", "iterations": 20, "width": 2, "n_features": 4}',
-}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -149,4 +104,32 @@ def test_a_model_of_other_images_is_refused_in_one_line(tmp_path, capsys):
     assert main(["sampling_eps", "--store", str(tmp_path / "store"), "--set", text]) == 2
     printed = capsys.readouterr()
     assert "(--set model=VALUE)" in printed.err and printed.err.count("\n") == 1
+    assert not (tmp_path / "store").exists()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flat(Memory):
+    """A score model whose answer has lost the shape of the images."""
+
+    KIND = "tests:Flat"
+
+    def score_network(self, at, ema):
+        return FlatNetwork()
+
+
+class FlatNetwork(nn.Module):
+    def forward(self, x, sigma):
+        return x.flatten(1)
+
+
+def test_a_model_that_fails_on_images_is_refused_before_anything_is_written(tmp_path, capsys):
+    text = (
+        'model={"spec": "tests:Flat", "data": {"spec": "Digits"}, "schedule": {"spec": '
+        '"GeometricSchedule", "sigma_1": 3, "sigma_L": 0.1, "n_levels": 6}}'
+    )
+    given = ["--set", text, "--set", "images=Digits"]
+    assert main(["sampling_eps", "--store", str(tmp_path / "store"), *given]) == 2
+    printed = capsys.readouterr()
+    assert f"{__file__}: the output of Flat for two examples of shape (1, 8, 8)" in printed.err
+    assert "(2, 1, 8, 8), but got (2, 64)" in printed.err and printed.err.count("\n") == 1
     assert not (tmp_path / "store").exists()

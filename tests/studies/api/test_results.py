@@ -1,5 +1,6 @@
 """Tests of the Python interface without Ray: results as numbers, refusals, cheap import."""
 
+import inspect
 import math
 import re
 import subprocess
@@ -261,6 +262,49 @@ def test_what_is_not_there_is_named_with_the_nearest(run, tmp_path):
     ):
         with pytest.raises(InputError, match=re.escape(message)):
             ask()
+
+
+RIGHT = {
+    studies.launch: {"study": NAME, "changes": CHANGES},
+    studies.open: {},
+    studies.StoreContents.run: {"name": NAME},
+    studies.Run.cell: {"row": ROW, "column": COLUMN},
+    studies.Run.export: {"row": ROW, "column": COLUMN, "folder": "out"},
+    studies.Run.trials: {"search": f"cas n_sigma=1, {COLUMN}"},
+    studies.Run.figure: {"title": f"cas n_sigma=1, {COLUMN}: history"},
+    studies.Run.report: {"file": "page.html"},
+    studies.CellResult.samples: {"n_images": 2},
+}
+"""Arguments with which every public function and method of the interface works."""
+
+ARGUMENTS = [(f, name) for f in RIGHT for name in inspect.signature(f).parameters if name != "self"]
+
+
+def test_the_table_of_arguments_holds_every_public_method():
+    """The other methods take no arguments, or those of the launch that is inside."""
+    inside = {"context", "lost"}
+    for cls in (studies.StoreContents, studies.Run, studies.CellResult):
+        for name, method in inspect.getmembers(cls, inspect.isfunction):
+            takes = len(inspect.signature(method).parameters) > 1
+            assert not takes or name.startswith("_") or name in inside or method in RIGHT, method
+
+
+@pytest.mark.parametrize(
+    ("function", "name"), ARGUMENTS, ids=[f"{f.__name__}-{name}" for f, name in ARGUMENTS]
+)
+def test_an_argument_of_a_wrong_type_is_refused_in_one_line(
+    run, store, tmp_path, monkeypatch, capsys, function, name
+):
+    monkeypatch.chdir(tmp_path)
+    owner = {"run": studies.open(store.url), "samples": run.cell(ROW, COLUMN)}
+    self = [owner.get(function.__name__, run)] if "." in function.__qualname__ else []
+    right = RIGHT[function] | ({"store": store.url} if not self else {})
+    for wrong in (3.5, b"bytes", [[]], {"a": []}, object(), ""):
+        with pytest.raises(InputError) as refused:
+            function(*self, **right | {name: wrong})
+        words = str(refused.value)
+        assert "\n" not in words and "--" not in words and "got" in words, (wrong, words)
+    assert list(tmp_path.iterdir()) == [] and capsys.readouterr() == ("", "")
 
 
 def test_a_cell_that_is_not_measured_says_what_to_do(tmp_path):

@@ -145,6 +145,15 @@ def test_files_without_a_study_are_refused_in_one_line(
     [
         ("self.net(u)", "self.net(u @ u)", "your code must not fail, but"),
         ("return Eps(", "return 1 / 0 + Eps(", "ZeroDivisionError"),
+        (
+            ".reshape(x.shape)",
+            "",
+            "my_bad.py: the output of EpsSpec for two examples of shape "
+            "(1, 8, 8) must have the shape (2, 1, 8, 8), but got (2, 64)",
+        ),
+        ("flatten(1) - 1", "flatten(1) - sigma", "EpsSpec must work on two examples, but"),
+        ("return -(", "return None and -(", "must have the shape (2, 1, 8, 8), but got NoneType"),
+        ("+ self.net(u)", "+ self.net(u).detach()", "does not require grad"),
     ],
 )
 def test_a_component_that_fails_before_any_job_is_refused_with_its_line(
@@ -152,10 +161,11 @@ def test_a_component_that_fails_before_any_job_is_refused_with_its_line(
 ):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "my_bad.py").write_text(TEXT.replace(old, new))
-    assert main(["my_bad.py"]) == 2
-    said = capsys.readouterr()
-    assert said.out == "" and said.err.count("\n") == 1 and words in said.err
-    assert "my_bad.py:" in said.err and "please report" not in said.err
+    for options in ([], ["--plan"]):
+        assert main(["my_bad.py", *options]) == 2
+        said = capsys.readouterr()
+        assert said.out == "" and said.err.count("\n") == 1 and words in said.err
+        assert "my_bad.py:" in said.err and "please report" not in said.err
     assert [p.name for p in tmp_path.iterdir()] == ["my_bad.py"]
 
 

@@ -221,7 +221,9 @@ REFUSED = {
     "floats": (["pictures=floats.npz", "reference=good"], "is float64"),
     "objects": (["pictures=objects.npz", "reference=good"], "holds objects"),
     "channels first": (["pictures=nchw.npz", "reference=good"], "the channels first"),
-    "not there": (["pictures=none", "reference=good"], "there is no"),
+    "not there": (["pictures=none", "reference=good"], "error: pictures must be a folder or an"),
+    "an unset variable": (["pictures=", "reference=good"], "a path must not be empty, but got ''"),
+    "a reference of nothing": (["pictures=good", "reference="], "a path must not be empty"),
     "no such reference": (["pictures=good", "reference=none"], "there is no"),
     "one image as reference": (["pictures=good", "reference=one"], "at least 2 images"),
     "statistics as pictures": (

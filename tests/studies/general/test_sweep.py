@@ -122,7 +122,7 @@ def test_a_wrong_line_is_refused_by_one_line_and_nothing_is_written(
         ({"trials": 4, "keep": (8,)}, r"on the first rung, which is 4, but got \[8\]"),
         ({"vary": ("ema = [0.9, 0.99]",), "strategy": "grid", "keep": (3,)}, "is 2, but got"),
         ({"vary": ("ema = [0.9, 0.99]",), "keep": (3,)}, "rung, which is 2, but got"),
-        ({"objectives": ("fidelity",)}, "an objective must be one of distance, precision"),
+        ({"objectives": ("fidelity",)}, "objectives must hold distance, .* but got 'fidelity'"),
         ({"objectives": ()}, "objectives must have a number to optimise"),
         ({"objectives": ("distance", "distance")}, "needs objectives of different names"),
         ({"strategy": "cma-es"}, "cma-es searches ranges of numbers"),

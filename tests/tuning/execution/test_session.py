@@ -123,6 +123,18 @@ def test_a_session_in_a_process_that_has_ray_uses_this_ray_and_leaves_it(cluster
     assert (os.environ["RAY_AUTH_TOKEN_PATH"], logging.getLogger("ray").level) == given
 
 
+def test_a_ray_that_starts_too_slowly_is_one_line_and_leaves_no_folder(monkeypatch, tmp_path):
+    def init(**_):
+        raise Exception("The current node timed out during startup.")
+
+    monkeypatch.setattr(session.ray, "init", init)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    message = "within half a minute, but got The current node timed out during startup. Run the"
+    with pytest.raises(InputError, match=message), ray_session(ClusterOptions(cpus=1)):
+        pass
+    assert os.listdir(tmp_path) == []
+
+
 def test_a_folder_too_long_for_rays_sockets_is_refused_and_another_session_starts(
     tmp_path, monkeypatch
 ):

@@ -64,6 +64,11 @@ class NoiseClassifierTrainSpec(TrainingSpec):
     def _build_arguments(self) -> tuple[Any, ...]:
         return self.data.shape, self.data.n_classes
 
+    @property
+    def output_shape(self) -> tuple[int, ...]:
+        """Shape of the network's output for one example: a logit of each class."""
+        return (self.data.n_classes,)
+
     def training(self, at: ExecutionContext) -> Training:
         """Returns the training at iteration 0; see `TrainingSpec.training`."""
         images, labels = self._examples(at)

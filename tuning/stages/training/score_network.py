@@ -42,6 +42,11 @@ class TrainSpec(TrainingSpec):
     def _build_arguments(self) -> tuple[Any, ...]:
         return (self.data.shape,)
 
+    @property
+    def output_shape(self) -> tuple[int, ...]:
+        """Shape of the network's output for one example: that of the example."""
+        return self.data.shape
+
     def training(self, at: ExecutionContext) -> Training:
         """Returns the training at iteration 0; see `TrainingSpec.training`."""
         images, _ = self._examples(at)

@@ -137,6 +137,11 @@ class TrainingSpec(Spec, ABC):
     def _build_arguments(self) -> tuple[Any, ...]:
         """Arguments of `network.build`; the first argument is the shape of one example."""
 
+    @property
+    @abstractmethod
+    def output_shape(self) -> tuple[int, ...]:
+        """Shape of the network's output for one example."""
+
     @abstractmethod
     def training(self, at: ExecutionContext) -> Training:
         """Returns the training at iteration 0.

@@ -249,7 +249,7 @@ def test_the_judgements_are_sentences_of_the_answer_and_tags_and_metrics_of_mlfl
         f'for {n("does not show")} and "cannot tell" for {n("cannot tell")} (95 % intervals over '
         "paired seeds: 3); the table of claims gives the intervals."
     )
-    record = _table_record(view, {}, {})
+    record = _table_record(view, {}, {}, {})
     assert record.tags["claim 1"] == "shows: denoising lowers the distance; 2 [2, 2]"
     assert record.metrics["claim 1/denoising lowers the distance"] == pytest.approx(2.0)
     assert [tag for tag in record.tags if tag.startswith("claim")] == [

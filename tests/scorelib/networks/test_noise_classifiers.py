@@ -17,6 +17,7 @@ from scorelib.networks import (
     multiply_adds,
     n_parameters,
 )
+from scorelib.networks.layers.group_norm import GroupNorm
 from scorelib.testing import check_loss, check_noise_classifier
 from tests.components import components
 
@@ -161,7 +162,7 @@ def test_the_resnet_keeps_the_resolution_up_to_its_first_stage():
     assert sizes == [(64, 32, 32), (128, 16, 16), (256, 8, 8), (512, 4, 4)]
     assert blocks == [3, 4, 6, 3]
     kinds = {type(m) for m in network.modules()}
-    assert nn.GroupNorm in kinds and not kinds & {nn.BatchNorm2d, nn.ReLU}
+    assert GroupNorm in kinds and not kinds & {nn.BatchNorm2d, nn.ReLU}
 
 
 def test_the_resnets_likelihood_score_by_finite_differences():

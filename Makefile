@@ -18,7 +18,7 @@ study: $(READY)
 # Python may not write byte code.
 test: $(READY) browser
 	$(BIN)/python -m compileall -q scorelib tuning studies dashboards tests
-	$(BIN)/python -m pytest --numprocesses 5 --dist loadfile --no-loadscope-reorder $(RECORD)
+	$(BIN)/python -m pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder $(RECORD)
 
 # Runs all tests and records the time of each file. Later runs begin with the slowest files.
 durations: RECORD := --record-durations
@@ -32,7 +32,7 @@ browser:
 	    apt-get install -y -qq chromium chromium-driver >/dev/null; } || \
 	  echo "no chromium and chromium-driver: tests of pages will be skipped"
 
-# Injects real faults one after another and prints a table of outcomes; about twenty minutes.
+# Injects real faults one after another and prints a table of outcomes; about forty minutes.
 chaos: $(READY)
 	$(BIN)/python -m tests.chaos
 
@@ -41,7 +41,7 @@ chaos: $(READY)
 gpu:
 	@$(PYTHON) -m tests.gpu
 
-# The tutorial of the documents as a new user follows it, from an installed wheel.
+# The tutorial of the documents as a new user follows it, from an installed wheel; eight minutes.
 tutorial: $(READY)
 	$(BIN)/python -m tests.tutorial
 

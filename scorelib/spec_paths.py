@@ -12,6 +12,7 @@ import re
 import typing
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from typing import Any
 
 from scorelib.errors import InputError
@@ -19,6 +20,9 @@ from scorelib.field_names import hint, suggestions
 from scorelib.limits import shown
 from scorelib.spec import Spec, from_json_value, kinds_below, type_hints
 from scorelib.unicode_forms import known_form, letters
+
+_DEEPEST = 30
+"""Lists within lists that a value may have; the settings of all studies have fewer."""
 
 
 class UnknownPathError(InputError):
@@ -217,10 +221,16 @@ def _values(spec: Spec) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    try:
-        return from_json_value(value) if isinstance(value, list) else value
-    except RecursionError as error:
-        raise InputError("a value must be a flat list, but got deeply nested lists") from error
+    if not isinstance(value, list):
+        return value
+    level: list[Any] = [value]
+    for _ in range(_DEEPEST):  # level by level: how deeply functions may call each other varies
+        lists = [part for part in level if isinstance(part, list)]
+        dicts = [part for part in level if isinstance(part, dict)]
+        level = [*chain.from_iterable(lists), *chain.from_iterable(d.values() for d in dicts)]
+    if level:
+        raise InputError("a value must be a flat list, but got deeply nested lists")
+    return from_json_value(value)
 
 
 def _choices(bases: tuple[type[Spec], ...]) -> str:

@@ -32,7 +32,7 @@ browser:
 	    apt-get install -y -qq chromium chromium-driver >/dev/null; } || \
 	  echo "no chromium and chromium-driver: tests of pages will be skipped"
 
-# Injects real faults one after another and prints a table of outcomes; about forty minutes.
+# Injects real faults one after another and prints a table of outcomes; more than twenty minutes.
 chaos: $(READY)
 	$(BIN)/python -m tests.chaos
 

@@ -22,7 +22,7 @@ from scorelib.spec import Spec, from_json_value, kinds_below, type_hints
 from scorelib.unicode_forms import known_form, letters
 
 _DEEPEST = 30
-"""Lists within lists that a value may have; the settings of all studies have fewer."""
+"""Levels of lists and components that a value may have; the settings of all studies have 5."""
 
 
 class UnknownPathError(InputError):

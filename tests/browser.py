@@ -9,6 +9,8 @@ import base64
 import contextlib
 import os
 import shutil
+import threading
+from http.server import ThreadingHTTPServer
 
 import pytest
 from selenium import webdriver
@@ -21,6 +23,23 @@ _FLAGS = (
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
     "--disable-dev-shm-usage", "--hide-scrollbars", "--force-color-profile=srgb",
 )  # fmt: skip
+
+
+@contextlib.contextmanager
+def answering(handler):
+    """Yields the address of a server in this process, without a slash at its end.
+
+    Args:
+        handler: class of `http.server` that answers the requests.
+    """
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}"
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 @contextlib.contextmanager

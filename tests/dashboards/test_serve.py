@@ -29,7 +29,7 @@ from dashboards.web.routes import handler
 from dashboards.web.site import Place, Site
 from studies.opening.open_study import record_last_run
 from studies.registry import find_study
-from tests.browser import NARROW, WIDE, chromium, complaints, wear
+from tests.browser import NARROW, WIDE, answering, chromium, complaints, wear
 from tests.miniature import miniature_settings, miniature_study
 from tests.ports import free_ports
 from tests.tuning.draining import drain
@@ -389,17 +389,9 @@ def test_a_silent_connection_is_given_up(monkeypatch):
         thread.join()
 
 
-@contextlib.contextmanager
 def served(*places):
-    """Yields the address of a server in this process."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler(Site(places))) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_address[1]}"
-        finally:
-            server.shutdown()
-            thread.join()
+    """Returns the context of a server in this process, which is the address of the server."""
+    return answering(handler(Site(places)))
 
 
 def test_no_request_changes_a_store_that_two_pages_show(address, store):

@@ -1,6 +1,7 @@
 """Tests of components by setting: another kind of spec at a path, with shared fields."""
 
 import re
+import sys
 from dataclasses import dataclass
 
 import pytest
@@ -172,3 +173,15 @@ def test_the_kinds_of_a_component_are_listed():
     assert "ExplicitSchedule" in kinds_at(OUTER, "train.schedule")
     assert not {"Schedule", "SpacedSchedule", "Digits"} & set(kinds_at(OUTER, "train.schedule"))
     assert kinds_at(OUTER, "n") == []
+
+
+@pytest.mark.parametrize("calls", [sys.getrecursionlimit(), 20_000])
+def test_deeply_nested_lists_are_refused_however_deeply_functions_may_call(calls):
+    given = sys.getrecursionlimit()
+    try:
+        sys.setrecursionlimit(calls)
+        for depth in (31, 900):
+            with pytest.raises(InputError, match="a flat list, but got deeply nested lists"):
+                replace_paths(Photographs(size=8, n=40), {"size": "[" * depth + "]" * depth})
+    finally:
+        sys.setrecursionlimit(given)

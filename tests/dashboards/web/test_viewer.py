@@ -2,8 +2,7 @@
 
 import contextlib
 import hashlib
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import numpy as np
 import pytest
@@ -16,7 +15,7 @@ from dashboards.live.newest import Pictured
 from dashboards.web import pages
 from dashboards.web.pages import asset, css
 from scorelib.pictures import grid_png
-from tests.browser import NARROW, WIDE, chromium, complaints, wear
+from tests.browser import NARROW, WIDE, answering, chromium, complaints, wear
 
 GAP = 2
 PAGE = """<!doctype html><html lang="en"><head><meta name="viewport" content="width=device-width">
@@ -75,14 +74,8 @@ def served(files, **values):
         def log_message(self, *_):
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_address[1]}/"
-        finally:
-            server.shutdown()
-            thread.join()
+    with answering(Handler) as address:
+        yield f"{address}/"
 
 
 @pytest.fixture(scope="module")

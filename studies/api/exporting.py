@@ -16,13 +16,13 @@ from PIL import Image
 from torch import Tensor
 
 from dashboards.results.cells import CellView
-from scorelib.errors import InputError, require_input
-from scorelib.limits import largest, shown
+from scorelib.errors import InputError
 from scorelib.weights import FORMATS, as_published, require_new_folder, save
 from scorelib.weights.layouts import PublishedFormat
 from studies.api.cell import CellResult, known
 from studies.opening.cli_common import UNREADABLE
 from tuning.stages import ImportedWeights, SampleSpec, Snapshot
+from tuning.stages.first_images import require_count
 from tuning.store.provenance import launches
 from tuning.store.store import Store
 from tuning.study import Study
@@ -64,12 +64,7 @@ def export(
             no network (yet), the network does not fit the layout, or points are to be written as
             PNG.
     """
-    most = largest("n_images")
-    require_input(
-        type(n_images) is int and 0 <= n_images <= most,
-        f"the number of images must be a whole number from 0 to {most:,}, but got "
-        f"{shown(n_images)}",
-    )
+    require_count(n_images, least=0)
     known("format of the images", images_as, get_args(ImagesAs))
     if layout is not None:
         known("layout", layout, LAYOUTS)

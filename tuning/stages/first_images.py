@@ -5,6 +5,7 @@ its images can be sampled again at any time, equal up to rounding.
 """
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,6 +16,16 @@ from scorelib.metrics.features import Pixels, quantize
 from tuning.jobs import ExecutionContext, MissingInputError
 from tuning.stages.sample import Chunk, SampleSpec, walk_chunk
 from tuning.stages.score import Output
+
+
+def require_count(n_images: Any, *, least: int) -> None:
+    """Raises InputError unless a number of images is whole, large enough and within its limit."""
+    most = largest("n_images")
+    require_input(
+        type(n_images) is int and least <= n_images <= most,
+        f"the number of images must be a whole number from {least} to {most:,}, but got "
+        f"{shown(n_images)}",
+    )
 
 
 def first_images(spec: SampleSpec, n_images: int, which: Output, at: ExecutionContext) -> Tensor:
@@ -36,12 +47,7 @@ def first_images(spec: SampleSpec, n_images: int, which: Output, at: ExecutionCo
             that are not finite.
         MissingInputError: weights are not stored, or were found corrupt.
     """
-    most = largest("n_images")
-    require_input(
-        type(n_images) is int and 1 <= n_images <= most,
-        f"the number of images must be a whole number from 1 to {most:,}, but got "
-        f"{shown(n_images)}",
-    )
+    require_count(n_images, least=1)
     n_chunks = math.ceil(n_images / spec.chunk_images)
     chunks = [_images(spec, index, which, at) for index in range(n_chunks)]
     return torch.cat(chunks)[:n_images]

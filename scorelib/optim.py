@@ -24,7 +24,25 @@ from scorelib.errors import InputError
 from scorelib.spec import Spec, added_later
 
 
-class Adam(torch.optim.Adam):
+class _Eager:
+    """The methods of an optimiser of the Adam family without PyTorch's wrappers.
+
+    The wrappers keep `torch.compile` out of the methods and import its machinery: 1.4 seconds of
+    every worker's start. Nothing here compiles an optimiser.
+    """
+
+    add_param_group = inspect.unwrap(torch.optim.Adam.add_param_group)
+    zero_grad = inspect.unwrap(torch.optim.Adam.zero_grad)
+    state_dict = inspect.unwrap(torch.optim.Adam.state_dict)
+    load_state_dict = inspect.unwrap(torch.optim.Adam.load_state_dict)
+    step = torch.no_grad()(inspect.unwrap(torch.optim.Adam.step))
+
+
+class AdamW(_Eager, torch.optim.AdamW):
+    """The AdamW optimiser `torch.optim.AdamW`."""
+
+
+class Adam(_Eager, torch.optim.Adam):
     """The Adam optimiser `torch.optim.Adam`, with beta1 in (-1, 1).
 
     Args:
@@ -58,14 +76,6 @@ class Adam(torch.optim.Adam):
         self.defaults["betas"] = betas
         for group in self.param_groups:
             group["betas"] = betas
-
-    # PyTorch wraps these methods to keep torch.compile out of them, and the wrappers import its
-    # machinery: 1.4 seconds of every worker's start. Nothing here compiles an optimizer.
-    add_param_group = inspect.unwrap(torch.optim.Adam.add_param_group)
-    zero_grad = inspect.unwrap(torch.optim.Adam.zero_grad)
-    state_dict = inspect.unwrap(torch.optim.Adam.state_dict)
-    load_state_dict = inspect.unwrap(torch.optim.Adam.load_state_dict)
-    step = torch.no_grad()(inspect.unwrap(torch.optim.Adam.step))
 
 
 @dataclass(frozen=True, kw_only=True)

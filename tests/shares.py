@@ -13,15 +13,16 @@ ROOT = Path(__file__).parent.parent
 DURATIONS = Path(__file__).with_name("durations.json")
 
 
-TOGETHER = ("tests/services", "tests/tuning/execution/runner")
+TOGETHER = ("tests/services", "tests/studies/whole", "tests/tuning/execution/runner")
 """Folders whose tests run in one process, one after another."""
 
 
 def share(nodeid):
     """Returns the share of a test: its folder, if in `TOGETHER`, or else its file.
 
-    One share for the tests that need the servers of a team starts the servers only once, and one
-    for the tests of the runner starts Ray once. The share of the servers also runs
+    One share for the tests that need the servers of a team starts the servers only once, one for
+    the tests of whole studies builds the studies once, and one for the tests of the runner starts
+    Ray once. The share of the servers also runs
     tests/services/test_mlflow.py, which counts all runs, before test_secrets.py, which adds runs.
     """
     file = nodeid.split("::")[0]

@@ -25,6 +25,7 @@ from torch.nn import functional
 from scorelib.data.base import DataSpec
 from scorelib.errors import InputError
 from scorelib.metrics.features import Extractor
+from scorelib.optim import AdamW
 from scorelib.seeds import generator_of, seed_of
 from scorelib.spec import Spec
 
@@ -122,9 +123,7 @@ def train_classifier(
     images, labels = images.to(device), labels.to(device)
     generator = generator_of("classifier", "batches", spec.seed)
     shape = (spec.batch_size, spec.n_features)
-    optimizer = torch.optim.AdamW(
-        classifier.parameters(), lr=spec.learning_rate, weight_decay=_WEIGHT_DECAY
-    )
+    optimizer = AdamW(classifier.parameters(), lr=spec.learning_rate, weight_decay=_WEIGHT_DECAY)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, spec.learning_rate, total_steps=spec.iterations
     )

@@ -11,7 +11,7 @@ from tests.chaos import drivers, faults, jobs, memory, nodes, services
 SCENARIOS: dict[str, tuple[str, Callable[[Path], str]]] = {
     "driver": ("kill -9 of the driver, 20 times at random moments", drivers.kill_the_driver),
     "preemption": (
-        "SIGTERM to the driver, before Ray starts and at work",
+        "SIGTERM or Ctrl-C to the driver, before Ray starts and at work",
         drivers.preempt_the_driver,
     ),
     "slurm": ("SIGTERM to all processes, SIGKILL 30 s later", faults.stop_as_slurm),

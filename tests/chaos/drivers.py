@@ -1,7 +1,9 @@
 """Scenarios in which the driver is killed many times, and in which two drivers share one store."""
 
 import contextlib
+import itertools
 import random
+import re
 import signal
 import sqlite3
 import subprocess
@@ -127,19 +129,23 @@ def optuna_trials(store: Path) -> list[tuple[str, int, str]]:
 
 
 def preempt_the_driver(folder: Path) -> str:
-    """Sends SIGTERM to the driver, as a preemption does: it stops, and the next one continues."""
+    """Sends SIGTERM, as a preemption does, or SIGINT: the driver stops, and the next continues."""
     reference, store = undisturbed(), folder / "store"
-    for pattern in _MOMENTS:
+    stops = list(itertools.product(_MOMENTS, (signal.SIGTERM, signal.SIGINT)))
+    for pattern, number in stops:
         process = launch(store, folder)
         wait_for(store, pattern, len(list(store.glob(pattern))) + 1, process)
-        process.send_signal(signal.SIGTERM)
+        process.send_signal(number)
         output, _ = process.communicate(timeout=120)
-        assert process.returncode == STOPPED and "Stopped (by SIGTERM)" in output, output
+        assert process.returncode == STOPPED and f"Stopped (by {number.name})" in output, output
         assert "Traceback" not in output, output
+        (command,) = re.findall(r"Finished jobs are kept; to continue: (python .*)", output)
+        assert f"--store {store}" in command and "--set iterations=60" in command, command
         assert not left_of(process), "something was left running"
+        assert not list(store.glob("locks/*")), "a lock was left"
     finish(store, folder)
     assert csv(store) == csv(reference) and manifests(store) == manifests(reference)
-    return f"exit code {STOPPED} each of {len(_MOMENTS)} times; same table afterwards"
+    return f"exit code {STOPPED} each of {len(stops)} times; same table afterwards"
 
 
 def two_drivers_on_one_store(folder: Path) -> str:

@@ -11,6 +11,7 @@ from dashboards.results.cells import CellView, Measured, StudyView
 from dashboards.results.claims import judged_claims
 from studies.registry import STUDIES, find_study
 from tests.dashboards.test_compare import run_exact
+from tests.studies.whole_studies import whole_study
 
 DOCS = Path(__file__).parents[2] / "docs"
 LEAST_SEEDS = 3
@@ -144,8 +145,7 @@ def test_the_findings_show_what_the_csv_says_and_the_studies_claim():
     )
     assert ((numbers["n_seeds"] >= LEAST_SEEDS) | numbers["is_exact"]).all()
     for (name, scale), rows in numbers.groupby(["study", "scale"]):
-        module = find_study(name)
-        study = module.study(scale, module.settings(scale))
+        study = whole_study(name, scale)
         declared = [(claim.text, claim.source, len(claim.pairs)) for claim in study.claims]
         n_pairs = rows["n_pairs"] + rows["n_missing"]
         assert [*zip(rows["claim"], rows["source"], n_pairs, strict=True)] == declared, name

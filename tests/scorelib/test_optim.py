@@ -202,6 +202,10 @@ def test_a_training_on_digits_starts_without_heavy_imports():
         "optimizer = AdamSpec().build(layer.parameters()); optimizer.zero_grad(); "
         "layer(images.flatten(1)).sum().backward(); AdamSpec().step(optimizer, 1); "
         "optimizer.load_state_dict(optimizer.state_dict()); "
+        "from scorelib.metrics.classifier import ClassifierSpec, train_classifier; "
+        "images, labels = Digits().load('train'); "
+        "spec = ClassifierSpec(data=Digits(), iterations=1); "
+        "[*train_classifier(spec, spec.build(), images / 255, labels)]; "
         "print({'torch._dynamo', 'sklearn'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

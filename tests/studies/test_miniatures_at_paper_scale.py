@@ -32,14 +32,14 @@ def test_ncsnv2_and_inception_fill_a_cell(store, random_inception):
     file, sha256 = random_inception
     paper = cifar_sampling_eps.paper()
     train = paper.train.replace(
-        data=Photographs(size=32, n=6),
+        data=Photographs(size=32, n=4),
         network=Ncsnv2(ngf=8),
         schedule=GeometricSchedule(sigma_1=50, sigma_L=0.01, n_levels=8),
-        batch_size=6,
+        batch_size=4,
     )
     small = paper.replace(
         train=train,
-        iterations=4, iteration=4, snapshot_every=2, chunk_images=2, n_images=4, seeds=1,
+        iterations=4, iteration=4, snapshot_every=2, chunk_images=2, n_images=2, seeds=1,
         extractor=InceptionFeatures(weights_sha256=sha256), n_sigma=(1,),
         search=SearchSettings(n_trials=1, round_size=1, n_images=2, top_images=2, keep=1),
         selection=SelectionSettings(n_trials=2, n_images=2), columns=("non-adversarial",),
@@ -60,7 +60,7 @@ def test_ncsnv2_and_inception_fill_a_cell(store, random_inception):
 
 def test_ncsnpp_guided_by_a_resnet_inception_and_resnet50_fill_table_2(store, random_inception):
     file, sha256 = random_inception
-    paper, data = cifar10_dlsm.paper(), Photographs(size=32, n=12)
+    paper, data = cifar10_dlsm.paper(), Photographs(size=32, n=6)
     train = paper.train.replace(
         data=data, network=NcsnPp(width=8, n_blocks=1), batch_size=4,
         schedule=paper.train.schedule.replace(n_levels=4),
@@ -68,9 +68,9 @@ def test_ncsnpp_guided_by_a_resnet_inception_and_resnet50_fill_table_2(store, ra
     small = paper.replace(
         train=train, iteration=2, classifier=paper.classifier.replace(width=4),
         classifier_batch_size=4, classifier_iterations=2, sampler=paper.sampler.replace(n_steps=2),
-        chunk_images=5, n_images=10, n_real=10,
+        chunk_images=4, n_images=4, n_real=4, k=1, n_splits=2,
         extractor=InceptionFeatures(weights_sha256=sha256),
-        accuracy=paper.accuracy.replace(batch_size=5, iterations=1),
+        accuracy=paper.accuracy.replace(batch_size=4, iterations=1),
     )  # fmt: skip
     made = cifar10_dlsm.study("paper", small)
     drain(made, store, inception_weights=file)

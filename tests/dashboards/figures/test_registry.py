@@ -9,8 +9,9 @@ from dashboards.drawing.png import draw_png
 from dashboards.figures import losses, registry
 from dashboards.figures.registry import FIGURES, figures, png_files, require_figures
 from scorelib.errors import InputError
-from studies.registry import STUDIES, find_study
+from studies.registry import STUDIES
 from tests.studies.miniatures import miniature
+from tests.studies.whole_studies import whole_study
 from tests.tuning.draining import drain
 from tuning.scheduling.scheduler import Scheduler
 from tuning.store.store import Store
@@ -67,6 +68,6 @@ def test_a_figure_of_ones_own_is_a_module_and_a_name(store, monkeypatch):
 def test_every_study_names_figures_that_there_are_at_either_scale():
     for name in STUDIES:
         for scale in ("demo", "paper"):
-            made = find_study(name).study(scale, find_study(name).settings(scale))
+            made = whole_study(name, scale)
             require_figures(made)
             assert made.figures

@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 
 from dashboards.records.mlflow_names import parameter_names, run_name
-from studies.registry import STUDIES, find_study
+from studies.registry import STUDIES
 from tests.miniature import miniature_study
+from tests.studies.whole_studies import whole_study
 from tests.tuning.quadratic import space, study
 
 
@@ -37,7 +38,6 @@ def test_parameters_are_those_that_differ_under_short_names():
 
 @pytest.mark.parametrize("name", STUDIES)
 def test_names_are_unique_in_every_study(name):
-    definition = find_study(name)
-    made = definition.study("demo", definition.settings("demo"))
+    made = whole_study(name)
     for found in (list(parameter_names(made).values()), names(made)):
         assert len(found) == len(set(found)), found

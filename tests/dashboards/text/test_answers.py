@@ -13,6 +13,7 @@ from dashboards.text.answers import answer
 from studies.registry import STUDIES, find_study
 from tests.dashboards.results.test_searches import LAMBDA, N_D, by_lambda, run_of
 from tests.dashboards.seeds import measured
+from tests.studies.whole_studies import whole_study
 from tests.tuning.draining import drain
 from tuning.scheduling.scheduler import Scheduler
 from tuning.spaces.trial import Trial
@@ -23,8 +24,7 @@ from tuning.study import Reported
 
 def study_view(name, store):
     """Returns a view of a study without any results."""
-    module = find_study(name)
-    study = module.study("demo", module.settings("demo"))
+    study = whole_study(name)
     return read_study(Scheduler(study, store), store)
 
 

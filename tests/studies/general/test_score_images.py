@@ -2,12 +2,12 @@
 
 import dataclasses
 import json
-import subprocess
 import sys
 
 import numpy as np
 import pytest
 import torch
+import torch_fidelity.fidelity
 from PIL import Image
 
 from scorelib.data import Digits
@@ -297,7 +297,7 @@ def test_the_command_measures_a_folder_and_says_what_is_wrong_with_it(tmp_path, 
     assert "moved" in capsys.readouterr().out
 
 
-def test_the_command_of_torch_fidelity_finds_the_same_numbers(tmp_path, store):
+def test_the_command_of_torch_fidelity_finds_the_same_numbers(tmp_path, store, monkeypatch, capsys):
     sha256 = save_random_weights(tmp_path / "weights.pth", n_alive=1)
     levels = np.linspace(0, 255, 12)  # for more images than features that are not zero
     images = (RNG.normal(size=(12, 16, 16, 3)) * 40 + levels[:, None, None, None]).clip(0, 255)
@@ -311,13 +311,16 @@ def test_the_command_of_torch_fidelity_finds_the_same_numbers(tmp_path, store):
     )
     found, _ = run(at, store, inception_weights=tmp_path / "weights.pth")
     command = [
-        sys.executable, "-m", "torch_fidelity.fidelity", "--cpu", "--fid", "--isc", "--json",
-        "--silent", "--no-cache", "--isc-splits", "2", "--no-samples-shuffle", "--batch-size", "8",
+        "fidelity", "--cpu", "--fid", "--isc", "--json", "--silent", "--no-cache",
+        "--isc-splits", "2", "--no-samples-shuffle", "--batch-size", "8",
         "--save-cpu-ram", "--input1", str(first), "--input2", str(second),
         "--feature-extractor-weights-path", str(tmp_path / "weights.pth"),
     ]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
-    theirs = json.loads(done.stdout[done.stdout.index("{") :])
+    monkeypatch.setattr(sys, "argv", command)
+    capsys.readouterr()
+    torch_fidelity.fidelity.main()
+    printed = capsys.readouterr().out
+    theirs = json.loads(printed[printed.index("{") :])
     fid, score = found["a", "Frechet distance"], found["a", "Inception score"]
     assert fid == pytest.approx(theirs["frechet_inception_distance"], rel=1e-6)
     assert score == pytest.approx(theirs["inception_score_mean"], rel=1e-6)

@@ -299,6 +299,7 @@ class Broken(kit.Job):
         yield kit.Progress(0, 1, "steps")
         return RETURNED
 """
+BROKEN_SWEEP = ["job=Broken", 'vary=["job.x = 0..1"]', 'objectives=["lower y"]', "trials=2"]
 
 
 @pytest.mark.parametrize(
@@ -317,18 +318,33 @@ class Broken(kit.Job):
         ("torch.linalg.inv(torch.zeros(2, 2))", "LinAlgError: linalg.inv: The diagonal"),
     ],
 )
-def test_a_job_without_a_number_ends_in_one_line(here, capsys, returned, cause):
-    Path("my_job.py").write_text(BROKEN.replace("RETURNED", returned))
-    changes = ["job=Broken", 'vary=["job.x = 0..1"]', 'objectives=["lower y"]', "trials=2"]
-    own_modules.import_own("my_job.py")
-    made = find_study("sweep").study("demo", configured("sweep", "demo", changes))
-    drain(made, Store(str(here / "store"), create=True))
+def test_a_job_without_a_number_is_a_failed_trial_with_its_cause(here, returned, cause):
+    made, store = broken_sweep(here, returned)
+    (run,) = Scheduler(made, store).searches.values()
+    assert len(run.trials) == 2 and run.winner is None
+    for trial in run.trials:
+        assert cause in trial.result.failed and "\n" not in trial.result.failed
+
+
+def test_a_sweep_of_failed_trials_ends_in_one_line(here, capsys):
+    broken_sweep(here, "None")
     empty_database(here / "store" / "mlflow.db")
-    words = [word for change in changes for word in ("--set", change)]
+    capsys.readouterr()  # what making the database prints
+    words = [word for change in BROKEN_SWEEP for word in ("--set", change)]
     assert main(["sweep", "--module", "my_job.py", *words]) == 2
     printed = capsys.readouterr()
-    assert "all 2 trials failed" in printed.err and cause in printed.err
+    assert "all 2 trials failed: " in printed.err and "returned NoneType" in printed.err
     assert printed.err.count("\n") == 1 and "failed" in printed.out
+
+
+def broken_sweep(folder, returned):
+    """Returns the sweep of a job that returns an expression, and the store of its two trials."""
+    Path("my_job.py").write_text(BROKEN.replace("RETURNED", returned))
+    own_modules.import_own("my_job.py")
+    made = find_study("sweep").study("demo", configured("sweep", "demo", BROKEN_SWEEP))
+    store = Store(str(folder / "store"), create=True)
+    drain(made, store)
+    return made, store
 
 
 def own_sweep(source):

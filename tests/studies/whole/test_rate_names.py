@@ -7,8 +7,9 @@ from scorelib.losses import Dsm
 from scorelib.networks import ResidualMlp
 from scorelib.optim import AdamSpec
 from scorelib.schedules import GeometricSchedule
-from studies.registry import STUDIES, find_study
-from tests.studies.test_keys import with_inputs
+from studies.registry import STUDIES
+from tests.studies.whole.test_keys import with_inputs
+from tests.studies.whole_studies import whole_study
 from tuning.stages import Frames, Snapshot, TrainSpec
 
 NAMES = {
@@ -28,9 +29,8 @@ NAMES = {
 def test_the_names_of_all_studies_are_those_that_rates_are_stored_under():
     found = set()
     for name in STUDIES:
-        module = find_study(name)
         for scale in ("demo", "paper"):
-            jobs = with_inputs(module.study(scale, module.settings(scale)).known_jobs).values()
+            jobs = with_inputs(whole_study(name, scale).known_jobs).values()
             found |= {job.rate_name for job in jobs}
     assert found | {Frames.STAGE.name} >= NAMES, "those of a search's winner are known later"
 

@@ -9,6 +9,7 @@ import pytest
 
 from scorelib.spec import from_json
 from studies.registry import STUDIES, find_study
+from tests.studies.whole_studies import whole_study
 from tuning.scheduling.forecast import forecast
 from tuning.scheduling.scheduler import Scheduler
 
@@ -21,10 +22,9 @@ WITHOUT_CLAIMS = {
 @pytest.mark.parametrize("scale", ["demo", "paper"])
 @pytest.mark.parametrize("name", STUDIES)
 def test_a_study_is_whole_at_either_scale(name, scale):
-    module = find_study(name)
-    settings = module.settings(scale)
+    settings = find_study(name).settings(scale)
     assert from_json(settings.to_json()) == settings, "settings do not survive the store"
-    made = module.study(scale, settings)
+    made = whole_study(name, scale)
     assert (made.name, made.scale) == (name, scale) and made.question.endswith("?")
     names = [search.name for search in made.searches]
     assert len(set(names)) == len(names)
@@ -45,7 +45,7 @@ def test_workers_can_read_every_study_s_jobs():
     by_kinds = {}
     for name in STUDIES:
         for scale in ("demo", "paper"):
-            made = find_study(name).study(scale, find_study(name).settings(scale))
+            made = whole_study(name, scale)
             protocols = [cell.protocol for cell in made.cells if cell.protocol]
             for spec in (*made.known_jobs, *protocols):
                 by_kinds.setdefault(tuple(part.KIND for part in spec.parts()), spec)
@@ -65,8 +65,7 @@ def test_workers_can_read_every_study_s_jobs():
 
 @pytest.mark.parametrize("name", STUDIES)
 def test_a_study_can_be_planned_at_paper_scale_before_any_data_is_there(name, store):
-    module = find_study(name)
-    made = module.study("paper", module.settings("paper"))
+    made = whole_study(name, "paper")
     rows = forecast(Scheduler(made, store), store, "gpu")
     assert sum(row.hours for row in rows) > 0 and all(row.n_stored == 0 for row in rows)
     on_gpus = any(job.wants_gpu() for job in made.known_jobs)
@@ -76,5 +75,5 @@ def test_a_study_can_be_planned_at_paper_scale_before_any_data_is_there(name, st
 
 def test_the_studies_of_every_paper_are_worked_off_in_miniature():
     for paper in {entry.module.split(".")[1] for entry in STUDIES.values()}:
-        file = Path(__file__).parent / paper / "test_miniatures.py"
+        file = Path(__file__).parents[1] / paper / "test_miniatures.py"
         assert f'studies_of("{paper}")' in file.read_text()

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from studies.registry import STUDIES, find_study
+from studies.registry import STUDIES
+from tests.studies.whole_studies import whole_study
 from tuning.search.search import Proposals
 
 GOLDEN = json.loads(Path(__file__).with_name("keys_of_0_1.json").read_text())
@@ -63,5 +64,4 @@ def test_every_study_that_was_stored_is_there():
 @pytest.mark.parametrize("name", GOLDEN)
 def test_no_key_has_changed(name):
     study, _, scale = name.rpartition("-")
-    module = find_study(study)
-    assert keys(module.study(scale, module.settings(scale))) == GOLDEN[name]
+    assert keys(whole_study(study, scale)) == GOLDEN[name]

@@ -2,6 +2,7 @@
 
 import ast
 import contextlib
+import functools
 import graphlib
 import re
 import textwrap
@@ -22,6 +23,13 @@ WORDS_OF_OTHER_COMMANDS = {
     "--others",
 }  # of Ray and git
 MOST_MODULES = 15
+
+
+@functools.cache
+def parsed(path):
+    """Returns the syntax tree of a file."""
+    return ast.parse(path.read_text())
+
 
 ROOMS = """\
 scorelib.errors
@@ -151,7 +159,7 @@ def imports(path):
 
     A name is that of a module or of a member of a module.
     """
-    return imports_of(ast.parse(path.read_text()))
+    return imports_of(parsed(path))
 
 
 def imports_of(tree):
@@ -257,13 +265,14 @@ SHOWING = ("api/*", "cli/*", "*miniature*", "*/*miniature*", "test_stored_result
 """Files of tests/studies that display studies and therefore need the dashboards."""
 
 
+@functools.cache
 def needed(path):
     """Returns the modules of this distribution and the test helpers that a test file needs.
 
     Counted are imports of the file, imports in code strings, and modules named in strings, for
     ``python -m`` or to be patched.
     """
-    tree = ast.parse(path.read_text())
+    tree = parsed(path)
     names = set(imports_of(tree))
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
@@ -340,7 +349,7 @@ def test_libraries_of_others_networks_are_imported_where_they_are_needed():
     late = {"diffusers", "huggingface_hub", "torch_fidelity"}
     using = set()
     for path in MODULES:
-        tree = ast.parse(path.read_text())
+        tree = parsed(path)
         assert not late & {n.split(".")[0] for n in imports_of(ast.Module(body=[
             node for node in tree.body if isinstance(node, (ast.Import, ast.ImportFrom))
         ], type_ignores=[]))}, path  # fmt: skip
@@ -354,18 +363,21 @@ def test_pyplot_is_left_to_the_user_of_the_process():
     assert using == []
 
 
-@pytest.mark.parametrize("path", BELOW, ids=lambda p: str(p.relative_to(ROOT)))
-def test_what_lies_below_the_command_lines_names_none_of_their_options(path):
+def test_what_lies_below_the_command_lines_names_none_of_their_options():
     # Errors name the field; the command line adds the option.
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            names = re.search("--[a-z]", node.value) and node.value not in WORDS_OF_OTHER_COMMANDS
-            assert not names, f"{path.name}:{node.lineno} names an option: {node.value!r}"
+    naming = [
+        f"{path.relative_to(ROOT)}:{node.lineno} names an option: {node.value!r}"
+        for path in BELOW
+        for node in ast.walk(parsed(path))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        if re.search("--[a-z]", node.value) and node.value not in WORDS_OF_OTHER_COMMANDS
+    ]
+    assert not naming, "\n".join(naming)
 
 
 def test_pickle_and_unsafe_loading_are_nowhere():
     for path in MODULES:
-        tree = ast.parse(path.read_text())
+        tree = parsed(path)
         for node in ast.walk(tree):
             if isinstance(node, ast.Call) and ast.unparse(node.func) in ("pickle.loads", "eval"):
                 pytest.fail(f"{path} calls {ast.unparse(node.func)}")
@@ -374,11 +386,17 @@ def test_pickle_and_unsafe_loading_are_nowhere():
                 assert options.get("weights_only") == "True", path
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(ROOT)))
-def test_modules_and_functions_stay_readable(path):
-    text = path.read_text()
-    assert text.count("\n") <= 500
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            length = node.end_lineno - node.lineno + 1
-            assert length <= 80, f"{path.name}:{node.lineno} {node.name} has {length} lines"
+def test_modules_and_functions_stay_readable():
+    long = [
+        f"{path.relative_to(ROOT)}: {lines} lines"
+        for path in MODULES
+        if (lines := path.read_text().count("\n")) > 500
+    ]
+    long += [
+        f"{path.relative_to(ROOT)}:{node.lineno} {node.name}: {lines} lines"
+        for path in MODULES
+        for node in ast.walk(parsed(path))
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+        if (lines := node.end_lineno - node.lineno + 1) > 80
+    ]
+    assert not long, "\n".join(long)

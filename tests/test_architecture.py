@@ -64,6 +64,7 @@ tuning.own_modules              scorelib addresses
 tuning.store                    scorelib addresses
 tuning.tracking                 scorelib addresses
 tuning.jobs                     scorelib store
+tuning.job_runs                 scorelib store jobs
 tuning.drivers                  scorelib addresses store
 tuning.stages.features          scorelib jobs
 tuning.stages.models            scorelib jobs
@@ -71,15 +72,15 @@ tuning.stages.training          scorelib jobs stages.models
 tuning.stages.protocols         scorelib jobs stages.features
 tuning.stages                   scorelib store jobs stages.features stages.models stages.training
                                 stages.protocols
-tuning.testing                  scorelib store jobs stages
+tuning.testing                  scorelib store jobs job_runs stages
 tuning.spaces                   scorelib store jobs stages
 tuning.claims                   scorelib
 tuning.study                    scorelib store jobs stages spaces claims
 tuning.study_size               scorelib jobs study
 tuning.search                   scorelib store jobs stages spaces study
 tuning.scheduling               store jobs drivers spaces study search
-tuning.execution                scorelib addresses own_modules store jobs drivers stages study
-                                scheduling
+tuning.execution                scorelib addresses own_modules store jobs job_runs drivers stages
+                                study scheduling
 studies.early
 studies.reported
 studies.common                  scorelib tuning reported

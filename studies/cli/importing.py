@@ -12,7 +12,8 @@ import torch
 from scorelib.errors import InputError
 from studies.cli.preflight import data_root, fixed_left
 from tuning.addresses import local_path
-from tuning.jobs import ExecutionContext, Outcome, committed
+from tuning.job_runs import committed
+from tuning.jobs import ExecutionContext, Outcome
 from tuning.stages import ImportedWeights
 from tuning.store.store import Manifest, Store
 from tuning.study import Study

@@ -27,7 +27,8 @@ from tuning.execution.runner import run_until_complete
 from tuning.execution.session import ClusterOptions, ray_session
 from tuning.execution.stop import StopRequest
 from tuning.execution.trainable import Execution
-from tuning.jobs import ExecutionContext, execute
+from tuning.job_runs import execute
+from tuning.jobs import ExecutionContext
 from tuning.scheduling.scheduler import Scheduler
 from tuning.store.store import Store
 

@@ -1,6 +1,7 @@
 """Helpers that run a study in this process, without Ray, as the runner does."""
 
-from tuning.jobs import ExecutionContext, MissingInputError, execute
+from tuning.job_runs import execute
+from tuning.jobs import ExecutionContext, MissingInputError
 from tuning.scheduling.scheduler import Scheduler, Wait
 
 

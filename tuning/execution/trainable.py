@@ -31,7 +31,8 @@ from scorelib.errors import InputError
 from scorelib.spec import from_json
 from tuning.execution.batches import BatchSizes, memory_of
 from tuning.execution.ray_import import tune
-from tuning.jobs import ExecutionContext, Job, MissingInputError, Progress, execute
+from tuning.job_runs import execute
+from tuning.jobs import ExecutionContext, Job, MissingInputError, Progress
 from tuning.own_modules import OwnModule, import_all
 from tuning.store.documents import StoreReadError
 from tuning.store.store import Manifest, Store
@@ -109,7 +110,7 @@ class Execution:
         Args:
             job: job to run.
             gpus: share of a GPU that the job requests; 0 for a CPU job.
-            is_trial: whether exceptions of the job are results; see `tuning.jobs.execute`.
+            is_trial: whether exceptions of the job are results; see `tuning.job_runs.execute`.
         """
         own = {digest: self.pieces[digest] for digest in job.pieces if digest in self.pieces}
         return {

@@ -14,7 +14,8 @@ from scorelib.testing.specs import (
     require,
     require_line,
 )
-from tuning.jobs import ExecutionContext, Job, Outcome, Progress, Stage, Work, execute
+from tuning.job_runs import execute
+from tuning.jobs import ExecutionContext, Job, Outcome, Progress, Stage, Work
 from tuning.store.store import Manifest, Store
 
 

@@ -21,7 +21,8 @@ from scorelib.networks import BigGanDiscriminator
 from tests.displays import empty_database
 from tests.miniature import miniature_study
 from tests.tuning.draining import drain
-from tuning.jobs import ExecutionContext, execute
+from tuning.job_runs import execute
+from tuning.jobs import ExecutionContext
 from tuning.scheduling.forecast import forecast
 from tuning.scheduling.scheduler import Scheduler
 from tuning.stages import InceptionScoreProtocol, Snapshot

@@ -28,7 +28,8 @@ from studies.run import main
 from tests.scorelib.metrics.random_inception import save_random_weights
 from tests.tuning.draining import drain
 from tuning.execution.trainable import Execution
-from tuning.jobs import ExecutionContext, execute
+from tuning.job_runs import execute
+from tuning.jobs import ExecutionContext
 from tuning.stages import FidProtocol, SampleSpec, Score, Snapshot, TrainSpec
 from tuning.stages.first_images import first_images
 from tuning.testing.jobs import finish

@@ -9,7 +9,8 @@ from tuning.execution import searcher as bridge_module
 from tuning.execution.ray_import import Searcher
 from tuning.execution.searcher import JobSearcher
 from tuning.execution.trainable import Execution
-from tuning.jobs import ExecutionContext, execute
+from tuning.job_runs import execute
+from tuning.jobs import ExecutionContext
 from tuning.scheduling.scheduler import Scheduler
 from tuning.store.documents import StoreReadError
 

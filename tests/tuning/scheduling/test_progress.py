@@ -8,7 +8,8 @@ from rich.console import Console
 
 from tests.tuning.draining import drain
 from tests.tuning.miniature import miniature_study
-from tuning.jobs import ExecutionContext, Progress, Work, execute
+from tuning.job_runs import execute
+from tuning.jobs import ExecutionContext, Progress, Work
 from tuning.scheduling import progress
 from tuning.scheduling.amounts import duration
 from tuning.scheduling.forecast import StageForecast

@@ -9,7 +9,8 @@ import pytest
 
 from tests.tuning.draining import drain, results
 from tests.tuning.miniature import miniature_study
-from tuning.jobs import ExecutionContext, Outcome, execute
+from tuning.job_runs import execute
+from tuning.jobs import ExecutionContext, Outcome
 from tuning.scheduling.planner import Planner
 from tuning.scheduling.scheduler import MAX_ATTEMPTS, Scheduler, Wait
 from tuning.spaces import Rung

@@ -6,7 +6,8 @@ import pytest
 
 from tests.tuning.draining import drain
 from tests.tuning.miniature import joint_study, miniature_study
-from tuning.jobs import ExecutionContext, execute
+from tuning.job_runs import execute
+from tuning.jobs import ExecutionContext
 from tuning.scheduling.scheduler import Scheduler, Wait
 from tuning.stages import Snapshot
 from tuning.store.store import Store

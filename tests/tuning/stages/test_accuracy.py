@@ -11,7 +11,8 @@ from scorelib.metrics.accuracy import AccuracySpec, AccuracyTraining
 from scorelib.optim import AdamSpec
 from scorelib.spec import from_json
 from tests.tuning.stages.protocols.test_neighbours import InTurn, asked, sampled
-from tuning.jobs import ExecutionContext, execute
+from tuning.job_runs import execute
+from tuning.jobs import ExecutionContext
 from tuning.stages import ClassificationAccuracy, accuracy
 from tuning.store.store import Store
 from tuning.testing import finish

@@ -7,7 +7,8 @@ from scorelib.exact.noise_level import closed_form
 from scorelib.samplers import Als, Cas
 from scorelib.schedules import GeometricSchedule
 from scorelib.spec import from_json
-from tuning.jobs import ExecutionContext, Work, execute
+from tuning.job_runs import execute
+from tuning.jobs import ExecutionContext, Work
 from tuning.stages import NoiseLevel
 from tuning.store.store import Store
 

@@ -7,7 +7,8 @@ from scipy.stats import norm
 
 from scorelib.errors import InputError
 from scorelib.spec import from_json
-from tuning.jobs import ExecutionContext, Work, execute
+from tuning.job_runs import execute
+from tuning.jobs import ExecutionContext, Work
 from tuning.stages import Renormalisation
 from tuning.stages.renormalisation import z_normal
 

@@ -17,7 +17,8 @@ from scorelib.samplers import Als
 from scorelib.schedules import LinearSchedule
 from scorelib.spec import from_json
 from tests.tuning.miniature import miniature_study
-from tuning.jobs import ExecutionContext, execute
+from tuning.job_runs import execute
+from tuning.jobs import ExecutionContext
 from tuning.stages import Chunk, DataShares, Frames, GeneratedShares, Snapshot, TrainClassifier
 from tuning.stages.features.extractors import build_extractor
 from tuning.stages.frames import FRAMES_FILE, SIGMAS

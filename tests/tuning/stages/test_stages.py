@@ -11,7 +11,8 @@ from scorelib.errors import InputError
 from scorelib.networks import Ncsnv2, ResidualMlp
 from scorelib.schedules import ExplicitSchedule, GeometricSchedule
 from tests.tuning.miniature import first_score, miniature_study
-from tuning.jobs import ExecutionContext, MissingInputError, execute
+from tuning.job_runs import execute
+from tuning.jobs import ExecutionContext, MissingInputError
 from tuning.stages import SampleSpec, Snapshot
 from tuning.stages.baseline import gaussian_like
 from tuning.store.store import Store

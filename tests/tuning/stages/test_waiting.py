@@ -11,7 +11,8 @@ from scorelib.devices import ahead as module
 from scorelib.samplers import Als, Cas, Langevin, PredictorCorrector, Sampler, Update
 from tests.scorelib.devices.waits import Waits
 from tests.tuning.miniature import first_score, miniature_study
-from tuning.jobs import ExecutionContext, execute
+from tuning.job_runs import execute
+from tuning.jobs import ExecutionContext
 from tuning.stages import sample as stage
 from tuning.stages.sample import walk_chunk
 from tuning.testing import finish

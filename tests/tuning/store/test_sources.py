@@ -13,7 +13,8 @@ from scorelib.spec import _KINDS, is_ours
 from tests.scorelib.modules import imported, write
 from tests.tuning.edited_sources import edited, forget
 from tests.tuning.miniature import BRIEF, first_score, miniature_study
-from tuning.jobs import ExecutionContext, Job, Outcome, Progress, Stage, execute
+from tuning.job_runs import execute
+from tuning.jobs import ExecutionContext, Job, Outcome, Progress, Stage
 from tuning.stages import Snapshot
 from tuning.store.documents import FORMAT, as_json
 from tuning.store.node_cache import sha256

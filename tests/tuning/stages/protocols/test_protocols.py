@@ -29,7 +29,8 @@ from scorelib.optim import AdamSpec
 from scorelib.samplers import Als
 from scorelib.schedules import GeometricSchedule
 from scorelib.spec import from_json
-from tuning.jobs import ExecutionContext, execute
+from tuning.job_runs import execute
+from tuning.jobs import ExecutionContext
 from tuning.stages import (
     DistanceProtocol,
     FidProtocol,

@@ -14,7 +14,8 @@ from scorelib.networks import BigGanDiscriminator
 from scorelib.training.adversarial import AdversarialTraining
 from scorelib.training.base import DsmTraining
 from tests.tuning.miniature import miniature_study
-from tuning.jobs import ExecutionContext, execute
+from tuning.job_runs import execute
+from tuning.jobs import ExecutionContext
 from tuning.stages import Snapshot
 from tuning.store.store import Store
 from tuning.testing import finish

@@ -398,10 +398,10 @@ def reaches_columns(browser, wait, expected, most):
     scroll = (
         "document.querySelector('.ag-body-horizontal-scroll-viewport').scrollLeft = arguments[0]"
     )
+    wait.until(lambda _: browser.execute_script(read))
     found = {}
     for step in range(most):
         browser.execute_script(scroll, 60 * step)
-        wait.until(lambda _: browser.execute_script(read))
         found |= dict.fromkeys(browser.execute_script(read))
     assert [name for name in found if name != "Run Name"][: len(expected)] == expected
 

@@ -18,7 +18,9 @@ All differ in grey as well, the first four most. Dark pages show the colours `--
 style sheet.
 """
 Dash = Literal["solid", "dash", "dot", "dashdot", "longdash", "longdashdot", ""]
-DASHES: tuple[Dash, ...] = (*["solid"] * 4, "dot", "dashdot", "longdash", "longdashdot")
+DASHES: tuple[Dash, ...] = (
+    "solid", "solid", "solid", "solid", "dot", "dashdot", "longdash", "longdashdot"
+)  # fmt: skip
 """Dash styles of the lines of the colours, in order; "dash" is left to figures."""
 Symbol = Literal["circle", "square", "diamond", "triangle-up", "cross", "x", "star", "hexagon"]
 SYMBOLS: tuple[Symbol, ...] = get_args(Symbol)

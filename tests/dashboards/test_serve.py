@@ -147,6 +147,7 @@ def test_it_follows_a_study_cell_by_cell_and_leads_to_mlflow(tmp_path):
         assert answer(page, f"/1/{NAME}/report")[0] == 200
         fits_every_width(browser, wait, page)
         titles_overlap_nothing(browser, wait, page)
+        lists_the_cells(browser, wait, page)
         look_at_a_cell(browser, wait, page, read_study(Scheduler(study, store), store).cells[0])
         look_at_mlflow(browser, wait, links, read_study(Scheduler(study, store), store).cells)
         browser.get(links["searches in optuna-dashboard"])
@@ -160,6 +161,10 @@ def test_it_follows_a_study_cell_by_cell_and_leads_to_mlflow(tmp_path):
         assert f"best fd_denoised {best:.4g}page of the study" in browser.execute_script(lines)
         pages = browser.find_elements(By.CSS_SELECTOR, ".of-study a")
         assert {found.get_attribute("href") for found in pages} == {f"{page}1/{NAME}"}
+        wear(browser, width=NARROW, dark=False)
+        rights = "return [...document.querySelectorAll(\"a[href*='/studies/'] h5, .of-study\")]" \
+            ".map((e) => e.getBoundingClientRect().right)"  # fmt: skip
+        wait.until(lambda _: max(browser.execute_script(rights)) <= NARROW)
         browser.get(f"{optuna}dashboard/studies/1")
         wait.until(lambda _: browser.find_element(By.ID, "back").text == f"back to {NAME}")
         browser.find_element(By.ID, "back").click()
@@ -238,6 +243,23 @@ def titles_overlap_nothing(browser, wait, page):
     browser.get(f"{page}1/{NAME}")
     wait.until(lambda _: (of := browser.execute_script(drawn))[0] == of[1] > 8)
     assert browser.execute_script(OVERLAPS) == []
+    wear(browser, width=WIDE, dark=False)
+
+
+def lists_the_cells(browser, wait, page):
+    """Checks that a phone shows the names of the cells beside any column of their list."""
+    wear(browser, width=NARROW, dark=True)
+    browser.get(f"{page}1/{NAME}")
+    click(browser, wait, "#cells summary")
+    scroll = "const of = document.querySelector('.list');" \
+        "of.scrollIntoView(); of.scrollLeft = of.scrollWidth; return of.scrollLeft"  # fmt: skip
+    assert browser.execute_script(scroll) > 0
+    read = SEEN + "return [...document.querySelectorAll(arguments[0])].filter(seen)" \
+        ".map((e) => e.textContent)"  # fmt: skip
+    rows = ["ALS n=1", "ALS n=5", "CAS n=1", "CAS n=5"]
+    wait.until(lambda _: browser.execute_script(read, ".list tbody a") == rows)
+    assert browser.execute_script(read, ".list th:last-child") == ["within_noise_to"]
+    assert complaints(browser) == []
     wear(browser, width=WIDE, dark=False)
 
 
@@ -327,7 +349,7 @@ def look_at_mlflow(browser, wait, links, cells):
     numbers = [repr(cell.measured["denoised"].mean)[:7] for cell in cells]
     browser.get(links["trainings"])
     close = "[data-component-id='mlflow.assistant.chat_panel.close']"
-    wait.until(lambda _: browser.find_elements(By.CSS_SELECTOR, close))[0].click()
+    click(browser, wait, close)
     shows(browser, wait, "dsm_loss", "iteration", "2 matching runs")
     for width, dark in itertools.product((WIDE, NARROW), (True, False)):
         open_in_mlflow(browser, wait, links["cells in MLflow"], width, dark)

@@ -161,10 +161,6 @@ def test_it_follows_a_study_cell_by_cell_and_leads_to_mlflow(tmp_path):
         assert f"best fd_denoised {best:.4g}page of the study" in browser.execute_script(lines)
         pages = browser.find_elements(By.CSS_SELECTOR, ".of-study a")
         assert {found.get_attribute("href") for found in pages} == {f"{page}1/{NAME}"}
-        wear(browser, width=NARROW, dark=False)
-        rights = "return [...document.querySelectorAll(\"a[href*='/studies/'] h5, .of-study\")]" \
-            ".map((e) => e.getBoundingClientRect().right)"  # fmt: skip
-        wait.until(lambda _: max(browser.execute_script(rights)) <= NARROW)
         browser.get(f"{optuna}dashboard/studies/1")
         wait.until(lambda _: browser.find_element(By.ID, "back").text == f"back to {NAME}")
         browser.find_element(By.ID, "back").click()

@@ -23,7 +23,7 @@ def shown(curves):
 def test_consistent_sampling_lies_on_the_schedule_and_has_no_gap_to_show():
     (schedule, curve), gaps = shown({"CAS": CAS})
     assert (schedule.label, curve.label) == ("schedule", "CAS") and not gaps
-    assert curve.dash == "dash" and tuple(schedule.y) == tuple(SCHEDULE.sigmas)
+    assert curve.style == "dash" and tuple(schedule.y) == tuple(SCHEDULE.sigmas)
 
 
 @pytest.mark.parametrize("n_sigma", [1, 20])

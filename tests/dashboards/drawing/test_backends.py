@@ -144,7 +144,7 @@ def test_lines_differ_by_their_dashes_in_both():
         for y, colour in zip(heights, COLOURS, strict=True)
     ]
     figure = one(*lines)
-    assert [trace.line.style for trace in draw_chart(figure).data] == list(DASHES)
+    assert [trace.line.dash for trace in draw_chart(figure).data] == list(DASHES)
     picture, n_dashes = pixels(figure), []
     for colour in COLOURS:
         rows, columns = where(picture, colour)

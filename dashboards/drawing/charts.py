@@ -75,11 +75,11 @@ def figures_as_json(figures: Iterable[Any]) -> str:
 def _draw_mark(chart: go.Figure, mark: Mark, hover: str, at: dict[str, int]) -> None:
     match mark:
         case Line():
-            lines = "lines" if mark.dash else ""
+            lines = "lines" if mark.style else ""
             chart.add_scatter(
                 x=mark.x, y=mark.y, name=mark.label, legendgroup=mark.label,
                 mode="+".join(filter(None, (lines, mark.mark and "markers"))),
-                line={"color": mark.colour, "dash": mark.dash or None, "width": 1.4 * mark.width},
+                line={"color": mark.colour, "dash": mark.style or None, "width": 1.4 * mark.width},
                 marker={"symbol": mark.symbol + ("-open" if mark.mark == "open" else ""), "size": 7,
                         "maxdisplayed": 0 if mark.every == 1 else len(mark.x) // mark.every}
                 | _colours(mark.values or mark.colour),

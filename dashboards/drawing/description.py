@@ -10,12 +10,18 @@ from dataclasses import dataclass
 from itertools import cycle
 from typing import Any, Literal, get_args
 
-BLUE, BROWN, GREEN, RED = "#385ba0", "#654703", "#00813a", "#d96c5e"
-COLOURS = (BLUE, BROWN, GREEN, RED, "#a1487e", "#014476", "#f60702", "#9b7f2e")
+BLUE, BROWN, GREEN, RED = "#273eb3", "#ab8859", "#033600", "#ca330a"
+COLOURS = (BLUE, BROWN, GREEN, RED, "#6c71e0", "#543339", "#1f006d", "#993182")
 """Colours of lines on light backgrounds and in print, also for people who are colour-blind.
 
-The first four differ in grey as well. Dark pages show the colours `--lines` of their style sheet.
+All differ in grey as well, the first four most. Dark pages show the colours `--lines` of their
+style sheet.
 """
+Dash = Literal["solid", "dash", "dot", "dashdot", "longdash", "longdashdot", ""]
+DASHES: tuple[Dash, ...] = (
+    "solid", "solid", "solid", "solid", "dot", "dashdot", "longdash", "longdashdot"
+)  # fmt: skip
+"""Dash styles of the lines of the colours, in order; "dash" is left to figures."""
 Symbol = Literal["circle", "square", "diamond", "triangle-up", "cross", "x", "star", "hexagon"]
 SYMBOLS: tuple[Symbol, ...] = get_args(Symbol)
 """Shapes of the markers of the colours, in order: what tells lines apart without colour."""
@@ -69,7 +75,7 @@ class Line:
         y: values along the vertical axis, or names on an axis with names, (n,).
         colour: colour as "#rrggbb".
         label: label in the legend; lines with equal labels share one entry.
-        dash: dash style of the line; "" for points without a line.
+        dash: dash style of the line; None for that of the colour, "" for points without a line.
         width: width of the line in points.
         marker: marker of the points; None for filled markers. A joined line of many points has
             only some markers, which tell its colour in print and to the colour-blind.
@@ -83,7 +89,7 @@ class Line:
     y: Sequence[Any]
     colour: str
     label: str = ""
-    dash: Literal["solid", "dash", "dot", ""] = "solid"
+    dash: Dash | None = None
     width: float = 1.4
     marker: Literal["filled", "open", ""] | None = None
     halves: Sequence[float] = ()
@@ -96,9 +102,16 @@ class Line:
         return "filled" if self.marker is None else self.marker
 
     @property
+    def style(self) -> Dash:
+        """Dash style that is drawn; "" for points without a line."""
+        if self.dash is not None:
+            return self.dash
+        return DASHES[COLOURS.index(self.colour)] if self.colour in COLOURS else DASHES[0]
+
+    @property
     def every(self) -> int:
         """Number of points for each marker: 1 without a line or with few points."""
-        is_joined = bool(self.dash) and len(self.x) > _MOST_MARKED
+        is_joined = bool(self.style) and len(self.x) > _MOST_MARKED
         return -(-len(self.x) // _MARKERS) if is_joined else 1
 
     @property

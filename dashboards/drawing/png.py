@@ -20,6 +20,7 @@ from dashboards.drawing.description import (
     Axis,
     Bars,
     Contours,
+    Dash,
     Figure,
     Line,
     Mark,
@@ -28,7 +29,10 @@ from dashboards.drawing.description import (
     Symbol,
 )  # fmt: skip
 
-_DASHES = {"solid": "-", "dash": "--", "dot": ":", "": "none"}
+_DASHES: dict[Dash, Any] = {
+    "solid": "-", "dash": "--", "dot": ":", "dashdot": "-.", "longdash": (0, (10, 3)),
+    "longdashdot": (0, (10, 3, 2, 3)), "": "none",
+}  # fmt: skip
 _SYMBOLS: dict[Symbol, str] = {
     "circle": "o", "square": "s", "diamond": "D", "triangle-up": "^", "cross": "P", "x": "X",
     "star": "*", "hexagon": "h",
@@ -120,7 +124,7 @@ def _draw_mark(axis: Any, mark: Mark, x: Any, y: Any, coloured: dict[str, Any]) 
             axis.scatter(x, y, c=mark.values, s=24, edgecolors="k", lw=0.3, **coloured)
         case Line():
             axis.plot(
-                x, y, color=mark.colour, linestyle=_DASHES[mark.dash], linewidth=mark.width,
+                x, y, color=mark.colour, linestyle=_DASHES[mark.style], linewidth=mark.width,
                 marker=_SYMBOLS[mark.symbol] if mark.mark else None, markersize=4,
                 markevery=mark.every, label=mark.label,
                 fillstyle="none" if mark.mark == "open" else "full",
@@ -128,7 +132,7 @@ def _draw_mark(axis: Any, mark: Mark, x: Any, y: Any, coloured: dict[str, Any]) 
             if mark.halves:
                 low, high = mark.band
                 axis.fill_between(x, low, high, color=mark.colour, alpha=0.2, linewidth=0)
-            for text, *at in zip(mark.texts if mark.dash else (), x, y, strict=False):
+            for text, *at in zip(mark.texts if mark.style else (), x, y, strict=False):
                 axis.annotate(text, at, xytext=(5, -10), textcoords="offset points", fontsize=7)
         case Bars():
             how = {"capsize": 3, "error_kw": {"linewidth": 1}}

@@ -47,6 +47,11 @@ class LiveStore:
         self._studies: dict[str, LiveStudy] = {}
         self._offers: dict[str, list[Offer]] = {}
 
+    @property
+    def sync_command(self) -> str:
+        """Command that writes what MLflow and Optuna show of the store."""
+        return " ".join(filter(None, (command_line("dashboards.sync"), self._elsewhere)))
+
     def studies(self) -> tuple[list[LiveStudy], dict[str, InputError]]:
         """Returns the studies that were run, and why others cannot be read, by their ids."""
         found = last_run_studies(self.store)

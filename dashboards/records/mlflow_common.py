@@ -12,8 +12,11 @@ from tuning.tracking.mlflow_lineage import DatasetUse
 
 
 def common_tags(study: Study, kind: str) -> dict[str, str]:
-    """Returns the tags that every run has: kind of run, study, scale and paper."""
-    return {"kind": kind, "study": study.name, "scale": study.scale, "paper": study.paper}
+    """Returns the tags that every run has: kind of run, study, scale, settings and paper."""
+    return {
+        "kind": kind, "study": study.name, "scale": study.scale, "settings": study.settings.key,
+        "paper": study.paper,
+    }  # fmt: skip
 
 
 def metric_name(protocol: Protocol | None, quantity: str) -> str:

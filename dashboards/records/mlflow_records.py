@@ -112,7 +112,7 @@ def table_records(scheduler: Scheduler, store: Store) -> Iterator[RunRecord]:
         if cell.is_done and jobs:
             strip = filmstrip(cell, store)
             frames = {"frames.png": strip} if strip else {}
-            compared.append(_parameters(view.study, cell, jobs))
+            compared.append(cell_parameters(view.study, cell, jobs))
             yield _cell_record(view, cell, jobs, store, files | frames)
     if any(cell.measured for cell in view.cells):
         yield from (_reported_record(view, cell) for cell in view.cells if _is_reported(cell))
@@ -230,18 +230,23 @@ def _cell_record(
         key=cell_key(own, jobs),
         name=run_name(study, own),
         tags=tags,
-        params=_parameters(study, cell, jobs),
-        metrics=_cell_metrics(cell),
+        params=cell_parameters(study, cell, jobs),
+        metrics=cell_metrics(cell),
         files=files | grids(cell, store) | {"spec.json": _readable(jobs[0])},
         description=f"Cell of {study.exhibit}: {own.name}; {about}.",
         **lineage(jobs[0]),
     )
 
 
-def _parameters(study: Study, cell: CellView, jobs: tuple[Job, ...]) -> dict[str, object]:
+def cell_parameters(study: Study, cell: CellView, jobs: tuple[Job, ...]) -> dict[str, object]:
     """Returns the parameters of a cell's run, with the values that its search chose.
 
     Step sizes that a search chose are metrics instead.
+
+    Args:
+        study: study of the cell.
+        cell: results of the cell.
+        jobs: jobs of the cell, at least one.
     """
     is_step = cell.cell.search and isinstance(cell.cell.search.space, StepSizeSpace)
     chosen = {} if cell.winner is None or is_step else cell.winner.values
@@ -255,7 +260,7 @@ def _readable(job: Job) -> bytes:
 
 def _cell_tags(study: Study, own: Cell) -> dict[str, str]:
     place = {"exhibit": study.exhibit, "row": own.row, "column": own.column}
-    return common_tags(study, "cell") | place | {"settings": study.settings.key}
+    return common_tags(study, "cell") | place
 
 
 def _is_reported(cell: CellView) -> bool:
@@ -269,12 +274,13 @@ def _reported_record(view: StudyView, cell: CellView) -> RunRecord:
         key=f"reported-{study.exhibit}-{study.scale}-{as_name(own.name)}",
         name=run_name(study, own),
         tags=_cell_tags(study, own),
-        metrics={n: v for n, v in _cell_metrics(cell).items() if n.startswith("reported_")},
+        metrics={n: v for n, v in cell_metrics(cell).items() if n.startswith("reported_")},
         description=f"Cell of {study.exhibit}: {own.name}; reported number, not measured here.",
     )
 
 
-def _cell_metrics(cell: CellView) -> dict[str, float | None]:
+def cell_metrics(cell: CellView) -> dict[str, float | None]:
+    """Returns the metrics of a cell's run by name, the cell's own numbers first."""
     own, sample = cell.cell, cell.sample
     metrics: dict[str, float | None] = {}
     # The numbers come first because MLflow draws the first logged metric by default.

@@ -5,13 +5,13 @@ view as a tag of the experiment, under a name that a link can contain.
 
 A study is an experiment, which contains the runs of both scales. There are four views for each
 scale: the cells of the table, with what people compare; charts of what differs between the cells;
-the trials of all searches, best first; and the trainings. Cells of other settings, which earlier
-launches have measured, are no part of the first two. MLflow nests trials under their search only if
-the page is sorted by time; in any other order, each trial is a row of its own. Without a view, a
-page shows all runs, nested.
+the trials of all searches, best first; and the trainings. Runs of other settings, which earlier
+launches have made, are no part of a view. MLflow nests trials under their search only if the page
+is sorted by time; in any other order, each trial is a row of its own. Without a view, a page shows
+all runs, nested.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dashboards.records.mlflow_common import metric_name, objective_names
@@ -26,6 +26,7 @@ _COMPARED = ("sampler", "n_sigma", "epsilon", "r", "ema", "iteration")
 """Parameters and metrics of cells that people compare first."""
 _METRICS = ("epsilon", "r")
 
+_NAME = "attributes.`Run Name`"
 _BY_TIME = ("attributes.start_time", True)
 _LEAST_WIDTH, _TEXT_WIDTH = 64, 200
 
@@ -42,11 +43,10 @@ def view_name(kind: str, study: Study) -> str:
 
 def views(study: Study) -> dict[str, dict[str, Any]]:
     """Returns the views of a study's experiment, by name, that no result changes."""
-    numbers = list(dict.fromkeys(_numbers(study)))
     tried = [name for s in study.searches for name in _tried(s.space)]
     names = dict.fromkeys(p for s in study.searches for p in s.space.distributions(s.starts))
     found = {
-        CELLS: _view(_cells(study), _columns_of_cells(study, numbers)),
+        CELLS: _view(_runs("cell", study), _columns_of_cells(study)),
         TRIALS: _view(
             _runs("trial", study),
             [_tag("search"), *map(_metric, dict.fromkeys(tried)),
@@ -82,7 +82,7 @@ def comparison(study: Study, cells: Sequence[Mapping[str, Any]]) -> dict[str, di
     charts = [
         chart | {
             "type": "PARALLEL", "uuid": "parallel", "selectedParams": differ,
-            "selectedMetrics": list(dict.fromkeys(_numbers(study))), "showAllRuns": True,
+            "selectedMetrics": _numbers(study), "showAllRuns": True,
         },
         chart | {
             "type": "DIFFERENCE", "uuid": "difference", "chartName": "What differs",
@@ -95,39 +95,42 @@ def comparison(study: Study, cells: Sequence[Mapping[str, Any]]) -> dict[str, di
         "isReordered": False, "deleted": False, "isGenerated": False, "columns": 1,
     }  # fmt: skip
     shown = {"compareRunCharts": charts, "compareRunSections": [section]}
-    view = _view(_cells(study), [*map(_parameter, differ)])
+    view = _view(_runs("cell", study), [*map(_parameter, differ)])
     return {view_name(COMPARISON, study): view | shown}
 
 
 def _runs(kind: str, study: Study) -> str:
-    """Returns the filter of a study's runs of a kind."""
-    return f"tags.kind = '{kind}' and tags.scale = '{study.scale}'"
+    """Returns the filter of a study's runs of a kind at the study's present settings."""
+    settings = f"tags.settings = '{study.settings.key}'"
+    return f"tags.kind = '{kind}' and tags.scale = '{study.scale}' and {settings}"
 
 
-def _cells(study: Study) -> str:
-    """Returns the filter of the runs of a study's cells at its present settings."""
-    return f"{_runs('cell', study)} and tags.settings = '{study.settings.key}'"
+def names_of_cells(study: Study) -> list[str]:
+    """Returns the names of a list of cells in order: first what people compare, then the rest.
 
-
-def _columns_of_cells(study: Study, numbers: Sequence[str]) -> list[str]:
-    """Returns the columns of the cells in order: first what people compare, then the rest."""
+    Args:
+        study: the study.
+    """
     parameters = list(parameter_names(study).values())
-    known = {*parameters, *_METRICS}
-    first = [
-        _metric(name) if name in _METRICS else _parameter(name)
-        for name in _COMPARED
-        if name in known
+    first = [name for name in _COMPARED if name in (*parameters, *_METRICS)]
+    others = [name for name in parameters if name not in _COMPARED]
+    return [*first, *_numbers(study), *others, "within_noise_from", "within_noise_to"]
+
+
+def _columns_of_cells(study: Study) -> list[str]:
+    parameters = parameter_names(study).values()
+    return [
+        _parameter(name) if name in parameters else _metric(name) for name in names_of_cells(study)
     ]
-    others = [_parameter(name) for name in parameters if name not in _COMPARED]
-    noise = ("within_noise_from", "within_noise_to")
-    return [*first, *map(_metric, numbers), *others, *map(_metric, noise)]
 
 
-def _numbers(study: Study) -> Iterator[str]:
-    """Yields the metric names of the cells' own numbers."""
-    for cell in study.cells:
-        if cell.is_measured:
-            yield from (metric_name(cell.protocol, quantity) for quantity in cell.quantities)
+def _numbers(study: Study) -> list[str]:
+    """Returns the metric names of the cells' own numbers, each once."""
+    names = (
+        metric_name(cell.protocol, quantity)
+        for cell in study.cells if cell.is_measured for quantity in cell.quantities
+    )  # fmt: skip
+    return list(dict.fromkeys(names))
 
 
 def _tried(space: SearchSpace) -> list[str]:
@@ -158,7 +161,8 @@ def _view(
         "datasetsFilter": [],
         "modelVersionFilter": "All Runs",
         "selectedColumns": columns,
-        "columnOrder": columns,
+        # On a narrow page MLflow fixes no column, and puts those without an order at the end.
+        "columnOrder": [_NAME, *columns],
         "columnWidths": {column: _width(column) for column in columns},
         "runsHiddenMode": "SHOW_ALL",
     }

@@ -60,7 +60,7 @@ class ChildServer:
         port: int,
         check: Callable[[], None] = lambda: None,
     ) -> None:
-        self.name, self._database, self._command = name, database, command
+        self.name, self.database, self._command = name, database, command
         self._check, self._fault = check, ""
         self._process: subprocess.Popen[bytes] | None = None
         self._has_answered = False
@@ -78,7 +78,7 @@ class ChildServer:
         if self._fault:
             return f"cannot start: {self._fault}"
         if self._process is None:
-            return f"waits for {self._database.name}: nothing was run on this store yet"
+            return f"waits for {self.database.name}: nothing was run on this store yet"
         code = self._process.poll()
         if code is not None:
             return f"ended with exit code {code}{self._last_logged_line()}"
@@ -108,8 +108,8 @@ class ChildServer:
     def _is_ready(self) -> bool:
         """Returns whether the database exists and no process is creating its tables."""
         try:
-            is_there = self._database.is_file()
-            return is_there and not is_being_opened(self._database)
+            is_there = self.database.is_file()
+            return is_there and not is_being_opened(self.database)
         except OSError:  # the file system is unavailable for a moment: the next poll tries again
             return False
 

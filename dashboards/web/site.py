@@ -19,12 +19,18 @@ from dashboards.live.newest import first_chunk, picture_of, pictures_of, trial_t
 from dashboards.live.store import LiveStore
 from dashboards.live.study import Amounts, LiveStudy, Results
 from dashboards.records import mlflow_records
+from dashboards.records.cell_list import cell_list
 from dashboards.records.mlflow_searches import trial_key
 from dashboards.results.searches import shown_value
 from dashboards.text.formats import parts_of
 from dashboards.web.cell_parts import classes_of, neighbours_of, steps_of
 from dashboards.web.child_servers import ChildServers
-from dashboards.web.mlflow_links import NoSuchPageError, mlflow_address
+from dashboards.web.mlflow_links import (
+    MlflowPages,
+    NoSuchPageError,
+    mlflow_address,
+    pages_in_mlflow,
+)
 from dashboards.web.pages import asset, css, render
 from dashboards.web.report_page import render_report
 from scorelib.errors import InputError
@@ -117,6 +123,7 @@ class Site:
         return self._part(
             "study_live.html", place=place, study=live.study, results=results, amounts=amounts,
             others=self._others(place, live.study),
+            cells=results and cell_list(results.view, results.scheduler),
         )  # fmt: skip
 
     def figures(self, number: int, name: str) -> str:
@@ -272,11 +279,19 @@ class Site:
         stores = [place.live.store.url for place in self._places]
         return render(
             template, title=title, stores=stores, several=len(self._places) > 1,
-            parts_of=parts_of, duration=duration, size=size, **values,
+            parts_of=parts_of, duration=duration, size=size, pages_in_mlflow=_pages, **values,
         )  # fmt: skip
 
     def _part(self, template: str, **values: Any) -> Markup:
         return Markup(self._page(template, "", **values))
+
+
+def _pages(place: Place, study: Study, results: Results | None) -> MlflowPages:
+    """Returns which pages of a study MLflow holds, and which of them a command would write."""
+    is_written = bool(
+        results and not results.holder and any(c.measured for c in results.view.cells)
+    )
+    return pages_in_mlflow(place.servers, study, is_written=is_written)
 
 
 def _place_of(value: object) -> tuple[float, str]:

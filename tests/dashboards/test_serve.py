@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import socket
+import sqlite3
 import struct
 import subprocess
 import sys
@@ -146,6 +147,7 @@ def test_it_follows_a_study_cell_by_cell_and_leads_to_mlflow(tmp_path):
         assert answer(page, f"/1/{NAME}/report")[0] == 200
         fits_every_width(browser, wait, page)
         titles_overlap_nothing(browser, wait, page)
+        lists_the_cells(browser, wait, page)
         look_at_a_cell(browser, wait, page, read_study(Scheduler(study, store), store).cells[0])
         look_at_mlflow(browser, wait, links, read_study(Scheduler(study, store), store).cells)
         browser.get(links["searches in optuna-dashboard"])
@@ -165,6 +167,7 @@ def test_it_follows_a_study_cell_by_cell_and_leads_to_mlflow(tmp_path):
         wait.until(lambda _: browser.current_url == f"{page}1/{NAME}")
 
         refuses_other_sites(mlflow, page)
+        leads_only_to_what_is_there(browser, wait, page, store, shown)
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 0
         assert not any(map(listens, (page, mlflow, optuna)))
@@ -239,6 +242,23 @@ def titles_overlap_nothing(browser, wait, page):
     wear(browser, width=WIDE, dark=False)
 
 
+def lists_the_cells(browser, wait, page):
+    """Checks that a phone shows the names of the cells beside any column of their list."""
+    wear(browser, width=NARROW, dark=True)
+    browser.get(f"{page}1/{NAME}")
+    click(browser, wait, "#cells summary")
+    scroll = "const of = document.querySelector('.list');" \
+        "of.scrollIntoView(); of.scrollLeft = of.scrollWidth; return of.scrollLeft"  # fmt: skip
+    assert browser.execute_script(scroll) > 0
+    read = SEEN + "return [...document.querySelectorAll(arguments[0])].filter(seen)" \
+        ".map((e) => e.textContent)"  # fmt: skip
+    rows = ["ALS n=1", "ALS n=5", "CAS n=1", "CAS n=5"]
+    wait.until(lambda _: browser.execute_script(read, ".list tbody a") == rows)
+    assert browser.execute_script(read, ".list th:last-child") == ["within_noise_to"]
+    assert complaints(browser) == []
+    wear(browser, width=WIDE, dark=False)
+
+
 def look_at_a_cell(browser, wait, page, cell):
     """Checks that a number of the table leads to its seeds, spec, samples, trials and run."""
     browser.get(f"{page}1/{NAME}")
@@ -283,6 +303,19 @@ def look_at_a_cell(browser, wait, page, cell):
     assert "/runs/" in browser.current_url
 
 
+def leads_only_to_what_is_there(browser, wait, page, store, shown):
+    """Checks that a page that MLflow does not hold is no link, and how it is written is said."""
+    with contextlib.closing(sqlite3.connect(store.folder / "mlflow.db")) as database, database:
+        # as older code has left the database
+        database.execute("DELETE FROM experiment_tags WHERE key LIKE '%.compare-demo'")
+    browser.get(f"{page}1/{NAME}")
+    shown("not in MLflow yet: compare cells; to write: python -m dashboards.sync --store ")
+    titles = "return [...document.querySelectorAll('nav a')].map((a) => a.textContent)"
+    assert "trials" in browser.execute_script(titles)
+    assert "compare cells" not in browser.execute_script(titles)
+    assert answer(page, f"/1/{NAME}/compare")[0] == 404
+
+
 def refuses_other_sites(mlflow, page):
     """Checks that MLflow answers no foreign name, and takes changes from this machine's pages."""
     assert answer(mlflow)[0] == 200 and answer(mlflow, host="evil.example")[0] == 403
@@ -295,37 +328,100 @@ def refuses_other_sites(mlflow, page):
         assert connection.getresponse().status == expected
 
 
+SEEN = """
+const seen = (e) => { // whole, and not covered: MLflow cuts and covers what has no room
+  const box = e.getBoundingClientRect();
+  return box.left >= 0 && box.right <= innerWidth && [box.left + 8, box.right - 8].every(
+    (x) => e.contains(document.elementFromPoint(x, (box.top + box.bottom) / 2)));
+};
+"""
+
+
 def look_at_mlflow(browser, wait, links, cells):
-    """Checks that MLflow's prepared view shows all cells, and its comparison all runs."""
-
-    def body(_):
-        text = browser.find_element(By.TAG_NAME, "body").text
-        return text if all(part in text for part in wanted) else False
-
-    numbers = [repr(cell.measured["denoised"].mean)[:7] for cell in cells]
-    wanted = ["fd_denoised", "epsilon", "4 matching runs", "ALS n=1", "CAS n=5", *numbers]
-    browser.get(links["cells in MLflow"])
-    close = "[data-component-id='mlflow.assistant.chat_panel.close']"
-    wait.until(lambda _: browser.find_elements(By.CSS_SELECTOR, close))[0].click()
-    wait.until(body)
-    assert "tags.kind" in browser.current_url
-    read = "return [...document.querySelectorAll('[role=columnheader][col-id]')]" \
-        ".map((e) => [e.getAttribute('col-id'), e.getBoundingClientRect()])" \
-        ".filter(([of, box]) => /`/.test(of) && box.right < innerWidth)" \
-        ".sort(([_, a], [__, b]) => a.left - b.left)" \
-        ".map(([of]) => of.split('`')[1])"  # fmt: skip
-    compared = ["sampler", "n_sigma", "epsilon", "r", "ema", "iteration", "fd", "fd_denoised"]
-    wait.until(lambda _: [n for n in browser.execute_script(read) if n != "Run Name"] == compared)
+    """Checks MLflow's list of cells and its comparison, on a laptop and on a phone."""
     rows = ["ALS n=1", "ALS n=5", "CAS n=1", "CAS n=5"]
-    wanted = ["dsm_loss", "iteration", "2 matching runs"]
-    browser.get(links["trainings"])
-    wait.until(body)
-    wanted = ["Comparison of the cells", "What differs", "4 matching runs", *rows]
-    browser.get(links["compare cells"])
-    wait.until(body)
-    axes = "return [...document.querySelectorAll('.parcoords .label')].map((e) => e.textContent)"
+    compared = ["sampler", "n_sigma", "epsilon", "r", "ema", "iteration", "fd", "fd_denoised"]
     differ = ["sampler", "n_sigma", "fd", "fd_denoised"]  # ema and iteration are equal
-    wait.until(lambda _: browser.execute_script(axes) == differ)
+    numbers = [repr(cell.measured["denoised"].mean)[:7] for cell in cells]
+    browser.get(links["trainings"])
+    close = "[data-component-id='mlflow.assistant.chat_panel.close']"
+    click(browser, wait, close)
+    shows(browser, wait, "dsm_loss", "iteration", "2 matching runs")
+    for width, dark in itertools.product((WIDE, NARROW), (True, False)):
+        open_in_mlflow(browser, wait, links["cells in MLflow"], width, dark)
+        shows(browser, wait, "4 matching runs", *(numbers if width == WIDE else ()))
+        assert "tags.kind" in browser.current_url
+        wait.until(lambda _: names_seen(browser) == rows)
+        reaches_columns(browser, wait, compared, most=1 if width == WIDE else 30)
+        open_in_mlflow(browser, wait, links["compare cells"], width, dark)
+        shows(browser, wait, "4 matching runs")
+        wait.until(lambda _: names_seen(browser) == rows)
+        if width == NARROW:  # the list has all the room until it is folded
+            click(
+                browser, wait, "[data-component-id='mlflow.experiment_page.table_resizer.collapse']"
+            )
+        shows(browser, wait, "Comparison of the cells", "Parallel Coordinates")
+        axes = "return [...document.querySelectorAll('.parcoords .label')]" \
+            ".filter((e) => e.getBoundingClientRect().left < innerWidth)" \
+            ".map((e) => e.textContent)"  # fmt: skip
+        wait.until(lambda _, axes=axes: browser.execute_script(axes) == differ)
+    # MLflow asks for an account that a server without accounts does not have.
+    own = ("mlflow/users/current", "ResizeObserver loop")
+    assert [text for text in complaints(browser) if not any(part in text for part in own)] == []
+    wear(browser, width=WIDE, dark=False)
+
+
+def open_in_mlflow(browser, wait, link, width, dark):
+    """Opens a page of MLflow; on a phone, its menu is folded with the button for that."""
+    # MLflow keeps the scheme of the first visit.
+    browser.execute_script("localStorage.removeItem('_mlflow_dark_mode_toggle_enabled')")
+    wear(browser, width=width, dark=dark)
+    browser.get(link)
+    if width == NARROW:
+        click(browser, wait, "[aria-label='Toggle sidebar']")
+    has_scheme = "return document.body.classList.contains('dark-mode')"
+    wait.until(lambda _: browser.execute_script(has_scheme) == dark)
+
+
+def click(browser, wait, selector):
+    wait.until(lambda _: browser.find_elements(By.CSS_SELECTOR, selector))
+    browser.execute_script("document.querySelector(arguments[0]).click()", selector)
+
+
+def shows(browser, wait, *parts):
+    """Waits until a page shows some texts."""
+    body = "return document.body.innerText"
+    wait.until(lambda _: all(part in browser.execute_script(body) for part in parts))
+
+
+def names_seen(browser):
+    """Returns the names of runs that can be read without scrolling sideways."""
+    links = "return [...document.querySelectorAll('.ag-row a[href*=\"/runs/\"]')]"
+    return browser.execute_script(f"{SEEN}{links}.filter(seen).map((e) => e.textContent)")
+
+
+def reaches_columns(browser, wait, expected, most):
+    """Checks that scrolling sideways shows some columns of MLflow's list, in their order.
+
+    Args:
+        browser: browser that shows the list.
+        wait: waits for a condition.
+        expected: names of the columns from left to right.
+        most: most steps of 60 px.
+    """
+    read = SEEN + "return [...document.querySelectorAll('[role=columnheader][col-id*=\"`\"]')]" \
+        ".filter(seen).sort((a, b) => a.getBoundingClientRect().left" \
+        " - b.getBoundingClientRect().left)" \
+        ".map((e) => e.getAttribute('col-id').split('`')[1])"  # fmt: skip
+    scroll = (
+        "document.querySelector('.ag-body-horizontal-scroll-viewport').scrollLeft = arguments[0]"
+    )
+    wait.until(lambda _: browser.execute_script(read))
+    found = {}
+    for step in range(most):
+        browser.execute_script(scroll, 60 * step)
+        found |= dict.fromkeys(browser.execute_script(read))
+    assert [name for name in found if name != "Run Name"][: len(expected)] == expected
 
 
 @pytest.fixture(scope="module")

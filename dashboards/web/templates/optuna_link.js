@@ -27,6 +27,7 @@
     if (!of) return;
     card.querySelector("h5").style.wordBreak = "normal"; // names break between words
     card.querySelector("h5").style.overflowWrap = "anywhere";
+    card.parentElement.style.maxWidth = "calc(100vw - 7rem)"; // on a phone, too
     let line = card.parentElement.querySelector(".of-study");
     if (!line) {
       line = document.createElement("p");

@@ -16,6 +16,7 @@ from dashboards.drawing.charts import draw_chart
 from dashboards.drawing.description import (
     BLUE,
     COLOURS,
+    DASHES,
     GREEN,
     RED,
     Arrows,
@@ -134,6 +135,24 @@ def test_many_points_without_a_line_are_marked_in_both():
     figure = one(Line(many, many, BLUE, dash=""))
     assert draw_chart(figure).data[0].mode == "markers"
     assert len(where(pixels(figure), BLUE)[0]) > 500
+
+
+def test_lines_differ_by_their_dashes_in_both():
+    heights = range(len(COLOURS))
+    lines = [
+        Line([1, 2], [y, y], colour, marker="", width=3)
+        for y, colour in zip(heights, COLOURS, strict=True)
+    ]
+    figure = one(*lines)
+    assert [trace.line.dash for trace in draw_chart(figure).data] == list(DASHES)
+    picture, n_dashes = pixels(figure), []
+    for colour in COLOURS:
+        rows, columns = where(picture, colour)
+        of_line = np.unique(columns[rows == np.bincount(rows).argmax()])
+        n_dashes.append(1 + (np.diff(of_line) > 1).sum())
+    assert n_dashes[:4] == [1] * 4 < n_dashes[4:] and len(set(n_dashes)) == 5
+    assert min(n_dashes[4:]) > 5
+    assert Line([1, 2], [1, 2], COLOURS[4], dash="dash").style == "dash"
 
 
 def test_contours_rise_to_the_same_side_in_both():

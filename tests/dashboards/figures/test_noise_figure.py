@@ -23,13 +23,13 @@ def shown(curves):
 def test_consistent_sampling_lies_on_the_schedule_and_has_no_gap_to_show():
     (schedule, curve), gaps = shown({"CAS": CAS})
     assert (schedule.label, curve.label) == ("schedule", "CAS") and not gaps
-    assert curve.dash == "dash" and tuple(schedule.y) == tuple(SCHEDULE.sigmas)
+    assert curve.style == "dash" and tuple(schedule.y) == tuple(SCHEDULE.sigmas)
 
 
 @pytest.mark.parametrize("n_sigma", [1, 20])
 def test_langevin_sampling_is_above_the_schedule_in_both_panels(n_sigma):
     (_, cas, als), (gap,) = shown({"CAS": CAS, "ALS": ALS[n_sigma]})
-    assert als.dash == "solid" and als.colour == gap.colour != cas.colour
+    assert als.style == "solid" and als.colour == gap.colour != cas.colour
     assert gap.label == "ALS" and min(gap.y) > 0 and len(gap.x) > 0.9 * len(als.x)
 
 

@@ -35,5 +35,5 @@ def test_every_example_has_a_column_of_three_panels():
     titles = ["alpha = 0.2", "alpha = 10"]
     for row in range(3):
         assert [panel.title for panel in figure.panels[2 * row : 2 * row + 2]] == titles
-    dashed = {line.label for panel in figure.panels for line in panel.marks if line.dash == "dash"}
+    dashed = {line.label for panel in figure.panels for line in panel.marks if line.style == "dash"}
     assert dashed == {"scaled, y = 0", "scaled, y = 1"}

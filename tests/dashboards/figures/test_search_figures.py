@@ -48,7 +48,7 @@ def test_every_step_size_tried_is_a_point_raw_and_denoised(finished):
                 line = lines[f"{sampler}, {which}"]
                 tried = sorted((t.values["epsilon"], t.result.of(which)) for t in run.trials)
                 assert list(zip(line.x, line.y, strict=True)) == tried
-                assert (line.dash, line.marker) == (dash, marker)
+                assert (line.style, line.marker) == (dash, marker)
                 colours.setdefault(sampler, set()).add(line.colour)
                 values += line.y
     (als,), (cas,) = colours.values()
@@ -67,7 +67,7 @@ def test_the_front_and_the_parameters_show_every_trial(finished):
     assert sorted(shown) == sorted(trial.numbers for trial in run.trials)
     best = [trial.numbers for trial in pareto_front(run)]
     assert list(zip(joined.x, joined.y, strict=True)) == best
-    assert joined.dash == "solid" and all(line.dash == "" for line in loose)
+    assert joined.style == "solid" and all(line.style == "" for line in loose)
     assert [text.count(",") for text in joined.texts] == [1] * len(best)
     history, each, *_ = searches.figures(scheduler, store)
     first = {trial.number: trial.numbers[0] for trial in run.trials}

@@ -2,7 +2,9 @@
 
 The heading states measure, data and number of images. A difference and a verdict
 (`dashboards.results.verdicts`) are shown only if our protocol and the paper's are equal. The CSV
-contains no times and no paths, so equal results give equal files. The LaTeX needs booktabs.
+contains no times and no paths, so equal results give equal files; its columns `within_noise_from`
+and `within_noise_to` hold the step sizes within noise of the best, in the unit that was searched
+(epsilon, or r). The LaTeX needs booktabs.
 """
 
 from collections.abc import Sequence
@@ -38,6 +40,7 @@ def _row(view: StudyView, cell: CellView, quantity: str) -> dict[str, object]:
     measured, reported = cell.measured.get(quantity), cell.cell.reported.get(quantity)
     protocol = cell.cell.protocol if cell.cell.is_measured else None
     reported_r, sample = cell.cell.reported_r, cell.sample
+    lowest, highest = cell.within_noise or (None, None)
     return {
         "paper": view.study.paper,
         "exhibit": view.study.exhibit,
@@ -52,6 +55,8 @@ def _row(view: StudyView, cell: CellView, quantity: str) -> dict[str, object]:
         "n_images": protocol.n_images if protocol else None,
         "epsilon": sample.epsilon if sample else None,
         "r": None if cell.r is None else round(cell.r, 3),
+        "within_noise_from": lowest,
+        "within_noise_to": highest,
         "failed": cell.failed,
         "reported": reported.value if reported else None,
         "reported_protocol": (reported.described or cell.cell.papers_samples(quantity) or None)

@@ -84,16 +84,8 @@ def moments(features: Tensor) -> Moments:
     Raises:
         InputError: there are fewer than two rows, or a feature is not finite.
     """
-    if features.ndim != 2 or len(features) < 2:
-        raise InputError(
-            f"features must have shape (n_images >= 2, d), but got {tuple(features.shape)}"
-        )
-    bad = (~features.isfinite().all(dim=1)).sum().item()
-    if bad:
-        raise InputError(f"features must be finite, but those of {bad} images are not")
-    features = features.double()
-    mean = features.mean(dim=0)
-    triangle = torch.linalg.qr(features - mean, mode="r").R
+    mean, centred = _centred(features)
+    triangle = torch.linalg.qr(centred, mode="r").R
     return Moments(mean, triangle.T / math.sqrt(len(features) - 1), len(features))
 
 
@@ -116,15 +108,80 @@ def frechet_distance(a: Moments, b: Moments) -> float:
     References:
         Dowson and Landau (1982), eq. (4).
     """
-    if a.mean.shape != b.mean.shape:
-        raise InputError(
-            "both sets must have the same number of features, but got "
-            f"{len(a.mean)} and {len(b.mean)}"
-        )
+    _require_same_space(a.mean, b.mean)
     spread = a.factor.square().sum() + b.factor.square().sum()
     distance = (a.mean - b.mean).square().sum() + spread
     distance -= 2 * _nuclear_norm(a.factor.T @ b.factor)
     return max(0.0, distance.item())  # rounding can leave -1e-15 of the spread
+
+
+def distances_without(reference: Moments, features: Tensor, groups: Tensor) -> Tensor:
+    """Returns the distance without each group of images, to first order: for a jackknife.
+
+    Let x_i = A u_i be the centred features of image i, with S_1 = A A^T. The derivative of the
+    distance with respect to the weight of an image is, up to a constant,
+
+        2 (m_1 - m_2)^T x_i + n / (n - 1) (|x_i|^2 - u_i^T (A^T S_2 A)^{1/2} u_i),
+
+    because the gradient of the distance is 2 (m_1 - m_2) in m_1 and I - T in S_1, where T is the
+    optimal transport map to the reference, and A^T T A = (A^T S_2 A)^{1/2}. No inverse is needed,
+    so singular covariances are no exception: weights move S_1 only within its range. Without a
+    group of k of n images, the distance is less by the sum of their derivatives over n - k.
+
+    Args:
+        reference: moments of the images to compare with.
+        features: features, (n, d), one row per image, n >= 2, finite.
+        groups: group of each image, (n,) int64, numbered from 0 without a gap, at least two.
+
+    Returns:
+        One distance for each group, (G,) float64, in squared units of the features.
+
+    Raises:
+        InputError: the features cannot be used (see `moments`), or the dimensions differ.
+
+    References:
+        L. Jaeckel, The infinitesimal jackknife, Bell Laboratories, 1972.
+        B. Efron, Nonparametric estimates of standard error, Biometrika 68, 1981.
+    """
+    mean, centred = _centred(features)
+    _require_same_space(mean, reference.mean)
+    n, gap = len(centred), mean - reference.mean
+    rows, triangle = torch.linalg.qr(centred)
+    cross = triangle @ reference.factor / math.sqrt(n - 1)
+    values, vectors = torch.linalg.eigh(cross @ cross.T)
+    roots = values.clamp_min(0).sqrt()
+    squares = centred.square().sum(1)
+    spread = squares.sum() / (n - 1) + reference.factor.square().sum()
+    distance = gap.square().sum() + spread - 2 * roots.sum()
+    moved = squares / (n - 1) - (rows @ vectors).square() @ roots
+    derivative = 2 * centred @ gap + n * (moved - moved.mean())
+    sums, sizes = (
+        torch.zeros(int(groups.max()) + 1).double().index_add_(0, groups, each)
+        for each in (derivative, torch.ones_like(derivative))
+    )
+    return distance - sums / (n - sizes)
+
+
+def _centred(features: Tensor) -> tuple[Tensor, Tensor]:
+    """Returns the mean and the centred features in float64; raises InputError, see `moments`."""
+    if features.ndim != 2 or len(features) < 2:
+        raise InputError(
+            f"features must have shape (n_images >= 2, d), but got {tuple(features.shape)}"
+        )
+    bad = (~features.isfinite().all(dim=1)).sum().item()
+    if bad:
+        raise InputError(f"features must be finite, but those of {bad} images are not")
+    features = features.double()
+    mean = features.mean(dim=0)
+    return mean, features - mean
+
+
+def _require_same_space(mean: Tensor, other: Tensor) -> None:
+    """Raises InputError if two means have different numbers of features."""
+    if mean.shape != other.shape:
+        raise InputError(
+            f"both sets must have the same number of features, but got {len(mean)} and {len(other)}"
+        )
 
 
 def _nuclear_norm(matrix: Tensor) -> Tensor:

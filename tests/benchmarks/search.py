@@ -5,10 +5,10 @@ It compares our sampler with TPE, a Gaussian process, random search and Brent's 
 tests.benchmarks search``. The objective is a tabulated curve of distances over step sizes: linear
 between its points in log epsilon, and equal to its worst value outside of them.
 
-If SEARCH_CURVES is set to a directory, the curves are the CSV files of this directory, with columns
+The curves are the CSV files of the directory SEARCH_CURVES, if that variable is set, with columns
 ``epsilon`` and ``fid_denoised`` and names ``DATA_..._cas|als_..._nsigmaN_....csv``, where DATA is
-``cifar10`` or ``church``. Otherwise the curves are thirteen synthetic ones that resemble the
-published set in sampler, schedule, n_sigma, number of points and position of the optimum,
+``cifar10`` or ``church``, and thirteen synthetic ones that resemble the published set in sampler,
+schedule, n_sigma, number of points and position of the optimum,
 
     floor (c + a exp(-wall u) + b exp(tail u)),  u = log(epsilon / optimum),
 
@@ -28,17 +28,20 @@ contains every optimum. Shifted curves are moved by factors while the start stay
 wrong; the interval is widened to contain the moved curve. A search that has not succeeded after 40
 trials counts as 41.
 
-With noise, each value is told with a relative error of 3%, fixed for each step size and seed, of
-which our sampler knows the size; the true value decides about success.
+With noise, each value is told with a relative error of 3%, fixed for each curve, step size and
+seed. Our sampler is told the size, as in a study: the error of the ratio of two values, 4.2%. The
+true value decides about success.
 
 The last table lets our search end by its own rule: trials spent, and the excess of the best value
 over the best of the curve.
 """
 
+import math
 import os
 import re
 import statistics
-from collections.abc import Callable, Iterator
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -56,6 +59,7 @@ from scorelib.step_size import als_interval, cas_interval, round_significant, sc
 from tuning.spaces import EPSILON
 from tuning.spaces.step_size_sampler import propose_step_sizes, searched_interval, standing
 from tuning.spaces.trial import Trial
+from tuning.spaces.valleys import ERROR
 
 SIGMA_L = 0.01
 GAMMAS = {"cifar10": (SIGMA_L / 50) ** (1 / 231), "church": (SIGMA_L / 140) ** (1 / 787)}
@@ -173,12 +177,19 @@ def curves_in(directory: Path) -> Iterator[Curve]:
         yield make_curve(path.stem, parts[1], parts[2], int(parts[3]), *points)
 
 
-def told(value: float, noise: float, seed: int, epsilon: float) -> float:
-    """Returns a value as a search is told it: four digits, with an error of its step size."""
+def told(curve: Curve, shift: float, noise: float, seed: int, epsilon: float) -> float:
+    """Returns a value as a search is told it: four digits, with an error of curve and step size."""
+    value = curve(epsilon, shift)
     if noise:
-        digits = int(f"{epsilon:.6e}".replace(".", "").replace("e-", ""))
-        value *= np.exp(noise * np.random.default_rng([seed, digits]).standard_normal())
+        digest = zlib.crc32(f"{curve.name} {shift} {epsilon:.6e}".encode())
+        value *= np.exp(noise * np.random.default_rng([seed, digest]).standard_normal())
     return round_significant(value, 4)
+
+
+def errors_of(seen: list[Trial], noise: float) -> list[float]:
+    """Returns the errors that our search is given: of the ratios to the best, of known noise."""
+    best = min(range(len(seen)), key=lambda i: seen[i].numbers, default=0)
+    return [ERROR if i == best else math.sqrt(2) * noise for i in range(len(seen))] if noise else []
 
 
 def own_search(
@@ -194,11 +205,11 @@ def own_search(
             starts=[of.start],
             n=round_size,
             seed=1000 * seed + len(seen),
-            errors=(noise,) * len(seen) if noise else (),
+            errors=errors_of(seen, noise),
         )
         for epsilon in proposals:
             value = curve(epsilon, shift)
-            number = (told(value, noise, seed, epsilon),)
+            number = (told(curve, shift, noise, seed, epsilon),)
             seen.append(Trial(len(seen), {EPSILON: epsilon}, numbers=number))
             yield seen, value
 
@@ -226,7 +237,7 @@ def stop_of_ours(curve: Curve, shift: float, seed: int, noise: float = 0.0) -> t
             high=of.high,
             starts=[of.start],
             seed=1000 * seed + len(seen),
-            errors=(noise,) * len(seen) if noise else (),
+            errors=errors_of(seen, noise),
         )
         if (at and at.is_done(STOP)) or len(seen) >= MOST_TRIALS:
             best = min(range(len(seen)), key=lambda i: seen[i].numbers)
@@ -248,7 +259,7 @@ def trials_of_brent(curve: Curve, shift: float, seed: int, noise: float = 0.0) -
         seen.add(epsilon)
         if curve.is_good(curve(epsilon, shift)) or len(seen) > MOST_TRIALS:
             raise _Good
-        return told(curve(epsilon, shift), noise, seed, epsilon)
+        return told(curve, shift, noise, seed, epsilon)
 
     try:
         first = float(np.log(of.start))
@@ -276,7 +287,7 @@ def trials_of_optuna(
         if curve.is_good(value):
             return min(len(seen | {epsilon}), MOST_TRIALS + 1)
         seen.add(epsilon)
-        study.tell(trial, told(value, noise, s, epsilon))
+        study.tell(trial, told(curve, shift, noise, s, epsilon))
     return MOST_TRIALS + 1
 
 
@@ -286,61 +297,59 @@ def gp(seed: int) -> GPSampler:
 
 
 METHODS: dict[str, tuple[Callable[..., int], int]] = {
-    "ours": (trials_of_ours, 2),
+    "ours": (trials_of_ours, 3),
     "ours, by 2": (partial(trials_of_ours, round_size=2), 1),
-    "TPE": (partial(trials_of_optuna, lambda seed: TPESampler(seed=seed)), 3),
+    "TPE": (partial(trials_of_optuna, lambda seed: TPESampler(seed=seed)), 2),
     "GP": (partial(trials_of_optuna, gp), 1),
     "Brent": (trials_of_brent, 1),
     "random": (partial(trials_of_optuna, lambda seed: RandomSampler(seed=seed)), 3),
 }
+"""Each method with its number of seeds."""
 
 
-def print_counts(title: str, curves: list[Curve], shifts: tuple[float, ...], noise: float) -> None:
-    """Prints the median (and worst) number of trials over the seeds, and of all curves together."""
-    table = Table("curve: points", *METHODS, title=f"Trials to 2%: median (worst), {title}")
-    columns: dict[str, list[int]] = {name: [] for name in METHODS}
-    for curve in curves:
-        cells = []
-        for name, (count, n_seeds) in METHODS.items():
-            counts = [count(curve, f, s, noise=noise) for f in shifts for s in range(n_seeds)]
-            columns[name] += counts
-            cells.append(f"{statistics.median(counts):g} ({max(counts)})")
-        table.add_row(curve.name, *cells)
-    totals = (f"{statistics.median(counts):g} ({max(counts)})" for counts in columns.values())
-    table.add_row("all", *totals)
+def summary(counts: Sequence[int]) -> str:
+    """Returns the median and the worst of some numbers of trials."""
+    return f"{statistics.median(counts):g} ({max(counts)})"
+
+
+def print_counts(curves: Mapping[str, list[Curve]]) -> None:
+    """Prints the median (and worst) number of trials to 2% by curves, shift and noise."""
+    title = f"Trials to 2%: median (worst; {MOST_TRIALS + 1}: not found)"
+    table = Table("curves, moved by", *METHODS, title=title)
+    cases = [(name, shift, 0.0) for name in curves for shift in sorted((*SHIFTS, 1.0, *FAR))]
+    cases += [(name, shift, NOISE) for name in curves for shift in FAR]
+    for name, shift, noise in cases:
+        found = (
+            [count(c, shift, s, noise=noise) for c in curves[name] for s in range(n_seeds)]
+            for count, n_seeds in METHODS.values()
+        )
+        label = f"{name}, {shift:g}" + f", noise {noise:.0%}" * bool(noise)
+        table.add_row(label, *map(summary, found))
     Console(width=110).print(table)
 
 
 def print_stops(curves: list[Curve]) -> None:
     """Prints how many trials our search spends by its own rule, and the excess of its best."""
     table = Table("start", "trials: median (worst)", "excess: median, 90%", title="Stops")
-    cases = (
-        ("as given", (1.0,), 0.0),
-        (f"shifted by {SHIFTS}", SHIFTS, 0.0),
-        (f"shifted by {FAR}", FAR, 0.0),
-        (f"noise {NOISE:.0%}", (1.0, *FAR), NOISE),
-    )
-    for name, shifts, noise in cases:
-        ends = [stop_of_ours(c, f, 0, noise) for c in curves for f in shifts]
-        spent, excess = zip(*ends, strict=True)
-        low, most = np.quantile(excess, [0.5, 0.9])
-        table.add_row(
-            name, f"{statistics.median(spent):g} ({max(spent)})", f"{low:.1%}, {most:.1%}"
-        )
+    for noise in (0.0, NOISE):
+        for name, shifts in (("as given", (1.0,)), (f"moved by {FAR}", FAR)):
+            ends = [stop_of_ours(c, f, 0, noise) for c in curves for f in shifts]
+            spent, excess = zip(*ends, strict=True)
+            middle, most = np.quantile(excess, [0.5, 0.9])
+            label = name + f", noise {noise:.0%}" * bool(noise)
+            table.add_row(label, summary(spent), f"{middle:.1%}, {most:.1%}")
     Console(width=110).print(table)
 
 
 def main() -> None:
-    """Prints, for each curve, the median (and worst) number of trials, and the stops."""
+    """Prints the numbers of trials of all methods, and the stops of our search."""
     torch.set_num_threads(1)
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
     directory = os.environ.get("SEARCH_CURVES")
-    curves = [*(curves_in(Path(directory)) if directory else synthetic_curves()), *other_curves()]
-    print_counts("as measured", curves, (1.0,), 0.0)
-    print_counts(f"shifted by {FAR}", curves, FAR, 0.0)
-    print_stops(curves)
-    print_counts(f"noise of {NOISE:.0%}, shifted by {FAR}", curves, FAR, NOISE)
-    print_counts(f"shifted by {SHIFTS}", curves, SHIFTS, 0.0)
+    of_the_papers = [*(curves_in(Path(directory)) if directory else ()), *synthetic_curves()]
+    others = [*other_curves()]
+    print_counts({f"{len(of_the_papers)} curves": of_the_papers, f"{len(others)} others": others})
+    print_stops([*of_the_papers, *others])
 
 
 if __name__ == "__main__":

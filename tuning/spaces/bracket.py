@@ -5,7 +5,9 @@ The best are bracketed if a worse trial lies on either side of them. While they 
 widens: each step beyond the edge is at least twice the step before, and at least a factor of two in
 epsilon, so that a start that is wrong by a factor of ten costs a few trials. On a plateau, where
 all trials are equal, the search widens on both sides in turn, to the right for longer: to the left
-of the valley the curve is a plateau of noise, to its right the curve rises.
+of the valley the curve is a plateau of noise, to its right the curve rises. The more trials there
+are, the farther the lowest of equal ones lies below the highest by chance (`plateau_range`), and a
+bracket about a lowest value of noise would end the search on the plateau.
 
 A search ends when the best are bracketed, or lie at the end of the interval, and the expected
 improvement is below a tolerance. Where the noise between the best trials is known and large, a
@@ -21,6 +23,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtri
 
 from tuning.spaces.valleys import Array
 
@@ -30,6 +33,7 @@ Side = Literal["worse", "end", "open"]
 WITHIN = 2.0
 """Number of standard errors of a difference up to which two trials are equal."""
 
+_CHANCE = 0.01  # share of plateaus on which the noise passes for a slope
 _UNSEEN = 0.25  # share of the error of a difference that an improvement cannot be seen below
 _GROWTH = 2.0
 _LEAST_STEP, _LEAST_STEP_ON_SLOPE = math.log(2), 0.35
@@ -107,6 +111,18 @@ class Bracket:
         return "worse" not in (self.below, self.above)
 
 
+def plateau_range(n_trials: int) -> float:
+    """Returns the number of standard errors that all differences on a plateau stay below.
+
+    Of n equal trials, one of the n (n - 1) / 2 differences exceeds this number by chance in at most
+    one of a hundred searches (Bonferroni's inequality).
+
+    Args:
+        n_trials: number of trials, >= 1.
+    """
+    return -float(ndtri(_CHANCE / max(2, n_trials * (n_trials - 1))))
+
+
 def bracket(
     x: Array, y: Array, errors: Array, grid: Array, free: NDArray[np.bool_], n_best: int = 1
 ) -> Bracket:
@@ -121,7 +137,9 @@ def bracket(
         n_best: number of trials that count as best in any case, >= 1.
     """
     rank = np.argsort(np.argsort(y, kind="stable"))
-    equal = x[(y - y.min() <= WITHIN * errors) | (rank < n_best)]
+    height = y - y.min()
+    is_plateau = bool((height <= plateau_range(len(x)) * errors).all())
+    equal = x[(height <= WITHIN * errors) | (rank < n_best) | is_plateau]
     first, last = float(equal.min()), float(equal.max())
     left, right = x[x < first], x[x > last]
     below: Side = "worse" if left.size else "open" if free[grid < first].any() else "end"

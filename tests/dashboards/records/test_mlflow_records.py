@@ -457,6 +457,9 @@ def test_renderings_agree_and_csv_holds_no_times_and_no_paths(shown):
             assert repr(cell.measured["denoised"].mean) in csv
     assert "fd[digits-cnn]" in rich and "fd[digits-cnn]" in csv
     assert "\x1b" not in rich
+    noise = table_data(known)[["within_noise_from", "within_noise_to"]].drop_duplicates()
+    spans = [run.within_noise for run in scheduler.searches.values() if run.within_noise]
+    assert spans and set(noise.itertuples(index=False, name=None)) == set(spans)
 
 
 def test_a_difference_is_shown_only_where_protocols_are_equal(shown):

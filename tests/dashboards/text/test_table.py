@@ -1,12 +1,13 @@
 """Tests of tables: papers' numbers of other numbers of samples, certainty of classifiers."""
 
+import csv
 import dataclasses
 
 import pytest
 
 from dashboards.records.mlflow_common import reported_name
 from dashboards.results.cells import CellView, Measured, StudyView, classifier
-from dashboards.text.table import foot, grid, table_data
+from dashboards.text.table import foot, grid, render, table_data
 from studies.registry import find_study
 from tuning.study import Cell, Reported
 
@@ -140,3 +141,16 @@ def test_tables_that_rest_on_no_classifier_or_hold_no_numbers_have_no_such_note(
     unmeasured = dataclasses.replace(view, real_certainty={of: 0.9})
     assert not any("mean probability" in line for line in foot(unmeasured))
     assert all(classifier(cell) is None for cell in study_of("cifar_sampling_eps").cells)
+
+
+def test_csv_holds_the_step_sizes_within_noise_of_the_best_beside_the_winner():
+    study = study_of("cifar_sampling_eps")
+    known, unknown = (CellView(cell) for cell in study.cells[:2])
+    known = dataclasses.replace(known, within_noise=(2.4e-3, 3.9e-3))
+    header, *lines = render(StudyView(study, (known, unknown), (), {}), "csv").splitlines()
+    names = header.split(",")
+    first = names.index("within_noise_from")
+    assert names[first - 2 : first + 2] == ["epsilon", "r", "within_noise_from", "within_noise_to"]
+    spans = [tuple(next(csv.reader([line]))[first : first + 2]) for line in lines]
+    assert set(spans[: len(lines) // 2]) == {("0.0024", "0.0039")}
+    assert set(spans[len(lines) // 2 :]) == {("", "")}

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from scorelib.errors import InputError
 from scorelib.metrics import frechet
-from scorelib.metrics.frechet import Moments, frechet_distance, moments
+from scorelib.metrics.frechet import Moments, distances_without, frechet_distance, moments
 
 
 def features(n, d, seed, spread=1.0, shift=0.0):
@@ -167,3 +167,56 @@ def test_refuses_shapes_that_do_not_fit():
         frechet_distance(moments(features(9, 3, seed=0)), moments(features(9, 4, seed=0)))
     with pytest.raises(InputError, match=r"\(2, 3\)"):
         Moments.from_covariance(torch.zeros(2), torch.zeros(2, 3), n_images=9)
+
+
+def weighted(x, weights):
+    """Returns the moments of images with weights that sum to 1."""
+    mean = weights @ x
+    factor = (weights * len(x) / (len(x) - 1)).sqrt()[:, None] * (x - mean)
+    return Moments(mean, factor.T, len(x))
+
+
+@pytest.mark.parametrize(("n", "d", "constant"), [(30, 4, 0), (12, 20, 0), (30, 6, 2)])
+def test_without_one_image_the_distance_moves_by_its_derivative(n, d, constant):
+    x = features(n, d, 1, spread=1.3, shift=0.3)
+    x[:, :constant] = 0.7  # such features make the covariance singular for any number of images
+    reference, step = moments(features(50, d, 2)), 1e-5
+    left_out = distances_without(reference, x, torch.arange(n))
+    equal, whole = torch.full((n,), 1 / n).double(), frechet_distance(reference, moments(x))
+    for image in range(n):
+        towards = step * (torch.eye(n).double()[image] - equal)
+        up, down = (
+            frechet_distance(reference, weighted(x, equal + sign * towards)) for sign in (1, -1)
+        )
+        derivative = (up - down) / (2 * step)
+        assert left_out[image] == pytest.approx(whole - derivative / (n - 1), rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("n", "d", "tolerance"), [(1000, 8, 0.02), (640, 64, 0.05), (160, 64, 0.1), (48, 64, 0.4)]
+)
+def test_the_spread_of_groups_left_out_is_that_of_brute_force(n, d, tolerance):
+    groups, reference = torch.arange(n) % 20, moments(features(4 * d + 500, d, 1))
+    x = features(n, d, 2, spread=1.1, shift=0.1)
+    found = distances_without(reference, x, groups)
+    brute = torch.tensor(
+        [frechet_distance(reference, moments(x[groups != left_out])) for left_out in range(20)]
+    )
+    assert found.std().item() == pytest.approx(brute.std().item(), rel=tolerance)
+    assert torch.corrcoef(torch.stack([found, brute.double()]))[0, 1] > 1 - tolerance
+
+
+def test_groups_may_differ_in_size():
+    x, reference = features(41, 3, 1), moments(features(60, 3, 2))
+    groups = torch.tensor([0] * 6 + [1] * 35)
+    small, large = distances_without(reference, x, groups).tolist()
+    whole = frechet_distance(reference, moments(x))
+    assert 35 * (whole - small) == pytest.approx(-6 * (whole - large))  # derivatives sum to 0
+
+
+def test_distances_without_groups_refuse_what_distances_refuse():
+    reference, groups = moments(features(9, 2, 1)), torch.arange(9) % 3
+    with pytest.raises(InputError, match="same number of features"):
+        distances_without(reference, features(9, 3, 1), groups)
+    with pytest.raises(InputError, match="must be finite"):
+        distances_without(reference, features(9, 2, 1) / 0, groups)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from scorelib.step_size import round_significant
 from tests.tuning.trials import at_step
-from tuning.spaces.bracket import Standing, bracket, widened
+from tuning.spaces.bracket import Standing, bracket, plateau_range, widened
 from tuning.spaces.step_size_sampler import propose_step_sizes, standing
 
 LOW, HIGH, START = 1e-5, 1e-2, 3e-4
@@ -178,3 +178,26 @@ def test_differences_below_the_noise_do_not_steer():
     low, high = found.within
     assert low <= START <= high
     assert found.is_bracketed or len(told) == 16
+
+
+@pytest.mark.parametrize("n_trials", [2, 3, 5, 10])
+def test_noise_passes_for_a_slope_on_one_plateau_of_a_hundred(n_trials):
+    told = np.random.default_rng(n_trials).normal(0, 0.03, (20_000, n_trials))
+    worst = np.ptp(told, axis=1) / (math.sqrt(2) * 0.03)
+    share = np.mean(worst > plateau_range(n_trials))
+    assert 0.004 < share < 0.011  # at most .01, by an inequality; it is exact for two trials
+
+
+@pytest.mark.parametrize("factor", [0.1, 10.0])
+def test_noise_on_a_plateau_ends_no_search_and_costs_few_trials(factor):
+    spent, true = [], quadratic(factor * START, plateau=1.2)
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+
+        def curve(step, rng=rng):
+            return true(step) * math.exp(0.03 * rng.standard_normal())
+
+        seen, _ = search(curve, errors=(math.sqrt(2) * 0.03,) * 30)
+        if min(true(step) for step in steps(seen)) < 10 * 1.1:
+            spent.append(len(seen))
+    assert len(spent) >= 11 and max(spent) <= 12

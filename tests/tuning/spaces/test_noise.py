@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import torch
-from scipy.stats import norm
 
 from scorelib.metrics.frechet import frechet_distance, moments
 from tests.tuning.miniature import miniature_study
@@ -93,7 +92,7 @@ def test_only_trials_within_noise_of_the_best_are_measured_again():
 
 
 def test_a_difference_below_the_noise_moves_no_proposal_to_its_side():
-    level = norm.ppf(0.9) * 0.01
+    level = 0.02
     quiet, noisy = (
         [trial(i, v * np.exp(np.random.default_rng(i).normal(0, s, N_GROUPS)))
          for i, v in enumerate((10.0, 10.0 * (1 + level)))]
@@ -104,8 +103,16 @@ def test_a_difference_below_the_noise_moves_no_proposal_to_its_side():
     assert SPACE.standing(noisy, starts, 0, 1).above == "open"
 
 
-def test_few_images_and_many_features_have_no_jackknife():
+def test_two_images_in_each_group_are_the_fewest_for_a_jackknife():
     protocol = SPACE.template.protocol
     assert isinstance(protocol, FidProtocol)
-    few, wide = Images(torch.zeros(39, 4)), Images(torch.zeros(40, 513))
-    assert protocol.without_groups(few, None) == protocol.without_groups(wide, None) == ()
+    assert protocol.without_groups(Images(torch.zeros(39, 4)), None) == ()
+
+
+def test_as_many_features_as_inceptions_have_a_jackknife(monkeypatch):
+    protocol = SPACE.template.protocol
+    reference = moments(torch.randn(700, 600, generator=torch.Generator().manual_seed(1)))
+    monkeypatch.setattr(type(protocol.reference), "moments", lambda self, at: reference)
+    images = Images(torch.randn(60, 600, generator=torch.Generator().manual_seed(2)))
+    left_out = protocol.without_groups(images, None)
+    assert len(left_out) == N_GROUPS == len(set(left_out)) and min(left_out) > 0

@@ -37,11 +37,15 @@ class Images:
     values: Tensor
     labels: Tensor | None = None
 
+    @property
+    def groups(self) -> Tensor:
+        """Group of each image, (n,) int64, from 0 to `N_GROUPS` - 1: every 20th image is in one."""
+        return torch.arange(len(self.values)) % N_GROUPS
+
     def split(self) -> Iterator["Images"]:
-        """Yields the images without each of `N_GROUPS` groups, which take every 20th image."""
-        group = torch.arange(len(self.values)) % N_GROUPS
+        """Yields the images without each of the groups."""
         for left_out in range(N_GROUPS):
-            kept = group != left_out
+            kept = self.groups != left_out
             yield Images(self.values[kept], None if self.labels is None else self.labels[kept])
 
 

@@ -24,6 +24,7 @@ from scorelib.metrics import (
     frechet_distance,
     moments,
 )
+from scorelib.metrics.frechet import distances_without
 from scorelib.networks import ResidualMlp
 from scorelib.optim import AdamSpec
 from scorelib.samplers import Als
@@ -32,6 +33,7 @@ from scorelib.spec import from_json
 from tuning.job_runs import execute
 from tuning.jobs import ExecutionContext
 from tuning.stages import (
+    N_GROUPS,
     DistanceProtocol,
     FidProtocol,
     InceptionScoreProtocol,
@@ -42,6 +44,7 @@ from tuning.stages import (
     Score,
     Snapshot,
     TrainSpec,
+    without_group,
 )
 from tuning.store.store import Store
 from tuning.testing import finish
@@ -202,6 +205,9 @@ def test_a_frechet_distance_is_to_the_reference(store):
     reference = FD.reference.moments(ExecutionContext(store=store))
     assert result["raw"] == frechet_distance(reference, moments(raw[:50]))
     assert result["denoised"] == frechet_distance(reference, moments(denoised[:50]))
+    for which, images in (("raw", raw[:50]), ("denoised", denoised[:50])):
+        left_out = distances_without(reference, images, torch.arange(50) % N_GROUPS).tolist()
+        assert [result[without_group(which, group)] for group in range(N_GROUPS)] == left_out
 
 
 def test_moving_protocols_apart_renewed_no_keys():

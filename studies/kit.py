@@ -17,6 +17,7 @@ from scorelib.samplers import Als, Cas, Sampler
 from scorelib.schedules import ExplicitSchedule, GeometricSchedule, Schedule, SpacedSchedule
 from scorelib.spec import Spec
 from studies.common.execution_settings import StudySettings
+from tuning.cells import Cell, Search
 from tuning.jobs import Job, Outcome, Progress, Stage, Work
 from tuning.spaces import ParameterSpace
 from tuning.stages import (
@@ -30,7 +31,7 @@ from tuning.stages import (
     TrainSpec,
 )
 from tuning.stages.protocols.base import Images, Measurement
-from tuning.study import Cell, Curve, Search, Study
+from tuning.study import Curve, Study
 
 _T = TypeVar("_T")
 

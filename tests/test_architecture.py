@@ -75,10 +75,11 @@ tuning.stages                   scorelib store jobs stages.features stages.model
 tuning.testing                  scorelib store jobs job_runs stages
 tuning.spaces                   scorelib store jobs stages
 tuning.claims                   scorelib
-tuning.study                    scorelib store jobs stages spaces claims
+tuning.cells                    scorelib store jobs stages spaces
+tuning.study                    scorelib jobs stages cells claims
 tuning.study_size               scorelib jobs study
-tuning.search                   scorelib store jobs stages spaces study
-tuning.scheduling               store jobs drivers spaces study search
+tuning.search                   scorelib store jobs stages spaces cells
+tuning.scheduling               store jobs drivers spaces cells study search
 tuning.execution                scorelib addresses own_modules store jobs job_runs drivers stages
                                 study scheduling
 studies.early

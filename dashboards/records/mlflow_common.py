@@ -3,11 +3,12 @@
 from typing import Any
 
 from scorelib.data import DataSpec
+from tuning.cells import Cell
 from tuning.jobs import Job
 from tuning.spaces import MultiObjectiveSpace, SearchSpace, SweepSpace
 from tuning.stages import ImportedWeights, Protocol, TrainedWeights
 from tuning.stages.training.snapshots import TrainingSpec
-from tuning.study import Cell, Study
+from tuning.study import Study
 from tuning.tracking.mlflow_lineage import DatasetUse
 
 

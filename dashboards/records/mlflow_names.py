@@ -10,8 +10,9 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
+from tuning.cells import Cell
 from tuning.jobs import Job
-from tuning.study import Cell, Study
+from tuning.study import Study
 
 _ALWAYS = {
     "sample.sampler.spec": "sampler",

@@ -35,6 +35,7 @@ from dashboards.text.claims import effect_text
 from dashboards.text.table import heading, render, table_data
 from studies.common.execution_settings import WHERE_AND_HOW
 from tuning.addresses import database_file, sqlite_url
+from tuning.cells import Cell
 from tuning.jobs import Job
 from tuning.scheduling.scheduler import Scheduler
 from tuning.search.search import SearchRun
@@ -43,7 +44,7 @@ from tuning.stages import ImportedWeights, Snapshot, TrainedWeights
 from tuning.stages.training.snapshots import LOSSES_FILE
 from tuning.store.documents import as_name
 from tuning.store.store import Manifest, Store
-from tuning.study import Cell, Study
+from tuning.study import Study
 from tuning.tracking.mlflow_record import RunRecord
 
 Model = TrainedWeights | ImportedWeights

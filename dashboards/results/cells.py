@@ -12,6 +12,7 @@ from dashboards.results.code_versions import code_notes
 from scorelib.data import DataSpec
 from scorelib.metrics.classifier import ClassifierFeatures
 from scorelib.metrics.features import Coordinates
+from tuning.cells import Cell
 from tuning.jobs import Job
 from tuning.scheduling.scheduler import Scheduler
 from tuning.search.search import SearchRun
@@ -37,7 +38,7 @@ from tuning.stages.models.imported import SPOT_CHECK
 from tuning.stages.score import OUTPUTS, Output, certainty_of
 from tuning.store.data_records import recorded_data
 from tuning.store.store import Store
-from tuning.study import Cell, Study
+from tuning.study import Study
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from dashboards.results.cells import CellView, Measured
+from tuning.cells import Cell
 from tuning.stages import RealScore
-from tuning.study import Cell
 
 
 @dataclass(frozen=True)

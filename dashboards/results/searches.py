@@ -8,11 +8,11 @@ from dashboards.results.cells import Measured
 from dashboards.results.halving_savings import halving_savings
 from dashboards.results.optuna_analyses import importances
 from scorelib.schedules import GeometricSchedule
+from tuning.cells import Cell
 from tuning.search.search import SearchRun
 from tuning.spaces import EPSILON, ParameterSpace, StepSizeSpace, SweepSpace
 from tuning.spaces.trial import Trial
 from tuning.stages import OUTPUTS, Snapshot
-from tuning.study import Cell
 
 _SHOWN_TRIALS = 6
 

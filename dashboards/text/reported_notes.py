@@ -7,6 +7,7 @@ how much of the distance is due to the number of images alone (`tuning.stages.sa
 from collections.abc import Iterator
 
 from dashboards.results.cells import CellView, StudyView
+from tuning.cells import Reported
 from tuning.stages import OUTPUTS, Output, Protocol
 from tuning.stages.sample_size import (
     PERFECT,
@@ -15,7 +16,6 @@ from tuning.stages.sample_size import (
     half_width,
     infinite,
 )
-from tuning.study import Reported
 
 
 def reported_notes(view: StudyView) -> list[str]:

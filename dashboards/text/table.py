@@ -22,7 +22,7 @@ from dashboards.text.claims import claims_table
 from dashboards.text.formats import Document, as_latex, as_markdown, as_rich
 from dashboards.text.reported_notes import reported_notes
 from dashboards.text.rounding import rounded
-from tuning.study import Cell
+from tuning.cells import Cell
 
 _SPREAD = "± std over seeds", "13.4(2): std 0.2 over seeds"
 """How a heading explains the spread: in tables for reading, and in the terminal."""

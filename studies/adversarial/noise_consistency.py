@@ -20,8 +20,9 @@ from studies.adversarial.step_sizes import cifar_sampling_eps
 from studies.common.claims import between, falling
 from studies.common.execution_settings import StudySettings
 from studies.common.exhibit import Exhibit
+from tuning.cells import Cell, Reported
 from tuning.stages.noise import QUARTERS, NoiseLevel
-from tuning.study import Cell, Reported, Study
+from tuning.study import Study
 
 _SOURCE = "the notebook of Figure 1"
 EXHIBIT = Exhibit(

@@ -41,9 +41,10 @@ from studies.common.claims import between
 from studies.common.execution_settings import SamplingSettings
 from studies.common.exhibit import Exhibit
 from studies.common.initial_step_sizes import initial_step_size
+from tuning.cells import Cell, Reported, Search
 from tuning.spaces import EPSILON, StepSizeSpace
 from tuning.stages import ModesProtocol, SampleSpec, Score, Snapshot, TrainSpec
-from tuning.study import Cell, Reported, Search, Study
+from tuning.study import Study
 
 EXHIBIT = Exhibit(
     name="stacked_mnist_modes",

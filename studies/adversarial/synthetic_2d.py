@@ -28,8 +28,9 @@ from scorelib.schedules import GeometricSchedule
 from studies.common.claims import denoising
 from studies.common.execution_settings import StudySettings
 from studies.common.exhibit import Exhibit
+from tuning.cells import Cell
 from tuning.stages import DistanceProtocol, SampleSpec, Snapshot, TrainSpec
-from tuning.study import Cell, Study
+from tuning.study import Study
 
 EXHIBIT = Exhibit(
     name="synthetic_2d",

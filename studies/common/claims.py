@@ -8,9 +8,9 @@ import itertools
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
 
+from tuning.cells import Cell
 from tuning.claims import Claim, Pair, Place
 from tuning.stages import OUTPUTS
-from tuning.study import Cell
 
 Worse = Mapping[str, Iterable[str]]
 """Labels that a claim calls worse, by the label that it calls better."""

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 
 from studies.common.execution_settings import StudySettings
 from studies.reported import reported
+from tuning.cells import Cell, Reported, Search
 from tuning.claims import Claim
 from tuning.jobs import Job
 from tuning.stages import Baseline, Protocol
-from tuning.study import Cell, Curve, Reported, Search, Study
+from tuning.study import Curve, Study
 
 
 @dataclass(frozen=True, kw_only=True)

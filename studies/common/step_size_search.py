@@ -7,9 +7,9 @@ from scorelib.samplers import AnnealedSampler
 from scorelib.schedules import Schedule
 from scorelib.spec import Spec, added_later
 from studies.common.initial_step_sizes import initial_step_size
+from tuning.cells import TOLERANCE, Search
 from tuning.spaces import Rung, StepSizeSpace
 from tuning.stages import Protocol, SampleSpec, Score
-from tuning.study import TOLERANCE, Search
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -42,9 +42,10 @@ from studies.common.claims import between
 from studies.common.exhibit import Exhibit
 from studies.dlsm.class_settings import STATISTICS, ClassSettings
 from studies.reported import REPORTED_ALPHA
+from tuning.cells import Cell, Reported, Search
 from tuning.claims import Claim
 from tuning.stages import ClassificationAccuracy, GuidedSampleSpec
-from tuning.study import Cell, Reported, Search, Study
+from tuning.study import Study
 
 OVERALL = ("fid", "is", *STATISTICS)
 """Metrics of Table A4."""

@@ -28,9 +28,10 @@ from studies.common.exhibit import Exhibit
 from studies.dlsm import class_settings
 from studies.dlsm.class_settings import ClassSettings
 from studies.dlsm.class_table import cell, class_study, metric_names
+from tuning.cells import Cell, Search
 from tuning.spaces import LogUniform, MultiObjectiveSpace
 from tuning.stages import Score
-from tuning.study import Cell, Search, Study
+from tuning.study import Study
 
 EXHIBIT = Exhibit(
     name="dlsm_front",

@@ -24,8 +24,9 @@ from studies.common.exhibit import Exhibit
 from studies.dlsm import class_settings
 from studies.dlsm.class_settings import ClassSettings, require_positive
 from studies.dlsm.class_table import BY_CLASS, OVERALL, cell, class_study, metric_names
+from tuning.cells import Cell, Reported
 from tuning.claims import Claim
-from tuning.study import Cell, Reported, Study
+from tuning.study import Study
 
 EXHIBIT = Exhibit(
     name="dlsm_scaling",

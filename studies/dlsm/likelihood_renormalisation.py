@@ -27,10 +27,11 @@ from dataclasses import dataclass
 from studies.common.claims import between
 from studies.common.execution_settings import StudySettings
 from studies.common.exhibit import Exhibit
+from tuning.cells import Cell
 from tuning.claims import Claim, Pair, Place
 from tuning.stages import Renormalisation
 from tuning.stages.renormalisation import z_normal
-from tuning.study import Cell, Study
+from tuning.study import Study
 from tuning.study_size import require_jobs
 
 EXHIBIT = Exhibit(

@@ -54,10 +54,11 @@ from studies.common.exhibit import Exhibit
 from studies.dlsm import moons_methods
 from studies.dlsm.moons_methods import CLASSES, Method, MoonsSettings, SigmaEntry, methods_of
 from studies.reported import REPORTED_ALPHA
+from tuning.cells import Cell, Reported
 from tuning.claims import Claim
 from tuning.jobs import Job
 from tuning.stages import NeighboursProtocol, OracleErrors, RealFeatures, RealScore, Score
-from tuning.study import Cell, Curve, Reported, Study
+from tuning.study import Curve, Study
 from tuning.study_size import require_jobs
 
 EXHIBIT = Exhibit(

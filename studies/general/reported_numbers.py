@@ -13,8 +13,8 @@ from scorelib.weights import PUBLISHED, PublishedModel
 from scorelib.weights import Reported as Number
 from scorelib.weights.published import TTUR
 from studies.common.distances import papers_protocol
+from tuning.cells import Cell, Reported
 from tuning.stages import FidProtocol, Protocol
-from tuning.study import Cell, Reported
 
 
 def row_label(name: str, n_sigma: int) -> str:

@@ -42,8 +42,9 @@ from studies.general.reported_numbers import (
     reported_notes,
     row_label,
 )
+from tuning.cells import Cell, Search
 from tuning.stages import FidProtocol, SampleSpec
-from tuning.study import Cell, Search, Study
+from tuning.study import Study
 
 EXHIBIT = Exhibit(
     name="sampling_eps",

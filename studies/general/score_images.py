@@ -28,8 +28,9 @@ from scorelib.data import Cifar10, DataSpec, Digits
 from scorelib.metrics.inception import InceptionFeatures
 from studies.common.exhibit import Exhibit
 from studies.general.score_images_settings import METRICS, ScoreImagesSettings
+from tuning.cells import Cell
 from tuning.stages import PicturesScore, RealFeatures, RealScore
-from tuning.study import Cell, Study
+from tuning.study import Study
 
 EXHIBIT = Exhibit(
     name="score_images",

@@ -35,13 +35,14 @@ from studies.general.image_settings import notes_of
 from studies.general.sweep_objectives import image_objectives, job_objectives
 from studies.general.sweep_parameters import decays, parameters, split
 from studies.general.sweep_settings import SweepSettings
+from tuning.cells import Cell, Search
 from tuning.jobs import Job
 from tuning.spaces import Objective, OneOf, Rung, SweepSpace
 from tuning.spaces.parameters import Range
 from tuning.spaces.strategies import grid_values
 from tuning.stages import OUTPUTS, Baseline, FidProtocol, SampleSpec, Score, Snapshot, TrainSpec
 from tuning.store.ledger import Values
-from tuning.study import Cell, Search, Study
+from tuning.study import Study
 
 EXHIBIT = Exhibit(
     name="sweep",

@@ -36,8 +36,9 @@ from studies.common.initial_step_sizes import SAMPLERS, initial_step_size
 from studies.common.step_size_search import SearchSettings, require_choice, step_size_search
 from studies.schedules import mnist_schedules
 from studies.schedules.schedule_table import of_family, require_families
+from tuning.cells import Cell, Search
 from tuning.stages import FidProtocol, SampleSpec, Snapshot, TrainSpec
-from tuning.study import Cell, Search, Study
+from tuning.study import Study
 
 EXHIBIT = Exhibit(
     name="consistent_schedules",

@@ -36,10 +36,11 @@ from studies.common.claims import between
 from studies.common.exhibit import Exhibit
 from studies.schedules import mnist_schedules
 from studies.schedules.schedule_table import FEW_LEVELS, REPORT, LevelSettings
+from tuning.cells import Cell, Reported
 from tuning.jobs import Job
 from tuning.stages import DataShares, GeneratedShares, TrainClassifier
 from tuning.stages.shares import REACHING, share_of
-from tuning.study import Cell, Reported, Study
+from tuning.study import Study
 
 EXHIBIT = Exhibit(
     name="mnist_initial_noise",

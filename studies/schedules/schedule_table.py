@@ -42,10 +42,11 @@ from studies.common.distances import baselines, papers_protocol
 from studies.common.execution_settings import SamplingSettings
 from studies.common.exhibit import Exhibit
 from studies.common.snapshots import require_snapshot, snapshot_iterations
+from tuning.cells import Cell, Reported, Search
 from tuning.claims import Claim
 from tuning.spaces import OneOf, ParameterSpace, Rung
 from tuning.stages import FidProtocol, SampleSpec, Score, Snapshot, TrainSpec
-from tuning.study import Cell, Reported, Search, Study
+from tuning.study import Study
 
 REPORT = "schedules"
 FEW_LEVELS = GeometricSchedule(sigma_1=1.0, sigma_L=0.01, n_levels=10)

@@ -20,11 +20,11 @@ from tests.dashboards.seeds import measured
 from tests.miniature import miniature_study
 from tests.studies.miniatures import miniature
 from tests.tuning.draining import drain
+from tuning.cells import Cell
 from tuning.scheduling.scheduler import Scheduler
 from tuning.store.provenance import UNKNOWN as UNKNOWN_COMMIT
 from tuning.store.provenance import UNKNOWN_CHANGES, Launch, note_launch
 from tuning.store.store import Store
-from tuning.study import Cell
 
 EXACT = "noise_consistency"
 

@@ -14,7 +14,8 @@ from scorelib.samplers import Cas
 from scorelib.schedules import GeometricSchedule
 from studies.common.execution_settings import StudySettings
 from tuning.stages import FidProtocol, SampleSpec, Snapshot, TrainSpec
-from tuning.study import Cell, Study
+from tuning.cells import Cell
+from tuning.study import Study
 
 
 class Eps(ScoreNetwork):

@@ -12,6 +12,7 @@ from scorelib.samplers import Als, Cas
 from scorelib.schedules import GeometricSchedule
 from scorelib.spec import Spec
 from scorelib.spec_paths import replace_paths
+from tuning.cells import Cell, Search
 from tuning.spaces import (
     EPSILON,
     LogUniform,
@@ -30,7 +31,7 @@ from tuning.stages import (
     Snapshot,
     TrainSpec,
 )
-from tuning.study import Cell, Search, Study
+from tuning.study import Study
 
 DATA = Digits()
 TRAIN = TrainSpec(

@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+from tuning.cells import Cell, Search
 from tuning.jobs import Job, Outcome, Progress, Stage
 from tuning.spaces import Objective, OneOf, Range, SweepSpace
-from tuning.study import Cell, Search, Study
+from tuning.study import Study
 
 BEST_X, BEST_Y, LOWEST = 0.3, 1e-2, -5.0
 RANGES = (

@@ -8,11 +8,12 @@ import pytest
 
 from scorelib.errors import InputError
 from scorelib.spec import Spec
+from tuning.cells import Cell, Search
 from tuning.claims import Claim, Pair, Place
 from tuning.jobs import Job, Stage
 from tuning.spaces import Objective, OneOf, SweepSpace
 from tuning.spaces.trial import Result
-from tuning.study import Cell, Search, Study
+from tuning.study import Study
 
 COMPOSED, APART = "caf\u00e9", "cafe\u0301"
 PATH = unicodedata.normalize("NFD", "inner.gr\u00f6\u00dfe")

@@ -10,13 +10,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from tuning.cells import Cell
 from tuning.jobs import Job, Stage, Work
 from tuning.scheduling.amounts import duration
 from tuning.scheduling.rates import Rates
 from tuning.scheduling.scheduler import Scheduler
 from tuning.search.search import SearchRun
 from tuning.store.store import Store
-from tuning.study import Cell
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from tuning.cells import Cell
 from tuning.drivers.lease import Leases
 from tuning.jobs import Job, Progress
 from tuning.scheduling.planner import Planner
@@ -32,7 +33,7 @@ from tuning.store.documents import StoreReadError
 from tuning.store.ledger import Ledger
 from tuning.store.sources import Codes
 from tuning.store.store import Manifest, Store
-from tuning.study import Cell, Study
+from tuning.study import Study
 
 MAX_ATTEMPTS = 3
 """Number of failures without progress after which a job and its dependents are given up."""

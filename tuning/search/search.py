@@ -30,13 +30,13 @@ from scorelib.samplers import AnnealedSampler
 from scorelib.seeds import seed_of
 from scorelib.spec import Spec
 from scorelib.step_size import round_significant
+from tuning.cells import Search
 from tuning.jobs import Job
 from tuning.spaces import SearchSpace, StepSizeSpace
 from tuning.spaces.bracket import Standing
 from tuning.spaces.trial import Lookup, Result, Trial
 from tuning.stages import Score
 from tuning.store.ledger import Ledger, Values
-from tuning.study import Search
 
 _TOLD_DIGITS = 4
 

@@ -32,10 +32,11 @@ from studies.common.distances import baselines
 from studies.common.execution_settings import SamplingSettings
 from studies.common.exhibit import Exhibit
 from studies.common.initial_step_sizes import initial_step_size
+from tuning.cells import Cell, Search
 from tuning.spaces import LogUniform, OneOf, ParameterSpace, Rung
 from tuning.stages import FidProtocol, SampleSpec, Score, Snapshot, TrainSpec
 from tuning.store.ledger import Values
-from tuning.study import Cell, Search, Study
+from tuning.study import Study
 
 OPTIMIZER = "sample.model.train.optimizer"
 OBJECTIVE = "sample.model.train.objective"

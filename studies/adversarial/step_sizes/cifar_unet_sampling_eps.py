@@ -27,7 +27,8 @@ from studies.adversarial.step_sizes.demo_settings import digits
 from studies.adversarial.step_sizes.sampling_table import SamplingTable, build, row_label
 from studies.adversarial.step_sizes.table_settings import TableSettings
 from studies.common.distances import papers_protocol
-from tuning.study import Cell, Study
+from tuning.cells import Cell
+from tuning.study import Study
 
 EXHIBIT = SamplingTable(
     name="cifar_unet_sampling_eps",

@@ -19,8 +19,9 @@ from studies.adversarial.step_sizes.demo_settings import digits
 from studies.adversarial.step_sizes.table_settings import COLUMNS, TableSettings
 from studies.common.claims import denoising
 from studies.common.exhibit import Exhibit
+from tuning.cells import Cell
 from tuning.stages import InceptionScoreProtocol
-from tuning.study import Cell, Study
+from tuning.study import Study
 
 EXHIBIT = Exhibit(
     name="inception_score",

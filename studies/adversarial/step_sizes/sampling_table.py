@@ -29,10 +29,11 @@ from studies.common.distances import baselines, papers_protocol
 from studies.common.exhibit import Exhibit
 from studies.common.initial_step_sizes import PAPERS_SAMPLERS, SAMPLERS, initial_step_size
 from studies.common.step_size_search import step_size_search
+from tuning.cells import Cell, Search
 from tuning.claims import Claim
 from tuning.spaces import OneOf, ParameterSpace
 from tuning.stages import OUTPUTS, FidProtocol, Output, SampleSpec, Score, Snapshot
-from tuning.study import Cell, Search, Study
+from tuning.study import Study
 
 METRICS: dict[Output, str] = {"raw": "fid", "denoised": "fid_denoised"}
 """Names of the metrics in `reported.csv`, by output ("raw" or "denoised" images)."""

@@ -18,8 +18,9 @@ from dashboards.text.table import document, render
 from scorelib.errors import InputError
 from studies.registry import find_study
 from tests.miniature import miniature_study
+from tuning.cells import Cell, Reported
 from tuning.claims import Claim, Pair, Place
-from tuning.study import Cell, Reported, Study
+from tuning.study import Study
 
 SWAPPED = {"shows": "does not show", "does not show": "shows", "cannot tell": "cannot tell"}
 

@@ -12,12 +12,13 @@ from scorelib.samplers import Als, Cas
 from tests.tuning.draining import drain
 from tests.tuning.edited_sources import edited, forget
 from tests.tuning.miniature import BRIEF, COARSE, Settings, front_study
+from tuning.cells import Cell
 from tuning.scheduling.scheduler import Scheduler
 from tuning.stages import SampleSpec, Snapshot
 from tuning.store.documents import as_json
 from tuning.store.node_cache import sha256
 from tuning.store.store import Store
-from tuning.study import Cell, Study
+from tuning.study import Study
 
 AT = Settings(train=BRIEF, iterations=2, extractor=COARSE, n_images=20)
 NAMES = {Als: "als", Cas: "cas"}

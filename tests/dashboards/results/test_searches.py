@@ -30,13 +30,13 @@ from scorelib.samplers import Als, Cas
 from scorelib.schedules import LinearSchedule
 from tests.drawing import numbers_drawn, numbers_on
 from tests.miniature import miniature_study
+from tuning.cells import Search
 from tuning.search.search import SearchRun
 from tuning.spaces import EPSILON, LogUniform, OneOf, ParameterSpace, Rung, StepSizeSpace
 from tuning.spaces.trial import Result
 from tuning.stages import InceptionScoreProtocol, Score, Snapshot
 from tuning.store.ledger import Ledger
 from tuning.store.store import Store
-from tuning.study import Search
 
 STUDY = miniature_study(columns='["adversarial"]')
 TEMPLATE = STUDY.searches[0].space.template

@@ -7,7 +7,7 @@ from dashboards.results.cells import CellView
 from dashboards.results.verdicts import TOLERANCE, prediction_noise, verdict, verdict_of
 from tests.dashboards.seeds import measured
 from tests.miniature import miniature_study
-from tuning.study import Cell, Reported
+from tuning.cells import Cell, Reported
 
 
 @pytest.mark.parametrize("n", [2, 3, 5, 20])

@@ -15,11 +15,11 @@ from tests.dashboards.results.test_searches import LAMBDA, N_D, by_lambda, run_o
 from tests.dashboards.seeds import measured
 from tests.studies.whole_studies import whole_study
 from tests.tuning.draining import drain
+from tuning.cells import Reported
 from tuning.scheduling.scheduler import Scheduler
 from tuning.spaces.trial import Trial
 from tuning.stages import RealScore
 from tuning.store.store import Store
-from tuning.study import Reported
 
 
 def study_view(name, store):

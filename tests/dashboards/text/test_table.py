@@ -9,7 +9,7 @@ from dashboards.records.mlflow_common import reported_name
 from dashboards.results.cells import CellView, Measured, StudyView, classifier
 from dashboards.text.table import foot, grid, render, table_data
 from studies.registry import find_study
-from tuning.study import Cell, Reported
+from tuning.cells import Cell, Reported
 
 
 def study_of(name, scale="demo", **changes):

@@ -19,7 +19,8 @@ from typing import ClassVar
 
 from studies.common.execution_settings import StudySettings
 from tuning.jobs import Job, Outcome, Progress, Stage
-from tuning.study import Cell, Study
+from tuning.cells import Cell
+from tuning.study import Study
 
 
 @dataclass(frozen=True, kw_only=True)

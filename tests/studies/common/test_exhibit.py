@@ -10,8 +10,8 @@ from studies.common.distances import baselines
 from studies.common.execution_settings import StudySettings
 from studies.common.exhibit import Exhibit
 from studies.registry import STUDIES, find_study
+from tuning.cells import Cell
 from tuning.stages import FidProtocol
-from tuning.study import Cell
 
 TABLE_1 = Exhibit(
     name="mine",

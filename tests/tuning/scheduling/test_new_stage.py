@@ -12,6 +12,7 @@ from scorelib.data import Digits
 from scorelib.samplers import Als
 from scorelib.schedules import GeometricSchedule
 from tests.tuning.draining import drain
+from tuning.cells import Cell
 from tuning.execution.resources import GpuShares, gpu_share
 from tuning.execution.searcher import JobSearcher
 from tuning.execution.trainable import Execution, JobTrainable
@@ -22,7 +23,7 @@ from tuning.scheduling.rates import ASSUMED_MULTIPLY_ADDS_PER_SECOND, Rates
 from tuning.scheduling.scheduler import Scheduler
 from tuning.stages import DataShares, NoiseLevel
 from tuning.store.documents import as_name
-from tuning.study import Cell, Study
+from tuning.study import Study
 
 CPU = "cpu x1"
 

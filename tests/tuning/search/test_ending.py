@@ -7,11 +7,11 @@ import pytest
 
 from tests.tuning.miniature import miniature_study
 from tests.tuning.spaces.test_spaces import EMA, LAMBDA, space
+from tuning.cells import Search
 from tuning.search.search import SearchRun
 from tuning.spaces import EPSILON, Rung
 from tuning.spaces.trial import Result
 from tuning.store.ledger import Ledger
-from tuning.study import Search
 
 SPACE = next(s for s in miniature_study().searches if s.name == "als n_sigma=1, non-adversarial")
 SPACE = SPACE.space

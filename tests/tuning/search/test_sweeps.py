@@ -7,12 +7,12 @@ import pytest
 from scorelib.errors import InputError
 from tests.tuning.draining import drain
 from tests.tuning.quadratic import LOWEST, RANGES, Quadratic, space, study
+from tuning.cells import Cell
 from tuning.jobs import Job
 from tuning.scheduling.forecast import forecast
 from tuning.scheduling.scheduler import Scheduler
 from tuning.search.pareto_front import pareto_front
 from tuning.spaces import ParameterSpace
-from tuning.study import Cell
 
 
 def run_of(made, store, **options):

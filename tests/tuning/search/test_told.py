@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 
 from tests.tuning.spaces.test_spaces import LAMBDA, TEMPLATE
+from tuning.cells import Search
 from tuning.search.search import SearchRun
 from tuning.spaces import ParameterSpace
 from tuning.spaces.trial import Result
 from tuning.store.ledger import Ledger
-from tuning.study import Search
 
 TOLD = []
 

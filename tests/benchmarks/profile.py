@@ -3,29 +3,39 @@
 Run with ``python -m tests.benchmarks profile`` (about a minute, 2 GB). The two sides of a row of
 `tests.benchmarks.speed` alternate in one process with one thread. PyTorch's profiler gives the time
 that each operation takes without the operations that it calls; the kind is that of the operation or
-of the nearest operation around it that has a kind.
+of the nearest operation around it that has a kind. The gradients of sums and products count as
+rest, also within a normalisation.
 """
 
+import contextlib
 from collections import Counter
 from collections.abc import Iterator
+from unittest import mock
 
 import torch
 from torch.autograd.profiler_util import FunctionEvent
-from torch.profiler import ProfilerActivity, profile
+from torch.profiler import ProfilerActivity, profile, record_function
 
+from scorelib.networks.layers import instance_norm, winograd
+from tests.benchmarks import plain
 from tests.benchmarks.speed import Row, Run, sampling, training
 
 ROUNDS = 2
 REST = "sums, copies, rest"
 KINDS = {
-    "convolution": ("conv", "winograd"),
+    "convolution": ("conv",),
     "ELU": ("elu",),
-    "normalisation": ("norm", "mean", "var"),
+    "normalisation": ("norm",),
     "pooling": ("pool",),
     "change of size": ("upsample",),
     "Adam": ("adam",),
 }
 """Parts of the names of operations, by kind."""
+
+_NAMED = (
+    (winograd, "convolved"), (instance_norm, "normalised"), (plain, "published_norm"),
+)  # fmt: skip
+"""Functions of several operations, which the profile names."""
 
 
 def main() -> None:
@@ -59,8 +69,12 @@ def profiled(row: Row) -> tuple[Counter[str], Counter[str]]:
 
 def events_of(run: Run) -> Iterator[FunctionEvent]:
     """Yields the operations of a run."""
-    with profile(activities=[ProfilerActivity.CPU]) as recorded:
-        run()
+    with contextlib.ExitStack() as named:
+        for module, name in _NAMED:
+            function = record_function(name)(getattr(module, name))
+            named.enter_context(mock.patch.object(module, name, function))
+        with profile(activities=[ProfilerActivity.CPU]) as recorded:
+            run()
     yield from recorded.events()
 
 

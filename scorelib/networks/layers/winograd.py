@@ -13,8 +13,8 @@ Along both axes, 4x4 results take 36 products instead of 144. Each of the 36 is 
 matrices over all tiles and channels. PyTorch's convolution works at the peak rate of the processor,
 so only fewer products are faster. With 64 channels or more, the sums take less time than they save.
 
-The rounding errors are two to five times those of PyTorch's convolution: the output of NCSNv2 and of
-the U-Net, width 64, moved by 2e-6 to 4e-6 of its size.
+The rounding errors are two to five times those of PyTorch's convolution: the output of NCSNv2 and
+of the U-Net, width 64, moved by 2e-6 to 4e-6 of its size.
 
 References:
     Lavin and Gray 2016, Fast algorithms for convolutional neural networks, F(4x4, 3x3).

@@ -15,7 +15,6 @@ References:
 
 from dataclasses import dataclass
 from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 from typing import ClassVar
 
@@ -24,7 +23,7 @@ import torch
 from torch import Tensor
 
 from scorelib.data.base import DataSpec, Split
-from scorelib.errors import MissingDataError
+from scorelib.data.files import scikit_learn_folder
 
 _N_IMAGES = 1797
 _HIGHEST_LEVEL = 16
@@ -66,11 +65,7 @@ class Digits(DataSpec):
 @cache
 def _all_digits() -> tuple[Tensor, Tensor]:
     """Returns all images and labels of the file, which is parsed once."""
-    # The file itself: importing scikit-learn takes every worker about a second.
-    package = find_spec("sklearn")
-    if package is None or package.origin is None:
-        raise MissingDataError("the digits are a file of scikit-learn, but scikit-learn is missing")
-    file = Path(package.origin).with_name("datasets") / "data" / "digits.csv.gz"
+    file = scikit_learn_folder("data", "digits") / "digits.csv.gz"
     values = torch.from_numpy(np.loadtxt(file, delimiter=","))
     images = values[:, :-1].reshape(-1, 1, 8, 8).float() / _HIGHEST_LEVEL
     return images, values[:, -1].long()

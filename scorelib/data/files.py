@@ -1,4 +1,4 @@
-"""The base class of data sets of 8-bit images in files.
+"""The base class of data sets of 8-bit images in files, and the files of scikit-learn.
 
 As float32, a large data set takes four times the memory of its 8-bit pixels (LSUN's churches at
 64 x 64: 6.2 GB instead of 1.6 GB). `PixelData.pixels` therefore returns the 8-bit pixels, and
@@ -8,12 +8,14 @@ batch.
 
 from abc import abstractmethod
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from scorelib.data.base import DataSpec, Split
+from scorelib.errors import MissingDataError
 
 DEFAULT_ROOT = Path("data")
 """Default folder of the data files."""
@@ -68,3 +70,21 @@ def as_floats(images: Tensor) -> Tensor:
     # A GPU multiplies by the reciprocal of a plain number, which rounds differently.
     highest = torch.full((), _HIGHEST_LEVEL, dtype=torch.float32, device=images.device)
     return images.float().div_(highest)
+
+
+def scikit_learn_folder(kind: str, contents: str) -> Path:
+    """Returns a folder with data files of scikit-learn, without its import, which takes a second.
+
+    Args:
+        kind: name of the folder, such as "images".
+        contents: what the folder holds, for the error.
+
+    Raises:
+        MissingDataError: scikit-learn is missing.
+    """
+    package = find_spec("sklearn")
+    if package is None or package.origin is None:
+        raise MissingDataError(
+            f"the {contents} are files of scikit-learn, but scikit-learn is missing"
+        )
+    return Path(package.origin).with_name("datasets") / kind

@@ -14,10 +14,12 @@ from functools import cache
 from pathlib import Path
 from typing import ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from scorelib.data.base import DataSpec, Split
+from scorelib.data.files import scikit_learn_folder
 from scorelib.errors import InputError
 from scorelib.seeds import generator_of
 
@@ -82,6 +84,8 @@ class Photographs(DataSpec):
 @cache
 def _photographs() -> tuple[Tensor, ...]:
     """Returns the photographs, (3, H, W) uint8 each, which are read once."""
-    from sklearn.datasets import load_sample_images  # imported here because it takes a second
+    from PIL import Image
 
-    return tuple(torch.tensor(p).permute(2, 0, 1) for p in load_sample_images().images)
+    folder = scikit_learn_folder("images", "photographs")
+    files = (folder / f"{name}.jpg" for name in ("china", "flower"))
+    return tuple(torch.tensor(np.array(Image.open(file))).permute(2, 0, 1) for file in files)

@@ -34,6 +34,7 @@ from scorelib.errors import InputError
 from scorelib.networks.base import NetworkSpec, ScoreNetwork
 from scorelib.networks.layers.elu import elu
 from scorelib.networks.layers.instance_norm import InstanceNormPlus
+from scorelib.networks.layers.winograd import Conv3x3
 
 _DILATIONS = (2, 4)
 
@@ -298,7 +299,7 @@ def _units(parts: Parts, channels: int, n: int) -> ConditionalSequential:
 
 
 def _conv(n_in: int, n_out: int, *, dilation: int = 1, bias: bool = True) -> nn.Conv2d:
-    return nn.Conv2d(n_in, n_out, 3, padding=dilation, dilation=dilation, bias=bias)
+    return Conv3x3(n_in, n_out, dilation=dilation, bias=bias)
 
 
 def _resize(x: Tensor, size: torch.Size) -> Tensor:

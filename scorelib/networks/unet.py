@@ -32,6 +32,7 @@ from torch import Tensor, nn
 from scorelib.errors import InputError
 from scorelib.networks.base import NetworkSpec, ScoreNetwork
 from scorelib.networks.layers.group_norm import GroupNorm
+from scorelib.networks.layers.winograd import Conv3x3
 
 _GROUPS = 32
 ALMOST_ZERO = 1e-5
@@ -248,7 +249,10 @@ def conv(n_in: int, n_out: int, *, size: int = 3, stride: int = 1, gain: float =
         stride: step of the kernel in pixels.
         gain: factor of the initial weights.
     """
-    made = nn.Conv2d(n_in, n_out, size, stride=stride, padding=size // 2)
+    if size == 3 and stride == 1:
+        made: nn.Conv2d = Conv3x3(n_in, n_out)
+    else:
+        made = nn.Conv2d(n_in, n_out, size, stride=stride, padding=size // 2)
     nn.init.xavier_uniform_(made.weight, gain)
     nn.init.zeros_(made.bias)
     return made

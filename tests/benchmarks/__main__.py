@@ -6,7 +6,7 @@ Both sides of the ratio are measured in the same run.
 import sys
 from importlib import import_module
 
-NAMES = ("ema", "frechet", "initial_r", "overhead", "prdc", "scale", "search", "speed")
+NAMES = ("ema", "frechet", "initial_r", "overhead", "prdc", "profile", "scale", "search", "speed")
 
 
 def main() -> int:

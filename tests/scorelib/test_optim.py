@@ -195,9 +195,10 @@ def test_warm_ups_and_norms_out_of_range(field, value):
         AdamSpec(**{field: value})
 
 
-def test_a_training_on_digits_starts_without_heavy_imports():
+def test_a_training_on_embedded_images_starts_without_heavy_imports():
     code = (
-        "import sys, torch; from scorelib.data import Digits; from scorelib.optim import AdamSpec; "
+        "import sys, torch; from scorelib.data import Digits, Photographs; "
+        "from scorelib.optim import AdamSpec; Photographs(n=4).load('train'); "
         "images, _ = Digits().load('train'); layer = torch.nn.Linear(64, 1); "
         "optimizer = AdamSpec().build(layer.parameters()); optimizer.zero_grad(); "
         "layer(images.flatten(1)).sum().backward(); AdamSpec().step(optimizer, 1); "

@@ -14,8 +14,6 @@ References:
 import torch
 from torch import Tensor, nn
 
-from scorelib.networks.layers.instance_norm import uses_fused
-
 
 class GroupNorm(nn.GroupNorm):
     """Group normalisation of feature maps, with a scale and a shift for each channel.
@@ -29,6 +27,11 @@ class GroupNorm(nn.GroupNorm):
     def forward(self, x: Tensor) -> Tensor:
         """Returns the normalised x, shape (B, C, H, W)."""
         return fused_group_norm(x, self) if uses_fused(x) else super().forward(x)
+
+
+def uses_fused(x: Tensor) -> bool:
+    """Returns whether feature maps, (B, C, H, W), are normalised by `fused_group_norm`."""
+    return x.device.type != "cpu"
 
 
 def fused_group_norm(x: Tensor, norm: nn.GroupNorm) -> Tensor:

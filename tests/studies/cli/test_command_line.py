@@ -213,6 +213,17 @@ def test_plan_writes_nothing_and_counts_the_whole_study(tmp_path, capsys, monkey
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_plan_starts_without_heavy_imports(tmp_path):
+    code = (
+        "import sys; from studies.run import main; "
+        f"main(['{NAME}', '--plan', '--store', '{tmp_path / 'absent'}']); heavy = {{'sklearn', "
+        "'scipy.stats', 'ray', 'mlflow', 'plotly', 'matplotlib', 'torch._dynamo', 'sympy'}; "
+        "print(heavy & set(sys.modules), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr == "set()\n" and "embedded data" in done.stdout
+
+
 def test_a_study_of_small_networks_is_planned_on_a_cpu_at_paper_scale(capsys):
     for name, device in (("moons_score_mismatch", "cpu x1"), ("cifar_gan_loss", "gpu")):
         assert main([name, "--plan", "--scale", "paper"]) == 0

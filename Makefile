@@ -18,7 +18,7 @@ study: $(READY)
 # Python may not write byte code.
 test: $(READY) browser
 	$(BIN)/python -m compileall -q scorelib tuning studies dashboards tests
-	$(BIN)/python -m pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder $(RECORD)
+	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder $(RECORD)
 
 # Runs all tests and records the time of each file. Later runs begin with the slowest files.
 durations: RECORD := --record-durations

@@ -89,7 +89,7 @@ def quartiles(row: Row) -> tuple[float, ...]:
 
 def sampling(ngf: int) -> Row:
     """Returns the row of a chain of consistent annealed sampling with NCSNv2."""
-    network, n_images = built(Ncsnv2(ngf=ngf)), 16 if ngf < 128 else 8
+    network, n_images = built(Ncsnv2(ngf=ngf)), 16
     reference, x = plain(network), 50 * images(n_images)
     ours = laid_out(copy.deepcopy(network), SHAPE)
 

@@ -101,7 +101,7 @@ def test_serving_a_moved_store_corrects_its_database_before_mlflow_starts(
 ):
     started = []
     monkeypatch.setattr(
-        ChildServer, "start_if_ready", lambda self: started.append(contents(self._database.parent))
+        ChildServer, "start_if_ready", lambda self: started.append(contents(self.database.parent))
     )
     before, files = pictures(original), contents(original)
     with ChildServers(Store(str(original)), free_port(), free_port()):

@@ -35,13 +35,13 @@ def disturbed(tmp_path_factory):
     """
     folder = tmp_path_factory.mktemp("disturbed")
     store = folder / "store"
-    process = launch(store, folder, settings=SETTINGS)
+    process = launch(store, folder, "--cpus", "1", settings=SETTINGS)
     wait_for(store, "objects/sample/*/manifest.json", 1, process)
     for worker in workers_of(process):
         os.kill(worker, signal.SIGKILL)
     wait_for(store, "objects/score/*/manifest.json", 4, process)
     kill_driver(process)
-    return store, finish(store, folder, settings=SETTINGS)
+    return store, finish(store, folder, "--cpus", "1", settings=SETTINGS)
 
 
 def test_the_table_is_that_of_a_run_without_faults(disturbed, tmp_path):

@@ -27,8 +27,8 @@ from scorelib.spec import Spec, added_later
 class _Eager:
     """The methods of an optimiser of the Adam family without PyTorch's wrappers.
 
-    The wrappers keep `torch.compile` out of the methods and import its machinery: 1.4 seconds of
-    every worker's start. Nothing here compiles an optimiser.
+    The wrappers keep `torch.compile` out of the methods and import its machinery, which takes
+    more than a second of every worker's start. Nothing here compiles an optimiser.
     """
 
     add_param_group = inspect.unwrap(torch.optim.Adam.add_param_group)

@@ -30,6 +30,9 @@ _FILTERS = ((6, 0, 0), (-4, -4, -4), (-4, 4, -4), (1, 2, 4), (1, -2, 4), (0, 0, 
 """The filter's factors of m0 to m5, times 24."""
 
 FEWEST_CHANNELS = 64
+FEWEST_TILES = 256
+"""Fewest tiles of 4x4 pixels in a call, which transforms the filters anew."""
+
 """Fewest channels, of the input and of the output, with which the algorithm saves time."""
 
 MOST_VALUES = 2**17
@@ -64,6 +67,7 @@ def _is_faster(x: Tensor, weight: Tensor) -> bool:
         and x.dtype == torch.float32
         and min(weight.shape[:2]) >= FEWEST_CHANNELS
         and x[0].numel() <= MOST_VALUES
+        and x[:, 0].numel() >= 16 * FEWEST_TILES
         and all(size % 4 == 0 for size in x.shape[2:])
         and not torch.is_autocast_enabled("cpu")
         and not torch.compiler.is_compiling()
@@ -81,14 +85,13 @@ def convolved(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """
     (n_out, n_in), (height, width) = weight.shape[:2], x.shape[2:]
     images, results = x.permute(0, 2, 3, 1), x.new_empty(len(x), height, width, n_out)
-    n = math.gcd(len(x), max(1, MOST_VALUES // x[0].numel()))
-    padded = x.new_zeros(n, height + 2, width + 2, n_in)
-    rows = x.new_empty(6, n, height // 4, width + 2, n_in)
-    tiles = x.new_empty(6, 6, n, height // 4, width // 4, n_in)
-    products = x.new_empty(*tiles.shape[:-1], n_out)
-    columns = x.new_empty(6, n, height // 4, width, n_out)
-    filters = _filters(weight)
+    most = max(1, MOST_VALUES // x[0].numel())
+    n = math.ceil(len(x) / math.ceil(len(x) / most))  # parts of nearly equal size
+    space, filters = _space(x, n, n_out), _filters(weight)
     for some, result in zip(images.split(n), results.split(n), strict=True):
+        if len(some) < n:  # the last part
+            space = _space(x, len(some), n_out)
+        padded, rows, tiles, products, columns = space
         padded[:, 1:-1, 1:-1] = some
         _factors(padded, rows, -3)
         _factors(rows, tiles, -2)
@@ -98,6 +101,18 @@ def convolved(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         _sums(products, columns, -2)
         _sums(columns, result, -3)
     return results.permute(0, 3, 1, 2)
+
+
+def _space(x: Tensor, n: int, n_out: int) -> tuple[Tensor, ...]:
+    """Returns memory for n images: padded images, factors by rows and of tiles, products, sums."""
+    n_in, height, width = x.shape[1:]
+    return (
+        x.new_zeros(n, height + 2, width + 2, n_in),
+        x.new_empty(6, n, height // 4, width + 2, n_in),
+        x.new_empty(6, 6, n, height // 4, width // 4, n_in),
+        x.new_empty(6, 6, n, height // 4, width // 4, n_out),
+        x.new_empty(6, n, height // 4, width, n_out),
+    )
 
 
 def _filters(weight: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from scorelib.devices.precision import computing_in
 from scorelib.networks import DdpmUNet, Ncsnv2
 from scorelib.networks.layers import winograd
-from scorelib.networks.layers.winograd import FEWEST_CHANNELS, Conv3x3, convolved
+from scorelib.networks.layers.winograd import FEWEST_CHANNELS, FEWEST_TILES, Conv3x3, convolved
 from scorelib.networks.size import multiply_adds
 
 
@@ -29,7 +29,7 @@ def calls(monkeypatch):
 @pytest.mark.parametrize("together", [1, 2**10, 2**17])
 def test_a_convolution_is_that_of_pytorch(layout, biased, together, monkeypatch):
     monkeypatch.setattr(winograd, "MOST_VALUES", together)
-    x = torch.randn(6, 5, 8, 12, dtype=torch.float64).contiguous(memory_format=layout)
+    x = torch.randn(7, 5, 8, 12, dtype=torch.float64).contiguous(memory_format=layout)
     weight = torch.randn(7, 5, 3, 3, dtype=torch.float64).contiguous(memory_format=layout)
     bias = torch.randn(7, dtype=torch.float64) if biased else None
     found = convolved(x, weight, bias)
@@ -51,20 +51,21 @@ def test_a_network_moves_by_rounding_only(spec, calls):
     for parameter in network.parameters():
         if parameter.ndim > 1:
             torch.nn.init.normal_(parameter, std=(parameter[0].numel() / 2) ** -0.5)
-    x = torch.rand(2, 3, 16, 16)
-    plain = network(x, torch.ones(2)).detach()
+    x = torch.rand(16, 3, 16, 16)
+    plain = network(x, torch.ones(16)).detach()
     assert not calls
     with torch.inference_mode():
-        found = network(x, torch.ones(2))
+        found = network(x, torch.ones(16))
     assert len(calls) > 5 and min(channels for _, channels, *_ in calls) == FEWEST_CHANNELS
     assert 0 < (found - plain).norm() < 1e-5 * plain.norm()
 
 
 def test_only_passes_in_float32_without_gradients_use_the_algorithm(calls):
-    conv, x = Conv3x3(64, 64), torch.randn(1, 64, 4, 4)
+    conv, x = Conv3x3(64, 64), torch.randn(FEWEST_TILES, 64, 4, 4)
     conv(x)
     with torch.no_grad():
         conv(x[..., :2])
+        conv(x[1:])
         conv.double()(x.double())
         conv.float()
         Conv3x3(64, 64, dilation=2)(x)

@@ -44,8 +44,9 @@ class Images:
 
     def split(self) -> Iterator["Images"]:
         """Yields the images without each of the groups."""
+        groups = self.groups
         for left_out in range(N_GROUPS):
-            kept = self.groups != left_out
+            kept = groups != left_out
             yield Images(self.values[kept], None if self.labels is None else self.labels[kept])
 
 

@@ -2,12 +2,16 @@
 
 Trials are *best* if their values differ from the lowest by no more than twice their standard error.
 The best are bracketed if a worse trial lies on either side of them. While they are not, the bracket
-widens: each step beyond the edge is at least twice the step before, and at least a factor of two in
-epsilon, so that a start that is wrong by a factor of ten costs a few trials. On a plateau, where
-all trials are equal, the search widens on both sides in turn, to the right for longer: to the left
-of the valley the curve is a plateau of noise, to its right the curve rises. The more trials there
-are, the farther the lowest of equal ones lies below the highest by chance (`plateau_range`), and a
-bracket about a lowest value of noise would end the search on the plateau.
+widens, and each step beyond the edge is twice the step before, so that a start that is wrong by a
+factor of ten costs a few trials. On a slope, a step of more than a factor of 2.1 has often
+crossed half of the valley: the next step goes to the greatest expected improvement beyond the edge,
+at most twice as far.
+
+On a plateau, where all trials are equal, a step is at least a factor of two. The search widens on
+both sides in turn, to the right for longer: to the left of the valley the curve is a plateau of
+noise, to its right the curve rises. The more trials there are, the farther the lowest of equal ones
+lies below the highest by chance (`plateau_range`), and a bracket about a lowest value of noise
+would end the search on the plateau.
 
 A search ends when the best are bracketed, or lie at the end of the interval, and the expected
 improvement is below a tolerance. Where the noise between the best trials is known and large, a
@@ -33,10 +37,14 @@ Side = Literal["worse", "end", "open"]
 WITHIN = 2.0
 """Number of standard errors of a difference up to which two trials are equal."""
 
+LEAST_STEP = 0.2
+"""Least distance, in log step size, of the second trial from the first and of a step on a slope."""
+
 _CHANCE = 0.01  # share of plateaus on which the noise passes for a slope
 _UNSEEN = 0.25  # share of the error of a difference that an improvement cannot be seen below
 _GROWTH = 2.0
-_LEAST_STEP, _LEAST_STEP_ON_SLOPE = math.log(2), 0.35
+_LEAST_STEP_ON_PLATEAU = math.log(2)
+_LONG_STEP = 0.75  # log step size; above the rounded least step on a plateau
 _RIGHT_SHARE = 3.0  # on a plateau, the right side may be this many times as far from the start
 
 
@@ -154,7 +162,12 @@ def bracket(
 
 
 def widened(
-    at: Bracket, x: Array, start: float, grid: Array, free: NDArray[np.bool_]
+    at: Bracket,
+    x: Array,
+    start: float,
+    grid: Array,
+    free: NDArray[np.bool_],
+    improvement: Array,
 ) -> int | None:
     """Returns the index of the grid value that widens the bracket; None if no edge can move.
 
@@ -164,6 +177,7 @@ def widened(
         start: log step size that the search started from.
         grid: log step sizes that can be tried, ascending.
         free: whether each of the grid is untried.
+        improvement: expected improvement of each of the grid, 0 where it is tried.
     """
     tried = np.unique(x)
     edges = []
@@ -175,11 +189,21 @@ def widened(
     if not edges:
         return None
     _, side, edge, last_step, end = min(edges)
-    least = _LEAST_STEP if at.is_flat else _LEAST_STEP_ON_SLOPE
+    least = _LEAST_STEP_ON_PLATEAU if at.is_flat else LEAST_STEP
     step = min(max(_GROWTH * last_step, least), abs(end - edge))
     beyond = side * (grid - edge)
+    if last_step > _LONG_STEP and not at.is_flat:
+        within = np.where((least <= beyond) & (beyond <= step), improvement, 0)
+        if within.any():
+            return most_promising(within)
     distance = np.where(free & (beyond > 0), np.abs(beyond - step), np.inf)
     return int(distance.argmin())
+
+
+def most_promising(improvement: Array) -> int:
+    """Returns the index of the greatest expected improvement, which must be above 0."""
+    # Rounded so that the choice does not depend on the rounding errors of a machine.
+    return int(np.round(improvement / improvement.max(), 6).argmax())
 
 
 def within_noise(mean: Array, grid: Array, at: Bracket, error: float) -> tuple[int, int]:

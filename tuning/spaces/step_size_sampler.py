@@ -3,6 +3,8 @@
 `tuning.spaces.valleys` describes the statistical model, `tuning.spaces.bracket` how a search widens
 and ends. The starts come first, then a proposal is
 
+- after one trial, the greatest expected improvement at some distance from the trial, because two
+  near values do not tell a slope from a plateau;
 - the step that widens the bracket, while the best of two or more trials are at an edge;
 - else the rounded epsilon of the greatest expected improvement, averaged over the weighted valleys;
 - every second time the middle of the widest gap, once the expected improvement is below 1%, so that
@@ -31,7 +33,16 @@ from optuna.trial import FrozenTrial, TrialState
 
 from scorelib.errors import InputError
 from scorelib.step_size import round_significant
-from tuning.spaces.bracket import WITHIN, Bracket, Standing, bracket, widened, within_noise
+from tuning.spaces.bracket import (
+    LEAST_STEP,
+    WITHIN,
+    Bracket,
+    Standing,
+    bracket,
+    most_promising,
+    widened,
+    within_noise,
+)
 from tuning.spaces.parameters import EPSILON
 from tuning.spaces.trial import Trial, as_optuna_trial
 from tuning.spaces.valleys import ERROR, HIGHEST, Array, draw_valleys, expect, relative
@@ -255,17 +266,18 @@ class ValleySampler(optuna.samplers.BaseSampler):
     def _next(self, x: Array, y: Array, free: NDArray[np.bool_]) -> int:
         """Returns the index of the most promising free value."""
         valleys, at = self._model(x, y, free)
-        if len(x) > 1:
-            wider = widened(at, x, float(self._centres[0]), self._grid, free)
-            if wider is not None or at.is_flat:
-                return _widest_gap(x, self._grid, free) if wider is None else wider
         _, improvement = expect(valleys, x, y, self._grid, self._error(len(x)))
         improvement = np.where(free, improvement, 0)
+        if np.unique(x).size > 1:
+            wider = widened(at, x, float(self._centres[0]), self._grid, free, improvement)
+            if wider is not None or at.is_flat:
+                return _widest_gap(x, self._grid, free) if wider is None else wider
+        else:  # a nearer second trial would not tell a slope from a plateau
+            improvement[np.abs(self._grid - x[0]) < LEAST_STEP] = 0
         is_settled = improvement.max() < _SETTLED and len(x) % 2 == 0
         if is_settled or not improvement.any():
             return _widest_gap(x, self._grid, free)
-        # Rounded so that the choice does not depend on the rounding errors of a machine.
-        return int(np.round(improvement / improvement.max(), 6).argmax())
+        return most_promising(improvement)
 
     def _free(self, tried: Sequence[float]) -> NDArray[np.bool_]:
         taken = {round_significant(value, self._digits) for value in tried}

@@ -1,6 +1,7 @@
 """Tests of the rule that widens and ends a search, with curves whose optimum is known exactly."""
 
 import math
+import statistics
 from dataclasses import replace
 
 import numpy as np
@@ -9,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scorelib.step_size import round_significant
+from tests.benchmarks.search import other_curves, synthetic_curves, trials_of_ours
 from tests.tuning.trials import at_step
 from tuning.spaces.bracket import Standing, bracket, plateau_range, widened
 from tuning.spaces.step_size_sampler import propose_step_sizes, standing
@@ -143,15 +145,45 @@ def test_values_within_noise_are_no_bracket_and_the_second_best_may_count():
     assert bracket_of(tried, n_best=2).below == "open"
 
 
-def test_an_edge_moves_by_at_least_twice_the_last_step():
-    x, free = np.log([4.0, 5.0]), np.array([g not in np.log([4.0, 5.0]) for g in GRID])
-    at = bracket(x, np.array([0.1, 0.0]), np.full(2, 0.005), GRID, free)
-    assert np.exp(GRID[widened(at, x, x[0], GRID, free)]) == pytest.approx(8)  # 5 (5/4)^2 = 7.8
-    both = bracket(x, np.zeros(2), np.full(2, 0.005), GRID, free)
-    assert both.is_flat
-    assert np.exp(GRID[widened(both, x, x[0], GRID, free)]) == pytest.approx(2)  # a half
+def step_beyond(x, y, promising=None):
+    """Returns the step size that widens the bracket; the greatest improvement is at `promising`."""
+    free = np.array([g not in x for g in GRID])
+    at = bracket(x, np.array(y), np.full(2, 0.005), GRID, free)
+    improvement = np.where(free, 0.1, 0.0)
+    improvement[np.exp(GRID).round() == promising] = 0.2
+    wider = widened(at, x, x[0], GRID, free, improvement)
+    return float(np.exp(GRID[wider]).round(6)), at
+
+
+def test_an_edge_moves_by_twice_the_last_step():
+    x = np.log([4.0, 5.0])
+    assert step_beyond(x, [0.1, 0.0], promising=9)[0] == 8  # 5 (5/4)^2 = 7.8
+    wider, at = step_beyond(x, [0.0, 0.0], promising=9)
+    assert at.is_flat and wider == 2  # a half
     done = bracket(x, np.zeros(2), np.full(2, 0.005), x, np.zeros(2, bool))
-    assert widened(done, x, x[0], x, np.zeros(2, bool)) is None
+    assert widened(done, x, x[0], x, np.zeros(2, bool), np.zeros(2)) is None
+
+
+def test_beyond_a_long_step_the_most_promising_value_is_tried():
+    x = np.log([1.0, 3.0])
+    assert step_beyond(x, [0.5, 0.0], promising=5)[0] == 5
+    assert step_beyond(x, [0.5, 0.0], promising=2)[0] == 4  # inside; the first of equal ones beyond
+    assert step_beyond(x, [0.0, 0.0], promising=5)[0] == 9  # on a plateau, the step is doubled
+
+
+def test_the_second_trial_tells_a_slope_from_a_plateau():
+    (second,) = propose_step_sizes(
+        [at_step(START, 10.0)], low=LOW, high=HIGH, starts=[START], n=1, seed=0
+    )
+    assert abs(math.log(second / START)) >= 0.2
+
+
+@pytest.mark.parametrize("shift", [0.1, 10.0])
+@pytest.mark.parametrize("noise", [0.0, 0.03])
+def test_a_start_wrong_by_ten_costs_at_most_eight_trials_in_the_median(shift, noise):
+    curves = [*synthetic_curves(), *other_curves()]
+    counts = [trials_of_ours(curve, shift, 0, noise=noise) for curve in curves]
+    assert statistics.median(counts) <= 8
 
 
 def test_a_standing_says_where_the_best_are():

@@ -5,7 +5,7 @@ import statistics
 import numpy as np
 import optuna
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.integrate import quad
 from scipy.stats import multivariate_normal, norm
@@ -72,6 +72,7 @@ def situations(draw):
 
 @settings(max_examples=80)
 @given(situations(), st.integers(1, 4), st.integers(1, 2), st.integers(0, 2**64))
+@example(([at_step(8.7, None), at_step(8.7, None)], 1.0, 10.0, [9.0]), 1, 1, 0)
 def test_proposals_are_new_rounded_and_strictly_inside(situation, n, digits, seed):
     seen, low, high, starts = situation
     proposals = ask(seen, n, seed, low, high, starts, digits)

@@ -13,9 +13,14 @@ noise, to its right the curve rises. The more trials there are, the farther the 
 lies below the highest by chance (`plateau_range`), and a bracket about a lowest value of noise
 would end the search on the plateau.
 
-A search ends when the best are bracketed, or lie at the end of the interval, and the expected
-improvement is below a tolerance. Where the noise between the best trials is known and large, a
-quarter of their error takes the place of the tolerance: a smaller improvement could not be seen.
+A search ends when
+
+- the best are bracketed, or lie at the end of the interval;
+- no two neighbouring trials within noise of the best are more than a factor of two apart: a model
+  of one valley expects little between two equal values, and noise makes far values equal;
+- the expected improvement is below a tolerance. Where the noise between the best trials is known
+  and large, a quarter of their error takes the place of the tolerance: a smaller improvement could
+  not be seen.
 
 References:
     Press et al. (2007), Numerical Recipes, Section 10.1 (bracketing a minimum by growing steps).
@@ -43,7 +48,7 @@ LEAST_STEP = 0.2
 _CHANCE = 0.01  # share of plateaus on which the noise passes for a slope
 _UNSEEN = 0.25  # share of the error of a difference that an improvement cannot be seen below
 _GROWTH = 2.0
-_LEAST_STEP_ON_PLATEAU = math.log(2)
+_FACTOR_OF_TWO = math.log(2)
 _LONG_STEP = 0.75  # log step size; above the rounded least step on a plateau
 _RIGHT_SHARE = 3.0  # on a plateau, the right side may be this many times as far from the start
 
@@ -60,6 +65,8 @@ class Standing:
         within: lowest and highest step size whose expected result is within noise of the best.
         noise: least standard error of a difference between the best trial and another of the best;
             0 if no other is best.
+        has_gap: whether two neighbouring trials within noise of the best are more than a factor of
+            two apart.
     """
 
     below: Side
@@ -67,6 +74,7 @@ class Standing:
     improvement: float
     within: tuple[float, float]
     noise: float = 0.0
+    has_gap: bool = False
 
     @property
     def is_bracketed(self) -> bool:
@@ -79,7 +87,8 @@ class Standing:
         Args:
             tolerance: expected improvement below which a search ends, relative to the best value.
         """
-        return self.is_bracketed and self.improvement < max(tolerance, _UNSEEN * self.noise)
+        is_settled = self.improvement < max(tolerance, _UNSEEN * self.noise)
+        return self.is_bracketed and not self.has_gap and is_settled
 
     def described(self) -> str:
         """Returns where the best step sizes lie and what a further trial promises, in words."""
@@ -91,6 +100,7 @@ class Standing:
             where = f"at the {' and the '.join(sides)} edge of those tried"
         else:
             where = f"at the {' and the '.join(ends)} end of the interval" if ends else "bracketed"
+            where += " with a gap" * self.has_gap
         noise = f" (noise {self.noise:.0%})" if self.noise >= 0.01 else ""
         return f"{where}, expected improvement {100 * self.improvement:.2g}%{noise}"
 
@@ -189,7 +199,7 @@ def widened(
     if not edges:
         return None
     _, side, edge, last_step, end = min(edges)
-    least = _LEAST_STEP_ON_PLATEAU if at.is_flat else LEAST_STEP
+    least = _FACTOR_OF_TWO if at.is_flat else LEAST_STEP
     step = min(max(_GROWTH * last_step, least), abs(end - edge))
     beyond = side * (grid - edge)
     if last_step > _LONG_STEP and not at.is_flat:
@@ -228,3 +238,28 @@ def within_noise(mean: Array, grid: Array, at: Bracket, error: float) -> tuple[i
     while last < len(grid) - 1 and inside[last + 1]:
         last += 1
     return first, last
+
+
+def between_best(
+    x: Array, low: float, high: float, grid: Array, free: NDArray[np.bool_]
+) -> int | None:
+    """Returns the index of the grid value in the middle of the widest gap among the best.
+
+    Args:
+        x: log step sizes of the trials, (n,).
+        low: lowest log step size within noise of the best.
+        high: highest log step size within noise of the best.
+        grid: log step sizes that can be tried, ascending.
+        free: whether each of the grid is untried.
+
+    Returns:
+        The index; None if no gap is wider than a factor of two, or if no value in the gap is free.
+    """
+    tried = np.unique(x[(low <= x) & (x <= high)])
+    gaps = np.diff(tried)
+    if not gaps.size or gaps.max() <= _FACTOR_OF_TWO:
+        return None
+    widest = int(gaps.argmax())
+    inside = free & (tried[widest] < grid) & (grid < tried[widest + 1])
+    middle = tried[widest : widest + 2].mean()
+    return int(np.where(inside, np.abs(grid - middle), np.inf).argmin()) if inside.any() else None

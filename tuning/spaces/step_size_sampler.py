@@ -6,6 +6,7 @@ and ends. The starts come first, then a proposal is
 - after one trial, the greatest expected improvement at some distance from the trial, because two
   near values do not tell a slope from a plateau;
 - the step that widens the bracket, while the best of two or more trials are at an edge;
+- the middle of a gap of more than a factor of two between trials within noise of the best;
 - else the rounded epsilon of the greatest expected improvement, averaged over the weighted valleys;
 - every second time the middle of the widest gap, once the expected improvement is below 1%, so that
   a search that goes on finds an optimum in a second valley.
@@ -38,6 +39,7 @@ from tuning.spaces.bracket import (
     WITHIN,
     Bracket,
     Standing,
+    between_best,
     bracket,
     most_promising,
     widened,
@@ -266,18 +268,26 @@ class ValleySampler(optuna.samplers.BaseSampler):
     def _next(self, x: Array, y: Array, free: NDArray[np.bool_]) -> int:
         """Returns the index of the most promising free value."""
         valleys, at = self._model(x, y, free)
-        _, improvement = expect(valleys, x, y, self._grid, self._error(len(x)))
+        mean, improvement = expect(valleys, x, y, self._grid, self._error(len(x)))
         improvement = np.where(free, improvement, 0)
         if np.unique(x).size > 1:
             wider = widened(at, x, float(self._centres[0]), self._grid, free, improvement)
             if wider is not None or at.is_flat:
                 return _widest_gap(x, self._grid, free) if wider is None else wider
+            low, high = self._equal(x, y, mean, at)
+            if (middle := between_best(x, low, high, self._grid, free)) is not None:
+                return middle
         else:  # a nearer second trial would not tell a slope from a plateau
             improvement[np.abs(self._grid - x[0]) < LEAST_STEP] = 0
         is_settled = improvement.max() < _SETTLED and len(x) % 2 == 0
         if is_settled or not improvement.any():
             return _widest_gap(x, self._grid, free)
         return most_promising(improvement)
+
+    def _equal(self, x: Array, y: Array, mean: Array, at: Bracket) -> tuple[float, float]:
+        """Returns the lowest and the highest log step size within noise of the best."""
+        low, high = within_noise(mean, self._grid, at, float(self._error(len(x))[y.argmin()]))
+        return min(float(self._grid[low]), at.best[0]), max(float(self._grid[high]), at.best[1])
 
     def _free(self, tried: Sequence[float]) -> NDArray[np.bool_]:
         taken = {round_significant(value, self._digits) for value in tried}
@@ -308,16 +318,20 @@ class ValleySampler(optuna.samplers.BaseSampler):
         valleys, own = self._model(x, y, free)
         mean, improvement = expect(valleys, x, y, self._grid, errors)
         at = bracket(x, y, errors, self._grid, free, n_best)
-        equal = [tried[int(i)] for i in np.flatnonzero((own.best[0] <= x) & (x <= own.best[1]))]
         others = [i for i in np.flatnonzero(y <= WITHIN * errors) if i != y.argmin()]
-        low, high = within_noise(mean, self._grid, own, float(errors[y.argmin()]))
+        low, high = self._equal(x, y, mean, own)
         return Standing(
             at.below,
             at.above,
             float(np.where(free, improvement, 0).max(initial=0)),
-            (min(self._values[low], *equal), max(self._values[high], *equal)),
+            (self._value(low, tried), self._value(high, tried)),
             min((float(errors[i]) for i in others), default=0.0),
+            between_best(x, low, high, self._grid, free) is not None,
         )
+
+    def _value(self, log: float, tried: Sequence[float]) -> float:
+        """Returns the trial or admissible value whose logarithm is given, exactly."""
+        return min((*tried, *self._values), key=lambda value: abs(math.log(value) - log))
 
 
 def _widest_gap(x: Array, grid: Array, free: NDArray[np.bool_]) -> int:

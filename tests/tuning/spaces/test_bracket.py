@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scorelib.step_size import round_significant
 from tests.benchmarks.search import other_curves, synthetic_curves, trials_of_ours
 from tests.tuning.trials import at_step
-from tuning.spaces.bracket import Standing, bracket, plateau_range, widened
+from tuning.spaces.bracket import Standing, between_best, bracket, plateau_range, widened
 from tuning.spaces.step_size_sampler import propose_step_sizes, standing
 
 LOW, HIGH, START = 1e-5, 1e-2, 3e-4
@@ -171,6 +171,30 @@ def test_beyond_a_long_step_the_most_promising_value_is_tried():
     assert step_beyond(x, [0.0, 0.0], promising=5)[0] == 9  # on a plateau, the step is doubled
 
 
+def test_a_gap_among_the_best_is_tried_in_its_middle():
+    x, free = np.log([1.0, 2.0, 3.0, 9.0]), np.ones(len(GRID), bool)
+    wide = between_best(x, x[1], x[3], GRID, free)
+    assert wide is not None and np.exp(GRID[wide]) == pytest.approx(5)  # sqrt(27) = 5.2
+    assert between_best(x, x[0], x[2], GRID, free) is None  # factors of two and 1.5
+    assert between_best(x, x[3], x[3], GRID, free) is None
+    taken = free & (np.abs(GRID - np.log(5.0)) > 0.01)
+    assert np.exp(GRID[between_best(x, x[1], x[3], GRID, taken)]) == pytest.approx(6)
+    assert between_best(np.log([1.0, 9.0]), 0, x[3], np.log([1.0, 9.0]), free[:2]) is None
+
+
+def test_a_search_with_a_gap_within_noise_goes_on_in_the_gap():
+    """The trials are those of a search of this project's demo."""
+    told = {7.9e-4: 5.9, 5e-4: 8.13, 2e-3: 6.95, 1.3e-2: 23.9, 9.2e-4: 6.47, 6.7e-4: 6.09}
+    seen = [at_step(step, value) for step, value in (told | {7.1e-4: 5.87}).items()]
+    where = {"low": 3e-4, "high": 2e-2, "starts": [7.9e-4], "seed": 0, "errors": (0.1,) * 40}
+    found = standing(seen, **where)
+    assert found.is_bracketed and found.has_gap and not found.is_done(0.05)
+    (middle,) = propose_step_sizes(seen, n=1, **where)
+    assert middle == pytest.approx(math.sqrt(9.2e-4 * 2e-3), rel=0.05)
+    after = standing([*seen, at_step(middle, 5.5)], **where)
+    assert not after.has_gap and after.is_done(0.05)
+
+
 def test_the_second_trial_tells_a_slope_from_a_plateau():
     (second,) = propose_step_sizes(
         [at_step(START, 10.0)], low=LOW, high=HIGH, starts=[START], n=1, seed=0
@@ -191,6 +215,8 @@ def test_a_standing_says_where_the_best_are():
     assert not Standing("worse", "worse", 0.02, (1, 1)).is_done(0.01)
     assert not Standing("open", "worse", 0.0, (1, 1)).is_done(0.01)
     assert Standing("end", "worse", 0.0, (1, 1)).is_done(0.01)
+    gap = Standing("worse", "worse", 0.004, (1, 1), has_gap=True)
+    assert not gap.is_done(0.01) and gap.described().startswith("bracketed with a gap, expected")
     said = Standing("worse", "open", 0.02, (1, 1)).described()
     assert said == "at the upper edge of those tried, expected improvement 2%"
     noisy = Standing("worse", "worse", 0.02, (1, 1), noise=0.1)

@@ -8,6 +8,7 @@ import io
 from torch import Tensor
 
 _SHOWN_PIXELS = 64
+_LINE_PIXELS = 4
 _MARGIN = 0.25
 
 
@@ -24,16 +25,40 @@ def grid_png(images: Tensor, columns: int = 8) -> bytes:
     Returns:
         The content of a PNG file.
     """
-    # Imported here because importing torchvision takes two seconds, which processes that draw
-    # nothing should not spend.
-    from torchvision.transforms.functional import to_pil_image
-    from torchvision.utils import make_grid
+    # Imported here, not in processes that draw nothing. torchvision's `make_grid` would import the
+    # machinery of `torch.compile`, which takes more than a second of every worker's start.
+    from PIL import Image
 
     enlarge = enlargement(images.shape[-1])
     big = images.repeat_interleave(enlarge, -1).repeat_interleave(enlarge, -2)
+    pixels = _grid(big.mul(255).byte(), columns).permute(1, 2, 0).contiguous()
     file = io.BytesIO()
-    to_pil_image(make_grid(big, nrow=columns, padding=4, pad_value=1.0)).save(file, "PNG")
+    Image.fromarray(pixels.numpy(force=True), "RGB").save(file, "PNG")
     return file.getvalue()
+
+
+def _grid(pixels: Tensor, columns: int) -> Tensor:
+    """Returns colour images in rows with white lines around them; a single image has no lines.
+
+    Args:
+        pixels: shape (N, C, H, W), C = 1 or 3, uint8.
+        columns: number of images per row.
+
+    Returns:
+        Pixels (3, height, width), uint8.
+    """
+    n, _, height, width = pixels.shape
+    if n == 1:
+        return pixels[0].expand(3, -1, -1)
+    columns = min(columns, n)
+    step_y, step_x = height + _LINE_PIXELS, width + _LINE_PIXELS
+    size = (3, -(-n // columns) * step_y + _LINE_PIXELS, columns * step_x + _LINE_PIXELS)
+    grid = pixels.new_full(size, 255)
+    for number, image in enumerate(pixels):
+        top = number // columns * step_y + _LINE_PIXELS
+        left = number % columns * step_x + _LINE_PIXELS
+        grid[:, top : top + height, left : left + width] = image
+    return grid
 
 
 def enlargement(width: int) -> int:

@@ -1,4 +1,4 @@
-"""Tests of pictures of points: positions, and equal files for equal points."""
+"""Tests of pictures: pixels of grids; positions of points, and equal files for equal points."""
 
 import io
 
@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torchvision.transforms.functional import to_pil_image
+from torchvision.utils import make_grid
 
-from scorelib.pictures import scatter_png
+from scorelib.pictures import enlargement, grid_png, scatter_png
 
 SQUARE = torch.tensor([[x, y] for x in (0.0, 4.0) for y in (0.0, 4.0)])
 """Data whose frame is [-1, 5] x [-1, 5]."""
@@ -26,6 +28,18 @@ def title(samples):
     """Returns the pixels above the frame."""
     image = Image.open(io.BytesIO(scatter_png(SQUARE, samples))).convert("L")
     return np.asarray(image)[:25].tobytes()
+
+
+@pytest.mark.parametrize("columns", [1, 3, 8])
+@pytest.mark.parametrize("shape", [(1, 1, 8, 8), (1, 3, 4, 4), (7, 1, 3, 5), (8, 3, 70, 66)])
+def test_a_grid_is_that_of_torchvision(shape, columns):
+    images = torch.rand(shape, generator=torch.Generator().manual_seed(0))
+    images[0, :, 0, :2] = torch.tensor([0.0, 1.0])
+    big = torch.nn.functional.interpolate(images, scale_factor=enlargement(shape[-1]))
+    grid = make_grid(big, nrow=columns, padding=4, pad_value=1.0)
+    expected = io.BytesIO()
+    to_pil_image(grid).save(expected, "PNG")
+    assert grid_png(images, columns) == expected.getvalue()
 
 
 def test_equal_points_are_equal_files_and_leave_no_figure_open():

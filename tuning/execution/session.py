@@ -132,7 +132,7 @@ def _start(options: ClusterOptions, folder: Path, quiet: dict[str, Any]) -> None
         token.write_text(secrets.token_hex(32))
         # Workers look for code in the driver's current folder first, where a folder may be named
         # as one of our packages. So Ray starts from another folder.
-        with contextlib.chdir(folder):
+        with contextlib.chdir(folder), _only_what_runs_jobs():
             ray.init(
                 address="local", object_store_memory=_OBJECT_STORE_BYTES,
                 num_cpus=options.cpus, num_gpus=options.gpus, include_dashboard=False,
@@ -151,6 +151,26 @@ def _start(options: ClusterOptions, folder: Path, quiet: dict[str, Any]) -> None
             f"Ray must start within half a minute, but got {' '.join(str(error).split())} Run the "
             "command again when the machine has less to do"
         ) from error
+
+
+@contextlib.contextmanager
+def _only_what_runs_jobs() -> Iterator[None]:
+    """Makes Ray start no process that only a cluster needs, while the context is active.
+
+    The server of the dashboard (which Ray starts also without a dashboard), the forwarder of logs
+    and the autoscaler take two seconds of processor time, and Ray waits for the first. Ray has no
+    public setting for this; see `tuning.execution.actor_cache` on private classes.
+    """
+    node = ray._private.node.Node
+    names = ("start_api_server", "start_log_monitor", "start_monitor")
+    given = {name: getattr(node, name) for name in names}
+    for name in names:
+        setattr(node, name, lambda self, **_: None)
+    try:
+        yield
+    finally:
+        for name in names:
+            setattr(node, name, given[name])
 
 
 def _join(address: str, folder: Path, quiet: dict[str, Any]) -> None:

@@ -14,8 +14,9 @@ $(READY): pyproject.toml constraints.txt
 study: $(READY)
 	$(BIN)/python -m studies.run cifar_sampling_eps
 
-# Compiles byte code once. Otherwise each of about a hundred processes compiles the code again where
-# Python may not write byte code.
+# Compiles byte code once; otherwise each of about a hundred processes compiles the code again. Later
+# runs also find the tests with their assertions rewritten: four seconds less in each process.
+test: export PYTHONDONTWRITEBYTECODE =
 test: $(READY) browser
 	$(BIN)/python -m compileall -q scorelib tuning studies dashboards tests
 	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder $(RECORD)

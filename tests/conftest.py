@@ -6,12 +6,10 @@ import os
 # Set before torch is imported anywhere: tests share two cores with Ray's workers.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-import hypothesis
 import pytest
-import torch
 
+from tests.displays import copied_databases
 from tests.shares import DurationRecorder, longest_first, recorded, share
-from tuning.store.store import Store
 
 # Tests set the appearance of tables and the proxy for servers of this machine; the terminal and the
 # network of the caller must not.
@@ -29,15 +27,11 @@ os.environ |= {
 for name in ("NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "COLUMNS"):
     os.environ.pop(name, None)
 
-torch.set_num_threads(1)
 # The collection of tests makes objects that stay. Looking through them again and again takes
 # seconds.
 gc.disable()
 # Assertions in this module show the compared values, as in test files.
 pytest.register_assert_rewrite("tests.studies.miniature_contract")
-# On a busy machine any example may be slow now and then.
-hypothesis.settings.register_profile("tests", deadline=None)
-hypothesis.settings.load_profile("tests")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -48,9 +42,20 @@ def _no_wait_for_the_disk():
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _databases_are_copied(tmp_path_factory):
+    """Spares this process the migrations of MLflow's databases, which take seconds for each."""
+    folder = tmp_path_factory.getbasetemp()
+    is_one_of_several = folder.name.startswith("popen-")  # in a folder that all of them share
+    with copied_databases(folder.parent if is_one_of_several else folder):
+        yield
+
+
 @pytest.fixture
 def store(tmp_path):
     """Returns an empty store in a separate folder."""
+    from tuning.store.store import Store
+
     return Store(str(tmp_path / "store"), create=True)
 
 
@@ -64,6 +69,19 @@ def pytest_configure(config):
     is_worker = hasattr(config, "workerinput")
     if config.getoption("record_durations") and not is_worker:
         config.pluginmanager.register(DurationRecorder())
+    if is_worker or not config.getoption("numprocesses", None):
+        _prepare_process()
+
+
+def _prepare_process():
+    """Sets up a process that runs tests; one that only distributes them need not import torch."""
+    import hypothesis
+    import torch
+
+    torch.set_num_threads(1)
+    # On a busy machine any example may be slow now and then.
+    hypothesis.settings.register_profile("tests", deadline=None)
+    hypothesis.settings.load_profile("tests")
 
 
 def pytest_collection_finish():

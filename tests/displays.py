@@ -1,15 +1,24 @@
-"""Helper: an MLflow database without runs that tests can copy.
+"""Helpers: an MLflow database without runs that tests copy.
 
-Creating a database takes one to four seconds, because MLflow runs 68 migrations.
+Creating a database takes one to four seconds, because MLflow runs 68 migrations. All processes of
+one run of the tests share the first database that one of them creates.
 """
 
-import atexit
-import functools
+import contextlib
 import shutil
 import tempfile
 from pathlib import Path
 
-from tuning.tracking.mlflow_writer import _make_database
+import pytest
+from filelock import FileLock
+
+from tuning.addresses import database_file
+from tuning.tracking import mlflow_writer
+
+make_database = mlflow_writer._make_database
+"""Creates a database as users get it."""
+
+_shared = Path(tempfile.gettempdir())
 
 
 def empty_database(path):
@@ -21,10 +30,28 @@ def empty_database(path):
     return f"sqlite:///{path}"
 
 
-@functools.cache
+@contextlib.contextmanager
+def copied_databases(folder):
+    """Makes the writers of this process copy new databases; child processes create their own.
+
+    Args:
+        folder: folder for the database that is copied, which other processes may share.
+    """
+    global _shared
+    _shared = folder
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(
+            mlflow_writer, "_make_database", lambda uri: empty_database(database_file(uri))
+        )
+        yield
+
+
 def _template():
-    """Creates the template once per process; the template is removed when the process ends."""
-    folder = Path(tempfile.mkdtemp(prefix="mlflow-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    _make_database(f"sqlite:///{folder}/mlflow.db")
-    return folder / "mlflow.db"
+    file = _shared / "mlflow.db"
+    with FileLock(_shared / "mlflow.db.lock"):
+        if not file.exists():
+            made = _shared / "making" / file.name
+            made.parent.mkdir()
+            make_database(f"sqlite:///{made}")
+            made.rename(file)
+    return file

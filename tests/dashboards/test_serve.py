@@ -119,7 +119,7 @@ def test_it_follows_a_study_cell_by_cell_and_leads_to_mlflow(tmp_path):
                          "given up after three attempts", "cccccccccc",
                          "seeds: 1 -> 2"):  # fmt: skip
                 shown(text)
-            while drain(study, store, most=25):
+            while drain(study, store, most=40):
                 table = live_table(read_study(Scheduler(study, store), store))
                 cells = [(c.state, c.text) for _, row in table.rows for c in row if c]
                 wait.until(lambda _, cells=cells: cells_of(browser) == cells)
@@ -292,7 +292,8 @@ def look_at_a_cell(browser, wait, page, cell):
         texts.append(browser.find_element(By.CSS_SELECTOR, shown).text)
     epsilons = [float(re.fullmatch(r"trial \d: epsilon (.*)", text)[1]) for text in texts]
     assert epsilons == sorted(set(epsilons)) and len(epsilons) == 3
-    canvas = browser.find_element(By.CSS_SELECTOR, ".viewer figure:not([hidden]) canvas")
+    drawn = ".viewer figure:not([hidden]) canvas"
+    canvas = wait.until(lambda _: browser.find_element(By.CSS_SELECTOR, drawn))
     assert canvas.accessible_name == f"raw: {texts[-1]}"
     before = canvas.get_property("width")
     browser.find_element(By.TAG_NAME, "body").send_keys("-")
@@ -347,7 +348,7 @@ def look_at_mlflow(browser, wait, links, cells):
     close = "[data-component-id='mlflow.assistant.chat_panel.close']"
     click(browser, wait, close)
     shows(browser, wait, "dsm_loss", "iteration", "2 matching runs")
-    for width, dark in itertools.product((WIDE, NARROW), (True, False)):
+    for width, dark in ((WIDE, True), (NARROW, False)):
         open_in_mlflow(browser, wait, links["cells in MLflow"], width, dark)
         shows(browser, wait, "4 matching runs", *(numbers if width == WIDE else ()))
         assert "tags.kind" in browser.current_url
@@ -425,19 +426,27 @@ def reaches_columns(browser, wait, expected, most):
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory):
-    """Returns the address of a server of a study that has just begun."""
+def server(tmp_path_factory):
+    """Returns a server of a study that has just begun, its addresses and the ports given to it."""
     folder = tmp_path_factory.mktemp("serve")
     store = Store(str(folder / "store"), create=True)
     record_last_run(store, miniature_study())
     STORES.append(store.url)
     (store.folder / "optuna.db").write_text("no database")
+    first, mlflow, *_, optuna = free_ports(5)
+    given = "--port", str(first), "--optuna-port", str(optuna)
     with (
         (folder / "errors").open("w") as errors,
-        serving(store, errors=errors) as (_, addresses),
+        serving(store, *given, errors=errors) as (process, addresses),
     ):
-        yield addresses
+        yield process, addresses, (first, mlflow, optuna)
     assert (folder / "errors").read_text() == "", "something was printed on the terminal"
+
+
+@pytest.fixture(scope="module")
+def address(server):
+    """Returns the addresses of the server and its child servers."""
+    return server[1]
 
 
 def test_other_host_names_and_other_paths_are_refused(address):
@@ -567,17 +576,16 @@ def test_the_page_of_a_study_with_a_thousand_trials_is_there_in_two_seconds(stor
         assert max(first, last) < max(2, whole / 2), (first, whole, last)
 
 
-def test_the_ports_can_be_given(store, capsys):
-    first, mlflow, *_, optuna = free_ports(5)
-    with socket.create_server(("127.0.0.1", optuna)):
-        assert main(["--store", store.url, "--port", str(optuna - 2)]) == 2
-        assert f"each port must be free and below 65536; {optuna}: " in capsys.readouterr().err
-    with serving(store, "--port", str(first), "--optuna-port", str(optuna)) as (process, addresses):
-        ports = [first, mlflow, optuna]
-        assert addresses == [f"http://127.0.0.1:{port}/" for port in ports]
-        tunnel = " ".join(f"-L {port}:127.0.0.1:{port}" for port in ports)
-        line = process.stdout.readline()
-        assert line.endswith(f": ssh -N {tunnel} {socket.gethostname()}\n")
+def test_the_ports_can_be_given(server, store, capsys):
+    process, addresses, ports = server
+    assert addresses == [f"http://127.0.0.1:{port}/" for port in ports]
+    tunnel = " ".join(f"-L {port}:127.0.0.1:{port}" for port in ports)
+    line = process.stdout.readline()
+    assert line.endswith(f": ssh -N {tunnel} {socket.gethostname()}\n")
+    *_, taken = free_ports(3)
+    with socket.create_server(("127.0.0.1", taken)):
+        assert main(["--store", store.url, "--port", str(taken - 2)]) == 2
+        assert f"each port must be free and below 65536; {taken}: " in capsys.readouterr().err
 
 
 def test_a_child_that_cannot_start_is_said_so_with_the_cure(address):

@@ -24,11 +24,13 @@ from studies.opening.open_study import last_run_studies, record_last_run
 from studies.run import main
 from tests.dashboards.test_serve import answer, served
 from tests.disks import mounted
+from tests.displays import make_database
 from tests.miniature import OPTIONS, miniature_study
 from tests.services.outage import check_outage, runs
 from tests.tuning.draining import drain
 from tuning.scheduling.scheduler import Scheduler
 from tuning.store.store import Store
+from tuning.tracking import mlflow_writer
 from tuning.tracking import writer as writer_module
 from tuning.tracking.mlflow_record import RunRecord
 from tuning.tracking.mlflow_writer import MlflowWriter
@@ -199,6 +201,7 @@ TRIAL = TrialRecord("study", create_trial(value=1.0, user_attrs={IDENTITY: "key"
 def test_a_disk_that_fills_while_a_database_is_made_leaves_none_half_made(
     tmp_path, monkeypatch, writer, record, size
 ):
+    monkeypatch.setattr(mlflow_writer, "_make_database", make_database)
     monkeypatch.setattr(writer_module, "_GIVE_UP_SECONDS", 0.5)
     monkeypatch.setattr(writer_module, "_RETRY_SECONDS", 0.1)
     with mounted(tmp_path / "disk", size) as disk:

@@ -106,9 +106,10 @@ def test_the_contracts_hold(original, folder, tmp_path):
 
 KILLED = """
 import os, signal, sys
-from studies.run import main
+from studies.cli.importing import read_weights, store_weights
+from studies.opening.open_study import configured
+from studies.general.sampling_eps import study
 from tuning.store.store import Store
-from tuning.testing import check_score_model
 
 put = Store._put
 
@@ -118,15 +119,16 @@ def killed(self, path, data):
     put(self, path, data)
 
 Store._put = killed
-main(sys.argv[1:])
+made, store = study("demo", configured("sampling_eps", "demo", sys.argv[2:])), Store(sys.argv[1])
+store_weights(read_weights(made, store), made, store)
 """
 
 
 def test_kill_minus_9_during_the_import_leaves_nothing_that_counts(folder, tmp_path):
     url, file = str(tmp_path / "store"), str(folder / "checkpoint.pth")
-    settings = SMALL | {"model": file}
-    arguments = [word for item in settings.items() for word in ("--set", "=".join(item))]
-    command = [sys.executable, "-c", KILLED, "sampling_eps", "--store", url, *arguments]
+    Store(url, create=True)
+    settings = ["=".join(item) for item in (SMALL | {"model": file}).items()]
+    command = [sys.executable, "-c", KILLED, url, *settings]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == -signal.SIGKILL, done.stderr
     store, again = Store(url), made(model=file)

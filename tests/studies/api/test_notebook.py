@@ -18,6 +18,7 @@ from tests.miniature import MINIATURE
 NOTEBOOK = Path(__file__).parents[3] / "docs" / "notebook.ipynb"
 SMALL = MINIATURE | {"n_sigma": "[1]", "search.n_trials": "1", "selection.n_trials": "1"}
 SETTING = "changes = {}"
+LAUNCH = "changes=changes)"
 START_RAY = """import os, ray
 ray.init(num_cpus=1, include_dashboard=False, log_to_driver=False, logging_level="ERROR");"""
 ASK_RAY = "ray.cluster_resources()['CPU'], os.environ['RAY_AUTH_TOKEN_PATH']"
@@ -44,6 +45,8 @@ async def _executed(folder):
     setting, launch = cells[:2]
     assert SETTING in setting.source and "studies.launch" in launch.source
     setting.source = setting.source.replace(SETTING, f"changes = {SMALL}")
+    assert LAUNCH in launch.source
+    launch.source = launch.source.replace(LAUNCH, "changes=changes, cpus=1)")  # one worker
     made.cells = [*cells, new_code_cell(START_RAY), new_code_cell(ASK_RAY)]
     client = NotebookClient(made, timeout=200, resources={"metadata": {"path": str(folder)}})
 

@@ -16,8 +16,9 @@ would end the search on the plateau.
 A search ends when
 
 - the best are bracketed, or lie at the end of the interval;
-- no two neighbouring trials within noise of the best are more than a factor of two apart: a model
-  of one valley expects little between two equal values, and noise makes far values equal;
+- two neighbouring trials that noise could make the best are at most a factor of two apart, and one
+  of them and its neighbour at most a factor of four. Far values are equal where noise is large or
+  where a second valley lies between, and a model of one valley expects little there;
 - the expected improvement is below a tolerance. Where the noise between the best trials is known
   and large, a quarter of their error takes the place of the tolerance: a smaller improvement could
   not be seen.
@@ -65,8 +66,7 @@ class Standing:
         within: lowest and highest step size whose expected result is within noise of the best.
         noise: least standard error of a difference between the best trial and another of the best;
             0 if no other is best.
-        has_gap: whether two neighbouring trials within noise of the best are more than a factor of
-            two apart.
+        has_gap: whether a wide gap lies beside a trial that noise could make the best.
     """
 
     below: Side
@@ -240,26 +240,30 @@ def within_noise(mean: Array, grid: Array, at: Bracket, error: float) -> tuple[i
     return first, last
 
 
-def between_best(
-    x: Array, low: float, high: float, grid: Array, free: NDArray[np.bool_]
+def open_gap(
+    x: Array,
+    is_best: NDArray[np.bool_],
+    grid: Array,
+    free: NDArray[np.bool_],
 ) -> int | None:
-    """Returns the index of the grid value in the middle of the widest gap among the best.
+    """Returns the index of the grid value in the middle of the widest gap beside the best.
 
     Args:
-        x: log step sizes of the trials, (n,).
-        low: lowest log step size within noise of the best.
-        high: highest log step size within noise of the best.
+        x: log step sizes of the trials, (n,), n >= 1.
+        is_best: whether noise could make each trial the best, (n,).
         grid: log step sizes that can be tried, ascending.
         free: whether each of the grid is untried.
 
     Returns:
-        The index; None if no gap is wider than a factor of two, or if no value in the gap is free.
+        The index; None if neighbouring trials are at most a factor of two apart where both could be
+        best, and of four where one could, or if no value in a wider gap is free.
     """
-    tried = np.unique(x[(low <= x) & (x <= high)])
-    gaps = np.diff(tried)
-    if not gaps.size or gaps.max() <= _FACTOR_OF_TWO:
-        return None
-    widest = int(gaps.argmax())
-    inside = free & (tried[widest] < grid) & (grid < tried[widest + 1])
-    middle = tried[widest : widest + 2].mean()
-    return int(np.where(inside, np.abs(grid - middle), np.inf).argmin()) if inside.any() else None
+    order = np.argsort(x, kind="stable")
+    tried, best = x[order], is_best[order].astype(int)
+    limit = np.choose(best[:-1] + best[1:], [np.inf, 2 * _FACTOR_OF_TWO, _FACTOR_OF_TWO])
+    for i in np.argsort(-np.diff(tried), kind="stable"):
+        inside = free & (tried[i] < grid) & (grid < tried[i + 1])
+        if tried[i + 1] - tried[i] > limit[i] and inside.any():
+            middle = (tried[i] + tried[i + 1]) / 2
+            return int(np.where(inside, np.abs(grid - middle), np.inf).argmin())
+    return None

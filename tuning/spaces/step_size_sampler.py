@@ -6,7 +6,7 @@ and ends. The starts come first, then a proposal is
 - after one trial, the greatest expected improvement at some distance from the trial, because two
   near values do not tell a slope from a plateau;
 - the step that widens the bracket, while the best of two or more trials are at an edge;
-- the middle of a gap of more than a factor of two between trials within noise of the best;
+- the middle of a wide gap beside a trial that noise could make the best;
 - else the rounded epsilon of the greatest expected improvement, averaged over the weighted valleys;
 - every second time the middle of the widest gap, once the expected improvement is below 1%, so that
   a search that goes on finds an optimum in a second valley.
@@ -39,9 +39,9 @@ from tuning.spaces.bracket import (
     WITHIN,
     Bracket,
     Standing,
-    between_best,
     bracket,
     most_promising,
+    open_gap,
     widened,
     within_noise,
 )
@@ -274,8 +274,7 @@ class ValleySampler(optuna.samplers.BaseSampler):
             wider = widened(at, x, float(self._centres[0]), self._grid, free, improvement)
             if wider is not None or at.is_flat:
                 return _widest_gap(x, self._grid, free) if wider is None else wider
-            low, high = self._equal(x, y, mean, at)
-            if (middle := between_best(x, low, high, self._grid, free)) is not None:
+            if (middle := self._gap(x, y, mean, at, free)) is not None:
                 return middle
         else:  # a nearer second trial would not tell a slope from a plateau
             improvement[np.abs(self._grid - x[0]) < LEAST_STEP] = 0
@@ -288,6 +287,13 @@ class ValleySampler(optuna.samplers.BaseSampler):
         """Returns the lowest and the highest log step size within noise of the best."""
         low, high = within_noise(mean, self._grid, at, float(self._error(len(x))[y.argmin()]))
         return min(float(self._grid[low]), at.best[0]), max(float(self._grid[high]), at.best[1])
+
+    def _gap(
+        self, x: Array, y: Array, mean: Array, at: Bracket, free: NDArray[np.bool_]
+    ) -> int | None:
+        """Returns the index of the middle of a wide gap beside the best; None if there is none."""
+        low, high = self._equal(x, y, mean, at)
+        return open_gap(x, (low <= x) & (x <= high), self._grid, free)
 
     def _free(self, tried: Sequence[float]) -> NDArray[np.bool_]:
         taken = {round_significant(value, self._digits) for value in tried}
@@ -326,7 +332,7 @@ class ValleySampler(optuna.samplers.BaseSampler):
             float(np.where(free, improvement, 0).max(initial=0)),
             (self._value(low, tried), self._value(high, tried)),
             min((float(errors[i]) for i in others), default=0.0),
-            between_best(x, low, high, self._grid, free) is not None,
+            self._gap(x, y, mean, own, free) is not None,
         )
 
     def _value(self, log: float, tried: Sequence[float]) -> float:

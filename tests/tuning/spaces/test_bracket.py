@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scorelib.step_size import round_significant
 from tests.benchmarks.search import other_curves, synthetic_curves, trials_of_ours
 from tests.tuning.trials import at_step
-from tuning.spaces.bracket import Standing, between_best, bracket, plateau_range, widened
+from tuning.spaces.bracket import Standing, bracket, open_gap, plateau_range, widened
 from tuning.spaces.step_size_sampler import propose_step_sizes, standing
 
 LOW, HIGH, START = 1e-5, 1e-2, 3e-4
@@ -171,27 +171,37 @@ def test_beyond_a_long_step_the_most_promising_value_is_tried():
     assert step_beyond(x, [0.0, 0.0], promising=5)[0] == 9  # on a plateau, the step is doubled
 
 
-def test_a_gap_among_the_best_is_tried_in_its_middle():
-    x, free = np.log([1.0, 2.0, 3.0, 9.0]), np.ones(len(GRID), bool)
-    wide = between_best(x, x[1], x[3], GRID, free)
-    assert wide is not None and np.exp(GRID[wide]) == pytest.approx(5)  # sqrt(27) = 5.2
-    assert between_best(x, x[0], x[2], GRID, free) is None  # factors of two and 1.5
-    assert between_best(x, x[3], x[3], GRID, free) is None
-    taken = free & (np.abs(GRID - np.log(5.0)) > 0.01)
-    assert np.exp(GRID[between_best(x, x[1], x[3], GRID, taken)]) == pytest.approx(6)
-    assert between_best(np.log([1.0, 9.0]), 0, x[3], np.log([1.0, 9.0]), free[:2]) is None
+def gap(x, best, free=None):
+    """Returns the step size in the middle of the gap that is tried next, or None."""
+    x, free = np.log(x), np.ones(len(GRID), bool) if free is None else free
+    found = open_gap(x, np.isin(x, np.log(best)), GRID, free)
+    return None if found is None else float(np.exp(GRID[found]).round(6))
 
 
-def test_a_search_with_a_gap_within_noise_goes_on_in_the_gap():
-    """The trials are those of a search of this project's demo."""
+def test_a_wide_gap_beside_the_best_is_tried_in_its_middle():
+    assert gap([3.0, 1.0, 9.0, 2.0], best=[3.0, 9.0]) == 5  # sqrt(27) = 5.2
+    assert gap([3.0, 1.0, 9.0, 2.0], best=[1.0, 2.0, 3.0]) is None  # factors of 2, 1.5 and 3
+    assert gap([1.0, 5.0, 6.0], best=[5.0]) == 2  # a factor of 5
+    assert gap([1.0, 5.0, 6.0], best=[6.0]) is None
+    assert gap([9.0], best=[9.0]) is None
+    taken = np.abs(GRID - np.log(5.0)) > 0.01
+    assert gap([3.0, 9.0], best=[3.0, 9.0], free=taken) == 6
+    assert gap([3.0, 9.0], best=[3.0, 9.0], free=GRID < 1) is None
+
+
+def test_a_search_with_gaps_beside_its_best_goes_on_in_them():
+    """The trials are those of a search of this project's demo, whose valley is at 5e-3."""
     told = {7.9e-4: 5.9, 5e-4: 8.13, 2e-3: 6.95, 1.3e-2: 23.9, 9.2e-4: 6.47, 6.7e-4: 6.09}
     seen = [at_step(step, value) for step, value in (told | {7.1e-4: 5.87}).items()]
     where = {"low": 3e-4, "high": 2e-2, "starts": [7.9e-4], "seed": 0, "errors": (0.1,) * 40}
     found = standing(seen, **where)
     assert found.is_bracketed and found.has_gap and not found.is_done(0.05)
-    (middle,) = propose_step_sizes(seen, n=1, **where)
+    assert propose_step_sizes(seen, n=1, **where) == [5.1e-3]  # sqrt(2e-3 1.3e-2)
+    after = [*seen, at_step(5.1e-3, 9.0)]
+    assert standing(after, **where).has_gap
+    (middle,) = propose_step_sizes(after, n=1, **where)
     assert middle == pytest.approx(math.sqrt(9.2e-4 * 2e-3), rel=0.05)
-    after = standing([*seen, at_step(middle, 5.5)], **where)
+    after = standing([*after, at_step(middle, 6.4)], **where)
     assert not after.has_gap and after.is_done(0.05)
 
 
@@ -258,4 +268,4 @@ def test_noise_on_a_plateau_ends_no_search_and_costs_few_trials(factor):
         seen, _ = search(curve, errors=(math.sqrt(2) * 0.03,) * 30)
         if min(true(step) for step in steps(seen)) < 10 * 1.1:
             spent.append(len(seen))
-    assert len(spent) >= 11 and max(spent) <= 12
+    assert len(spent) >= 11 and statistics.median(spent) <= 10 and max(spent) <= 14

@@ -269,11 +269,21 @@ def static_cluster(*, cpus: int, gpus: int = 0) -> Iterator[Cluster]:
         cpus: CPUs of the head.
         gpus: GPUs of the head.
     """
-    port = free_port()
-    with _cluster(port) as cluster:
-        _start_head(cluster, port, cpus, gpus, {})
+    with contextlib.ExitStack() as stack:
+        try:
+            cluster = _started(stack, cpus, gpus)
+        except _NotStarted:  # Ray gives its server half a minute, also on a busy machine
+            stack.close()
+            cluster = _started(stack, cpus, gpus)
         with cluster.watch():
             yield cluster
+
+
+def _started(stack: contextlib.ExitStack, cpus: int, gpus: int) -> Cluster:
+    port = free_port()
+    cluster = stack.enter_context(_cluster(port))
+    _start_head(cluster, port, cpus, gpus, {})
+    return cluster
 
 
 @contextlib.contextmanager
@@ -308,6 +318,10 @@ def _start_head(
     )  # fmt: skip
 
 
+class _NotStarted(Exception):
+    """Raised with Ray's output if a node does not start."""
+
+
 def _start(command: list[str], environment: dict[str, str], folder: Path) -> None:
     common = [
         "--disable-usage-stats", "--min-worker-port=0", "--max-worker-port=0",
@@ -317,7 +331,8 @@ def _start(command: list[str], environment: dict[str, str], folder: Path) -> Non
         [*command, *common], env=environment, cwd=folder, text=True, start_new_session=True,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
-    assert done.returncode == 0, done.stdout
+    if done.returncode:
+        raise _NotStarted(done.stdout)
 
 
 def _end(folder: Path) -> None:

@@ -30,10 +30,13 @@ _FILTERS = ((6, 0, 0), (-4, -4, -4), (-4, 4, -4), (1, 2, 4), (1, -2, 4), (0, 0, 
 """The filter's factors of m0 to m5, times 24."""
 
 FEWEST_CHANNELS = 64
-FEWEST_TILES = 256
-"""Fewest tiles of 4x4 pixels in a call, which transforms the filters anew."""
-
 """Fewest channels, of the input and of the output, with which the algorithm saves time."""
+
+FEWEST_TILES = 256
+"""Fewest tiles of 4x4 pixels in a call with which the algorithm saves time.
+
+Every call transforms the filters anew.
+"""
 
 MOST_VALUES = 2**17
 """Largest number of values that are convolved together: ten times as many fit into a cache."""

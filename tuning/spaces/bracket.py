@@ -17,7 +17,7 @@ A search ends when
 
 - the best are bracketed, or lie at the end of the interval;
 - two neighbouring trials that noise could make the best are at most a factor of two apart, and one
-  of them and its neighbour at most a factor of four. Far values are equal where noise is large or
+  of them and its neighbour at most a factor of five. Far values are equal where noise is large or
   where a second valley lies between, and a model of one valley expects little there;
 - the expected improvement is below a tolerance. Where the noise between the best trials is known
   and large, a quarter of their error takes the place of the tolerance: a smaller improvement could
@@ -256,11 +256,11 @@ def open_gap(
 
     Returns:
         The index; None if neighbouring trials are at most a factor of two apart where both could be
-        best, and of four where one could, or if no value in a wider gap is free.
+        best, and of five where one could, or if no value in a wider gap is free.
     """
     order = np.argsort(x, kind="stable")
     tried, best = x[order], is_best[order].astype(int)
-    limit = np.choose(best[:-1] + best[1:], [np.inf, 2 * _FACTOR_OF_TWO, _FACTOR_OF_TWO])
+    limit = np.choose(best[:-1] + best[1:], [np.inf, math.log(5), _FACTOR_OF_TWO])
     for i in np.argsort(-np.diff(tried), kind="stable"):
         inside = free & (tried[i] < grid) & (grid < tried[i + 1])
         if tried[i + 1] - tried[i] > limit[i] and inside.any():

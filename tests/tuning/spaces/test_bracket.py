@@ -181,8 +181,8 @@ def gap(x, best, free=None):
 def test_a_wide_gap_beside_the_best_is_tried_in_its_middle():
     assert gap([3.0, 1.0, 9.0, 2.0], best=[3.0, 9.0]) == 5  # sqrt(27) = 5.2
     assert gap([3.0, 1.0, 9.0, 2.0], best=[1.0, 2.0, 3.0]) is None  # factors of 2, 1.5 and 3
-    assert gap([1.0, 5.0, 6.0], best=[5.0]) == 2  # a factor of 5
-    assert gap([1.0, 5.0, 6.0], best=[6.0]) is None
+    assert gap([1.0, 6.0, 7.0], best=[6.0]) == 2  # a factor of 6
+    assert gap([1.0, 6.0, 7.0], best=[7.0]) is None
     assert gap([9.0], best=[9.0]) is None
     taken = np.abs(GRID - np.log(5.0)) > 0.01
     assert gap([3.0, 9.0], best=[3.0, 9.0], free=taken) == 6
@@ -268,4 +268,4 @@ def test_noise_on_a_plateau_ends_no_search_and_costs_few_trials(factor):
         seen, _ = search(curve, errors=(math.sqrt(2) * 0.03,) * 30)
         if min(true(step) for step in steps(seen)) < 10 * 1.1:
             spent.append(len(seen))
-    assert len(spent) >= 11 and statistics.median(spent) <= 10 and max(spent) <= 14
+    assert len(spent) >= 11 and max(spent) <= 12

@@ -179,8 +179,7 @@ def test_numbers_of_any_sign_and_direction_are_searched_as_fast(told):
             seen.append(at_step(epsilon, round_significant(change(value), 4)))
             is_good = curve.is_good(value)
         counts.append(len(seen))
-    assert statistics.median(counts) <= 5
-    assert sorted(counts)[-2] <= 10  # on one, noise in the table hides the minimum
+    assert statistics.median(counts) <= 5 and max(counts) <= 10
 
 
 @pytest.mark.parametrize("round_size", [1, 2])

@@ -115,10 +115,12 @@ class Cell:
         search: search whose best values the cell measures, on fresh seeds.
         sample: images that the cell measures, on fresh seeds.
         job: job whose result the cell shows.
-        repeats: the same job with other training seeds; the cell shows all `n_seeds` jobs together.
+        repeats: the same job with other seeds, of a training or of images; the cell shows all
+            `n_seeds` jobs together.
         protocol: protocol that measures the images; required with `sample` and with a `search` over
             scores, None with a search over other jobs.
-        n_seeds: number of fresh seeds or, with `job`, of training seeds, >= 1.
+        n_seeds: number of fresh seeds; with `job`, the number of jobs, 1 and one more for each
+            repeat; >= 1.
         sample_size: number of images of the reported number; how much of the distance is due to the
             number of images alone is then estimated (`SampleSize`). 0 for no estimate.
         frames: number of pictures of the images along the sampling chain, in addition to the final

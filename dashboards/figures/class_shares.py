@@ -10,9 +10,13 @@ from tuning.store.store import Store
 
 
 def figures(scheduler: Scheduler, store: Store) -> Iterator[Figure]:
-    """Yields a figure for each set of images, which is a column of the table."""
+    """Yields a figure for each set of images: a column of the table, with its first seed."""
     cells = scheduler.study.cells
-    jobs = {c.column: c.job for c in cells if isinstance(c.job, GeneratedShares | DataShares)}
+    jobs = {
+        f"{c.column}, first seed" if c.repeats else c.column: c.job
+        for c in cells
+        if isinstance(c.job, GeneratedShares | DataShares)
+    }
     for column, job in jobs.items():
         result = scheduler.lookup(job)
         if result and not result.failed:

@@ -31,7 +31,7 @@ from dataclasses import dataclass
 from scorelib.data import Mnist
 from scorelib.errors import require_input
 from scorelib.metrics.classifier import ClassifierFeatures, ClassifierSpec
-from scorelib.spec import fields_of
+from scorelib.spec import added_later, fields_of
 from studies.common.claims import between
 from studies.common.exhibit import Exhibit
 from studies.schedules import mnist_schedules
@@ -65,15 +65,23 @@ class InitialNoiseSettings(LevelSettings):
 
     Attributes:
         classifier: classifier that sorts the images.
+        seeds: number of fresh seeds of the images from each network, >= 1.
     """
 
     KIND = "InitialNoiseSettings"
 
     classifier: ClassifierSpec
+    seeds: int = added_later(1)
 
     def validate(self) -> None:
-        """Raises InputError unless the classifier has as many classes as the training images."""
+        """Checks the classifier and the seeds.
+
+        Raises:
+            InputError: the classifier has another number of classes than the training images, or
+                `seeds` is below 1; also as `LevelSettings.validate`.
+        """
         super().validate()
+        require_input(self.seeds >= 1, f"seeds must be at least 1, but got {self.seeds}")
         data, own = self.train.data, self.classifier.data
         require_input(
             own.n_classes == data.n_classes,
@@ -102,15 +110,18 @@ def _of(of: LevelSettings, n_images: int, **classifier: int) -> InitialNoiseSett
 def study(scale: str, at: InitialNoiseSettings) -> Study:
     """Returns the study: one row per class, one column per initial noise level."""
     classifier = ClassifierFeatures(classifier=at.classifier)
-    sources: dict[str, Job] = {
-        column: GeneratedShares(
-            sample=at.sample("geometric", levels, seed=1),
-            n_images=at.n_images,
-            extractor=classifier,
+    sources: dict[str, tuple[Job, ...]] = {
+        column: tuple(
+            GeneratedShares(
+                sample=at.sample("geometric", levels, seed=1 + i),
+                n_images=at.n_images,
+                extractor=classifier,
+            )
+            for i in range(at.seeds)
         )
         for column, levels in at.columns.items()
     }
-    sources[TRAINING_DATA] = DataShares(data=at.train.data, split="train")
+    sources[TRAINING_DATA] = (DataShares(data=at.train.data, split="train"),)
     n_classes = at.train.data.n_classes
     rows = {f"digit {label}": share_of(label) for label in range(n_classes)}
     rows[f"reach {1 / n_classes:.0%}"] = REACHING
@@ -118,12 +129,14 @@ def study(scale: str, at: InitialNoiseSettings) -> Study:
         Cell(
             row=row,
             column=column,
-            job=job,
+            job=jobs[0],
+            repeats=jobs[1:],
+            n_seeds=len(jobs),
             quantities=(quantity,),
             reported=_reported(at, column) if quantity == REACHING else {},
         )
         for row, quantity in rows.items()
-        for column, job in sources.items()
+        for column, jobs in sources.items()
     ]
     accuracy = "test_accuracy"
     known = EXHIBIT.reported("footnote 2", metric="accuracy", row="classifier=3-layer")

@@ -2,6 +2,7 @@
 
 import importlib
 import statistics
+from unittest.mock import ANY
 
 import pytest
 
@@ -29,6 +30,15 @@ SHEETS = {
     ],
 }  # fmt: skip
 """Names of the image sheets of some studies: the labels that all cells of a sheet share."""
+
+TITLES = {
+    "class_shares": [  # images of two seeds; labels of training images have no seed
+        "Shares of the classes: L = 4, sigma_1 = 0.17, first seed",
+        "Shares of the classes: L = 5, sigma_1 = 5, first seed",
+        "Shares of the classes: training data",
+    ],
+}
+"""Titles of the figures of some modules."""
 
 
 class MiniatureContract:
@@ -111,6 +121,7 @@ class MiniatureContract:
             module = importlib.import_module(f"dashboards.figures.{name}")
             described = list(module.figures(scheduler, store))
             assert described, name
+            assert [figure.title for figure in described] == TITLES.get(name, ANY)
             for figure in described:
                 chart = draw_chart(figure)
                 assert chart.data, figure.title

@@ -76,6 +76,7 @@ MINIATURES = {
         "iterations": "4", "snapshot_every": "2", "n_images": "20", "chunk_images": "10",
         "n_sigma": "2", "few.n_levels": "4", "many.n_levels": "5", "train.batch_size": "8",
         "classifier.iterations": "5", "classifier.width": "2", "classifier.n_features": "4",
+        "seeds": "2",
     },
     "cars_schedules": {k: v for k, v in SCHEDULES.items() if not k.startswith("few")}
     | {"train.network.ngf": "2"},

@@ -24,6 +24,7 @@ MOONS, CLASSES, FAMILIES, CHOICE = (
         (FAMILIES, {"frames": -1}, "^frames must be at least 0, but got -1$"),
         ("stacked_mnist_modes", {"seeds": 0}, "^seeds must be at least 1, but got 0$"),
         ("synthetic_2d", {"seeds": 0}, "^seeds must be at least 1, but got 0$"),
+        ("mnist_initial_noise", {"seeds": 0}, "^seeds must be at least 1, but got 0$"),
         (CHOICE, {"seeds": 0}, "^seeds must be at least 1, but got 0$"),
         (CHOICE, {"keep": (4, 8)}, r"must not increase, but got .*keep=\(4, 8\)\)$"),
     ],

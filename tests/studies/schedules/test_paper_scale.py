@@ -7,6 +7,7 @@ from scorelib.networks import n_parameters
 from studies.registry import find_study
 from studies.reported import _rows
 from studies.schedules.schedule_table import FEW_LEVELS
+from tuning.stages import GeneratedShares
 from tuning.stages.shares import REACHING
 
 MANY = {"mnist_schedules": (30, 200), "cifar_schedules": (50, 200)}
@@ -53,6 +54,22 @@ def test_the_classes_the_report_reached_stand_beside_the_same_initial_noise():
             assert cell.column.endswith(f"sigma_1 = {sigma_1:g}")
             shown[sigma_1] = cell.reported[REACHING].value
     assert shown == {1: 0, 30: 8}
+
+
+@pytest.mark.parametrize("scale", ["demo", "paper"])
+def test_the_shares_of_several_seeds_differ_in_the_images_seeds_alone(scale):
+    module = find_study("mnist_initial_noise")
+    one, three = (
+        module.study(scale, module.settings(scale).replace(seeds=n)).cells for n in (1, 3)
+    )
+    for single, several in zip(one, three, strict=True):
+        first, *more = several.jobs(None)
+        assert (first,) == single.jobs(None)
+        of_images = isinstance(first, GeneratedShares)
+        assert several.n_seeds == (3 if of_images else 1)
+        if of_images:
+            assert first.sample.seed == 1
+            assert more == [first.replace(sample=first.sample.replace(seed=s)) for s in (2, 3)]
 
 
 @pytest.mark.parametrize("scale", ["demo", "paper"])

@@ -28,6 +28,7 @@ SCENARIOS: dict[str, tuple[str, Callable[[Path], str]]] = {
     "memory": ("the machine runs out of memory", memory.run_out_of_memory),
     "disk": ("the store's disk is full", services.disk_is_full),
     "mlflow": ("MLflow away for a minute", services.mlflow_is_away),
+    "passwords": ("S3, PostgreSQL and MLflow with passwords", services.passwords),
     "blind-node": ("a node lacks the store or a module, at the start or later", jobs.blind_nodes),
     "job": ("a submitted job: laptop gone, stopped, submitted again", jobs.submitted),
 }

@@ -2,22 +2,17 @@
 
 import sys
 
-import fsspec
-import optuna
-import psycopg
 import pytest
 
 from studies.cli.options import RUN_FLAGS, options_given, parser
 from studies.run import main
-from tests.miniature import OPTIONS
+from tests.miniature import OPTIONS, miniature_study
 from tests.ports import free_port
 from tests.services.outage import runs
+from tests.services.passwords import NAME, SMALLER, STORE, check_hidden, with_password
 from tests.services.servers import PASSWORD
-
-NAME = "cifar_sampling_eps"
-SMALLER = ["--set", "n_sigma=[1]", "--set", "search.n_trials=2", "--set", "train.seed=7"]
-BASE64 = "dXNlcjpzZWtyZXQ"
-"""user:sekret as HTTP sends it."""
+from tests.tuning.draining import drain
+from tuning.store.store import Store
 
 
 def refused(capsys, *arguments):
@@ -110,17 +105,6 @@ def test_a_missing_package_is_named(capsys, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def rows(url):
-    """Returns all rows of all tables of a database as text."""
-    with psycopg.connect(url) as connection:
-        tables = connection.execute(
-            "select table_name from information_schema.tables where table_schema = 'public'"
-        ).fetchall()
-        assert tables
-        for (table,) in tables:
-            yield from (str(row) for row in connection.execute(f'select * from "{table}"'))
-
-
 def test_the_command_that_continues_is_printed_without_the_password():
     given = ["--tracking-uri", "http://user:sekret@127.0.0.1:5000/path", "--seeds", "2"]
     args = parser().parse_args([NAME, *given])
@@ -129,34 +113,22 @@ def test_the_command_that_continues_is_printed_without_the_password():
     )
 
 
-def test_a_study_run_by_the_command_line_with_all_services(
+def test_the_command_line_with_all_services_shows_no_password(
     capfd, tmp_path, monkeypatch, s3, mlflow, postgres
 ):
+    """The jobs run in this process: `make chaos` runs the command with workers of Ray."""
     monkeypatch.chdir(tmp_path)
     postgres.create("searches")
     searches = postgres.url("searches")
     before = len(runs(mlflow.uri, NAME))
+    changes = SMALLER | {"projections.optuna": searches}
+    study = miniature_study(**{path.replace(".", "__"): of for path, of in changes.items()})
+    drain(study, Store(STORE, create=True))
+    options = [word for path, of in changes.items() for word in ("--set", f"{path}={of}")]
     done = main(
-        [NAME, *OPTIONS, *SMALLER, "--cpus", "1", "--store", "s3://bucket/team",
-         "--set", f"projections.optuna={searches}",
-         "--tracking-uri", mlflow.uri.replace("//", f"//user:{PASSWORD}@")],
-    )  # fmt: skip
+        [NAME, *OPTIONS, *options, "--store", STORE, "--tracking-uri", with_password(mlflow)]
+    )
     printed = "".join(capfd.readouterr())
     assert done == 0, printed
-    assert f"open {mlflow.uri}, experiment {NAME}" in printed
-    assert "warning" not in printed and "Traceback" not in printed
+    check_hidden(printed, mlflow, postgres, searches, before)
     assert list(tmp_path.iterdir()) == [], "something was written beside the store"
-
-    kinds = [run.data.tags["kind"] for run in runs(mlflow.uri, NAME)[before:]]
-    assert sorted(set(kinds)) == ["cell", "search", "table", "training", "trial"]
-    assert kinds.count("cell") == 2 and kinds.count("trial") == 6
-    studies = optuna.get_all_study_summaries(searches)
-    assert [study.n_trials for study in studies] == [2, 2, 2]
-
-    bucket = fsspec.filesystem("s3", use_listings_cache=False)
-    stored = {path: bucket.cat_file(path) for path in bucket.find("bucket/team")}
-    assert sum(path.endswith("manifest.json") for path in stored) > 10
-    said = [printed, mlflow.log, *rows(postgres.url("mlflow")), *rows(searches)]
-    said += [data.decode("latin1") for data in stored.values()]
-    for text in said:
-        assert PASSWORD not in text and BASE64 not in text, text[:2000]

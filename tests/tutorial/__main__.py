@@ -3,8 +3,8 @@
 As a new user would: a wheel is built and installed into a folder of its own, and every snippet of
 ``docs/your_own.md`` runs as it stands, in order, in an empty folder: commands by a shell, cells by
 a real kernel, and the commands for a cluster on a session that starts two workers. Then a sweep is
-killed and continued, and the notebook of ``docs`` runs. Small versions of all parts are in the test
-suite.
+killed and continued, and the notebook of ``docs`` is interrupted and continued. Small versions of
+all parts are in the test suite.
 """
 
 import os
@@ -17,11 +17,11 @@ import time
 from pathlib import Path
 
 import nbclient
-import nbformat
 from nbformat.v4 import new_code_cell, new_notebook
 
 from tests.clusters import autoscaling_head
 from tests.launches import wait_for
+from tests.tutorial import notebook
 from tests.tutorial.page import DDPM, snippets
 
 ROOT = Path(__file__).parents[2]
@@ -81,11 +81,15 @@ def timed(folder, command, environment):
 
 def execute(site, folder, cells):
     """Runs cells by a real kernel in the user's folder, with the packages of the wheel."""
-    first = f"import studies; assert studies.__file__.startswith({str(site)!r}), studies.__file__"
-    notebook = new_notebook(cells=list(map(new_code_cell, [first, *cells])))
+    made = new_notebook(cells=list(map(new_code_cell, [packages_of(site), *cells])))
     resources = {"metadata": {"path": str(folder)}}
-    client = nbclient.NotebookClient(notebook, timeout=900, resources=resources)
+    client = nbclient.NotebookClient(made, timeout=900, resources=resources)
     client.execute(env=user_environment(site))
+
+
+def packages_of(site):
+    """Returns code that checks that a kernel has the packages of the wheel."""
+    return f"import studies; assert studies.__file__.startswith({str(site)!r}), studies.__file__"
 
 
 def the_page(site, folder):
@@ -172,11 +176,10 @@ def the_notebook(site, folder):
 
     `make study` is the whole demo.
     """
-    notebook = nbformat.read(ROOT / "docs" / "notebook.ipynb", as_version=4)
-    first, *others = (cell.source for cell in notebook.cells if cell.cell_type == "code")
-    assert "changes = {}" in first, first
-    execute(site, folder, [first.replace("changes = {}", f"changes = {SHORTER}"), *others])
-    return f"{len(notebook.cells)} cells"
+    folder = folder / "notebook"
+    folder.mkdir()
+    done, jobs = notebook.check(folder, user_environment(site), SHORTER, before=packages_of(site))
+    return f"interrupted after {done} of {jobs} jobs; continued on the user's own Ray"
 
 
 PARTS = (the_page, killed, the_ddpm, the_notebook)

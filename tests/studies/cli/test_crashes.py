@@ -2,12 +2,12 @@
 
 import os
 import signal
-import subprocess
 import sys
 
 import pytest
 
 from studies.opening.open_study import record_last_run
+from studies.run import main
 from tests.launches import (
     NAME,
     csv,
@@ -21,6 +21,7 @@ from tests.launches import (
 )
 from tests.miniature import OPTIONS, miniature_study
 from tests.tuning.draining import drain
+from tuning import execution
 from tuning.store.store import Store
 
 SETTINGS = [*OPTIONS, "--set", "n_sigma=[1]"]
@@ -62,15 +63,14 @@ def test_the_last_run_prints_its_table_and_what_to_do_next(disturbed):
     assert "Traceback" not in output and "warning" not in output
 
 
-def test_a_further_run_does_nothing_and_starts_no_ray(disturbed):
+def test_a_further_run_does_nothing_and_starts_no_ray(disturbed, monkeypatch, capsys):
     store, _ = disturbed
     before, runs, table = manifests(store), mlflow_runs(store), csv(store)
-    code = (
-        "import sys; from studies.run import main; code = main(sys.argv[1:]); "
-        "assert 'ray' not in sys.modules, 'Ray was imported'; sys.exit(code)"
-    )
-    arguments = [NAME, *SETTINGS, "--store", str(store)]
-    subprocess.run([sys.executable, "-c", code, *arguments], check=True, stdout=subprocess.DEVNULL)
+    # An import of this module, the only one that starts Ray, would now fail.
+    monkeypatch.setitem(sys.modules, "tuning.execution.session", None)
+    monkeypatch.delattr(execution, "session", raising=False)
+    assert main([NAME, *SETTINGS, "--store", str(store)]) == 0
+    assert capsys.readouterr().err == ""
     assert manifests(store) == before and mlflow_runs(store) == runs
     assert csv(store) == table
 

@@ -1,6 +1,5 @@
-"""Tests of the output for programs and of notices: JSON lines, and a command that is told."""
+"""Tests of notices and of options of output; `test_own_studies` runs a study with both."""
 
-import json
 import logging
 import shlex
 
@@ -9,8 +8,6 @@ import pytest
 from studies.cli import notices
 from studies.cli.notices import Notices
 from studies.run import main
-from tuning.store.history import history, latest_status
-from tuning.store.store import Store
 
 NAME = "noise_consistency"
 
@@ -24,34 +21,6 @@ def told(tmp_path, *, code=0):
 
 def status(done=0, failures=(), running=()):
     return {"stages": [{"done": done}], "failures": list(failures), "running": list(running)}
-
-
-def test_a_run_prints_json_alone_and_tells_its_end(tmp_path, capfd):
-    store, (command, file) = tmp_path / "store", told(tmp_path)
-    assert main([NAME, "--store", str(store), "--json", "--cpus", "1", "--notify", command]) == 0
-    lines = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
-    assert {line["kind"] for line in lines} <= {"progress", "note", "result"}
-    progress = [line for line in lines if line["kind"] == "progress"]
-    assert progress[-1]["stages"][-1]["done"] == progress[-1]["stages"][-1]["jobs"] > 0
-    result = lines[-1]
-    assert (result["kind"], result["state"], result["failures"]) == ("result", "complete", [])
-    assert all(cell["value"] is not None for cell in result["cells"])
-    cells = len({(cell["row"], cell["column"]) for cell in result["cells"]})
-    assert file.read_text().splitlines() == [
-        f"done {NAME}-demo", f"{NAME}-demo: done: complete, {cells} of {cells} cells measured",
-    ]  # fmt: skip
-    kept = Store(str(store))
-    assert latest_status(kept, f"{NAME}-demo") == {
-        name: value for name, value in progress[-1].items() if name != "kind"
-    }
-    (start,) = history(kept, f"{NAME}-demo")
-    assert start.machine and start.changed == {}
-    assert command not in "".join(f.read_text() for f in kept.folder.rglob("*.json"))
-    # A quiet run of the finished study prints the table and nothing else.
-    assert main([NAME, "--store", str(store), "--quiet"]) == 0
-    printed = capfd.readouterr()
-    assert printed.out.startswith(f"{NAME} (demo)") and "Next:" not in printed.out
-    assert printed.err == ""
 
 
 def test_each_event_is_told_once_and_the_end_always(tmp_path, monkeypatch):

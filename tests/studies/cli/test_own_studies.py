@@ -1,5 +1,6 @@
 """Tests of a user's study in a file, through the installed command in a folder of its own."""
 
+import json
 import os
 import subprocess
 import sys
@@ -18,7 +19,11 @@ from scorelib.errors import InputError
 from studies.run import main
 from tests.studies.own_study import TEXT
 from tuning import own_modules
+from tuning.store.history import history, latest_status
 from tuning.store.store import Store
+
+TOLD = "(echo $SCORE_STUDIES_EVENT $SCORE_STUDIES_STUDY; cat) >> told"
+"""A command that writes what it is told to a file."""
 
 KIT = "from studies import kit\n\ndef study():\n    return kit.Study("
 
@@ -52,18 +57,37 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def finished(folder):
-    """Returns what a run printed; `tests.tutorial` also kills one and continues."""
-    done = run(folder, "run", "./my_study.py", "--cpus", "1")
+    """Returns what a run printed for programs; `tests.tutorial` also kills one and continues."""
+    done = run(folder, "run", "./my_study.py", "--cpus", "1", "--json", "--notify", TOLD)
     assert done.returncode == 0, done.stderr + done.stdout
-    return done.stdout
+    return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-def test_a_study_in_a_file_is_run_and_shown(folder, finished):
-    assert "width 4" in finished and "width 8" in finished and "the width of my network" in finished
-    assert "score-studies report ./my_study.py" in finished
-    assert "--scale paper" not in finished  # the file has no such scale
+def test_a_study_in_a_file_is_run_and_its_output_for_programs_is_json_alone(folder, finished):
+    assert {line["kind"] for line in finished} <= {"progress", "note", "result"}
+    progress = [line for line in finished if line["kind"] == "progress"]
+    assert progress[-1]["stages"][-1]["done"] == progress[-1]["stages"][-1]["jobs"] > 0
+    result = finished[-1]
+    assert (result["kind"], result["state"], result["failures"]) == ("result", "complete", [])
+    assert {cell["row"] for cell in result["cells"]} == {"width 4", "width 8"}
+    assert all(cell["value"] is not None for cell in result["cells"])
     assert not list(folder.glob("store/locks/*.json"))
-    assert [p.name[:9] for p in (folder / "store" / "studies").iterdir()] == ["my_study."]
+    kept = Store(str(folder / "store"))
+    (document,) = (folder / "store" / "studies").iterdir()
+    assert document.name.startswith("my_study.")
+    assert latest_status(kept, document.stem) == {
+        name: value for name, value in progress[-1].items() if name != "kind"
+    }
+    (start,) = history(kept, document.stem)
+    assert start.machine and start.changed == {}
+
+
+def test_the_end_is_told_to_a_command_that_no_document_keeps(folder, finished):
+    (document,) = (folder / "store" / "studies").iterdir()
+    assert (folder / "told").read_text().splitlines() == [
+        f"done {document.stem}", f"{document.stem}: done: complete, 2 of 2 cells measured",
+    ]  # fmt: skip
+    assert TOLD not in "".join(file.read_text() for file in (folder / "store").rglob("*.json"))
 
 
 @pytest.fixture
@@ -76,6 +100,18 @@ def here(folder, finished, monkeypatch):
     yield folder
     for name in ("my_study", "my_bad"):
         sys.modules.pop(name, None)
+
+
+def test_a_finished_study_is_shown_with_what_to_do_next_or_quietly(here, capsys):
+    assert main(["./my_study.py"]) == 0
+    printed = capsys.readouterr().out
+    assert "width 4" in printed and "width 8" in printed and "the width of my network" in printed
+    assert "report ./my_study.py" in printed
+    assert "--scale paper" not in printed  # the file has no such scale
+    assert main(["./my_study.py", "--quiet"]) == 0
+    quiet = capsys.readouterr()
+    assert quiet.out.startswith("my_study (demo)") and "Next:" not in quiet.out
+    assert quiet.err == ""
 
 
 def test_every_command_takes_the_file(here, capsys):

@@ -9,6 +9,7 @@ from studies.opening.open_study import last_run_studies, record_last_run
 from studies.run import main
 from tests.scorelib.modules import imported, write
 from tests.tuning.draining import drain
+from tuning import own_modules
 from tuning.execution.trainable import Execution, JobTrainable
 from tuning.store.store import Store
 
@@ -66,6 +67,7 @@ def person(monkeypatch, tmp_path):
     """Returns a function that makes a person's file the study of this process."""
     entry = registry.Entry("my_study", "a study of one number")
     monkeypatch.setitem(registry.STUDIES, "my_study", entry)
+    monkeypatch.setattr(own_modules, "_LOADED", {})  # a launch adopts the person's module
 
     def become(name, text):
         write(tmp_path / name, "my_study", text)

@@ -6,7 +6,9 @@ without the state of a random generator. Random numbers are drawn on the CPU, wh
 the computation, so the results do not depend on the kind of GPU beyond float rounding.
 """
 
+import contextlib
 import hashlib
+from collections.abc import Iterator
 
 import torch
 
@@ -20,3 +22,12 @@ def seed_of(*purpose: str | int) -> int:
 def generator_of(*purpose: str | int) -> torch.Generator:
     """Returns a CPU generator at the start of the stream named by `purpose`."""
     return torch.Generator().manual_seed(seed_of(*purpose))
+
+
+@contextlib.contextmanager
+def seeded(*purpose: str | int) -> Iterator[None]:
+    """Sets torch's global CPU generator to the start of a stream, and restores it on exit."""
+    with torch.random.fork_rng(devices=[]):
+        # torch.manual_seed would also seed absent devices, which takes a millisecond.
+        torch.default_generator.manual_seed(seed_of(*purpose))
+        yield

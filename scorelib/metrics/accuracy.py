@@ -26,7 +26,7 @@ from scorelib.devices.precision import Precision
 from scorelib.errors import InputError
 from scorelib.metrics.classifier import Classifier
 from scorelib.optim import AdamSpec
-from scorelib.seeds import seed_of
+from scorelib.seeds import seeded
 from scorelib.spec import Spec, added_later
 from scorelib.training.base import Draws, Training
 
@@ -80,8 +80,7 @@ class AccuracySpec(Spec):
         """
         if len(shape) != 3:
             raise InputError(f"examples must be images of shape (C, H, W), but got shape {shape}")
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed_of("accuracy", "weights", self.seed))
+        with seeded("accuracy", "weights", self.seed):
             if self.network == "small":
                 classifier = Classifier(shape, n_classes, width=16, n_features=64)
                 return nn.Sequential(classifier.body, classifier.head)

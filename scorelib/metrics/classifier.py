@@ -26,7 +26,7 @@ from scorelib.data.base import DataSpec
 from scorelib.errors import InputError
 from scorelib.metrics.features import Extractor
 from scorelib.optim import AdamW
-from scorelib.seeds import generator_of, seed_of
+from scorelib.seeds import generator_of, seeded
 from scorelib.spec import Spec
 
 _SMALLEST_SIDE = 4
@@ -100,8 +100,7 @@ class ClassifierSpec(Spec):
 
     def build(self) -> Classifier:
         """Builds the classifier with its initial weights, the same in every call."""
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed_of("classifier", "weights", self.seed))
+        with seeded("classifier", "weights", self.seed):
             return Classifier(self.data.shape, self.data.n_classes, self.width, self.n_features)
 
 

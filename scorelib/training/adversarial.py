@@ -22,7 +22,7 @@ from scorelib.devices.precision import computing_in
 from scorelib.losses import SCORE_ADAM, Adversarial, dsm_from_output, perturbed
 from scorelib.networks.layout import laid_out
 from scorelib.optim import AdamSpec
-from scorelib.seeds import generator_of, seed_of
+from scorelib.seeds import generator_of, seeded
 from scorelib.training.base import (
     Draws,
     Training,
@@ -60,8 +60,7 @@ class AdversarialTraining(Training):
         **settings: Any,
     ) -> None:
         super().__init__(network, images, optimizer=optimizer, **settings)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed_of("discriminator weights", self._seed))
+        with seeded("discriminator weights", self._seed):
             discriminator = objective.discriminator.build(tuple(images.shape[1:]))
         self.discriminator = laid_out(discriminator.to(self._device), tuple(images.shape[1:]))
         self.discriminator_optimizer = objective.discriminator_optimizer.build(

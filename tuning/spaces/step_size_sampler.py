@@ -23,6 +23,7 @@ References:
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -198,13 +199,14 @@ def digits_for(low: float, high: float) -> int:
     return max(_DIGITS, first - math.floor(math.log10((high - low) / _RESOLUTION)))
 
 
-def _rounded_between(low: float, high: float, digits: int) -> list[float]:
+@lru_cache(maxsize=64)  # a search asks at every trial
+def _rounded_between(low: float, high: float, digits: int) -> tuple[float, ...]:
     """Returns all numbers of `digits` significant digits strictly inside (low, high), ascending."""
     decades = range(math.floor(math.log10(low)) - 1, math.ceil(math.log10(high)) + 1)
     mantissas = range(10 ** (digits - 1), 10**digits)
     # Parsed from decimal text as in round_significant, so that equal numbers are equal floats.
     numbers = (float(f"{m}e{decade - digits + 1}") for decade in decades for m in mantissas)
-    return [number for number in numbers if low < number < high]
+    return tuple(number for number in numbers if low < number < high)
 
 
 class ValleySampler(optuna.samplers.BaseSampler):
@@ -221,7 +223,7 @@ class ValleySampler(optuna.samplers.BaseSampler):
 
     def __init__(
         self,
-        grid: list[float],
+        grid: Sequence[float],
         starts: Sequence[float],
         seed: int,
         digits: int,

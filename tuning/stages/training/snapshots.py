@@ -28,7 +28,7 @@ from scorelib.losses import Adversarial, ClassifierObjective, Dsm
 from scorelib.networks import NetworkSpec, NoiseClassifierSpec, size_of
 from scorelib.optim import AdamSpec
 from scorelib.schedules import Schedule
-from scorelib.seeds import seed_of
+from scorelib.seeds import seeded
 from scorelib.spec import Spec, added_later
 from scorelib.training.base import (
     CHECK_EVERY_ITERATIONS,
@@ -128,8 +128,7 @@ class TrainingSpec(Spec, ABC):
 
     def build(self) -> nn.Module:
         """Returns the network with initial weights drawn from the seed, the same at every call."""
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed_of("weights", self.seed))
+        with seeded("weights", self.seed):
             return self.network.build(*self._build_arguments)
 
     @property

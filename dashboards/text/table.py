@@ -114,8 +114,12 @@ def document(view: StudyView, *, stacked: bool = False, missing: Sequence[str] =
 def heading(view: StudyView) -> str:
     """Returns the line that explains our numbers: measures, data, images, seeds, quantities."""
     own = [c.cell for c in view.cells if c.cell.is_measured]
-    alone = [c.search.space.template if c.search else c.job for c in own if not c.protocol]
-    jobs = dict.fromkeys(job.summary() for job in alone if job)
+    alone = [(c.search.space.template if c.search else c.job, c) for c in own if not c.protocol]
+    jobs = dict.fromkeys(
+        job.summary() + (f" x {cell.n_seeds} seeds" if cell.repeats else "")
+        for job, cell in alone
+        if job
+    )
     seeds = max((cell.n_seeds for cell in own), default=1)
     measures = [
         p.summary()

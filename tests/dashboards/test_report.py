@@ -20,7 +20,7 @@ from dashboards.text.answers import answer
 from dashboards.text.table import grid
 from dashboards.web.report_page import render_report
 from studies.opening.open_study import record_last_run
-from tests.browser import NARROW, WIDE, chromium, complaints
+from tests.browser import NARROW, WIDE, chromium, complaints, wear
 from tests.miniature import miniature_study
 from tests.tuning.draining import drain
 from tuning.scheduling.forecast import forecast
@@ -46,12 +46,19 @@ def finished(tmp_path_factory):
     return Scheduler(study, store), store, page
 
 
+@pytest.fixture(scope="module")
+def driver(tmp_path_factory):
+    with chromium(tmp_path_factory.mktemp("profile")) as made:
+        yield made
+
+
 @pytest.fixture(scope="module", params=[(WIDE, False), (NARROW, True)], ids=["wide", "narrow-dark"])
-def browser(request, tmp_path_factory, finished):
+def browser(request, driver, finished):
+    """Returns the browser with the report, which was opened at a width and in a scheme."""
     width, dark = request.param
-    with chromium(tmp_path_factory.mktemp("profile"), width=width, dark=dark) as driver:
-        driver.get(finished[2].as_uri())
-        yield driver
+    wear(driver, width=width, dark=dark)
+    driver.get(finished[2].as_uri())
+    return driver
 
 
 def chart_on_screen(driver):

@@ -1,4 +1,4 @@
-"""Check of an outage of the MLflow server of a given length; also used by the long tests."""
+"""Check of an outage of the MLflow server of a given length, and readers of what it shows."""
 
 import time
 

@@ -1,4 +1,7 @@
-"""Tests of MLflow with a server on PostgreSQL and artifacts on S3: down, slow and emptied."""
+"""Tests of MLflow with a server on PostgreSQL and artifacts on S3: away, slow and emptied.
+
+`make chaos` kills the server in the middle and starts it again.
+"""
 
 import contextlib
 import re
@@ -26,7 +29,7 @@ from tests.dashboards.test_serve import answer, served
 from tests.disks import mounted
 from tests.displays import make_database
 from tests.miniature import OPTIONS, miniature_study
-from tests.services.outage import check_outage, runs
+from tests.services.outage import runs
 from tests.tuning.draining import drain
 from tuning.scheduling.scheduler import Scheduler
 from tuning.store.store import Store
@@ -102,11 +105,6 @@ def test_a_study_on_s3_is_shown_by_a_server_on_postgresql(finished, mlflow, tmp_
             assert picture.read(len(PNG)) == PNG
     artifacts = finished._fs.find("bucket/mlflow")
     assert sum(path.endswith("denoised.png") for path in artifacts) == 2, "not on S3"
-
-
-def test_the_server_is_killed_in_the_middle_and_started_again(mlflow, monkeypatch):
-    monkeypatch.setattr(writer_module, "_RETRY_SECONDS", 0.2)
-    check_outage(mlflow, "outage")
 
 
 def test_wiped_databases_are_rebuilt_from_the_store_by_sync(

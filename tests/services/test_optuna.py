@@ -44,13 +44,15 @@ def finished(tmp_path_factory):
     return store
 
 
+@pytest.fixture(scope="package")
+def trials(finished):
+    """Returns the records of its trials."""
+    return list(optuna_records(Scheduler(miniature_study(), finished)))
+
+
 def write(url, *records):
     with OptunaWriter(url) as writer:
         writer.write(lambda: records)
-
-
-def records(store):
-    return list(optuna_records(Scheduler(miniature_study(), store)))
 
 
 def content(url):
@@ -73,8 +75,8 @@ def record(number=0, numbers=(1.0,), **more):
     return TrialRecord("s", as_optuna_trial(trial, RANGES, attributes))
 
 
-def test_every_finished_trial_of_every_search_is_shown(url, finished):
-    write(url, *records(finished))
+def test_every_finished_trial_of_every_search_is_shown(url, finished, trials):
+    write(url, *trials)
     shown = content(url)
     scheduler = Scheduler(miniature_study(), finished)
     assert len(shown) == len(scheduler.searches) == 5
@@ -104,10 +106,10 @@ def test_every_finished_trial_of_every_search_is_shown(url, finished):
         assert study.user_attrs["metrics"] == "fd_denoised"
 
 
-def test_writing_again_changes_nothing(url, finished):
-    write(url, *records(finished))
+def test_writing_again_changes_nothing(url, trials):
+    write(url, *trials)
     before = content(url)
-    write(url, *records(finished), *records(finished))
+    write(url, *trials, *trials)
     assert content(url) == before
 
 

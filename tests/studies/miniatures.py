@@ -71,7 +71,9 @@ MINIATURES = {
     "cifar_gan_loss": CHOICE,
     "cifar_lambda_nd": CHOICE,
     "cifar_adversarial_search": CHOICE,
-    "mnist_schedules": SCHEDULES | MLP,
+    "mnist_schedules": SCHEDULES | MLP | {
+        "families": '["geometric", "squared_cosine", "sigmoid"]',
+    },
     "mnist_initial_noise": MLP | {
         "iterations": "4", "snapshot_every": "2", "n_images": "20", "chunk_images": "10",
         "n_sigma": "2", "few.n_levels": "4", "many.n_levels": "5", "train.batch_size": "8",

@@ -14,10 +14,13 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 from pathlib import Path
 
 import nbclient
+import numpy as np
 from nbformat.v4 import new_code_cell, new_notebook
+from PIL import Image
 
 from tests.clusters import autoscaling_head
 from tests.launches import wait_for
@@ -171,6 +174,29 @@ def killed(site, folder):
     return "killed once, continued, the same table"
 
 
+def the_pictures(site, folder):
+    """Scores a folder of pictures, with a warning, and then the moved folder, at no cost."""
+    draw = np.random.default_rng(0)
+    for name, n in (("made", 8), ("real", 12)):
+        (folder / name).mkdir()
+        for i in range(n):
+            pixels = draw.integers(0, 256, (8, 8, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(folder / name / f"{i}.png")
+    environment = user_environment(site)
+    command = (
+        "score-studies run score_images --store scores --set reference=real "
+        "--set 'metrics=[\"distance\"]' --set pictures="
+    )
+    printed = timed(folder, f"{command}made", environment)
+    # On stderr before anything runs, and below the table.
+    assert printed.count("warning: made: 8 images are fewer than the 160 features") == 2, printed
+    (folder / "made").rename(folder / "moved")
+    again = timed(folder, f"{command}moved", environment)
+    numbers = [re.findall(r"(?:made|moved) +([\d.]+)", text) for text in (printed, again)]
+    assert numbers[0] == numbers[1] and len(numbers[0]) == 1, numbers
+    return f"distance {numbers[0][0]} before and after the folder was moved"
+
+
 def the_notebook(site, folder):
     """Runs the notebook of the documents by a real kernel, with shorter trainings and two rows.
 
@@ -182,7 +208,7 @@ def the_notebook(site, folder):
     return f"interrupted after {done} of {jobs} jobs; continued on the user's own Ray"
 
 
-PARTS = (the_page, killed, the_ddpm, the_notebook)
+PARTS = (the_page, killed, the_ddpm, the_pictures, the_notebook)
 
 
 def main(names):
@@ -198,7 +224,8 @@ def main(names):
             try:
                 outcome = part(site, folder)
             except Exception as error:
-                outcome, failed = f"FAILED: {error}", failed + 1
+                traceback.print_exc()
+                outcome, failed = f"FAILED: {error!r}", failed + 1
             print(f"{part.__name__}: {outcome} ({time.monotonic() - began:.0f} s)", flush=True)
     return 1 if failed else 0
 

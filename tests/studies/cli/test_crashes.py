@@ -1,5 +1,7 @@
 """Tests of the real driver on real Ray, killed with its workers: the table does not change."""
 
+import contextlib
+import io
 import os
 import signal
 import sys
@@ -11,7 +13,6 @@ from studies.run import main
 from tests.launches import (
     NAME,
     csv,
-    finish,
     kill_driver,
     launch,
     manifests,
@@ -32,7 +33,8 @@ SETTINGS = [*OPTIONS, "--set", "n_sigma=[1]"]
 def disturbed(tmp_path_factory):
     """Returns the store and the last output of a study whose workers and driver were killed.
 
-    `make chaos` kills twenty times, also during the training, and stops a study in other ways.
+    What was lost is made again in this process. `make chaos` kills twenty times, also during the
+    training, stops a study in other ways, and each time starts the command again.
     """
     folder = tmp_path_factory.mktemp("disturbed")
     store = folder / "store"
@@ -42,7 +44,11 @@ def disturbed(tmp_path_factory):
         os.kill(worker, signal.SIGKILL)
     wait_for(store, "objects/score/*/manifest.json", 4, process)
     kill_driver(process)
-    return store, finish(store, folder, "--cpus", "1", settings=SETTINGS)
+    drain(miniature_study(n_sigma="[1]"), Store(str(store)))
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
+        assert main([NAME, *SETTINGS, "--store", str(store)]) == 0
+    return store, printed.getvalue()
 
 
 def test_the_table_is_that_of_a_run_without_faults(disturbed, tmp_path):

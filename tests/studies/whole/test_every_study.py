@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,20 @@ def test_a_study_is_whole_at_either_scale(name, scale):
     cells = [cell.name for cell in made.cells]
     assert len(set(cells)) == len(cells) > 0
     assert all(cell.search is None or cell.search in made.searches for cell in made.cells)
+
+
+@pytest.mark.parametrize("scale", ["demo", "paper"])
+@pytest.mark.parametrize("name", STUDIES)
+def test_every_study_carries_what_its_exhibit_says(name, scale):
+    exhibit = import_module(STUDIES[name].module).EXHIBIT
+    made = whole_study(name, scale)
+    assert made.name == exhibit.name == name
+    assert (made.paper, made.exhibit) == (exhibit.paper, exhibit.label)
+    added = made.figures[len(exhibit.figures) :] if name == "sweep" else ()  # by what it varies
+    assert (made.question, made.figures) == (exhibit.question, (*exhibit.figures, *added))
+    assert made.title.startswith(exhibit.title) and set(exhibit.notes) <= set(made.notes)
+    assert made.figures and all(figure and isinstance(figure, str) for figure in made.figures)
+    assert len(set(made.figures)) == len(made.figures)
 
 
 def test_workers_can_read_every_study_s_jobs():

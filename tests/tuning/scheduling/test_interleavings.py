@@ -213,7 +213,7 @@ def test_any_interleaving_of_steps_and_crashes_comes_to_the_same_end(undisturbed
     run_state_machine_as_test(
         Drivers,
         settings=settings(
-            max_examples=25, stateful_step_count=40, derandomize=True, database=None,
+            max_examples=15, stateful_step_count=40, derandomize=True, database=None,
             suppress_health_check=list(HealthCheck),
         ),
     )  # fmt: skip

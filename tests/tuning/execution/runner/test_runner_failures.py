@@ -6,6 +6,7 @@ import pytest
 
 from scorelib.errors import InputError
 from tests.disks import mounted
+from tests.tuning.draining import drain
 from tests.tuning.miniature import miniature_study
 from tuning.execution import runner
 from tuning.execution.ray_import import ray
@@ -78,8 +79,8 @@ def test_a_fit_that_dies_is_followed_by_another_and_a_job_that_hangs_runs_again(
     scheduler = Scheduler(study, store)
     # Longer than the first step of a worker, which imports for seconds on a busy machine.
     execution = Execution(store_url=store.url, timeouts={"train": 15.0})
-    run_until_complete(scheduler, execution, capacity, StopRequest(), max_concurrent=8)
-    assert concurrent == [8, 8]
+    run_until_complete(scheduler, execution, capacity, StopRequest(), max_concurrent=1)
+    assert concurrent == [1, 1]
     assert causes == ["no progress for 15 s, the time-out of its stage"]
     assert scheduler.is_complete() and not scheduler.given_up
 
@@ -126,9 +127,8 @@ def test_a_disk_that_cannot_be_written_ends_the_run_and_later_it_goes_on(capacit
             assert not scheduler.is_complete() and not scheduler.given_up
             stored.append(everything_stored_is_whole(store))
             disk.remount(mend)
-        scheduler = Scheduler(study, store)
-        run_until_complete(scheduler, execution, capacity, StopRequest(), max_concurrent=1)
-        assert scheduler.is_complete()
+        drain(study, store)
+        assert Scheduler(study, store).is_complete()
         stored.append(everything_stored_is_whole(store))
         assert stored == sorted(set(stored)), "a later run added nothing"
 

@@ -19,7 +19,7 @@ from studies.registry import find_study
 from tests.dashboards.seeds import measured
 from tests.miniature import miniature_study
 from tests.studies.miniatures import miniature
-from tests.tuning.draining import drain
+from tests.tuning.draining import fill
 from tuning.cells import Cell
 from tuning.scheduling.scheduler import Scheduler
 from tuning.store.provenance import UNKNOWN as UNKNOWN_COMMIT
@@ -36,7 +36,7 @@ def run_exact(folder, *, scale="demo", **changed):
     study = module.study(scale, replace_paths(module.settings(scale), paths))
     note_launch(store, study.id, {})
     record_last_run(store, study)
-    drain(study, store)
+    fill(study, store)
     return store
 
 
@@ -103,7 +103,7 @@ def test_what_searches_chose_is_shown_where_it_differs(tmp_path, capsys):
     for name, seed in (("a", "0"), ("b", "1")):
         store, study = Store(str(tmp_path / name), create=True), miniature_study(train__seed=seed)
         record_last_run(store, study)
-        drain(study, store)
+        fill(study, store)
         runs.append((store, Scheduler(study, store).searches))
     assert main([runs[0][0].url, runs[1][0].url, "--format", "markdown"]) == 0
     shown = capsys.readouterr().out

@@ -15,7 +15,7 @@ from studies.opening.open_study import last_run_studies, record_last_run
 from studies.registry import find_study
 from tests.displays import empty_database
 from tests.ports import free_port
-from tests.tuning.draining import drain
+from tests.tuning.draining import fill
 from tuning.drivers.driver import Driver
 from tuning.drivers.lock import StudyLock
 from tuning.store.store import Store
@@ -30,7 +30,7 @@ def written(tmp_path_factory):
     module = find_study("noise_consistency")  # its exact numbers take about a second
     settings = replace_paths(module.settings("demo"), {"data.root": str(folder.parent / "data")})
     study = module.study("demo", settings)
-    drain(study, store)
+    fill(study, store)
     record_last_run(store, study)
     empty_database(folder / "mlflow.db")
     assert main(["--store", str(folder)]) == 0

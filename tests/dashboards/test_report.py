@@ -22,7 +22,7 @@ from dashboards.web.report_page import render_report
 from studies.opening.open_study import record_last_run
 from tests.browser import NARROW, WIDE, chromium, complaints, wear
 from tests.miniature import miniature_study
-from tests.tuning.draining import drain
+from tests.tuning.draining import drain, fill
 from tuning.scheduling.forecast import forecast
 from tuning.scheduling.scheduler import Scheduler
 from tuning.store.provenance import Launch, commit_of, launches, note_launch
@@ -40,7 +40,7 @@ def finished(tmp_path_factory):
     store, study = Store(str(folder / "store"), create=True), miniature_study(**SEEDS)
     note_launch(store, f"{STUDY}-demo", {"digits": "a" * 64})
     record_last_run(store, study)
-    drain(study, store)
+    fill(study, store)
     page = folder / "page.html"
     assert main([STUDY, "--store", store.url, "-o", str(page)]) == 0
     return Scheduler(study, store), store, page

@@ -15,7 +15,7 @@ from sqlalchemy.engine import Engine
 from dashboards.records.optuna_records import optuna_records
 from studies.common.execution_settings import optuna_url
 from tests.miniature import miniature_study
-from tests.tuning.draining import drain
+from tests.tuning.draining import fill
 from tuning.addresses import sqlite_url
 from tuning.scheduling.scheduler import Scheduler
 from tuning.spaces.trial import Trial, as_optuna_trial
@@ -40,7 +40,7 @@ def url(request, tmp_path):
 def finished(tmp_path_factory):
     """Returns a finished miniature."""
     store = Store(str(tmp_path_factory.mktemp("optuna") / "store"), create=True)
-    drain(miniature_study(), store)
+    fill(miniature_study(), store)
     return store
 
 

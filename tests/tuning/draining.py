@@ -1,8 +1,13 @@
 """Helpers that run a study in this process, without Ray, as the runner does."""
 
+import functools
+import shutil
+import tempfile
+
 from tuning.job_runs import execute
 from tuning.jobs import ExecutionContext, MissingInputError
 from tuning.scheduling.scheduler import Scheduler, Wait
+from tuning.store.store import Store
 
 
 def drain(study, store, *, scheduler=None, most=None, choose=None, **workplace):
@@ -36,6 +41,29 @@ def drain(study, store, *, scheduler=None, most=None, choose=None, **workplace):
         ran.append((job.stage, job.key))
         scheduler.report_stored(job.key)
     return ran
+
+
+def fill(study, store):
+    """Fills an empty store in a folder with the results of a study, each job run once a process.
+
+    For tests of what is read from a store; tests of how the results come about use `drain`.
+    """
+    known, _ = _known()
+    scheduler, place = Scheduler(study, store), ExecutionContext(store=known)
+    while (job := scheduler.next_job()) not in list(Wait):
+        for _ in execute(job, place, is_trial=scheduler.is_trial(job)):
+            pass
+        made = f"objects/{job.stage}/{job.key}"
+        shutil.copytree(known.folder / made, store.folder / made)
+        scheduler.report_stored(job.key)
+    shutil.copytree(known.folder / "code", store.folder / "code", dirs_exist_ok=True)
+
+
+@functools.cache
+def _known():
+    """Returns a store with all results of `fill`, and its folder, which this process removes."""
+    folder = tempfile.TemporaryDirectory(prefix="known-")
+    return Store(f"{folder.name}/store", create=True), folder
 
 
 def results(study, store):

@@ -6,9 +6,10 @@ Ray. Here the jobs run without Ray, and then the notebook finds them finished.
 
 import matplotlib
 import pytest
+from matplotlib import pyplot as plt
 
 from tests.miniature import MINIATURE, miniature_study
-from tests.tuning.draining import drain
+from tests.tuning.draining import fill
 from tests.tutorial.notebook import evaluated, sources
 from tuning.store.store import Store
 
@@ -19,7 +20,7 @@ SMALL = {"n_sigma": "[1]", "search.n_trials": "1", "selection.n_trials": "1"}
 def shown(tmp_path_factory):
     """Returns a function that gives the value of the cell whose source has a part."""
     folder = tmp_path_factory.mktemp("notebook")
-    drain(
+    fill(
         miniature_study(**{name.replace(".", "__"): value for name, value in SMALL.items()}),
         Store(str(folder / "store"), create=True),
     )
@@ -29,6 +30,7 @@ def shown(tmp_path_factory):
         backend = matplotlib.get_backend()
         matplotlib.use("agg")
         values = {source: evaluated(source, names) for source in sources(MINIATURE | SMALL)}
+        plt.close("all")
         matplotlib.use(backend)
 
     def of(part):

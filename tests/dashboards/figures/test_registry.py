@@ -12,7 +12,7 @@ from scorelib.errors import InputError
 from studies.registry import STUDIES
 from tests.studies.miniatures import miniature
 from tests.studies.whole_studies import whole_study
-from tests.tuning.draining import drain
+from tests.tuning.draining import fill
 from tuning.scheduling.scheduler import Scheduler
 from tuning.store.store import Store
 
@@ -23,7 +23,7 @@ def finished(tmp_path_factory):
         Store(str(tmp_path_factory.mktemp("store")), create=True),
         miniature("noise_consistency"),
     )
-    drain(study, store)
+    fill(study, store)
     return Scheduler(study, store), store
 
 

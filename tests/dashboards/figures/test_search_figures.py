@@ -11,7 +11,7 @@ import pytest
 from dashboards.drawing.description import Span
 from dashboards.figures import pareto_fronts, searches, step_sizes
 from tests.studies.miniatures import miniature
-from tests.tuning.draining import drain
+from tests.tuning.draining import fill
 from tuning.scheduling.scheduler import Scheduler
 from tuning.search.pareto_front import pareto_front
 from tuning.store.store import Store
@@ -23,7 +23,7 @@ def finished(tmp_path_factory):
 
     def worked_off(name):
         store = Store(str(tmp_path_factory.mktemp(name)), create=True)
-        drain(miniature(name), store)
+        fill(miniature(name), store)
         return Scheduler(miniature(name), store), store
 
     return {name: worked_off(name) for name in ("cifar_sampling_eps", "dlsm_front")}

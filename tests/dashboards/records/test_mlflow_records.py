@@ -22,7 +22,7 @@ from scorelib.losses import Adversarial
 from scorelib.networks import BigGanDiscriminator
 from tests.displays import empty_database
 from tests.miniature import miniature_study
-from tests.tuning.draining import drain
+from tests.tuning.draining import drain, fill
 from tuning.job_runs import execute
 from tuning.jobs import ExecutionContext
 from tuning.scheduling.forecast import forecast
@@ -40,7 +40,7 @@ def shown(tmp_path_factory):
     """Returns a finished miniature that was written to a database twice."""
     folder = tmp_path_factory.mktemp("mlflow")
     store = Store(str(folder / "store"), create=True)
-    drain(miniature_study(), store)
+    fill(miniature_study(), store)
     scheduler = Scheduler(miniature_study(), store)
     uri = empty_database(folder / "mlflow.db")
     for _ in range(2):
@@ -426,7 +426,7 @@ def test_more_seeds_renew_the_cells_own_run(shown, tmp_path):
     uri = empty_database(tmp_path / "seeds.db")
     for seeds in ("1", "2"):
         study = miniature_study(seeds=seeds)
-        drain(study, store)
+        fill(study, store)
         scheduler = Scheduler(study, store)
         write(uri, tmp_path, lambda s=scheduler: records(s, store))
     cells = runs(MlflowClient(tracking_uri=uri), "tags.kind = 'cell'")
@@ -486,6 +486,6 @@ def test_what_is_missing_and_what_it_would_cost_is_said_without_proposing_anythi
     assert line.startswith(f"missing: 4 of 4 cells; {sum(r.n_to_run for r in planned):,} jobs, ")
     assert f"{sum(r.work.evaluations for r in planned):,} network evaluations, est. " in line
     assert not store.document_names("ledger")
-    drain(study, store)
+    fill(study, store)
     scheduler = Scheduler(study, store)
     assert what_is_missing(read_study(scheduler, store), scheduler, store) == []

@@ -10,7 +10,7 @@ from dashboards.text.answers import answer
 from dashboards.text.table import FORMATS, render
 from studies.registry import find_study
 from tests.miniature import miniature_study
-from tests.tuning.draining import drain
+from tests.tuning.draining import fill
 from tuning.scheduling.scheduler import Scheduler
 from tuning.stages import DataShares, OracleErrors
 from tuning.store.store import Store
@@ -52,7 +52,7 @@ def test_neither_direction_is_better_where_nothing_competes(study, kind):
 def test_reading_a_study_writes_nothing_even_where_proposals_are_missing(tmp_path):
     store = Store(str(tmp_path / "store"), create=True)
     study = miniature_study()
-    drain(study, store)
+    fill(study, store)
     runs = Scheduler(study, store).searches
     for name in {cell.search.name for cell in study.cells}:
         shutil.rmtree(tmp_path / "store" / "ledger" / runs[name].ledger_key)

@@ -14,7 +14,7 @@ from studies.registry import STUDIES, find_study
 from tests.dashboards.results.test_searches import LAMBDA, N_D, by_lambda, run_of
 from tests.dashboards.seeds import measured
 from tests.studies.whole_studies import whole_study
-from tests.tuning.draining import drain
+from tests.tuning.draining import fill
 from tuning.cells import Reported
 from tuning.scheduling.scheduler import Scheduler
 from tuning.spaces.trial import Trial
@@ -292,7 +292,7 @@ def test_exact_studies_say_what_they_show(name, sentences, tmp_path):
     store = Store(str(tmp_path / "exact"), create=True)
     module = find_study(name)
     study = module.study("demo", module.settings("demo"))
-    drain(study, store)
+    fill(study, store)
     found = answer(read_study(Scheduler(study, store), store))
     for sentence, part in zip(found, sentences, strict=True):
         assert part in sentence

@@ -22,7 +22,7 @@ from studies.cli import launch
 from studies.opening.open_study import record_last_run
 from tests.displays import empty_database
 from tests.miniature import MINIATURE, miniature_study
-from tests.tuning.draining import drain
+from tests.tuning.draining import fill
 from tuning.jobs import ExecutionContext
 from tuning.scheduling.scheduler import Scheduler
 from tuning.store.store import CorruptObjectError, Store
@@ -42,7 +42,7 @@ def store(tmp_path_factory):
     made = Store(str(tmp_path_factory.mktemp("results") / "store"), create=True)
     empty_database(made.folder / "mlflow.db")
     study = miniature_study(**SMALL)
-    drain(study, made)
+    fill(study, made)
     record_last_run(made, study)
     return made
 
@@ -326,7 +326,7 @@ def test_a_study_without_images_has_cells_without_a_network(tmp_path):
     Store(str(store), create=True)
     empty_database(store / "mlflow.db")
     study = miniature_study_of("noise_consistency")
-    drain(study, Store(str(store)))
+    fill(study, Store(str(store)))
     run = studies.launch(study, store=store)
     assert run.is_complete and len(run.table()) > 0
     with pytest.raises(InputError, match="must be measured on generated images"):

@@ -33,7 +33,7 @@ from studies.registry import find_study
 from studies.run import main
 from tests.displays import empty_database
 from tests.miniature import OPTIONS, miniature_settings, miniature_study
-from tests.tuning.draining import drain
+from tests.tuning.draining import fill
 from tuning import own_modules
 from tuning.drivers.driver import Driver
 from tuning.drivers.lock import StudyLock
@@ -377,7 +377,7 @@ def test_the_next_run_writes_damaged_settings_again(tmp_path, caplog):
     store = Store(str(tmp_path / "store"), create=True)
     module = find_study("noise_consistency")
     study = module.study("demo", module.settings("demo"))
-    drain(study, store)
+    fill(study, store)
     record_last_run(store, study)
     path = store.folder / "studies" / f"{study.id}.json"
     whole = path.read_bytes()
@@ -394,7 +394,7 @@ def test_a_study_of_another_version_keeps_no_other_from_being_shown(tmp_path, ca
     empty_database(store.folder / "mlflow.db")
     module = find_study("noise_consistency")
     study = module.study("demo", module.settings("demo"))
-    drain(study, store)
+    fill(study, store)
     record_last_run(store, study)
     store.put_document("studies", f"{NAME}-demo", {"spec": "OldSettings"})
     store.put_document("studies", "long_gone-demo", {"spec": "OldSettings"})
@@ -434,7 +434,7 @@ def test_a_corrupt_picture_costs_no_table(tmp_path, capsys, monkeypatch):
     empty_database(store.folder / "mlflow.db")
     less = {"n_sigma": "[1]", "search__n_trials": "1", "selection__n_trials": "1"}
     study = miniature_study(**less)
-    drain(study, store)
+    fill(study, store)
     options = [f"{path.replace('__', '.')}={value}" for path, value in less.items()]
     command = [NAME, *OPTIONS, "--store", store.url]
     command += [word for option in options for word in ("--set", option)]

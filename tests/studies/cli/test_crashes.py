@@ -10,6 +10,7 @@ import pytest
 
 from studies.opening.open_study import record_last_run
 from studies.run import main
+from tests.displays import empty_database
 from tests.launches import (
     NAME,
     csv,
@@ -38,6 +39,7 @@ def disturbed(tmp_path_factory):
     """
     folder = tmp_path_factory.mktemp("disturbed")
     store = folder / "store"
+    empty_database(Store(str(store), create=True).folder / "mlflow.db")
     process = launch(store, folder, "--cpus", "1", settings=SETTINGS)
     wait_for(store, "objects/sample/*/manifest.json", 1, process)
     for worker in workers_of(process):

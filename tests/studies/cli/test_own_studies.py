@@ -17,6 +17,7 @@ from dashboards.table import main as table
 from dashboards.web.site import Place, Site
 from scorelib.errors import InputError
 from studies.run import main
+from tests.displays import empty_database
 from tests.studies.own_study import TEXT
 from tuning import own_modules
 from tuning.store.history import history, latest_status
@@ -58,6 +59,7 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def finished(folder):
     """Returns what a run printed for programs; `tests.tutorial` also kills one and continues."""
+    empty_database(Store(str(folder / "store"), create=True).folder / "mlflow.db")
     done = run(folder, "run", "./my_study.py", "--cpus", "1", "--json", "--notify", TOLD)
     assert done.returncode == 0, done.stderr + done.stdout
     return [json.loads(line) for line in done.stdout.splitlines()]

@@ -9,7 +9,7 @@ import threading
 import pytest
 
 from scorelib.errors import InputError
-from tests.tuning.draining import drain
+from tests.tuning.draining import fill
 from tests.tuning.miniature import miniature_study
 from tuning.drivers import driver as driver_module
 from tuning.drivers import lease as lease_module
@@ -315,7 +315,7 @@ def test_what_another_driver_finished_is_not_run_again(store, clock):
         while first.next_job() not in list(Wait):
             pass
         assert second.next_job() is Wait.NOTHING_READY
-        drain(miniature_study(), store)  # the first driver finishes all jobs and ends
+        fill(miniature_study(), store)  # the first driver finishes all jobs and ends
         first.forget_running()
         clock.now += 3
         assert second.next_job() is Wait.FINISHED and second.is_complete()

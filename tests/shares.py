@@ -13,12 +13,17 @@ ROOT = Path(__file__).parent.parent
 DURATIONS = Path(__file__).with_name("durations.json")
 
 
-TOGETHER = ("tests/services", "tests/studies/whole", "tests/tuning/execution/runner")
-"""Folders whose tests run in one process, one after another."""
+TOGETHER = {
+    "tests/services/": "tests/services",
+    "tests/studies/whole/": "tests/studies/whole",
+    "tests/dashboards/test_whole_studies.py": "tests/studies/whole",
+    "tests/tuning/execution/runner/": "tests/tuning/execution/runner",
+}
+"""Shares of files whose tests run in one process, one after another; a key begins their names."""
 
 
 def share(nodeid):
-    """Returns the share of a test: its folder, if in `TOGETHER`, or else its file.
+    """Returns the share of a test: that of `TOGETHER`, or else its file.
 
     One share for the tests that need the servers of a team starts the servers only once, one for
     the tests of whole studies builds the studies once, and one for the tests of the runner starts
@@ -26,7 +31,7 @@ def share(nodeid):
     tests/services/test_mlflow.py, which counts all runs, before test_secrets.py, which adds runs.
     """
     file = nodeid.split("::")[0]
-    return next((folder for folder in TOGETHER if file.startswith(f"{folder}/")), file)
+    return next((of for start, of in TOGETHER.items() if file.startswith(start)), file)
 
 
 def recorded():

@@ -19,6 +19,9 @@ def test_tests_that_share_servers_or_ray_are_one_share_and_others_are_their_file
     assert share("tests/services/test_mlflow.py::test_x[1]") == "tests/services"
     runner = "tests/tuning/execution/runner"
     assert share(f"{runner}/test_runner.py::test_x") == runner
+    whole = "tests/studies/whole"
+    assert share("tests/dashboards/test_whole_studies.py::test_x") == whole
+    assert share(f"{whole}/test_keys.py::test_x") == whole
     assert share("tests/scorelib/test_optim.py::TestIt::test_x") == "tests/scorelib/test_optim.py"
 
 

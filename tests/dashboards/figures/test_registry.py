@@ -11,7 +11,6 @@ from dashboards.figures.registry import FIGURES, figures, png_files, require_fig
 from scorelib.errors import InputError
 from studies.registry import STUDIES
 from tests.studies.miniatures import miniature
-from tests.studies.whole_studies import whole_study
 from tests.tuning.draining import fill
 from tuning.scheduling.scheduler import Scheduler
 from tuning.store.store import Store
@@ -63,11 +62,3 @@ def test_a_figure_of_ones_own_is_a_module_and_a_name(store, monkeypatch):
     monkeypatch.setitem(sys.modules, own.__name__, own)
     monkeypatch.setattr(registry, "FIGURES", (*FIGURES, "mine"))
     assert list(figures(Scheduler(study, store), store)) == ["described"]
-
-
-def test_every_study_names_figures_that_there_are_at_either_scale():
-    for name in STUDIES:
-        for scale in ("demo", "paper"):
-            made = whole_study(name, scale)
-            require_figures(made)
-            assert made.figures

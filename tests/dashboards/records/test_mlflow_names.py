@@ -2,12 +2,8 @@
 
 from dataclasses import replace
 
-import pytest
-
 from dashboards.records.mlflow_names import parameter_names, run_name
-from studies.registry import STUDIES
 from tests.miniature import miniature_study
-from tests.studies.whole_studies import whole_study
 from tests.tuning.quadratic import space, study
 
 
@@ -34,10 +30,3 @@ def test_parameters_are_those_that_differ_under_short_names():
     both = parameter_names(miniature_study(columns='["non-adversarial", "adversarial"]'))
     assert list(both.values()) == [*always, "objective"]
     assert parameter_names(study(space(), 4)) == {}
-
-
-@pytest.mark.parametrize("name", STUDIES)
-def test_names_are_unique_in_every_study(name):
-    made = whole_study(name)
-    for found in (list(parameter_names(made).values()), names(made)):
-        assert len(found) == len(set(found)), found

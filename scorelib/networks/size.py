@@ -42,7 +42,7 @@ def size_of(network: NetworkSpec | NoiseClassifierSpec, *arguments: Any) -> Netw
     Raises:
         InputError: the architecture does not support examples of this shape.
     """
-    with torch.device("meta"):
+    with torch.device("meta"), _NoNormalDraws():
         built = network.build(*arguments)
     n_values = sum(t.numel() for t in built.state_dict().values())
     return NetworkSize(multiply_adds(built, arguments[0]), 4 * n_values)
@@ -67,6 +67,23 @@ def multiply_adds(network: nn.Module, shape: tuple[int, ...]) -> int:
     with torch.no_grad(), _Counter() as counter:
         hollow(torch.empty(1, *shape, device="cpu"), *sigma)
     return counter.total
+
+
+class _NoNormalDraws(TorchFunctionMode):
+    """Context in which draws of initial weights from a normal leave the weights as they are.
+
+    On the device "meta", which has no values, PyTorch imports SymPy and a part of the compiler for
+    a normal draw: one second in every command and every worker.
+    """
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        return args[0] if func is Tensor.normal_ else func(*args, **(kwargs or {}))
 
 
 class _Counter(TorchFunctionMode):

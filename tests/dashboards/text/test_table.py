@@ -7,7 +7,7 @@ import pytest
 
 from dashboards.records.mlflow_common import reported_name
 from dashboards.results.cells import CellView, Measured, StudyView, classifier
-from dashboards.text.table import foot, grid, render, table_data
+from dashboards.text.table import foot, grid, heading, render, table_data
 from studies.registry import find_study
 from tuning.cells import Cell, Reported
 
@@ -56,6 +56,14 @@ def test_every_table_says_of_how_many_samples_the_papers_numbers_are(name, label
 
 def test_papers_numbers_of_as_many_images_need_no_remark_at_paper_scale():
     assert papers(view_of(study_of("cifar10_dlsm", "paper"))) == ({"paper"}, {"paper"})
+
+
+def test_the_heading_counts_the_seeds_of_repeated_jobs_and_of_no_other():
+    one, three = (heading(view_of(study_of("mnist_initial_noise", seeds=n))) for n in (1, 3))
+    shares, labels, accuracy, *spread = three.removeprefix("ours: ").split("; ")
+    assert shares == "shares of 3,000 raw images by digits-cnn, 95% intervals x 3 seeds"
+    assert "seeds" not in labels + accuracy and spread == ["± std over seeds"]
+    assert one == f"ours: {shares.removesuffix(' x 3 seeds')}; {labels}; {accuracy}"
 
 
 def test_shares_that_reach_and_the_accuracy_of_the_classifier_are_told_apart():

@@ -42,7 +42,7 @@ chaos: $(READY)
 gpu:
 	@$(PYTHON) -m tests.gpu
 
-# The tutorial of the documents as a new user follows it, from an installed wheel; eight minutes.
+# The tutorial of the documents as a new user follows it, from an installed wheel; nine minutes.
 tutorial: $(READY)
 	$(BIN)/python -m tests.tutorial
 

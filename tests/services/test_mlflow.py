@@ -11,6 +11,7 @@ import threading
 import time
 import urllib.request
 import uuid
+from dataclasses import replace
 
 import optuna
 import pytest
@@ -216,6 +217,28 @@ def test_a_disk_that_fills_while_a_database_is_made_leaves_none_half_made(
         write()
         shown = runs(url, "name") if record is RUN else trials(url)["study"]
         assert len(shown) == 1
+
+
+def test_a_disk_that_fills_while_a_run_is_written_prints_no_traceback(tmp_path, monkeypatch, capfd):
+    monkeypatch.setattr(writer_module, "_GIVE_UP_SECONDS", 0.5)
+    monkeypatch.setattr(writer_module, "_RETRY_SECONDS", 0.1)
+    with mounted(tmp_path / "disk", "50m") as disk:
+        url = f"sqlite:///{disk.folder}/shown.db"
+        with MlflowWriter(url, "name", "about") as display:
+            display.write(lambda: [RUN])
+        used = sum(path.stat().st_size for path in disk.folder.iterdir())
+        disk.remount(f"size={used + 2 * 4096}")
+        long = replace(RUN, key="other", curves={"loss": [(n, 1.0) for n in range(1, 5000)]})
+        with (
+            pytest.raises(ProjectionError, match="disk is full"),
+            MlflowWriter(url, "name", "about") as display,
+        ):
+            display.write(lambda: [long])
+        assert "Traceback" not in "".join(capfd.readouterr())
+        disk.remount("size=50m")
+        with MlflowWriter(url, "name", "about") as display:
+            display.write(lambda: [long])
+        assert len(runs(url, "name")) == 2
 
 
 class Recorder:

@@ -80,8 +80,10 @@ class MlflowWriter(ProjectionWriter[RunRecord]):
         import mlflow.tracking  # noqa: F401
 
         def connect() -> _Experiment:
-            for noisy in ("mlflow", "mlflow.store.db.utils", "alembic", "urllib3"):
+            for noisy in ("mlflow", "alembic", "urllib3"):
                 logging.getLogger(noisy).setLevel(logging.ERROR)
+            # MLflow logs errors of databases with a traceback; the writer says them in one line.
+            logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
             with exclusive_open(uri):
                 create_database(uri, _make_database)
                 if is_database(uri):

@@ -44,7 +44,9 @@ def small_study(*, trainings, iterations, alone=False):
         for seed in range(1, trainings + 1)
     )
     if alone:
-        return dataclasses.replace(study, snapshots=further, cells=(), searches=(), baselines=())
+        return dataclasses.replace(
+            study, snapshots=further, cells=(), searches=(), baselines=(), claims=()
+        )
     return dataclasses.replace(study, snapshots=(*further, *study.snapshots))
 
 

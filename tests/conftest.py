@@ -87,7 +87,7 @@ def _prepare_process():
 def pytest_collection_finish():
     gc.freeze()
     # What tests keep is large: looking through all of it as often as Python does by default takes
-    # a tenth of the processor time.
+    # up to a tenth of the processor time (measured on the tests of the dashboards).
     gc.set_threshold(10_000, 10, 50)
     gc.enable()
 

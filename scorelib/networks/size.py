@@ -73,7 +73,7 @@ class _NoNormalDraws(TorchFunctionMode):
     """Context in which draws of initial weights from a normal leave the weights as they are.
 
     On the device "meta", which has no values, PyTorch imports SymPy and a part of the compiler for
-    a normal draw: one second in every command and every worker.
+    a normal draw, which takes more than a second.
     """
 
     def __torch_function__(

@@ -5,7 +5,7 @@ from pathlib import Path
 from tests.disks import mounted
 from tests.launches import csv, finish, launch, mlflow_runs, undisturbed, wait_for
 from tests.services.outage import check_outage
-from tests.services.passwords import SMALLER, STORE, check_hidden, with_password
+from tests.services.passwords import SMALLER, STORE, check_hidden, options, with_password
 from tests.services.servers import mlflow_server, postgres_server, s3_server
 
 OUTAGE_SECONDS = 60.0
@@ -28,9 +28,10 @@ def passwords(folder: Path) -> str:
         searches, work = postgres.url("searches"), folder / "work"
         work.mkdir()
         changes = SMALLER | {"projections.optuna": searches}
-        options = [word for path, of in changes.items() for word in ("--set", f"{path}={of}")]
         with mlflow_server(postgres.url("mlflow"), folder) as server:
-            printed = finish(STORE, work, *options, "--tracking-uri", with_password(server))
+            printed = finish(
+                STORE, work, *options(changes), "--tracking-uri", with_password(server)
+            )
             check_hidden(printed, server, postgres, searches)
         assert not list(work.iterdir()), "something was written beside the store"
     return "no output, log, database or object holds the password"

@@ -21,6 +21,11 @@ def with_password(mlflow):
     return mlflow.uri.replace("//", f"//user:{PASSWORD}@")
 
 
+def options(changes):
+    """Returns settings as options of the command line."""
+    return [word for path, value in changes.items() for word in ("--set", f"{path}={value}")]
+
+
 def check_hidden(printed, mlflow, postgres, searches, n_before=0):
     """Checks that a run has written everything and the password nowhere.
 

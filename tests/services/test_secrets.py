@@ -9,7 +9,7 @@ from studies.run import main
 from tests.miniature import OPTIONS, miniature_study
 from tests.ports import free_port
 from tests.services.outage import runs
-from tests.services.passwords import NAME, SMALLER, STORE, check_hidden, with_password
+from tests.services.passwords import NAME, SMALLER, STORE, check_hidden, options, with_password
 from tests.services.servers import PASSWORD
 from tests.tuning.draining import drain
 from tuning.store.store import Store
@@ -124,9 +124,16 @@ def test_the_command_line_with_all_services_shows_no_password(
     changes = SMALLER | {"projections.optuna": searches}
     study = miniature_study(**{path.replace(".", "__"): of for path, of in changes.items()})
     drain(study, Store(STORE, create=True))
-    options = [word for path, of in changes.items() for word in ("--set", f"{path}={of}")]
     done = main(
-        [NAME, *OPTIONS, *options, "--store", STORE, "--tracking-uri", with_password(mlflow)]
+        [
+            NAME,
+            *OPTIONS,
+            *options(changes),
+            "--store",
+            STORE,
+            "--tracking-uri",
+            with_password(mlflow),
+        ]
     )
     printed = "".join(capfd.readouterr())
     assert done == 0, printed
